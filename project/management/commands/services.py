@@ -1,0 +1,104 @@
+"""`services start|stop|status`: the embedded servers, and whether external ones answer."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import psycopg
+import redis
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+from django.template.defaultfilters import filesizeformat
+
+from project import embedded
+
+
+class Command(BaseCommand):
+    """Runs without a database: that is what it is for."""
+
+    help = "Start, stop or describe the embedded PostgreSQL and Valkey."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("action", choices=["start", "stop", "status"])
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        stopped: list[str] = []
+        try:
+            if action == "start":
+                if settings.USES_EMBEDDED_POSTGRES:
+                    embedded.ensure_postgres(settings.VAR)
+                if settings.USES_EMBEDDED_VALKEY:
+                    embedded.ensure_valkey(settings.VAR)
+            elif action == "stop":
+                stopped = embedded.stop(settings.VAR)
+        except embedded.ServerFailure as failure:
+            raise CommandError(str(failure)) from failure
+
+        servers = [asdict(server) | {"external": False} for server in embedded.status(settings.VAR)]
+        if not settings.USES_EMBEDDED_POSTGRES:
+            servers[0] = _external_postgres()
+        if not settings.USES_EMBEDDED_VALKEY:
+            servers[1] = _external_valkey()
+        if options["json"]:
+            self.stdout.write(json.dumps({"stopped": stopped, "servers": servers}))
+            return
+        for name in stopped:
+            self.stdout.write(f"{name} stopped")
+        for server in servers:
+            self.stdout.write(_sentence(server))
+
+
+def _sentence(server: dict[str, Any]) -> str:
+    if server["external"]:
+        state = "answers" if server["running"] else f"does not answer: {server['error']}"
+        return f"{server['name']}: external at {server['address']}, {state}"
+    size = filesizeformat(server["data_bytes"])
+    if not server["running"]:
+        return f"{server['name']}: not running, {size} of data"
+    return (
+        f"{server['name']}: running, version {server['version']}, pid {server['pid']}, "
+        f"up {server['uptime_seconds']:.0f} s, {size} of data, at {server['socket']}"
+    )
+
+
+def _external_postgres() -> dict[str, Any]:
+    connection = connections["default"]
+    known = connection.settings_dict
+    report = {
+        "name": "postgres",
+        "external": True,
+        "address": f"{known['HOST']}:{known['PORT'] or 5432}/{known['NAME']}",
+    }
+    try:
+        parameters = connection.get_connection_params() | {"connect_timeout": 5}
+        with psycopg.connect(**{k: v for k, v in parameters.items() if k in _LIBPQ}) as answering:
+            version = str(answering.info.server_version // 10000)
+    except psycopg.OperationalError as error:
+        return report | {"running": False, "version": None, "error": str(error).strip()}
+    return report | {"running": True, "version": version, "error": None}
+
+
+# Django adds parameters of its own (context, cursor_factory) that a plain connection has no use for.
+_LIBPQ = ("host", "port", "dbname", "user", "password", "sslmode", "sslrootcert", "connect_timeout")
+
+
+def _external_valkey() -> dict[str, Any]:
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
+    place = client.connection_pool.connection_kwargs
+    report = {
+        "name": "valkey",
+        "external": True,
+        # Never the URL: it holds the password.
+        "address": place.get("path") or f"{place.get('host')}:{place.get('port')}",
+    }
+    try:
+        told = client.info("server")
+    except redis.RedisError as error:
+        return report | {"running": False, "version": None, "error": str(error)}
+    finally:
+        client.close()
+    version = told.get("valkey_version", told.get("redis_version"))
+    return report | {"running": True, "version": version, "error": None}

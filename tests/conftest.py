@@ -1,0 +1,46 @@
+"""Fixtures of every test: the real servers, started under a var folder of their own."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+
+from project import bootstrap, embedded
+
+
+def pytest_configure() -> None:
+    """Refuse to run on anything but the tests' own folder: tests flush and drop."""
+    if settings.VAR.name != "test" or not settings.USES_EMBEDDED_VALKEY:
+        raise pytest.UsageError(
+            "Tests run with DJANGO_SETTINGS_MODULE=tests.settings; unset DJANGO_SETTINGS_MODULE."
+        )
+
+
+@pytest.fixture(scope="session")
+def servers() -> None:
+    """PostgreSQL and Valkey of the tests; they stay up, the next run attaches to them."""
+    bootstrap.start_servers()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(servers: None) -> None:
+    """Start the servers before pytest-django makes its database."""
+
+
+@pytest.fixture
+def valkey(servers: None) -> Iterator["redis.Redis[bytes]"]:
+    """Give a client of an empty Valkey."""
+    with closing(redis.Redis.from_url(settings.REDIS_URL)) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def fresh_var(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a var folder without servers; what was started in it is stopped."""
+    var = tmp_path_factory.mktemp("var")
+    yield var
+    embedded.stop(var)
