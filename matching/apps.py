@@ -1,0 +1,9 @@
+"""Registers the app with Django."""
+
+from django.apps import AppConfig
+
+
+class MatchingConfig(AppConfig):
+    """Loads the app's job kinds when Django is ready."""
+
+    name = "matching"

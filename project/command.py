@@ -1,0 +1,113 @@
+"""The base of every Seedbed command: --json, exit codes, refusals."""
+
+import json
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+from rich.console import Console
+
+from project.refusal import Refusal
+
+EXIT_ERROR = 1
+EXIT_REFUSED = 2
+
+
+class _Parser(CommandParser):
+    """Ends with 1 on unusable arguments: 2 is kept for refusals."""
+
+    def error(self, message: str) -> NoReturn:
+        if self.called_from_command_line:
+            self.print_usage()
+            self.exit(EXIT_ERROR, f"{self.prog}: error: {message}\n")
+        raise CommandError(f"Error: {message}")
+
+
+class SeedbedCommand(BaseCommand):
+    """A command that ends with 0 done, 1 error, 2 refused by a gate or a failed check.
+
+    A subclass implements `run(**options)`, returns the JSON-serialisable result, and shows it to
+    people in `render`. A `Refusal` raised in `run` becomes exit code 2.
+    """
+
+    requires_system_checks = []
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Build Django's parser with Seedbed's exit code for unusable arguments."""
+        kwargs.setdefault("conflict_handler", "resolve")
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.__class__ = _Parser
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+        return parser
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        """Do the work and return its result."""
+        raise CommandError(f"{type(self).__module__} has no run().")
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        """Show the result to people."""
+        console.print_json(data=result, default=str)
+
+    def exit_code(self, result: dict[str, Any]) -> int:
+        """Return the exit code of a result; a check that fails says 2."""
+        return 0
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.console = Console(file=self.stdout, highlight=False, soft_wrap=True)
+        self.error_console = Console(file=self.stderr, highlight=False, soft_wrap=True)
+        self.as_json: bool = options["json"]
+        try:
+            ensure_migrated()
+            result = self.run(**options)
+        except Refusal as refusal:
+            self.finish_refused(refusal.as_dict())
+        except OperationalError as error:
+            raise CommandError(
+                f"The database does not answer: {error} Look at `manage.py services status`."
+            ) from error
+        if self.as_json:
+            self.stdout.write(json.dumps(result, default=str, ensure_ascii=False))
+        else:
+            self.render(result, self.console)
+        code = self.exit_code(result)
+        if code:
+            raise SystemExit(code)
+
+    def finish_refused(self, refusal: dict[str, Any]) -> NoReturn:
+        """Print why the answer is no and what to do, and exit with 2."""
+        if self.as_json:
+            self.stdout.write(json.dumps({"refused": refusal}, default=str, ensure_ascii=False))
+        else:
+            self.error_console.print("Refused: ", style="bold red", end="")
+            self.error_console.print(refusal["message"], markup=False)
+            if refusal.get("remedy"):
+                self.error_console.print("What to do: ", style="bold", end="")
+                self.error_console.print(refusal["remedy"], markup=False)
+        raise SystemExit(EXIT_REFUSED)
+
+
+def ensure_migrated() -> None:
+    """Bring the embedded database up to date; an external one is its owner's to migrate."""
+    if connection.in_atomic_block:  # a test's database is migrated, and its transaction is open
+        return
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if not plan:
+        return
+    if not settings.USES_EMBEDDED_POSTGRES:
+        raise CommandError(
+            f"{len(plan)} migrations are not applied to the database of DATABASE_URL. "
+            "Run `manage.py migrate`."
+        )
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def positive_int(text: str) -> int:
+    """Read a whole number above zero; ValueError (argparse names the option) otherwise."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(f"{text} is not above zero")
+    return value

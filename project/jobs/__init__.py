@@ -1,0 +1,1 @@
+"""The job ledger: PostgreSQL is the truth, RQ is the bell."""

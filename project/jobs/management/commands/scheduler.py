@@ -1,0 +1,51 @@
+"""Starts what is due and rings again for what waits."""
+
+import logging
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.db import Error, close_old_connections
+
+from project.command import SeedbedCommand, positive_int
+from project.jobs.reconciler import tick
+
+logger = logging.getLogger(__name__)
+
+
+class Command(SeedbedCommand):
+    """Tick every second; any number of schedulers may run."""
+
+    help = (
+        "Start schedules that are due and ring for jobs that wait or whose worker died. "
+        "Any number may run."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="tick once and end")
+        parser.add_argument(
+            "--every", type=positive_int, default=1, help="seconds between ticks (default 1)"
+        )
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        if options["once"]:
+            done = tick()
+            return {"rung": done.rung, "scheduled": done.scheduled}
+        ended = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: ended.set())
+        ticks = 0
+        while not ended.is_set():
+            try:
+                tick()
+                ticks += 1
+            except Error:
+                # The database may be restarting; the next tick uses a new connection.
+                logger.warning("A tick failed", exc_info=True)
+            close_old_connections()
+            ended.wait(options["every"])
+        return {"ticks": ticks}
+
+    def render(self, result: dict[str, Any], console: Any) -> None:
+        console.print(", ".join(f"{name}: {number}" for name, number in result.items()))

@@ -1,0 +1,50 @@
+"""Works on queued jobs."""
+
+from importlib import import_module
+from typing import Any
+
+import django_rq
+from django.core.management.base import CommandParser
+from django.db import connections
+
+from project.command import SeedbedCommand
+from project.jobs.bell import QUEUE
+from project.jobs.reconciler import tick
+
+# Imported before the fork: each job then starts in 0.2 s instead of 4-7 s.
+PRELOADED = (
+    "pandas",
+    "pyarrow",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "sklearn.calibration",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.inspection",
+)
+
+
+class Command(SeedbedCommand):
+    """Run jobs until stopped, each in a process of its own."""
+
+    help = "Run queued jobs, each in a process of its own, until stopped by Ctrl-C or SIGTERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--burst", action="store_true", help="end when the queue is empty (default: go on)"
+        )
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        for module in PRELOADED:
+            import_module(module)
+        tick()
+        worker = django_rq.get_worker(QUEUE, serializer="rq.serializers.JSONSerializer")
+        connections.close_all()  # a forked child must not share our connection
+        worker.work(
+            burst=options["burst"],
+            logging_level="DEBUG" if options["verbosity"] > 1 else "WARNING",
+        )
+        return {"worker": worker.name}
+
+    def render(self, result: dict[str, Any], console: Any) -> None:
+        console.print(f"Worker {result['worker']} ended.")

@@ -1,0 +1,269 @@
+"""Jobs, their finished steps and log lines, and the schedules that enqueue them."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import connections, models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from project.jobs.clock import next_occurrence
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    """Questions about jobs, and the claim whose condition is the lock."""
+
+    def active(self) -> "JobQuerySet":
+        """Jobs that wait or run."""
+        return self.filter(state__in=Job.ACTIVE)
+
+    def finished(self) -> "JobQuerySet":
+        """Jobs that will not change any more."""
+        return self.exclude(state__in=Job.ACTIVE)
+
+    def claim(self, job_id: UUID, *, lease: timedelta, worker: str) -> int | None:
+        """Take a due job; returns the new fence, or None when another worker owns it."""
+        with connections[self.db].cursor() as cursor:
+            # Raw, because the fence must come back from the very statement that raised it.
+            cursor.execute(
+                """
+                UPDATE jobs_job
+                   SET state = 'running', fence = fence + 1, attempts = attempts + 1,
+                       lease_until = clock_timestamp() + %s, worker = %s,
+                       started_at = coalesce(started_at, clock_timestamp())
+                 WHERE id = %s
+                   AND (state = 'queued'
+                        OR (state = 'running' AND lease_until < clock_timestamp()))
+                RETURNING fence
+                """,
+                [lease, worker, job_id],
+            )
+            row = cursor.fetchone()
+        return None if row is None else int(row[0])
+
+    def owned(self, job_id: UUID, fence: int) -> "JobQuerySet":
+        """The job while this run still owns it; empty once another worker has taken it."""
+        return self.filter(pk=job_id, fence=fence, state=Job.State.RUNNING)
+
+
+class Job(models.Model):
+    """One piece of work: what was asked, how far it is, what came out.
+
+    The row is the truth. Writes of a run repeat its fence; see `project.jobs.runner`.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Succeeded"
+        REFUSED = "refused", "Refused"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    ACTIVE = (State.QUEUED, State.RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=80, db_index=True)
+    arguments = models.JSONField(
+        default=dict, blank=True, help_text="Ids and parameters as JSON; never a secret."
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often a worker has taken this job."
+    )
+    fence = models.PositiveIntegerField(
+        default=0, help_text="Raised by each claim; a run with an older number writes nothing."
+    )
+    lease_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then the job belongs to its worker."
+    )
+    worker = models.CharField(max_length=100, blank=True)
+    rung_at = models.DateTimeField(
+        null=True, blank=True, help_text="When RQ was last told of this job."
+    )
+    stop_requested = models.BooleanField(default=False)
+
+    progress_done = models.BigIntegerField(default=0)
+    progress_total = models.BigIntegerField(null=True, blank=True)
+    progress_message = models.CharField(max_length=200, blank=True)
+    stages = models.JSONField(
+        default=list, blank=True, help_text="Named stages with their state, in order."
+    )
+
+    result = models.JSONField(null=True, blank=True)
+    error = models.TextField(blank=True, help_text="What went wrong, in a sentence.")
+    traceback = models.TextField(blank=True)
+    records = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Records the job made: a list of {model, id, title}.",
+    )
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
+    )
+    schedule = models.ForeignKey(
+        "Schedule", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs"
+    )
+    retry_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["-created_at"], name="job_newest"),
+            models.Index(
+                fields=["state", "lease_until"],
+                name="job_active",
+                condition=Q(state__in=["queued", "running"]),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["schedule"],
+                condition=Q(state__in=["queued", "running"]),
+                name="job_one_active_run_of_a_schedule",
+            ),
+        ]
+        permissions = [("stop_job", "Can stop jobs"), ("retry_job", "Can retry jobs")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.short_id}"
+
+    @property
+    def short_id(self) -> str:
+        """First block of the id, enough to name a job in a command."""
+        return str(self.id)[:8]
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state not in self.ACTIVE
+
+    @property
+    def progress_share(self) -> float | None:
+        """Share done in [0, 1], or None while the total is not known."""
+        if self.state == self.State.SUCCEEDED:
+            return 1.0
+        if not self.progress_total:
+            return None
+        return min(1.0, self.progress_done / self.progress_total)
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Seconds since a worker first took the job, None before."""
+        if self.started_at is None:
+            return None
+        return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+
+
+class JobStep(models.Model):
+    """One finished step or chunk of a job; written in the transaction of its rows."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="steps")
+    name = models.CharField(max_length=80)
+    number = models.PositiveIntegerField(default=0)
+    result = models.JSONField(default=dict)
+    finished_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "name", "number"], name="jobstep_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.number}"
+
+
+class JobLogLine(models.Model):
+    """One line that a job wrote for people."""
+
+    class Level(models.TextChoices):
+        INFO = "info", "Info"
+        WARNING = "warning", "Warning"
+        ERROR = "error", "Error"
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="log_lines")
+    at = models.DateTimeField(default=timezone.now)
+    level = models.CharField(max_length=7, choices=Level, default=Level.INFO)
+    message = models.TextField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ScheduleQuerySet(models.QuerySet["Schedule"]):
+    """Questions about schedules."""
+
+    def due(self) -> "ScheduleQuerySet":
+        """Enabled schedules whose time has come, by the database's clock."""
+        return self.filter(is_enabled=True, next_run_at__lte=Now())
+
+
+class Schedule(models.Model):
+    """Enqueues one kind of job again and again; missed runs collapse into one."""
+
+    name = models.SlugField(max_length=80, unique=True)
+    kind = models.CharField(max_length=80)
+    arguments = models.JSONField(default=dict, blank=True)
+    interval_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Seconds from one run to the next, at least 10."
+    )
+    cron = models.CharField(
+        max_length=80,
+        blank=True,
+        help_text='Five fields in the time zone of the project, such as "0 * * * *".',
+    )
+    is_enabled = models.BooleanField(default=True)
+    next_run_at = models.DateTimeField(default=timezone.now)
+    last_run_at = models.DateTimeField(null=True, blank=True)
+    missed_runs = models.PositiveIntegerField(
+        default=0, help_text="Runs that were due while nothing ran them, folded into later ones."
+    )
+
+    objects = ScheduleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=(
+                    Q(interval_seconds__gte=10, cron="")
+                    | (Q(interval_seconds__isnull=True) & ~Q(cron=""))
+                ),
+                name="schedule_interval_or_cron",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Exactly one of interval and cron, and a cron expression that can be read."""
+        if bool(self.interval_seconds) == bool(self.cron):
+            raise ValidationError("Give either an interval or a cron expression, not both.")
+        if self.interval_seconds and self.interval_seconds < 10:
+            raise ValidationError({"interval_seconds": "The shortest interval is 10 seconds."})
+        try:
+            self.occurrence_after(timezone.now())
+        except ValueError as error:
+            raise ValidationError({"cron": str(error)}) from error
+
+    def occurrence_after(self, moment: Any) -> Any:
+        """Return the first time strictly after `moment`; ValueError for an unreadable cron."""
+        return next_occurrence(
+            moment, anchor=self.next_run_at, interval_seconds=self.interval_seconds, cron=self.cron
+        )

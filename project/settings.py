@@ -1,0 +1,198 @@
+"""Settings, read from the environment; every variable stands in .env.example."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from project import embedded
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+ENVIRONMENT = env.str("SEEDBED_ENV", default="development")
+if ENVIRONMENT not in ("development", "production"):
+    raise ImproperlyConfigured(
+        f"SEEDBED_ENV is {ENVIRONMENT!r}; expected 'development' or 'production'."
+    )
+IS_PRODUCTION = ENVIRONMENT == "production"
+
+# Everything that Seedbed writes itself: embedded servers, artefacts, uploads.
+VAR = Path(env.str("SEEDBED_VAR", default=str(BASE_DIR / "var"))).resolve()
+ARTIFACT_ROOT = VAR / "artifacts"
+MEDIA_ROOT = VAR / "uploads"
+
+SECRET_MIN_LENGTH = 40  # characters; 40 of a 62-letter alphabet are more than 200 bits
+
+
+def _secret(name: str) -> str:
+    """Return a secret: from the environment, or in development one made for this folder."""
+    value = env.str(name, default="")
+    if value and (len(value) >= SECRET_MIN_LENGTH and "change-me" not in value):
+        return value
+    if IS_PRODUCTION:
+        state = "is missing"
+        if "change-me" in value:
+            state = "still has the example's value"
+        elif value:
+            state = f"has {len(value)} characters"
+        raise ImproperlyConfigured(
+            f"{name} {state}; production needs at least {SECRET_MIN_LENGTH} random characters. "
+            'Make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
+    if value:
+        return value
+    return _development_secret(VAR / "secrets" / name.lower())
+
+
+def _development_secret(path: Path) -> str:
+    """Make a random secret once per folder, so that no value is shared between installations."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    fresh.touch(mode=0o600)
+    fresh.write_text(secrets.token_urlsafe(48))
+    try:
+        # A link fails when another process was first, and never shows a half-written file.
+        path.hardlink_to(fresh)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return path.read_text()
+
+
+SECRET_KEY = _secret("SEEDBED_SECRET_KEY")
+ARTIFACT_KEY = _secret("SEEDBED_ARTIFACT_KEY")  # signs model files
+FIELD_KEY = _secret("SEEDBED_FIELD_KEY")  # encrypts the passwords of feedback sources
+
+DEBUG = env.bool("SEEDBED_DEBUG", default=False)
+if DEBUG and IS_PRODUCTION:
+    raise ImproperlyConfigured("SEEDBED_DEBUG is on; production shows no tracebacks to visitors.")
+ALLOWED_HOSTS = env.list(
+    "SEEDBED_ALLOWED_HOSTS", default=[] if IS_PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]
+)
+if IS_PRODUCTION and not ALLOWED_HOSTS:
+    raise ImproperlyConfigured(
+        "SEEDBED_ALLOWED_HOSTS is missing; production needs the names it is served under, "
+        "separated by commas."
+    )
+CSRF_TRUSTED_ORIGINS = env.list("SEEDBED_CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "project.apps.SeedbedAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "simple_history",
+    "django_rq",
+    "project",
+    "project.jobs",
+    "matching",
+    "feedback",
+    "training",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+]
+
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Servers: the embedded ones unless the environment names others.
+USES_EMBEDDED_POSTGRES = not env.str("DATABASE_URL", default="")
+USES_EMBEDDED_VALKEY = not env.str("REDIS_URL", default="")
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": (
+        {"ENGINE": "django.db.backends.postgresql", **embedded.postgres_location(VAR)}
+        if USES_EMBEDDED_POSTGRES
+        else env.db_url("DATABASE_URL")
+    )
+}
+DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+REDIS_URL = embedded.valkey_location(VAR) if USES_EMBEDDED_VALKEY else env.str("REDIS_URL")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+RQ_QUEUES = {
+    "default": {
+        "URL": REDIS_URL,
+        "DEFAULT_TIMEOUT": -1,  # the lease of the ledger ends a run, not a timer
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+    },
+}
+RQ = {"COMMIT_MODE": "auto"}  # the ledger itself waits for the commit
+RQ_SHOW_ADMIN_LINK = False  # the queue pages are mounted for superusers only
+
+# The job ledger.
+JOB_LEASE_SECONDS = env.float("SEEDBED_JOB_LEASE_SECONDS", default=30.0)
+JOB_MAX_ATTEMPTS = env.int("SEEDBED_JOB_MAX_ATTEMPTS", default=5)
+
+# Hosts that feedback sources may connect to, as host:port or host:*; private ones must be named.
+FEEDBACK_ALLOWED_HOSTS = env.list("SEEDBED_FEEDBACK_ALLOWED_HOSTS", default=[])
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.str("SEEDBED_TIME_ZONE", default="UTC")
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS: list[Path] = []
+WHITENOISE_USE_FINDERS = True  # nothing to collect before the first visit
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # bytes of a form without its files
+
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+if IS_PRODUCTION:
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_SSL_REDIRECT = env.bool("SEEDBED_SSL_REDIRECT", default=True)
+    SECURE_HSTS_SECONDS = env.int("SEEDBED_HSTS_SECONDS", default=3600)
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+LOG_LEVEL = env.str("SEEDBED_LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+}
