@@ -1,16 +1,18 @@
 """The applications that the project itself contributes to Django."""
 
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class ProjectConfig(AppConfig):
     """Commands and templates that belong to no single app."""
 
+    default = True
     name = "project"
 
 
-class SeedbedAdminConfig(AdminConfig):
+class SeedbedAdminConfig(admin_apps.AdminConfig):
     """The admin, with Seedbed's front page."""
 
+    default = False
     default_site = "project.admin_site.SeedbedAdminSite"

@@ -1,6 +1,7 @@
 """The base of every Seedbed command: --json, exit codes, refusals."""
 
 import json
+from argparse import ArgumentTypeError
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -106,8 +107,7 @@ def ensure_migrated() -> None:
 
 
 def positive_int(text: str) -> int:
-    """Read a whole number above zero; ValueError (argparse names the option) otherwise."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(f"{text} is not above zero")
-    return value
+    """Read a whole number above zero for argparse."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"expected a whole number above zero, got {text!r}")
+    return int(text)
