@@ -4,14 +4,18 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-import psycopg
 import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.template.defaultfilters import filesizeformat
 
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from project import embedded
+
+PATIENCE_SECONDS = 5
 
 
 class Command(BaseCommand):
@@ -65,28 +69,33 @@ def _sentence(server: dict[str, Any]) -> str:
 
 
 def _external_postgres() -> dict[str, Any]:
-    connection = connections["default"]
-    known = connection.settings_dict
+    # A copy: the probe's impatience is not for the application's own connection.
+    probe = connections["default"].copy()
+    known = probe.settings_dict
+    known["OPTIONS"] = {**known.get("OPTIONS", {}), "connect_timeout": PATIENCE_SECONDS}
     report = {
         "name": "postgres",
         "external": True,
         "address": f"{known['HOST']}:{known['PORT'] or 5432}/{known['NAME']}",
     }
     try:
-        parameters = connection.get_connection_params() | {"connect_timeout": 5}
-        with psycopg.connect(**{k: v for k, v in parameters.items() if k in _LIBPQ}) as answering:
-            version = str(answering.info.server_version // 10000)
-    except psycopg.OperationalError as error:
+        with probe.cursor() as cursor:
+            cursor.execute("SELECT current_setting('server_version')")
+            version = cursor.fetchone()[0]
+    except DatabaseError as error:
         return report | {"running": False, "version": None, "error": str(error).strip()}
+    finally:
+        probe.close()
     return report | {"running": True, "version": version, "error": None}
 
 
-# Django adds parameters of its own (context, cursor_factory) that a plain connection has no use for.
-_LIBPQ = ("host", "port", "dbname", "user", "password", "sslmode", "sslrootcert", "connect_timeout")
-
-
 def _external_valkey() -> dict[str, Any]:
-    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
+    client = redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=PATIENCE_SECONDS,
+        socket_connect_timeout=PATIENCE_SECONDS,
+        retry=Retry(NoBackoff(), retries=0),
+    )
     place = client.connection_pool.connection_kwargs
     report = {
         "name": "valkey",
