@@ -9,7 +9,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 from django.template.defaultfilters import filesizeformat
-
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -73,10 +72,11 @@ def _external_postgres() -> dict[str, Any]:
     probe = connections["default"].copy()
     known = probe.settings_dict
     known["OPTIONS"] = {**known.get("OPTIONS", {}), "connect_timeout": PATIENCE_SECONDS}
+    host = known["HOST"] or known["OPTIONS"].get("host", "localhost")
     report = {
         "name": "postgres",
         "external": True,
-        "address": f"{known['HOST']}:{known['PORT'] or 5432}/{known['NAME']}",
+        "address": f"{host}:{known['PORT'] or embedded.PORT}/{known['NAME']}",
     }
     try:
         with probe.cursor() as cursor:
