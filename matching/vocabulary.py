@@ -1,0 +1,190 @@
+"""The words a profile may use, and how alike two of them are; validation, autocomplete and features read them."""
+
+from types import MappingProxyType
+from typing import Final
+
+MATCH_TYPES: Final = ("user_user", "user_group")
+OUTCOMES: Final = ("accept", "chat", "ignore", "unmatch")
+PRESETS: Final = ("balanced", "strict", "loose")
+FEATURE_SETS: Final = ("smooth-1", "tiered-1")
+
+GENDERS: Final = ("female", "male", "non-binary")
+MODES: Final = ("solo", "group")
+PROFESSIONS: Final = (
+    "student",
+    "engineer",
+    "teacher",
+    "designer",
+    "nurse",
+    "doctor",
+    "lawyer",
+    "manager",
+    "entrepreneur",
+    "artist",
+    "writer",
+    "consultant",
+    "chef",
+    "scientist",
+    "sales",
+    "retired",
+)
+
+# Ordered habits, 0 never to 1 regularly. "occasionally" stands nearer to "no" than to "yes": people
+# who rarely smoke or drink put up with abstainers more easily than with daily habits.
+HABITS: Final = MappingProxyType({"no": 0.0, "occasionally": 0.4, "yes": 1.0})
+
+# Extraversion of the three personality labels, and the label of a measured extraversion.
+PERSONALITIES: Final = MappingProxyType({"introvert": 0.0, "ambivert": 0.5, "extrovert": 1.0})
+INTROVERT_BELOW: Final = 1 / 3
+EXTROVERT_FROM: Final = 2 / 3
+
+# Tag -> share of travellers who hold it, rounded from a drawn population of 20,000. Part of the
+# definition of `smooth-1`: rarity is frozen here, so training and serving cannot weigh a tag
+# differently. Other shares would be another feature set.
+INTEREST_SHARES: Final = MappingProxyType(
+    {
+        "food": 0.29,
+        "beaches": 0.26,
+        "hiking": 0.32,
+        "history": 0.19,
+        "photography": 0.22,
+        "museums": 0.22,
+        "nightlife": 0.27,
+        "local culture": 0.28,
+        "nature": 0.23,
+        "art": 0.23,
+        "shopping": 0.20,
+        "street food": 0.25,
+        "music": 0.14,
+        "architecture": 0.16,
+        "backpacking": 0.19,
+        "wellness": 0.17,
+        "adventure sports": 0.15,
+        "coffee": 0.16,
+        "reading": 0.13,
+        "festivals": 0.14,
+        "wine": 0.17,
+        "wildlife": 0.14,
+        "cycling": 0.14,
+        "diving": 0.15,
+        "yoga": 0.10,
+        "surfing": 0.15,
+        "skiing": 0.07,
+        "road trips": 0.14,
+        "spa": 0.14,
+        "remote work": 0.11,
+        "volunteering": 0.07,
+        "family": 0.10,
+    }
+)
+INTERESTS: Final = tuple(INTEREST_SHARES)
+
+# Share assumed for a tag outside the list (another application's word): rare.
+UNKNOWN_INTEREST_SHARE: Final = 0.05
+
+RELIGIONS: Final = (
+    "none",
+    "agnostic",
+    "christian",
+    "muslim",
+    "hindu",
+    "buddhist",
+    "jewish",
+    "sikh",
+    "other",
+)
+# Words that say that religion takes little room: halfway to every faith.
+SECULAR_RELIGIONS: Final = frozenset({"none", "agnostic"})
+
+LANGUAGES: Final = (
+    "english",
+    "spanish",
+    "french",
+    "german",
+    "italian",
+    "portuguese",
+    "dutch",
+    "swedish",
+    "polish",
+    "hindi",
+    "tamil",
+    "mandarin",
+    "japanese",
+    "korean",
+    "arabic",
+    "turkish",
+    "russian",
+    "indonesian",
+    "thai",
+    "vietnamese",
+)
+
+# Nationality -> (ISO 3166 country, sub-region, continent), sub-regions after the UN M49 list.
+NATIONALITIES: Final = MappingProxyType(
+    {
+        "american": ("US", "northern america", "america"),
+        "canadian": ("CA", "northern america", "america"),
+        "mexican": ("MX", "latin america", "america"),
+        "brazilian": ("BR", "latin america", "america"),
+        "argentine": ("AR", "latin america", "america"),
+        "british": ("GB", "northern europe", "europe"),
+        "irish": ("IE", "northern europe", "europe"),
+        "swedish": ("SE", "northern europe", "europe"),
+        "german": ("DE", "western europe", "europe"),
+        "french": ("FR", "western europe", "europe"),
+        "dutch": ("NL", "western europe", "europe"),
+        "spanish": ("ES", "southern europe", "europe"),
+        "italian": ("IT", "southern europe", "europe"),
+        "portuguese": ("PT", "southern europe", "europe"),
+        "polish": ("PL", "eastern europe", "europe"),
+        "turkish": ("TR", "western asia", "asia"),
+        "emirati": ("AE", "western asia", "asia"),
+        "israeli": ("IL", "western asia", "asia"),
+        "egyptian": ("EG", "northern africa", "africa"),
+        "south african": ("ZA", "southern africa", "africa"),
+        "indian": ("IN", "southern asia", "asia"),
+        "chinese": ("CN", "eastern asia", "asia"),
+        "japanese": ("JP", "eastern asia", "asia"),
+        "korean": ("KR", "eastern asia", "asia"),
+        "thai": ("TH", "south-eastern asia", "asia"),
+        "vietnamese": ("VN", "south-eastern asia", "asia"),
+        "indonesian": ("ID", "south-eastern asia", "asia"),
+        "australian": ("AU", "australasia", "oceania"),
+        "new zealander": ("NZ", "australasia", "oceania"),
+    }
+)
+
+
+def personality_of(extraversion: float) -> str:
+    """Name the personality of a measured extraversion.
+
+    Parameters
+    ----------
+    extraversion : float in [0, 1]
+
+    Returns
+    -------
+    "introvert" below 1/3, "extrovert" from 2/3, else "ambivert".
+    """
+    if extraversion < INTROVERT_BELOW:
+        return "introvert"
+    return "extrovert" if extraversion >= EXTROVERT_FROM else "ambivert"
+
+
+def nationality_similarity(a: str, b: str) -> float:
+    """Graded likeness of two nationalities: same 1, same sub-region 0.7, same continent 0.4, else 0.1."""
+    if a == b:
+        return 1.0
+    if a not in NATIONALITIES or b not in NATIONALITIES:
+        return 0.1
+    (_, region_a, continent_a), (_, region_b, continent_b) = NATIONALITIES[a], NATIONALITIES[b]
+    if region_a == region_b:
+        return 0.7
+    return 0.4 if continent_a == continent_b else 0.1
+
+
+def religion_similarity(a: str, b: str) -> float:
+    """Graded likeness of two religions: same 1, one or both of them secular 0.5, else 0.2."""
+    if a == b:
+        return 1.0
+    return 0.5 if SECULAR_RELIGIONS & {a, b} else 0.2
