@@ -1,0 +1,1 @@
+"""Batches of match events in the admin."""

@@ -1,0 +1,1 @@
+"""Seed users, groups and sessions in the admin."""

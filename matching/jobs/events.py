@@ -1,0 +1,1 @@
+"""The work of jobs on batches of match events."""

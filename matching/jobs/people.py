@@ -1,0 +1,1 @@
+"""The work of jobs on seed users and sessions."""
