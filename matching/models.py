@@ -71,7 +71,7 @@ class Personality(models.TextChoices):
     EXTROVERT = "extrovert", "Extrovert"
 
 
-class RealField(models.FloatField):
+class RealField(models.FloatField):  # type: ignore[type-arg]  # no [] at run time
     """A four-byte float: features and probabilities need no more, and events are many."""
 
     def db_type(self, connection: Any) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentTypeError
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 from django.conf import settings
 from django.core.management import call_command
@@ -57,8 +57,10 @@ class SeedbedCommand(BaseCommand):
         return 0
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.console = Console(file=self.stdout, highlight=False, soft_wrap=True)
-        self.error_console = Console(file=self.stderr, highlight=False, soft_wrap=True)
+        self.console = Console(file=cast(IO[str], self.stdout), highlight=False, soft_wrap=True)
+        self.error_console = Console(
+            file=cast(IO[str], self.stderr), highlight=False, soft_wrap=True
+        )
         self.as_json: bool = options["json"]
         try:
             ensure_migrated()

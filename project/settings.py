@@ -30,7 +30,7 @@ SECRET_MIN_LENGTH = 40  # characters; 40 of a 62-letter alphabet are more than 2
 
 def _secret(name: str) -> str:
     """Return a secret: from the environment, or in development one made for this folder."""
-    value = env.str(name, default="")
+    value: str = env.str(name, default="")
     if value and (len(value) >= SECRET_MIN_LENGTH and "change-me" not in value):
         return value
     if IS_PRODUCTION:

@@ -37,6 +37,6 @@ def ring(job_id: UUID) -> bool:
 def has_worker() -> bool:
     """Whether a worker listens on the queue right now."""
     try:
-        return Worker.count(queue=django_rq.get_queue(QUEUE)) > 0
+        return bool(Worker.count(queue=django_rq.get_queue(QUEUE)))
     except RedisError:
         return False

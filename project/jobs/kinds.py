@@ -76,3 +76,8 @@ def get_kind(name: str) -> JobKind:
 def all_kinds() -> list[JobKind]:
     """Return every declared kind, by name."""
     return [_kinds[name] for name in sorted(_kinds)]
+
+
+def title_of(name: str) -> str:
+    """Return the title of a kind, or the bare name where a later version no longer declares it."""
+    return _kinds[name].title if name in _kinds else name

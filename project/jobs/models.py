@@ -34,14 +34,14 @@ class JobQuerySet(models.QuerySet["Job"]):
                 """
                 UPDATE jobs_job
                    SET state = 'running', fence = fence + 1, attempts = attempts + 1,
-                       lease_until = clock_timestamp() + %s, worker = %s,
+                       lease_until = clock_timestamp() + make_interval(secs => %s), worker = %s,
                        started_at = coalesce(started_at, clock_timestamp())
                  WHERE id = %s
                    AND (state = 'queued'
                         OR (state = 'running' AND lease_until < clock_timestamp()))
                 RETURNING fence
                 """,
-                [lease, worker, job_id],
+                [lease.total_seconds(), worker, job_id],
             )
             row = cursor.fetchone()
         return None if row is None else int(row[0])

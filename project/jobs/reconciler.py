@@ -1,7 +1,6 @@
 """The tick that makes a lost bell, a dead worker or a missed hour harmless."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -39,12 +38,12 @@ def _ring_due_jobs() -> int:
                    SELECT id FROM jobs_job
                     WHERE (state = 'queued'
                            OR (state = 'running' AND lease_until < clock_timestamp()))
-                      AND (rung_at IS NULL OR rung_at < clock_timestamp() - %s)
+                      AND (rung_at IS NULL OR rung_at < clock_timestamp() - make_interval(secs => %s))
                     ORDER BY created_at LIMIT 1000
                       FOR UPDATE SKIP LOCKED)
             RETURNING id
             """,
-            [timedelta(seconds=RING_AGAIN_SECONDS)],
+            [RING_AGAIN_SECONDS],
         )
         due = [row[0] for row in cursor.fetchall()]
     return sum(ring(job_id) for job_id in due)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import transaction
 from django.utils import timezone
 
@@ -28,7 +28,7 @@ def enqueue(
     job = Job.objects.create(
         kind=kind,
         arguments=arguments,
-        user=by if by is not None and by.pk else None,
+        user=_person(by),
         schedule=schedule,
         rung_at=timezone.now() if ring_bell else None,
     )
@@ -67,10 +67,14 @@ def retry_job(job: Job, *, by: AbstractBaseUser | AnonymousUser | None = None) -
     clone = Job.objects.create(
         kind=job.kind,
         arguments=job.arguments,
-        user=by if by is not None and by.pk else job.user,
+        user=_person(by) or job.user,
         retry_of=job,
         rung_at=timezone.now(),
     )
     job.steps.update(job=clone)
     transaction.on_commit(lambda: ring(clone.pk))
     return clone
+
+
+def _person(by: AbstractBaseUser | AnonymousUser | None) -> User | None:
+    return by if isinstance(by, User) else None

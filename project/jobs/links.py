@@ -1,0 +1,27 @@
+"""Links from anywhere in the admin to the page of a job."""
+
+from django.contrib import messages
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from project.jobs.kinds import title_of
+from project.jobs.models import Job
+
+
+def job_url(job: Job) -> str:
+    """Return the address of the job's page."""
+    return reverse("admin:jobs_job_change", args=[job.pk])
+
+
+def job_link(job: Job) -> SafeString:
+    """Return the job's title and short id as a link to its page."""
+    return format_html('<a href="{}">{} {}</a>', job_url(job), title_of(job.kind), job.short_id)
+
+
+def message_job(request: HttpRequest, job: Job) -> None:
+    """Tell the person who started a job where to follow it."""
+    messages.success(
+        request, format_html("Started: {}. Its page shows how far it is.", job_link(job))
+    )
