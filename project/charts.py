@@ -1,0 +1,194 @@
+"""Geometry of the charts: numbers in, SVG coordinates out. Knows neither Django nor HTML."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a histogram, in the units of the view box; `title` is what a pointer shows."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One point with its interval, in the units of the view box."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    label: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A labelled place on an axis."""
+
+    at: float
+    text: str
+
+
+def format_number(value: float | None) -> str:
+    """Return a number as people read it: few digits, thousands separated; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return "–"  # noqa: RUF001 - a dash is what stands in a table for "none"
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.3f}"
+
+
+def histogram_bars(
+    counts: Sequence[float], low: float, high: float, *, width: float = 320, height: float = 80
+) -> list[Bar]:
+    """Lay out the bars of a histogram.
+
+    Parameters
+    ----------
+    counts : sequence of n_bins numbers >= 0
+    low, high : float
+        Left edge of the first and right edge of the last bin.
+    width, height : float
+        Size of the plot in view-box units.
+
+    Returns
+    -------
+    list of n_bins `Bar`; a count above zero is at least one unit high, so that it is seen.
+    """
+    top = max(counts, default=0) or 1
+    step = width / max(len(counts), 1)
+    span = (high - low) / max(len(counts), 1)
+    bars = []
+    for index, count in enumerate(counts):
+        bar_height = max(height * count / top, 1.0) if count else 0.0
+        left = low + index * span
+        bars.append(
+            Bar(
+                x=round(index * step, 2),
+                y=round(height - bar_height, 2),
+                width=round(max(step - 1, 0.5), 2),
+                height=round(bar_height, 2),
+                title=f"{format_number(left)} to {format_number(left + span)}: "
+                f"{format_number(count)}",
+            )
+        )
+    return bars
+
+
+def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
+    """Return about `count` round numbers that span [low, high]."""
+    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
+        return [low]
+    raw = (high - low) / max(count, 1)
+    magnitude = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(number * step, 10) for number in range(first, last + 1)]
+
+
+def line_marks(
+    points: Iterable[Sequence[Any]],
+    *,
+    width: float = 640,
+    height: float = 160,
+    low: float | None = None,
+    high: float | None = None,
+) -> tuple[list[Mark], list[Tick]]:
+    """Lay out points (label, value) or (label, value, low, high) from left to right.
+
+    Points whose value is None leave a gap. `low` and `high` fix the vertical axis; otherwise it
+    fits the values and intervals.
+    """
+    rows = [tuple(point) for point in points]
+    numbers = [
+        float(number)
+        for row in rows
+        for number in row[1:4]
+        if number is not None and math.isfinite(float(number))
+    ]
+    if not numbers:
+        return [], []
+    bottom = min(numbers) if low is None else low
+    top = max(numbers) if high is None else high
+    if top <= bottom:
+        bottom, top = bottom - 0.5, top + 0.5
+    step = width / max(len(rows) - 1, 1)
+
+    def vertical(number: float) -> float:
+        return round(height * (1 - (number - bottom) / (top - bottom)), 2)
+
+    marks = []
+    for index, (label, value, *interval) in enumerate(rows):
+        if value is None or not math.isfinite(float(value)):
+            continue
+        ends = [end for end in interval if end is not None]
+        lower, upper = (ends[0], ends[1]) if len(ends) == 2 else (value, value)
+        text = f"{label}: {format_number(float(value))}"
+        if len(ends) == 2:
+            text += f" ({format_number(float(lower))} to {format_number(float(upper))})"
+        marks.append(
+            Mark(
+                x=round(index * step, 2),
+                y=vertical(float(value)),
+                low=vertical(float(lower)),
+                high=vertical(float(upper)),
+                label=str(label),
+                title=text,
+            )
+        )
+    ticks = [Tick(vertical(number), format_number(number)) for number in nice_ticks(bottom, top)]
+    return marks, ticks
+
+
+def interval_marks(
+    rows: Sequence[Mapping[str, Any]], *, width: float = 420, row_height: float = 26
+) -> tuple[list[Mark], list[Tick]]:
+    """Lay out rows {label, value, low, high} one below the other on a common axis."""
+    known = [row for row in rows if row.get("value") is not None]
+    numbers = [
+        float(number)
+        for row in known
+        for number in (row["value"], row.get("low"), row.get("high"))
+        if number is not None
+    ]
+    if not numbers:
+        return [], []
+    pad = (max(numbers) - min(numbers)) * 0.08 or 0.05
+    left, right = min(numbers) - pad, max(numbers) + pad
+
+    def horizontal(number: float) -> float:
+        return round(width * (number - left) / (right - left), 2)
+
+    marks = []
+    for index, row in enumerate(known):
+        value = float(row["value"])
+        low = row.get("low")
+        high = row.get("high")
+        text = f"{row['label']}: {format_number(value)}"
+        if low is not None and high is not None:
+            text += f" ({format_number(float(low))} to {format_number(float(high))})"
+        marks.append(
+            Mark(
+                x=horizontal(value),
+                y=row_height * index + row_height / 2,
+                low=horizontal(float(value if low is None else low)),
+                high=horizontal(float(value if high is None else high)),
+                label=str(row["label"]),
+                title=text,
+            )
+        )
+    ticks = [Tick(horizontal(number), format_number(number)) for number in nice_ticks(left, right)]
+    return marks, ticks

@@ -1,0 +1,136 @@
+"""The look that all pages share: badges, tables of checks, charts, empty states."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import template
+
+from project.charts import format_number, histogram_bars, interval_marks, line_marks
+
+register = template.Library()
+
+# Which of five tones a word gets. Tone and word stand together: colour alone says nothing.
+TONES = {
+    "good": ("pass", "succeeded", "complete", "champion", "live", "ok", "up", "enabled"),
+    "bad": ("refuse", "refused", "failed", "down", "orphaned", "corrupt", "rejected"),
+    "warn": ("warn", "warning", "cancelled", "expired", "stale", "incomplete", "abandoned"),
+    "busy": ("running", "building", "queued", "candidate"),
+}
+
+
+@register.inclusion_tag("components/verdict.html")
+def verdict(word: Any) -> dict[str, Any]:
+    """Show a verdict, a state or a stage as a badge."""
+    text = str(word or "").strip()
+    tone = next((tone for tone, words in TONES.items() if text.lower() in words), "plain")
+    if text.lower() == "synthetic":
+        tone = "synthetic"
+    return {"text": text, "tone": tone}
+
+
+@register.inclusion_tag("components/checks_table.html")
+def checks_table(checks: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Show checks with their value, limit, verdict and remedy; what fails comes first."""
+    order = {"refuse": 0, "warn": 1, "pass": 2}
+    return {"checks": sorted(checks or [], key=lambda check: order.get(check["verdict"], 3))}
+
+
+@register.inclusion_tag("components/progress_bar.html")
+def progress_bar(share: float | None, label: str = "") -> dict[str, Any]:
+    """Show a share in [0, 1]; None shows work whose end is not known."""
+    percent = None if share is None else round(100 * max(0.0, min(1.0, float(share))), 1)
+    return {"percent": percent, "label": label}
+
+
+@register.inclusion_tag("components/histogram.html")
+def histogram(
+    counts: Sequence[float] | None, low: float = 0.0, high: float = 1.0, caption: str = ""
+) -> dict[str, Any]:
+    """Show counts of equally wide bins between low and high."""
+    return {
+        "bars": histogram_bars(counts or [], float(low), float(high)),
+        "low": format_number(float(low)),
+        "middle": format_number((float(low) + float(high)) / 2),
+        "high": format_number(float(high)),
+        "caption": caption,
+    }
+
+
+@register.inclusion_tag("components/line_chart.html")
+def line_chart(
+    points: Sequence[Sequence[Any]] | None,
+    caption: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    diagonal: bool = False,
+) -> dict[str, Any]:
+    """Show (label, value[, low, high]) from left to right, with intervals where given."""
+    marks, ticks = line_marks(points or [], low=low, high=high)
+    return {
+        "marks": marks,
+        "ticks": ticks,
+        "path": " ".join(f"{mark.x},{mark.y}" for mark in marks),
+        "first": marks[0] if marks else None,
+        "last": marks[-1] if marks else None,
+        "caption": caption,
+        "diagonal": diagonal,
+    }
+
+
+@register.inclusion_tag("components/interval_chart.html")
+def interval_chart(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") -> dict[str, Any]:
+    """Show rows {label, value, low, high} as points with whiskers on one axis."""
+    marks, ticks = interval_marks(rows or [])
+    return {"marks": marks, "ticks": ticks, "height": 26 * len(marks), "caption": caption}
+
+
+@register.inclusion_tag("components/bar_rows.html")
+def bar_rows(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") -> dict[str, Any]:
+    """Show rows {label, value, share, note} as labelled horizontal bars; share in [0, 1]."""
+    prepared = [
+        {
+            "label": row["label"],
+            "value": row["value"] if isinstance(row["value"], str) else format_number(row["value"]),
+            "width": round(200 * max(0.0, min(1.0, float(row.get("share") or 0.0))), 1),
+            "note": row.get("note", ""),
+            "tone": row.get("tone", ""),
+        }
+        for row in rows or []
+    ]
+    return {"rows": prepared, "caption": caption}
+
+
+@register.inclusion_tag("components/key_figures.html")
+def key_figures(figures: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Show figures {label, value, note, verdict, url} side by side."""
+    return {
+        "figures": [
+            {
+                **figure,
+                "value": figure["value"]
+                if isinstance(figure["value"], str)
+                else format_number(figure["value"]),
+            }
+            for figure in figures or []
+        ]
+    }
+
+
+@register.inclusion_tag("components/empty_state.html")
+def empty_state(title: str, text: str = "", url: str = "", action: str = "") -> dict[str, Any]:
+    """Say that there is nothing yet, and what the next step is."""
+    return {"title": title, "text": text, "url": url, "action": action}
+
+
+@register.filter
+def number(value: Any) -> str:
+    """Write a number as people read it; a dash for none."""
+    return format_number(None if value is None or value == "" else float(value))
+
+
+@register.filter
+def percent(value: Any) -> str:
+    """Write a share in [0, 1] as a percentage; a dash for none."""
+    if value is None or value == "":
+        return format_number(None)
+    return f"{100 * float(value):.1f} %"
