@@ -66,7 +66,9 @@ def _development_secret(path: Path) -> str:
 
 SECRET_KEY = _secret("SEEDBED_SECRET_KEY")
 ARTIFACT_KEY = _secret("SEEDBED_ARTIFACT_KEY")  # signs model files
+ARTIFACT_KEY_FALLBACKS = env.list("SEEDBED_ARTIFACT_KEY_FALLBACKS", default=[])  # read only
 FIELD_KEY = _secret("SEEDBED_FIELD_KEY")  # encrypts the passwords of feedback sources
+FIELD_KEY_FALLBACKS = env.list("SEEDBED_FIELD_KEY_FALLBACKS", default=[])  # read only
 
 DEBUG = env.bool("SEEDBED_DEBUG", default=False)
 if DEBUG and IS_PRODUCTION:
