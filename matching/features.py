@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from numbers import Real
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -29,7 +30,7 @@ from matching.vocabulary import (
     religion_similarity,
 )
 
-FloatArray = npt.NDArray[np.floating[Any]]
+FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
 MatchType = Literal["user_user", "user_group"]
@@ -209,7 +210,8 @@ class Vocabulary:
     def interest_weights(self) -> FloatArray:
         """Inverse document frequency, ln(1 / share), of each interest: shape (n_interests,)."""
         shares = [INTEREST_SHARES.get(tag, UNKNOWN_INTEREST_SHARE) for tag in self.interests]
-        return -np.log(np.array(shares))
+        weights: FloatArray = -np.log(np.array(shares))
+        return weights
 
     @cached_property
     def interest_tables(self) -> FloatArray:
@@ -463,7 +465,8 @@ def distance_km(a: FloatArray, b: FloatArray) -> FloatArray:
     """
     x, y, z = a[..., 0] - b[..., 0], a[..., 1] - b[..., 1], a[..., 2] - b[..., 2]
     half_chord = np.sqrt(x * x + y * y + z * z) / 2
-    return 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(half_chord, 1.0))
+    km: FloatArray = 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(half_chord, 1.0))
+    return km
 
 
 def overlap_days(left: Travellers, right: Travellers) -> FloatArray:
@@ -477,7 +480,7 @@ def origin_score(left: Travellers, right: Travellers) -> FloatArray:
 
 
 def rule_score(
-    values: FloatArray,
+    values: npt.NDArray[Any],
     match_type: str | Sequence[str] | npt.NDArray[Any],
     origin: FloatArray | None = None,
 ) -> FloatArray:
@@ -519,7 +522,9 @@ def rule_score(
         known = ~np.isnan(part)
         total += np.where(known, part, 0.0) * part_weight
         weight += known * part_weight
-    return np.divide(total, weight, out=np.full(len(values), np.nan), where=weight > 0)
+    scores = np.full(len(values), np.nan)
+    np.divide(total, weight, out=scores, where=weight > 0)
+    return scores
 
 
 @dataclass(frozen=True)
@@ -794,7 +799,7 @@ def _set_sizes(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> tuple[In
 
 
 def _weigh(bits: npt.NDArray[np.uint8], tables: FloatArray) -> FloatArray:
-    total = tables[0][bits[:, 0]]
+    total: FloatArray = tables[0][bits[:, 0]]
     for byte in range(1, len(tables)):
         total += tables[byte][bits[:, byte]]
     return total
@@ -804,7 +809,8 @@ def _interpolate(
     x: FloatArray, knots: Sequence[tuple[float, float]], beyond: float | None = None
 ) -> FloatArray:
     bounds, scores = zip(*knots, strict=True)
-    return np.interp(x, bounds, scores, right=beyond)
+    score: FloatArray = np.interp(x, bounds, scores, right=beyond)
+    return score
 
 
 def _step_down(x: FloatArray, tiers: Sequence[tuple[float, float]], beyond: float) -> FloatArray:
@@ -857,9 +863,9 @@ def _days(frame: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
 
 def _words_raw(value: Any) -> list[Any]:
     """The items of a list-like cell; none for an empty cell."""
-    if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NaT:
-        return []
-    return [value] if isinstance(value, str) else list(value)
+    if isinstance(value, str):
+        return [value]
+    return [] if pd.api.types.is_scalar(value) else list(value)
 
 
 def _words(value: Any) -> list[str]:
@@ -896,7 +902,7 @@ def _words_as_numbers(
     """Numbers of words, numbers as they are; NaN for what is neither."""
 
     def number(value: Any) -> float:
-        if isinstance(value, (int, float)):
+        if isinstance(value, Real):
             return float(value)
         return next((meaning[word] for word in _words(value) if word in meaning), math.nan)
 

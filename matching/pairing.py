@@ -471,7 +471,9 @@ def mix64(
 
 
 def _key(seed: int, number: int) -> np.uint64:
-    return np.random.SeedSequence([abs(seed), seed < 0, number]).generate_state(1, np.uint64)[0]
+    return np.uint64(
+        np.random.SeedSequence([abs(seed), seed < 0, number]).generate_state(1, np.uint64)[0]
+    )
 
 
 def _permute(index: IntArray, size: int, seed: int) -> IntArray:

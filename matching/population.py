@@ -351,8 +351,8 @@ def draw_sessions(
     """
     count = len(profiles)
     by_name = {a.name: a for a in archetypes}
-    names = profiles["archetype"] if "archetype" in profiles else [None] * count
-    kinds = [by_name.get(name) for name in names]
+    names = profiles["archetype"] if "archetype" in profiles else [""] * count
+    kinds = [by_name.get(str(name)) for name in names]
     median = np.array([a.trip_days[0] if a else 10.0 for a in kinds])
     sigma = np.array([a.trip_days[1] if a else 0.4 for a in kinds])
     group_mode = np.array([a.group_mode if a else 0.3 for a in kinds])
@@ -558,7 +558,8 @@ def _draw_habits(
 ) -> npt.NDArray[np.object_]:
     bounds = np.cumsum([getattr(a, habit) for a in archetypes], axis=1)[kind]
     level = (rng.random((len(kind), 1)) > bounds[:, :2]).sum(axis=1)
-    return np.array(["no", "occasionally", "yes"], object)[level]
+    habits: npt.NDArray[np.object_] = np.array(["no", "occasionally", "yes"], object)[level]
+    return habits
 
 
 def _draw_one(shares: dict[str, float], chance: float) -> str:

@@ -4,7 +4,8 @@ from types import MappingProxyType
 from typing import Final
 
 MATCH_TYPES: Final = ("user_user", "user_group")
-OUTCOMES: Final = ("accept", "chat", "ignore", "unmatch")
+# Outcome -> code, as stored; accept and chat have the label 1.
+OUTCOMES: Final = MappingProxyType({"accept": 1, "chat": 2, "ignore": 3, "unmatch": 4})
 PRESETS: Final = ("balanced", "strict", "loose")
 FEATURE_SETS: Final = ("smooth-1", "tiered-1")
 

@@ -1,0 +1,206 @@
+"""Drawn users, sessions and groups: complete, repeatable, and varied enough for the data gates."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from matching.features import COLUMN, Travellers, Vocabulary, applicable, compute_features
+from matching.pairing import find_candidates, own_groups, row_digests, sample_pairs
+from matching.population import (
+    ARCHETYPES,
+    HUBS,
+    ORIGINS,
+    cities,
+    destinations,
+    draw_groups,
+    draw_population,
+    draw_sessions,
+    draw_travellers,
+    travellers_frame,
+)
+from matching.vocabulary import (
+    GENDERS,
+    HABITS,
+    INTEREST_SHARES,
+    INTERESTS,
+    LANGUAGES,
+    MODES,
+    NATIONALITIES,
+    PROFESSIONS,
+    RELIGIONS,
+    personality_of,
+)
+
+TODAY = date(2026, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def profiles():
+    return draw_population(2_000, np.random.default_rng(7))
+
+
+def test_profiles_are_complete_and_within_the_vocabulary(profiles):
+    assert not profiles.isna().any().any()
+    assert profiles["external_id"].is_unique
+    assert profiles["external_id"].str.fullmatch(r"seed_[a-z_]+_\d{5}").all()
+    assert profiles["age"].between(18, 100).all()
+    assert profiles["extraversion"].between(0, 1).all()
+    assert (profiles["budget"] > 0).all()
+    assert profiles["home_lat"].between(-90, 90).all()
+    for column, words in (
+        ("gender", GENDERS),
+        ("smoking", HABITS),
+        ("drinking", HABITS),
+        ("religion", RELIGIONS),
+        ("nationality", NATIONALITIES),
+        ("profession", PROFESSIONS),
+    ):
+        assert set(profiles[column]) <= set(words)
+    assert {tag for tags in profiles["interests"] for tag in tags} == set(INTERESTS)
+    assert {word for words in profiles["languages"] for word in words} <= set(LANGUAGES)
+    assert profiles["interests"].str.len().min() >= 3
+    assert profiles["languages"].str.len().min() >= 1
+
+
+def test_personality_names_the_extraversion(profiles):
+    expected = [personality_of(x) for x in profiles["extraversion"]]
+    assert list(profiles["personality"]) == expected
+    assert [personality_of(x) for x in (0, 0.3333, 0.3334, 0.6666, 0.6667, 1)] == [
+        *("introvert", "introvert", "ambivert", "ambivert", "extrovert", "extrovert")
+    ]
+
+
+def test_traits_hang_together(profiles):
+    lively = profiles["interests"].map(lambda tags: "nightlife" in tags)
+    quiet = profiles["interests"].map(lambda tags: "reading" in tags)
+    extraversion = profiles["extraversion"]
+    assert extraversion[lively].mean() > extraversion[quiet].mean() + 0.1
+    assert np.corrcoef(profiles["age"], np.log(profiles["budget"]))[0, 1] > 0.3
+    german = profiles["nationality"] == "german"
+    assert profiles.loc[german, "languages"].map(lambda words: "german" in words).all()
+    assert (profiles.loc[profiles["profession"] == "retired", "age"] > 30).mean() > 0.8
+
+
+def test_people_come_from_real_cities_of_their_country(profiles):
+    table = cities().set_index(["name", "lat", "lon"])["country"]
+    for row in profiles.head(200).itertuples():
+        found = table.loc[[(row.home_city, row.home_lat, row.home_lon)]]
+        assert NATIONALITIES[row.nationality][0] in set(found)
+
+
+def test_same_seed_same_people_and_trips():
+    one = draw_travellers(50, 7, TODAY, group_count=5)
+    again = draw_travellers(50, 7, TODAY, group_count=5)
+    for frame, other in zip(one, again, strict=True):
+        pd.testing.assert_frame_equal(frame, other)
+    assert not one[0].equals(draw_travellers(50, 8, TODAY)[0])
+
+
+def test_later_draws_continue_the_numbers():
+    more = draw_population(2, np.random.default_rng(1), first_number=201)
+    assert [name[-5:] for name in more["external_id"]] == ["00201", "00202"]
+
+
+def test_nobody_is_a_population_too():
+    nobody = draw_population(0, np.random.default_rng(1))
+    sessions = draw_sessions(nobody, np.random.default_rng(1), TODAY)
+    assert len(nobody) == len(sessions) == len(travellers_frame(nobody, sessions)) == 0
+
+
+def test_one_archetype_may_be_drawn_alone():
+    people = draw_population(20, np.random.default_rng(1), ARCHETYPES[:1])
+    assert set(people["archetype"]) == {"budget_backpacker"}
+
+
+def test_sessions_lie_ahead_at_known_places(profiles):
+    sessions = draw_sessions(profiles, np.random.default_rng(3), TODAY)
+    assert list(sessions["external_id"]) == list(profiles["external_id"])
+    assert (sessions["start_date"] > pd.Timestamp(TODAY)).all()
+    assert ((sessions["end_date"] - sessions["start_date"]).dt.days >= 2).all()
+    assert set(sessions["mode"]) == set(MODES)
+    assert set(sessions["hub"]) == set(HUBS)
+    places = {
+        (hub, *place)
+        for hub, table in destinations().items()
+        for place in table[["name", "lat", "lon"]].itertuples(index=False)
+    }
+    columns = ["hub", "destination_name", "destination_lat", "destination_lon"]
+    assert set(sessions[columns].itertuples(index=False, name=None)) <= places
+
+
+def test_profiles_without_an_archetype_get_sessions_as_well(profiles):
+    plain = profiles.drop(columns="archetype").head(20)
+    assert len(draw_sessions(plain, np.random.default_rng(3), TODAY)) == 20
+
+
+def test_a_session_speaks_before_the_profile():
+    people = draw_population(3, np.random.default_rng(1))
+    sessions = draw_sessions(people, np.random.default_rng(1), TODAY)
+    sessions["budget"] = [1.0, np.nan, 3.0]
+    joined = travellers_frame(people, sessions)
+    assert list(joined["budget"]) == [1.0, people["budget"][1], 3.0]
+    assert list(joined["user_id"]) == [0, 1, 2]
+
+
+def test_groups_have_distinct_members_of_like_age(profiles):
+    groups = draw_groups(profiles, 100, np.random.default_rng(3), TODAY)
+    ages = profiles.set_index("external_id")["age"]
+    assert groups["external_id"].is_unique
+    for members in groups["member_ids"]:
+        assert len(members) == len(set(members)) >= 2
+    spread = np.mean([ages[members].std() for members in groups["member_ids"]])
+    assert spread < ages.std() / 2
+
+
+def test_a_group_needs_two_users(profiles):
+    assert len(draw_groups(profiles.head(2), 3, np.random.default_rng(3), TODAY)) == 3
+    with pytest.raises(ValueError, match="at least two users"):
+        draw_groups(profiles.head(1), 3, np.random.default_rng(3), TODAY)
+
+
+def test_frozen_interest_shares_are_those_of_the_population():
+    people = draw_population(8_000, np.random.default_rng(11))
+    held = people["interests"].explode().value_counts() / len(people)
+    for tag, share in INTEREST_SHARES.items():
+        assert held[tag] == pytest.approx(share, abs=0.03)
+
+
+def test_every_mother_tongue_and_origin_is_in_the_vocabulary():
+    assert set(ORIGINS) <= set(NATIONALITIES)
+    assert {word for _, words, _ in ORIGINS.values() for word in words} <= set(LANGUAGES)
+
+
+@pytest.mark.parametrize("seed", [1, 7, 42])
+def test_a_thousand_events_of_two_hundred_users_pass_the_data_gates(seed):
+    users = Travellers.from_frame(draw_travellers(200, seed, TODAY)[0])
+    candidates = find_candidates(users)
+    assert 1_100 <= candidates.pair_count <= 1_900
+    pairs = sample_pairs(candidates, 1_000, seed, 0)
+    values = compute_features(users, users, left_index=pairs.left, right_index=pairs.right).values
+    assert len(np.unique(row_digests(values))) / 1_000 > 0.9
+    distinct = [len(np.unique(values[:, k])) for k in np.flatnonzero(applicable("user_user"))]
+    assert min(distinct) >= 10
+    assert len(np.unique(values[:, COLUMN["interest_score"]])) > 20
+    assert len(np.unique(values[:, COLUMN["age_score"]])) > 20
+    assert len(np.unique(values[:, COLUMN["personality_score"]])) > 10
+
+
+def test_groups_pass_the_data_gates_too():
+    frames = draw_travellers(200, 7, TODAY, group_count=60)
+    words = Vocabulary.of(*frames)
+    users, groups = (Travellers.from_frame(frame, words) for frame in frames)
+    candidates = find_candidates(users, groups, own_groups(*frames))
+    assert candidates.pair_count > 500
+    pairs = sample_pairs(candidates, 500, 7, 0)
+    block = compute_features(
+        users,
+        groups,
+        match_type="user_group",
+        left_index=pairs.left,
+        right_index=pairs.right,
+    )
+    assert not block.missing.any()
+    assert len(np.unique(row_digests(block.values))) > 450
+    assert min(len(np.unique(column)) for column in block.values.T) >= 8
