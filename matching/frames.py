@@ -168,7 +168,7 @@ def _load_groups(profiles: pd.DataFrame) -> tuple[pd.DataFrame, list[LeftOut]]:
     return group_travellers(sessions, profiles), left_out
 
 
-def _frame(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> pd.DataFrame:
+def _frame(rows: Iterable[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame.from_records(list(rows), columns=list(columns))
 
 

@@ -141,7 +141,10 @@ class SeedUser(models.Model):
     age = models.PositiveSmallIntegerField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(18), MaxValueValidator(100)],
+        validators=[
+            MinValueValidator(18, "Expected an age of 18 to 100 years."),
+            MaxValueValidator(100, "Expected an age of 18 to 100 years."),
+        ],
         help_text="Years, 18 to 100.",
     )
     gender = models.CharField(max_length=20, blank=True)
@@ -149,7 +152,10 @@ class SeedUser(models.Model):
     extraversion = models.FloatField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        validators=[
+            MinValueValidator(0.0, "Expected 0 (introvert) to 1 (extrovert)."),
+            MaxValueValidator(1.0, "Expected 0 (introvert) to 1 (extrovert)."),
+        ],
         help_text="0 introvert, 0.5 ambivert, 1 extrovert; the label follows from it.",
     )
     interests = ArrayField(models.CharField(max_length=40), default=list, blank=True)
@@ -159,14 +165,20 @@ class SeedUser(models.Model):
         "latitude of home",
         null=True,
         blank=True,
-        validators=[MinValueValidator(-90.0), MaxValueValidator(90.0)],
+        validators=[
+            MinValueValidator(-90.0, "Expected -90 to 90 degrees north."),
+            MaxValueValidator(90.0, "Expected -90 to 90 degrees north."),
+        ],
         help_text="Degrees north, -90 to 90.",
     )
     home_lon = models.FloatField(
         "longitude of home",
         null=True,
         blank=True,
-        validators=[MinValueValidator(-180.0), MaxValueValidator(180.0)],
+        validators=[
+            MinValueValidator(-180.0, "Expected -180 to 180 degrees east."),
+            MaxValueValidator(180.0, "Expected -180 to 180 degrees east."),
+        ],
         help_text="Degrees east, -180 to 180.",
     )
     smoking = models.CharField(max_length=12, choices=Frequency, blank=True)
@@ -200,6 +212,11 @@ class SeedUser(models.Model):
                 condition=(Q(home_lat__isnull=True) | Q(home_lat__range=(-90.0, 90.0)))
                 & (Q(home_lon__isnull=True) | Q(home_lon__range=(-180.0, 180.0))),
                 name="seeduser_home",
+            ),
+            models.CheckConstraint(
+                condition=Q(home_lat__isnull=True, home_lon__isnull=True)
+                | Q(home_lat__isnull=False, home_lon__isnull=False),
+                name="seeduser_home_both_or_none",
             ),
         ]
 
@@ -265,15 +282,21 @@ class TravelSession(models.Model):
     is_adopted = models.BooleanField(
         default=False, help_text="Found in Valkey, written by another application."
     )
-    destination_name = models.CharField(max_length=100)
+    destination_name = models.CharField("destination", max_length=100)
     destination_lat = models.FloatField(
         "latitude of destination",
-        validators=[MinValueValidator(-90.0), MaxValueValidator(90.0)],
+        validators=[
+            MinValueValidator(-90.0, "Expected -90 to 90 degrees north."),
+            MaxValueValidator(90.0, "Expected -90 to 90 degrees north."),
+        ],
         help_text="Degrees north, -90 to 90.",
     )
     destination_lon = models.FloatField(
         "longitude of destination",
-        validators=[MinValueValidator(-180.0), MaxValueValidator(180.0)],
+        validators=[
+            MinValueValidator(-180.0, "Expected -180 to 180 degrees east."),
+            MaxValueValidator(180.0, "Expected -180 to 180 degrees east."),
+        ],
         help_text="Degrees east, -180 to 180.",
     )
     budget = models.FloatField(
