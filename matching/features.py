@@ -409,19 +409,20 @@ def compute_features(
     if count != (len(right) if right_index is None else len(right_index)):
         raise ValueError("Expected as many travellers on the left as on the right.")
     score = _tiered if feature_set == "tiered-1" else _smooth
-    values = np.empty((count, len(FEATURE_NAMES)), np.float32)
+    values = np.full((count, len(FEATURE_NAMES)), np.nan, np.float32)
+    missing = np.zeros((count, len(FEATURE_NAMES)), np.bool_)
+    names = features_of(match_type)
     for rows in _chunks(count, chunk_rows):
         block = score(
-            left.take(rows if left_index is None else left_index[rows]),
-            right.take(rows if right_index is None else right_index[rows]),
+            _Gathered(left, rows if left_index is None else left_index[rows]),
+            _Gathered(right, rows if right_index is None else right_index[rows]),
             match_type == "user_group",
         )
-        for name, position in COLUMN.items():
-            if used[position]:
-                values[rows, position] = block[name]
-            else:
-                values[rows, position] = np.nan
-    missing = np.isnan(values) & used
+        scores = np.stack(
+            [block[name] for name in names], axis=1, dtype=np.float32, casting="unsafe"
+        )
+        values[rows, used] = scores
+        missing[rows, used] = np.isnan(scores)
     if feature_set == "tiered-1":
         _default_missing(values, missing)
     return FeatureBlock(values, missing)
@@ -469,7 +470,7 @@ def distance_km(a: FloatArray, b: FloatArray) -> FloatArray:
     return km
 
 
-def overlap_days(left: Travellers, right: Travellers) -> FloatArray:
+def overlap_days(left: Travellers | _Gathered, right: Travellers | _Gathered) -> FloatArray:
     """Days that two trips share: float64 (n,), negative for a gap, NaN where a date is unknown."""
     return np.minimum(left.end_day, right.end_day) - np.maximum(left.start_day, right.start_day)
 
@@ -657,12 +658,27 @@ def group_travellers(groups: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
-def _smooth(a: Travellers, b: Travellers, is_group: bool) -> dict[str, FloatArray]:
+class _Gathered:
+    """Travellers of one chunk; a column is gathered when a score first asks for it."""
+
+    def __init__(self, travellers: Travellers, rows: IntArray | slice) -> None:
+        self._travellers, self._rows = travellers, rows
+        self.vocabulary = travellers.vocabulary
+
+    def __getattr__(self, name: str) -> Any:
+        column = getattr(self._travellers, name)
+        rows = self._rows
+        gathered = column[rows] if isinstance(rows, slice) else column.take(rows, axis=0)
+        setattr(self, name, gathered)
+        return gathered
+
+
+def _smooth(a: _Gathered, b: _Gathered, is_group: bool) -> dict[str, FloatArray]:
     common = a.interests & b.interests
     weight = _weigh(common, a.vocabulary.interest_tables)
     union = a.interest_weight + b.interest_weight - weight
     both = (a.interest_weight > 0) & (b.interest_weight > 0)
-    interest = np.full(len(a), np.nan)
+    interest = np.full(len(union), np.nan)
     np.divide(weight, union, out=interest, where=both)
     return _with_products(
         {
@@ -689,7 +705,7 @@ def _smooth(a: Travellers, b: Travellers, is_group: bool) -> dict[str, FloatArra
     )
 
 
-def _tiered(a: Travellers, b: Travellers, is_group: bool) -> dict[str, FloatArray]:
+def _tiered(a: _Gathered, b: _Gathered, is_group: bool) -> dict[str, FloatArray]:
     common, either = _set_sizes(a.interests.view(np.uint64), b.interests.view(np.uint64))
     interest = common / np.maximum(either, 1)
     if not is_group:
@@ -697,7 +713,7 @@ def _tiered(a: Travellers, b: Travellers, is_group: bool) -> dict[str, FloatArra
     both = (a.interest_weight > 0) & (b.interest_weight > 0)
     if is_group:
         # Production does not compare temperaments with a group: a constant, not a missing input.
-        personality = np.full(len(a), 0.5)
+        personality = np.full(len(interest), 0.5)
     else:
         personality = 1 - PERSONALITY_SPREAD * np.abs(a.personality - b.personality)
     return _with_products(
@@ -725,7 +741,7 @@ def _tiered(a: Travellers, b: Travellers, is_group: bool) -> dict[str, FloatArra
     )
 
 
-def _graded(a: Travellers, b: Travellers) -> dict[str, FloatArray]:
+def _graded(a: _Gathered, b: _Gathered) -> dict[str, FloatArray]:
     """The three scores that both feature sets share."""
     common, either = _set_sizes(a.languages, b.languages)
     known = a.languages.any(axis=1) & b.languages.any(axis=1)
@@ -763,7 +779,7 @@ def _default_missing(values: npt.NDArray[np.float32], missing: BoolArray) -> Non
 
 
 def _overlap_score(
-    a: Travellers, b: Travellers, is_group: bool, grade: Callable[[FloatArray], FloatArray]
+    a: _Gathered, b: _Gathered, is_group: bool, grade: Callable[[FloatArray], FloatArray]
 ) -> FloatArray:
     days = overlap_days(a, b)
     trip = a.end_day - a.start_day
@@ -773,7 +789,7 @@ def _overlap_score(
 
 
 def _budget_score(
-    a: Travellers, b: Travellers, is_group: bool, grade: Callable[[FloatArray], FloatArray]
+    a: _Gathered, b: _Gathered, is_group: bool, grade: Callable[[FloatArray], FloatArray]
 ) -> FloatArray:
     gap = np.abs(a.budget - b.budget)
     if is_group:
@@ -799,9 +815,9 @@ def _set_sizes(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> tuple[In
 
 
 def _weigh(bits: npt.NDArray[np.uint8], tables: FloatArray) -> FloatArray:
-    total: FloatArray = tables[0][bits[:, 0]]
+    total: FloatArray = tables[0].take(bits[:, 0])
     for byte in range(1, len(tables)):
-        total += tables[byte][bits[:, byte]]
+        total += tables[byte].take(bits[:, byte])
     return total
 
 
@@ -816,15 +832,15 @@ def _interpolate(
 def _step_down(x: FloatArray, tiers: Sequence[tuple[float, float]], beyond: float) -> FloatArray:
     """Score of the first tier whose upper bound, inclusive, x does not exceed."""
     bounds, scores = zip(*tiers, strict=True)
-    score = np.array([*scores, beyond])[np.searchsorted(bounds, x, side="left")]
-    return np.where(np.isnan(x), np.nan, score)
+    passed = sum(((x > bound).view(np.int8) for bound in bounds), np.zeros(len(x), np.int8))
+    return np.where(np.isnan(x), np.nan, np.array([*scores, beyond]).take(passed))
 
 
 def _step_up(x: FloatArray, tiers: Sequence[tuple[float, float]], below: float) -> FloatArray:
     """Score of the highest tier whose lower bound, inclusive, x reaches."""
     bounds, scores = zip(*reversed(tiers), strict=True)
-    score = np.array([below, *scores])[np.searchsorted(bounds, x, side="right")]
-    return np.where(np.isnan(x), np.nan, score)
+    passed = sum(((x >= bound).view(np.int8) for bound in bounds), np.zeros(len(x), np.int8))
+    return np.where(np.isnan(x), np.nan, np.array([below, *scores]).take(passed))
 
 
 def _chunks(count: int, chunk_rows: int) -> Iterator[slice]:
