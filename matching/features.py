@@ -793,7 +793,8 @@ def _budget_score(
 ) -> FloatArray:
     gap = np.abs(a.budget - b.budget)
     if is_group:
-        return np.clip(1 - gap / GROUP_BUDGET_SCALE, 0.0, 1.0)
+        closeness: FloatArray = np.clip(1 - gap / GROUP_BUDGET_SCALE, 0.0, 1.0)
+        return closeness
     # The smallest positive number keeps two budgets of 0 at a gap of 0.
     return grade(gap / np.maximum(np.maximum(a.budget, b.budget), np.finfo(float).tiny))
 
