@@ -33,6 +33,7 @@ SOCKET_PATH_BYTES = 98
 NOBODY = 65534  # the overflow uid of Linux, which every system maps to "nobody"
 START_SECONDS = 120.0  # crash recovery of a few GB of WAL on a slow disk
 STOP_SECONDS = 60.0
+FORK_SECONDS = 2.0  # between fork and pid file nothing tells a slow start from a failed one
 LOG_BYTES = 10_000_000  # Valkey does not rotate its log: it is turned over at start beyond this
 
 # Crash safety is promised to users: fsync, full_page_writes and synchronous_commit stay on.
@@ -443,6 +444,8 @@ def _start_postgres(var: Path) -> None:
     _private_folder(socket.parent, postgres.owner)
     start_log = data.parent / "start.log"
     start_log.write_bytes(b"")
+    if os.geteuid() == 0:
+        os.chown(start_log, postgres.owner, -1)
     if not (data / "PG_VERSION").exists():
         _initialise_postgres(postgres, data, start_log)
 
@@ -460,9 +463,7 @@ def _start_postgres(var: Path) -> None:
                 *("--pgdata", str(data), "--log", str(start_log), "--options", options),
                 output=start_log,
             )
-        patience = (
-            time.monotonic() + 2.0
-        )  # between fork and pid file nothing tells a start from a failure
+        patience = time.monotonic() + FORK_SECONDS
         while time.monotonic() < deadline and (
             _postgres_pid(var) is not None or time.monotonic() < patience
         ):
@@ -606,9 +607,7 @@ def _start_valkey(var: Path) -> None:
             told = started.stderr or started.stdout or _tail(log)
             raise ServerFailure(_why_not_started("Valkey", told, data.parent, "REDIS_URL"))
     deadline = time.monotonic() + START_SECONDS
-    patience = (
-        time.monotonic() + 2.0
-    )  # between fork and pid file nothing tells a start from a failure
+    patience = time.monotonic() + FORK_SECONDS
     while time.monotonic() < deadline and (
         _valkey_pid(var) is not None or time.monotonic() < patience
     ):

@@ -1,0 +1,392 @@
+"""The embedded servers: started once, found again, and back after every kind of death."""
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from project import bootstrap, embedded
+
+BASE = Path(embedded.__file__).resolve().parent.parent
+NOBODY = 65534
+ENSURE = "import sys; from pathlib import Path; from project import embedded; print(embedded.ensure(Path(sys.argv[1])))"
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+
+
+@pytest.fixture
+def open_var() -> Iterator[Path]:
+    """Give a var folder that other users can enter, which pytest's own are not."""
+    parent = Path(tempfile.mkdtemp(prefix="seedbed-test-"))
+    parent.chmod(0o755)
+    yield parent / "var"
+    embedded.stop(parent / "var")
+    shutil.rmtree(parent)
+
+
+def connect(var: Path) -> psycopg.Connection[Any]:
+    place = embedded.postgres_location(var)
+    return psycopg.connect(
+        host=place["HOST"], port=place["PORT"], dbname=place["NAME"], user=place["USER"]
+    )
+
+
+def valkey(var: Path) -> "closing[redis.Redis[bytes]]":
+    return closing(redis.Redis.from_url(embedded.valkey_location(var)))
+
+
+def pids(var: Path) -> dict[str, int | None]:
+    return {server.name: server.pid for server in embedded.status(var)}
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 30
+    while embedded._command_line(pid):
+        assert time.monotonic() < deadline, f"process {pid} is still there"
+        time.sleep(0.02)
+
+
+def test_locations_are_computed_without_touching_anything(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    place = embedded.postgres_location(var)
+    assert place == {
+        "HOST": str(var / "postgres" / "run"),
+        "PORT": "5432",
+        "NAME": "seedbed",
+        "USER": "seedbed",
+    }
+    assert embedded.valkey_location(var) == f"unix://{var}/valkey/run/valkey.sock"
+    assert not var.exists()
+
+
+def test_eight_commands_at_the_same_instant_get_one_server_each(fresh_var: Path) -> None:
+    starting = [
+        subprocess.Popen(
+            [sys.executable, "-c", ENSURE, str(fresh_var)],
+            cwd=BASE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+    told = {process.communicate(timeout=120)[0] for process in starting}
+    assert [process.returncode for process in starting] == [0] * 8
+    assert len(told) == 1
+    assert embedded.ensure(fresh_var).redis_url in told.pop()
+    log = next((fresh_var / "postgres" / "log").iterdir()).read_text()
+    assert log.count("starting PostgreSQL") == 1
+    assert (fresh_var / "valkey" / "log" / "valkey.log").read_text().count(
+        "Server initialized"
+    ) == 1
+
+
+def test_the_servers_outlive_the_command_and_do_not_hold_its_output(fresh_var: Path) -> None:
+    command = f"{sys.executable} -c '{ENSURE}' {fresh_var} | cat"
+    subprocess.run(command, shell=True, cwd=BASE, check=True, timeout=60, capture_output=True)  # noqa: S602
+    assert all(server.running for server in embedded.status(fresh_var))
+
+
+def test_attaching_changes_nothing(fresh_var: Path) -> None:
+    embedded.ensure(fresh_var)
+    before = pids(fresh_var)
+    embedded.ensure(fresh_var)
+    assert pids(fresh_var) == before
+    assert None not in before.values()
+
+
+def test_what_was_committed_survives_kill_9_and_the_servers_come_back(fresh_var: Path) -> None:
+    embedded.ensure(fresh_var)
+    with connect(fresh_var) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
+    with valkey(fresh_var) as client:
+        client.set("kept", 7)
+    before = pids(fresh_var)
+    for pid in before.values():
+        os.kill(pid or 0, signal.SIGKILL)
+    embedded.ensure(fresh_var)  # at once: the dead server's children may still be there
+    assert set(pids(fresh_var).values()).isdisjoint(before.values())
+    with connect(fresh_var) as connection:
+        assert connection.execute("SELECT number FROM kept").fetchone() == (7,)
+    with valkey(fresh_var) as client:
+        assert client.get("kept") == b"7"
+
+
+def test_a_pid_file_whose_number_now_belongs_to_another_program_is_stale(fresh_var: Path) -> None:
+    embedded.ensure(fresh_var)
+    for pid in pids(fresh_var).values():
+        os.kill(pid or 0, signal.SIGKILL)
+        wait_until_gone(pid or 0)
+    postmaster = fresh_var / "postgres" / "data" / "postmaster.pid"
+    lines = postmaster.read_text().splitlines()
+    postmaster.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    (fresh_var / "valkey" / "valkey.pid").write_text(str(os.getpid()))
+    assert embedded.stop(fresh_var) == []
+    embedded.ensure(fresh_var)
+    assert os.getpid() not in pids(fresh_var).values()
+
+
+def test_a_server_below_which_the_folder_was_deleted_is_not_attached_to(tmp_path: Path) -> None:
+    var = tmp_path / ("deep" * 25) / "var"
+    embedded.ensure(var)
+    orphans = [pid or 0 for pid in pids(var).values()]
+    try:
+        shutil.rmtree(var)
+        embedded.ensure(var)
+        with connect(var) as connection:
+            row = connection.execute("SHOW data_directory").fetchone()
+        assert row == (str(var / "postgres" / "data"),)
+        assert set(pids(var).values()).isdisjoint(orphans)
+        for pid in orphans:
+            wait_until_gone(pid)
+    finally:
+        embedded.stop(var)
+
+
+def test_a_long_path_gets_a_private_socket_folder_elsewhere(tmp_path: Path) -> None:
+    var = tmp_path / ("deep" * 25) / "var"
+    try:
+        embedded.ensure(var)
+        folder = Path(embedded.postgres_location(var)["HOST"])
+        assert folder.parts[1] == "tmp"
+        for private in (folder, folder.parent):
+            assert stat.S_IMODE(private.stat().st_mode) == 0o700
+            assert private.stat().st_uid == os.geteuid()
+        assert embedded.stop(var) == ["postgres", "valkey"]
+        shutil.rmtree(folder.parent)
+        embedded.ensure(var)
+        shutil.rmtree(folder.parent)  # what sweeps the temporary directory does below a live server
+        embedded.ensure(var)
+        assert all(server.running for server in embedded.status(var))
+    finally:
+        embedded.stop(var)
+        shutil.rmtree(folder.parent)
+
+
+@as_root
+def test_a_socket_folder_prepared_by_somebody_else_is_refused(tmp_path: Path) -> None:
+    var = tmp_path / ("deep" * 25) / "var"
+    planted = Path(embedded.valkey_location(var).removeprefix("unix://")).parent.parent
+    planted.mkdir()
+    try:
+        os.chown(planted, NOBODY, NOBODY)
+        with pytest.raises(
+            embedded.ServerFailure, match=rf"should be a folder of user 0.*{NOBODY}"
+        ):
+            embedded.ensure_valkey(var)
+    finally:
+        planted.rmdir()
+
+
+def test_only_the_owner_reaches_the_sockets_and_there_is_no_tcp(fresh_var: Path) -> None:
+    embedded.ensure(fresh_var)
+    for server in embedded.status(fresh_var):
+        assert stat.S_IMODE(Path(server.socket).parent.stat().st_mode) == 0o700
+    with connect(fresh_var) as connection:
+        assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
+    with valkey(fresh_var) as client:
+        assert client.config_get("port") == {"port": "0"}
+
+
+def test_the_promises_of_safety_are_kept_by_the_settings(fresh_var: Path) -> None:
+    embedded.ensure(fresh_var)
+    with connect(fresh_var) as connection:
+        for setting, value in {
+            "fsync": "on",
+            "full_page_writes": "on",
+            "synchronous_commit": "on",
+            "server_encoding": "UTF8",
+            "data_checksums": "on",
+            "jit": "off",
+        }.items():
+            assert connection.execute(f"SHOW {setting}").fetchone() == (value,)
+        upper = connection.execute("SELECT upper('é'), 'a' < 'B' COLLATE \"default\"").fetchone()
+        assert upper == ("É", False)  # Unicode case, order by code point: the same on every machine
+    with valkey(fresh_var) as client:
+        found = client.config_get("append*", "maxmemory-policy", "save")
+        assert (found["appendonly"], found["appendfsync"]) == ("yes", "everysec")
+        assert (found["maxmemory-policy"], found["save"]) == ("noeviction", "")
+
+
+def test_stopping_ends_both_even_with_clients_connected_and_twice_is_fine(fresh_var: Path) -> None:
+    embedded.ensure(fresh_var)
+    client = connect(fresh_var)
+    assert embedded.stop(fresh_var) == ["postgres", "valkey"]
+    assert embedded.stop(fresh_var) == []
+    client.close()
+    stopped = embedded.status(fresh_var)
+    assert [server.running for server in stopped] == [False, False]
+    assert stopped[0].data_bytes > 1_000_000
+    assert stopped[0].pid is None
+
+
+def test_data_of_another_major_version_is_named_and_left_alone(fresh_var: Path) -> None:
+    data = fresh_var / "postgres" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("12\n")
+    with pytest.raises(embedded.ServerFailure, match=r"made by PostgreSQL 12; installed: .*18"):
+        embedded.ensure_postgres(fresh_var)
+    assert (data / "PG_VERSION").read_text() == "12\n"
+
+
+def test_an_interrupted_initialisation_is_begun_again(fresh_var: Path) -> None:
+    half = fresh_var / "postgres" / "new-abc"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    embedded.ensure_postgres(fresh_var)
+    assert not half.exists()
+
+
+def test_a_server_that_cannot_start_shows_its_own_words(fresh_var: Path) -> None:
+    embedded.ensure_postgres(fresh_var)
+    embedded.stop(fresh_var)
+    (fresh_var / "postgres" / "data" / "global" / "pg_control").unlink()
+    with pytest.raises(
+        embedded.ServerFailure, match=r"does not start.*DATABASE_URL[\s\S]*pg_control"
+    ):
+        embedded.ensure_postgres(fresh_var)
+
+
+@pytest.mark.parametrize(
+    ("start", "variable"),
+    [(embedded.ensure_postgres, "DATABASE_URL"), (embedded.ensure_valkey, "REDIS_URL")],
+)
+def test_without_the_packages_the_message_names_the_way_out(
+    fresh_var: Path, monkeypatch: pytest.MonkeyPatch, start: Any, variable: str
+) -> None:
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(embedded.ServerFailure, match=f"not installed.*{variable}"):
+        start(fresh_var)
+
+
+@as_root
+def test_root_without_user_namespaces_runs_postgres_as_nobody(
+    open_var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded.shutil, "which", lambda program: None)
+    embedded.ensure_postgres(open_var)
+    with connect(open_var) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert (open_var / "postgres" / "data").stat().st_uid == NOBODY
+    monkeypatch.undo()  # namespaces are allowed again: the data stay with their owner
+    embedded.stop(open_var)
+    embedded.ensure_postgres(open_var)
+
+
+@as_root
+@pytest.mark.parametrize("deep", ["", "deep" * 25])
+def test_an_ordinary_user_needs_nothing_but_the_folder(open_var: Path, deep: str) -> None:
+    home = open_var.parent
+    (home / "project").mkdir()
+    for name in ("__init__.py", "embedded.py"):
+        shutil.copy(BASE / "project" / name, home / "project")
+    os.chown(home, NOBODY, NOBODY)
+    var = home / deep / "var"
+    ordinary = [
+        "setpriv",
+        f"--reuid={NOBODY}",
+        f"--regid={NOBODY}",
+        "--clear-groups",
+        sys.executable,
+    ]
+    if subprocess.run([*ordinary, "-c", ""], check=False, capture_output=True).returncode:
+        pytest.skip("this interpreter lies where other users cannot enter")
+
+    def run(code: str) -> str:
+        environment = {"PYTHONPATH": str(home), "PATH": os.environ["PATH"]}
+        return subprocess.run(
+            [*ordinary, "-c", code, str(var)], cwd=home, env=environment, check=True, text=True,
+            timeout=60, stdout=subprocess.PIPE,
+        ).stdout  # fmt: skip
+
+    run(ENSURE)
+    described = run(
+        "import sys; from pathlib import Path; from project import embedded\n"
+        "print([server.running for server in embedded.status(Path(sys.argv[1]))])\n"
+        "print(embedded.stop(Path(sys.argv[1])))"
+    )
+    assert described.splitlines() == ["[True, True]", "['postgres', 'valkey']"]
+    assert (var / "postgres" / "data").stat().st_uid == NOBODY
+
+
+# --- The command and what starts servers ---------------------------------------------------------
+
+
+def test_the_services_command_starts_describes_and_stops(
+    fresh_var: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.VAR = fresh_var
+
+    def services(action: str) -> dict[str, Any]:
+        call_command("services", action, "--json")
+        return dict(json.loads(capsys.readouterr().out))
+
+    assert [server["running"] for server in services("status")["servers"]] == [False, False]
+    started = services("start")["servers"]
+    assert [(server["name"], server["running"]) for server in started] == [
+        ("postgres", True),
+        ("valkey", True),
+    ]
+    assert started[0]["version"].startswith("18.")
+    call_command("services", "status")
+    assert "postgres: running, version 18." in capsys.readouterr().out
+    stopped = services("stop")
+    assert stopped["stopped"] == ["postgres", "valkey"]
+    assert [server["running"] for server in stopped["servers"]] == [False, False]
+
+
+def test_external_servers_are_described_without_their_passwords(fresh_var: Path) -> None:
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "SEEDBED_VAR": str(fresh_var),
+        "DATABASE_URL": "postgres://someone:hidden-word@127.0.0.1:1/elsewhere",
+        "REDIS_URL": "redis://:hidden-word@127.0.0.1:1/0",
+    }
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "services", "status"],
+        cwd=BASE, env=environment, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    first, second = [line for line in ended.stdout.splitlines() if ": external at" in line]
+    assert first.startswith("postgres: external at 127.0.0.1:1/elsewhere, does not answer")
+    assert second.startswith("valkey: external at 127.0.0.1:1, does not answer")
+    assert "hidden-word" not in ended.stdout + ended.stderr
+
+
+def test_a_failure_to_start_is_told_without_a_traceback(
+    fresh_var: Path, settings: Settings
+) -> None:
+    settings.VAR = fresh_var / "file" / "var"
+    (fresh_var / "file").touch()
+    with pytest.raises(CommandError, match=r"cannot be started: .*Not a directory"):
+        call_command("services", "start")
+
+
+@pytest.mark.parametrize(
+    ("line", "needed"),
+    [
+        ("manage.py", False),
+        ("manage.py --help", False),
+        ("manage.py help migrate", False),
+        ("manage.py migrate --help", False),
+        ("manage.py services stop", False),
+        ("manage.py collectstatic --noinput", False),
+        ("manage.py migrate", True),
+        ("manage.py seed_users --count 5", True),
+    ],
+)
+def test_only_commands_that_talk_to_servers_start_them(line: str, needed: bool) -> None:
+    assert bootstrap.needs_servers(line.split()) is needed
