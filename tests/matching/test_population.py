@@ -187,7 +187,8 @@ def test_a_thousand_events_of_two_hundred_users_pass_the_data_gates(seed):
     assert len(np.unique(values[:, COLUMN["personality_score"]])) > 10
 
 
-def test_groups_pass_the_data_gates_too():
+def test_events_with_few_groups_have_no_copies_and_are_not_refused_for_sameness():
+    # Sixty groups have few sizes: 5 to 9 distinct values is a warning of the gate, under 5 a refusal.
     frames = draw_travellers(200, 7, TODAY, group_count=60)
     words = Vocabulary.of(*frames)
     users, groups = (Travellers.from_frame(frame, words) for frame in frames)
@@ -203,4 +204,4 @@ def test_groups_pass_the_data_gates_too():
     )
     assert not block.missing.any()
     assert len(np.unique(row_digests(block.values))) > 450
-    assert min(len(np.unique(column)) for column in block.values.T) >= 8
+    assert min(len(np.unique(column)) for column in block.values.T) >= 5
