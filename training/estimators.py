@@ -1,6 +1,7 @@
 """Choosing, fitting and calibrating the estimators of every model kind."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Self
@@ -18,6 +19,7 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -265,7 +267,8 @@ def fit_classifier(
     )
     estimator = makers[algorithm](len(fitted_on))
     whole = len(fitted_on) == len(y)
-    estimator.fit(frame if whole else frame.iloc[fitted_on], y if whole else y[fitted_on])
+    with _threads(len(fitted_on)):
+        estimator.fit(frame if whole else frame.iloc[fitted_on], y if whole else y[fitted_on])
     return FittedModel(
         estimator=estimator if calibrator is None else CalibratedClassifier(estimator, calibrator),
         algorithm=algorithm,
@@ -337,7 +340,8 @@ def fit_regressor(
     }
     residuals = {name: np.abs(small_y - found) for name, found in predictions.items()}
     algorithm, table = _choose({name: residual**2 for name, residual in residuals.items()})
-    estimator = makers[algorithm](len(y)).fit(frame, y)
+    with _threads(len(y)):
+        estimator = makers[algorithm](len(y)).fit(frame, y)
     estimator.half_width = _conformal_quantile(residuals[algorithm])
     return FittedModel(
         estimator=estimator,
@@ -365,6 +369,11 @@ def _subsample(n_rows: int, limit: int, rng: np.random.Generator) -> IntArray:
     if n_rows <= limit:
         return np.arange(n_rows)
     return np.sort(rng.choice(n_rows, size=limit, replace=False))
+
+
+def _threads(rows: int) -> AbstractContextManager[Any]:
+    """One thread for a small fit: its parallel parts are shorter than the wait for a busy core."""
+    return threadpool_limits(1) if rows < EARLY_STOPPING_ROWS else nullcontext()
 
 
 def _seed_of(rng: np.random.Generator) -> int:
@@ -414,7 +423,9 @@ def _out_of_fold(
     found = np.empty(len(target))
     for number in np.unique(fold):
         inside = fold == number
-        model = make(int((~inside).sum())).fit(frame[~inside], target[~inside])
+        rows = int((~inside).sum())
+        with _threads(rows):
+            model = make(rows).fit(frame[~inside], target[~inside])
         found[inside] = predict(model, frame[inside])
     return found
 

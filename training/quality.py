@@ -51,6 +51,7 @@ class FeatureSpec:
     is_categorical : values are labels; no range, and a single value warns at most.
     half_is_legitimate : the formula itself can give exactly 0.5, so that a 0.5 is no proof of a
         default: the share warns, but does not refuse.
+    variety_remedy : what to do when the column has too few distinct values.
     """
 
     name: str
@@ -62,6 +63,9 @@ class FeatureSpec:
     is_optional: bool = False
     is_categorical: bool = False
     half_is_legitimate: bool = False
+    variety_remedy: str = (
+        "check that the source does not write a constant for what it does not know"
+    )
 
 
 @dataclass(frozen=True)
@@ -587,11 +591,7 @@ def _check_distinct(feature: FeatureSpec, measured: _Measured) -> Check:
             verdict = "refuse"
         remedy = (
             f"{feature.name} has {unique} distinct values in {measured.rows} rows, "
-            f"{feature.distinct_pass} are wanted: "
-        ) + (
-            "vary the profiles behind it, or rebuild with the smooth feature set."
-            if feature.maximum == 1.0
-            else "check that the source does not write a constant for what it does not know."
+            f"{feature.distinct_pass} are wanted: {feature.variety_remedy}."
         )
     return Check(
         f"distinct:{feature.name}",

@@ -1,0 +1,224 @@
+"""Estimators are chosen inside the training rows and reach what the rows allow."""
+
+import io
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from training.estimators import FitError, SigmoidMap, fit_classifier, fit_regressor
+from training.evaluation import evaluate_classifier, roc_auc
+from training.importance import permutation_importance
+
+NAMES = ["a_score", "b_score", "c_score", "group_score"]
+
+
+def make_matches(rows=3000, seed=0, steep=False):
+    draw = np.random.default_rng(seed)
+    frame = pd.DataFrame(draw.random((rows, 4)), columns=NAMES, dtype=np.float32)
+    a, b = frame["a_score"].to_numpy(), frame["b_score"].to_numpy()
+    # A step in the middle is what a straight line cannot learn.
+    utility = 6 * ((a > 0.4) & (b > 0.6)) - 2 if steep else 4 * a + 3 * b - 3.5
+    probability = 1 / (1 + np.exp(-utility))
+    label = (draw.random(rows) < probability).astype(int)
+    frame.loc[draw.random(rows) < 0.1, "c_score"] = np.nan
+    frame["group_score"] = np.float32(np.nan)
+    return frame, label, probability
+
+
+def make_feedback(rows=1500, seed=0):
+    draw = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "quality": draw.random(rows),
+            "response_ms": draw.gamma(2, 500, rows),
+            "provider": draw.choice(["one", "two", "three"], rows),
+            "model": draw.choice([f"m{i}" for i in range(12)], rows),
+        }
+    )
+    effect = frame["provider"].map({"one": -0.15, "two": 0.0, "three": 0.15})
+    target = np.clip(0.2 + 0.5 * frame["quality"] + effect + draw.normal(0, 0.05, rows), 0, 1)
+    frame.loc[draw.random(rows) < 0.2, "response_ms"] = np.nan
+    frame.loc[draw.random(rows) < 0.1, "model"] = None
+    return frame, target.to_numpy()
+
+
+def score_of(model, frame):
+    return model.estimator.predict_proba(frame)[:, 1]
+
+
+def test_straight_world_is_left_to_the_simpler_model_and_reaches_the_ceiling():
+    frame, label, _ = make_matches()
+    model = fit_classifier(frame, label, seed=1, monotone=NAMES)
+    assert model.algorithm == "logistic_regression"
+    new, new_label, best = make_matches(4000, 1)
+    assert roc_auc(new_label, score_of(model, new)) > roc_auc(new_label, best) - 0.01
+
+
+def test_stepped_world_is_given_to_boosting():
+    frame, label, _ = make_matches(steep=True)
+    model = fit_classifier(frame, label, seed=1, monotone=NAMES)
+    assert model.algorithm == "gradient_boosting"
+    chosen = [row["algorithm"] for row in model.cross_validation if row["chosen"]]
+    assert chosen == ["gradient_boosting"]
+
+
+def test_boosting_never_decreases_in_a_similarity():
+    frame, label, _ = make_matches(steep=True)
+    model = fit_classifier(frame, label, seed=1, monotone=NAMES)
+    grid = pd.DataFrame(0.5, index=range(101), columns=NAMES, dtype=np.float32)
+    for name in NAMES:
+        moved = grid.assign(**{name: np.linspace(0, 1, 101, dtype=np.float32)})
+        assert (np.diff(score_of(model, moved)) >= -1e-12).all()
+
+
+def test_scores_are_calibrated_and_finite_with_inputs_missing():
+    frame, label, _ = make_matches(steep=True)
+    model = fit_classifier(frame, label, seed=1)
+    new, new_label, _ = make_matches(4000, 1, steep=True)
+    report = evaluate_classifier(new_label, score_of(model, new), rng=np.random.default_rng(0))
+    assert report["ece"].low < 0.03
+    nothing = pd.DataFrame(np.nan, index=[0], columns=NAMES, dtype=np.float32)
+    assert 0 < score_of(model, nothing)[0] < 1
+
+
+def test_miscalibrated_scores_are_mapped_and_the_map_keeps_their_order():
+    draw = np.random.default_rng(0)
+    score = draw.random(5000)
+    label = (draw.random(5000) < score).astype(int)
+    extreme = score**3 / (score**3 + (1 - score) ** 3)
+    mapped = SigmoidMap().fit(extreme, label).predict(extreme)
+    assert np.abs(mapped - score).mean() < 0.02
+    assert roc_auc(label, mapped) == pytest.approx(roc_auc(label, extreme))
+
+
+def test_same_seed_gives_the_same_scores():
+    frame, label, _ = make_matches(800)
+    first, second = (score_of(fit_classifier(frame, label, seed=3), frame) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("steep", [True, False])
+def test_fitted_model_survives_a_dump(steep):
+    frame, label, _ = make_matches(steep=steep)
+    model = fit_classifier(frame, label, seed=1)
+    buffer = io.BytesIO()
+    joblib.dump(model.estimator, buffer)
+    buffer.seek(0)
+    loaded = joblib.load(buffer)
+    np.testing.assert_array_equal(loaded.predict_proba(frame)[:, 1], score_of(model, frame))
+
+
+def test_rows_of_one_group_share_a_fold():
+    draw = np.random.default_rng(0)
+    group = np.repeat(np.arange(40), 20)
+    frame = pd.DataFrame({"user": draw.random(40)[group]}, dtype=np.float32)
+    label = (draw.random(40)[group] < 0.5).astype(int)
+    # The user's value is the user's name: only folds by user show that it means nothing.
+    by_row = fit_classifier(frame, label, seed=1)
+    by_group = fit_classifier(frame, label, seed=1, groups=group)
+    assert by_row.algorithm == "gradient_boosting"
+    assert by_group.algorithm == "logistic_regression"
+
+
+@pytest.mark.parametrize("positives", [0, 1])
+def test_too_few_of_one_label_is_refused(positives):
+    frame, label, _ = make_matches(50)
+    label[:] = 0
+    label[:positives] = 1
+    with pytest.raises(FitError, match=f"got {positives}"):
+        fit_classifier(frame, label, seed=1)
+
+
+def test_few_rows_are_fitted():
+    frame, label, _ = make_matches(30)
+    model = fit_classifier(frame, label, seed=1)
+    assert model.rows == 30
+    assert model.as_dict()["calibration"]["method"] == "none"
+
+
+def test_regressor_comes_near_the_noise():
+    frame, target = make_feedback()
+    model = fit_regressor(
+        frame, target, seed=1, categorical=["provider", "model"], target_range=(0, 1)
+    )
+    new, new_target = make_feedback(1500, 1)
+    prediction = model.estimator.predict(new)
+    assert np.sqrt(np.mean((prediction - new_target) ** 2)) < 0.056
+    assert prediction.min() >= 0
+    assert prediction.max() <= 1
+
+
+def test_prediction_intervals_cover_what_they_claim():
+    frame, target = make_feedback()
+    model = fit_regressor(frame, target, seed=1, categorical=["provider", "model"])
+    new, new_target = make_feedback(4000, 1)
+    low, high = model.estimator.predict_interval(new)
+    assert np.mean((low <= new_target) & (new_target <= high)) == pytest.approx(0.9, abs=0.025)
+
+
+@pytest.mark.parametrize("is_steep", [False, True])
+def test_unseen_category_and_missing_inputs_are_answered(is_steep):
+    frame, target = make_feedback()
+    if is_steep:  # a kink that ridge cannot follow, so that boosting answers
+        target = np.where(frame["quality"] > 0.5, target, 1 - target)
+    model = fit_regressor(frame, target, seed=1, categorical=["provider", "model"])
+    assert model.algorithm == ("gradient_boosting" if is_steep else "ridge")
+    new = pd.DataFrame(
+        {
+            "quality": [0.5, np.nan],
+            "response_ms": [np.nan, np.nan],
+            "provider": ["never seen", None],
+            "model": ["never seen", None],
+        }
+    )
+    assert np.isfinite(model.estimator.predict(new)).all()
+
+
+def test_optional_input_missing_everywhere_is_ignored():
+    frame, target = make_feedback(300)
+    frame["response_ms"] = np.nan
+    model = fit_regressor(frame, target, seed=1, categorical=["provider", "model"])
+    assert np.isfinite(model.estimator.predict(frame)).all()
+
+
+def test_too_few_rows_are_refused():
+    frame, target = make_feedback(9)
+    with pytest.raises(FitError, match="got 9"):
+        fit_regressor(frame, target, seed=1, categorical=["provider", "model"])
+
+
+def test_importance_finds_what_the_label_hangs_on():
+    frame, label, _ = make_matches()
+    model = fit_classifier(frame, label, seed=1)
+    new, new_label, _ = make_matches(2000, 1)
+    found = permutation_importance(
+        lambda rows: score_of(model, rows),
+        new,
+        new_label,
+        metric="roc_auc",
+        rng=np.random.default_rng(0),
+        max_rows=1500,
+    )
+    assert found["rows"] == 1500
+    assert list(found["features"])[:2] == ["a_score", "b_score"]
+    assert found["features"]["a_score"]["low"] > 0
+    c = found["features"]["c_score"]
+    assert c["low"] <= 0.005
+    assert found["features"]["group_score"]["value"] == 0
+
+
+def test_importance_of_a_regressor_is_the_error_it_saves():
+    frame, target = make_feedback()
+    model = fit_regressor(frame, target, seed=1, categorical=["provider", "model"])
+    found = permutation_importance(
+        model.estimator.predict,
+        frame,
+        target,
+        metric="squared_error",
+        rng=np.random.default_rng(0),
+    )
+    assert next(iter(found["features"])) == "quality"
+    # Shuffling an input of variance 1/12 with weight .5 costs twice its part of the variance.
+    assert found["features"]["quality"]["value"] == pytest.approx(2 * 0.25 / 12, rel=0.2)

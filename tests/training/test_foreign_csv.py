@@ -1,0 +1,80 @@
+"""A foreign CSV is read strictly, in either spelling."""
+
+import numpy as np
+import pytest
+
+from training.foreign_csv import ForeignCsvError, camel_case, read_foreign_csv
+from training.quality import FeatureSpec, QualitySpec
+
+SPEC = QualitySpec(
+    (FeatureSpec("distance_score"), FeatureSpec("destination_interest")),
+    "label",
+    "classification",
+    1,
+)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, encoding="utf-8"):
+        path = tmp_path / "train.csv"
+        path.write_text(text, encoding=encoding)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("header", ["distanceScore", "distance_score", '"distanceScore"'])
+def test_either_spelling_is_read(write, header):
+    frame = read_foreign_csv(
+        write(f"{header},destination_interest,label,note\n0.25,,1,x\n1,0.5,0,y\n"), SPEC
+    )
+    assert list(frame.columns) == ["distance_score", "destination_interest", "label"]
+    assert frame["distance_score"].dtype == np.float32
+    assert frame["distance_score"].tolist() == [0.25, 1.0]
+    assert np.isnan(frame["destination_interest"][0])
+
+
+def test_byte_order_mark_is_tolerated(write):
+    frame = read_foreign_csv(write("distance_score,label\n0.5,1\n", "utf-8-sig"), SPEC)
+    assert frame["label"].tolist() == [1]
+
+
+def test_outcome_serves_as_label(write):
+    text = "distance_score,outcome,matchType\n1,accept,user_user\n1,Ignore,user_user\n"
+    frame = read_foreign_csv(write(text), SPEC)
+    assert frame["label"].tolist() == [1, 0]
+    assert frame["match_type"].tolist() == ["user_user", "user_user"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("distance_score,label\n0.5,1\nabc,1\n", "column distance_score"),
+        ("distance_score,distanceScore,label\n1,1,1\n", "one column for distance_score"),
+        ("distance_score,other\n1,1\n", "label or outcome"),
+        ("label,other\n1,1\n", "not one feature"),
+        ("distance_score,label\n1,1,1\n", "Expected 2 columns, got 3"),
+        ("distance_score,outcome\n1,liked\n", "'liked' in row 2"),
+        ("distance_score,outcome,label\n1,accept,0\n", "contradicts"),
+        ("", "header"),
+    ],
+)
+def test_unreadable_file_is_refused_by_name(write, text, message):
+    with pytest.raises(ForeignCsvError, match=message):
+        read_foreign_csv(write(text), SPEC)
+
+
+def test_file_without_rows_gives_no_row(write):
+    assert len(read_foreign_csv(write("distance_score,label\n"), SPEC)) == 0
+
+
+def test_text_that_is_not_utf8_is_refused(tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_bytes(b"distance_score,label,\xff\n1,1,1\n")
+    with pytest.raises(ForeignCsvError, match="UTF-8"):
+        read_foreign_csv(path, SPEC)
+
+
+def test_names_are_turned_into_camel_case():
+    assert camel_case("date_overlap_score") == "dateOverlapScore"

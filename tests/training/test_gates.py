@@ -1,0 +1,204 @@
+"""The model gates refuse what must not go live."""
+
+import numpy as np
+import pytest
+
+from training.checks import Check, verdict_of
+from training.gates import gate_classifier, gate_regressor, measure_ceilings
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def make_world(rows=3000, seed=0):
+    """Labels, the features' own probability, and a rule that is a worse score of the same."""
+    draw = rng(seed)
+    signal = draw.normal(size=rows)
+    best = 1 / (1 + np.exp(-1.5 * signal))
+    label = (draw.random(rows) < best).astype(int)
+    rule = 1 / (1 + np.exp(-signal - draw.normal(0, 1, rows)))
+    model = 1 / (1 + np.exp(-1.4 * signal - draw.normal(0, 0.1, rows)))
+    return label, best, rule, model
+
+
+def verdicts(report):
+    return {check.name: check.verdict for check in report.checks}
+
+
+def test_good_model_passes():
+    label, best, rule, model = make_world()
+    report = gate_classifier(label, model, rule, rng=rng(), feature_probability=best)
+    assert report.verdict == "pass", verdicts(report)
+
+
+def test_shuffled_labels_are_refused():
+    label, _, rule, model = make_world()
+    report = gate_classifier(rng(1).permutation(label), model, rule, rng=rng())
+    assert verdicts(report)["better_than_chance"] == "refuse"
+
+
+@pytest.mark.parametrize("score", [0.5, 0.75])
+def test_constant_score_is_refused(score):
+    label, _, rule, model = make_world()
+    found = verdicts(gate_classifier(label, np.full_like(model, score), rule, rng=rng()))
+    assert found["score_width"] == "refuse"
+    assert found["repeated_score"] == "refuse"
+    assert found["better_than_chance"] == "refuse"
+
+
+def test_mostly_constant_score_is_refused_though_it_ranks_well():
+    label, _, rule, model = make_world()
+    model[:900] = 0.5
+    found = verdicts(gate_classifier(label, model, rule, rng=rng()))
+    assert found["better_than_chance"] == "pass"
+    assert found["repeated_score"] == "refuse"
+
+
+def test_model_worse_than_the_rule_is_refused():
+    label, best, rule, _ = make_world()
+    assert verdicts(gate_classifier(label, rule, best, rng=rng()))["against_rule_score"] == (
+        "refuse"
+    )
+
+
+def test_undecided_model_is_warned_with_the_rows_that_would_decide():
+    label, best, _, model = make_world(200)
+    report = gate_classifier(label, model, best, rng=rng())
+    check = next(item for item in report.checks if item.name == "against_rule_score")
+    assert check.verdict == "warn"
+    needed = report.comparisons["rule_score"].rows_to_decide
+    assert f"{needed:,}" in check.remedy
+
+
+def test_leak_above_the_feature_ceiling_is_refused():
+    label, best, rule, model = make_world()
+    leaked = 0.7 * model + 0.3 * label
+    found = verdicts(gate_classifier(label, leaked, rule, rng=rng(), feature_probability=best))
+    assert found["feature_ceiling"] == "refuse"
+
+
+def test_models_at_the_ceiling_are_not_taken_for_leaks():
+    refused = 0
+    for seed in range(40):
+        label, best, rule, _ = make_world(300, seed)
+        model = np.clip(best + rng(seed + 100).normal(0, 0.02, 300), 0, 1)
+        report = gate_classifier(label, model, rule, rng=rng(seed), feature_probability=best)
+        refused += verdicts(report)["feature_ceiling"] == "refuse"
+    assert refused == 0
+
+
+def test_ceiling_is_measured_over_the_rows_that_have_one():
+    label, best, rule, model = make_world()
+    best[: len(best) // 2] = np.nan
+    report = gate_classifier(label, model, rule, rng=rng(), feature_probability=best)
+    assert verdicts(report)["feature_ceiling"] == "pass"
+    real = gate_classifier(
+        label, model, rule, rng=rng(), feature_probability=np.full_like(best, np.nan)
+    )
+    assert "feature_ceiling" not in verdicts(real)
+
+
+def test_challenger_worse_than_the_champion_is_refused_and_an_equal_one_is_not():
+    label, _, rule, model = make_world()
+    worse = gate_classifier(label, rule, rule, rng=rng(), champion_score=model)
+    equal = gate_classifier(label, model, rule, rng=rng(), champion_score=model)
+    assert verdicts(worse)["against_champion"] == "refuse"
+    assert verdicts(equal)["against_champion"] == "pass"
+
+
+def test_calibration_error_warns_only():
+    label, _, rule, model = make_world()
+    found = verdicts(gate_classifier(label, model**4, rule, rng=rng()))
+    assert found["calibration"] == "warn"
+
+
+def test_one_label_in_validation_is_refused_and_not_an_error():
+    report = gate_classifier([1, 1, 1], [0.1, 0.5, 0.9], [0.2, 0.3, 0.4], rng=rng())
+    assert verdicts(report)["better_than_chance"] == "refuse"
+
+
+def test_ceilings_are_the_areas_under_the_stored_probabilities():
+    label, best, rule, _ = make_world()
+    found = measure_ceilings(label, true_probability=None, feature_probability=best, rng=rng())
+    assert found["oracle"] is None
+    assert found["feature"].value == pytest.approx(
+        gate_classifier(label, best, rule, rng=rng()).comparisons["rule_score"].value_a
+    )
+
+
+def make_numbers(rows=600, noise=5.0, seed=0):
+    draw = rng(seed)
+    prediction = draw.normal(50, 10, rows)
+    return prediction + draw.normal(0, noise, rows), prediction
+
+
+def test_useful_regressor_passes():
+    target, prediction = make_numbers()
+    assert gate_regressor(target, prediction, constant=50.0, rng=rng()).verdict == "pass"
+
+
+def test_shuffled_target_is_refused():
+    target, prediction = make_numbers()
+    report = gate_regressor(rng(1).permutation(target), prediction, constant=50.0, rng=rng())
+    assert verdicts(report)["against_constant"] == "refuse"
+
+
+def test_regressor_of_noise_is_refused_nineteen_times_in_twenty():
+    passed = 0
+    for seed in range(60):
+        draw = rng(seed)
+        target = draw.normal(50, 10, 200)
+        prediction = 50 + draw.normal(0, 1, 200)
+        passed += gate_regressor(target, prediction, constant=50.0, rng=draw).verdict != "refuse"
+    assert passed <= 5
+
+
+@pytest.mark.parametrize("constant", [50.0, 75.0])
+def test_constant_prediction_is_refused(constant):
+    target, _ = make_numbers()
+    report = gate_regressor(target, np.full(600, constant), constant=50.0, rng=rng())
+    assert verdicts(report)["predictions_vary"] == "refuse"
+    assert verdicts(report)["against_constant"] == "refuse"
+
+
+def test_no_gain_over_group_mean_or_given_prediction_warns():
+    target, prediction = make_numbers()
+    report = gate_regressor(
+        target,
+        prediction + rng(2).normal(0, 2, 600),
+        constant=50.0,
+        rng=rng(),
+        group_mean=prediction,
+        given=np.full(600, np.nan),
+    )
+    assert report.verdict == "warn"
+    assert verdicts(report)["against_group_mean"] == "warn"
+    assert "against_given" not in verdicts(report)
+
+
+def test_regressor_worse_than_the_champion_is_refused():
+    target, prediction = make_numbers()
+    report = gate_regressor(
+        target,
+        prediction + rng(2).normal(0, 4, 600),
+        constant=50.0,
+        rng=rng(),
+        champion=prediction,
+    )
+    assert verdicts(report)["against_champion"] == "refuse"
+
+
+def test_verdict_is_the_most_severe():
+    def check(verdict):
+        return Check("x", 1.0, 1.0, "", verdict)
+
+    assert verdict_of([]) == "pass"
+    assert verdict_of([check("pass"), check("warn")]) == "warn"
+    assert verdict_of([check("refuse"), check("warn")]) == "refuse"
+
+
+def test_checks_become_json_without_nan():
+    found = Check("x", float("nan"), float("inf"), "", "pass").as_dict()
+    assert found["value"] is None
+    assert found["limit"] is None
