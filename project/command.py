@@ -15,6 +15,7 @@ from project.refusal import Refusal
 
 EXIT_ERROR = 1
 EXIT_REFUSED = 2
+MIGRATION_LOCK = 0x5EEDBED  # any number that nothing else locks
 
 
 class _Parser(CommandParser):
@@ -105,7 +106,13 @@ def ensure_migrated() -> None:
             f"{len(plan)} migrations are not applied to the database of DATABASE_URL. "
             "Run `manage.py migrate`."
         )
-    call_command("migrate", verbosity=0, interactive=False)
+    with connection.cursor() as cursor:
+        # One process migrates; the others wait here, and then have nothing left to do.
+        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        try:
+            call_command("migrate", verbosity=0, interactive=False)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
 
 
 def positive_int(text: str) -> int:

@@ -149,7 +149,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 RQ_QUEUES = {
     "default": {
-        "URL": REDIS_URL,
+        # A hung server must not hang a page that starts a job. Workers wait longer on their own.
+        "URL": f"{REDIS_URL}{'&' if '?' in REDIS_URL else '?'}socket_timeout=5",
         "DEFAULT_TIMEOUT": -1,  # the lease of the ledger ends a run, not a timer
         "SERIALIZER": "rq.serializers.JSONSerializer",
     },

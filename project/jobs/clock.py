@@ -1,6 +1,7 @@
 """When a schedule runs next."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from croniter import croniter
 from django.utils import timezone
@@ -18,7 +19,9 @@ def next_occurrence(
     interval_seconds : int or None
         Seconds between runs; None for a cron schedule.
     cron : str
-        Five-field cron expression, read in the project's time zone.
+        Five-field cron expression, read in the project's time zone. A time that the clock skips in
+        spring runs right after the gap; one that it repeats in autumn runs once, unless the
+        expression is for every hour.
 
     Raises
     ------
@@ -26,14 +29,14 @@ def next_occurrence(
         When the cron expression cannot be read.
     """
     if interval_seconds:
-        periods = (moment - anchor) // timedelta(seconds=interval_seconds) + 1
-        return anchor + max(periods, 1) * timedelta(seconds=interval_seconds)
+        # In UTC: adding hours to a local time would skip or repeat one when the clocks change.
+        first, period = anchor.astimezone(UTC), timedelta(seconds=interval_seconds)
+        return first + ((moment - first) // period + 1) * period
     if len(cron.split()) != 5 or not croniter.is_valid(cron):
         raise ValueError(
             f"{cron!r} is no cron expression; expected five fields: minute hour day month weekday."
         )
-    following: datetime = croniter(cron, timezone.localtime(moment)).get_next(datetime)
-    return following
+    return next(_cron_times(cron, moment))
 
 
 def count_missed(
@@ -45,8 +48,18 @@ def count_missed(
     """
     if interval_seconds:
         return max(0, (now - first_due) // timedelta(seconds=interval_seconds))
-    times = croniter(cron, timezone.localtime(first_due))
+    times = _cron_times(cron, first_due)
     for missed in range(1000):
-        if times.get_next(datetime) > now:
+        if next(times) > now:
             return missed
     return 1000
+
+
+def _cron_times(cron: str, moment: datetime) -> Iterator[datetime]:
+    local = timezone.localtime(moment, timezone.get_default_timezone())
+    is_for_every_hour = cron.split()[1].startswith("*")
+    times = croniter(cron, local)
+    while True:
+        following: datetime = times.get_next(datetime)
+        if is_for_every_hour or not following.fold:
+            yield following

@@ -1,19 +1,24 @@
 """The base of commands whose work is a job: enqueue, follow, report."""
 
+import logging
+import threading
 import time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import Error, connection
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from project.command import SeedbedCommand
-from project.jobs.bell import has_worker
-from project.jobs.kinds import get_kind
+from project.jobs.kinds import title_of
 from project.jobs.models import Job
-from project.jobs.reconciler import tick
+from project.jobs.presence import has_worker
+from project.jobs.reconciler import ring_due_jobs
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
+
+logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 WORKER_PATIENCE_SECONDS = 2.0  # how long a waiting job may have no worker before we work here
@@ -47,9 +52,13 @@ class JobCommand(SeedbedCommand):
         job = enqueue(self.kind, ring_bell=not options["now"], **self.job_arguments(**options))
         if options["detach"]:
             return {"job": str(job.pk), "state": job.state}
-        if options["now"]:
-            _work_here(job)
-        return self._outcome(self._follow(job))
+        try:
+            return self._outcome(self._follow(job, works_here=options["now"]))
+        except KeyboardInterrupt:
+            raise CommandError(
+                f"Not followed any more; `manage.py jobs show {job.short_id}` tells how the job goes "
+                f"on, `manage.py jobs stop {job.short_id}` stops it."
+            ) from None
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         """Show the job's id of a detached job, else the result."""
@@ -62,8 +71,7 @@ class JobCommand(SeedbedCommand):
         """Show the result of a finished job to people."""
         super().render(result, console)
 
-    def _follow(self, job: Job) -> Job:
-        started = time.monotonic()
+    def _follow(self, job: Job, *, works_here: bool) -> Job:
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -73,25 +81,22 @@ class JobCommand(SeedbedCommand):
             transient=True,
             disable=self.as_json,
         ) as progress:
-            task = progress.add_task(get_kind(self.kind).title, total=None)
-            while True:
-                job.refresh_from_db()
-                progress.update(
-                    task,
-                    completed=job.progress_done,
-                    total=job.progress_total,
-                    description=job.progress_message or get_kind(self.kind).title,
-                )
-                if job.is_finished:
-                    return job
-                waited = time.monotonic() - started
-                if waited > WORKER_PATIENCE_SECONDS and job.state == Job.State.QUEUED:
-                    if has_worker():
-                        tick()
-                    else:
-                        progress.console.print("No worker is running: working here.")
-                        _work_here(job)
+            bar = _Bar(progress, job)
+            if works_here:
+                bar.work_here()
+            look_again = time.monotonic() + WORKER_PATIENCE_SECONDS
+            while not bar.refresh():
+                if time.monotonic() > look_again:
+                    look_again = time.monotonic() + WORKER_PATIENCE_SECONDS
+                    # Due: it waits for a worker, or the one it had is gone.
+                    if Job.objects.due().filter(pk=job.pk).exists():
+                        if has_worker():
+                            ring_due_jobs()
+                        else:
+                            progress.console.print("No worker is running: working here.")
+                            bar.work_here()
                 time.sleep(POLL_SECONDS)
+            return job
 
     def _outcome(self, job: Job) -> dict[str, Any]:
         result: dict[str, Any] = job.result or {}
@@ -104,12 +109,49 @@ class JobCommand(SeedbedCommand):
         )
 
 
-def _work_here(job: Job) -> None:
-    try:
-        run_job(str(job.pk))
-    except Exception as error:
-        # The ledger has recorded it with its traceback, and the caller reports from the ledger.
-        # Only what kept it from recording anything has to be raised here.
-        job.refresh_from_db()
-        if not job.is_finished:
-            raise CommandError(f"The job could not be run: {error}") from error
+class _Bar:
+    """The progress of one job on the terminal."""
+
+    def __init__(self, progress: Progress, job: Job) -> None:
+        self._progress, self._job = progress, job
+        self._title = title_of(job.kind)
+        self._task = progress.add_task(self._title, total=None)
+
+    def refresh(self) -> bool:
+        """Show what the ledger says; True when the job has ended."""
+        self._job.refresh_from_db()
+        self._progress.update(
+            self._task,
+            completed=self._job.progress_done,
+            total=self._job.progress_total,
+            description=self._job.progress_message or self._title,
+        )
+        return self._job.is_finished
+
+    def work_here(self) -> None:
+        """Run the job in this process, watched by a second thread."""
+        ended = threading.Event()
+        watch = threading.Thread(target=self._watch, args=[ended], daemon=True)
+        if not connection.in_atomic_block:  # a second connection could not see the job
+            watch.start()
+        try:
+            run_job(str(self._job.pk))
+        except Exception as error:
+            # The ledger has recorded it with its traceback, and the caller reports from the
+            # ledger. Only what kept it from recording anything has to be raised here.
+            self._job.refresh_from_db()
+            if not self._job.is_finished:
+                raise CommandError(f"The job could not be run: {error}") from error
+        finally:
+            ended.set()
+            if watch.is_alive():
+                watch.join()
+
+    def _watch(self, ended: threading.Event) -> None:
+        try:
+            while not ended.wait(POLL_SECONDS):
+                self.refresh()
+        except Error:
+            logger.debug("The progress cannot be shown", exc_info=True)
+        finally:
+            connection.close()

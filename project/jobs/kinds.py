@@ -28,7 +28,12 @@ class JobKind:
     permission : str
         Django permission (`app.codename`) needed to start it from the admin.
     cleanup : callable or None
-        Removes what a stopped or failed run left half-made; must be safe to run twice.
+        Removes what a stopped run left half-made, in one transaction; must be safe to run twice. A
+        job without one keeps its finished steps when it is stopped. A failed job always does: its
+        retry goes on from there.
+    check : callable or None
+        Raises ValueError for arguments that the work cannot use; asked before a schedule is saved
+        and before a job is written.
     """
 
     name: str
@@ -36,10 +41,15 @@ class JobKind:
     work: Work
     permission: str
     cleanup: Callable[[JobRun], None] | None = None
+    check: Callable[[dict[str, Any]], None] | None = None
 
 
 class UnknownKind(LookupError):
     """A job names a kind that no app declares."""
+
+
+class UnusableArguments(ValueError):
+    """The kind cannot work with these arguments."""
 
 
 _kinds: dict[str, JobKind] = {}
@@ -51,13 +61,14 @@ def job(
     title: str,
     permission: str,
     cleanup: Callable[[JobRun], None] | None = None,
+    check: Callable[[dict[str, Any]], None] | None = None,
 ) -> Callable[[Work], Work]:
     """Declare the decorated function as the work of the kind `name`."""
 
     def declare(work: Work) -> Work:
         if name in _kinds:
             raise ValueError(f"The job kind {name!r} is declared twice.")
-        _kinds[name] = JobKind(name, title, work, permission, cleanup)
+        _kinds[name] = JobKind(name, title, work, permission, cleanup, check)
         return work
 
     return declare
@@ -81,3 +92,21 @@ def all_kinds() -> list[JobKind]:
 def title_of(name: str) -> str:
     """Return the title of a kind, or the bare name where a later version no longer declares it."""
     return _kinds[name].title if name in _kinds else name
+
+
+def check_arguments(kind: str, arguments: Any) -> None:
+    """Raise UnknownKind or UnusableArguments for what `enqueue` would not take."""
+    declared = get_kind(kind)
+    if not isinstance(arguments, dict):
+        raise UnusableArguments(
+            f'Expected a JSON object with the arguments by name, such as {{"days": 30}}; '
+            f"got {arguments!r}."
+        )
+    reserved = {"kind", "by", "schedule", "ring_bell"} & arguments.keys()
+    if reserved:
+        raise UnusableArguments(f"No job has an argument {reserved.pop()!r}; leave it out.")
+    if declared.check is not None:
+        try:
+            declared.check(arguments)
+        except ValueError as error:
+            raise UnusableArguments(str(error)) from error

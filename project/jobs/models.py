@@ -1,8 +1,7 @@
 """Jobs, their finished steps and log lines, and the schedules that enqueue them."""
 
 import uuid
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from project.jobs.clock import next_occurrence
+from project.jobs.kinds import UnknownKind, UnusableArguments, check_arguments
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -25,6 +25,12 @@ class JobQuerySet(models.QuerySet["Job"]):
     def finished(self) -> "JobQuerySet":
         """Jobs that will not change any more."""
         return self.exclude(state__in=Job.ACTIVE)
+
+    def due(self) -> "JobQuerySet":
+        """Jobs that no worker has: they wait, or their lease has run out by the database's clock."""
+        return self.filter(
+            Q(state=Job.State.QUEUED) | Q(state=Job.State.RUNNING, lease_until__lt=Now())
+        )
 
     def claim(self, job_id: UUID, *, lease: timedelta, worker: str) -> int | None:
         """Take a due job; returns the new fence, or None when another worker owns it."""
@@ -167,6 +173,38 @@ class Job(models.Model):
         return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
 
 
+class ProcessQuerySet(models.QuerySet["Process"]):
+    """Questions about the processes behind the pages."""
+
+    def alive(self) -> "ProcessQuerySet":
+        """Processes that have beaten lately, by the database's clock."""
+        return self.filter(beat_at__gt=Now() - timedelta(seconds=Process.SILENCE_SECONDS))
+
+
+class Process(models.Model):
+    """A worker or scheduler and its last sign of life.
+
+    Kept here and not in Valkey, where a flush would make every worker look dead and a killed one
+    would look alive for minutes.
+    """
+
+    SILENCE_SECONDS = 20  # four beats of a worker
+
+    class Role(models.TextChoices):
+        WORKER = "worker", "Worker"
+        SCHEDULER = "scheduler", "Scheduler"
+
+    name = models.CharField(max_length=100, primary_key=True, help_text="Host and process id.")
+    role = models.CharField(max_length=9, choices=Role)
+    started_at = models.DateTimeField(default=timezone.now)
+    beat_at = models.DateTimeField(default=timezone.now)
+
+    objects = ProcessQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.get_role_display()} {self.name}"
+
+
 class JobStep(models.Model):
     """One finished step or chunk of a job; written in the transaction of its rows."""
 
@@ -233,6 +271,7 @@ class Schedule(models.Model):
     missed_runs = models.PositiveIntegerField(
         default=0, help_text="Runs that were due while nothing ran them, folded into later ones."
     )
+    last_error = models.TextField(blank=True, help_text="Why the last due run could not start.")
 
     objects = ScheduleQuerySet.as_manager()
 
@@ -247,14 +286,21 @@ class Schedule(models.Model):
                 name="schedule_interval_or_cron",
             )
         ]
+        permissions = [("run_schedule", "Can run schedules now")]
 
     def __str__(self) -> str:
         return self.name
 
     def clean(self) -> None:
-        """Exactly one of interval and cron, and a cron expression that can be read."""
+        """A kind that takes the arguments, and one rhythm that can be read: interval or cron."""
         if bool(self.interval_seconds) == bool(self.cron):
             raise ValidationError("Give either an interval or a cron expression, not both.")
+        try:
+            check_arguments(self.kind, self.arguments)
+        except UnknownKind as error:
+            raise ValidationError({"kind": str(error)}) from error
+        except UnusableArguments as error:
+            raise ValidationError({"arguments": str(error)}) from error
         if self.interval_seconds and self.interval_seconds < 10:
             raise ValidationError({"interval_seconds": "The shortest interval is 10 seconds."})
         try:
@@ -262,7 +308,7 @@ class Schedule(models.Model):
         except ValueError as error:
             raise ValidationError({"cron": str(error)}) from error
 
-    def occurrence_after(self, moment: Any) -> Any:
+    def occurrence_after(self, moment: datetime) -> datetime:
         """Return the first time strictly after `moment`; ValueError for an unreadable cron."""
         return next_occurrence(
             moment, anchor=self.next_run_at, interval_seconds=self.interval_seconds, cron=self.cron

@@ -1,5 +1,6 @@
 """The tick that makes a lost bell, a dead worker or a missed hour harmless."""
 
+import logging
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -7,8 +8,11 @@ from django.utils import timezone
 
 from project.jobs.bell import ring
 from project.jobs.clock import count_missed
+from project.jobs.kinds import UnknownKind, UnusableArguments
 from project.jobs.models import Job, Schedule
 from project.jobs.services import enqueue
+
+logger = logging.getLogger(__name__)
 
 RING_AGAIN_SECONDS = 5  # how long a lost bell can delay a job
 
@@ -26,10 +30,12 @@ def tick() -> Tick:
 
     Any number of processes may tick at the same time.
     """
-    return Tick(rung=_ring_due_jobs(), scheduled=_start_due_schedules())
+    return Tick(rung=ring_due_jobs(), scheduled=_start_due_schedules())
 
 
-def _ring_due_jobs() -> int:
+def ring_due_jobs() -> int:
+    """Ring for every job that waits or whose lease has run out; return how many rings arrived."""
+    _end_stalled_sessions()
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -41,12 +47,34 @@ def _ring_due_jobs() -> int:
                       AND (rung_at IS NULL OR rung_at < clock_timestamp() - make_interval(secs => %s))
                     ORDER BY created_at LIMIT 1000
                       FOR UPDATE SKIP LOCKED)
-            RETURNING id
+            RETURNING id, fence
             """,
             [RING_AGAIN_SECONDS],
         )
-        due = [row[0] for row in cursor.fetchall()]
-    return sum(ring(job_id) for job_id in due)
+        due = cursor.fetchall()
+    return sum(ring(job_id, fence) for job_id, fence in due)
+
+
+def _end_stalled_sessions() -> None:
+    """End database sessions of runs that have lost their job.
+
+    A process that hangs within a transaction keeps its locks. The run that comes after it inserts
+    the same keys, and would wait for as long as the other one hangs.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT pg_terminate_backend(session.pid)
+              FROM pg_stat_activity session
+              JOIN jobs_job job ON split_part(session.application_name, ' ', 2) = job.id::text
+             WHERE session.datname = current_database()
+               AND session.application_name LIKE 'job %'
+               AND session.pid <> pg_backend_pid()
+               AND job.state = 'running'
+               AND (job.lease_until < clock_timestamp()
+                    OR split_part(session.application_name, ' ', 3) <> job.fence::text)
+            """
+        )
 
 
 def _start_due_schedules() -> int:
@@ -67,11 +95,19 @@ def _start_schedule(schedule_id: int) -> bool:
     now = timezone.now()
     if Job.objects.active().filter(schedule=schedule).exists():
         return False
-    schedule.missed_runs += count_missed(
+    missed = count_missed(
         schedule.next_run_at, now, interval_seconds=schedule.interval_seconds, cron=schedule.cron
     )
-    enqueue(schedule.kind, schedule=schedule, **schedule.arguments)
-    schedule.last_run_at = now
     schedule.next_run_at = schedule.occurrence_after(now)
-    schedule.save(update_fields=["missed_runs", "last_run_at", "next_run_at"])
-    return True
+    schedule.last_error = ""
+    try:
+        enqueue(schedule.kind, schedule=schedule, **schedule.arguments)
+    except (UnknownKind, UnusableArguments) as error:
+        # The others go on, and its page says what is wrong with this one.
+        logger.error("The schedule %s cannot run: %s", schedule, error)
+        schedule.last_error = str(error)
+    else:
+        schedule.last_run_at = now
+        schedule.missed_runs += missed
+    schedule.save(update_fields=["missed_runs", "last_run_at", "next_run_at", "last_error"])
+    return not schedule.last_error

@@ -8,7 +8,11 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.db import Error, close_old_connections
 
+from project.bootstrap import start_servers
 from project.command import SeedbedCommand, positive_int
+from project.embedded import ServerFailure
+from project.jobs.models import Process
+from project.jobs.presence import beat, leave
 from project.jobs.reconciler import tick
 
 logger = logging.getLogger(__name__)
@@ -38,14 +42,24 @@ class Command(SeedbedCommand):
         ticks = 0
         while not ended.is_set():
             try:
+                beat(Process.Role.SCHEDULER)
                 tick()
                 ticks += 1
-            except Error:
-                # The database may be restarting; the next tick uses a new connection.
-                logger.warning("A tick failed", exc_info=True)
+            except Error as error:
+                # The next tick uses a new connection, and an embedded server is started again.
+                logger.warning("A tick failed: %s", error)
+                _restart_servers()
             close_old_connections()
             ended.wait(options["every"])
+        leave()
         return {"ticks": ticks}
 
     def render(self, result: dict[str, Any], console: Any) -> None:
         console.print(", ".join(f"{name}: {number}" for name, number in result.items()))
+
+
+def _restart_servers() -> None:
+    try:
+        start_servers()
+    except ServerFailure as failure:
+        logger.error("%s", failure)

@@ -1,0 +1,95 @@
+"""RQ's worker, taught to live with the ledger."""
+
+import logging
+import os
+import signal
+from typing import Any
+
+from django.db import Error, connections
+from django.db.models.functions import Now
+from rq import Worker, worker_registration
+
+from project.jobs.models import Job, Process
+from project.jobs.presence import beat, leave, process_name
+from project.jobs.reconciler import ring_due_jobs
+from project.jobs.runner import shutdown
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 5  # a quarter of Process.SILENCE_SECONDS
+
+
+class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
+    """A worker that shows it is alive, gives its job back when it ends, and rings for lost bells.
+
+    RQ waits for the job when it is asked to end, notices a flush of Valkey never, and leaves a job
+    whose process was killed to a timer.
+    """
+
+    max_connection_wait_time = 5.0  # seconds between tries to reach Valkey
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # RQ waits for the queue 15 seconds less than the time to live, and beats after each wait.
+        kwargs["worker_ttl"] = BEAT_SECONDS + 15
+        kwargs["job_monitoring_interval"] = BEAT_SECONDS
+        super().__init__(*args, **kwargs)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Beat in the ledger and in Valkey, which may have been flushed since."""
+        super().heartbeat(timeout, pipeline)
+        if pipeline is None and not self.connection.hexists(self.key, "birth"):
+            self.connection.hset(self.key, mapping=self.serialize())
+            worker_registration.register(self)
+        try:
+            beat(Process.Role.WORKER)
+            ring_due_jobs()
+        except Error as error:
+            logger.warning("The database does not answer: %s", error)
+            connections.close_all()
+
+    def fork_work_horse(self, job: Any, queue: Any) -> None:
+        """Fork without a database connection: two processes cannot share one."""
+        connections.close_all()
+        super().fork_work_horse(job, queue)
+
+    def setup_work_horse_signals(self) -> None:
+        """Make SIGTERM end the job at the end of its chunk, in the process that works on it."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: shutdown.set())
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Pass the request on to the process that works."""
+        super().handle_warm_shutdown_request()
+        self._end_horse()
+
+    def maintain_heartbeats(self, job: Any) -> None:
+        """Beat, and repeat a request to end that came while the process was being forked."""
+        super().maintain_heartbeats(job)
+        if self._stop_requested:
+            self._end_horse()
+
+    def handle_work_horse_killed(self, job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
+        """End the lease of a process that was killed, so that nobody waits for it to run out."""
+        super().handle_work_horse_killed(job, retpid, ret_val, rusage)
+        name = f"{process_name().rpartition(':')[0]}:{retpid}"
+        try:
+            Job.objects.filter(pk=job.args[0], state=Job.State.RUNNING, worker=name).update(
+                lease_until=Now(), rung_at=None
+            )
+        except Error as error:
+            logger.warning("The lease of job %s has to run out: %s", job.args[0], error)
+
+    def teardown(self) -> None:
+        """Sign off from the ledger as well."""
+        try:
+            leave()
+        except Error as error:
+            logger.warning("The database does not answer: %s", error)
+        super().teardown()
+
+    def _end_horse(self) -> None:
+        if self.horse_pid:
+            try:
+                os.kill(self.horse_pid, signal.SIGTERM)
+            except ProcessLookupError:
+                logger.debug("The job's process has ended already")
