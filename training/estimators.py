@@ -30,6 +30,9 @@ CHOICE_ROWS = 50_000
 # A linear model of some 25 coefficients has nothing left to learn beyond this: its excess log loss
 # is about 25 / (2 n).
 LINEAR_ROWS = 200_000
+# Over 12 simulated populations with 800 training rows, 0.1 gave the lowest log loss of 0.003 to 1; at
+# 10,000 rows and more the penalty no longer matters.
+LOGISTIC_C = 0.1
 MANY_ROWS = 20_000  # from here on three folds serve as well as five
 # Boosting: early stopping on a tenth of the rows where a tenth is enough to stop by.
 EARLY_STOPPING_ROWS = 10_000
@@ -485,7 +488,7 @@ def _logistic() -> Pipeline:
                 SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
             ),
             ("scale", StandardScaler()),
-            ("fit", LogisticRegression(C=1.0, max_iter=500)),
+            ("fit", LogisticRegression(C=LOGISTIC_C, max_iter=500)),
         ]
     )
 

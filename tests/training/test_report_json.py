@@ -1,0 +1,46 @@
+"""Every report of the pure modules becomes strict JSON."""
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from training.estimators import fit_classifier, fit_regressor
+from training.evaluation import evaluate_classifier, evaluate_regressor, paired_bootstrap
+from training.gates import gate_classifier, gate_regressor
+from training.quality import FeatureSpec, QualitySpec, report_quality
+from training.splits import split_rows
+
+
+def test_reports_hold_plain_values_only():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.random((300, 2)), columns=["a", "b"], dtype=np.float32)
+    frame.loc[:20, "a"] = np.nan
+    label = (rng.random(300) < frame["b"]).astype(int)
+    frame["label"] = label
+    inputs = frame[["a", "b"]]
+    spec = QualitySpec(
+        (FeatureSpec("a"), FeatureSpec("b"), FeatureSpec("absent")),
+        "label",
+        "classification",
+        10,
+        groups={"pair": ("a", "b")},
+    )
+    split = split_rows(frame, "random", seed=1, copy_columns=["a", "b"])
+    classifier = fit_classifier(inputs, label, seed=1)
+    regressor = fit_regressor(inputs, label, seed=1)
+    score = classifier.estimator.predict_proba(inputs)[:, 1]
+    reports = [
+        split,
+        report_quality(frame, spec, split.train),
+        classifier,
+        regressor,
+        evaluate_classifier(label, score, rng=rng),
+        evaluate_regressor(label, np.zeros(300), rng=rng),
+        paired_bootstrap(score, score, label, "roc_auc", rng),
+        gate_classifier(label, score, score, rng=rng, feature_probability=score),
+        gate_regressor(label, score, constant=0.5, rng=rng),
+    ]
+    for report in reports:
+        # orjson knows no NumPy scalars unless asked, and turns NaN into null without a word.
+        plain = report.as_dict()
+        assert orjson.loads(orjson.dumps(plain)) == plain
