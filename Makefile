@@ -48,7 +48,7 @@ lock: .venv/installed-dev ## Compile requirements.in and requirements-dev.in int
 clean: ## Stop the embedded servers and remove what was made, the data under var/ excepted.
 	@if [ -x $(PYTHON) ]; then $(PYTHON) manage.py services stop || true; \
 		SEEDBED_VAR="$$PWD/var/test" $(PYTHON) manage.py services stop || true; fi
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache staticfiles var/test
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache var/test
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ -d var ]; then echo "Your data stays in var/; remove it by hand if you mean to."; fi
 

@@ -178,9 +178,9 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = None  # WhiteNoise serves from where the finders look; nothing is collected
 STATICFILES_DIRS: list[Path] = []
-WHITENOISE_USE_FINDERS = True  # nothing to collect before the first visit
+WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # bytes of a form without its files
 
 SESSION_COOKIE_HTTPONLY = True

@@ -1,5 +1,7 @@
 """Fixtures of every test: the real servers, started under a var folder of their own."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings
+from selenium import webdriver
 
 from project import bootstrap, embedded
 
@@ -44,3 +47,25 @@ def fresh_var(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     var = tmp_path_factory.mktemp("var")
     yield var
     embedded.stop(var)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[webdriver.Chrome]:
+    """Give Debian's Chromium without a window; skips where there is none, fails in the pipeline."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        reason = "no Chromium here: apt-get install chromium chromium-driver"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    options.add_argument("--headless=new")
+    options.add_argument("--window-size=1400,1000")
+    options.add_argument("--disable-dev-shm-usage")  # a container's /dev/shm is too small for it
+    if os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # which Chromium refuses to be root in
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield started
+    started.quit()

@@ -10,3 +10,6 @@ os.environ["DATABASE_URL"] = ""  # a developer's own servers, named in .env, are
 os.environ["REDIS_URL"] = ""
 
 from project.settings import *  # noqa: F403 - the environment has to come first
+
+# A connection that a live server's thread keeps open would keep the test database from being dropped.
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405 - from the line above
