@@ -326,6 +326,38 @@ def draw_population(
     )
 
 
+def draw_budgets(
+    profiles: pd.DataFrame,
+    rng: np.random.Generator,
+    archetypes: Sequence[Archetype] = ARCHETYPES,
+) -> npt.NDArray[np.float64]:
+    """Draw the trip budgets of existing profiles, as `draw_population` draws them for new ones.
+
+    Parameters
+    ----------
+    profiles : DataFrame with archetype and age (years, NaN unknown)
+    rng : numpy Generator
+
+    Returns
+    -------
+    float64 array in the order of `profiles`, currency units for a trip. Somebody of an unknown
+    archetype is drawn as the archetype of the median budget.
+    """
+    by_budget = sorted(archetypes, key=lambda a: a.trip_budget[0])
+    middle = by_budget[len(by_budget) // 2]
+    by_name = {a.name: a for a in archetypes}
+    kinds = [by_name.get(name, middle) for name in profiles["archetype"]]
+    age = profiles["age"].to_numpy(np.float64, na_value=np.nan)
+    centre = np.array([a.age[0] for a in kinds], np.float64)
+    spread = np.array([a.age[1] for a in kinds], np.float64)
+    maturity = np.nan_to_num((age - centre) / spread)
+    thrift = rng.standard_normal(len(profiles))
+    wealth = AGE_BUDGET_CORRELATION * maturity + np.sqrt(1 - AGE_BUDGET_CORRELATION**2) * thrift
+    median = np.array([a.trip_budget[0] for a in kinds], np.float64)
+    sigma = np.array([a.trip_budget[1] for a in kinds], np.float64)
+    return _round_budget(median * np.exp(sigma * wealth))
+
+
 def draw_sessions(
     profiles: pd.DataFrame,
     rng: np.random.Generator,

@@ -1,1 +1,246 @@
 """The work of jobs on seed users and sessions."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from django.utils import timezone
+
+from matching.live import ValkeyUnavailable
+from matching.profile_files import UnreadableFile, read_profiles
+from matching.services import people, sessions
+from project.jobs.kinds import job
+from project.jobs.runner import JobRun
+from project.refusal import Refusal
+
+DEFAULT_COUNT: Final = 200
+DEFAULT_SEED: Final = 7
+T = TypeVar("T")
+FILLED_SHOWN: Final = 200  # users named with their filled fields; the counts are always whole
+
+
+@job("matching.seed_users", title="Make seed users", permission="matching.add_seeduser")
+def seed_users_job(run: JobRun) -> dict[str, Any]:
+    """Add the named users and `count` drawn ones; what is there stays."""
+    return seed_users(run, **run.arguments)
+
+
+def seed_users(
+    run: JobRun, *, count: int = DEFAULT_COUNT, seed: int = DEFAULT_SEED
+) -> dict[str, Any]:
+    """Add the named users and groups, and the first `count` users of the population of `seed`."""
+    total = dict(run.once("seed_users.named", people.seed_named))
+    for block, start in enumerate(range(0, count, people.BLOCK)):
+        size = min(people.BLOCK, count - start)
+        made = run.once(
+            "seed_users.block",
+            partial(people.seed_block, seed=seed, block=block, count=size),
+            block,
+        )
+        for name, number in made.items():
+            total[name] += number
+        run.report(start + size, count, "Drawing users")
+    return {"count": count, "seed": seed, **total}
+
+
+@job(
+    "matching.import_users",
+    title="Import seed users from a file",
+    permission="matching.add_seeduser",
+)
+def import_users_job(run: JobRun) -> dict[str, Any]:
+    """Add or update the users of a file."""
+    return import_users(run, **run.arguments)
+
+
+def import_users(run: JobRun, *, file: str, sha256: str) -> dict[str, Any]:
+    """Add or update the users of a file; rows with errors are named and left out."""
+    path = Path(file)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Refusal(
+            f"{file} cannot be read here: {error.strerror}.",
+            remedy="Put the file where the worker can read it, or add --now to the command.",
+        ) from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise Refusal(
+            f"{file} has changed since the import was asked for.", remedy="Start the import again."
+        )
+    try:
+        rows = read_profiles(content, is_csv=path.suffix.lower() == ".csv")
+    except UnreadableFile as error:
+        raise Refusal(str(error), remedy="Mend the file and import it again.") from error
+    seen = people.first_lines(rows)
+    total: dict[str, Any] = {"added": 0, "updated": 0, "unchanged": 0, "rows_refused": 0}
+    errors: list[dict[str, Any]] = []
+    for number, start in enumerate(range(0, len(rows), people.CHUNK)):
+        chunk = rows[start : start + people.CHUNK]
+        made = run.once(
+            "import_users.rows",
+            partial(people.import_profiles, chunk, seen=seen),
+            number,
+        )
+        for name in total:
+            total[name] += made[name]
+        errors += made["errors"]
+        run.report(start + len(chunk), len(rows), "Importing users")
+    return {"file": path.name, "rows": len(rows), **total, "errors": errors[: people.ERRORS_KEPT]}
+
+
+@job(
+    "matching.complete_users",
+    title="Fill in what profiles lack",
+    permission="matching.change_seeduser",
+)
+def complete_users_job(run: JobRun) -> dict[str, Any]:
+    """Fill in what is missing in profiles."""
+    return complete_users(run, **run.arguments)
+
+
+def complete_users(
+    run: JobRun, *, users: list[int] | None = None, seed: int = DEFAULT_SEED
+) -> dict[str, Any]:
+    """Fill in what is missing, in all users or those given; says which fields, with what."""
+    waiting = run.once("complete_users.plan", lambda: {"users": people.plan_completion(users)})[
+        "users"
+    ]
+    filled: list[dict[str, Any]] = []
+    fields: dict[str, int] = {}
+    for number, start in enumerate(range(0, len(waiting), people.CHUNK)):
+        chunk = waiting[start : start + people.CHUNK]
+        made = run.once(
+            "complete_users.chunk",
+            partial(people.complete_profiles, chunk, seed=seed),
+            number,
+        )["users"]
+        filled += made
+        run.report(start + len(chunk), len(waiting), "Filling in profiles")
+    for user in filled:
+        for name in user["filled"]:
+            fields[name] = fields.get(name, 0) + 1
+    return {"completed": len(filled), "fields": fields, "users": filled[:FILLED_SHOWN]}
+
+
+@job(
+    "matching.create_sessions",
+    title="Create sessions",
+    permission="matching.add_travelsession",
+)
+def create_sessions_job(run: JobRun) -> dict[str, Any]:
+    """Give users and groups without a live session one."""
+    return create_sessions(run, **run.arguments)
+
+
+def create_sessions(
+    run: JobRun,
+    *,
+    ttl_days: int = sessions.DEFAULT_TTL_DAYS,
+    seed: int = sessions.DEFAULT_SEED,
+    users: list[int] | None = None,
+    groups: list[int] | None = None,
+) -> dict[str, Any]:
+    """Draw a session for everybody who has no live one, and write their live copies."""
+
+    def make_plan() -> dict[str, Any]:
+        now = timezone.now()
+        return {
+            **sessions.plan_sessions(users=users, groups=groups),
+            "today": timezone.localdate().isoformat(),
+            "expires_at": (now + timedelta(days=ttl_days)).isoformat(),
+        }
+
+    plan = run.once("create_sessions.plan", make_plan)
+    drawn: dict[str, Any] = {
+        "seed": seed,
+        "expires_at": datetime.fromisoformat(plan["expires_at"]),
+        "today": date.fromisoformat(plan["today"]),
+    }
+    total = {"created": 0, "renewed": 0}
+    count, done = len(plan["users"]) + len(plan["groups"]), 0
+    for owners, create in (
+        ("users", sessions.create_user_sessions),
+        ("groups", sessions.create_group_sessions),
+    ):
+        for number, start in enumerate(range(0, len(plan[owners]), sessions.CHUNK)):
+            chunk = plan[owners][start : start + sessions.CHUNK]
+            made = run.once(
+                f"create_sessions.{owners}",
+                partial(create, chunk, chunk=number, **drawn),
+                number,
+            )
+            for name in total:
+                total[name] += made[name]
+            done += len(chunk)
+            run.report(done, count, "Drawing sessions")
+    # After the records are committed; doing it again after a restart changes nothing.
+    published = _in_words(
+        lambda: sessions.publish_sessions(
+            sessions.travellers(users=plan["users"], groups=plan["groups"])
+        )
+    )
+    return {
+        **total,
+        "users": len(plan["users"]),
+        "groups": len(plan["groups"]),
+        "already_live": plan["already_live"],
+        "published": published,
+        "expires_at": plan["expires_at"],
+    }
+
+
+@job(
+    "matching.check_sessions",
+    title="Check sessions",
+    permission="matching.view_travelsession",
+)
+def check_sessions_job(run: JobRun) -> dict[str, Any]:
+    """Compare the live copies with the records; refuse while something needs repair."""
+    report = _in_words(lambda: sessions.check_sessions(**run.arguments))
+    if report["verdict"] == "refuse":
+        raise Refusal(
+            f"{report['live']:,} sessions are in order, {report['repairable']:,} need repair.",
+            remedy=report["remedy"],
+            details=report,
+        )
+    return report
+
+
+@job(
+    "matching.repair_sessions",
+    title="Repair sessions",
+    permission="matching.change_travelsession",
+)
+def repair_sessions_job(run: JobRun) -> dict[str, Any]:
+    """Bring records and live copies together."""
+    return repair_sessions(run, **run.arguments)
+
+
+def repair_sessions(
+    run: JobRun,
+    *,
+    minimum: int = sessions.DEFAULT_MINIMUM,
+    only: list[str] | None = None,
+) -> dict[str, Any]:
+    """Restore lost copies, rewrite wrong ones, adopt those of others; then check again."""
+    plan = run.once(
+        "repair_sessions.records", lambda: _in_words(lambda: sessions.mend_records(only))
+    )
+    repaired = _in_words(lambda: sessions.mend_copies(plan))
+    return {
+        **_in_words(lambda: sessions.check_sessions(minimum=minimum, only=only)),
+        "repaired": repaired,
+    }
+
+
+def _in_words(work: Callable[[], T]) -> T:
+    """An unreachable Valkey is no crash: say so and what to do."""
+    try:
+        return work()
+    except ValkeyUnavailable as error:
+        raise Refusal(
+            str(error), remedy="Start it with `manage.py services start`, then retry."
+        ) from error

@@ -1,0 +1,51 @@
+"""Show what seed profiles have and lack."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from matching.models import PROFILE_FIELDS
+from matching.services.people import check_profiles
+from project.command import EXIT_REFUSED, SeedbedCommand
+
+
+class Command(SeedbedCommand):
+    """`check_profiles [ID ...]`: exit 2 if any is incomplete."""
+
+    help = "Show what seed profiles have and lack; exits with 2 if any is incomplete."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("ids", nargs="*", metavar="ID", help="only these users")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        return check_profiles(options["ids"] or None)
+
+    def exit_code(self, result: dict[str, Any]) -> int:
+        return EXIT_REFUSED if result["verdict"] == "refuse" else 0
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        if result["profiles"]:
+            table = Table("user", "set", "missing")
+            for row in result["profiles"]:
+                count = len(PROFILE_FIELDS) - len(row["missing"])
+                table.add_row(
+                    row["external_id"],
+                    f"{count} of {len(PROFILE_FIELDS)}",
+                    ", ".join(row["missing"]) or "nothing",
+                )
+            console.print(table)
+            more = result["users"] - len(result["profiles"])
+            if more:
+                console.print(f"and {more:,} more.")
+        for stranger in result["unknown"]:
+            close = (
+                f"; did you mean {' or '.join(stranger['close'])}?" if stranger["close"] else "."
+            )
+            console.print(f"There is no user {stranger['external_id']}{close}", markup=False)
+        console.print(f"{result['complete']:,} of {result['users']:,} profiles are complete.")
+        for name, count in result["missing"].items():
+            console.print(f"  {name}: missing in {count:,}")
+        if result["remedy"]:
+            console.print(f"What to do: {result['remedy']}")

@@ -1,0 +1,385 @@
+"""Seed users and groups: seeding, importing, completing, and what their profiles lack."""
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from simple_history.utils import bulk_create_with_history, bulk_update_with_history
+
+from matching.features import distance_km, unit_vectors
+from matching.models import (
+    PROFILE_FIELDS,
+    SeedUser,
+    Source,
+    TravelGroup,
+    validate_external_id,
+)
+from matching.population import ARCHETYPES, draw_groups, draw_population
+from matching.profile_files import Row
+from matching.profiles import LABEL_EXTRAVERSION, clean_profile
+from matching.services import named
+from matching.services.sessions import publish_after_commit, travellers_of_users
+from matching.vocabulary import personality_of
+
+BLOCK: Final = 1000  # users drawn at once; user number k of a seed is the same for every count
+USERS_PER_GROUP: Final = 8
+CHUNK: Final = 500  # rows of one statement
+DONORS: Final = 500  # profiles to choose from when a profile is filled in
+ERRORS_KEPT: Final = 200  # named in a result; the count is always whole
+ROWS_SHOWN: Final = 200
+
+# What an import or a completion may write; the rest is the application's.
+WRITABLE: Final = ("name", "archetype", "home_city", *PROFILE_FIELDS)
+
+
+# --- seeding ----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def seed_named() -> dict[str, Any]:
+    """Add the named users and groups that are not there; what people edited stays as it is."""
+    there = _existing(SeedUser, (user["external_id"] for user in named.users()))
+    users = [
+        SeedUser(source=Source.SYNTHETIC, **user)
+        for user in named.users()
+        if user["external_id"] not in there
+    ]
+    bulk_create_with_history(users, SeedUser, default_change_reason="Named seed user")
+    groups = [(group["external_id"], group["name"], group["members"]) for group in named.groups()]
+    return {
+        "users_added": len(users),
+        "users_kept": len(there),
+        **_add_groups(groups, reason="Named group"),
+    }
+
+
+@transaction.atomic
+def seed_block(*, seed: int, block: int, count: int) -> dict[str, Any]:
+    """Add the first `count` users of a block of the population of a seed, and groups of them.
+
+    A block is always drawn whole, so user number k of a seed is the same whatever count was
+    asked. Users and groups that are there stay as they are.
+    """
+    rng = np.random.default_rng([seed, block])
+    first = block * BLOCK + 1
+    drawn = draw_population(BLOCK, rng, first_number=first).head(count)
+    drawn["external_id"] = [
+        f"seed_{archetype}_s{seed}_{first + k:05d}"
+        for k, archetype in enumerate(drawn["archetype"])
+    ]
+    there = _existing(SeedUser, drawn["external_id"])
+    fields = ["external_id", "archetype", "home_city", *PROFILE_FIELDS]
+    users = [
+        SeedUser(source=Source.SYNTHETIC, **{name: row[name] for name in fields})
+        for row in drawn.to_dict("records")
+        if row["external_id"] not in there
+    ]
+    bulk_create_with_history(
+        users, SeedUser, batch_size=CHUNK, default_change_reason=f"Drawn with seed {seed}"
+    )
+    groups: list[tuple[str, str, Sequence[str]]] = []
+    if len(drawn) >= USERS_PER_GROUP:
+        today = timezone.localdate()  # the trips that are drawn with the groups are not used
+        number = block * (BLOCK // USERS_PER_GROUP) + 1
+        table = draw_groups(drawn, len(drawn) // USERS_PER_GROUP, rng, today)
+        groups = [
+            (f"group_s{seed}_{number + k:04d}", f"Travellers {number + k} of seed {seed}", members)
+            for k, members in enumerate(table["member_ids"])
+        ]
+    return {
+        "users_added": len(users),
+        "users_kept": len(there),
+        **_add_groups(groups, reason=f"Drawn with seed {seed}"),
+    }
+
+
+def _add_groups(groups: Sequence[tuple[str, str, Sequence[str]]], *, reason: str) -> dict[str, int]:
+    """Add groups (external_id, name, members' external ids) that are not there, with history."""
+    there = _existing(TravelGroup, (external_id for external_id, _, _ in groups))
+    fresh = [group for group in groups if group[0] not in there]
+    names = {name for _, _, members in fresh for name in members}
+    members_by_name = dict(
+        SeedUser.objects.filter(external_id__in=names).values_list("external_id", "pk")
+    )
+    made = TravelGroup.objects.bulk_create(
+        [TravelGroup(external_id=g[0], name=g[1], source=Source.SYNTHETIC) for g in fresh]
+    )
+    through = TravelGroup.members.through
+    links = through.objects.bulk_create(
+        [
+            through(travelgroup_id=group.pk, seeduser_id=members_by_name[name])
+            for group, (_, _, members) in zip(made, fresh, strict=True)
+            for name in members
+            if name in members_by_name
+        ],
+        batch_size=5 * CHUNK,
+    )
+    # The library has no bulk form for the members of a history record.
+    history = TravelGroup.history.bulk_history_create(made, default_change_reason=reason) or []
+    records = {record.id: record for record in history}
+    historical_member = TravelGroup.history.model.members.model
+    historical_member.objects.bulk_create(
+        [
+            historical_member(
+                history=records[link.travelgroup_id],
+                id=link.pk,
+                travelgroup_id=link.travelgroup_id,
+                seeduser_id=link.seeduser_id,
+            )
+            for link in links
+        ],
+        batch_size=5 * CHUNK,
+    )
+    return {"groups_added": len(made), "groups_kept": len(there)}
+
+
+def _existing(model: Any, external_ids: Iterable[str]) -> set[str]:
+    found = model._default_manager.filter(external_id__in=list(external_ids))
+    return set(found.values_list("external_id", flat=True))
+
+
+# --- importing --------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def import_profiles(rows: Sequence[Row], *, seen: Mapping[str, int]) -> dict[str, Any]:
+    """Add or update users from rows of a file; a row with an error is named and left out.
+
+    A blank cell leaves what is there. Of label and extraversion the one that is given wins.
+
+    Parameters
+    ----------
+    seen : external id to the line where the file names it first; later rows are errors
+    """
+    there = {
+        user.external_id: user
+        for user in SeedUser.objects.select_for_update().filter(
+            external_id__in=[str(row.values.get("external_id", "")).strip() for row in rows]
+        )
+    }
+    added, changed, errors, unchanged = [], [], [], 0
+    for row in rows:
+        external_id = str(row.values.get("external_id") or "").strip()
+        user = there.get(external_id)
+        problems = dict(row.problems) or _check_id(external_id, row.line, seen)
+        if not problems:
+            given = {
+                k: v for k, v in row.values.items() if k != "external_id" and v not in ("", None)
+            }
+            current = _profile_of(user) if user else dict.fromkeys(WRITABLE)
+            _let_the_given_win(given, current)
+            cleaned, problems = clean_profile(
+                {**current, **given},
+                known_words={"interests": user.interests, "languages": user.languages}
+                if user
+                else None,
+            )
+        if problems:
+            errors += [
+                {"line": row.line, "external_id": external_id[:100], "field": name, "message": text}
+                for name, text in problems.items()
+            ]
+        elif user is None:
+            added.append(SeedUser(external_id=external_id, source=Source.REAL, **cleaned))
+        elif cleaned != _profile_of(user):
+            for name, value in cleaned.items():
+                setattr(user, name, value)
+            changed.append(user)
+        else:
+            unchanged += 1
+    bulk_create_with_history(
+        added, SeedUser, batch_size=CHUNK, default_change_reason="Imported from a file"
+    )
+    _update_profiles(changed, WRITABLE, reason="Imported from a file")
+    return {
+        "added": len(added),
+        "updated": len(changed),
+        "unchanged": unchanged,
+        "rows_refused": len({error["line"] for error in errors}),
+        "errors": errors[:ERRORS_KEPT],
+    }
+
+
+def first_lines(rows: Sequence[Row]) -> dict[str, int]:
+    """Return external id to the line where a file names it first."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        seen.setdefault(str(row.values.get("external_id") or "").strip(), row.line)
+    return seen
+
+
+def _check_id(external_id: str, line: int, seen: Mapping[str, int]) -> dict[str, str]:
+    try:
+        validate_external_id(external_id)
+    except ValidationError as error:
+        return {"external_id": str(error.message)}
+    if seen[external_id] != line:
+        return {"external_id": f"{external_id} stands on line {seen[external_id]} already."}
+    return {}
+
+
+def _profile_of(user: SeedUser) -> dict[str, Any]:
+    return {name: getattr(user, name) for name in WRITABLE}
+
+
+def _let_the_given_win(given: Mapping[str, Any], current: dict[str, Any]) -> None:
+    if "personality" in given and "extraversion" not in given:
+        current["extraversion"] = None
+    if "extraversion" in given and "personality" not in given:
+        current["personality"] = ""
+
+
+def _update_profiles(users: Sequence[SeedUser], fields: Sequence[str], *, reason: str) -> None:
+    if not users:
+        return
+    now = timezone.now()
+    for user in users:
+        user.updated_at = now
+    bulk_update_with_history(
+        users,
+        SeedUser,
+        [*fields, "updated_at"],
+        batch_size=CHUNK,
+        default_change_reason=reason,
+    )
+    publish_after_commit(travellers_of_users(user.pk for user in users))
+
+
+# --- completing -------------------------------------------------------------------------------
+
+
+def plan_completion(users: Sequence[int] | None = None) -> list[int]:
+    """Return who has something missing, by primary key; only of `users` when they are given."""
+    waiting = SeedUser.objects.incomplete()
+    if users is not None:
+        waiting = waiting.filter(pk__in=users)
+    return sorted(waiting.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def complete_profiles(users: Sequence[int], *, seed: int) -> dict[str, Any]:
+    """Fill what is missing in these profiles with plausible values; what is set stays.
+
+    The values are those of a drawn person of the same archetype who is most like the user in
+    what is known (hot-deck imputation). The result says which fields were filled, with what.
+    """
+    waiting = SeedUser.objects.incomplete().select_for_update().filter(pk__in=users)
+    donors: dict[str, pd.DataFrame] = {}
+    results, changed = [], []
+    for user in waiting.order_by("pk"):
+        if user.archetype not in donors:
+            donors[user.archetype] = _donors(user.archetype, seed)
+        filled = _fill(user, donors[user.archetype], np.random.default_rng([seed, user.pk]))
+        user._change_reason = f"Filled in: {', '.join(filled)}"[:100]  # type: ignore[attr-defined]
+        changed.append(user)
+        results.append({"external_id": user.external_id, "filled": filled})
+    _update_profiles(changed, WRITABLE, reason="Filled in")
+    return {"users": results}
+
+
+def _donors(archetype: str, seed: int) -> pd.DataFrame:
+    kinds = [kind for kind in ARCHETYPES if kind.name == archetype] or list(ARCHETYPES)
+    number = [kind.name for kind in ARCHETYPES].index(kinds[0].name) if len(kinds) == 1 else 99
+    return draw_population(DONORS, np.random.default_rng([seed, number, 2]), kinds)
+
+
+def _fill(user: SeedUser, donors: pd.DataFrame, rng: np.random.Generator) -> dict[str, Any]:
+    donor = donors.iloc[int(np.argmax(_likeness(user, donors) + 0.5 * rng.random(len(donors))))]
+    filled: dict[str, Any] = {}
+    for name in user.missing_fields:
+        value = donor[name]
+        if name == "extraversion" and user.personality:
+            agrees = personality_of(value) == user.personality
+            value = value if agrees else LABEL_EXTRAVERSION[user.personality]
+        elif name == "personality":
+            known = user.extraversion
+            value = personality_of(donor["extraversion"] if known is None else known)
+        filled[name] = value.item() if isinstance(value, np.generic) else value
+    if "home_lat" in filled and not user.home_city:
+        filled["home_city"] = str(donor["home_city"])
+    for name, value in filled.items():
+        setattr(user, name, value)
+    return filled
+
+
+def _likeness(user: SeedUser, donors: pd.DataFrame) -> Any:
+    """How like each donor is to what is known of a user; only the order matters."""
+    score = np.zeros(len(donors))
+    for name, weight in (("nationality", 3.0), ("religion", 1.0), ("gender", 0.5)):
+        if getattr(user, name):
+            score += weight * (donors[name] == getattr(user, name)).to_numpy()
+    if user.age is not None:
+        score -= np.abs(donors["age"].to_numpy() - user.age) / 10
+    if user.extraversion is not None:
+        score -= 2 * np.abs(donors["extraversion"].to_numpy() - user.extraversion)
+    elif user.personality:
+        score += 2 * (donors["personality"] == user.personality).to_numpy()
+    for name in ("interests", "languages"):
+        own = set(getattr(user, name))
+        if own:
+            score += [len(own & set(words)) / len(own) for words in donors[name]]
+    if user.home_lat is not None and user.home_lon is not None:
+        homes = unit_vectors(donors["home_lat"].to_numpy(), donors["home_lon"].to_numpy())
+        own_home = unit_vectors(np.array([user.home_lat]), np.array([user.home_lon]))
+        score -= distance_km(homes, own_home[0]) / 4000
+    return score
+
+
+# --- checking ---------------------------------------------------------------------------------
+
+
+def check_profiles(external_ids: Collection[str] | None = None) -> dict[str, Any]:
+    """Report what is set and missing, of everybody or only of those named, the incomplete first."""
+    users = SeedUser.objects.all()
+    unknown: list[dict[str, Any]] = []
+    if external_ids:
+        users = users.filter(external_id__in=external_ids)
+        unknown = _unknown(external_ids)
+    total = users.count()
+    incomplete = users.incomplete().count()
+    missing = {name: users.missing(name).count() for name in PROFILE_FIELDS} if incomplete else {}
+    rows = [
+        {
+            "external_id": user.external_id,
+            "completeness": user.completeness,
+            "missing": user.missing_fields,
+        }
+        for user in users.order_by("completeness", "external_id")[:ROWS_SHOWN]
+    ]
+    has_nobody = not total and not external_ids
+    remedy = ""
+    if has_nobody:
+        remedy = "There are no seed users yet; make some with seed_users."
+    elif incomplete:
+        remedy = "Set what is missing in the admin, or fill it in with seed_users --complete."
+    elif unknown:
+        remedy = "Check the spelling, or make users with seed_users."
+    return {
+        "verdict": "refuse" if incomplete or unknown or has_nobody else "pass",
+        "users": total,
+        "complete": total - incomplete,
+        "incomplete": incomplete,
+        "missing": {name: count for name, count in missing.items() if count},
+        "unknown": unknown,
+        "profiles": rows,
+        "remedy": remedy,
+    }
+
+
+def _unknown(external_ids: Collection[str]) -> list[dict[str, Any]]:
+    there = _existing(SeedUser, external_ids)
+    strangers = [
+        external_id for external_id in dict.fromkeys(external_ids) if external_id not in there
+    ]
+    if not strangers:
+        return []
+    everybody = list(SeedUser.objects.values_list("external_id", flat=True)[:10_000])
+    return [
+        {"external_id": name, "close": difflib.get_close_matches(name, everybody, n=3)}
+        for name in strangers
+    ]
