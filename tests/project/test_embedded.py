@@ -155,6 +155,7 @@ def test_a_server_below_which_the_folder_was_deleted_is_not_attached_to(tmp_path
             wait_until_gone(pid)
     finally:
         embedded.stop(var)
+        shutil.rmtree(Path(embedded.postgres_location(var)["HOST"]).parent)
 
 
 def test_a_long_path_gets_a_private_socket_folder_elsewhere(tmp_path: Path) -> None:
@@ -317,9 +318,12 @@ def test_an_ordinary_user_needs_nothing_but_the_folder(open_var: Path, deep: str
     described = run(
         "import sys; from pathlib import Path; from project import embedded\n"
         "print([server.running for server in embedded.status(Path(sys.argv[1]))])\n"
-        "print(embedded.stop(Path(sys.argv[1])))"
+        "print(embedded.stop(Path(sys.argv[1])))\n"
+        "import shutil; folder = Path(embedded.postgres_location(Path(sys.argv[1]))['HOST'])\n"
+        "shutil.rmtree(folder.parent if folder.parts[1:2] == ('tmp',) and len(folder.parts) == 4 else folder)\n"
+        "print(not folder.exists())"
     )
-    assert described.splitlines() == ["[True, True]", "['postgres', 'valkey']"]
+    assert described.splitlines() == ["[True, True]", "['postgres', 'valkey']", "True"]
     assert (var / "postgres" / "data").stat().st_uid == NOBODY
 
 
