@@ -1,0 +1,72 @@
+"""Named points of a run at which the harness strikes; they exist in its workers only.
+
+An armed point is a file in the folder `SEEDBED_CHAOS_FAILPOINTS`, named after the point, that holds
+the sort of strike. The first run that comes by takes the file, so that each strikes once.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from project.jobs import runner
+from project.jobs.models import Job
+
+POINTS = ("after-claim", "before-rows", "before-commit", "after-commit", "before-finish")
+STRIKES = ("child", "parent", "both", "pause")
+_folder = Path(os.environ.get("SEEDBED_CHAOS_FAILPOINTS", "/nonexistent"))
+
+
+def install() -> None:
+    """Put the points into the ledger of this process and of those that it forks."""
+    claimed, updated, transacted = (
+        runner._run_claimed,
+        runner.JobRun._update,
+        runner.JobRun.transaction,
+    )
+
+    def run_claimed(run: runner.JobRun) -> None:
+        _pass("after-claim", run)
+        claimed(run)
+
+    def update(run: runner.JobRun, **fields: Any) -> None:
+        if fields.get("state") == Job.State.SUCCEEDED:
+            _pass("before-finish", run)
+        updated(run, **fields)
+        if connection.in_atomic_block and run._held is None:
+            _pass("before-commit", run)  # with every row written and every lock held
+
+    @contextmanager
+    def transaction(
+        run: runner.JobRun, name: str | None = None, number: int = 0
+    ) -> Iterator[dict[str, Any]]:
+        with transacted(run, name, number) as result:
+            _pass("before-rows", run)
+            yield result
+        _pass("after-commit", run)
+
+    runner._run_claimed = run_claimed
+    runner.JobRun._update = update
+    runner.JobRun.transaction = transaction
+
+
+def _pass(point: str, run: runner.JobRun) -> None:
+    taken = _folder / f"taken-{point}"
+    try:
+        (_folder / point).rename(taken)
+    except FileNotFoundError:
+        return
+    strike = taken.read_text()
+    hit = _folder / f"hit-{point}.new"
+    hit.write_text(f"{run.job.pk} {run.fence} {os.getpid()}")
+    hit.rename(_folder / f"hit-{point}")
+    if strike in ("parent", "both"):
+        os.kill(os.getppid(), signal.SIGKILL)
+    if strike in ("child", "both"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if strike == "pause":
+        os.kill(os.getpid(), signal.SIGSTOP)

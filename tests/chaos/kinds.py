@@ -1,0 +1,75 @@
+"""Jobs that write rows as a pure function of seed, chunk and row: one done right, two naively."""
+
+import time
+from typing import Any
+
+import numpy as np
+from django.db import connection
+
+from project.jobs.kinds import job
+from project.jobs.models import Job
+from project.jobs.runner import JobRun
+
+ROWS_PER_CHUNK = 50
+CHUNK_SECONDS = 0.03  # of computing, so that kills find the job at work
+
+
+def create_table() -> None:
+    """Make the table: without a key, so that it would take a row twice."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS chaos_rows")
+        cursor.execute(
+            "CREATE TABLE chaos_rows (seed int, chunk int, row_number int, value bigint)"
+        )
+
+
+def drop_table() -> None:
+    """Remove the table."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS chaos_rows")
+
+
+def rows_of(seed: int, chunk: int) -> list[tuple[int, int, int, int]]:
+    """Return the rows of one chunk; the same arguments give the same rows anywhere."""
+    values = np.random.default_rng([seed, chunk]).integers(0, 2**40, ROWS_PER_CHUNK)
+    return [(seed, chunk, row, int(value)) for row, value in enumerate(values)]
+
+
+def _write(seed: int, chunk: int) -> None:
+    rows = rows_of(seed, chunk)
+    with connection.cursor() as cursor, cursor.copy("COPY chaos_rows FROM STDIN") as copy:
+        for row in rows[: ROWS_PER_CHUNK // 2]:
+            copy.write_row(row)
+        time.sleep(CHUNK_SECONDS)
+        for row in rows[ROWS_PER_CHUNK // 2 :]:
+            copy.write_row(row)
+
+
+@job("tests.chaos_write", title="Write rows", permission="jobs.view_job")
+def write(run: JobRun) -> dict[str, Any]:
+    """Write each chunk together with its step, in a fenced transaction."""
+    seed, chunks = run.arguments["seed"], run.arguments["chunks"]
+    for chunk in range(chunks):
+        if run.result_of("write", chunk) is None:
+            with run.transaction("write", chunk):
+                _write(seed, chunk)
+        run.report(chunk + 1, chunks)
+    return {"rows": chunks * ROWS_PER_CHUNK}
+
+
+@job("tests.chaos_naive", title="Write rows naively", permission="jobs.view_job")
+def write_naively(run: JobRun) -> dict[str, Any]:
+    """Commit rows and progress apart, and never look at the fence."""
+    seed, chunks = run.arguments["seed"], run.arguments["chunks"]
+    for chunk in range(run.job.progress_done, chunks):
+        _write(seed, chunk)
+        time.sleep(CHUNK_SECONDS)
+        Job.objects.filter(pk=run.job.pk).update(progress_done=chunk + 1)
+    return {"rows": chunks * ROWS_PER_CHUNK}
+
+
+def write_without_ledger(seed: int, chunks: int) -> None:
+    """Write every chunk; RQ calls this directly and begins anew after a death."""
+    for chunk in range(chunks):
+        _write(seed, chunk)
+        time.sleep(CHUNK_SECONDS)
