@@ -1,7 +1,7 @@
 """The base of every Seedbed command: --json, exit codes, refusals."""
 
 import json
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, _SubParsersAction
 from typing import IO, Any, NoReturn, cast
 
 from django.conf import settings
@@ -42,6 +42,10 @@ class SeedbedCommand(BaseCommand):
         kwargs.setdefault("conflict_handler", "resolve")
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.__class__ = _Parser
+        for action in parser._actions:
+            if isinstance(action, _SubParsersAction):
+                for subparser in action.choices.values():
+                    subparser.__class__ = _Parser
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
         return parser
 

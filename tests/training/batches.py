@@ -1,0 +1,107 @@
+"""Batches of match events for tests, made by the pure modules and written with COPY."""
+
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+from django.contrib.auth.models import User
+from django.db import connection
+from django.utils import timezone
+
+from matching.features import FEATURE_NAMES, Travellers, Vocabulary, compute_features
+from matching.models import EventBatch, FeatureSet, MatchEvent, MatchType, Source
+from matching.outcomes import draw_outcomes, personal_effects
+from matching.pairing import find_candidates, sample_pairs
+from matching.population import draw_travellers
+from project.bulk import copy_rows
+from project.jobs.models import Job
+from project.jobs.runner import JobRun
+from training.kinds import DEFAULT_KIND, Recipe, get_kind
+from training.models import Dataset, ModelVersion
+from training.services.datasets import prepare_dataset, write_dataset
+from training.services.training import train
+
+FIRST_MOMENT = np.datetime64("2026-01-01T00:00:00", "us")
+
+
+def draw_events(count: int, *, seed: int = 1, users: int = 400) -> pd.DataFrame:
+    """Draw events between users, as columns of the table."""
+    people, _ = draw_travellers(users, seed, date(2026, 1, 1))
+    travellers = Travellers.from_frame(people, Vocabulary.of(people))
+    candidates = find_candidates(travellers)
+    pairs = sample_pairs(candidates, count, seed, 0, chunk_rows=count)
+    values = compute_features(
+        travellers, travellers, left_index=pairs.left, right_index=pairs.right
+    ).values
+    user_id = travellers.user_id[pairs.left] + 1
+    outcomes = draw_outcomes(
+        values,
+        "user_user",
+        "balanced",
+        personal_effects(seed, user_id),
+        np.random.default_rng(seed),
+    )
+    frame = pd.DataFrame(values, columns=list(FEATURE_NAMES))
+    return frame.assign(
+        match_type=np.full(count, MatchType.USER_USER, np.int16),
+        source=np.full(count, Source.SYNTHETIC, np.int16),
+        outcome=outcomes.outcome.astype(np.int16),
+        label=outcomes.label.astype(bool),
+        occurred_at=FIRST_MOMENT + np.arange(count) * np.timedelta64(60, "s"),
+        user_id=user_id,
+        target_id=travellers.user_id[pairs.right] + 1,
+        true_probability=outcomes.true_probability,
+        feature_probability=outcomes.feature_probability,
+    )
+
+
+def make_batch(
+    events: pd.DataFrame,
+    *,
+    origin: str = EventBatch.Origin.GENERATED,
+    source: int = Source.SYNTHETIC,
+    feature_set: str = FeatureSet.SMOOTH,
+    **fields: Any,
+) -> EventBatch:
+    """Write a complete batch of these events."""
+    batch = EventBatch.objects.create(
+        uid=uuid4(),
+        origin=origin,
+        source=source,
+        state=EventBatch.State.COMPLETE,
+        feature_set=feature_set,
+        asked=len(events),
+        made=len(events),
+        completed_at=timezone.now(),
+        **fields,
+    )
+    ids = batch.first_event_id + np.arange(len(events))
+    columns = {name: events[name].to_numpy() for name in events if name != "source"}
+    columns["source"] = np.full(len(events), source, np.int16)
+    copy_rows(connection, MatchEvent._meta.db_table, {"id": ids, **columns})
+    return batch
+
+
+def make_good_batch(count: int = 1_000, *, seed: int = 1) -> EventBatch:
+    """Write a batch that passes the dataset gate and gives a model that passes its own."""
+    return make_batch(draw_events(count, seed=seed, users=max(200, count // 3)))
+
+
+def make_dataset(batch: EventBatch | None = None, **recipe: Any) -> Dataset:
+    """Build a dataset of a batch, a good one unless one is given."""
+    batch = batch or make_good_batch()
+    kind = get_kind(DEFAULT_KIND)
+    return write_dataset(prepare_dataset(kind, Recipe(batches=(batch.pk,), **recipe)))
+
+
+def make_model(dataset: Dataset | None = None, *, seed: int = 0) -> ModelVersion:
+    """Train a model on a dataset, a good one unless one is given."""
+    return train(claimed_run("training.train_model"), dataset or make_dataset(), seed=seed)
+
+
+def claimed_run(kind: str, user: User | None = None, **arguments: Any) -> JobRun:
+    """Give a run of a job as a worker that has claimed it would have it."""
+    job = Job.objects.create(kind=kind, arguments=arguments, user=user, state="running", fence=1)
+    return JobRun(job, 1)

@@ -1,0 +1,28 @@
+"""The work of jobs on models."""
+
+from typing import Any
+
+from project.jobs.kinds import job
+from project.jobs.runner import JobRun
+from training.kinds import DEFAULT_KIND, get_kind
+from training.services.datasets import find_dataset
+from training.services.training import summarise, train
+
+
+@job("training.train_model", title="Train a model", permission="training.train_model")
+def train_model(run: JobRun) -> dict[str, Any]:
+    """Train on the dataset version in the arguments, or on the newest."""
+    arguments = run.arguments
+    kind = get_kind(arguments.get("model_kind", DEFAULT_KIND))
+    # The newest is chosen once: a resumed run must not find another one.
+    chosen = run.once(
+        "train_choose",
+        lambda: {"version": find_dataset(kind, arguments.get("dataset")).version},
+    )
+    model = train(
+        run,
+        find_dataset(kind, chosen["version"]),
+        seed=int(arguments.get("seed", 0)),
+        override_reason=arguments.get("override_reason", ""),
+    )
+    return summarise(model)

@@ -1,0 +1,189 @@
+"""What a model kind declares, and the list of the kinds there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from training.quality import QualitySpec
+from training.splits import SplitRule
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a dataset is to be made of.
+
+    Attributes
+    ----------
+    source : real, synthetic or combined; empty lets the kind choose and say what it chose.
+    batches : ids of the event batches, for kinds that read batches; empty lets the kind choose.
+    feature_set : name of the feature formulas; empty takes that of the rows.
+    split : one of the kind's splits; empty takes its default.
+    train_share : wanted share of the rows in training, in (0, 1).
+    seed : of the split.
+    """
+
+    source: str = ""
+    batches: tuple[int, ...] = ()
+    feature_set: str = ""
+    split: str = ""
+    train_share: float = 0.8
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "batches": list(self.batches),
+            "feature_set": self.feature_set,
+            "split": self.split,
+            "train_share": self.train_share,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class LoadedRows:
+    """What a kind read for a recipe.
+
+    Attributes
+    ----------
+    frame : features, target and the context columns (time, groups, true probabilities).
+    recipe : the recipe with everything that was left open filled in.
+    lineage : the records the rows came from, as JSON; kept for ever with the dataset.
+    batches : ids of the event batches among them.
+    defaulted : feature name to boolean array of shape (n_rows,), True where a value stands in for
+        a missing input; None where the rows do not tell.
+    """
+
+    frame: pd.DataFrame
+    recipe: Recipe
+    lineage: tuple[dict[str, Any], ...] = ()
+    batches: tuple[int, ...] = ()
+    defaulted: Mapping[str, BoolArray] | None = None
+
+
+@dataclass(frozen=True)
+class SplitColumns:
+    """Which columns a split of a kind goes by."""
+
+    rule: SplitRule
+    groups: tuple[str, ...] = ()
+    partner: str | None = None
+    time: str = "occurred_at"
+
+
+Baselines = Callable[[pd.DataFrame, pd.DataFrame], dict[str, FloatArray]]
+
+
+def no_baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, FloatArray]:
+    """The baselines of a kind that has none beside the constant."""
+    return {}
+
+
+@dataclass(frozen=True)
+class ModelKind:
+    """One kind of model: where its rows come from, what they must look like, what it must beat.
+
+    Attributes
+    ----------
+    name : stable for ever; stands in tables, folders and commands.
+    title : words for people.
+    task : classification of a label 0 or 1, or regression of a number.
+    numeric, categorical : input columns, in the order the model reads them.
+    target : the label or number to be predicted.
+    quality : from a recipe to the expectations of the dataset gate; an empty feature set stands
+        for a file from elsewhere.
+    load : reads the rows of a recipe; raises Refusal when it says no.
+    splits : name of each allowed split to the columns it goes by.
+    default_split : the one taken when none is asked for.
+    file_stem : name of the model's file without its suffix.
+    baselines : from training rows and any rows to predictions for the latter by other means:
+        `rule_score` (classification), `group_mean` and `given` (regression) are what the gates
+        know; NaN where there is none.
+    ceilings : name to the column that holds the true probability or mean; NaN for real rows.
+    monotone : inputs in which the score may only rise.
+    target_range : range that predictions are clipped to (regression).
+    resample_by : column whose rows are resampled together in every interval; rows of one person
+        resemble one another. Not used where a row has none.
+    slices : columns by whose values the metrics are shown as well, as `by_{column}`.
+    """
+
+    name: str
+    title: str
+    task: Task
+    numeric: tuple[str, ...]
+    target: str
+    quality: Callable[[Recipe], QualitySpec]
+    load: Callable[[Recipe], LoadedRows]
+    splits: Mapping[str, SplitColumns]
+    default_split: str
+    file_stem: str
+    categorical: tuple[str, ...] = ()
+    baselines: Baselines = no_baselines
+    ceilings: Mapping[str, str] = field(default_factory=dict)
+    monotone: tuple[str, ...] = ()
+    target_range: tuple[float, float] | None = None
+    resample_by: str | None = None
+    slices: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The inputs in the order in which a model reads them."""
+        return (*self.numeric, *self.categorical)
+
+    @property
+    def primary_metric(self) -> str:
+        """The figure that lists show: ROC-AUC of a label, R2 of a number."""
+        return "roc_auc" if self.task == "classification" else "r2"
+
+    def quality_of(self, recipe: Recipe) -> QualitySpec:
+        """Return the expectations of a dataset: its split promises what may not be shared."""
+        spec = self.quality(recipe)
+        if recipe.split in spec.groups:
+            spec = replace(spec, disjoint=spec.disjoint | {recipe.split})
+        return spec
+
+    def inputs(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the model's inputs in order; an absent column is wholly missing."""
+        return frame.reindex(columns=list(self.features))
+
+
+class UnknownModelKind(LookupError):
+    """No model kind of that name is declared."""
+
+
+_kinds: dict[str, ModelKind] = {}
+
+
+def register(kind: ModelKind) -> ModelKind:
+    """Add a kind to those that commands, admin and registry know."""
+    if kind.name in _kinds:
+        raise ValueError(f"The model kind {kind.name!r} is declared twice.")
+    if kind.default_split not in kind.splits:
+        raise ValueError(f"{kind.name}: the default split {kind.default_split!r} is not declared.")
+    _kinds[kind.name] = kind
+    return kind
+
+
+def get_kind(name: str) -> ModelKind:
+    """Return a kind; UnknownModelKind names the ones there are."""
+    try:
+        return _kinds[name]
+    except KeyError:
+        raise UnknownModelKind(
+            f"There is no model kind {name!r}; there are: {', '.join(sorted(_kinds))}."
+        ) from None
+
+
+def all_kinds() -> list[ModelKind]:
+    """Return every kind, in the order of declaration."""
+    return list(_kinds.values())

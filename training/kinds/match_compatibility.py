@@ -1,0 +1,199 @@
+"""The kind that predicts whether a proposed match is taken up."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from matching.features import FEATURE_NAMES, GROUP_ONLY, TIERED_DEFAULT, rule_score
+from matching.models import EventBatch, FeatureSet, Source
+from project.refusal import Refusal
+from training.frames import load_match_events
+from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns
+from training.match_quality import TIERED_HALVES, match_quality_spec
+from training.quality import QualitySpec
+
+GROUPS = {"event": ("event_key",), "user": ("user_id",), "pair": ("user_id", "partner_id")}
+
+
+def load(recipe: Recipe) -> LoadedRows:
+    """Read the events of the recipe's batches, with one set of feature formulas for all rows."""
+    batches = choose_batches(recipe)
+    feature_set = _choose_feature_set(recipe.feature_set, batches)
+    frame = load_match_events(batches)
+    frame, defaulted = _with_defaults(frame, batches, feature_set)
+    source = _source_of(batches)
+    return LoadedRows(
+        frame=frame,
+        recipe=replace(
+            recipe,
+            source=source,
+            batches=tuple(int(batch.pk) for batch in batches),
+            feature_set=feature_set,
+        ),
+        lineage=tuple(_lineage(batch) for batch in batches),
+        batches=tuple(int(batch.pk) for batch in batches),
+        defaulted=defaulted,
+    )
+
+
+def choose_batches(recipe: Recipe) -> list[EventBatch]:
+    """Return the batches of a recipe: those named, else the newest complete one of the source.
+
+    Only the newest, because two batches of one population repeat each other's pairs; combining is
+    naming several. `combined` without names takes the newest of each source.
+    """
+    complete = EventBatch.objects.complete().defer("population")
+    if recipe.batches:
+        found = {int(batch.pk): batch for batch in complete.filter(pk__in=recipe.batches)}
+        absent = [number for number in recipe.batches if number not in found]
+        if absent:
+            raise Refusal(
+                f"There is no complete batch {', '.join(map(str, absent))}.",
+                remedy="`manage.py status` and the admin list the batches; wait for those that "
+                "are still being made.",
+            )
+        batches = [found[number] for number in sorted(set(recipe.batches))]
+        wanted = recipe.source
+        if wanted and wanted != _source_of(batches):
+            raise Refusal(
+                f"The batches named are {_source_of(batches)}, and --source says {wanted}.",
+                remedy="Leave --source out, or name other batches.",
+            )
+        return batches
+    sources: dict[str, list[Source | None]] = {
+        "": [None],
+        "real": [Source.REAL],
+        "synthetic": [Source.SYNTHETIC],
+        "combined": [Source.REAL, Source.SYNTHETIC],
+    }
+    if recipe.source not in sources:
+        raise Refusal(
+            f"There is no source {recipe.source!r}.",
+            remedy="Choose real, synthetic or combined.",
+        )
+    batches = []
+    for source in sources[recipe.source]:
+        chosen = complete.filter(made__gt=0)
+        if source is not None:
+            chosen = chosen.filter(source=source)
+        newest = chosen.order_by("-pk").first()
+        if newest is None:
+            named = "" if source is None else f"{Source(source).label} "
+            raise Refusal(
+                f"There is no complete batch of {named}events yet.",
+                remedy="Run `manage.py generate_events --count 1000`, or import a log with "
+                "`manage.py import_events FILE`.",
+            )
+        batches.append(newest)
+    return sorted(batches, key=lambda batch: int(batch.pk))
+
+
+def _choose_feature_set(asked: str, batches: Sequence[EventBatch]) -> str:
+    """Return the one feature set of all rows; logged features cannot be turned into another."""
+    present = sorted({batch.feature_set for batch in batches})
+    if asked and asked not in FeatureSet.values:
+        raise Refusal(
+            f"There is no feature set {asked!r}.",
+            remedy=f"Choose one of {', '.join(FeatureSet.values)}.",
+        )
+    wanted = asked or (present[0] if len(present) == 1 else FeatureSet.SMOOTH.value)
+    fixed = [
+        batch
+        for batch in batches
+        if batch.feature_set != wanted and batch.origin != EventBatch.Origin.GENERATED
+    ]
+    if fixed:
+        named = ", ".join(f"{batch.pk} ({batch.feature_set})" for batch in fixed)
+        raise Refusal(
+            f"The rows of batch {named} keep the features that were logged; the people behind "
+            f"them are not known here, so {wanted} cannot be computed for them.",
+            remedy="Choose the feature set of the log, or batches that share one feature set.",
+        )
+    return wanted
+
+
+def _with_defaults(
+    frame: pd.DataFrame, batches: Sequence[EventBatch], feature_set: str
+) -> tuple[pd.DataFrame, dict[str, npt.NDArray[np.bool_]] | None]:
+    """Write the tiered default where an input was missing, and say where that was."""
+    generated = [int(b.pk) for b in batches if b.origin == EventBatch.Origin.GENERATED]
+    if feature_set != FeatureSet.TIERED or not generated:
+        return frame, None
+    ours = frame["batch_id"].isin(generated).to_numpy()
+    is_pair = (frame["match_type"] == "user_user").to_numpy()
+    defaulted = {}
+    for name in FEATURE_NAMES:
+        values = frame[name].to_numpy()
+        missing = ours & np.isnan(values)
+        if name in GROUP_ONLY:
+            missing &= ~is_pair
+        logged = ~ours & (values == TIERED_DEFAULT) & (name not in TIERED_HALVES)
+        if missing.any():
+            frame[name] = np.where(missing, np.float32(TIERED_DEFAULT), values)
+        defaulted[name] = missing | logged
+    return frame, defaulted
+
+
+def _source_of(batches: Sequence[EventBatch]) -> str:
+    sources = {batch.source for batch in batches}
+    return "combined" if len(sources) > 1 else str(Source(sources.pop()).label)
+
+
+def _lineage(batch: EventBatch) -> dict[str, Any]:
+    return {
+        "model": "matching.eventbatch",
+        "id": batch.pk,
+        "uid": str(batch.uid),
+        "title": str(batch),
+        "origin": batch.origin,
+        "source": Source(batch.source).label,
+        "feature_set": batch.feature_set,
+        "events": batch.made,
+        "seed": batch.seed,
+        "file_sha256": batch.file_sha256,
+        "population_sha256": batch.population_sha256,
+    }
+
+
+def quality(recipe: Recipe) -> QualitySpec:
+    """Return what match rows must look like under their feature set."""
+    return replace(match_quality_spec(recipe.feature_set or FeatureSet.TIERED), groups=GROUPS)
+
+
+def baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
+    """Score rows by the production rules."""
+    values = rows.reindex(columns=list(FEATURE_NAMES)).to_numpy(dtype=np.float64)
+    kinds = (
+        rows["match_type"].astype(str).to_numpy()
+        if "match_type" in rows
+        else np.full(len(rows), "user_user")
+    )
+    return {"rule_score": np.asarray(rule_score(values, kinds), dtype=np.float64)}
+
+
+MATCH_COMPATIBILITY = ModelKind(
+    name="match_compatibility",
+    title="Match compatibility",
+    task="classification",
+    numeric=FEATURE_NAMES,
+    target="label",
+    quality=quality,
+    load=load,
+    splits={
+        "time": SplitColumns("time"),
+        "user": SplitColumns("user", ("user_id",), partner="partner_id"),
+        "pair": SplitColumns("pair", ("user_id", "partner_id")),
+        "random": SplitColumns("random"),
+    },
+    default_split="time",
+    file_stem="match_compatibility_model",
+    baselines=baselines,
+    ceilings={"oracle": "true_probability", "feature": "feature_probability"},
+    monotone=tuple(name for name in FEATURE_NAMES),
+    resample_by="user_id",
+    slices=("match_type",),
+)

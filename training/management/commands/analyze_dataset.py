@@ -1,0 +1,55 @@
+"""Show the quality report of a dataset, or of any CSV file."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from project.command import EXIT_REFUSED, SeedbedCommand, positive_int
+from training.foreign_csv import ForeignCsvError
+from training.management.kind_option import add_kind_option
+from training.management.tables import number, print_checks, verdict
+from training.services.datasets import analyze_csv, find_dataset, verify_dataset
+
+
+class Command(SeedbedCommand):
+    """Print every check with its value, limit, verdict and remedy; exit code 2 on a refusal."""
+
+    help = "Show the quality report of a dataset version (the newest), or of a CSV file."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("version", nargs="?", type=positive_int)
+        parser.add_argument("--csv", type=Path, help="a foreign train.csv, with a header line")
+        add_kind_option(parser)
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        if options["csv"] is None:
+            dataset = find_dataset(options["kind"], options["version"])
+            verify_dataset(dataset)
+            return dict(dataset.report)
+        if options["version"] is not None:
+            raise CommandError("Give either a version or --csv, not both.")
+        try:
+            return analyze_csv(options["kind"], options["csv"]).as_dict()
+        except (ForeignCsvError, OSError) as error:
+            raise CommandError(str(error)) from error
+
+    def exit_code(self, result: dict[str, Any]) -> int:
+        return EXIT_REFUSED if result["verdict"] == "refuse" else 0
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        table = Table("Feature", "Distinct", "Defaulted", "Missing", "Min", "Max", "Mean", "Std")
+        for name, feature in result["features"].items():
+            keys = ("unique", "default_share", "missing_share", "min", "max", "mean", "std")
+            table.add_row(name, *(number(feature[key]) for key in keys))
+        console.print(table)
+        shares = Table("Shared between train and validation", "Distinct", "Validation rows")
+        for name, shared in result["leakage"].items():
+            if isinstance(shared, dict) and "shared" in shared:
+                shares.add_row(name, number(shared["shared"]), number(shared["validation_rows"]))
+        if shares.row_count:
+            console.print(shares)
+        print_checks(console, result["checks"])
+        console.print(f"{result['rows']:,} rows, verdict: {verdict(result['verdict'])}")

@@ -1,0 +1,56 @@
+"""Build a dataset version from event batches or feedback."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+
+from project.command import positive_int
+from project.jobs.command import JobCommand
+from training.management.kind_option import add_kind_option, seed, share
+from training.management.tables import print_checks, verdict
+
+
+class Command(JobCommand):
+    """Enqueue the job that builds a dataset."""
+
+    help = (
+        "Build a versioned dataset and measure its quality. Without --batch the newest complete "
+        "batch of the source is taken; combining is naming several batches."
+    )
+    kind = "training.build_dataset"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_kind_option(parser)
+        parser.add_argument("--batch", type=positive_int, nargs="+", action="extend", default=[])
+        parser.add_argument("--source", choices=["synthetic", "real", "combined"], default="")
+        parser.add_argument(
+            "--feature-set",
+            default="",
+            help="smooth-1 or tiered-1; by default the one the rows have",
+        )
+        parser.add_argument(
+            "--split", default="", help="time, user, pair, random ... as the kind allows"
+        )
+        parser.add_argument("--train-share", type=share, default=0.8)
+        parser.add_argument("--seed", type=seed, default=0)
+
+    def job_arguments(self, **options: Any) -> dict[str, Any]:
+        return {
+            "model_kind": options["kind"].name,
+            "batches": options["batch"],
+            "source": options["source"],
+            "feature_set": options["feature_set"],
+            "split": options["split"],
+            "train_share": options["train_share"],
+            "seed": options["seed"],
+        }
+
+    def render_result(self, result: dict[str, Any], console: Console) -> None:
+        print_checks(console, result["checks"])
+        console.print(
+            f"Dataset {result['version']} of {result['kind']}: {verdict(result['verdict'])}, "
+            f"{result['train_rows']:,} training and {result['validation_rows']:,} validation rows "
+            f"({result['source']}, {result['feature_set'] or 'no feature set'}, split by "
+            f"{result['split']})."
+        )

@@ -1,0 +1,161 @@
+"""The model registry: list, show, promote, rollback, compare, export."""
+
+from argparse import SUPPRESS
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from project.command import SeedbedCommand, positive_int
+from training.kinds import ModelKind
+from training.management.kind_option import add_kind_option
+from training.management.tables import interval, print_model, verdict
+from training.models import ModelVersion, Promotion
+from training.services import registry
+from training.services.training import summarise
+
+
+class Command(SeedbedCommand):
+    """Look at the models of a kind and decide which one is live."""
+
+    help = "List, show, promote, roll back, compare and export models."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        described = {
+            "list": "every version with its stage and figures",
+            "show": "one version with everything that was measured",
+            "promote": "make a version live",
+            "rollback": "make the champion before the present one live again",
+            "compare": "two versions on the same rows",
+            "export": "write a version's files into a new folder",
+        }
+        for name, text in described.items():
+            action = actions.add_parser(name, help=text, description=text)
+            add_kind_option(action)
+            action.add_argument(
+                "--json", action="store_true", default=SUPPRESS, help="print the result as JSON"
+            )
+            if name in ("show", "promote", "export"):
+                action.add_argument("version", type=positive_int)
+            if name == "compare":
+                action.add_argument("version", type=positive_int)
+                action.add_argument("other", type=positive_int)
+            if name in ("promote", "rollback"):
+                action.add_argument("--reason", default="", help="kept with the promotion")
+            if name == "promote":
+                action.add_argument(
+                    "--override-reason",
+                    default="",
+                    help="promote in spite of a refusal; the reason is kept for ever",
+                )
+            if name == "export":
+                action.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        kind: ModelKind = options["kind"]
+        result: dict[str, Any] = getattr(self, f"_{options['action']}")(kind, options)
+        return {"action": options["action"], "kind": kind.name, **result}
+
+    def _list(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        models = ModelVersion.objects.of_kind(kind.name).select_related("dataset")
+        return {"models": [_row(kind, model) for model in models.defer("parameters")]}
+
+    def _show(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        model = registry.find_model(kind, options["version"])
+        history = Promotion.objects.filter(kind=kind.name, model=model)
+        return {
+            **summarise(model),
+            "created_at": model.created_at,
+            "files": model.files,
+            "history": [_event(promotion) for promotion in history],
+        }
+
+    def _promote(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        return _event(
+            registry.promote(
+                registry.find_model(kind, options["version"]),
+                reason=options["reason"],
+                override_reason=options["override_reason"],
+            )
+        )
+
+    def _rollback(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        return _event(registry.rollback(kind, reason=options["reason"]))
+
+    def _compare(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        a = registry.find_model(kind, options["version"])
+        b = registry.find_model(kind, options["other"])
+        return {"version": a.version, "other": b.version, **registry.compare(a, b).as_dict()}
+
+    def _export(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        model = registry.find_model(kind, options["version"])
+        files = registry.export_model(model, options["output"])
+        return {"version": model.version, "files": [str(file) for file in files]}
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        if result["action"] == "list":
+            table = Table("Version", "Stage", "Verdict", "Algorithm", "Figure", "Dataset", "Made")
+            for row in result["models"]:
+                table.add_row(
+                    str(row["version"]),
+                    row["stage"],
+                    verdict(row["verdict"]),
+                    row["algorithm"],
+                    f"{row['metric']} {interval(row['value'])}",
+                    str(row["dataset"]),
+                    f"{row['created_at']:%Y-%m-%d %H:%M}",
+                )
+            console.print(table if result["models"] else "No model yet: `manage.py train_model`.")
+        elif result["action"] == "show":
+            console.print(
+                f"Model {result['version']} of {result['kind']}: {result['stage']}, "
+                f"{result['algorithm']}, dataset {result['dataset']}"
+            )
+            print_model(console, result)
+            for event in result["history"]:
+                console.print(f"{event['at']:%Y-%m-%d %H:%M} {event['done']} by {event['by']}")
+        elif result["action"] == "compare":
+            difference = result["difference"]
+            if difference is None:
+                console.print(f"Not compared: {result['note']}", markup=False)
+            else:
+                console.print(
+                    f"{difference['metric']} of {result['version']} minus {result['other']}: "
+                    f"{interval({**difference, 'value': difference['difference']})} on "
+                    f"{result['rows']:,} rows: {difference['verdict']}"
+                )
+        elif result["action"] == "export":
+            for file in result["files"]:
+                console.print(file, markup=False)
+        else:
+            before = f", before it {result['previous']}" if result["previous"] else ""
+            console.print(f"Version {result['version']} of {result['kind']} is live{before}.")
+
+
+def _row(kind: ModelKind, model: ModelVersion) -> dict[str, Any]:
+    return {
+        "version": model.version,
+        "stage": model.stage,
+        "verdict": model.verdict,
+        "algorithm": model.algorithm,
+        "dataset": model.dataset.version,
+        "metric": kind.primary_metric,
+        "value": model.metrics.get("validation", {}).get(kind.primary_metric),
+        "created_at": model.created_at,
+    }
+
+
+def _event(promotion: Promotion) -> dict[str, Any]:
+    return {
+        "done": promotion.action,
+        "version": promotion.model.version,
+        "previous": promotion.previous.version if promotion.previous else None,
+        "by": promotion.actor,
+        "at": promotion.at,
+        "reason": promotion.reason,
+        "override_reason": promotion.override_reason,
+        "gates": promotion.gates,
+    }

@@ -1,0 +1,97 @@
+"""How commands print checks, metrics and figures."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+VERDICT_STYLES = {"pass": "green", "warn": "yellow", "refuse": "bold red"}
+METRIC_TITLES = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "accuracy": "Accuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "ece": "Calibration error",
+    "r2": "R2",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "spearman": "Spearman",
+    "interval_coverage": "Interval coverage",
+    "interval_width": "Interval width",
+}
+
+
+def number(value: Any) -> str:
+    """Write a figure; a dash where there is none."""
+    if value is None:
+        return "-"
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:.4f}"
+
+
+def interval(metric: Mapping[str, Any] | None) -> str:
+    """Write a figure with its 95 % interval."""
+    if not metric or metric.get("value") is None:
+        return "-"
+    if metric.get("low") is None:
+        return f"{metric['value']:.3f}"
+    return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
+
+
+def verdict(word: str) -> str:
+    """Write a verdict in its colour."""
+    return f"[{VERDICT_STYLES.get(word, 'default')}]{escape(word)}[/]"
+
+
+def print_checks(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
+    """Print metric, value, target, limit, verdict, and what to do where something is wrong."""
+    table = Table("Metric", "Value", "Target", "Limit", "Verdict", "What to do")
+    for check in checks:
+        table.add_row(
+            escape(str(check["name"])),
+            number(check["value"]),
+            escape(str(check.get("target", ""))),
+            number(check["limit"]),
+            verdict(str(check["verdict"])),
+            escape(str(check["remedy"])),
+        )
+    console.print(table)
+
+
+def print_model(console: Console, model: Mapping[str, Any]) -> None:
+    """Print a model's metrics beside its baselines and ceilings, and its gates."""
+    metrics, baselines = model["metrics"], model["baselines"]
+    names = [name for name in METRIC_TITLES if name in metrics["validation"]]
+    table = Table("Metric", "Train", "Validation", *(escape(name) for name in baselines))
+    for name in names:
+        table.add_row(
+            METRIC_TITLES[name],
+            interval(metrics["train"].get(name)),
+            interval(metrics["validation"][name]),
+            *(interval((baseline or {}).get(name)) for baseline in baselines.values()),
+        )
+    console.print(table)
+    print_ceilings(console, model)
+    print_checks(console, model["gates"])
+
+
+def print_ceilings(console: Console, model: Mapping[str, Any]) -> None:
+    """Print the best that is possible on these rows and how far the model is from it."""
+    validation = model["metrics"]["validation"]
+    name = "roc_auc" if "roc_auc" in validation else "r2"
+    reached = validation[name]["value"]
+    for ceiling, metric in model["ceilings"].items():
+        if metric is None:
+            console.print(f"Ceiling {ceiling}: not known, real rows have no true probability.")
+        elif reached is not None and metric["value"] is not None:
+            console.print(
+                f"Ceiling {ceiling}: {METRIC_TITLES[name]} {interval(metric)}; "
+                f"the model's distance to it is {metric['value'] - reached:+.4f}."
+            )

@@ -1,0 +1,207 @@
+"""Datasets, the models trained on them, and the history of what was live."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from matching.models import EventBatch
+
+
+class Verdict(models.TextChoices):
+    """What a quality report or the gates of a model came to."""
+
+    PASS = "pass", "Pass"
+    WARN = "warn", "Warn"
+    REFUSE = "refuse", "Refuse"
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    """Questions about datasets."""
+
+    def of_kind(self, kind: str) -> "DatasetQuerySet":
+        """Datasets of one model kind, newest first."""
+        return self.filter(kind=kind).order_by("-version")
+
+    def for_changelist(self) -> "DatasetQuerySet":
+        """Without the columns that only a dataset's own page shows."""
+        return self.defer("report", "histograms", "lineage", "files", "recipe")
+
+
+class Dataset(models.Model):
+    """Rows that were split, measured and written; it never changes afterwards.
+
+    The row is inserted in the transaction that writes its folder, so a dataset is complete as soon
+    as it can be seen. A database trigger refuses updates.
+    """
+
+    class Source(models.TextChoices):
+        REAL = "real", "Real"
+        SYNTHETIC = "synthetic", "Synthetic"
+        COMBINED = "combined", "Combined"
+
+    kind = models.CharField(max_length=60)
+    version = models.PositiveIntegerField()
+    source = models.CharField(max_length=9, choices=Source)
+    feature_set = models.CharField(max_length=20, blank=True)
+    split = models.CharField(max_length=10)
+    seed = models.BigIntegerField(default=0)
+    recipe = models.JSONField(default=dict, help_text="What was asked and what it came to.")
+    lineage = models.JSONField(default=list, help_text="The records the rows came from.")
+    batches = models.ManyToManyField(EventBatch, blank=True, related_name="datasets")
+    rows = models.PositiveBigIntegerField(default=0, help_text="Rows read, before any was dropped.")
+    train_rows = models.PositiveBigIntegerField(default=0)
+    validation_rows = models.PositiveBigIntegerField(default=0)
+    dropped = models.JSONField(default=dict, help_text="Rows in neither part, by reason.")
+    verdict = models.CharField(max_length=6, choices=Verdict)
+    report = models.JSONField(default=dict, help_text="The quality report.")
+    histograms = models.JSONField(
+        default=dict, help_text="Column to {low, high, counts}, for the charts."
+    )
+    files = models.JSONField(default=dict, help_text="File name to {sha256, hmac_sha256, size}.")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = DatasetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "version"], name="dataset_version_once"),
+        ]
+        permissions = [
+            ("build_dataset", "Can build datasets"),
+            ("download_dataset", "Can download datasets"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} dataset {self.version}"
+
+    @property
+    def folder(self) -> str:
+        """Place of its files below the artefact root."""
+        return f"datasets/{self.kind}/{self.version}"
+
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """The checks of the quality report."""
+        return list(self.report.get("checks", []))
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    """Questions about models."""
+
+    def of_kind(self, kind: str) -> "ModelVersionQuerySet":
+        """Models of one kind, newest first."""
+        return self.filter(kind=kind).order_by("-version")
+
+    def champions(self) -> "ModelVersionQuerySet":
+        """The live model of each kind."""
+        return self.filter(stage=ModelVersion.Stage.CHAMPION)
+
+
+class ModelVersion(models.Model):
+    """One trained model with everything that was measured on it.
+
+    Only its stage changes after it was written; a database trigger refuses anything else.
+    """
+
+    class Stage(models.TextChoices):
+        CANDIDATE = "candidate", "Candidate"
+        CHAMPION = "champion", "Champion"
+        ARCHIVED = "archived", "Archived"
+
+    kind = models.CharField(max_length=60)
+    version = models.PositiveIntegerField()
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="model_versions")
+    stage = models.CharField(max_length=9, choices=Stage, default=Stage.CANDIDATE)
+    algorithm = models.CharField(max_length=40)
+    parameters = models.JSONField(default=dict)
+    seed = models.BigIntegerField(default=0)
+    metrics = models.JSONField(default=dict)
+    baselines = models.JSONField(default=dict)
+    ceilings = models.JSONField(default=dict)
+    importance = models.JSONField(default=dict)
+    gates = models.JSONField(default=list, help_text="The checks made after training.")
+    comparisons = models.JSONField(default=dict, help_text="Paired differences behind the gates.")
+    verdict = models.CharField(max_length=6, choices=Verdict)
+    files = models.JSONField(default=dict, help_text="File name to {sha256, hmac_sha256, size}.")
+    override_reason = models.TextField(
+        blank=True, help_text="Why it was trained on a dataset that was refused."
+    )
+    override_by = models.CharField(max_length=150, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "version"], name="model_version_once"),
+            models.UniqueConstraint(
+                fields=["kind"], condition=Q(stage="champion"), name="model_one_champion_of_a_kind"
+            ),
+        ]
+        permissions = [
+            ("train_model", "Can train models"),
+            ("promote_model", "Can promote models and roll back"),
+            ("export_model", "Can export and download models"),
+            ("override_refusal", "Can override a refusal, with a reason"),
+            ("rebuild_model", "Can run the whole rebuild"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} model {self.version}"
+
+    @property
+    def folder(self) -> str:
+        """Place of its files below the artefact root."""
+        return f"models/{self.kind}/{self.version}"
+
+
+class Promotion(models.Model):
+    """What became live, when, by whom and why. Rows are only ever added."""
+
+    class Action(models.TextChoices):
+        PROMOTE = "promote", "Promoted"
+        ROLLBACK = "rollback", "Rolled back"
+
+    kind = models.CharField(max_length=60, db_index=True)
+    action = models.CharField(max_length=8, choices=Action)
+    model = models.ForeignKey(
+        ModelVersion,
+        on_delete=models.PROTECT,
+        related_name="promotions",
+        help_text="Live from now.",
+    )
+    previous = models.ForeignKey(
+        ModelVersion,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Live until now.",
+    )
+    reason = models.TextField(blank=True)
+    override_reason = models.TextField(blank=True, help_text="Why a refusal was set aside.")
+    gates = models.JSONField(default=list, help_text="The checks as they stood at this moment.")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
+    )
+    actor = models.CharField(
+        max_length=150, help_text="Name of the person, kept when the account goes."
+    )
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()}: {self.model}"

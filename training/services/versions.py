@@ -1,0 +1,60 @@
+"""Version numbers and the locks under which they are given out."""
+
+import hashlib
+from typing import TypeVar
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import sklearn
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import Max
+
+from project.artifacts import remove_folder
+from training.models import Dataset, ModelVersion
+
+OPERATOR = "command line"  # who runs a command on this machine; commands have no accounts
+
+
+def lock_kind(what: str, kind: str) -> None:
+    """Hold `what` of one kind until the end of the transaction; others wait."""
+    digest = hashlib.sha256(f"training.{what}:{kind}".encode()).digest()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], "big", signed=True)]
+        )
+
+
+Record = TypeVar("Record", Dataset, ModelVersion)
+
+
+def claim_version(records: type[Record], kind: str) -> Record:
+    """Return an unsaved record with the next version of its kind, whose folder is free.
+
+    The number is given out under a lock that lasts until the transaction ends, and the row is
+    inserted in that transaction: a folder that is there already belongs to a writer that died
+    before its row, and is removed.
+    """
+    lock_kind(records._meta.model_name or "", kind)
+    newest = records.objects.filter(kind=kind).aggregate(newest=Max("version"))["newest"] or 0
+    record = records(kind=kind, version=newest + 1)
+    remove_folder(record.folder)
+    return record
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of what wrote the files."""
+    return {
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+        "pyarrow": pa.__version__,
+        "scikit-learn": sklearn.__version__,
+        "joblib": joblib.__version__,
+    }
+
+
+def actor_name(user: User | None) -> str:
+    """Return the name that is kept with a decision."""
+    return OPERATOR if user is None else user.get_username()
