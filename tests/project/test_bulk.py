@@ -42,7 +42,7 @@ def written(columns: dict[str, Any], table: str, **options: Any) -> list[Any]:
     bulk.copy_rows(connection, table, columns, **options)
     quoted = ", ".join(connection.ops.quote_name(name) for name in columns)
     with connection.cursor() as cursor:
-        cursor.execute(f'SELECT {quoted} FROM "bulk ""rows"""')  # noqa: S608 - quoted names
+        cursor.execute(f'SELECT {quoted} FROM "bulk ""rows"""')
         rows = cursor.fetchall()
     return [row[0] for row in rows] if len(columns) == 1 else rows
 

@@ -1,0 +1,95 @@
+"""`manage.py collect_feedback`: read what is new at the sources."""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from rich.console import Console
+from rich.table import Table as ConsoleTable
+
+from feedback.services.schedule import COLLECT_KIND
+from feedback.services.sources import sources_named
+from project.command import EXIT_ERROR, positive_int
+from project.jobs.command import JobCommand
+
+
+class Command(JobCommand):
+    help = (
+        "Collect feedback from the databases that are sources: what is new since the last time, "
+        "rows that came late inside the overlap, or all of a window."
+    )
+    kind = COLLECT_KIND
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--source", action="append", default=[], metavar="NAME", help="repeat for several"
+        )
+        parser.add_argument("--days", type=positive_int, help="read the last N days again")
+        parser.add_argument("--since", metavar="D", help="read again from this date or time")
+        parser.add_argument("--until", metavar="D", help="up to this date or time, without it")
+        parser.add_argument(
+            "--limit",
+            type=positive_int,
+            help="most rows of each table to go forward; the next collection goes on there",
+        )
+
+    def job_arguments(self, **options: Any) -> dict[str, Any]:
+        if options["days"] and (options["since"] or options["until"]):
+            raise CommandError("Give either --days or --since and --until.")
+        sources_named(options["source"])
+        return {
+            "sources": options["source"],
+            "days": options["days"],
+            "start": _iso(options["since"]),
+            "end": _iso(options["until"]),
+            "limit": options["limit"],
+        }
+
+    def exit_code(self, result: dict[str, Any]) -> int:
+        return EXIT_ERROR if result.get("failed") else 0
+
+    def render_result(self, result: dict[str, Any], console: Console) -> None:
+        if not result["sources"]:
+            console.print(
+                "No source to read. Add a PostgreSQL source in the admin, Feedback sources."
+            )
+        table = ConsoleTable("Source", "Table", "State")
+        for title in ("Found", "Source's count", "New", "Known", "Changed", "Rejected", "Left"):
+            table.add_column(title, justify="right")
+        remarks = []
+        for source in result["sources"]:
+            for one in source["tables"]:
+                count = one["source_count"]
+                table.add_row(
+                    source["source"],
+                    one["table"] or "-",
+                    one["state"],
+                    f"{one['found']:,}",
+                    "-" if count is None else f"{count:,}",
+                    *(f"{one[key]:,}" for key in ("new", "known", "changed", "rejected")),
+                    f"{one['remaining']:,}",
+                )
+                where = f"{source['source']} {one['table']}".strip()
+                if one["error"]:
+                    remarks.append(f"{where}: {one['error']}")
+                remarks += [f"{where}: {note}" for note in one["notes"]]
+                if one["reasons"]:
+                    reasons = ", ".join(f"{count} {name}" for name, count in one["reasons"].items())
+                    remarks.append(f"{where}: refused {reasons}")
+        if result["sources"]:
+            console.print(table)
+        for remark in remarks:
+            console.print(remark, markup=False)
+        if result["waiting"]:
+            console.print(f"Waiting after failures: {', '.join(result['waiting'])}.")
+
+
+def _iso(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        raise CommandError(
+            f"Expected a date or time such as 2026-05-01 or 2026-05-01T12:00+02:00, got {text!r}."
+        ) from None

@@ -1,0 +1,24 @@
+"""Sources of feedback, what was collected from them, and what was refused."""
+
+from feedback.models.records import (
+    ABTestResult,
+    Explanation,
+    FeedbackRecord,
+    QualityFeedback,
+    RejectedRecord,
+    model_of,
+)
+from feedback.models.sources import CollectionCursor, CollectionRun, FeedbackSource, Table
+
+__all__ = [
+    "ABTestResult",
+    "CollectionCursor",
+    "CollectionRun",
+    "Explanation",
+    "FeedbackRecord",
+    "FeedbackSource",
+    "QualityFeedback",
+    "RejectedRecord",
+    "Table",
+    "model_of",
+]

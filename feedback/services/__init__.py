@@ -1,0 +1,5 @@
+"""The verbs of feedback: collect, import, retry, report."""
+
+from feedback.services.collection import collect
+
+__all__ = ["collect"]

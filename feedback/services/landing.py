@@ -1,0 +1,218 @@
+"""Puts rows into their table, each exactly once, and what is refused beside them."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from feedback.models import (
+    CollectionCursor,
+    CollectionRun,
+    FeedbackSource,
+    RejectedRecord,
+    model_of,
+)
+from feedback.parsing import (
+    ParsedRows,
+    RejectedRow,
+    RowFormat,
+    decode_row,
+    duplicate_of_stored,
+    parse_rows,
+)
+from feedback.tables import TABLES
+from project.bulk import copy_rows
+
+LAND_ROWS = 16_384  # in one transaction: what a kill can undo
+REJECTED_BATCH = 1_000
+
+Transaction = Callable[[], AbstractContextManager[Any]]
+
+
+def row_format(source: FeedbackSource, table: str, columns: dict[str, str]) -> RowFormat:
+    """Say how the rows of one table of one source are read."""
+    return RowFormat(
+        table=TABLES[table],
+        columns=columns,
+        identity_prefix=f"{source.pk}\0{table}",
+        naive_timezone=source.naive_timezone,
+    )
+
+
+@dataclass
+class Landing:
+    """Lands the rows of one run, chunk by chunk: rows, counts and cursor in one transaction.
+
+    Attributes
+    ----------
+    cursor : the lock of the table; moved to the last row of each chunk where rows come in order.
+    latest : the cursor never goes beyond this, so that rows dated ahead cannot hide later ones.
+    may_move_time : whether a known row may come with another time of creation.
+    line_numbers : whether the position of a row means something to people.
+    """
+
+    run: CollectionRun
+    form: RowFormat
+    transaction: Transaction
+    now: datetime
+    cursor: CollectionCursor
+    moves_cursor: bool = False
+    latest: datetime | None = None
+    may_move_time: bool = False
+    has_line_numbers: bool = False
+
+    def land(
+        self, raw: Sequence[bytes], *, rows: Sequence[Any] | None = None, first_line: int = 1
+    ) -> None:
+        """Land one chunk."""
+        if not raw:
+            return
+        now = np.datetime64(self.now.astimezone(UTC).replace(tzinfo=None), "us")
+        parsed = parse_rows(raw, self.form, now=now, rows=rows)
+        with self.transaction():
+            # Two runs over one table at once take turns here, and do not meet.
+            self.cursor = CollectionCursor.objects.select_for_update().get(pk=self.cursor.pk)
+            new, changed, repeated = self._write(parsed, raw)
+            rejected = [*parsed.rejected, *repeated]
+            self._write_rejected(rejected, first_line)
+            self._count(parsed, new, changed, rejected)
+            self._move_cursor(parsed, raw[-1])
+
+    def _write(
+        self, parsed: ParsedRows, raw: Sequence[bytes]
+    ) -> tuple[int, int, list[RejectedRow]]:
+        if not parsed.accepted:
+            return 0, 0, []
+        model = model_of(self.run.table)
+        target = connection.ops.quote_name(model._meta.db_table)
+        names = [connection.ops.quote_name(name) for name in parsed.columns]
+        listed = ", ".join(names)
+        repeated: list[RejectedRow] = []
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS pg_temp.feedback_incoming")
+            cursor.execute(
+                f"CREATE TEMP TABLE feedback_incoming ON COMMIT DROP AS "  # noqa: S608 - names of our own
+                f"SELECT {listed} FROM {target} WITH NO DATA"
+            )
+            copy_rows(connection, "feedback_incoming", parsed.columns)
+            cursor.execute(
+                f"INSERT INTO {target} ({listed}, source_id, run_id) "  # noqa: S608 - names of our own
+                f"SELECT {listed}, %s, %s FROM feedback_incoming i "
+                f"WHERE NOT EXISTS (SELECT FROM {target} f WHERE f.uid = i.uid)",
+                [self.run.source_id, self.run.pk],
+            )
+            new = cursor.rowcount
+            changed = 0
+            if new < parsed.accepted:
+                if not self.may_move_time:
+                    repeated = self._repeated(cursor, target, parsed, raw)
+                assignments = ", ".join(f"{name} = i.{name}" for name in names)
+                same_time = "true" if self.may_move_time else "f.created_at = i.created_at"
+                cursor.execute(
+                    f"UPDATE {target} f SET {assignments}, run_id = %s FROM feedback_incoming i "  # noqa: S608 - names of our own
+                    f"WHERE f.uid = i.uid AND f.row_digest <> i.row_digest AND {same_time}",
+                    [self.run.pk],
+                )
+                changed = cursor.rowcount
+            cursor.execute(
+                "UPDATE feedback_rejectedrecord r SET resolved_at = now() FROM feedback_incoming i "
+                "WHERE r.row_uid = i.uid AND r.resolved_at IS NULL"
+            )
+        return new, changed, repeated
+
+    def _repeated(
+        self, cursor: Any, target: str, parsed: ParsedRows, raw: Sequence[bytes]
+    ) -> list[RejectedRow]:
+        """Refuse rows whose identity is stored with another time of creation."""
+        cursor.execute(
+            f"SELECT i.uid, f.created_at FROM feedback_incoming i JOIN {target} f USING (uid) "  # noqa: S608 - names of our own
+            "WHERE f.row_digest <> i.row_digest AND f.created_at <> i.created_at"
+        )
+        stored = {found.bytes: moment for found, moment in cursor.fetchall()}
+        if not stored:
+            return []
+        refused = {row.number for row in parsed.rejected}
+        accepted = [number for number in range(len(raw)) if number not in refused]
+        return [
+            duplicate_of_stored(
+                self.form,
+                raw[number],
+                stored_at=f"{stored[uid.tobytes()]:%Y-%m-%d %H:%M:%S}",
+                number=number,
+            )
+            for number, uid in zip(accepted, parsed.columns["uid"], strict=True)
+            if uid.tobytes() in stored
+        ]
+
+    def _write_rejected(self, rejected: list[RejectedRow], first_line: int) -> None:
+        now = timezone.now()
+        RejectedRecord.objects.bulk_create(
+            [
+                RejectedRecord(
+                    row_uid=UUID(bytes=row.uid),
+                    source_id=self.run.source_id,
+                    run_id=self.run.pk,
+                    table=self.run.table,
+                    reason=row.reason,
+                    detail=row.detail[:500],
+                    external_id=row.external_id,
+                    line_number=first_line + row.number if self.has_line_numbers else None,
+                    payload=row.payload,
+                    first_seen_at=now,
+                    last_seen_at=now,
+                )
+                for row in {row.uid: row for row in rejected}.values()
+            ],
+            batch_size=REJECTED_BATCH,
+            update_conflicts=True,
+            unique_fields=["row_uid"],
+            update_fields=[
+                "reason",
+                "detail",
+                "run",
+                "line_number",
+                "payload",
+                "last_seen_at",
+                "resolved_at",
+            ],
+        )
+
+    def _count(
+        self, parsed: ParsedRows, new: int, changed: int, rejected: list[RejectedRow]
+    ) -> None:
+        run = self.run
+        found = parsed.accepted + len(parsed.rejected)
+        known = found - new - changed - len(rejected)
+        run.missing = dict(Counter(run.missing) + Counter(parsed.missing))
+        run.reasons = dict(Counter(run.reasons) + Counter(row.reason for row in rejected))
+        CollectionRun.objects.filter(pk=run.pk).update(
+            found=F("found") + found,
+            new=F("new") + new,
+            changed=F("changed") + changed,
+            rejected=F("rejected") + len(rejected),
+            known=F("known") + known,
+            missing=run.missing,
+            reasons=run.reasons,
+        )
+
+    def _move_cursor(self, parsed: ParsedRows, last: bytes) -> None:
+        if not self.moves_cursor or np.isnat(parsed.last_moment):
+            return
+        moment = parsed.last_moment.astype("M8[us]").item().replace(tzinfo=UTC)
+        row = decode_row(last)
+        identity = row.get(self.form.columns.get("id", "")) if isinstance(row, dict) else None
+        if self.latest is not None and moment > self.latest:
+            moment, identity = self.latest, None
+        if self.cursor.position_at is not None and moment < self.cursor.position_at:
+            return
+        self.cursor.position_at = moment
+        self.cursor.position_id = "" if identity is None else str(identity)
+        self.cursor.save(update_fields=["position_at", "position_id", "updated_at"])
