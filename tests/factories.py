@@ -1,7 +1,9 @@
 """Records for tests, valid by default; each call makes one, keywords change it."""
 
+import json
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
@@ -87,3 +89,47 @@ def make_staff(*permissions: str, name: str = "") -> User:
 def make_admin() -> User:
     """Make somebody who may do everything."""
     return User.objects.create_superuser(f"admin_{next(_numbers)}", password="a long test password")
+
+
+def write_poor_log(path: Path, *, events: int = 232, distinct: int = 113) -> Path:
+    """Write a log as production wrote them: distinct events, few distinct vectors, many 0.5.
+
+    With the defaults 119 of 232 feature vectors (51 %) are copies of another one. Every event has
+    its own time and user, so that all of them are different events. Labels go with the features,
+    but for every fifth event.
+    """
+    tiers = {
+        "distanceScore": (1.0, 0.95, 0.85),
+        "dateOverlapScore": (1.0, 0.9, 0.8),
+        "budgetScore": (1.0, 0.8, 0.6),
+        "interestScore": (0.5, 0.53, 0.7),
+    }
+    lines = []
+    for number in range(events):
+        vector = number % distinct
+        features = {}
+        for name, scores in tiers.items():
+            vector, digit = divmod(vector, 3)
+            features[name] = scores[digit]
+        features["languageScore"] = (1.0, 0.7)[vector % 2]
+        features["ageScore"] = features["personalityScore"] = features["lifestyleScore"] = 0.5
+        features["destination_interest"] = round(
+            features["distanceScore"] * features["interestScore"], 4
+        )
+        features["date_budget"] = round(features["dateOverlapScore"] * features["budgetScore"], 4)
+        likes = (features["date_budget"] > 0.7) != (number % 5 == 0)
+        outcome = ("accept", "chat")[number % 2] if likes else ("ignore", "unmatch")[number % 2]
+        event = {
+            "matchType": "user_user",
+            "features": features,
+            "outcome": outcome,
+            "label": int(likes),
+            "preset": "balanced",
+            "timestamp": 1_735_689_600_000 + 61_000 * number,
+            "source": "real",
+            "userId": f"app_user_{number % 40}",
+            "targetId": f"app_user_{40 + number % 57}",
+        }
+        lines.append(f"[ML_MATCH_EVENT] {json.dumps(event)}\n")
+    path.write_text("".join(lines), encoding="utf-8")
+    return path

@@ -1,0 +1,339 @@
+"""The event log: what is read, what is refused and why, and that writing loses nothing."""
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from matching import event_log
+from matching.event_log import EventColumns, LogChunk, read_log, write_log
+from matching.features import LOG_NAMES
+from tests.factories import write_poor_log
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD: dict[str, Any] = {
+    "matchType": "user_user",
+    "features": {"distanceScore": 0.85, "ageScore": 0.5, "interestScore": 0},
+    "outcome": "accept",
+    "label": 1,
+    "preset": "strict",
+    "timestamp": 1_700_000_000_000,
+    "source": "real",
+    "userId": "a",
+    "targetId": "b",
+}
+
+
+def read(text: bytes | str, **options: Any) -> LogChunk:
+    raw = text if isinstance(text, bytes) else text.encode()
+    (chunk,) = read_log(io.BytesIO(raw), now=NOW, **options)
+    return chunk
+
+
+def line(**changes: Any) -> str:
+    return json.dumps({k: v for k, v in {**GOOD, **changes}.items() if v is not ...})
+
+
+def with_features(**features: Any) -> str:
+    return line(features=features)
+
+
+def test_an_event_becomes_columns_with_nan_for_what_is_missing() -> None:
+    chunk = read(line())
+    assert not chunk.rejected
+    events = chunk.events
+    assert (events.match_type[0], events.outcome[0], events.preset[0], events.source[0]) == (
+        (1, 1, 2, 1)
+    )
+    assert events.occurred_ms[0] == 1_700_000_000_000
+    assert events.label.tolist() == [True]
+    assert events.ids["userId"] == ["a"]
+    assert events.ids["eventId"] == [None]
+    row = dict(zip(LOG_NAMES, events.features[0].tolist(), strict=True))
+    assert row["distanceScore"] == pytest.approx(0.85)
+    assert row["ageScore"] == 0.5
+    assert row["interestScore"] == 0.0
+    assert np.isnan(row["budgetScore"])
+
+
+DEEP = '{"x":' * 32 + "1" + "}" * 32
+BAD_LINES = [
+    ("line_too_long", line(x="x" * event_log.MAX_LINE_BYTES), "at most 1,048,576 bytes"),
+    ("bad_utf8", line().encode().replace(b'"a"', b'"\xff"'), "0xff"),
+    ("nul", line().replace('"a"', '"\0"'), "NUL"),
+    ("nul", line(userId="a\0b"), "\\u0000"),
+    ("nul", line(x=[{"y\0": 1}]), "\\u0000"),
+    ("bad_json", "{", "Expected JSON"),
+    ("bad_json", line() + ",", "unexpected content"),
+    ("bad_json", line().replace('"a"', '"\\ud800"'), "surrogate"),
+    ("bad_json", "[OTHER] " + line(), "Expected JSON"),
+    ("not_finite", with_features(ageScore=float("nan")), "got NaN"),
+    ("not_finite", with_features(ageScore=float("-inf")), "got -Infinity"),
+    ("too_deep", line()[:-1] + f',"x":{DEEP}}}', "at most 32 levels; got 33"),
+    ("too_deep", "[" * 5000, "at most 32 levels"),
+    ("not_an_object", "[1]", "got an array"),
+    ("not_an_object", "null", "got null"),
+    ("duplicate_key", line()[:-1] + ',"label":1}', "'label' came again"),
+    ("duplicate_key", line().replace('"ageScore"', '"distanceScore"'), "'distanceScore'"),
+    ("duplicate_key", line()[:-1] + ',"userId":"c:\\u003a","userId" :"a"}', "'userId'"),
+    ("missing_field", line(matchType=...), "matchType"),
+    ("missing_field", line(features=None), "features"),
+    ("missing_field", line(outcome=...), "outcome"),
+    ("missing_field", line(timestamp=...), "timestamp"),
+    ("wrong_type", line(matchType=1), "got the number 1"),
+    ("wrong_type", line(outcome=["accept"]), "got an array"),
+    ("wrong_type", line(features=[]), "an object"),
+    ("wrong_type", line(label=True), "0 or 1; got true"),
+    ("wrong_type", line(label="1"), 'got the text "1"'),
+    ("wrong_type", line(label=1.0), "got the number 1.0"),
+    ("wrong_type", line(timestamp=1.7e12), "whole milliseconds"),
+    ("wrong_type", line(timestamp="2024-01-01"), "whole milliseconds"),
+    ("wrong_type", line(timestamp=True), "got true"),
+    ("wrong_type", line(userId=7), "userId"),
+    ("wrong_type", line(source=1), "source"),
+    ("wrong_type", with_features(ageScore="0.5"), 'got the text "0.5"'),
+    ("wrong_type", with_features(ageScore=True), "got true"),
+    ("wrong_type", with_features(ageScore={}), "got an object"),
+    ("unknown_value", line(matchType="group"), "user_user, user_group; got 'group'"),
+    ("unknown_value", line(outcome="like"), "accept, chat, ignore, unmatch"),
+    ("unknown_value", line(preset=""), "balanced, strict, loose"),
+    ("out_of_range", with_features(ageScore=1.0000001), "got 1.0000001"),
+    ("out_of_range", with_features(ageScore=-0.1), "from 0 to 1"),
+    ("out_of_range", with_features(ageScore=2), "got 2"),
+    ("out_of_range", with_features(ageScore=10**30), "from 0 to 1"),
+    ("impossible_timestamp", line(timestamp=946_684_799_999), "2000-01-01"),
+    ("impossible_timestamp", line(timestamp=1_700_000_000), "milliseconds"),
+    ("impossible_timestamp", line(timestamp=1_767_312_000_001), "a day from now"),
+    ("impossible_timestamp", line(timestamp=10**30), "wrong"),
+    ("label_contradicts_outcome", line(label=0), "label 1 for outcome accept; got 0"),
+    ("label_contradicts_outcome", line(outcome="unmatch"), "label 0 for outcome unmatch"),
+    ("label_contradicts_outcome", line(label=2), "got 2"),
+    ("bad_id", line(eventId=""), "1 to 200 characters; got 0"),
+    ("bad_id", line(targetId="x" * 201), "got 201"),
+]
+
+
+@pytest.mark.parametrize(("reason", "bad", "words"), BAD_LINES)
+def test_a_bad_line_is_refused_with_its_number_and_reason_and_the_others_land(
+    reason: str, bad: str | bytes, words: str
+) -> None:
+    raw = bad if isinstance(bad, bytes) else bad.encode()
+    if words == "wrong":  # orjson reads an integer beyond 64 bits as a float
+        reason, words = "wrong_type", "whole milliseconds"
+    chunk = read(b"\n".join([line(label=1).encode(), raw, line(outcome="chat").encode()]))
+    assert chunk.lines.tolist() == [1, 3]
+    (rejected,) = chunk.rejected
+    assert (rejected.line, rejected.reason) == (2, reason)
+    assert reason in event_log.REASONS
+    assert words in rejected.message
+    assert "\0" not in rejected.excerpt
+    assert 0 < len(rejected.excerpt) <= 200
+
+
+def test_every_reason_of_the_parser_is_tried_by_a_line() -> None:
+    tried = {reason for reason, _, _ in BAD_LINES}
+    assert tried == set(event_log.REASONS) - {"source_contradicts_import"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + line(),
+        "[ML_MATCH_EVENT] " + line(),
+        "\ufeff[ML_MATCH_EVENT]" + line(),
+        line() + "\r\n\r\n  \n",
+        "\n" + line(),
+        line(preset=None, source=None, label=None),
+        with_features(ageScore=None, distanceScore=1),
+        line(features={}),
+        line(source="application-7"),
+        json.dumps(GOOD, separators=(" ,", " : ")),
+        line(userId='quo"te: {[\\'),
+        line()[:-1] + f',"x":{DEEP.removeprefix(chr(123) + chr(34) + "x" + chr(34) + ":")[:-1]}}}',
+    ],
+)
+def test_harmless_variations_are_read(text: str) -> None:
+    chunk = read(text)
+    assert chunk.rejected == []
+    assert len(chunk.events) == 1
+
+
+def test_unknown_names_are_ignored_and_counted() -> None:
+    features = {"ageScores": 7, "ageScore": 0.5}
+    chunk = read("\n".join([line(features=features, extra={"a": [1]})] * 2 + [line(source="app")]))
+    assert chunk.rejected == []
+    assert chunk.ignored == {"features.ageScores": 2, "extra": 2, "source app": 1}
+
+
+def test_counting_unknown_names_stays_bounded() -> None:
+    names = {f"name{k}": 1 for k in range(3 * event_log.MAX_IGNORED_NAMES)}
+    ignored = read(line(**names)).ignored
+    assert len(ignored) == event_log.MAX_IGNORED_NAMES + 1
+    assert sum(ignored.values()) == len(names)
+
+
+def test_the_same_event_has_one_key_however_it_is_written() -> None:
+    backwards = json.dumps(dict(reversed(GOOD.items())), indent=None, separators=(", ", " : "))
+    whole = backwards.replace('"interestScore" : 0', '"interestScore" : 0.0')
+    keys = read("\n".join([line(), "[ML_MATCH_EVENT] " + backwards, whole + "\r"])).keys
+    assert len({bytes(key) for key in keys}) == 1
+    others = [line(timestamp=1_700_000_000_001), line(userId="c"), line(outcome="chat"), line()]
+    assert len({bytes(key) for key in read("\n".join(others)).keys}) == 4
+
+
+def test_an_event_id_alone_names_the_event() -> None:
+    texts = [line(eventId="e1"), line(eventId="e1", userId="z"), line(eventId="e2")]
+    keys = [bytes(key) for key in read("\n".join(texts)).keys]
+    assert keys[0] == keys[1] == event_log.event_key("e1")
+    assert keys[2] != keys[0]
+
+
+def test_an_empty_log_gives_one_empty_chunk() -> None:
+    chunk = read(b"")
+    assert (len(chunk.events), chunk.rejected, chunk.next_offset) == (0, [], 0)
+    assert chunk.events.features.shape == (0, 13)
+    assert chunk.keys.shape == (0, 16)
+
+
+def test_a_long_line_across_many_blocks_is_counted_and_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(event_log, "READ_BYTES", 7)
+    monkeypatch.setattr(event_log, "MAX_LINE_BYTES", 1000)
+    text = "\n".join([line(), "x" * 5000, line(), "y" * 3000])
+    chunk = read(text)
+    assert [(r.line, r.reason) for r in chunk.rejected] == [
+        (2, "line_too_long"),
+        (4, "line_too_long"),
+    ]
+    assert "5,000" in chunk.rejected[0].message
+    assert chunk.lines.tolist() == [1, 3]
+    assert chunk.next_offset == len(text)
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.booleans())
+def test_reading_goes_on_from_the_end_of_any_chunk(
+    block: int, chunk_lines: int, ends_with_newline: bool
+) -> None:
+    texts = [line(userId=f"u{k}") if k % 3 else "broken" for k in range(13)]
+    raw = ("\r\n".join(texts) + ("\n" if ends_with_newline else "")).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(event_log, "READ_BYTES", block)
+        whole = list(read_log(io.BytesIO(raw), now=NOW, chunk_lines=chunk_lines))
+        users = [user for chunk in whole for user in chunk.events.ids["userId"]]
+        assert users == [f"u{k}" for k in range(13) if k % 3]
+        for number, chunk in enumerate(whole[:-1]):
+            stream = io.BytesIO(raw)
+            stream.seek(chunk.next_offset)
+            rest = list(
+                read_log(
+                    stream,
+                    now=NOW,
+                    line=chunk.next_line,
+                    offset=chunk.next_offset,
+                    chunk_lines=chunk_lines,
+                )
+            )
+            assert [c.lines.tolist() for c in rest] == [
+                c.lines.tolist() for c in whole[number + 1 :]
+            ]
+            assert [c.rejected for c in rest] == [c.rejected for c in whole[number + 1 :]]
+            assert rest[-1].next_offset == len(raw)
+
+
+names = st.none() | st.text('aZ9:-"\\{}[],\n\t\x7f\u00e9\u2028\U0001f600', min_size=1, max_size=20)
+
+
+@st.composite
+def event_columns(draw: st.DrawFn) -> EventColumns:
+    n = draw(st.integers(0, 8))
+
+    def codes(low: int, high: int) -> Any:
+        return draw(hnp.arrays(np.int16, n, elements=st.integers(low, high)))
+
+    unit = st.floats(0, 1, width=32) | st.just(float("nan"))
+    return EventColumns(
+        match_type=codes(1, 2),
+        outcome=codes(1, 4),
+        preset=codes(0, 3),
+        source=codes(0, 2),
+        occurred_ms=draw(
+            hnp.arrays(np.int64, n, elements=st.integers(946_684_800_000, 1_767_225_600_000))
+        ),
+        features=draw(hnp.arrays(np.float32, (n, 13), elements=unit)),
+        ids={name: draw(st.lists(names, min_size=n, max_size=n)) for name in event_log.ID_FIELDS},
+    )
+
+
+@given(event_columns())
+def test_reading_what_was_written_gives_the_same_events(events: EventColumns) -> None:
+    chunk = read(write_log(events))
+    assert chunk.rejected == []
+    assert chunk.ignored == {}
+    for name in ("match_type", "outcome", "preset", "source", "occurred_ms", "features"):
+        np.testing.assert_array_equal(getattr(chunk.events, name), getattr(events, name))
+    assert chunk.events.ids == events.ids
+    assert write_log(chunk.events) == write_log(events)
+
+
+def same(one: Any, other: Any) -> bool:
+    return repr(one) == repr(other)
+
+
+scalars = (
+    st.none() | st.booleans() | st.integers(-2, 2) | st.floats(-0.5, 1.5) | st.text(max_size=4)
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "matchType": st.sampled_from(["user_user", "user_group", "", None, 1]),
+            "features": st.dictionaries(st.sampled_from([*LOG_NAMES, "x"]), scalars) | scalars,
+            "outcome": st.sampled_from(["accept", "chat", "ignore", "like", None]),
+            "label": scalars,
+            "preset": st.sampled_from(["balanced", "odd", None]),
+            "timestamp": st.sampled_from([1_700_000_000_000, 5, 1.5, None, True]),
+            "source": scalars,
+            "eventId": scalars,
+            "userId": scalars,
+            "other": st.recursive(scalars, st.lists, max_leaves=4),
+        },
+    )
+)
+def test_the_quick_reading_never_takes_what_the_careful_one_refuses_or_reads_otherwise(
+    event: dict[str, Any],
+) -> None:
+    text = json.dumps(event, allow_nan=False).encode()
+    limits = (946_684_800_000, 1_800_000_000_000)
+    quick = event_log._read_plain(text, limits)
+    if quick is not None:
+        chunk = event_log._Chunk(limits)
+        assert same(quick, chunk._read_carefully(text))
+        assert chunk.ignored == {}
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_taken_or_refused_but_never_break_the_reader(raw: bytes) -> None:
+    chunk = read(raw)
+    filled = [part for part in raw.split(b"\n") if part.strip()]
+    assert len(chunk.rejected) + len(chunk.events) in (len(filled), len(filled) - 1)
+
+
+def test_the_poor_log_holds_distinct_events_of_which_half_are_copies_in_their_features(
+    tmp_path: Path,
+) -> None:
+    chunk = read(write_poor_log(tmp_path / "poor.jsonl").read_bytes())
+    assert (len(chunk.events), chunk.rejected, chunk.ignored) == (232, [], {})
+    assert len(np.unique(chunk.keys, axis=0)) == 232
+    vectors = np.unique(np.nan_to_num(chunk.events.features, nan=-1), axis=0)
+    assert 1 - len(vectors) / 232 == pytest.approx(0.51, abs=0.005)
+    assert (chunk.events.features == 0.5).mean() > 0.2
