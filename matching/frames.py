@@ -103,6 +103,45 @@ def load_travellers(match_type: str) -> LoadedTravellers:
     return LoadedTravellers(users, groups, left_out + groups_left_out)
 
 
+class UnknownTraveller(LookupError):
+    """Neither a seed user nor a group has this external id."""
+
+    def __init__(self, external_id: str) -> None:
+        super().__init__(f"There is no seed user and no group {external_id!r}.")
+
+
+def load_traveller(external_id: str) -> tuple[pd.DataFrame, bool]:
+    """Read one user or group as a travellers frame of one row; True for a group.
+
+    Other than `load_travellers` it takes incomplete profiles too, and somebody without a live
+    session has a trip of which nothing is known: serving has to answer for everybody.
+    """
+    group = TravelGroup.objects.filter(external_id=external_id).first()
+    live = TravelSession.objects.live().filter(external_id=external_id)
+    if group is None:
+        profiles = load_profiles(SeedUser.objects.filter(external_id=external_id))
+        if profiles.empty:
+            raise UnknownTraveller(external_id)
+        sessions = _sessions(live, "user_id")
+        if sessions.empty:
+            sessions = pd.DataFrame([{"user_id": None, "external_id": external_id}])
+            sessions["interests"] = None
+        return _join(sessions, profiles), False
+    members = load_profiles(SeedUser.objects.filter(travel_groups=group))
+    budgets = dict(
+        TravelSession.objects.live()
+        .filter(user__travel_groups=group)
+        .values_list("external_id", "budget")
+    )
+    members = members.assign(budget=members["external_id"].map(budgets).astype("float64"))
+    sessions = _sessions(live, "group_id")
+    if sessions.empty:
+        sessions = pd.DataFrame([{"group_id": group.pk, "external_id": external_id}])
+    sessions["member_ids"] = [members["external_id"].tolist()]
+    sessions["group_size"] = [float(len(members))]
+    return group_travellers(sessions, members), True
+
+
 def load_profiles(users: QuerySet[SeedUser]) -> pd.DataFrame:
     """Read profiles as a frame with PROFILE_COLUMNS, by external_id; what is not set is None or NaN."""
     fields = ["pk", *PROFILE_COLUMNS[1:]]

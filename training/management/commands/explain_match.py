@@ -1,0 +1,58 @@
+"""Explain the score of one pair."""
+
+import json
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from project.command import SeedbedCommand
+from training.management.tables import number
+from training.services.pairs import explain_match
+
+
+class Command(SeedbedCommand):
+    """`explain_match A B`: inputs, features, what was missing, what moved the score."""
+
+    help = (
+        "Explain a score: what each feature was computed from, what was missing, and how far the "
+        "score moves when that one feature is set to its mean over the training rows."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("left", metavar="A", help="external id of the user who decides")
+        parser.add_argument("right", metavar="B", help="external id of a user or group")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        explanation = explain_match(options["left"], options["right"])
+        return {"left": options["left"], "right": options["right"], **explanation.as_dict()}
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        if result["warning"]:
+            console.print(result["warning"], style="bold yellow", markup=False)
+        by = f"model {result['model_version']}" if result["model_version"] else "the rule score"
+        console.print(
+            f"{result['left']} and {result['right']}: {number(result['score'])} by {by} "
+            f"(rule score {number(result['rule_score'])})",
+            markup=False,
+        )
+        if not result["is_candidate"]:
+            console.print(
+                "They are no candidates now: destinations over 200 km apart, less than a day in "
+                "common, or no live session."
+            )
+        table = Table("Feature", "Value", "Mean", "Moves the score by", "Computed from")
+        for feature in result["features"]:
+            effect = feature["effect"]
+            table.add_row(
+                feature["name"],
+                "missing" if feature["missing"] else number(feature["value"]),
+                number(feature["reference"]),
+                "-" if effect is None else f"{effect:+.4f}",
+                json.dumps(feature["inputs"], ensure_ascii=False, default=str).replace("[", "\\["),
+            )
+        console.print(table)
+        console.print(
+            "Each effect is the score minus the score with that feature at its training mean."
+        )

@@ -1,0 +1,79 @@
+"""Score pairs with the champion."""
+
+import json
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from matching.vocabulary import MATCH_TYPES
+from project.command import SeedbedCommand, positive_int
+from training.management.kind_option import seed
+from training.management.tables import number
+from training.scoring import Scores, UnusableFeatures, score_features
+from training.services.pairs import sample_scores, score_pair
+
+
+class Command(SeedbedCommand):
+    """`predict --pair A B | --features JSON | --sample 20`."""
+
+    help = (
+        "Score a pair of travellers, a vector of features, or a sample of candidate pairs. Says "
+        "which model answered, the rule score beside it, and which inputs were missing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        what = parser.add_mutually_exclusive_group(required=True)
+        what.add_argument("--pair", nargs=2, metavar=("A", "B"), help="a user, and a user or group")
+        what.add_argument("--features", metavar="JSON", help="such as '{\"ageScore\": 0.9}'")
+        what.add_argument("--sample", type=positive_int, metavar="N", help="so many pairs by lot")
+        parser.add_argument(
+            "--match-type", choices=MATCH_TYPES, default="user_user", help="of --features"
+        )
+        parser.add_argument("--seed", type=seed, default=0, help="of --sample")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        if options["pair"]:
+            left, right = options["pair"]
+            scores = score_pair(left, right)
+            return _result(scores, [{"left": left, "right": right}])
+        if options["sample"]:
+            scores, pairs = sample_scores(options["sample"], seed=options["seed"])
+            return _result(scores, [{"left": left, "right": right} for left, right in pairs])
+        try:
+            features = json.loads(options["features"])
+        except json.JSONDecodeError as error:
+            raise CommandError(f"--features is no JSON: {error}.") from error
+        if not isinstance(features, dict):
+            raise CommandError("--features should be a JSON object of names and numbers.")
+        try:
+            return _result(score_features(features, options["match_type"]), [{}])
+        except UnusableFeatures as error:
+            raise CommandError(str(error)) from error
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        if result["warning"]:
+            console.print(result["warning"], style="bold yellow", markup=False)
+        table = Table("Left", "Right", "Score", "Rule score", "Served by", "Missing inputs")
+        for row in result["scores"]:
+            version = row["model_version"]
+            table.add_row(
+                row.get("left", ""),
+                row.get("right", ""),
+                number(row["score"]),
+                number(row["rule_score"]),
+                f"model {version}" if version else "rule score (fallback)",
+                ", ".join(row["missing"]) or "none",
+            )
+        console.print(table)
+
+
+def _result(scores: Scores, pairs: list[dict[str, str]]) -> dict[str, Any]:
+    rows = [{**pair, **row} for pair, row in zip(pairs, scores.as_rows(), strict=True)]
+    return {
+        "served_by": scores.serving.served_by,
+        "model_version": scores.serving.model_version,
+        "warning": scores.serving.warning,
+        "scores": rows,
+    }
