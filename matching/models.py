@@ -364,7 +364,11 @@ class EventBatch(models.Model):
         COMPLETE = "complete", "Complete"
         ABANDONED = "abandoned", "Abandoned"
 
-    uid = models.UUIDField(unique=True, editable=False, help_text="Stable name outside.")
+    uid = models.UUIDField(
+        db_index=True,
+        editable=False,
+        help_text="Name of the content: batches of one recipe and population share it.",
+    )
     origin = models.CharField(max_length=9, choices=Origin)
     source = models.PositiveSmallIntegerField(choices=Source)
     state = models.CharField(max_length=9, choices=State, default=State.BUILDING)
@@ -383,7 +387,9 @@ class EventBatch(models.Model):
         editable=False,
         help_text="Parquet of the travellers as they were, so that every chunk sees the same.",
     )
-    population_sha256 = models.CharField(max_length=64, blank=True)
+    population_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Of who the travellers are, database ids left out."
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
     )

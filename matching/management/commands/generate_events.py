@@ -1,0 +1,87 @@
+"""Generates a batch of synthetic match events."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+
+from matching.models import FeatureSet, Preset
+from matching.services.generation import DEFAULT_COUNT, DEFAULT_SEED, MATCH_TYPES_ASKED, preview
+from project.command import positive_int
+from project.jobs.command import JobCommand
+
+
+class Command(JobCommand):
+    """Make events from the live sessions of complete users."""
+
+    help = (
+        "Generate synthetic match events from the live sessions of complete users. The same seed "
+        "and population give the same events. Refuses (exit 2) when the population cannot give "
+        "the count without repeats."
+    )
+    kind = "matching.generate_events"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--count",
+            type=positive_int,
+            default=DEFAULT_COUNT,
+            help=f"events to make (default {DEFAULT_COUNT:,})",
+        )
+        parser.add_argument(
+            "--match-type",
+            choices=list(MATCH_TYPES_ASKED),
+            default="solo",
+            help="users with users, users with groups, or half of each (default solo)",
+        )
+        parser.add_argument(
+            "--preset",
+            choices=Preset.labels,
+            default=Preset.BALANCED.label,
+            help="how picky people are (default balanced)",
+        )
+        parser.add_argument(
+            "--seed", type=int, default=DEFAULT_SEED, help=f"default {DEFAULT_SEED}"
+        )
+        parser.add_argument(
+            "--feature-set",
+            choices=FeatureSet.values,
+            default=FeatureSet.SMOOTH,
+            help="formulas of the stored features (default smooth-1)",
+        )
+        parser.add_argument(
+            "--allow-repeats",
+            action="store_true",
+            help="let ordered pairs come again when all have come",
+        )
+
+    def job_arguments(self, **options: Any) -> dict[str, Any]:
+        arguments = {
+            name: options[name]
+            for name in ("count", "match_type", "preset", "seed", "feature_set", "allow_repeats")
+        }
+        arguments["feature_set"] = str(arguments["feature_set"])
+        if not options["json"] and not options["detach"]:
+            forecast = preview(**arguments)
+            pairs = ", ".join(f"{n:,} {name}" for name, n in forecast["distinct_pairs"].items())
+            self.error_console.print(
+                f"Distinct pairs: {pairs}. Expected copies among {options['count']:,} feature "
+                f"vectors: {forecast['expected_duplicate_share']:.1%}."
+            )
+        return arguments
+
+    def render_result(self, result: dict[str, Any], console: Console) -> None:
+        console.print(
+            f"Batch {result['batch']} (synthetic): {result['asked']:,} asked, {result['made']:,} "
+            f"made, {result['label_share']:.1%} with label 1."
+        )
+        for reason, skipped in result["skipped"].items():
+            named = "; ".join(
+                one["external_id"]
+                + (f" without {', '.join(one['missing'])}" if one.get("missing") else "")
+                for one in skipped["examples"][:10]
+            )
+            more = "" if skipped["count"] <= 10 else f"; and {skipped['count'] - 10:,} more"
+            console.print(f"Left out, {reason}: {skipped['count']:,} ({named}{more})", markup=False)
+        if result["remedy"]:
+            console.print(result["remedy"], markup=False)
