@@ -98,34 +98,45 @@ class Population:
     groups: pd.DataFrame
 
     def to_parquet(self) -> bytes:
-        """Return both frames as one parquet file."""
+        """Return both frames as one parquet file: a row with a list of records for each."""
+        lists = {
+            name: pa.ListArray.from_arrays(
+                [0, len(table)], table.to_struct_array().combine_chunks()
+            )
+            for name, table in self._tables().items()
+        }
         buffer = io.BytesIO()
-        pq.write_table(self._table(), buffer, compression="zstd")
+        pq.write_table(pa.table(lists), buffer, compression="zstd")
         return buffer.getvalue()
 
     @classmethod
     def from_parquet(cls, data: bytes) -> "Population":
         """Read what `to_parquet` wrote."""
-        frame = pq.read_table(io.BytesIO(data)).to_pandas()
-        is_group = frame.pop("is_group").to_numpy(bool)
-        return cls(frame[~is_group].reset_index(drop=True), frame[is_group].reset_index(drop=True))
+        table = pq.read_table(io.BytesIO(data))
+        frames = {
+            name: pa.Table.from_struct_array(table[name].combine_chunks().flatten()).to_pandas()
+            for name in table.column_names
+        }
+        return cls(frames["users"], frames.get("groups", frames["users"].iloc[:0]))
 
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of who the travellers are, whatever ids a database gave them."""
         digest = sha256()
-        for row in self._table().to_pylist():
-            # What is not known is left out: whether a column exists says nothing of anybody.
-            known = {k: v for k, v in row.items() if v is not None and k not in DATABASE_IDS}
-            digest.update(json.dumps(known, sort_keys=True, default=str).encode())
+        for name, table in self._tables().items():
+            digest.update(name.encode())
+            for row in table.to_pylist():
+                known = {k: v for k, v in row.items() if v is not None and k not in DATABASE_IDS}
+                digest.update(json.dumps(known, sort_keys=True, default=str).encode())
         return digest.digest()
 
-    def _table(self) -> pa.Table:
-        frames = [self.users.assign(is_group=False), self.groups.assign(is_group=True)]
-        return pa.Table.from_pandas(
-            pd.concat([frame for frame in frames if len(frame)], ignore_index=True),
-            preserve_index=False,
-        )
+    def _tables(self) -> dict[str, pa.Table]:
+        frames = {"users": self.users, "groups": self.groups}
+        return {
+            name: pa.Table.from_pandas(frame, preserve_index=False)
+            for name, frame in frames.items()
+            if len(frame)
+        }
 
 
 @dataclass(frozen=True)

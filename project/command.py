@@ -62,6 +62,8 @@ class SeedbedCommand(BaseCommand):
         return 0
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # rich ends its own lines; Django's wrapper would add a second end to each piece.
+        self.stdout.ending = self.stderr.ending = ""
         self.console = Console(file=cast(IO[str], self.stdout), highlight=False, soft_wrap=True)
         self.error_console = Console(
             file=cast(IO[str], self.stderr), highlight=False, soft_wrap=True
@@ -77,7 +79,7 @@ class SeedbedCommand(BaseCommand):
                 f"The database does not answer: {error} Look at `manage.py services status`."
             ) from error
         if self.as_json:
-            self.stdout.write(json.dumps(result, default=str, ensure_ascii=False))
+            self._write_json(result)
         else:
             self.render(result, self.console)
         code = self.exit_code(result)
@@ -87,7 +89,7 @@ class SeedbedCommand(BaseCommand):
     def finish_refused(self, refusal: dict[str, Any]) -> NoReturn:
         """Print why the answer is no and what to do, and exit with 2."""
         if self.as_json:
-            self.stdout.write(json.dumps({"refused": refusal}, default=str, ensure_ascii=False))
+            self._write_json({"refused": refusal})
         else:
             self.error_console.print("Refused: ", style="bold red", end="")
             self.error_console.print(refusal["message"], markup=False)
@@ -95,6 +97,9 @@ class SeedbedCommand(BaseCommand):
                 self.error_console.print("What to do: ", style="bold", end="")
                 self.error_console.print(refusal["remedy"], markup=False)
         raise SystemExit(EXIT_REFUSED)
+
+    def _write_json(self, result: dict[str, Any]) -> None:
+        self.stdout.write(f"{json.dumps(result, default=str, ensure_ascii=False)}\n")
 
 
 def ensure_migrated() -> None:

@@ -21,7 +21,7 @@ from project.jobs.services import enqueue
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
-WORKER_PATIENCE_SECONDS = 2.0  # how long a waiting job may have no worker before we work here
+WORKER_PATIENCE_SECONDS = 2.0  # between two looks whether a waiting job has a worker
 
 
 class JobCommand(SeedbedCommand):
@@ -84,7 +84,7 @@ class JobCommand(SeedbedCommand):
             bar = _Bar(progress, job)
             if works_here:
                 bar.work_here()
-            look_again = time.monotonic() + WORKER_PATIENCE_SECONDS
+            look_again = time.monotonic()
             while not bar.refresh():
                 if time.monotonic() > look_again:
                     look_again = time.monotonic() + WORKER_PATIENCE_SECONDS

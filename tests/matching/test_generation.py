@@ -45,10 +45,12 @@ def make(generation: Generation) -> pd.DataFrame:
     return pd.concat(chunks, ignore_index=True)
 
 
-def test_the_same_recipe_and_population_give_the_same_events():
-    population = populate()
+@pytest.mark.parametrize("groups", [0, 60])
+def test_the_same_recipe_and_population_give_the_same_events(groups):
+    population = populate(groups=groups)
     again = Population.from_parquet(population.to_parquet())
-    first, second = Generation(specify(), population), Generation(specify(), again)
+    recipe = specify(match_types=("user_user", "user_group") if groups else ("user_user",))
+    first, second = Generation(recipe, population), Generation(recipe, again)
     pd.testing.assert_frame_equal(make(first), make(second))
     assert first.uid == second.uid
 
