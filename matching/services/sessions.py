@@ -418,17 +418,16 @@ def check_sessions(
     ]
     checks = [
         _check("live", live_count, f"at least {minimum}", live_count >= minimum, "refuse",
-               _remedy_for_few(inspection)),
+               "Make more with create_sessions, or repair what is lost."),
         _check("lost", len(inspection.lost), "0", not inspection.lost, "refuse",
-               "Valkey lost these copies; restore them with check_sessions --repair."),
+               "Valkey lost these copies; a repair restores them."),
         _check("out of step", len(inspection.out_of_step), "0", not inspection.out_of_step,
-               "refuse", "Bring copy and record together with check_sessions --repair."),
+               "refuse", "A repair brings copy and record together."),
         _check("without static attributes", len(inspection.without_static), "0",
                not inspection.without_static, "refuse",
-               "Every score would be the same; add them with check_sessions --repair."),
+               "Without them every score is the same; a repair adds them."),
         _check("orphaned", len(orphaned), "0", not orphaned, "refuse",
-               "Adopt those of other applications, and remove those of deleted owners, with "
-               "check_sessions --repair."),
+               "A repair adopts those of other applications and removes those of deleted owners."),
         _check("malformed", len(inspection.malformed), "0", not inspection.malformed, "warn",
                "They are kept as they are; mend the application that wrote them, or delete the "
                "keys."),
@@ -450,9 +449,7 @@ def check_sessions(
         "without_static_attributes": _named(inspection.without_static),
         "orphaned": {"count": len(orphaned), "examples": orphaned[:EXAMPLES]},
         "malformed": _named(inspection.malformed, "problem"),
-        "remedy": " ".join(
-            dict.fromkeys(c["remedy"] for c in checks if c["verdict"] == "refuse" and c["remedy"])
-        ),
+        "remedy": _remedy(inspection, repairable, live_count < minimum),
     }
 
 
@@ -468,12 +465,15 @@ def _check(
     }
 
 
-def _remedy_for_few(inspection: Inspection) -> str:
-    if not inspection.copies and inspection.lost:
-        return "Valkey is empty, perhaps flushed; check_sessions --repair restores the sessions."
-    if inspection.lost or inspection.out_of_step or inspection.without_static:
-        return "Repair the sessions first: check_sessions --repair."
-    return "Make users with seed_users, then sessions with create_sessions."
+def _remedy(inspection: Inspection, repairable: int, too_few: bool) -> str:
+    repair = "run `manage.py check_sessions --repair`."
+    if inspection.lost and not inspection.copies:
+        return f"Valkey is empty, perhaps flushed; to restore the sessions, {repair}"
+    if repairable:
+        return f"To bring records and copies together, {repair}"
+    if too_few:
+        return "Make users with `manage.py seed_users`, then sessions with `create_sessions`."
+    return ""
 
 
 def _named(found: Sequence[str] | Mapping[str, Any], what: str = "") -> dict[str, Any]:

@@ -1,0 +1,193 @@
+"""Forms of profiles and sessions: words with autocomplete, refusals in words."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+
+from matching.models import PROFILE_FIELDS, SeedUser, TravelSession
+from matching.profiles import WORD_LISTS, clean_profile
+from matching.services.sessions import DEFAULT_TTL_DAYS
+from matching.vocabulary import GENDERS, NATIONALITIES, PROFESSIONS, RELIGIONS
+
+
+class WordSelect(forms.SelectMultiple):
+    """Known words by autocomplete, with the select2 that Django's admin brings along.
+
+    A word that is typed and not known is sent as well, so that the refusal can name its like.
+    """
+
+    class Media:
+        css = {"screen": ["admin/css/vendor/select2/select2.css", "admin/css/autocomplete.css"]}
+        js = [
+            "admin/js/vendor/jquery/jquery.js",
+            "admin/js/vendor/select2/select2.full.js",
+            "admin/js/jquery.init.js",
+            "seedbed/words.js",
+        ]
+
+    def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:
+        attrs = super().build_attrs(base_attrs, extra_attrs)
+        attrs["class"] = "sb-words"
+        attrs["data-theme"] = "admin-autocomplete"
+        attrs["data-placeholder"] = "Type to search"
+        return attrs
+
+    def optgroups(self, name: str, value: Any, attrs: Any = None) -> list[Any]:
+        known = {choice for choice, _ in self.choices}
+        further = [(word, word) for word in value if word not in known]
+        original, self.choices = self.choices, [*self.choices, *further]
+        try:
+            return super().optgroups(name, value, attrs)
+        finally:
+            self.choices = original
+
+
+class WordsField(forms.MultipleChoiceField):
+    """A list of words; whether they are known is for `clean_profile` to say."""
+
+    def __init__(self, words: Sequence[str], **options: Any) -> None:
+        super().__init__(
+            choices=[(word, word) for word in sorted(words)],
+            widget=WordSelect,
+            required=False,
+            **options,
+        )
+
+    def valid_value(self, value: Any) -> bool:
+        return True
+
+
+class SuggestInput(forms.TextInput):
+    """Free text with suggestions of the browser."""
+
+    def __init__(self, suggestions: Sequence[str]) -> None:
+        super().__init__()
+        self.suggestions = suggestions
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> Any:
+        listed = f"suggestions-{name}"
+        field = super().render(name, value, {**(attrs or {}), "list": listed}, renderer)
+        options = format_html_join(
+            "", '<option value="{}">', ((word,) for word in self.suggestions)
+        )
+        return format_html('{}<datalist id="{}">{}</datalist>', field, listed, options)
+
+
+class ProfileForm(forms.ModelForm):
+    """A profile; the same rules as for imports."""
+
+    interests = WordsField(WORD_LISTS["interests"])
+    languages = WordsField(WORD_LISTS["languages"])
+
+    class Meta:
+        model = SeedUser
+        fields = ["external_id", "name", "source", "archetype", "home_city", *PROFILE_FIELDS]
+        widgets = {
+            "gender": SuggestInput(GENDERS),
+            "religion": SuggestInput(RELIGIONS),
+            "nationality": SuggestInput(sorted(NATIONALITIES)),
+            "profession": SuggestInput(sorted(PROFESSIONS)),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        had = {"interests": self.instance.interests, "languages": self.instance.languages}
+        cleaned, errors = clean_profile(values, known_words=had)
+        for name, message in errors.items():
+            self.add_error(name, message)
+        return {**values, **cleaned}
+
+
+class SessionForm(forms.ModelForm):
+    """A session of one user or one group."""
+
+    interests = WordsField(
+        WORD_LISTS["interests"], help_text="Of this trip; none means those of the profile."
+    )
+
+    class Meta:
+        model = TravelSession
+        fields = [
+            "user",
+            "group",
+            "source",
+            "destination_name",
+            "destination_lat",
+            "destination_lon",
+            "budget",
+            "start_date",
+            "end_date",
+            "mode",
+            "interests",
+            "expires_at",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "expires_at" in self.fields:
+            self.fields["expires_at"].initial = lambda: (
+                timezone.now() + timedelta(days=DEFAULT_TTL_DAYS)
+            ).replace(microsecond=0)
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        self._check_owner(values)
+        start, end = values.get("start_date"), values.get("end_date")
+        if start and end and end < start:
+            self.add_error("end_date", f"Expected a day from {start} on, got {end}.")
+        had = {"interests": self.instance.interests}
+        cleaned, errors = clean_profile({"interests": values.get("interests")}, known_words=had)
+        for name, message in errors.items():
+            self.add_error(name, message)
+        return {**values, **cleaned}
+
+    def _check_owner(self, values: dict[str, Any]) -> None:
+        if self.instance.pk or "user" not in self.fields:
+            return
+        owners = [values.get(name) for name in ("user", "group") if values.get(name)]
+        if self.errors.keys() & {"user", "group"}:
+            return
+        if len(owners) != 1:
+            self.add_error(
+                None, f"Expected a user or a group, got {('none', '', 'both')[len(owners)]}."
+            )
+            return
+        external_id = owners[0].external_id
+        if TravelSession.objects.filter(external_id=external_id).exists():
+            self.add_error(
+                None, f"{external_id} plans a trip already; edit that session, or delete it first."
+            )
+        self.instance.external_id = external_id
+
+
+class SeedForm(forms.Form):
+    """How many users to draw, or which file to import."""
+
+    count = forms.IntegerField(
+        min_value=0, max_value=100_000, initial=200, help_text="Drawn beside the six named users."
+    )
+    seed = forms.IntegerField(
+        min_value=0, max_value=2**31, initial=7, help_text="The same seed draws the same users."
+    )
+
+
+class ImportForm(forms.Form):
+    """A file of users."""
+
+    file = forms.FileField(
+        help_text="CSV with a header line, or a JSON list of objects; UTF-8.",
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.json"}),
+    )
+
+
+class CreateSessionsForm(forms.Form):
+    """How long the sessions live."""
+
+    ttl_days = forms.IntegerField(
+        label="Days to live", min_value=1, max_value=365, initial=DEFAULT_TTL_DAYS
+    )
+    seed = forms.IntegerField(min_value=0, max_value=2**31, initial=7)

@@ -1,0 +1,226 @@
+"""Sessions in the admin, with the state of their live copies."""
+
+import json
+from functools import partial
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.template.loader import render_to_string
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timeuntil
+from simple_history.admin import SimpleHistoryAdmin
+
+from matching import live
+from matching.admin.people import EmptyStateMixin, badge, source_badge
+from matching.admin.profile_forms import CreateSessionsForm, SessionForm
+from matching.live import ValkeyUnavailable
+from matching.models import TravelSession
+from matching.services.sessions import (
+    DEFAULT_MINIMUM,
+    expected_copy,
+    publish_after_commit,
+    withdraw_after_commit,
+)
+from project.jobs.links import message_job
+from project.jobs.services import enqueue
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Sessions by whether their time has run out."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request, model_admin):
+        return [("live", "live"), ("expired", "expired")]
+
+    def queryset(self, request, queryset):
+        if self.value() == "live":
+            return queryset.live()
+        if self.value() == "expired":
+            return queryset.filter(expires_at__lte=timezone.now())
+        return queryset
+
+
+class SessionList(ChangeList):
+    """Reads the live copies of a page in one round trip."""
+
+    def get_results(self, request):
+        super().get_results(request)
+        try:
+            copies = live.read(session.external_id for session in self.result_list)
+        except ValkeyUnavailable as error:
+            messages.warning(request, str(error))
+            return
+        for session in self.result_list:
+            copy = copies.get(session.external_id)
+            session.copy_state = copy_state(session, copy)
+
+
+def copy_state(session, copy):
+    """Return word and tone for a live copy."""
+    if copy is not None and copy.session is None:
+        return "unreadable", "bad"
+    if session.expires_at <= timezone.now():
+        return ("expired", "warn") if copy is None else ("out of step", "bad")
+    if copy is None:
+        return "lost", "bad"
+    return ("there", "good") if copy.session.static_attributes else ("no attributes", "bad")
+
+
+@admin.register(TravelSession)
+class TravelSessionAdmin(EmptyStateMixin, SimpleHistoryAdmin):
+    form = SessionForm
+    list_display = [
+        "external_id",
+        "destination_name",
+        "dates",
+        "budget_word",
+        "expires_word",
+        "copy_word",
+        "source_word",
+    ]
+    list_filter = [StateFilter, "mode", "source", "is_adopted"]
+    search_fields = ["external_id", "destination_name"]
+    search_help_text = "Search by traveller or destination."
+    list_per_page = 50
+    autocomplete_fields = ["user", "group"]
+    fieldsets = [
+        (None, {"fields": [("user", "group"), ("source", "mode")]}),
+        (
+            "Trip",
+            {
+                "fields": [
+                    "destination_name",
+                    ("destination_lat", "destination_lon"),
+                    ("start_date", "end_date"),
+                    "budget",
+                    "interests",
+                ]
+            },
+        ),
+        ("Live copy", {"fields": ["expires_at", "is_adopted", "live_copy"]}),
+    ]
+    readonly_fields = ["is_adopted", "live_copy"]
+    actions = ["check_copies", "repair_copies"]
+    empty_title = "There are no sessions yet"
+    empty_text = "A session is the trip that a user or group plans; match events are made of them."
+    start_links = [
+        ("matching_travelsession_create", "Create sessions", "matching.add_travelsession")
+    ]
+
+    def get_changelist(self, request, **kwargs):
+        return SessionList
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("user", "group")
+
+    def get_urls(self):
+        create = partial(
+            self.start_view,
+            form_class=CreateSessionsForm,
+            title="Create sessions",
+            intro="Draws a trip for each user and group without a live session. Live sessions stay "
+            "as they are, expired ones are renewed.",
+            permission="matching.add_travelsession",
+            start=_start_creating,
+        )
+        view = self.admin_site.admin_view(create)
+        return [path("create/", view, name="matching_travelsession_create"), *super().get_urls()]
+
+    @admin.display(description="budget", ordering="budget")
+    def budget_word(self, session):
+        return "-" if session.budget is None else f"{session.budget:,.0f}"
+
+    @admin.display(description="dates", ordering="start_date")
+    def dates(self, session):
+        days = (session.end_date - session.start_date).days
+        return format_html(
+            '<span class="sb-nowrap">{}</span><br><span class="sb-quiet">{} days</span>',
+            f"{session.start_date:%-d %b %Y}",
+            days,
+        )
+
+    @admin.display(description="source", ordering="source")
+    def source_word(self, session):
+        return badge("adopted", "plain") if session.is_adopted else source_badge(session)
+
+    @admin.display(description="expires", ordering="expires_at")
+    def expires_word(self, session):
+        if session.expires_at <= timezone.now():
+            return badge("expired", "warn")
+        return format_html(
+            '<span class="sb-nowrap">in {}</span>', timeuntil(session.expires_at, depth=1)
+        )
+
+    @admin.display(description="live copy")
+    def copy_word(self, session):
+        state = getattr(session, "copy_state", None)
+        return badge(*state) if state else badge("unknown", "plain")
+
+    @admin.display(description="in Valkey")
+    def live_copy(self, session):
+        if session.pk is None:
+            return "Written when the session is saved."
+        try:
+            copy = live.read([session.external_id]).get(session.external_id)
+        except ValkeyUnavailable as error:
+            return format_html("{} {}", badge("unknown", "plain"), str(error))
+        state, tone = copy_state(session, copy)
+        fields, document = [], ""
+        if copy is not None and copy.session is not None:
+            fields = live.differences(expected_copy(session), copy.session)
+            document = json.dumps(live.as_document(copy.session), indent=2, ensure_ascii=False)
+        return render_to_string(
+            "matching/live_copy.html",
+            {
+                "key": session.key,
+                "state": "out of step" if fields else state,
+                "tone": "bad" if fields else tone,
+                "fields": fields,
+                "problem": copy.problem if copy else "",
+                "document": document,
+            },
+        )
+
+    def get_readonly_fields(self, request, obj=None):
+        # The owner's id is the key of the live copy.
+        return [*self.readonly_fields, "user", "group"] if obj else self.readonly_fields
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        publish_after_commit([obj.external_id], on_failure=partial(messages.warning, request))
+
+    def delete_model(self, request, obj):
+        self.delete_queryset(request, TravelSession.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request, queryset):
+        gone = list(queryset.values_list("external_id", flat=True))
+        super().delete_queryset(request, queryset)
+        withdraw_after_commit(gone, on_failure=partial(messages.warning, request))
+
+    @admin.action(description="Check live copies", permissions=["view"])
+    def check_copies(self, request, queryset):
+        message_job(
+            request, enqueue("matching.check_sessions", by=request.user, **_scope(queryset))
+        )
+
+    @admin.action(description="Repair live copies", permissions=["change"])
+    def repair_copies(self, request, queryset):
+        message_job(
+            request, enqueue("matching.repair_sessions", by=request.user, **_scope(queryset))
+        )
+
+
+def _scope(queryset):
+    """Everybody when all are selected, which finds copies without a record too."""
+    only = list(queryset.values_list("external_id", flat=True))
+    if len(only) == TravelSession.objects.count():
+        return {"minimum": DEFAULT_MINIMUM, "only": None}
+    return {"minimum": 1, "only": only}
+
+
+def _start_creating(request, form):
+    return enqueue("matching.create_sessions", by=request.user, **form.cleaned_data)

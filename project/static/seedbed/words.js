@@ -1,0 +1,5 @@
+"use strict";
+// Lists of known words get the select2 that Django's admin brings along.
+django.jQuery(function ($) {
+  $("select.sb-words").select2({ tags: true, tokenSeparators: [",", ";"], width: "min(46em, 100%)" });
+});
