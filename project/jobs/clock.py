@@ -62,4 +62,4 @@ def _cron_times(cron: str, moment: datetime) -> Iterator[datetime]:
     while True:
         following: datetime = times.get_next(datetime)
         if is_for_every_hour or not following.fold:
-            yield following
+            yield following.astimezone(UTC)

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from project.jobs.kinds import title_of
 from project.jobs.models import Job
+from project.jobs.presence import has_worker
 
 
 def job_url(job: Job) -> str:
@@ -25,3 +26,8 @@ def message_job(request: HttpRequest, job: Job) -> None:
     messages.success(
         request, format_html("Started: {}. Its page shows how far it is.", job_link(job))
     )
+    if not has_worker():
+        messages.warning(
+            request,
+            "No worker is running, so it waits. Run `manage.py serve` or `manage.py worker`.",
+        )

@@ -1,0 +1,371 @@
+"""The pages of jobs and schedules: what they show, and to whom."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import URLPattern, reverse
+from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
+
+from project.jobs.models import Job, JobLogLine, Process, Schedule
+from project.jobs.presence import beat
+from project.jobs.runner import run_job
+from project.jobs.services import enqueue, plan, retry_job, stop_job
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
+Declare = Callable[..., str]
+
+
+def login(*codenames: str, name: str = "staff") -> Client:
+    """Return a client of a staff member with just these permissions of the jobs app."""
+    user = User.objects.create_user(name, is_staff=True)
+    wanted = Permission.objects.filter(content_type__app_label="jobs", codename__in=codenames)
+    assert wanted.count() == len(codenames)
+    user.user_permissions.set(wanted)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def work(run: Any) -> dict[str, Any]:
+    run.log("<b>first line</b>")
+    run.add_record(User.objects.first() or User.objects.create_user("made"))
+    with run.stage("count"):
+        run.report(3, 4, "nearly there")
+    return {"rows": 1234567, "is_new": True, "shares": [{"name": "a", "share": 0.25}]}
+
+
+def fail(run: Any) -> dict[str, Any]:
+    raise ValueError("the file has <no> rows")
+
+
+def failed(kind: str) -> Job:
+    job = enqueue(kind)
+    with pytest.raises(ValueError, match="no"):
+        run_job(str(job.pk))
+    return Job.objects.get(pk=job.pk)
+
+
+def page(job: Job, name: str = "change") -> str:
+    return reverse(f"admin:jobs_job_{name}", args=[job.pk])
+
+
+# --- Job pages -------------------------------------------------------------------------------------
+
+
+def test_page_of_a_job_shows_all_there_is(declare: Declare, admin_client: Client) -> None:
+    job = enqueue(declare(work), count=1000)
+    run_job(str(job.pk))
+    html = admin_client.get(page(job)).content.decode()
+    for text in ("1,234,567", "Is new", "0.25", "1,000", "count", "Try the ledger", "Succeeded"):
+        assert text.lower() in html.lower(), text
+    assert "&lt;b&gt;first line" in html
+    assert reverse("admin:auth_user_change", args=[User.objects.first().pk]) in html
+    assert "data-live-url" not in html
+
+
+def test_page_of_a_failed_job_shows_error_and_traceback(
+    declare: Declare, admin_client: Client
+) -> None:
+    html = admin_client.get(page(failed(declare(fail)))).content.decode()
+    assert "ValueError: the file has &lt;no&gt; rows" in html
+    assert "Traceback (most recent call last)" in html
+    assert "in fail" in html
+
+
+def test_page_of_an_active_job_renews_itself(declare: Declare, admin_client: Client) -> None:
+    job = enqueue(declare(work))
+    html = admin_client.get(page(job)).content.decode()
+    assert f'data-live-url="{page(job, "live")}"' in html
+    assert "No worker is running" in html
+    live = admin_client.get(page(job, "live")).json()
+    assert live["is_active"]
+    run_job(str(job.pk))
+    live = admin_client.get(page(job, "live")).json()
+    assert (live["is_active"], live["state"]) == (False, "succeeded")
+    assert "1,234,567" in live["html"]
+
+
+def test_unknown_job_leads_back_to_the_front_page(admin_client: Client) -> None:
+    for key in ("nothing", "00000000-0000-0000-0000-000000000000"):
+        assert admin_client.get(reverse("admin:jobs_job_change", args=[key])).status_code == 302
+
+
+def test_failed_job_and_its_retry_link_to_each_other(
+    declare: Declare, admin_client: Client
+) -> None:
+    job = failed(declare(fail))
+    response = admin_client.post(page(job, "retry"))
+    retried = job.retries.get()
+    assert response["Location"] == page(retried)
+    assert page(retried) in admin_client.get(page(job)).content.decode()
+    assert page(job) in admin_client.get(page(retried)).content.decode()
+
+
+def test_pages_of_jobs_need_the_permission_to_view_them(declare: Declare) -> None:
+    job = enqueue(declare(work))
+    stranger, viewer = login(name="stranger"), login("view_job", name="viewer")
+    for name in ("change", "live"):
+        assert stranger.get(page(job, name)).status_code == 403
+        assert viewer.get(page(job, name)).status_code == 200
+        assert Client().get(page(job, name)).status_code == 302
+    assert stranger.get(reverse("admin:jobs_job_changelist")).status_code == 403
+    assert viewer.get(reverse("admin:jobs_job_add")).status_code == 403
+    assert viewer.post(page(job), {"state": "succeeded"}).status_code == 200
+    job.refresh_from_db()
+    assert job.state == Job.State.QUEUED
+
+
+@pytest.mark.parametrize("verb", ["stop", "retry"])
+@pytest.mark.parametrize("way", ["page", "action"])
+def test_stop_and_retry_need_their_permissions(declare: Declare, verb: str, way: str) -> None:
+    job = enqueue(declare(work))
+    if verb == "retry":
+        stop_job(job)
+
+    def post(client: Client) -> int:
+        if way == "page":
+            return client.post(page(job, verb)).status_code
+        data = {"action": verb, "_selected_action": [job.pk]}
+        return client.post(reverse("admin:jobs_job_changelist"), data).status_code
+
+    def is_done() -> bool:
+        job.refresh_from_db()
+        return job.stop_requested if verb == "stop" else job.retries.exists()
+
+    post(login("view_job", name="viewer"))
+    assert not is_done()
+    # add_schedule is the permission of the kind itself, which a retry needs as well.
+    post(login("view_job", f"{verb}_job", "add_schedule", name="operator"))
+    assert is_done()
+
+
+def test_retry_needs_the_permission_of_the_kind(declare: Declare) -> None:
+    job = stop_job(enqueue(declare(work)))
+    response = login("view_job", "retry_job").post(page(job, "retry"), follow=True)
+    assert "you may not start" in response.content.decode()
+    assert not job.retries.exists()
+
+
+def test_stop_and_retry_by_link_alone_do_nothing(declare: Declare, admin_client: Client) -> None:
+    job = enqueue(declare(work))
+    for verb in ("stop", "retry"):
+        assert admin_client.get(page(job, verb)).status_code == 405
+
+
+def test_only_ended_jobs_can_be_deleted(declare: Declare, admin_client: Client) -> None:
+    kind = declare(work)
+    active, ended = enqueue(kind), stop_job(enqueue(kind))
+    changelist = reverse("admin:jobs_job_changelist")
+
+    def delete(*jobs: Job) -> str:
+        data = {"action": "delete_selected", "_selected_action": [job.pk for job in jobs]}
+        return admin_client.post(changelist, {**data, "post": "yes"}).content.decode()
+
+    assert "stop it first" in delete(active, ended)
+    assert Job.objects.count() == 2
+    assert admin_client.post(page(active, "delete"), {"post": "yes"}).status_code == 403
+    delete(ended)
+    assert list(Job.objects.all()) == [active]
+
+
+def test_list_takes_as_many_queries_for_many_jobs_as_for_one(
+    declare: Declare, admin_client: Client, django_assert_num_queries: Any
+) -> None:
+    kind, user = declare(work), User.objects.get()
+    changelist = reverse("admin:jobs_job_changelist")
+    enqueue(kind, by=user)
+    admin_client.get(changelist)  # content types are remembered from here on
+    with django_assert_num_queries(5) as first:
+        admin_client.get(changelist)
+    for number in range(30):
+        enqueue(kind, by=User.objects.create_user(f"user {number}"))
+    with django_assert_num_queries(len(first)):
+        html = admin_client.get(changelist).content.decode()
+    assert html.count("sb-badge") >= 31
+
+
+def test_list_is_filtered_by_state_and_kind(declare: Declare, admin_client: Client) -> None:
+    one, other = declare(work), declare(fail)
+    enqueue(one)
+    stop_job(enqueue(other))
+    changelist = reverse("admin:jobs_job_changelist")
+    for query, count in (({"state__exact": "queued"}, 1), ({"kind": other}, 1), ({}, 2)):
+        assert len(admin_client.get(changelist, query).context["cl"].result_list) == count
+
+
+# --- Schedules -------------------------------------------------------------------------------------
+
+
+def form(**changes: Any) -> dict[str, Any]:
+    fields = {"name": "hourly", "arguments": '{"days": 1}', "cron": "0 * * * *", "is_enabled": "on"}
+    return {**fields, "interval_seconds": "", **changes}
+
+
+def test_schedule_is_made_and_changed_in_the_admin(declare: Declare, admin_client: Client) -> None:
+    kind = declare(work)
+    response = admin_client.post(reverse("admin:jobs_schedule_add"), form(kind=kind))
+    assert response.status_code == 302
+    schedule = Schedule.objects.get()
+    assert (schedule.kind, schedule.arguments, schedule.next_run_at.minute) == (
+        kind,
+        {"days": 1},
+        0,
+    )
+    change = reverse("admin:jobs_schedule_change", args=[schedule.pk])
+    admin_client.post(change, form(kind=kind, cron="30 * * * *"))
+    schedule.refresh_from_db()
+    assert schedule.next_run_at.minute == 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "tests.nothing"}, "Select a valid choice"),
+        ({"cron": "often"}, "is no cron expression"),
+        ({"interval_seconds": "60"}, "not both"),
+        ({"cron": ""}, "either an interval or a cron"),
+        ({"cron": "", "interval_seconds": "5"}, "shortest interval is 10 seconds"),
+        ({"arguments": "[1]"}, "Expected a JSON object"),
+        ({"arguments": '{"by": 1}'}, "No job has an argument"),
+        ({"arguments": '{"days": 0}'}, "Expected days above zero"),
+        ({"arguments": "{"}, "valid JSON"),
+    ],
+)
+def test_schedule_that_could_not_run_is_not_saved(
+    declare: Declare, admin_client: Client, changes: dict[str, Any], message: str
+) -> None:
+    def check(arguments: dict[str, Any]) -> None:
+        if not arguments.get("days"):
+            raise ValueError("Expected days above zero.")
+
+    kind = declare(work, check=check)
+    response = admin_client.post(
+        reverse("admin:jobs_schedule_add"), form(**{"kind": kind, **changes})
+    )
+    assert message in response.content.decode()
+    assert not Schedule.objects.exists()
+
+
+def test_schedule_is_limited_to_kinds_that_its_maker_may_start(declare: Declare) -> None:
+    kind = declare(work)
+    client = login("add_schedule", "view_schedule")
+    Permission.objects.filter(codename="add_schedule").count()
+    assert client.post(reverse("admin:jobs_schedule_add"), form(kind=kind)).status_code == 302
+    client = login("change_schedule", "view_schedule", name="other")
+    html = client.get(
+        reverse("admin:jobs_schedule_change", args=[Schedule.objects.get().pk])
+    ).content.decode()
+    assert "Try the ledger" not in html.partition("<select")[2].partition("</select>")[0]
+
+
+def test_run_now_needs_its_permission_and_that_of_the_kind(declare: Declare) -> None:
+    schedule = plan("hourly", kind=declare(work), cron="0 * * * *")
+    data = {"action": "run_now", "_selected_action": [schedule.pk]}
+    changelist = reverse("admin:jobs_schedule_changelist")
+    login("view_schedule", name="viewer").post(changelist, data)
+    login("view_schedule", "run_schedule", name="runner").post(changelist, data)
+    assert not Job.objects.exists()
+    operator = login("view_schedule", "run_schedule", "add_schedule", name="operator")
+    operator.post(changelist, data)
+    job = Job.objects.get()
+    assert (job.schedule, job.user.username) == (schedule, "operator")
+    html = operator.post(changelist, data, follow=True).content.decode()
+    assert "has an active run" in html
+    assert page(job) in html
+
+
+def test_schedule_list_takes_as_many_queries_for_many_as_for_one(
+    declare: Declare, admin_client: Client, django_assert_num_queries: Any
+) -> None:
+    kind, changelist = declare(work), reverse("admin:jobs_schedule_changelist")
+
+    def add(name: str) -> None:
+        retry_job(stop_job(enqueue(kind, schedule=plan(name, kind=kind, cron="0 * * * *"))))
+
+    add("first")
+    admin_client.get(changelist)
+    with django_assert_num_queries(5) as first:
+        admin_client.get(changelist)
+    for number in range(20):
+        add(f"more-{number}")
+    with django_assert_num_queries(len(first)):
+        admin_client.get(changelist)
+
+
+# --- Front page ------------------------------------------------------------------------------------
+
+
+def test_front_page_says_what_runs_what_failed_and_what_is_down(
+    declare: Declare, admin_client: Client
+) -> None:
+    job, other = enqueue(declare(work)), failed(declare(fail))
+    html = admin_client.get(reverse("admin:index")).content.decode()
+    assert page(job) in html
+    assert page(other) in html
+    assert "No worker is running" in html
+    assert "No scheduler is running" in html
+    beat(Process.Role.WORKER)
+    html = admin_client.get(reverse("admin:index")).content.decode()
+    assert "A worker is running" in html
+    assert "No scheduler is running" in html
+
+
+def test_front_page_hides_jobs_from_who_may_not_see_them(declare: Declare) -> None:
+    enqueue(declare(work))
+    html = login().get(reverse("admin:index")).content.decode()
+    assert "Try the ledger" not in html
+
+
+# --- RQ's own pages --------------------------------------------------------------------------------
+
+
+def rq_urls() -> list[str]:
+    known = {
+        "queue_index": 0,
+        "job_id": "none",
+        "result_id": "none",
+        "key": "none",
+        "scheduler_index": 0,
+        "connection_index": 0,
+        "scheduler_name": "none",
+        "cron_job_name": "none",
+    }
+
+    def url(pattern: URLPattern) -> str:
+        wanted = getattr(pattern.pattern, "converters", ())
+        return reverse(f"django_rq:{pattern.name}", kwargs={name: known[name] for name in wanted})
+
+    return [url(pattern) for pattern in [*get_api_urlpatterns(), *get_admin_urlpatterns()]]
+
+
+def test_rq_pages_are_for_superusers_only(admin_client: Client) -> None:
+    staff = login(
+        *Permission.objects.filter(content_type__app_label="jobs").values_list(
+            "codename", flat=True
+        )
+    )
+    assert len(rq_urls()) > 20
+    for url in rq_urls():
+        assert staff.get(url).status_code == 403, url
+        assert staff.post(url).status_code == 403, url
+        response = Client().get(url)
+        assert response.status_code == 302, url
+        assert "/login/" in response["Location"], url
+    for name in ("home", "jobs", "workers", "started_jobs", "failed_jobs"):
+        kwargs = {} if name == "home" else {"queue_index": 0}
+        response = admin_client.get(reverse(f"django_rq:{name}", kwargs=kwargs))
+        assert response.status_code == 200, name
+
+
+def test_log_of_a_job_is_cut_to_its_end(declare: Declare, admin_client: Client) -> None:
+    job = enqueue(declare(work))
+    JobLogLine.objects.bulk_create(
+        JobLogLine(job=job, message=f"line number {n};") for n in range(600)
+    )
+    html = admin_client.get(page(job)).content.decode()
+    assert "line number 599;" in html
+    assert "line number 99;" not in html
+    assert "The last 500 lines" in html

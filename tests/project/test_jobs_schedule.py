@@ -1,0 +1,329 @@
+"""Lost bells, schedules and the clock."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import django_rq
+import psycopg
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from project.jobs.bell import ring
+from project.jobs.clock import count_missed, next_occurrence
+from project.jobs.models import Job, Process, Schedule
+from project.jobs.presence import beat, has_worker, leave
+from project.jobs.reconciler import tick
+from project.jobs.runner import session_name
+from project.jobs.services import (
+    JobStateError,
+    enqueue,
+    plan,
+    retry_job,
+    run_schedule,
+    save_schedule,
+    stop_job,
+)
+
+Declare = Callable[..., str]
+LONG_AGO = timedelta(hours=1)
+
+
+def idle(run: Any) -> dict[str, Any]:
+    return {}
+
+
+def rung() -> list[str]:
+    """Return the ids of the jobs that RQ knows of, oldest first."""
+    return [job.args[0] for job in django_rq.get_queue("default").get_jobs()]
+
+
+# --- Bells -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_job_that_valkey_forgot_is_rung_again(declare: Declare, valkey: Any) -> None:
+    job = enqueue(declare(idle))
+    assert rung() == [str(job.pk)]
+    valkey.flushall()
+    assert tick().rung == 0  # it was rung just now
+    Job.objects.update(rung_at=Now() - LONG_AGO)
+    assert tick().rung == 1
+    assert rung() == [str(job.pk)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_job_that_is_queued_is_not_queued_twice(declare: Declare, valkey: Any) -> None:
+    job = enqueue(declare(idle))
+    Job.objects.update(rung_at=Now() - LONG_AGO)
+    tick()
+    assert rung() == [str(job.pk)]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_job_of_a_dead_worker_is_rung_again_and_that_of_a_live_one_is_not(
+    declare: Declare,
+) -> None:
+    job = enqueue(declare(idle))
+    Job.objects.claim(job.pk, lease=timedelta(seconds=30), worker="here:1")
+    Job.objects.update(rung_at=Now() - LONG_AGO)
+    assert tick().rung == 0
+    Job.objects.update(lease_until=Now() - timedelta(seconds=1))
+    assert tick().rung == 1
+
+
+@pytest.mark.usefixtures("servers")
+def test_queue_that_does_not_answer_is_no_failure(settings: Any, tmp_path: Any) -> None:
+    queue = django_rq.get_queue("default")
+    original = queue.connection.connection_pool.connection_kwargs["path"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(
+            django_rq.settings.QUEUES["default"], "URL", f"unix://{tmp_path}/nothing.sock"
+        )
+        assert original
+        assert ring(uuid4()) is False
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("valkey")
+def test_session_of_a_run_that_hangs_without_its_lease_is_ended(declare: Declare) -> None:
+    job = enqueue(declare(idle))
+    fence = Job.objects.claim(job.pk, lease=timedelta(seconds=30), worker="here:1")
+    known = connection.settings_dict
+    with psycopg.connect(
+        host=known["HOST"],
+        port=known["PORT"],
+        user=known["USER"],
+        dbname=known["NAME"],
+        application_name=session_name(job.pk, fence or 0),
+    ) as hanging:
+        hanging.execute("SELECT 1 FROM jobs_job FOR UPDATE")
+        tick()
+        hanging.execute("SELECT 1")  # its lease runs: it is left alone
+        hanging.rollback()
+        Job.objects.update(lease_until=Now() - timedelta(seconds=1))
+        hanging.execute("SELECT 1 FROM jobs_job FOR UPDATE")
+        tick()
+        with pytest.raises(psycopg.OperationalError):
+            hanging.execute("SELECT 1")
+
+
+# --- Presence --------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_worker_is_alive_until_it_signs_off_or_falls_silent() -> None:
+    assert not has_worker()
+    beat(Process.Role.SCHEDULER)
+    assert not has_worker()
+    beat(Process.Role.WORKER)
+    assert has_worker()
+    Process.objects.update(beat_at=Now() - timedelta(seconds=Process.SILENCE_SECONDS + 1))
+    assert not has_worker()
+    beat(Process.Role.WORKER)
+    leave()
+    assert not has_worker()
+
+
+# --- Schedules -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def schedule(declare: Declare) -> Schedule:
+    """Give an hourly schedule that is due since three and a half hours."""
+    schedule = plan("hourly", kind=declare(idle), arguments={"days": 1}, interval_seconds=3600)
+    schedule.next_run_at = timezone.now() - timedelta(hours=3, minutes=30)
+    schedule.save()
+    return schedule
+
+
+@pytest.mark.django_db
+def test_missed_hours_become_one_run(schedule: Schedule) -> None:
+    due = schedule.next_run_at
+    assert tick().scheduled == 1
+    assert tick().scheduled == 0
+    job = Job.objects.get()
+    assert (job.schedule, job.arguments) == (schedule, {"days": 1})
+    schedule.refresh_from_db()
+    assert schedule.missed_runs == 3
+    assert schedule.next_run_at == due + timedelta(hours=4)
+    assert schedule.last_run_at is not None
+
+
+@pytest.mark.django_db
+def test_due_schedule_waits_for_its_active_run(schedule: Schedule) -> None:
+    tick()
+    Schedule.objects.update(next_run_at=Now() - LONG_AGO)
+    assert tick().scheduled == 0
+    stop_job(Job.objects.get())
+    assert tick().scheduled == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("valkey")
+def test_of_many_schedulers_at_once_one_starts_the_run(schedule: Schedule) -> None:
+    barrier, started = threading.Barrier(6), []
+
+    def schedule_all() -> None:
+        try:
+            barrier.wait()
+            started.append(tick().scheduled)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=schedule_all) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(started) == 1
+    assert Job.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_database_itself_refuses_a_second_active_run(schedule: Schedule) -> None:
+    tick()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Job.objects.create(kind=schedule.kind, schedule=schedule)
+
+
+@pytest.mark.django_db
+def test_neither_run_now_nor_retry_makes_a_second_active_run(schedule: Schedule) -> None:
+    first = stop_job(run_schedule(schedule))
+    retried = retry_job(first)
+    assert retried.schedule == schedule
+    with pytest.raises(JobStateError, match="has an active run"):
+        run_schedule(schedule)
+    stop_job(retried)
+    run_schedule(schedule)
+    with pytest.raises(JobStateError, match="has an active run"):
+        retry_job(retried)
+
+
+@pytest.mark.django_db
+def test_schedule_that_cannot_run_says_why_and_does_not_stop_the_others(
+    schedule: Schedule, declare: Declare
+) -> None:
+    Schedule.objects.create(name="broken", kind="tests.removed", interval_seconds=60)
+    assert tick().scheduled == 1
+    broken = Schedule.objects.get(name="broken")
+    assert "tests.removed" in broken.last_error
+    assert broken.next_run_at > timezone.now()
+
+
+@pytest.mark.django_db
+def test_disabled_schedule_does_not_run_and_its_pause_is_not_missed(schedule: Schedule) -> None:
+    schedule.is_enabled = False
+    save_schedule(schedule)
+    assert tick().scheduled == 0
+    schedule.is_enabled = True
+    save_schedule(schedule)
+    assert tick().scheduled == 0
+    assert timezone.now() < schedule.next_run_at < timezone.now() + timedelta(hours=1)
+
+
+@pytest.mark.django_db
+def test_plan_changes_the_schedule_of_that_name(declare: Declare) -> None:
+    kind = declare(idle)
+    first = plan("nightly", kind=kind, cron="0 3 * * *")
+    second = plan("nightly", kind=kind, interval_seconds=60, is_enabled=False)
+    assert first.pk == second.pk
+    assert (second.cron, second.interval_seconds, second.is_enabled) == ("", 60, False)
+    with pytest.raises(ValidationError, match="no cron expression"):
+        plan("nightly", kind=kind, cron="* * * *")
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_scheduler_command_ticks_once(schedule: Schedule, capsys: Any) -> None:
+    call_command("scheduler", once=True, json=True)
+    assert '"scheduled": 1' in capsys.readouterr().out
+
+
+# --- Clock -----------------------------------------------------------------------------------------
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def runs(cron: str, start: datetime, count: int) -> list[datetime]:
+    found, moment = [], start
+    for _ in range(count):
+        moment = next_occurrence(moment, anchor=start, interval_seconds=None, cron=cron)
+        found.append(moment)
+    return found
+
+
+@pytest.fixture
+def berlin(settings: Any) -> None:
+    """Let the project be in Berlin."""
+    settings.TIME_ZONE = "Europe/Berlin"
+
+
+@pytest.mark.usefixtures("berlin")
+def test_cron_is_read_in_the_time_zone_of_the_project() -> None:
+    start = datetime(2026, 1, 10, 12, tzinfo=UTC)
+    assert runs("30 8 * * *", start, 1) == [datetime(2026, 1, 11, 7, 30, tzinfo=UTC)]
+    start = datetime(2026, 7, 10, 12, tzinfo=UTC)
+    assert runs("30 8 * * *", start, 1) == [datetime(2026, 7, 11, 6, 30, tzinfo=UTC)]
+
+
+@pytest.mark.usefixtures("berlin")
+def test_daily_run_in_the_hour_that_spring_skips_runs_once() -> None:
+    found = runs("30 2 * * *", datetime(2026, 3, 28, 12, tzinfo=UTC), 2)
+    assert [moment.astimezone(BERLIN).day for moment in found] == [29, 30]
+
+
+@pytest.mark.usefixtures("berlin")
+def test_daily_run_in_the_hour_that_autumn_repeats_runs_once() -> None:
+    found = runs("30 2 * * *", datetime(2026, 10, 24, 12, tzinfo=UTC), 3)
+    assert [moment.astimezone(BERLIN).day for moment in found] == [25, 26, 27]
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize(
+    "start", [datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC)]
+)
+def test_hourly_run_comes_every_hour_through_a_change_of_the_clock(start: datetime) -> None:
+    assert runs("0 * * * *", start, 6) == [start + timedelta(hours=n) for n in range(1, 7)]
+
+
+@given(
+    gap=st.timedeltas(timedelta(days=-3), timedelta(days=400)),
+    interval=st.integers(10, 10**6),
+)
+def test_interval_keeps_its_phase_and_the_next_run_is_the_first_after(
+    gap: timedelta, interval: int
+) -> None:
+    anchor = datetime(2026, 3, 28, 22, 17, tzinfo=BERLIN)
+    moment = anchor + gap
+    found = next_occurrence(moment, anchor=anchor, interval_seconds=interval, cron="")
+    assert moment < found <= moment.astimezone(UTC) + timedelta(seconds=interval)
+    assert (found - anchor.astimezone(UTC)) % timedelta(seconds=interval) == timedelta(0)
+
+
+def test_missed_runs_are_counted_up_to_now() -> None:
+    due = datetime(2026, 1, 1, tzinfo=UTC)
+    for hours, count in ((0, 0), (0.5, 0), (1, 1), (3.5, 3)):
+        now = due + timedelta(hours=hours)
+        assert count_missed(due, now, interval_seconds=3600, cron="") == count
+        assert count_missed(due, now, interval_seconds=None, cron="0 * * * *") == count
+    assert (
+        count_missed(due, due + timedelta(days=900), interval_seconds=None, cron="* * * * *")
+        == 1000
+    )
+
+
+@pytest.mark.parametrize("cron", ["", "often", "* * * *", "* * * * * *", "61 * * * *", "@daily"])
+def test_unreadable_cron_is_refused(cron: str) -> None:
+    with pytest.raises(ValueError, match="five fields"):
+        runs(cron, datetime(2026, 1, 1, tzinfo=UTC), 1)
