@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from training.checks import json_number
 
@@ -685,7 +685,7 @@ def _spearman(y: FloatArray, p: FloatArray, effective_rows: int) -> Metric:
     nan = float("nan")
     if len(y) < 3 or y.min() == y.max() or p.min() == p.max():
         return Metric(nan, nan, nan)
-    rho = float(np.corrcoef(rankdata(y), rankdata(p))[0, 1])
+    rho = float(np.corrcoef(pd.Series(y).rank(), pd.Series(p).rank())[0, 1])
     if effective_rows <= 3 or abs(rho) >= 1:
         return Metric(
             rho, -1.0 if effective_rows <= 3 else rho, 1.0 if effective_rows <= 3 else rho

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
 
 from training.checks import Check, Verdict, json_number, verdict_of
 from training.row_hash import hash_rows, hash_sets
@@ -436,7 +435,7 @@ def _rank_correlation(values: FloatArray, target: FloatArray) -> float:
     x, y = values[usable], target[usable]
     if len(x) < 3 or x.min() == x.max() or y.min() == y.max():
         return 0.0
-    return abs(float(np.corrcoef(rankdata(x), rankdata(y))[0, 1]))
+    return abs(float(np.corrcoef(pd.Series(x).rank(), pd.Series(y).rank())[0, 1]))
 
 
 def _percent(share: float) -> str:
