@@ -158,6 +158,7 @@ def read_log(
     stream: BinaryIO,
     *,
     now: datetime,
+    source: str | None = None,
     line: int = 1,
     offset: int = 0,
     chunk_lines: int = CHUNK_LINES,
@@ -173,6 +174,8 @@ def read_log(
     ----------
     stream : binary file, positioned at `offset`
     now : aware datetime; an event may lie at most CLOCK_SKEW after it
+    source : "real" or "synthetic", optional
+        Lines that say that they are of the other source are rejected.
     line, offset : number of the first line to read, from 1, and where it begins
     chunk_lines : lines of a chunk, blank ones included
 
@@ -181,7 +184,8 @@ def read_log(
     LogChunk; at least one, so that an empty log says that it is empty.
     """
     limits = (_milliseconds(EARLIEST), _milliseconds(now + CLOCK_SKEW))
-    chunk = _Chunk(limits)
+    code = 0 if source is None else _SOURCE_CODES[source]
+    chunk = _Chunk(limits, code)
     read = 0
     for raw, end in _lines(stream, offset):
         chunk.take(line, raw)
@@ -190,7 +194,7 @@ def read_log(
         read += 1
         if read == chunk_lines:
             yield chunk.finish(line, offset)
-            chunk = _Chunk(limits)
+            chunk = _Chunk(limits, code)
             read = 0
     if read or line == 1:
         yield chunk.finish(line, offset)
@@ -261,6 +265,7 @@ def excerpt_of(raw: bytes) -> str:
 @dataclass
 class _Chunk:
     limits: tuple[int, int]
+    source: int = 0
     lines: list[int] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
@@ -291,6 +296,12 @@ class _Chunk:
     def _take_event(self, line: int, text: bytes) -> None:
         plain = _read_plain(text, self.limits)
         event, codes, values, ids = plain or self._read_carefully(text)
+        if self.source and codes[3] and codes[3] != self.source:
+            raise _Refused(
+                "source_contradicts_import",
+                f"Expected {SOURCES[self.source - 1]} events; this line says that it is "
+                f"{SOURCES[codes[3] - 1]}. Import such events with --source {SOURCES[codes[3] - 1]}.",
+            )
         if ids[0] is not None:
             key = event_key(ids[0])
         else:
@@ -552,7 +563,10 @@ def _check(event: dict[str, Any], limits: tuple[int, int]) -> tuple[_Codes, _Ids
             raise _Refused(
                 "bad_id", f"Expected {name} of 1 to {MAX_ID_LENGTH} characters; got {len(value)}."
             )
-    codes = (match_type, outcome, preset, _SOURCE_CODES.get(source or "", 0), timestamp)
+    source_code = _SOURCE_CODES.get(source or "", 0)
+    if source and source.lower().startswith("synthetic"):
+        source_code = _SOURCE_CODES["synthetic"]  # "synthetic_v2" must not pass for real
+    codes = (match_type, outcome, preset, source_code, timestamp)
     return codes, ids
 
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 from matching.services.generation import discard_generation, generate
+from matching.services.imports import discard_import, import_logs
+from matching.services.stored_logs import StoredLog
 from project.jobs.kinds import job
 from project.jobs.runner import JobRun
 
@@ -16,3 +18,26 @@ from project.jobs.runner import JobRun
 def generate_events(run: JobRun) -> dict[str, Any]:
     """Generate one batch of synthetic events."""
     return generate(run, **run.arguments)
+
+
+def _check_import(arguments: dict[str, Any]) -> None:
+    """Raise ValueError for arguments that name no stored log."""
+    files = arguments.get("files")
+    if not isinstance(files, list) or not files:
+        raise ValueError("Expected files, a list of {sha256, name}; upload them first.")
+    for given in files:
+        if not isinstance(given, dict) or given.keys() != {"sha256", "name"}:
+            raise ValueError(f"Expected each file as {{sha256, name}}; got {given!r}.")
+        StoredLog(**given)
+
+
+@job(
+    "matching.import_events",
+    title="Import event logs",
+    permission="matching.import_events",
+    cleanup=discard_import,
+    check=_check_import,
+)
+def import_events(run: JobRun) -> dict[str, Any]:
+    """Import the stored logs, a batch each."""
+    return import_logs(run, **run.arguments)

@@ -1,0 +1,58 @@
+"""Exports batches of events as a log."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from rich.console import Console
+
+from matching.models import EventBatch
+from matching.services.exports import export_batches, write_log_file
+from project.command import SeedbedCommand, positive_int
+
+
+class Command(SeedbedCommand):
+    """`export_events --batch ID ... [--output F.jsonl[.gz]|-]`."""
+
+    help = (
+        "Write the events of complete batches in the event-log format, batch after batch; the "
+        "same bytes each time."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--batch", nargs="+", type=positive_int, required=True, metavar="ID")
+        parser.add_argument(
+            "--output",
+            default="-",
+            metavar="F.jsonl[.gz]",
+            help="file to write, packed when it ends in .gz; - for stdout (default)",
+        )
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        found = EventBatch.objects.in_bulk(options["batch"])
+        absent = [str(pk) for pk in options["batch"] if pk not in found]
+        if absent:
+            raise CommandError(
+                f"There is no batch {', '.join(absent)}; `manage.py status` shows the batches."
+            )
+        batches = [found[pk] for pk in options["batch"]]
+        output = options["output"]
+        if output == "-":
+            if options["json"]:
+                raise CommandError("--json and the events cannot both go to stdout; give --output.")
+            for block in export_batches(batches):
+                sys.stdout.buffer.write(block)
+            sys.stdout.buffer.flush()
+            return {}
+        try:
+            events = write_log_file(Path(output), batches)
+        except OSError as error:
+            raise CommandError(f"{output}: {error}") from error
+        return {"output": output, "batches": options["batch"], "events": events}
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        if result:
+            console.print(
+                f"{result['events']:,} events written to {result['output']}.", markup=False
+            )

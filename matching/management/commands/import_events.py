@@ -1,0 +1,104 @@
+"""Imports event logs; good lines land once, the others are kept with their reason."""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from rich.console import Console
+
+from matching.models import FeatureSet, Source
+from matching.services.imports import preview_log, summarise
+from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
+from project.command import EXIT_REFUSED
+from project.jobs.command import JobCommand
+
+
+class Command(JobCommand):
+    """`import_events FILE ... [--source real|synthetic] [--dry-run]`; `-` reads stdin."""
+
+    help = (
+        "Import event logs, one JSON object a line, packed with gzip or not. The same file or "
+        "event twice adds nothing. Lines that cannot be taken are kept with their reason; exit 2 "
+        "when no line could be taken."
+    )
+    kind = "matching.import_events"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", nargs="+", metavar="FILE", help="a log, or - for stdin")
+        parser.add_argument(
+            "--source",
+            choices=Source.labels,
+            help="what the events are; by default what the log says, else real",
+        )
+        parser.add_argument(
+            "--feature-set",
+            choices=FeatureSet.values,
+            default=FeatureSet.TIERED.value,
+            help="formulas that the logged features were made with (default tiered-1)",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would happen and add nothing"
+        )
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        if not options["dry_run"]:
+            return super().run(**options)
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            results = []
+            for file in options["file"]:
+                stored = self._store(file, folder)
+                results.append(
+                    preview_log(folder / stored.sha256, stored.name, source=options["source"])
+                )
+        return {"dry_run": True, **summarise(results)}
+
+    def job_arguments(self, **options: Any) -> dict[str, Any]:
+        return {
+            "files": [self._store(file).as_dict() for file in options["file"]],
+            "source": options["source"],
+            "feature_set": options["feature_set"],
+        }
+
+    def _store(self, file: str, folder: Path | None = None) -> StoredLog:
+        try:
+            if file == "-":
+                return store_log(sys.stdin.buffer, "stdin", folder=folder)
+            with Path(file).open("rb") as stream:
+                return store_log(stream, file, folder=folder)
+        except (LogUnreadable, OSError) as error:
+            raise CommandError(f"{file}: {error}") from error
+
+    def exit_code(self, result: dict[str, Any]) -> int:
+        """Return 2 when there were lines and none could be taken."""
+        nothing = result.get("found") and not result["new"] and not result["known"]
+        return EXIT_REFUSED if nothing else 0
+
+    def render_result(self, result: dict[str, Any], console: Console) -> None:
+        would = "would be " if result.get("dry_run") else ""
+        for one in result["files"]:
+            where = f"batch {one['batch']}, {one['source']}" if one["batch"] else one["source"]
+            console.print(
+                f"{one['file']} ({where}): {one['found']:,} events found, {one['new']:,} {would}new, "
+                f"{one['known']:,} already known, {one['rejected']:,} rejected.",
+                markup=False,
+            )
+            if one["is_known_file"]:
+                console.print(
+                    f"  This very file was imported before as batch {one['batch']}; nothing was added."
+                )
+            elif one["known"]:
+                batches = ", ".join(f"{n:,} in batch {pk}" for pk, n in one["known_in"].items())
+                console.print(f"  Already known: {batches or 'repeated within the file'}.")
+            for reason, count in one["rejected_by_reason"].items():
+                console.print(f"  {count:,} rejected, {reason}:", markup=False)
+                for example in one["examples"]:
+                    if example["reason"] == reason:
+                        console.print(
+                            f"    line {example['line']:,}: {example['message']}", markup=False
+                        )
+            if one["ignored"]:
+                names = ", ".join(f"{name} ({count:,})" for name, count in one["ignored"].items())
+                console.print(f"  Unknown names, ignored: {names}.", markup=False)
