@@ -45,14 +45,22 @@ def interval(metric: Mapping[str, Any] | None) -> str:
     return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
 
 
+def _cell(metric: Mapping[str, Any] | None) -> str:
+    """Write the interval below its figure: four columns fit a terminal of 80."""
+    return interval(metric).replace(" (", "\n(")
+
+
 def verdict(word: str) -> str:
     """Write a verdict in its colour."""
     return f"[{VERDICT_STYLES.get(word, 'default')}]{escape(word)}[/]"
 
 
 def print_checks(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
-    """Print metric, value, target, limit, verdict, and what to do where something is wrong."""
-    table = Table("Metric", "Value", "Target", "Limit", "Verdict", "What to do")
+    """Print metric, value, target, limit and verdict, then what to do where something is wrong."""
+    table = Table()
+    for title in ("Metric", "Value", "Target", "Limit", "Verdict"):
+        table.add_column(title, no_wrap=title != "Target")
+    remedies = []
     for check in checks:
         table.add_row(
             escape(str(check["name"])),
@@ -60,22 +68,29 @@ def print_checks(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
             escape(str(check.get("target", ""))),
             number(check["limit"]),
             verdict(str(check["verdict"])),
-            escape(str(check["remedy"])),
         )
+        if check["remedy"]:
+            word = verdict(str(check["verdict"]))
+            remedies.append(f"{word} [bold]{escape(str(check['name']))}[/]: {check['remedy']}")
     console.print(table)
+    for remedy in remedies:
+        console.print(remedy)
 
 
 def print_model(console: Console, model: Mapping[str, Any]) -> None:
     """Print a model's metrics beside its baselines and ceilings, and its gates."""
     metrics, baselines = model["metrics"], model["baselines"]
     names = [name for name in METRIC_TITLES if name in metrics["validation"]]
-    table = Table("Metric", "Train", "Validation", *(escape(name) for name in baselines))
+    table = Table()
+    table.add_column("Metric", no_wrap=True)
+    for title in ("train", "validation", *baselines):
+        table.add_column(escape(title.replace("_", " ").capitalize()))
     for name in names:
         table.add_row(
             METRIC_TITLES[name],
-            interval(metrics["train"].get(name)),
-            interval(metrics["validation"][name]),
-            *(interval((baseline or {}).get(name)) for baseline in baselines.values()),
+            _cell(metrics["train"].get(name)),
+            _cell(metrics["validation"][name]),
+            *(_cell((baseline or {}).get(name)) for baseline in baselines.values()),
         )
     console.print(table)
     print_ceilings(console, model)

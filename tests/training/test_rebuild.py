@@ -1,0 +1,106 @@
+"""The rebuild as one job, and the demo."""
+
+import stat
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+
+from matching.models import EventBatch, SeedUser
+from matching.services.people import seed_block
+from project.jobs.models import Job
+from project.refusal import Refusal
+from tests.factories import make_seed_user
+from tests.training.batches import claimed_run
+from tests.training.test_datasets import run_json
+from training.jobs.rebuild import rebuild
+from training.management.commands import demo
+from training.models import Dataset, ModelVersion, Promotion
+from training.services import registry
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def population(db, valkey):
+    seed_block(seed=7, block=0, count=120)
+
+
+def test_one_command_goes_from_users_to_scores_that_differ(population, capsys):
+    result = run_json(capsys, "rebuild", "--count", "400", "--now")
+    assert result["events"]["made"] == 400
+    assert result["sessions"]["created"] >= 120
+    assert result["promotion"]["version"] == 1
+    assert len({row["score"] for row in result["scores"]}) > 10
+    assert {row["served_by"] for row in result["scores"]} == {"model"}
+    job = Job.objects.get()
+    assert [stage["state"] for stage in job.stages] == ["done"] * len(job.stages)
+    assert {record["model"] for record in job.records} == {
+        "matching.eventbatch", "training.dataset", "training.modelversion",
+    }  # fmt: skip
+
+
+def test_resumed_rebuild_makes_nothing_twice(population):
+    run = claimed_run("training.rebuild")
+    first = rebuild(run, count=300)
+    assert rebuild(run, count=300) == first
+    for records in (EventBatch, Dataset, ModelVersion, Promotion):
+        assert records.objects.count() == 1
+
+
+def test_rebuild_without_users_is_refused_with_what_to_do(db, valkey, capsys):
+    said = run_json(capsys, "rebuild", "--now", code=2)
+    assert "seed_users" in said["refused"]["remedy"]
+    assert Job.objects.get().stages[-1]["name"] == "Check profiles"
+
+
+def test_rebuild_stops_at_the_first_refusal(population):
+    with pytest.raises(Refusal, match="distinct pairs"):
+        rebuild(claimed_run("training.rebuild"), count=900_000)
+    assert not EventBatch.objects.exists()
+
+
+def test_rebuild_names_incomplete_users_and_goes_on(population):
+    make_seed_user("seed_gap", age=None)
+    run = claimed_run("training.rebuild")
+    result = rebuild(run, count=300)
+    assert result["profiles"]["incomplete"] == 1
+    assert "seed_gap lacks age" in run.job.log_lines.get(level="warning").message
+
+
+def test_rebuild_whose_promotion_is_refused_keeps_the_champion(population, monkeypatch):
+    rebuild(claimed_run("training.rebuild"), count=300)
+
+    def refuse(*_, **__):
+        raise Refusal("significantly worse", remedy="keep the champion")
+
+    monkeypatch.setattr(registry, "promote", refuse)
+    with pytest.raises(Refusal, match="significantly worse"):
+        rebuild(claimed_run("training.rebuild"), count=300, seed=8)
+    assert ModelVersion.objects.champions().get().version == 1
+
+
+def test_demo_runs_twice_and_keeps_its_password(
+    db, valkey, settings, tmp_path, capsys, monkeypatch
+):
+    settings.VAR = tmp_path
+    monkeypatch.setattr(demo, "EVENTS", 400)
+    for version in (1, 2):
+        call_command("demo")
+        printed = capsys.readouterr().out
+        assert f"Champion: version {version}" in printed
+        assert "20 different scores" in printed
+        assert demo.ADDRESS in printed
+    password = (tmp_path / "demo_password").read_text().strip()
+    assert password in printed
+    assert stat.S_IMODE((tmp_path / "demo_password").stat().st_mode) == 0o600
+    assert User.objects.get(username="admin").check_password(password)
+    assert SeedUser.objects.count() >= demo.USERS
+
+
+def test_demo_leaves_the_account_of_somebody_else_alone(db, settings, tmp_path):
+    settings.VAR = tmp_path
+    User.objects.create_superuser("admin", password="somebody else's own")
+    (tmp_path / "demo_password").write_text("not theirs")
+    assert demo.make_admin()["password"] == ""
+    assert User.objects.get().check_password("somebody else's own")

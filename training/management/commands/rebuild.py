@@ -1,0 +1,55 @@
+"""From profiles to a champion whose scores vary, in one command."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from matching.models import Preset
+from matching.services.generation import MATCH_TYPES_ASKED
+from project.command import positive_int
+from project.jobs.command import JobCommand
+from training.management.kind_option import seed
+from training.management.tables import number, print_model
+
+
+class Command(JobCommand):
+    """Enqueue the job that checks, generates, builds, trains, gates, promotes and verifies."""
+
+    help = (
+        "Check profiles and sessions, generate events, build and analyse a dataset, train, gate, "
+        "promote and verify. Stops at the first refusal and says what to do (exit 2)."
+    )
+    kind = "training.rebuild"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--count", type=positive_int, default=1000, help="events (1000)")
+        parser.add_argument("--match-type", choices=list(MATCH_TYPES_ASKED), default="solo")
+        parser.add_argument("--preset", choices=Preset.labels, default=Preset.BALANCED.label)
+        parser.add_argument("--seed", type=seed, default=7)
+
+    def job_arguments(self, **options: Any) -> dict[str, Any]:
+        return {name: options[name] for name in ("count", "match_type", "preset", "seed")}
+
+    def render_result(self, result: dict[str, Any], console: Console) -> None:
+        profiles, events, dataset = result["profiles"], result["events"], result["dataset"]
+        console.print(
+            f"Profiles: {profiles['complete']:,} complete, {profiles['incomplete']:,} left out. "
+            f"Sessions: {result['sessions']['live']:,} live. Batch {events['batch']}: "
+            f"{events['made']:,} synthetic events. Dataset {dataset['version']}: "
+            f"{dataset['verdict']}, {dataset['train_rows']:,} training and "
+            f"{dataset['validation_rows']:,} validation rows."
+        )
+        print_model(console, result["model"])
+        table = Table("Left", "Right", "Score", "Rule score")
+        for row in result["scores"]:
+            table.add_row(
+                row["left"], row["right"], number(row["score"]), number(row["rule_score"])
+            )
+        console.print(table)
+        different = len({round(row["score"], 4) for row in result["scores"]})
+        console.print(
+            f"Champion: version {result['promotion']['version']} of {result['model']['kind']}. "
+            f"{len(result['scores'])} pairs, {different} different scores."
+        )
