@@ -1,7 +1,7 @@
 """What a dataset of match events must look like."""
 
 from matching.features import FEATURE_NAMES, GROUP_ONLY, TIERED_DEFAULT
-from training.quality import DISTINCT_DEFAULT, FeatureSpec, QualitySpec
+from training.quality import DISTINCT_DEFAULT, DISTINCT_REFUSE, FeatureSpec, QualitySpec
 
 MINIMUM_EVENTS = 100  # a fifth of fewer rows is too little to validate anything on
 # The features that broke most often, and the distinct values above which they are sound.
@@ -19,6 +19,9 @@ GROUP_COLUMNS = {
 TIERED_HALVES = frozenset(
     {"age_score", "lifestyle_score", "background_score", "group_diversity_score"}
 )
+# How many values the tiered formulas have at all. Fewer than that, or than the usual limit, is
+# refused; a formula is not refused for its own few tiers, only warned of.
+TIERED_LEVELS = {"personality_score": 3}
 ONLY_GROUPS = frozenset({"user_group"})
 ONLY_PAIRS = frozenset({"user_user"})
 
@@ -47,6 +50,9 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
             FeatureSpec(
                 name,
                 distinct_pass=DISTINCT_PASS.get(name, DISTINCT_DEFAULT),
+                distinct_refuse=(
+                    TIERED_LEVELS.get(name, DISTINCT_REFUSE) if is_tiered else DISTINCT_REFUSE
+                ),
                 applies_to=applies_to,
                 variety_remedy=_variety_remedy(name, is_tiered),
                 half_is_legitimate=is_tiered and name in TIERED_HALVES,

@@ -11,10 +11,12 @@ from django.db import connection
 from django.utils import timezone
 
 from matching.features import FEATURE_NAMES, Travellers, Vocabulary, compute_features
+from matching.generation import Generation
 from matching.models import EventBatch, FeatureSet, MatchEvent, MatchType, Source
 from matching.outcomes import draw_outcomes, personal_effects
 from matching.pairing import find_candidates, sample_pairs
 from matching.population import draw_travellers
+from matching.services.generation import as_rows
 from project.bulk import copy_rows
 from project.jobs.models import Job
 from project.jobs.runner import JobRun
@@ -55,6 +57,28 @@ def draw_events(count: int, *, seed: int = 1, users: int = 400) -> pd.DataFrame:
         true_probability=outcomes.true_probability,
         feature_probability=outcomes.feature_probability,
     )
+
+
+def make_generated_batch(generation: Generation) -> EventBatch:
+    """Write the whole batch of a generation, as its job would."""
+    specification = generation.specification
+    batch = EventBatch.objects.create(
+        uid=generation.uid,
+        origin=EventBatch.Origin.GENERATED,
+        source=Source.SYNTHETIC,
+        state=EventBatch.State.COMPLETE,
+        feature_set=specification.feature_set,
+        parameters=specification.as_dict(),
+        seed=specification.seed,
+        asked=specification.count,
+        made=specification.count,
+        population=generation.population.to_parquet(),
+        completed_at=timezone.now(),
+    )
+    for number in range(generation.chunk_count):
+        rows = as_rows(generation.make_chunk(number), batch)
+        copy_rows(connection, MatchEvent._meta.db_table, rows)
+    return batch
 
 
 def make_batch(

@@ -3,6 +3,8 @@
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -11,10 +13,19 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
+from matching.features import FEATURE_NAMES
+from matching.generation import Generation, Population, Specification
 from matching.models import EventBatch, FeatureSet, Source
+from matching.population import draw_travellers
 from project.artifacts import folder_path
 from project.refusal import Refusal
-from tests.training.batches import draw_events, make_batch, make_dataset, make_good_batch
+from tests.training.batches import (
+    draw_events,
+    make_batch,
+    make_dataset,
+    make_generated_batch,
+    make_good_batch,
+)
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import Dataset
 from training.services.datasets import prepare_dataset, read_part, write_dataset
@@ -119,6 +130,25 @@ def test_logged_features_are_kept_and_never_mixed_with_others():
         KIND.load(Recipe(batches=(log.pk,), feature_set="smooth-1"))
     with pytest.raises(Refusal, match="keep the features that were logged"):
         KIND.load(Recipe(batches=(log.pk, make_good_batch(300).pk)))
+
+
+@pytest.mark.parametrize(("stored", "asked"), [("smooth-1", "tiered-1"), ("tiered-1", "smooth-1")])
+def test_generated_rows_are_computed_anew_for_another_feature_set(stored, asked):
+    users, groups = draw_travellers(300, seed=7, today=date(2026, 3, 1), group_count=60)
+    population = Population(
+        users.assign(user_id=np.arange(len(users)) + 1),
+        groups.assign(group_id=np.arange(len(groups)) + 1),
+    )
+    recipe = Specification(
+        200, ("user_user", "user_group"), "balanced", 3, stored, False, date(2026, 3, 1)
+    )
+    batch = make_generated_batch(Generation(recipe, population))
+    wanted = Generation(replace(recipe, feature_set=asked), population)
+    chunks = [wanted.make_chunk(n) for n in range(wanted.chunk_count)]
+    expected = np.concatenate([np.column_stack([c[n] for n in FEATURE_NAMES]) for c in chunks])
+    loaded = KIND.load(Recipe(batches=(batch.pk,), feature_set=asked))
+    assert loaded.recipe.feature_set == asked
+    np.testing.assert_array_equal(loaded.frame[list(FEATURE_NAMES)].to_numpy(), expected)
 
 
 def test_missing_inputs_of_tiered_rows_count_as_defaulted():

@@ -35,6 +35,18 @@ def test_neutral_personality_of_tiered_groups_is_not_judged():
     assert report_quality(frame, match_quality_spec("smooth-1")).verdict == "refuse"
 
 
+@pytest.mark.parametrize(
+    ("tiers", "verdict"), [((0.4, 0.7, 1.0), "warn"), ((0.4, 0.7), "refuse"), ((0.7,), "refuse")]
+)
+def test_tiers_are_not_refused_for_being_few_but_for_being_fewer_than_there_are(tiers, verdict):
+    personality = np.random.default_rng(1).choice(tiers, 300)
+    report = report_quality(
+        make_events().assign(personality_score=personality), match_quality_spec("tiered-1")
+    )
+    assert verdicts(report)["distinct:personality_score"] == verdict
+    assert report.verdict == verdict
+
+
 def test_log_of_half_copies_and_defaults_is_refused_with_both_reasons():
     frame = pd.concat([make_events(114), make_events(114), make_events(4)], ignore_index=True)
     frame.loc[frame.index % 3 == 0, ["interest_score", "age_score"]] = 0.5

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from matching.features import FEATURE_NAMES, GROUP_ONLY, TIERED_DEFAULT, rule_score
+from matching.generation import Population, recompute_features
 from matching.models import EventBatch, FeatureSet, Source
 from project.refusal import Refusal
 from training.frames import load_match_events
@@ -24,6 +25,9 @@ def load(recipe: Recipe) -> LoadedRows:
     batches = choose_batches(recipe)
     feature_set = _choose_feature_set(recipe.feature_set, batches)
     frame = load_match_events(batches)
+    for batch in batches:
+        if batch.feature_set != feature_set:
+            _compute_anew(frame, batch, feature_set)
     frame, defaulted = _with_defaults(frame, batches, feature_set)
     source = _source_of(batches)
     return LoadedRows(
@@ -114,6 +118,27 @@ def _choose_feature_set(asked: str, batches: Sequence[EventBatch]) -> str:
             remedy="Choose the feature set of the log, or batches that share one feature set.",
         )
     return wanted
+
+
+def _compute_anew(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> None:
+    """Replace the features of a generated batch by another set, from its own population."""
+    rows = np.flatnonzero(frame["batch_id"].to_numpy() == batch.pk)
+    partner = frame["partner_id"].to_numpy()[rows]
+    events = pd.DataFrame(
+        {
+            "match_type": frame["match_type"].to_numpy()[rows],
+            "user_id": frame["user_id"].to_numpy()[rows],
+            "target_id": partner,
+            "group_id": -partner - 1,
+        }
+    )
+    population = Population.from_parquet(bytes(batch.population or b""))
+    block = recompute_features(events, population, feature_set)
+    values = np.where(block.missing, np.float32(np.nan), block.values)
+    for place, name in enumerate(FEATURE_NAMES):
+        column = frame[name].to_numpy(copy=True)
+        column[rows] = values[:, place]
+        frame[name] = column
 
 
 def _with_defaults(
