@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feedback.tables import METRICS, Column, TableSpec
+from feedback.tables import ID_CHARACTERS, METRICS, Column, TableSpec
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -24,7 +24,6 @@ Row = dict[str, Any]
 MAX_ROW_BYTES = 65_536  # of a row as JSON; a longer one is refused before it is read
 EARLIEST = np.datetime64("2000-01-01", "us")  # before that, 1970 above all, a clock was not set
 FUTURE_TOLERANCE = np.timedelta64(10, "m")  # clocks of two machines may differ by so much
-SHOWN_CHARACTERS = 2_000  # of a text in a refused row
 HAS_ZONE = r"(?i)\d{2}:\d{2}.*(z|[+-]\d{2}(:?\d{2})?)$"
 LONG_YEAR = r"^[+-]?\d{5,}-"
 RESPONSE_KEYS = ("response_id", "responseId")  # in metadata, where the table has no such column
@@ -60,7 +59,7 @@ class RejectedRow:
     ----------
     uid : 16 bytes that identify the row among all refused ones.
     detail : what was expected and what came, in a sentence.
-    payload : the row as it came, with long texts cut.
+    payload : the row as it came; NUL replaced, a row that is too long by its size.
     number : position of the row in what was parsed.
     """
 
@@ -414,7 +413,7 @@ class _Parser:
                     reason=reason,
                     detail=_detail(reason, column, value),
                     external_id=_cut(self.columns["external_id"][number], 200),
-                    payload=_shown(row or self.raw[number].decode("utf-8", "replace")),
+                    payload=_payload(reason, row, self.raw[number]),
                     number=number,
                 )
             )
@@ -517,14 +516,21 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _shown(value: Any, depth: int = 0) -> Any:
-    """Return a row as it may be kept: long texts cut, NUL replaced, depth and width bounded."""
+def _payload(reason: str, row: Row, raw: bytes) -> Any:
+    if not row:
+        return _shown(raw.decode("utf-8", "replace"))
+    if reason == "oversized_row":
+        kept = {key: _cut(str(value), ID_CHARACTERS) for key, value in list(row.items())[:20]}
+        return {**kept, OVERSIZED_KEY: row.get(OVERSIZED_KEY, len(raw))}
+    return _shown(row)
+
+
+def _shown(value: Any) -> Any:
+    """Return a row as it can be kept: JSON in the database knows no NUL."""
     if isinstance(value, str):
-        return _cut(value, SHOWN_CHARACTERS)
-    if isinstance(value, dict | list) and depth > 4:
-        return "…"
+        return value[:MAX_ROW_BYTES].replace("\0", "�")
     if isinstance(value, dict):
-        return {_cut(key, 200): _shown(one, depth + 1) for key, one in list(value.items())[:100]}
+        return {key.replace("\0", "�"): _shown(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_shown(one, depth + 1) for one in value[:100]]
+        return [_shown(one) for one in value]
     return value

@@ -146,13 +146,15 @@ class RejectedRecord(models.Model):
 
     row_uid = models.UUIDField(unique=True, editable=False)
     source = models.ForeignKey(FeedbackSource, on_delete=models.PROTECT, related_name="+")
-    run = models.ForeignKey(CollectionRun, on_delete=models.DO_NOTHING, db_constraint=False)
+    run = models.ForeignKey(
+        CollectionRun, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
     table = models.CharField(max_length=16, choices=Table)
     reason = models.CharField(max_length=40, db_index=True)
     detail = models.CharField(max_length=500, help_text="What was expected and what came.")
     external_id = models.CharField("id at the source", max_length=200, blank=True)
     line_number = models.PositiveBigIntegerField(null=True, blank=True)
-    payload = models.JSONField(help_text="The row as it came; long texts are cut.")
+    payload = models.JSONField(help_text="The row as it came.")
     correction = models.JSONField(
         default=dict,
         blank=True,

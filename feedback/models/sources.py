@@ -216,6 +216,9 @@ class CollectionRun(models.Model):
     )
     state = models.CharField(max_length=11, choices=State, default=State.RUNNING)
     file_name = models.CharField(max_length=255, blank=True)
+    columns = models.JSONField(
+        default=dict, help_text="Known column to the one it was read from in this run."
+    )
     window_start = models.DateTimeField(null=True, help_text="Rows from then on were read.")
     window_end = models.DateTimeField(null=True, help_text="Rows up to then were read.")
     row_limit = models.PositiveBigIntegerField(null=True, help_text="Most rows to go forward.")

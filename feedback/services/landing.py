@@ -56,7 +56,6 @@ class Landing:
     cursor : the lock of the table; moved to the last row of each chunk where rows come in order.
     latest : the cursor never goes beyond this, so that rows dated ahead cannot hide later ones.
     may_move_time : whether a known row may come with another time of creation.
-    line_numbers : whether the position of a row means something to people.
     """
 
     run: CollectionRun
@@ -67,12 +66,15 @@ class Landing:
     moves_cursor: bool = False
     latest: datetime | None = None
     may_move_time: bool = False
-    has_line_numbers: bool = False
 
     def land(
-        self, raw: Sequence[bytes], *, rows: Sequence[Any] | None = None, first_line: int = 1
+        self,
+        raw: Sequence[bytes],
+        *,
+        rows: Sequence[Any] | None = None,
+        lines: Sequence[int] | None = None,
     ) -> None:
-        """Land one chunk."""
+        """Land one chunk; `rows` are the same rows decoded, `lines` where they stand in a file."""
         if not raw:
             return
         now = np.datetime64(self.now.astimezone(UTC).replace(tzinfo=None), "us")
@@ -82,7 +84,7 @@ class Landing:
             self.cursor = CollectionCursor.objects.select_for_update().get(pk=self.cursor.pk)
             new, changed, repeated = self._write(parsed, raw)
             rejected = [*parsed.rejected, *repeated]
-            self._write_rejected(rejected, first_line)
+            self._write_rejected(rejected, lines)
             self._count(parsed, new, changed, rejected)
             self._move_cursor(parsed, raw[-1])
 
@@ -152,7 +154,7 @@ class Landing:
             if uid.tobytes() in stored
         ]
 
-    def _write_rejected(self, rejected: list[RejectedRow], first_line: int) -> None:
+    def _write_rejected(self, rejected: list[RejectedRow], lines: Sequence[int] | None) -> None:
         now = timezone.now()
         RejectedRecord.objects.bulk_create(
             [
@@ -164,7 +166,7 @@ class Landing:
                     reason=row.reason,
                     detail=row.detail[:500],
                     external_id=row.external_id,
-                    line_number=first_line + row.number if self.has_line_numbers else None,
+                    line_number=lines[row.number] if lines else None,
                     payload=row.payload,
                     first_seen_at=now,
                     last_seen_at=now,
@@ -201,6 +203,7 @@ class Landing:
             known=F("known") + known,
             missing=run.missing,
             reasons=run.reasons,
+            columns=self.form.columns,
         )
 
     def _move_cursor(self, parsed: ParsedRows, last: bytes) -> None:

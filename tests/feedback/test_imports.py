@@ -1,0 +1,169 @@
+"""Files and generated feedback land once; refused rows can be tried again."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from feedback.models import (
+    ABTestResult,
+    CollectionRun,
+    Explanation,
+    FeedbackSource,
+    QualityFeedback,
+    RejectedRecord,
+)
+from feedback.services import collect
+from feedback.services.imports import fill_synthetic, retry_rejected
+from feedback.synthetic import QUALITY_WEIGHTS, generate_feedback, true_quality
+from feedback.tables import QUALITY_METRICS
+from tests.feedback.conftest import QUALITY
+from tests.feedback.test_commands import run
+
+NOW = np.datetime64("2026-06-01T00:00:00", "us")
+
+
+def import_text(tmp_path, text, *arguments, name="rows.csv", table="quality_feedback"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return run("import_feedback", str(path), "--table", table, "--now", *arguments)
+
+
+def test_csv_with_other_column_names_lands(tmp_path, db):
+    text = "\ufeffid,stars,created_at,Lieblingsfarbe\n1,0.5,2026-05-01T00:00Z,grün\n2,,2026-05-01T00:00Z,\n"
+    code, result = import_text(tmp_path, text, "--column", "quality_rating=stars")
+    assert code == 0
+    assert (result["new"], result["reasons"]) == (1, {"target_missing": 1})
+    assert QualityFeedback.objects.get().extra == {"Lieblingsfarbe": "grün"}
+    assert result["errors"][0]["line"] == 3
+
+
+def test_csv_lines_that_do_not_fit_are_named(tmp_path, db):
+    text = (
+        b"id,quality_rating,created_at\n1,0.5\n2,0.5,2026-05-01T00:00Z\n3,\xff,2026-05-01T00:00Z\n"
+    )
+    _, result = import_text(tmp_path, text)
+    assert result["new"] == 1
+    assert [(one["line"], one["reason"]) for one in result["errors"]] == [
+        (2, "unreadable"),
+        (4, "unreadable"),
+    ]
+
+
+def test_a_json_list_lands_and_a_packed_file_adds_nothing_new(tmp_path, db):
+    rows = [
+        {
+            "id": n,
+            "quality_score": 0.5,
+            "created_at": "2026-05-01T00:00Z",
+            "metadata": {"security": n},
+        }
+        for n in range(5)
+    ]
+    _, result = import_text(tmp_path, json.dumps(rows), name="rows.json", table="explanations")
+    assert result["new"] == 5
+    packed = gzip.compress("\n".join(map(json.dumps, rows)).encode())
+    _, result = import_text(tmp_path, packed, name="rows.jsonl.gz", table="explanations")
+    assert (result["new"], result["known"]) == (0, 5)
+    assert set(Explanation.objects.values_list("security", flat=True)) == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("rows.xlsx", "x", ".csv"),
+        ("rows.csv", "", "empty"),
+        ("rows.csv", "id,created_at\n1,2026-05-01T00:00Z\n", "quality_rating"),
+        ("rows.csv", "id,id\n1,2\n", "same name"),
+        ("rows.json", "{}", "list"),
+        ("rows.json", "[", "no JSON"),
+        ("rows.jsonl.gz", "not packed", "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_the_remedy(tmp_path, db, name, text, says):
+    code, result = import_text(tmp_path, text, name=name)
+    assert code == 2
+    assert says in result["refused"]["message"]
+    assert not CollectionRun.objects.exists()
+
+
+def test_a_line_without_end_is_refused_by_its_size(tmp_path, db):
+    good = '{"id": 1, "quality_rating": 1, "created_at": "2026-05-01T00:00Z"}'
+    text = f"{good}\n{'x' * 300_000}\n{good.replace('1,', '2,', 1)}\n"
+    _, result = import_text(tmp_path, text, name="rows.jsonl")
+    assert result["new"] == 2
+    assert result["errors"][0]["reason"] == "oversized_row"
+    assert "300,001 bytes" in result["errors"][0]["detail"]
+
+
+def test_the_generator_stands_in_only_while_there_is_no_source(db):
+    code, result = run("collect_feedback", "--now")
+    assert code == 0
+    assert result["synthetic"]
+    assert FeedbackSource.objects.get().is_synthetic
+    count = QualityFeedback.objects.synthetic().count()
+    assert count == result["sources"][0]["tables"][1]["new"] > 1000
+    run("collect_feedback", "--now")
+    assert QualityFeedback.objects.count() == count
+    FeedbackSource.objects.create(name="files", kind="file")
+    assert not run("collect_feedback", "--now")[1]["synthetic"]
+
+
+def test_generated_rows_keep_their_true_means_and_the_same_seed_adds_nothing(db):
+    runs = fill_synthetic(count=500, seed=3)
+    assert all(one.rejected == 0 for one in runs)
+    assert [one.new for one in fill_synthetic(count=500, seed=3)] == [0, 0, 0]
+    for model, target in ((Explanation, "quality_score"), (ABTestResult, "actual")):
+        rows = model.objects.values_list(target, "extra")
+        values = np.array([(value, extra["true_mean"]) for value, extra in rows])
+        assert np.corrcoef(values.T)[0, 1] > 0.3
+        assert abs((values[:, 0] - values[:, 1]).mean()) < 0.02
+
+
+def test_the_true_quality_is_the_weighted_sum_of_the_metrics():
+    metrics = {name: np.full(1, 100.0) for name in QUALITY_METRICS}
+    assert true_quality(metrics) == pytest.approx([95.0])  # complexity counts the other way
+    assert sum(QUALITY_WEIGHTS.values()) == pytest.approx(1.0)
+    assert true_quality({**metrics, "complexity": np.zeros(1)}) == pytest.approx([100.0])
+
+
+def test_the_same_seed_generates_the_same_rows():
+    first, second = (
+        generate_feedback(np.random.default_rng(5), 50, seed=5, end=NOW)["ab_testing"]
+        for _ in range(2)
+    )
+    assert first.equals(second)
+    assert (first["user_rating"].between(0, 1)).all()
+
+
+def test_a_refused_row_lands_after_it_was_fixed_at_its_source(customer, source):
+    customer.execute(
+        f"INSERT INTO {QUALITY} (id, quality_rating, created_at) SELECT md5(n::text)::uuid, 7, "
+        "now() - interval '9 days' FROM generate_series(1, 3) n"
+    )
+    assert collect(source)[0].rejected == 3
+    rejected = list(RejectedRecord.objects.open())
+    assert retry_rejected(rejected) == {"tried": 3, "landed": 0}
+    customer.execute(f"UPDATE {QUALITY} SET quality_rating = .7 WHERE id <> md5('1')::uuid")
+    assert retry_rejected(rejected) == {"tried": 3, "landed": 2}
+    assert RejectedRecord.objects.open().count() == 1
+    assert QualityFeedback.objects.count() == 2
+
+
+def test_a_refused_row_of_a_file_lands_with_its_correction(tmp_path, db):
+    text = "id,stars,created_at\n1,7,2026-05-01T00:00Z\n2,8,2026-05-01T00:00Z\n"
+    import_text(tmp_path, text, "--column", "quality_rating=stars")
+    record = RejectedRecord.objects.get(external_id="1")
+    record.correction = {"stars": 0.7}
+    record.save()
+    assert retry_rejected(list(RejectedRecord.objects.open())) == {"tried": 2, "landed": 1}
+    assert QualityFeedback.objects.get().csat == 0.7
+    assert RejectedRecord.objects.open().get().external_id == "2"
+
+
+def test_an_unreadable_row_is_not_tried_as_something_else(tmp_path, db):
+    good = '{"id": 1, "quality_rating": 1, "created_at": "2026-05-01T00:00Z"}\n'
+    import_text(tmp_path, good + "{broken\n", name="rows.jsonl")
+    assert retry_rejected(list(RejectedRecord.objects.open())) == {"tried": 1, "landed": 0}
+    assert RejectedRecord.objects.open().count() == 1
