@@ -1,0 +1,292 @@
+"""Seeding, importing, completing and checking users."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from matching.models import PROFILE_FIELDS, SeedUser, Source, TravelGroup
+from matching.population import ARCHETYPES
+from matching.profiles import clean_profile
+from matching.services import named, people
+from matching.vocabulary import personality_of
+from project.jobs.models import Job
+from project.jobs.runner import run_job
+from project.jobs.services import enqueue
+from tests.factories import make_seed_user
+from tests.matching.commands import run_command, show_command
+
+pytestmark = pytest.mark.django_db
+
+NAMES = [
+    "seed_budget_traveler_001",
+    "seed_luxury_traveler_002",
+    "seed_solo_introvert_003",
+    "seed_extrovert_group_004",
+    "seed_short_trip_005",
+    "seed_long_trip_006",
+]
+
+
+def test_named_users_are_complete_and_match_their_names() -> None:
+    users = {user["external_id"]: user for user in named.users()}
+    assert list(users) == NAMES
+    for user in users.values():
+        assert all(user[field] not in (None, "", []) for field in PROFILE_FIELDS)
+        assert user["archetype"] in {kind.name for kind in ARCHETYPES}
+    assert users["seed_solo_introvert_003"]["personality"] == "introvert"
+    assert users["seed_extrovert_group_004"]["personality"] == "extrovert"
+    trips = named.trips()
+    assert trips["seed_short_trip_005"].days <= 4
+    assert trips["seed_long_trip_006"].days >= 30
+    assert trips["seed_budget_traveler_001"].budget < trips["seed_luxury_traveler_002"].budget / 5
+    assert len(named.groups()) == 4
+    for group in named.groups():
+        assert set(group["members"]) <= set(NAMES)
+        assert len(group["members"]) >= 2
+
+
+def test_broken_fixture_is_named_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "named_users.json"
+    entries = json.loads(named.USERS_FILE.read_text(encoding="utf-8"))
+    entries[0]["age"] = 7
+    broken.write_text(json.dumps(entries))
+    monkeypatch.setattr(named, "USERS_FILE", broken)
+    named.users.cache_clear()
+    try:
+        with pytest.raises(named.InvalidFixture, match=r"seed_budget_traveler_001, age: Expected"):
+            named.users()
+    finally:
+        named.users.cache_clear()
+
+
+def test_seeding_twice_adds_nothing_and_says_so() -> None:
+    code, first = run_command("seed_users", "--now", "--count", "40", "--seed", "3")
+    assert (code, first["users_added"], first["groups_added"]) == (0, 46, 9)
+    _, second = run_command("seed_users", "--now", "--count", "40", "--seed", "3")
+    assert (second["users_added"], second["users_kept"]) == (0, 46)
+    assert (second["groups_added"], second["groups_kept"]) == (0, 9)
+    assert SeedUser.objects.count() == 46
+    assert "Added nothing" in show_command("seed_users", "--now", "--count", "40", "--seed", "3")
+
+
+def test_a_larger_count_adds_only_the_rest_and_another_seed_adds_others() -> None:
+    run_command("seed_users", "--now", "--count", "10")
+    before = set(SeedUser.objects.values_list("external_id", "age"))
+    _, result = run_command("seed_users", "--now", "--count", "25")
+    assert (result["users_added"], result["users_kept"]) == (15, 16)
+    assert before <= set(SeedUser.objects.values_list("external_id", "age"))
+    _, result = run_command("seed_users", "--now", "--count", "10", "--seed", "8")
+    assert result["users_added"] == 10
+
+
+def test_seeding_leaves_edits_of_people_alone() -> None:
+    run_command("seed_users", "--now", "--count", "0")
+    SeedUser.objects.filter(external_id=NAMES[0]).update(age=99)
+    TravelGroup.objects.get(external_id="group_museum_weekend_003").members.clear()
+    run_command("seed_users", "--now", "--count", "0")
+    assert SeedUser.objects.get(external_id=NAMES[0]).age == 99
+    assert not TravelGroup.objects.get(external_id="group_museum_weekend_003").members.exists()
+
+
+def test_drawn_users_are_complete_valid_synthetic_and_have_a_history() -> None:
+    run_command("seed_users", "--now", "--count", "60")
+    assert not SeedUser.objects.incomplete().exists()
+    assert set(SeedUser.objects.values_list("source", flat=True)) == {Source.SYNTHETIC}
+    for user in SeedUser.objects.all():
+        assert clean_profile({name: getattr(user, name) for name in PROFILE_FIELDS})[1] == {}
+    assert SeedUser.history.count() == SeedUser.objects.count()
+    group = TravelGroup.objects.exclude(name="").order_by("-external_id").first()
+    assert group is not None
+    remembered = group.history.first().members.values_list("seeduser_id", flat=True)
+    assert set(remembered) == set(group.members.values_list("pk", flat=True))
+
+
+def test_block_after_block_is_made_and_a_retry_goes_on_after_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(people, "BLOCK", 10)
+    job = enqueue("matching.seed_users", ring_bell=False, count=25, seed=1)
+    whole = people.seed_block
+
+    def breaks(*, seed: int, block: int, count: int) -> dict[str, Any]:
+        if block == 2:
+            raise RuntimeError("power cut")
+        return whole(seed=seed, block=block, count=count)
+
+    monkeypatch.setattr(people, "seed_block", breaks)
+    with pytest.raises(RuntimeError, match="power cut"):
+        run_job(str(job.pk))
+    assert SeedUser.objects.exclude(external_id__in=NAMES).count() == 20
+    monkeypatch.setattr(people, "seed_block", whole)
+    Job.objects.filter(pk=job.pk).update(state=Job.State.QUEUED, lease_until=None)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.result["users_added"]) == (Job.State.SUCCEEDED, 31)
+    assert SeedUser.objects.count() == 31
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--count", "-1"], ["--count", "x"], ["--seed", "-1"], ["--file", "a.json", "--complete"]],
+)
+def test_unusable_arguments_end_with_1(arguments: list[str]) -> None:
+    code, _ = run_command("seed_users", "--now", *arguments)
+    assert code == 1
+
+
+def write_csv(folder: Path, *lines: str) -> Path:
+    file = folder / "people.csv"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+def test_import_lands_good_rows_and_names_bad_ones_by_line_and_field(tmp_path: Path) -> None:
+    file = write_csv(
+        tmp_path,
+        "external_id,age,interests,personality",
+        "good,30,food|wine,introvert",
+        "young,12,food,",
+        "odd id,30,food,",
+        "good,31,food,",
+        "words,30,hikin,",
+    )
+    code, result = run_command("seed_users", "--now", "--file", str(file))
+    assert code == 2
+    assert (result["added"], result["rows_refused"], result["rows"]) == (1, 4, 5)
+    named_errors = [(e["line"], e["field"]) for e in result["errors"]]
+    assert named_errors == [(3, "age"), (4, "external_id"), (5, "external_id"), (6, "interests")]
+    assert "good stands on line 2 already" in result["errors"][2]["message"]
+    user = SeedUser.objects.get(external_id="good")
+    assert (user.source, user.interests) == (Source.REAL, ["food", "wine"])
+    assert personality_of(user.extraversion or 0.0) == "introvert"
+    assert "line" in show_command("seed_users", "--now", "--file", str(file))
+
+
+def test_importing_a_file_twice_changes_nothing(tmp_path: Path) -> None:
+    file = write_csv(tmp_path, "external_id,age", "a,30", "b,31")
+    assert run_command("seed_users", "--now", "--file", str(file))[1]["added"] == 2
+    code, result = run_command("seed_users", "--now", "--file", str(file))
+    assert (code, result["added"], result["updated"], result["unchanged"]) == (0, 0, 0, 2)
+    assert SeedUser.history.count() == 2
+
+
+def test_import_updates_given_fields_keeps_the_rest_and_its_history(tmp_path: Path) -> None:
+    user = make_seed_user("known", age=30, personality="extrovert", extraversion=0.9)
+    file = tmp_path / "people.json"
+    file.write_text(json.dumps([{"external_id": "known", "age": "", "personality": "introvert"}]))
+    assert run_command("seed_users", "--now", "--file", str(file))[1]["updated"] == 1
+    user.refresh_from_db()
+    assert (user.age, user.personality) == (30, "introvert")
+    assert personality_of(user.extraversion or 1.0) == "introvert"
+    assert user.history.first().history_change_reason == "Imported from a file"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.json", b'[{"external_id": "a"},', "Line 1: the JSON is broken"),
+        ("a.csv", b"external_id\n\xff\n", "expected UTF-8"),
+        ("a.csv", b"external_id,colour\na,red\n", "no column 'colour'"),
+        ("a.csv", b"external_id\n", "at least one profile"),
+        ("a.txt", b"external_id\na\n", ".json or .csv"),
+    ],
+)
+def test_unusable_file_ends_with_1_and_lands_nothing(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    code, message = run_command("seed_users", "--now", "--file", str(file))
+    assert code == 1
+    assert words in message
+    assert not SeedUser.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_missing_file_ends_with_1(tmp_path: Path) -> None:
+    code, message = run_command("seed_users", "--now", "--file", str(tmp_path / "no.csv"))
+    assert (code, "No such file" in message) == (1, True)
+
+
+def test_file_changed_after_it_was_asked_for_is_refused(tmp_path: Path) -> None:
+    file = write_csv(tmp_path, "external_id", "a")
+    job = enqueue("matching.import_users", ring_bell=False, file=str(file), sha256="0" * 64)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == Job.State.REFUSED
+    assert "has changed" in job.error
+
+
+def test_completing_fills_only_what_is_missing_and_names_it() -> None:
+    user = make_seed_user(
+        "lacks", archetype="luxury_traveler", age=None, interests=[], home_lat=None, home_lon=None
+    )
+    whole = make_seed_user("whole")
+    code, result = run_command("seed_users", "--now", "--complete")
+    assert (code, result["completed"]) == (0, 1)
+    filled = result["users"][0]["filled"]
+    assert set(filled) == {"age", "interests", "home_lat", "home_lon"}
+    assert result["fields"] == {"age": 1, "interests": 1, "home_lat": 1, "home_lon": 1}
+    user.refresh_from_db()
+    assert user.completeness == 1.0
+    assert (user.age, user.interests) == (filled["age"], filled["interests"])
+    assert (user.nationality, user.personality) == ("german", "extrovert")
+    assert user.history.first().history_change_reason == (
+        "Filled in: age, interests, home_lat, home_lon"
+    )
+    assert whole.history.count() == 1
+    assert "Every profile is complete" in show_command("seed_users", "--now", "--complete")
+
+
+@pytest.mark.parametrize("label", ["introvert", "ambivert", "extrovert"])
+def test_completed_extraversion_agrees_with_the_label(label: str) -> None:
+    user = make_seed_user(personality=label, extraversion=None)
+    people.complete_profiles([user.pk], seed=1)
+    user.refresh_from_db()
+    assert personality_of(user.extraversion or 0.0) == label
+
+
+def test_empty_profile_of_an_unknown_archetype_is_completed_the_same_each_time() -> None:
+    empty: dict[str, Any] = {
+        name: [] if name in ("interests", "languages") else "" for name in PROFILE_FIELDS
+    }
+    empty |= dict.fromkeys(("age", "extraversion", "home_lat", "home_lon"))
+    user = make_seed_user("blank", home_city="", **empty)
+    assert user.completeness == 0.0
+    first = people.complete_profiles([user.pk], seed=4)["users"][0]["filled"]
+    assert set(first) >= set(PROFILE_FIELDS)
+    SeedUser.objects.filter(pk=user.pk).update(**empty, home_city="")
+    assert people.complete_profiles([user.pk], seed=4)["users"][0]["filled"] == first
+    user.refresh_from_db()
+    assert clean_profile({name: getattr(user, name) for name in PROFILE_FIELDS})[1] == {}
+
+
+def test_check_profiles_finds_what_is_missing_and_ends_with_2() -> None:
+    make_seed_user("lacks", age=None, interests=[])
+    make_seed_user("whole")
+    code, report = run_command("check_profiles")
+    assert (code, report["incomplete"], report["complete"]) == (2, 1, 1)
+    assert report["profiles"][0]["external_id"] == "lacks"
+    assert report["profiles"][0]["missing"] == ["age", "interests"]
+    assert report["missing"] == {"age": 1, "interests": 1}
+    shown = show_command("check_profiles")
+    assert "11 of 13" in shown
+    assert "age, interests" in shown
+
+
+def test_check_profiles_passes_complete_users_and_refuses_unknown_ones() -> None:
+    make_seed_user("whole")
+    make_seed_user("lacks", age=None)
+    assert run_command("check_profiles", "whole")[0] == 0
+    code, report = run_command("check_profiles", "whole", "whol")
+    assert code == 2
+    assert report["unknown"] == [{"external_id": "whol", "close": ["whole"]}]
+
+
+def test_check_profiles_of_nobody_says_what_to_do() -> None:
+    code, report = run_command("check_profiles")
+    assert (code, "seed_users" in report["remedy"]) == (2, True)

@@ -1,0 +1,162 @@
+"""What a valid profile is, and which files of profiles can be read."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matching.profile_files import MAX_CELL, UnreadableFile, read_profiles
+from matching.profiles import LABEL_EXTRAVERSION, clean_profile, suggest
+from matching.vocabulary import INTERESTS, personality_of
+from tests.factories import COMPLETE_PROFILE
+
+WORDS = st.text("ab7 é;|\x00", max_size=6) | st.sampled_from(["food", "introvert", "no", "german"])
+
+
+def test_complete_profile_passes_unchanged() -> None:
+    assert clean_profile(COMPLETE_PROFILE) == (COMPLETE_PROFILE, {})
+
+
+@pytest.mark.parametrize("age", [17, 101, 29.5, "old", True, float("nan"), "1e999", -1])
+def test_age_outside_18_to_100_is_refused_in_words(age: object) -> None:
+    cleaned, errors = clean_profile({"age": age})
+    assert "age" not in cleaned
+    assert "whole number of years from 18 to 100" in errors["age"]
+
+
+@pytest.mark.parametrize(("age", "stored"), [(18, 18), ("100", 100), (" 44 ", 44), ("", None)])
+def test_ages_are_read_from_text(age: object, stored: int | None) -> None:
+    assert clean_profile({"age": age}) == ({"age": stored}, {})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("home_lat", 90.1), ("home_lon", -180.5), ("home_lat", "north")]
+)
+def test_coordinates_out_of_range_are_refused(field: str, value: object) -> None:
+    assert "degrees" in clean_profile({field: value})[1][field]
+
+
+def test_one_coordinate_alone_is_refused_and_none_is_fine() -> None:
+    _, errors = clean_profile({"home_lat": 52.5, "home_lon": None})
+    assert errors == {"home_lon": "Expected both coordinates or none; the longitude is missing."}
+    assert clean_profile({"home_lat": None, "home_lon": None})[1] == {}
+
+
+@given(st.floats(0, 1))
+def test_label_follows_from_extraversion(extraversion: float) -> None:
+    cleaned, errors = clean_profile({"personality": "", "extraversion": extraversion})
+    assert not errors
+    assert cleaned["personality"] == personality_of(extraversion)
+
+
+@pytest.mark.parametrize("label", LABEL_EXTRAVERSION)
+def test_extraversion_follows_from_the_label_and_agrees_with_it(label: str) -> None:
+    cleaned, _ = clean_profile({"personality": label, "extraversion": None})
+    assert personality_of(cleaned["extraversion"]) == label
+
+
+def test_label_against_extraversion_is_refused() -> None:
+    _, errors = clean_profile({"personality": "introvert", "extraversion": 0.9})
+    assert "0.90 means extrovert, not introvert" in errors["personality"]
+
+
+def test_unknown_word_is_refused_with_its_like() -> None:
+    _, errors = clean_profile({"interests": ["hikin", "food"]})
+    assert "“hikin” is not a known interest; did you mean hiking" in errors["interests"]
+    _, errors = clean_profile({"languages": ["qqqqq"]})
+    assert "Known are english" in errors["languages"]
+
+
+def test_words_the_record_had_before_stay_acceptable() -> None:
+    cleaned, errors = clean_profile({"interests": ["knitting"]}, {"interests": ["knitting"]})
+    assert (cleaned["interests"], errors) == (["knitting"], {})
+
+
+def test_words_are_lower_cased_and_counted_once() -> None:
+    assert clean_profile({"interests": "Food; hiking|FOOD"})[0]["interests"] == ["food", "hiking"]
+
+
+def test_text_too_long_or_unprintable_is_refused() -> None:
+    _, errors = clean_profile({"name": "x" * 101, "profession": "a\x00b", "gender": 5})
+    assert "at most 100 characters, got 101" in errors["name"]
+    assert "printable" in errors["profession"]
+    assert "Expected text" in errors["gender"]
+
+
+def test_suggest_says_nothing_where_nothing_is_like_it() -> None:
+    assert suggest("zzzz", INTERESTS) == ""
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*COMPLETE_PROFILE, "name", "archetype", "unheard_of"]),
+        st.one_of(
+            st.none(), st.booleans(), st.integers(), st.floats(), WORDS, st.lists(WORDS, max_size=3)
+        ),
+    )
+)
+def test_no_input_crashes_and_what_passes_passes_again(values: dict[str, object]) -> None:
+    cleaned, errors = clean_profile(values)
+    assert cleaned.keys() <= values.keys()
+    if not errors:
+        assert clean_profile(cleaned) == (cleaned, {})
+
+
+def test_csv_rows_have_the_line_where_they_begin() -> None:
+    content = b'external_id,name,age\na,"two\nlines",20\n\nb,short,21\n'
+    rows = read_profiles(content, is_csv=True)
+    assert [(row.line, row.values["external_id"]) for row in rows] == [(2, "a"), (5, "b")]
+
+
+def test_csv_with_semicolons_and_bom_is_read() -> None:
+    content = "\ufeffexternal_id;interests\na;food|wine, hiking\n".encode()
+    assert read_profiles(content, is_csv=True)[0].values["interests"] == "food|wine, hiking"
+
+
+def test_json_items_have_the_line_where_they_begin() -> None:
+    content = b'[\n {"external_id": "a"},\n\n {"external_id":\n "b"}, 5 ]'
+    rows = read_profiles(content, is_csv=False)
+    assert [row.line for row in rows] == [2, 4, 5]
+    assert rows[2].problems["row"].startswith("Expected an object")
+
+
+def test_short_row_and_huge_cell_are_problems_of_their_rows_only() -> None:
+    huge = "x" * (MAX_CELL * 20)
+    rows = read_profiles(f"external_id,name\na\nb,{huge}\nc,fine\n".encode(), is_csv=True)
+    assert rows[0].problems == {"row": "Expected 2 cells, got 1."}
+    assert "at most 10,000 characters, got 200,000" in rows[1].problems["name"]
+    assert rows[2].problems == {}
+
+
+def test_unknown_json_field_is_named_with_its_like() -> None:
+    rows = read_profiles(json.dumps([{"external_id": "a", "aeg": 20}]).encode(), is_csv=False)
+    assert "did you mean age" in rows[0].problems["aeg"]
+
+
+@pytest.mark.parametrize(
+    ("content", "is_csv", "words"),
+    [
+        (b"", True, "at least one profile"),
+        (b"external_id,age\n", True, "at least one profile"),
+        (b"[]", False, "at least one profile"),
+        (b"external_id,intrests\na,b\n", True, "did you mean interests"),
+        (b"external_id,age,age\na,1,2\n", True, "twice"),
+        (b"age\n20\n", True, "column external_id"),
+        (b'external_id,name\na,"open\n', True, "Line"),
+        (b'[{"external_id": "a"},\n {"external_id" "b"}]', False, "Line 2: the JSON is broken"),
+        (b'{"external_id": "a"}', False, "a JSON list"),
+        (b"[1] x", False, "expected the end"),
+        (b'[{"age": NaN}]', False, "NaN"),
+        (b"[" * 100_000, False, "cannot be read"),
+        (
+            "external_id\nJos\u00e9\n".encode("latin-1"),
+            True,
+            "Line 2: expected UTF-8, got byte 0xe9",
+        ),
+        ("external_id\na\n".encode("utf-16"), True, "UTF-8"),
+    ],
+)
+def test_unreadable_file_says_where_and_why(content: bytes, is_csv: bool, words: str) -> None:
+    with pytest.raises(UnreadableFile, match=words):
+        read_profiles(content, is_csv=is_csv)

@@ -1,0 +1,331 @@
+"""Sessions: made, published, checked, repaired and adopted."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+
+from matching import live
+from matching.frames import load_travellers
+from matching.models import SeedUser, Source, TravelSession
+from matching.services import sessions
+from project.jobs.models import Job
+from project.jobs.runner import run_job
+from project.jobs.services import enqueue
+from tests.factories import make_group, make_seed_user, make_session
+from tests.matching.commands import run_command, show_command
+from tests.matching.test_sessions_live import DOCUMENT
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
+
+
+def published(owner: Any = None, **fields: Any) -> TravelSession:
+    """A session whose live copy is there."""
+    session = make_session(owner, **fields)
+    sessions.publish_sessions([session.external_id])
+    return session
+
+
+def write_document(valkey: Any, external_id: str, ttl: int = 3600, **changes: Any) -> None:
+    document = {**DOCUMENT, "userId": external_id, **changes}
+    valkey.set(f"session:{external_id}", json.dumps(document), ex=ttl)
+
+
+def names(finding: dict[str, Any]) -> list[str]:
+    return [one["external_id"] for one in finding["examples"]]
+
+
+def test_created_session_has_a_record_and_a_copy_with_static_attributes(valkey: Any) -> None:
+    user = make_seed_user("seed_one")
+    code, result = run_command("create_sessions", "--now", "--ttl-days", "3")
+    assert (code, result["created"], result["published"]) == (0, 1, 1)
+    record = TravelSession.objects.get(user=user)
+    document = json.loads(valkey.get("session:seed_one"))
+    assert set(document) == set(DOCUMENT)
+    assert document["userId"] == "seed_one"
+    assert document["budget"] == record.budget
+    assert document["static_attributes"] == sessions.user_attributes(user)
+    assert set(document["static_attributes"]) == set(DOCUMENT["static_attributes"])
+    assert abs(valkey.pttl("session:seed_one") - 3 * 86_400_000) < 60_000
+    assert record.history.count() == 1
+
+
+def test_creating_again_adds_nothing_and_renews_only_the_expired() -> None:
+    make_seed_user("fresh")
+    late = make_session(make_seed_user("late"), expires_at=timezone.now() - timedelta(days=1))
+    run_command("create_sessions", "--now")
+    code, result = run_command("create_sessions", "--now")
+    assert (code, result["created"], result["renewed"], result["already_live"]) == (0, 0, 0, 2)
+    late.refresh_from_db()
+    assert late.expires_at > timezone.now()
+    assert late.history.first().history_change_reason == "Renewed"
+    assert "added nothing" in show_command("create_sessions", "--now")
+
+
+def test_same_seed_draws_the_same_trips() -> None:
+    users = [make_seed_user(f"u{n}") for n in range(5)]
+    fields = ("destination_name", "budget", "start_date", "end_date")
+    run_command("create_sessions", "--now", "--seed", "4")
+    first = list(TravelSession.objects.values_list(*fields))
+    TravelSession.objects.all().delete()
+    run_command("create_sessions", "--now", "--seed", "4")
+    assert list(TravelSession.objects.values_list(*fields)) == first
+    assert len(users) == len(first)
+
+
+def test_named_users_get_the_trips_of_their_names() -> None:
+    run_command("seed_users", "--now", "--count", "0")
+    run_command("create_sessions", "--now")
+    short = TravelSession.objects.get(external_id="seed_short_trip_005")
+    long = TravelSession.objects.get(external_id="seed_long_trip_006")
+    assert (short.end_date - short.start_date).days == 3
+    assert (long.end_date - long.start_date).days == 56
+    assert TravelSession.objects.filter(group__isnull=False, mode="group").count() == 4
+    assert len(load_travellers("user_group").users) == 6
+
+
+def test_group_copy_describes_its_members(valkey: Any) -> None:
+    old = make_seed_user("a_old", age=60, extraversion=0.1, personality="introvert")
+    young = make_seed_user("b_young", age=20, extraversion=0.2, personality="introvert")
+    make_group("group_x", [young, old])
+    run_command("create_sessions", "--now")
+    document = json.loads(valkey.get("session:group_x"))
+    static = document["static_attributes"]
+    assert document["mode"] == "group"
+    assert (static["age"], static["personality"]) == (40, "introvert")
+    assert static["location"] == {"lat": old.home_lat, "lon": old.home_lon}
+    members = TravelSession.objects.filter(user__isnull=False)
+    assert document["budget"] > 0
+    assert members.count() == 2
+
+
+def test_only_the_selected_owners_get_sessions() -> None:
+    chosen, other = make_seed_user(), make_seed_user()
+    job = enqueue("matching.create_sessions", ring_bell=False, users=[chosen.pk])
+    run_job(str(job.pk))
+    assert TravelSession.objects.filter(user=chosen).exists()
+    assert not TravelSession.objects.filter(user=other).exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--ttl-days", "0"], ["--ttl-days", "400"], ["--seed", "-1"]]
+)
+def test_unusable_arguments_end_with_1(arguments: list[str]) -> None:
+    assert run_command("create_sessions", "--now", *arguments)[0] == 1
+
+
+def test_creating_for_nobody_says_what_to_do() -> None:
+    assert "seed_users first" in show_command("create_sessions", "--now")
+
+
+def test_retry_after_valkey_was_away_publishes_what_is_recorded(valkey: Any) -> None:
+    make_seed_user("one")
+    job = enqueue("matching.create_sessions", ring_bell=False)
+    with override_settings(REDIS_URL="redis://127.0.0.1:1/0"):
+        run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == Job.State.REFUSED
+    assert TravelSession.objects.count() == 1
+    assert not valkey.exists("session:one")
+    Job.objects.filter(pk=job.pk).update(state=Job.State.QUEUED)
+    run_job(str(job.pk))
+    assert valkey.exists("session:one")
+
+
+def test_sessions_in_order_pass() -> None:
+    for _ in range(5):
+        published()
+    code, report = run_command("check_sessions")
+    assert (code, report["verdict"], report["live"]) == (0, "pass", 5)
+
+
+def test_too_few_live_sessions_end_with_2() -> None:
+    published()
+    assert run_command("check_sessions", "--min", "1")[0] == 0
+    code, report = run_command("check_sessions", "--min", "2")
+    assert (code, report["verdict"]) == (2, "refuse")
+    assert "create_sessions" in report["remedy"]
+    assert run_command("check_sessions", "--min", "0")[0] == 1
+
+
+def test_flushed_valkey_is_said_and_repaired_from_the_records(valkey: Any) -> None:
+    record = published(make_seed_user("one"), expires_at=timezone.now() + timedelta(hours=5))
+    before = json.loads(valkey.get("session:one"))
+    valkey.flushall()
+    code, report = run_command("check_sessions", "--min", "1")
+    assert code == 2
+    assert names(report["lost"]) == ["one"]
+    assert "perhaps flushed" in report["remedy"]
+    code, report = run_command("check_sessions", "--min", "1", "--repair", "--now")
+    assert (code, report["repaired"]["restored"]) == (0, 1)
+    assert json.loads(valkey.get("session:one")) == before
+    left = (record.expires_at - timezone.now()).total_seconds()
+    assert abs(valkey.pttl("session:one") / 1000 - left) < 5
+
+
+def test_copy_out_of_step_is_named_field_by_field_and_rewritten(valkey: Any) -> None:
+    published(make_seed_user("one"))
+    document = json.loads(valkey.get("session:one"))
+    document["budget"] = 1.0
+    document["static_attributes"]["age"] = 77
+    valkey.set("session:one", json.dumps(document), keepttl=True)
+    code, report = run_command("check_sessions", "--min", "1")
+    assert code == 2
+    assert report["out_of_step"]["examples"] == [
+        {"external_id": "one", "fields": ["budget", "static_attributes.age"]}
+    ]
+    assert "static_attributes.age" in show_command("check_sessions")
+    code, report = run_command("check_sessions", "--min", "1", "--repair", "--now")
+    assert (code, report["repaired"]["rewritten"]) == (0, 1)
+    assert json.loads(valkey.get("session:one"))["budget"] == 1500.0
+    assert TravelSession.objects.get().budget == 1500.0
+
+
+def test_wrong_time_to_live_is_out_of_step(valkey: Any) -> None:
+    published(make_seed_user("one"))
+    valkey.persist("session:one")
+    _, report = run_command("check_sessions")
+    assert report["out_of_step"]["examples"] == [{"external_id": "one", "fields": ["expires"]}]
+    run_command("check_sessions", "--repair", "--now")
+    assert valkey.pttl("session:one") > 0
+
+
+def test_copy_without_static_attributes_gets_them(valkey: Any) -> None:
+    published(make_seed_user("one"))
+    document = json.loads(valkey.get("session:one"))
+    del document["static_attributes"]
+    valkey.set("session:one", json.dumps(document), keepttl=True)
+    code, report = run_command("check_sessions", "--min", "1")
+    assert (code, names(report["without_static_attributes"])) == (2, ["one"])
+    assert report["live"] == 0
+    assert run_command("check_sessions", "--min", "1", "--repair", "--now")[0] == 0
+    assert json.loads(valkey.get("session:one"))["static_attributes"]["age"] == 29
+
+
+def test_expired_record_only_warns() -> None:
+    published()
+    make_session(make_seed_user("late"), expires_at=timezone.now() - timedelta(seconds=1))
+    code, report = run_command("check_sessions", "--min", "1")
+    assert (code, report["verdict"], names(report["expired"])) == (0, "warn", ["late"])
+
+
+def test_malformed_copy_is_named_kept_and_only_warns(valkey: Any) -> None:
+    published()
+    valkey.set("session:broken", "{")
+    code, report = run_command("check_sessions", "--min", "1", "--repair", "--now")
+    assert (code, report["verdict"], names(report["malformed"])) == (0, "warn", ["broken"])
+    assert valkey.get("session:broken") == b"{"
+
+
+def test_session_of_another_application_is_adopted_with_its_owner(valkey: Any) -> None:
+    write_document(valkey, "real_person_9", theirs="kept")
+    code, report = run_command("check_sessions", "--min", "1")
+    assert (code, names(report["orphaned"])) == (2, ["real_person_9"])
+    code, report = run_command("check_sessions", "--min", "1", "--repair", "--now")
+    assert (code, report["repaired"]["adopted"], report["repaired"]["adopted_users"]) == (0, 1, 1)
+    record = TravelSession.objects.get(external_id="real_person_9")
+    assert (record.is_adopted, record.source, record.budget) == (True, Source.REAL, 1500.0)
+    owner = SeedUser.objects.get(external_id="real_person_9")
+    assert (owner.age, owner.source, owner.completeness) == (29, Source.REAL, 1.0)
+    assert abs((record.expires_at - timezone.now()).total_seconds() - 3600) < 60
+    assert json.loads(valkey.get("session:real_person_9"))["theirs"] == "kept"
+    assert list(load_travellers("user_user").users["external_id"]) == ["real_person_9"]
+
+
+def test_adopted_owner_lacks_what_is_not_valid_and_is_found(valkey: Any) -> None:
+    static = {**DOCUMENT["static_attributes"], "age": 7, "interests": ["knitting"], "location": 5}
+    write_document(valkey, "odd", static_attributes=static)
+    run_command("check_sessions", "--min", "1", "--repair", "--now")
+    owner = SeedUser.objects.get(external_id="odd")
+    assert owner.missing_fields == ["age", "home_lat", "home_lon"]
+    assert owner.interests == ["knitting"]
+    assert run_command("check_profiles", "odd")[0] == 2
+
+
+def test_session_of_a_known_user_without_a_record_is_adopted(valkey: Any) -> None:
+    user = make_seed_user("known", age=55)
+    write_document(valkey, "known")
+    run_command("check_sessions", "--repair", "--now")
+    assert TravelSession.objects.get(user=user).destination_name == "Lisbon"
+    user.refresh_from_db()
+    assert user.age == 55
+    assert json.loads(valkey.get("session:known"))["static_attributes"]["age"] == 55
+
+
+def test_newer_session_under_our_key_goes_before_the_record(valkey: Any) -> None:
+    record = published(make_seed_user("one"))
+    newer = (record.created_at + timedelta(hours=1)).isoformat()
+    write_document(valkey, "one", createdAt=newer, budget=42.0)
+    code, report = run_command("check_sessions", "--min", "1", "--repair", "--now")
+    assert (code, report["repaired"]["updated_from_copy"]) == (0, 1)
+    record.refresh_from_db()
+    assert (record.budget, record.is_adopted) == (42.0, True)
+    assert record.history.first().history_change_reason == "Updated by another application"
+
+
+def test_copy_of_a_deleted_owner_is_removed_and_never_adopted(valkey: Any) -> None:
+    user = make_seed_user("gone")
+    write_document(valkey, "gone")
+    user.delete()
+    _, report = run_command("check_sessions")
+    assert report["orphaned"]["examples"] == [
+        {"external_id": "gone", "note": "its owner was deleted"}
+    ]
+    run_command("check_sessions", "--repair", "--now")
+    assert not valkey.exists("session:gone")
+    assert not SeedUser.objects.exists()
+
+
+def test_repair_in_order_changes_nothing(valkey: Any) -> None:
+    published(make_seed_user("one"))
+    before = valkey.get("session:one")
+    _, report = run_command("check_sessions", "--repair", "--now")
+    assert not any(report["repaired"].values())
+    assert valkey.get("session:one") == before
+    assert "nothing to do" in show_command("check_sessions", "--repair", "--now")
+
+
+def test_check_without_valkey_ends_with_1_and_a_remedy() -> None:
+    with override_settings(REDIS_URL="redis://127.0.0.1:1/0"):
+        code, message = run_command("check_sessions")
+    assert code == 1
+    assert "services status" in message
+
+
+def test_check_job_is_refused_while_something_is_lost() -> None:
+    make_session()
+    job = enqueue("matching.check_sessions", ring_bell=False, minimum=1)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == Job.State.REFUSED
+    assert job.result["refused"]["lost"]["count"] == 1
+    sessions.publish_sessions(TravelSession.objects.values_list("external_id", flat=True))
+    job = enqueue("matching.check_sessions", ring_bell=False, minimum=1)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == Job.State.SUCCEEDED
+
+
+def test_repair_of_some_leaves_the_others_alone(valkey: Any) -> None:
+    for name in ("a", "b"):
+        published(make_seed_user(name))
+    valkey.flushall()
+    job = enqueue("matching.repair_sessions", ring_bell=False, minimum=1, only=["a"])
+    run_job(str(job.pk))
+    assert [copy.external_id for copy in live.read_all()] == ["a"]
+
+
+def test_inspecting_takes_the_same_queries_for_many_as_for_one(
+    django_assert_num_queries: Any,
+) -> None:
+    published(make_group())
+    with django_assert_num_queries(2):
+        sessions.inspect_sessions()
+    for _ in range(4):
+        published(make_group())
+        published()
+    with django_assert_num_queries(2):
+        sessions.inspect_sessions()
