@@ -21,7 +21,8 @@ TIERED_HALVES = frozenset(
 )
 # How many values the tiered formulas have at all. Fewer than that, or than the usual limit, is
 # refused; a formula is not refused for its own few tiers, only warned of.
-TIERED_LEVELS = {"personality_score": 3}
+# A gap relative to the larger of two budgets is at most 1, so only four of their tiers are reached.
+TIERED_LEVELS = {"budget_score": 4, "personality_score": 3}
 ONLY_GROUPS = frozenset({"user_group"})
 ONLY_PAIRS = frozenset({"user_user"})
 
