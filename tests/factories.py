@@ -74,10 +74,8 @@ def make_session(owner: SeedUser | TravelGroup | None = None, **fields: Any) -> 
 
 
 def make_staff(*permissions: str, name: str = "") -> User:
-    """Make somebody who may enter the admin, with these permissions (`app.codename`)."""
-    user = User.objects.create_user(
-        name or f"staff_{next(_numbers)}", password="a long test password", is_staff=True
-    )
+    """Make somebody who may enter the admin (`force_login`), with permissions `app.codename`."""
+    user = User.objects.create_user(name or f"staff_{next(_numbers)}", is_staff=True)
     for permission in permissions:
         app, codename = permission.split(".")
         user.user_permissions.add(
@@ -88,7 +86,7 @@ def make_staff(*permissions: str, name: str = "") -> User:
 
 def make_admin() -> User:
     """Make somebody who may do everything."""
-    return User.objects.create_superuser(f"admin_{next(_numbers)}", password="a long test password")
+    return User.objects.create_superuser(f"admin_{next(_numbers)}")
 
 
 def write_poor_log(path: Path, *, events: int = 232, distinct: int = 113) -> Path:
