@@ -9,11 +9,13 @@ from training.kinds.base import (
     get_kind,
     register,
 )
+from training.kinds.feedback import CSAT, MODEL_PERFORMANCE, QUALITY
 from training.kinds.match_compatibility import MATCH_COMPATIBILITY
 
 DEFAULT_KIND = MATCH_COMPATIBILITY.name
 
-register(MATCH_COMPATIBILITY)
+for kind in (MATCH_COMPATIBILITY, QUALITY, CSAT, MODEL_PERFORMANCE):
+    register(kind)
 
 __all__ = [
     "DEFAULT_KIND",

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.console import Console
 
-from project.command import positive_int
+from project.command import EXIT_REFUSED, positive_int
 from project.jobs.command import JobCommand
 from training.management.kind_option import add_kind_option, seed
 from training.management.tables import print_model, verdict
@@ -34,6 +34,10 @@ class Command(JobCommand):
             "seed": options["seed"],
             "override_reason": options["override_reason"],
         }
+
+    def exit_code(self, result: dict[str, Any]) -> int:
+        """Say 2 for a model that a gate refused: it is kept as evidence, and cannot go live."""
+        return EXIT_REFUSED if result.get("verdict") == "refuse" else 0
 
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         print_model(console, result)
