@@ -17,8 +17,8 @@ from matching.admin.people import EmptyStateMixin, badge, source_badge
 from matching.admin.profile_forms import CreateSessionsForm, SessionForm
 from matching.live import ValkeyUnavailable
 from matching.models import TravelSession
+from matching.services.session_checks import DEFAULT_MINIMUM
 from matching.services.sessions import (
-    DEFAULT_MINIMUM,
     expected_copy,
     publish_after_commit,
     withdraw_after_commit,

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from matching.live import ValkeyUnavailable
 from matching.profile_files import UnreadableFile, read_profiles
-from matching.services import people, sessions
+from matching.services import people, session_checks, sessions
 from project.jobs.kinds import job
 from project.jobs.runner import JobRun
 from project.refusal import Refusal
@@ -199,7 +199,7 @@ def create_sessions(
 )
 def check_sessions_job(run: JobRun) -> dict[str, Any]:
     """Compare the live copies with the records; refuse while something needs repair."""
-    report = _in_words(lambda: sessions.check_sessions(**run.arguments))
+    report = _in_words(lambda: session_checks.check_sessions(**run.arguments))
     if report["verdict"] == "refuse":
         raise Refusal(
             f"{report['live']:,} sessions are in order, {report['repairable']:,} need repair.",
@@ -222,16 +222,16 @@ def repair_sessions_job(run: JobRun) -> dict[str, Any]:
 def repair_sessions(
     run: JobRun,
     *,
-    minimum: int = sessions.DEFAULT_MINIMUM,
+    minimum: int = session_checks.DEFAULT_MINIMUM,
     only: list[str] | None = None,
 ) -> dict[str, Any]:
     """Restore lost copies, rewrite wrong ones, adopt those of others; then check again."""
     plan = run.once(
-        "repair_sessions.records", lambda: _in_words(lambda: sessions.mend_records(only))
+        "repair_sessions.records", lambda: _in_words(lambda: session_checks.mend_records(only))
     )
-    repaired = _in_words(lambda: sessions.mend_copies(plan))
+    repaired = _in_words(lambda: session_checks.mend_copies(plan))
     return {
-        **_in_words(lambda: sessions.check_sessions(minimum=minimum, only=only)),
+        **_in_words(lambda: session_checks.check_sessions(minimum=minimum, only=only)),
         "repaired": repaired,
     }
 

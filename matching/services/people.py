@@ -37,9 +37,6 @@ ROWS_SHOWN: Final = 200
 WRITABLE: Final = ("name", "archetype", "home_city", *PROFILE_FIELDS)
 
 
-# --- seeding ----------------------------------------------------------------------------------
-
-
 @transaction.atomic
 def seed_named() -> dict[str, Any]:
     """Add the named users and groups that are not there; what people edited stays as it is."""
@@ -141,9 +138,6 @@ def _add_groups(groups: Sequence[tuple[str, str, Sequence[str]]], *, reason: str
 def _existing(model: Any, external_ids: Iterable[str]) -> set[str]:
     found = model._default_manager.filter(external_id__in=list(external_ids))
     return set(found.values_list("external_id", flat=True))
-
-
-# --- importing --------------------------------------------------------------------------------
 
 
 @transaction.atomic
@@ -250,9 +244,6 @@ def _update_profiles(users: Sequence[SeedUser], fields: Sequence[str], *, reason
     publish_after_commit(travellers_of_users(user.pk for user in users))
 
 
-# --- completing -------------------------------------------------------------------------------
-
-
 def plan_completion(users: Sequence[int] | None = None) -> list[int]:
     """Return who has something missing, by primary key; only of `users` when they are given."""
     waiting = SeedUser.objects.incomplete()
@@ -328,9 +319,6 @@ def _likeness(user: SeedUser, donors: pd.DataFrame) -> Any:
         own_home = unit_vectors(np.array([user.home_lat]), np.array([user.home_lon]))
         score -= distance_km(homes, own_home[0]) / 4000
     return score
-
-
-# --- checking ---------------------------------------------------------------------------------
 
 
 def check_profiles(external_ids: Collection[str] | None = None) -> dict[str, Any]:

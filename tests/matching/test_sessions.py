@@ -11,7 +11,7 @@ from django.utils import timezone
 from matching import live
 from matching.frames import load_travellers
 from matching.models import SeedUser, Source, TravelSession
-from matching.services import sessions
+from matching.services import session_checks, sessions
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
@@ -323,9 +323,9 @@ def test_inspecting_takes_the_same_queries_for_many_as_for_one(
 ) -> None:
     published(make_group())
     with django_assert_num_queries(2):
-        sessions.inspect_sessions()
+        session_checks.inspect_sessions()
     for _ in range(4):
         published(make_group())
         published()
     with django_assert_num_queries(2):
-        sessions.inspect_sessions()
+        session_checks.inspect_sessions()

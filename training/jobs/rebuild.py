@@ -5,7 +5,7 @@ from typing import Any
 from matching.jobs.people import create_sessions
 from matching.services.generation import discard_generation, generate
 from matching.services.people import check_profiles
-from matching.services.sessions import check_sessions
+from matching.services.session_checks import check_sessions
 from project.jobs.kinds import job
 from project.jobs.runner import JobRun
 from project.refusal import Refusal
