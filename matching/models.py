@@ -380,6 +380,9 @@ class EventBatch(models.Model):
     skipped = models.JSONField(
         default=dict, help_text="Reason to {count, examples}: rows or users left out."
     )
+    summary = models.JSONField(
+        default=dict, editable=False, help_text="Outcomes and feature histograms; see summaries.py."
+    )
     file_name = models.CharField(max_length=255, blank=True, help_text="Only for display.")
     file_sha256 = models.CharField(max_length=64, blank=True, db_index=True)
     population = models.BinaryField(
@@ -411,6 +414,13 @@ class EventBatch(models.Model):
         return f"Batch {self.pk} ({self.get_source_display()}, {self.made:,} events)"
 
     @property
+    def label_share(self) -> float | None:
+        """Share of events with label 1, None while nothing is known."""
+        outcomes = self.summary.get("outcomes") or {}
+        total = sum(outcomes.values())
+        return (outcomes["accept"] + outcomes["chat"]) / total if total else None
+
+    @property
     def first_event_id(self) -> int:
         """Lowest id an event of this batch can have."""
         return int(self.pk) << self.ROW_BITS
@@ -419,6 +429,9 @@ class EventBatch(models.Model):
     def last_event_id(self) -> int:
         """Highest id an event of this batch can have."""
         return ((int(self.pk) + 1) << self.ROW_BITS) - 1
+
+
+STRANGER = "{}; below zero, a number for somebody known only from the log."
 
 
 class MatchEventQuerySet(models.QuerySet["MatchEvent"]):
@@ -445,9 +458,9 @@ class MatchEvent(models.Model):
     occurred_at = models.DateTimeField()
     # Ids without constraints or indexes: an event outlives the profile it was computed from, and
     # each index would slow the load of a million rows by more than a second.
-    user_id = models.BigIntegerField(null=True, help_text="SeedUser, when known here.")
-    target_id = models.BigIntegerField(null=True, help_text="SeedUser, when known here.")
-    group_id = models.BigIntegerField(null=True, help_text="TravelGroup, when known here.")
+    user_id = models.BigIntegerField(null=True, help_text=STRANGER.format("SeedUser"))
+    target_id = models.BigIntegerField(null=True, help_text=STRANGER.format("SeedUser"))
+    group_id = models.BigIntegerField(null=True, help_text=STRANGER.format("TravelGroup"))
     distance_score = RealField(null=True)
     date_overlap_score = RealField(null=True)
     budget_score = RealField(null=True)

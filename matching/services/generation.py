@@ -8,9 +8,11 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
+from matching.features import FEATURE_NAMES
 from matching.frames import LoadedTravellers, load_travellers
 from matching.generation import Columns, Generation, Population, Specification
 from matching.models import EventBatch, MatchEvent, Preset, Source, TravelSession
+from matching.summaries import add_summaries, summarise_events
 from matching.vocabulary import MATCH_TYPES
 from project.bulk import copy_rows
 from project.jobs.runner import JobRun
@@ -67,7 +69,9 @@ def generate(
                 result["rows"] = copy_rows(
                     connection, MatchEvent._meta.db_table, as_rows(columns, batch)
                 )
-                result["positive"] = int(columns["label"].sum())
+                result["summary"] = summarise_events(
+                    columns["outcome"], [columns[name] for name in FEATURE_NAMES]
+                )
         done = min((number + 1) * -(-count // generation.chunk_count), count)
         run.report(done, count, f"Generating events, {done:,} of {count:,}")
     chunks = [
@@ -230,15 +234,16 @@ def _complete(
     batch: EventBatch, prepared: dict[str, Any], chunks: list[dict[str, Any]]
 ) -> dict[str, Any]:
     batch.made = sum(chunk["rows"] for chunk in chunks)
+    batch.summary = add_summaries(chunk["summary"] for chunk in chunks)
     batch.state = EventBatch.State.COMPLETE
     batch.completed_at = timezone.now()
-    batch.save(update_fields=["made", "state", "completed_at"])
+    batch.save(update_fields=["made", "summary", "state", "completed_at"])
     return {
         "batch": batch.pk,
         "uid": str(batch.uid),
         "asked": batch.asked,
         "made": batch.made,
-        "label_share": round(sum(chunk["positive"] for chunk in chunks) / batch.made, 4),
+        "label_share": round(batch.label_share or 0.0, 4),
         "match_types": [name for name in MATCH_TYPES if name in prepared["distinct_pairs"]],
         "preset": batch.parameters["preset"],
         "seed": batch.seed,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,7 @@ from matching.models import (
     TravelGroup,
 )
 from matching.services.stored_logs import StoredLog, open_log
+from matching.summaries import Summary, add_summaries, summarise_events
 from project.bulk import copy_rows
 from project.jobs.runner import JobRun
 
@@ -178,11 +180,13 @@ def _import_log(
         return run.once("import.complete", lambda: prepared["known_file"], number)
     batch = EventBatch.objects.get(pk=prepared["batch"])
     account = Account()
+    summaries = []
     step = f"import.chunk.{number}"
     finished = 0
     line, offset = 1, 0
     while (chunk_done := run.result_of(step, finished)) is not None:
         account.add(Account(**chunk_done["account"]))
+        summaries.append(chunk_done["summary"])
         line, offset = chunk_done["next_line"], chunk_done["next_offset"]
         finished += 1
     with open_log(stored) as stream:
@@ -198,20 +202,23 @@ def _import_log(
                 chunk_lines=CHUNK_LINES,
             ):
                 with run.transaction(step, finished) as result:
-                    landed = _land(batch, chunk)
+                    landed, result["summary"] = _land(batch, chunk)
                     result.update(
                         next_line=chunk.next_line,
                         next_offset=chunk.next_offset,
                         account=vars(landed),
                     )
                 account.add(landed)
+                summaries.append(result["summary"])
                 finished += 1
                 run.report(
                     chunk.next_offset,
                     size,
                     f"Importing {stored.name}, {chunk.next_line - 1:,} lines",
                 )
-    result = run.once("import.complete", lambda: _complete(batch, stored, account), number)
+    result = run.once(
+        "import.complete", lambda: _complete(batch, stored, account, summaries), number
+    )
     if result["batch"] is not None:
         run.add_record(batch)
     _warn_of_unfinished(run, account)
@@ -252,20 +259,22 @@ def _known_file(earlier: EventBatch, stored: StoredLog) -> dict[str, Any]:
     return {**result, "batch": earlier.pk, "is_known_file": True}
 
 
-def _land(batch: EventBatch, chunk: LogChunk) -> Account:
+def _land(batch: EventBatch, chunk: LogChunk) -> tuple[Account, Summary]:
     """Write the events of a chunk that are new, and the lines that were refused."""
     account = Account(found=len(chunk.events) + len(chunk.rejected), ignored=chunk.ignored)
     account.reject(chunk.rejected)
     fresh = np.flatnonzero(~_is_own(chunk.events.ids["eventId"], account))
     with _temporary_table("incoming_event", f"LIKE {_EVENTS}") as table:
         copy_rows(connection, table, _as_rows(batch, chunk, fresh))
-        _count_known(table, account)
         with connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO {_EVENTS} SELECT * FROM {table} ORDER BY id "  # noqa: S608 - own names
                 "ON CONFLICT (event_key) WHERE event_key IS NOT NULL DO NOTHING"
             )
             account.new = cursor.rowcount
+        if account.new < len(fresh):
+            _count_known(table, account, batch)
+            fresh = np.flatnonzero(np.isin(chunk.lines, _landed_lines(batch, chunk)))
     account.known = len(chunk.events) - account.new
     rejected = chunk.rejected
     if rejected:
@@ -280,7 +289,14 @@ def _land(batch: EventBatch, chunk: LogChunk) -> Account:
                 "excerpt": [line.excerpt for line in rejected],
             },
         )
-    return account
+    events = chunk.events
+    return account, summarise_events(events.outcome[fresh], events.features[fresh].T)
+
+
+def _landed_lines(batch: EventBatch, chunk: LogChunk) -> npt.NDArray[np.int64]:
+    ids = batch.first_event_id + chunk.lines[[0, -1]] - 1
+    landed = MatchEvent.objects.filter(id__range=(int(ids[0]), int(ids[1])))
+    return np.fromiter(landed.values_list("id", flat=True), np.int64) - batch.first_event_id + 1
 
 
 @contextmanager
@@ -292,12 +308,13 @@ def _temporary_table(name: str, columns: str) -> Iterator[str]:
         cursor.execute(f"DROP TABLE {name}")
 
 
-def _count_known(table: str, account: Account) -> None:
-    """Count the events that other lines or batches brought before, by batch."""
+def _count_known(table: str, account: Account, own: EventBatch | None = None) -> None:
+    """Count the events that other batches than `own` brought before, by batch."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT e.id >> %s, count(*) FROM {table} i JOIN {_EVENTS} e USING (event_key) GROUP BY 1",  # noqa: S608 - own names
-            [EventBatch.ROW_BITS],
+            f"SELECT e.id >> %s AS batch, count(*) FROM {table} i JOIN {_EVENTS} e USING (event_key) "  # noqa: S608 - own names
+            "WHERE e.id >> %s IS DISTINCT FROM %s GROUP BY 1",
+            [EventBatch.ROW_BITS, EventBatch.ROW_BITS, None if own is None else own.pk],
         )
         for batch, count in cursor.fetchall():
             account.known_in[str(batch)] = account.known_in.get(str(batch), 0) + count
@@ -339,8 +356,8 @@ def _as_rows(batch: EventBatch, chunk: LogChunk, rows: npt.NDArray[np.int64]) ->
     events = chunk.events
     count = len(rows)
     ids = {name: [events.ids[name][row] for row in rows] for name in ID_FIELDS}
-    users = _known_ids(SeedUser, ids["userId"], ids["targetId"])
-    groups = _known_ids(TravelGroup, ids["groupId"])
+    users = _numbers_of(SeedUser, ids["userId"], ids["targetId"])
+    groups = _numbers_of(TravelGroup, ids["groupId"])
     said = [
         orjson.dumps(named).decode()
         if (named := {k: v for k, v in zip(ID_FIELDS, values, strict=True) if v is not None})
@@ -355,33 +372,45 @@ def _as_rows(batch: EventBatch, chunk: LogChunk, rows: npt.NDArray[np.int64]) ->
         "outcome": events.outcome[rows],
         "label": events.label[rows],
         "occurred_at": events.occurred_ms[rows].astype("datetime64[ms]"),
-        "user_id": pa.array([users.get(name or "") for name in ids["userId"]], pa.int64()),
-        "target_id": pa.array([users.get(name or "") for name in ids["targetId"]], pa.int64()),
-        "group_id": pa.array([groups.get(name or "") for name in ids["groupId"]], pa.int64()),
+        "user_id": pa.array(map(users.get, ids["userId"]), pa.int64()),
+        "target_id": pa.array(map(users.get, ids["targetId"]), pa.int64()),
+        "group_id": pa.array(map(groups.get, ids["groupId"]), pa.int64()),
         **{name: events.features[rows, column] for column, name in enumerate(FEATURE_NAMES)},
         "event_key": chunk.keys[rows],
         "external": pa.array(said, pa.string()),
     }
 
 
-def _known_ids(
-    model: type[SeedUser] | type[TravelGroup], *names: list[str | None]
-) -> dict[str, int]:
-    wanted = {name for column in names for name in column if name is not None}
-    if not wanted:
-        return {}
-    return dict(
-        model._default_manager.filter(external_id__in=wanted).values_list("external_id", "pk")
-    )
+def _numbers_of(
+    model: type[SeedUser] | type[TravelGroup], *columns: list[str | None]
+) -> dict[str | None, int]:
+    """Primary keys of names; who is not here gets a number below zero, the same in every log.
+
+    So splits by user and the leakage meter work on logs of people who have no profile here.
+    """
+    names = {name for column in columns for name in column if name is not None}
+    numbers: dict[str | None, int] = {name: _stranger(name) for name in names}
+    if names:
+        found = model._default_manager.filter(external_id__in=names)
+        numbers.update(found.values_list("external_id", "pk"))
+    return numbers
 
 
-def _complete(batch: EventBatch, stored: StoredLog, account: Account) -> dict[str, Any]:
+def _stranger(name: str) -> int:
+    digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
+    return -1 - (digest >> 1)
+
+
+def _complete(
+    batch: EventBatch, stored: StoredLog, account: Account, summaries: list[Summary]
+) -> dict[str, Any]:
     result = _as_result(stored.name, stored.sha256, SOURCES[batch.source - 1], account)
     if not account.new and not account.rejected:
         batch.delete()  # nothing was added and nothing is to be looked at
         return result
     batch.asked = account.found
     batch.made = account.new
+    batch.summary = add_summaries(summaries)
     batch.skipped = {
         reason: {
             "count": count,
@@ -401,7 +430,9 @@ def _complete(batch: EventBatch, stored: StoredLog, account: Account) -> dict[st
     batch.parameters = {**batch.parameters, "ignored": account.ignored}
     batch.state = EventBatch.State.COMPLETE
     batch.completed_at = timezone.now()
-    batch.save(update_fields=["asked", "made", "skipped", "parameters", "state", "completed_at"])
+    batch.save(
+        update_fields=["asked", "made", "summary", "skipped", "parameters", "state", "completed_at"]
+    )
     return {**result, "batch": batch.pk}
 
 

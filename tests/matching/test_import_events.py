@@ -103,6 +103,9 @@ def test_an_event_that_another_file_brought_is_known_and_its_batch_is_named(tmp_
     )
     assert (second["found"], second["new"], second["known"]) == (4, 1, 3)
     assert second["files"][0]["known_in"] == {str(first["batches"][0]): 2}
+    landed = EventBatch.objects.get(pk=second["batches"][0])
+    assert (landed.asked, landed.made, landed.label_share) == (4, 1, 0.0)
+    assert landed.summary["outcomes"] == {"accept": 0, "chat": 0, "ignore": 1, "unmatch": 0}
     third = run("import_events", log(tmp_path / "c", event(2, eventId="e2"), "", event(1)))
     assert (third["new"], third["known"], third["batches"]) == (0, 2, [])
     assert EventBatch.objects.count() == 2
@@ -163,7 +166,18 @@ def test_users_and_groups_that_are_here_are_recognised(tmp_path: Path) -> None:
         log(tmp_path / "a", event(1, userId="seed_one", targetId="nobody", groupId="group_one")),
     )
     landed = MatchEvent.objects.get()
-    assert (landed.user_id, landed.target_id, landed.group_id) == (user.pk, None, group.pk)
+    assert (landed.user_id, landed.group_id) == (user.pk, group.pk)
+    assert landed.target_id is not None
+
+
+def test_people_without_a_profile_have_a_number_of_their_own_in_every_log(tmp_path: Path) -> None:
+    run("import_events", log(tmp_path / "a", event(1, userId="x", targetId="y")))
+    run("import_events", log(tmp_path / "b", event(2, userId="y", targetId=None, groupId="g")))
+    first, second = MatchEvent.objects.order_by("pk")
+    assert first.target_id == second.user_id
+    assert len({first.user_id, first.target_id, second.group_id}) == 3
+    assert max(first.user_id, first.target_id, second.group_id) < 0
+    assert second.target_id is None
 
 
 def test_unknown_names_are_told(tmp_path: Path) -> None:
@@ -383,6 +397,24 @@ def test_an_export_has_the_same_bytes_each_time_packed_or_not(
         "b.jsonl",
         "b.jsonl.gz",
     }
+
+
+def test_one_seed_and_population_give_one_file(generated: EventBatch, tmp_path: Path) -> None:
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl", tmp_path / "c.jsonl"]
+    for file, seed in zip(files, (5, 5, 6), strict=True):
+        recipe = ("--count", "12", "--seed", seed, "--allow-repeats")
+        run("generate_events", *recipe, "--output", file)
+    first, again, other = (file.read_bytes() for file in files)
+    assert first == again != other
+    assert len(first.splitlines()) == 12
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="does not exist"):
+        run("generate_events", "--output", tmp_path / "no" / "a.jsonl")
+    with pytest.raises(CommandError, match="--detach"):
+        call_command("generate_events", "--output", str(tmp_path / "a"), "--detach")
+    assert not Job.objects.exists()
 
 
 def test_generated_events_that_come_home_are_known(generated: EventBatch, tmp_path: Path) -> None:

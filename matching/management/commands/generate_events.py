@@ -1,11 +1,13 @@
 """Generates a batch of synthetic match events."""
 
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from matching.models import FeatureSet, Preset
+from matching.models import EventBatch, FeatureSet, Preset
+from matching.services.exports import write_log_file
 from matching.services.generation import DEFAULT_COUNT, DEFAULT_SEED, MATCH_TYPES_ASKED, preview
 from project.command import positive_int
 from project.jobs.command import JobCommand
@@ -54,6 +56,28 @@ class Command(JobCommand):
             action="store_true",
             help="let ordered pairs come again when all have come",
         )
+        parser.add_argument(
+            "--output",
+            type=Path,
+            metavar="F.jsonl[.gz]",
+            help="write the events to this file as well; the same seed and population give the "
+            "same bytes",
+        )
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        output = options["output"]
+        if output is not None and options["detach"]:
+            raise CommandError("--output waits for the events and --detach does not: give one.")
+        if output is not None and not output.parent.is_dir():
+            raise CommandError(f"{output}: the folder {output.parent} does not exist.")
+        result = super().run(**options)
+        if output is not None:
+            try:
+                write_log_file(output, [EventBatch.objects.get(pk=result["batch"])])
+            except OSError as error:
+                raise CommandError(f"{output}: {error}") from error
+            result["output"] = str(output)
+        return result
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         arguments = {
@@ -75,6 +99,8 @@ class Command(JobCommand):
             f"Batch {result['batch']} (synthetic): {result['asked']:,} asked, {result['made']:,} "
             f"made, {result['label_share']:.1%} with label 1."
         )
+        if "output" in result:
+            console.print(f"Written to {result['output']}.", markup=False)
         for reason, skipped in result["skipped"].items():
             named = "; ".join(
                 one["external_id"]
