@@ -78,7 +78,6 @@ class TravelSessionAdmin(EmptyStateMixin, SimpleHistoryAdmin):
         "destination_name",
         "dates",
         "budget_word",
-        "expires_word",
         "copy_word",
         "source_word",
     ]
@@ -147,18 +146,15 @@ class TravelSessionAdmin(EmptyStateMixin, SimpleHistoryAdmin):
     def source_word(self, session):
         return badge("adopted", "plain") if session.is_adopted else source_badge(session)
 
-    @admin.display(description="expires", ordering="expires_at")
-    def expires_word(self, session):
-        if session.expires_at <= timezone.now():
-            return badge("expired", "warn")
-        return format_html(
-            '<span class="sb-nowrap">in {}</span>', timeuntil(session.expires_at, depth=1)
-        )
-
-    @admin.display(description="live copy")
+    @admin.display(description="live copy", ordering="expires_at")
     def copy_word(self, session):
-        state = getattr(session, "copy_state", None)
-        return badge(*state) if state else badge("unknown", "plain")
+        state = getattr(session, "copy_state", ("unknown", "plain"))
+        if session.expires_at <= timezone.now():
+            return badge(*state)
+        left = timeuntil(session.expires_at, depth=1)
+        return format_html(
+            '{}<br><span class="sb-quiet sb-nowrap">for {}</span>', badge(*state), left
+        )
 
     @admin.display(description="in Valkey")
     def live_copy(self, session):
