@@ -23,10 +23,11 @@ demo: .venv/installed ## From nothing to a champion model, then 20 scores: about
 serve: .venv/installed ## The admin, a worker and the scheduler on this machine.
 	@$(PYTHON) manage.py serve
 
-test: .venv/installed-dev browser ## What the pipeline runs: imports, lint, every test.
+test: .venv/installed-dev browser ## What the pipeline runs: layers, lint, types, every test.
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy .
 	@$(PYTHON) -m pytest
 
 lint: .venv/installed-dev ## Format, lint, types and the layers between the apps.
