@@ -16,6 +16,7 @@ from feedback.frames import (
     origin_of,
 )
 from feedback.models import FeedbackSource, Table, model_of
+from feedback.requirements import MINIMUM_SAMPLES
 from project.refusal import Refusal
 from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns
 from training.quality import FeatureSpec, QualitySpec
@@ -23,7 +24,6 @@ from training.quality import FeatureSpec, QualitySpec
 FloatArray = npt.NDArray[np.float64]
 Loader = Callable[[Sequence[FeedbackSource]], pd.DataFrame]
 
-MINIMUM_ROWS: Mapping[str, int] = {"quality": 100, "csat": 200, "model_performance": 500}
 TABLE_OF: Mapping[str, str] = {
     "quality": Table.EXPLANATIONS,
     "csat": Table.QUALITY_FEEDBACK,
@@ -103,7 +103,7 @@ def _quality_spec(recipe: Recipe) -> QualitySpec:
         ),
         target="quality",
         task="regression",
-        minimum_rows=MINIMUM_ROWS["quality"],
+        minimum_rows=MINIMUM_SAMPLES["quality"],
         target_minimum=0.0,
         target_maximum=100.0,
         groups=_groups(("response", "scenario", "model")),
@@ -119,7 +119,7 @@ def _csat_spec(recipe: Recipe) -> QualitySpec:
         ),
         target="csat",
         task="regression",
-        minimum_rows=MINIMUM_ROWS["csat"],
+        minimum_rows=MINIMUM_SAMPLES["csat"],
         target_minimum=0.0,
         target_maximum=1.0,
         groups=_groups(("session", "response", "model")),
@@ -144,7 +144,7 @@ def _performance_spec(recipe: Recipe) -> QualitySpec:
         ),
         target="actual",
         task="regression",
-        minimum_rows=MINIMUM_ROWS["model_performance"],
+        minimum_rows=MINIMUM_SAMPLES["model_performance"],
         target_minimum=0.0,
         target_maximum=1.0,
         groups=_groups(("response", "model")),
