@@ -6,6 +6,7 @@ the sort of strike. The first run that comes by takes the file, so that each str
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from project.jobs.models import Job
 
 POINTS = ("after-claim", "before-rows", "before-commit", "after-commit", "before-finish")
 STRIKES = ("child", "parent", "both", "pause")
+# Of pretended computing in each chunk, so that strikes find the job at work.
+CHUNK_SECONDS = float(os.environ.get("SEEDBED_CHAOS_CHUNK_SECONDS", "0"))
 _folder = Path(os.environ.get("SEEDBED_CHAOS_FAILPOINTS", "/nonexistent"))
 
 
@@ -47,6 +50,7 @@ def install() -> None:
         with transacted(run, name, number) as result:
             _pass("before-rows", run)
             yield result
+            time.sleep(CHUNK_SECONDS)
         _pass("after-commit", run)
 
     runner._run_claimed = run_claimed

@@ -58,7 +58,7 @@ class Chaos:
         self._log = (folder / "workers.log").open("ab")
         self._points = folder / "failpoints"
         self._points.mkdir()
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
         self._paused: set[int] = set()
         self._patch = mock.patch.object(reconciler, "RING_AGAIN_SECONDS", 1)
         self._environment = {
@@ -67,6 +67,7 @@ class Chaos:
             "SEEDBED_JOB_MAX_ATTEMPTS": "1000",
             "SEEDBED_CHAOS_DATABASE": str(connection.settings_dict["NAME"]),
             "SEEDBED_CHAOS_FAILPOINTS": str(self._points),
+            "SEEDBED_CHAOS_CHUNK_SECONDS": "0.03",
             "OMP_NUM_THREADS": "1",
             **(environment or {}),
         }
@@ -78,7 +79,7 @@ class Chaos:
 
     def __exit__(self, *_: object) -> None:
         self._patch.stop()
-        for worker in self._workers:
+        for worker in self.workers:
             # The session holds the worker, the processes it forked, and orphans of either.
             for pid in _session_of(worker.pid):
                 with contextlib.suppress(ProcessLookupError):
@@ -99,12 +100,12 @@ class Chaos:
             stderr=self._log,
             start_new_session=True,
         )
-        self._workers.append(worker)
+        self.workers.append(worker)
         return worker
 
     def tend(self) -> None:
         """Do what `serve` and the scheduler would do: replace dead workers, tick."""
-        alive = sum(worker.poll() is None for worker in self._workers)
+        alive = sum(worker.poll() is None for worker in self.workers)
         for _ in range(self._count - alive):
             self.start_worker()
         tick()
@@ -152,6 +153,8 @@ class Chaos:
         """Strike until `kills` have hit, with two jobs at a time to work on; return the jobs."""
         jobs: list[Job] = []
         while self.hits.total() < kills:
+            for job in Job.objects.finished().exclude(state=Job.State.SUCCEEDED):
+                raise AssertionError(f"{job} has {job.state}: {job.error} {job.traceback} ({self})")
             active = Job.objects.active().filter(pk__in=[job.pk for job in jobs]).count()
             for _ in range(2 - active):
                 jobs.append(submit(len(jobs)))
@@ -175,7 +178,7 @@ class Chaos:
             return None
         job, pid = self.random.choice(running)
         parent = _parent_of(pid)
-        is_parent_ours = parent in {worker.pid for worker in self._workers}
+        is_parent_ours = parent in {worker.pid for worker in self.workers}
         if strike in ("parent", "both") and not is_parent_ours:
             if strike == "parent":
                 return None
@@ -226,7 +229,7 @@ class Chaos:
 
     def _pid_of(self, job: Job) -> int | None:
         pid = int(job.worker.rpartition(":")[2])
-        sessions = {worker.pid for worker in self._workers}
+        sessions = {worker.pid for worker in self.workers}
         with contextlib.suppress(ProcessLookupError):
             return pid if os.getsid(pid) in sessions else None
         return None
@@ -235,7 +238,7 @@ class Chaos:
         hits = ", ".join(f"{name}: {count}" for name, count in sorted(self.hits.items()))
         return (
             f"chaos seed {self.seed}: {self.hits.total()} hits ({hits}), {self.missed} missed, "
-            f"{self.flushes} flushes, {len(self._workers)} workers"
+            f"{self.flushes} flushes, {len(self.workers)} workers"
         )
 
 

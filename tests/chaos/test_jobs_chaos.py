@@ -4,13 +4,19 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import django_rq
+import pandas as pd
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from rq import Retry
 
+from matching import generation as generation_module
+from matching.models import EventBatch, MatchEvent
+from matching.services.generation import as_rows, load_generation
 from project.jobs.models import Job
 from project.jobs.services import enqueue
 from tests.chaos import kinds
@@ -26,7 +32,8 @@ pytestmark = [
 
 KILLS = int(os.environ.get("SEEDBED_CHAOS_KILLS", "25"))
 SEED = int(os.environ.get("SEEDBED_CHAOS_SEED", secrets.randbelow(2**31)))
-CHUNKS = 40
+CHUNKS = 40  # of a naive job
+EVENTS = 8_000  # of a batch: 40 chunks
 
 
 @pytest.fixture(autouse=True)
@@ -49,16 +56,56 @@ def compare(seeds: list[int]) -> tuple[int, int, int]:
     return len(expected - found.keys()), doubled, len(found.keys() - expected)
 
 
-def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
+@pytest.fixture
+def travellers() -> None:
+    """Give enough people on their way that batches of some thousand events can be made."""
+    for command in (["seed_users", "--count", "600", "--seed", "7"], ["create_sessions"]):
+        call_command(*command, "--now", "--json", stdout=StringIO())
+
+
+def expected_events(batch: EventBatch) -> pd.DataFrame:
+    """Make every event of a batch anew, from its seed and population."""
+    generation = load_generation(batch)
+    chunks = [
+        pd.DataFrame(as_rows(generation.make_chunk(number), batch))
+        for number in range(generation.chunk_count)
+    ]
+    return pd.concat(chunks, ignore_index=True)
+
+
+def stored_events(batch: EventBatch, columns: list[str]) -> pd.DataFrame:
+    """Read the events of a batch as they are in the table."""
+    rows = MatchEvent.objects.of_batch(batch).order_by("id").values_list(*columns)
+    return pd.DataFrame(list(rows), columns=columns)
+
+
+@pytest.mark.usefixtures("travellers")
+def test_nothing_is_lost_and_nothing_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation_module, "CHUNK_ROWS", kinds.CHUNK_ROWS)
+
+    def submit(number: int) -> Job:
+        return enqueue("matching.generate_events", count=EVENTS, match_type="solo", seed=number)
+
     with Chaos(tmp_path, seed=SEED) as chaos:
-        jobs = chaos.rage(
-            kills=KILLS,
-            submit=lambda number: enqueue("tests.chaos_write", seed=number, chunks=CHUNKS),
-        )
+        jobs = chaos.rage(kills=KILLS, submit=submit)
         print(f"\n{chaos}")  # noqa: T201 - what hit, and the seed to repeat it with
-    states = set(Job.objects.values_list("state", flat=True))
-    assert states == {Job.State.SUCCEEDED}, str(chaos)
-    assert compare(list(range(len(jobs)))) == (0, 0, 0), str(chaos)
+
+    ended = [Job.objects.get(pk=job.pk) for job in jobs]
+    assert {job.state for job in ended} == {Job.State.SUCCEEDED}, str(chaos)
+    batches = [EventBatch.objects.get(pk=job.result["batch"]) for job in ended if job.result]
+    assert [batch.seed for batch in batches] == list(range(len(jobs)))
+    assert EventBatch.objects.count() == len(jobs)
+    for batch in batches:
+        expected = expected_events(batch)
+        stored = stored_events(batch, list(expected.columns))
+        stored["occurred_at"] = stored["occurred_at"].dt.tz_localize(None)
+        pd.testing.assert_frame_equal(
+            stored.astype(expected.dtypes.to_dict()), expected, obj=f"batch {batch.seed} of {chaos}"
+        )
+        assert batch.made == EVENTS
+    assert MatchEvent.objects.count() == EVENTS * len(jobs)
 
 
 def test_harness_finds_doubles_of_a_job_without_fence_and_transaction(tmp_path: Path) -> None:

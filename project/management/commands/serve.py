@@ -1,24 +1,31 @@
-"""The whole application on one machine: web, worker and scheduler."""
+"""The whole application on one machine: web, workers and scheduler."""
 
+import http.client
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
+from rich.console import Console
 
 from project.command import SeedbedCommand, positive_int
 
-RESTART_PAUSE_SECONDS = 1.0  # so that a process that cannot start does not spin
+READY_SECONDS = 60.0  # until the web server has to answer
+SETTLED_SECONDS = 60.0  # a process that lived this long was fine: its death is not held against it
+QUICK_DEATHS = 5  # in a row, until a process is given up
+RESTART_PAUSE_SECONDS = 1.0  # doubled with each quick death
 STOP_PATIENCE_SECONDS = 20.0  # a job stops at the end of its chunk
+WEB_THREADS = 8
 
 
 class Command(SeedbedCommand):
-    """Run web, worker and scheduler together and start again whichever dies."""
+    """Run web, workers and scheduler together and start again whichever dies."""
 
     help = "Run the web server, the workers and the scheduler together until Ctrl-C or SIGTERM."
 
@@ -34,58 +41,149 @@ class Command(SeedbedCommand):
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
-        manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
-        commands = {
-            "web": [
-                str(Path(sys.executable).with_name("waitress-serve")),
-                f"--host={options['host']}",
-                f"--port={options['port']}",
-                "--threads=8",
-                "project.wsgi:application",
-            ],
-            "scheduler": [*manage, "scheduler"],
-        }
-        for number in range(1, options["workers"] + 1):
-            commands[f"worker {number}"] = [*manage, "worker"]
-
+        host, port = options["host"], options["port"]
+        _require_free(host, port)
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
-        # Own sessions: Ctrl-C in the terminal reaches this process alone, which stops the rest.
-        children = {name: _start(command) for name, command in commands.items()}
-        self.console.print(
-            f"Seedbed is at http://{options['host']}:{options['port']}/admin/ - Ctrl-C stops it."
-        )
-        restarts = 0
-        while not ended.wait(RESTART_PAUSE_SECONDS):
-            for name, child in children.items():
-                if child.poll() is not None:
-                    self.error_console.print(f"{name} ended with {child.returncode}: starting it.")
-                    children[name] = _start(commands[name])
-                    restarts += 1
-                    if restarts > 100:
-                        _stop(children)
-                        raise CommandError(f"{name} keeps ending; its messages stand above.")
-        _stop(children)
-        return {"restarts": restarts}
+        children = [_Child(name, command) for name, command in _commands(**options).items()]
+        try:
+            for child in children:
+                child.start()
+            self._announce(host, port, children, ended)
+            while not ended.wait(0.2):
+                for child in children:
+                    told = child.tend()
+                    if told:
+                        self.error_console.print(told, markup=False)
+        finally:
+            _stop(children)
+        return {"restarts": {child.name: child.restarts for child in children}}
 
-    def render(self, result: dict[str, Any], console: Any) -> None:
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        """Say that all is stopped."""
         console.print("Stopped.")
 
+    def _announce(
+        self, host: str, port: int, children: list["_Child"], ended: threading.Event
+    ) -> None:
+        """Print the address once the web server answers there."""
+        deadline = time.monotonic() + READY_SECONDS
+        shown = f"[{host}]" if ":" in host else host
+        while not ended.wait(0.1):
+            for child in children:
+                child.tend()
+            if _answers(host, port):
+                address = f"http://{shown}:{port}/admin/"
+                if self.as_json:
+                    self.console.print_json(data={"address": address}, indent=None)
+                else:
+                    self.console.print(f"Seedbed is at {address} - Ctrl-C stops it.")
+                return
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"The web server does not answer after {READY_SECONDS:.0f} s; its messages "
+                    "stand above."
+                )
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - fixed programs; host and port are single arguments
-        command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, start_new_session=True
-    )
+
+@dataclass
+class _Child:
+    """A process that is started again when it dies, unless it keeps dying young."""
+
+    name: str
+    command: list[str]
+    restarts: int = 0
+    quick_deaths: int = 0
+    start_at: float = 0.0
+    started_at: float = 0.0
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Start the process in a session of its own: Ctrl-C reaches the command alone."""
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603 - fixed programs; host and port are single arguments
+            self.command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+
+    def tend(self) -> str:
+        """Start the process again if it has died; return what there is to say about it."""
+        now = time.monotonic()
+        if self.process is None:
+            if now >= self.start_at:
+                self.restarts += 1
+                self.start()
+            return ""
+        code = self.process.poll()
+        if code is None:
+            return ""
+        self.process = None
+        is_quick = now - self.started_at < SETTLED_SECONDS
+        self.quick_deaths = self.quick_deaths + 1 if is_quick else 0
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        if self.quick_deaths >= QUICK_DEATHS:
+            raise CommandError(
+                f"The {self.name} {how}, {QUICK_DEATHS} times in a row within "
+                f"{SETTLED_SECONDS:.0f} s of its start, and is given up. Its messages stand above; "
+                f"`{' '.join(self.command[1:])}` shows them alone."
+            )
+        pause = RESTART_PAUSE_SECONDS * 2 ** max(0, self.quick_deaths - 1)
+        self.start_at = now + pause
+        return f"The {self.name} {how}; it is started again in {pause:.0f} s."
 
 
-def _stop(children: dict[str, subprocess.Popen[bytes]]) -> None:
-    for child in children.values():
-        child.terminate()
-    deadline = time.monotonic() + STOP_PATIENCE_SECONDS
-    for child in children.values():
-        try:
-            child.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+def _commands(*, host: str, port: int, workers: int, **_: Any) -> dict[str, list[str]]:
+    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+    web = [sys.executable, "-m", "waitress", f"--host={host}", f"--port={port}"]
+    return {
+        "web server": [*web, f"--threads={WEB_THREADS}", "project.wsgi:application"],
+        "scheduler": [*manage, "scheduler"],
+        **{f"worker {number}": [*manage, "worker"] for number in range(1, workers + 1)},
+    }
+
+
+def _require_free(host: str, port: int) -> None:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise CommandError(
+            f"Cannot listen on {host} port {port}: {error}. Stop what uses it, or name another "
+            "with --port."
+        ) from error
+
+
+def _answers(host: str, port: int) -> bool:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    connection = http.client.HTTPConnection(reachable, port, timeout=2)
+    try:
+        # Any answer will do: the page may redirect, or refuse this name of the host.
+        connection.request("HEAD", "/admin/login/")
+        return bool(connection.getresponse().status)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(children: list[_Child]) -> None:
+    """End all at once: gently, then a worker's job as well, then whatever is left."""
+    running = [child.process for child in children if child.process is not None]
+    for patience, number in (
+        (STOP_PATIENCE_SECONDS, signal.SIGTERM),
+        (5.0, signal.SIGTERM),  # the second one makes a worker end its job's process
+        (5.0, signal.SIGKILL),
+    ):
+        for process in running:
+            process.send_signal(number)  # nothing happens to one that has ended
+        deadline = time.monotonic() + patience
+        for process in running:
+            try:
+                process.wait(max(0.01, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                continue
+        running = [process for process in running if process.poll() is None]
+        if not running:
+            return

@@ -1,0 +1,146 @@
+"""`manage.py serve`: up when it says so, up again after a death, and gone when it is stopped."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from project.management.commands import serve
+
+pytestmark = [pytest.mark.usefixtures("servers"), pytest.mark.slow]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def children_of(pid: int) -> dict[str, int]:
+    """Return the process ids of the children, by the last word of their command."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            told = (entry / "stat").read_text().rpartition(")")[2].split()
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            if int(told[1]) == pid and told[0] != "Z":
+                found[words[-2]] = int(entry.name)
+    return found
+
+
+@pytest.fixture
+def port() -> int:
+    """Give a port that nothing uses."""
+    return free_port()
+
+
+@pytest.fixture
+def server(port: int) -> Iterator[subprocess.Popen[str]]:
+    """Give a running `serve` that has said where it is."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "project.settings"}
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve", "--port", str(port), "--json"],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            address = json.loads(process.stdout.readline())["address"]
+            assert address == f"http://127.0.0.1:{port}/admin/"
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def get(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().status
+
+
+def test_serves_restarts_what_dies_and_ends_whole(server: subprocess.Popen[str], port: int) -> None:
+    assert get(port, "/admin/login/") == 200
+    assert get(port, "/static/seedbed/seedbed.css") == 200
+    assert get(port, "/static/admin/css/base.css") == 200
+    # With the address said, the web server runs; the others may still be starting.
+    until(
+        lambda: {"scheduler", "worker", "project.wsgi:application"} <= set(children_of(server.pid))
+    )
+    worker = children_of(server.pid)["worker"]
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: children_of(server.pid).get("worker", worker) != worker)
+
+    pids = children_of(server.pid).values()
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(40) == 0
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert server.stdout is not None
+    assert json.loads(server.stdout.read())["restarts"]["worker 1"] == 1
+
+
+@pytest.mark.django_db
+def test_port_in_use_is_said_before_anything_starts(port: int) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", port))
+        holder.listen()
+        with pytest.raises(CommandError, match="another with --port"):
+            call_command("serve", port=port)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("host", "number"), [("127.0.0.1", 70_000), ("no.such.host.invalid", 8000)]
+)
+def test_address_that_cannot_be_listened_on_is_an_error(host: str, number: int) -> None:
+    with pytest.raises(CommandError, match="Cannot listen"):
+        call_command("serve", host=host, port=number)
+
+
+def run_to_death(child: serve._Child) -> str:
+    child.start()
+    assert child.process is not None
+    child.process.wait(20)
+    return child.tend()
+
+
+def test_process_that_keeps_dying_young_is_given_up() -> None:
+    child = serve._Child("worker 1", [sys.executable, "-c", "raise SystemExit(3)"])
+    for _ in range(serve.QUICK_DEATHS - 1):
+        assert "exit code 3; it is started again" in run_to_death(child)
+    with pytest.raises(CommandError, match=r"5 times in a row .* is given up"):
+        run_to_death(child)
+
+
+def test_process_that_lived_long_is_always_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "SETTLED_SECONDS", 0.0)
+    child = serve._Child("web", [sys.executable, "-c", "pass"])
+    for _ in range(serve.QUICK_DEATHS + 2):
+        assert "it is started again" in run_to_death(child)
