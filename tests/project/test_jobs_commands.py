@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
@@ -192,20 +193,28 @@ def test_worker_is_known_to_be_alive_after_valkey_was_flushed(tmp_path: Path, va
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("servers")
-def test_scheduler_ends_when_told(tmp_path: Path) -> None:
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "project.settings"}
+@pytest.mark.django_db(transaction=True)
+def test_scheduler_shows_that_it_lives_and_ends_when_told() -> None:
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
+        "SEEDBED_CHAOS_DATABASE": connection.settings_dict["NAME"],
+    }
     with subprocess.Popen(
         [sys.executable, "manage.py", "scheduler", "--json"],
         stdout=subprocess.PIPE,
         env=environment,
         text=True,
     ) as process:
-        time.sleep(4.0)
+        deadline = time.monotonic() + 60
+        while not Process.objects.alive().filter(role=Process.Role.SCHEDULER).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=20)
     assert process.returncode == 0
     assert json.loads(out)["ticks"] >= 1
+    assert not Process.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -41,7 +41,7 @@ def children_of(pid: int) -> dict[str, int]:
         with contextlib.suppress(OSError):
             told = (entry / "stat").read_text().rpartition(")")[2].split()
             words = (entry / "cmdline").read_bytes().decode().split("\0")
-            if int(told[1]) == pid and told[0] != "Z":
+            if int(told[1]) == pid and told[0] != "Z" and len(words) > 1:
                 found[words[-2]] = int(entry.name)
     return found
 

@@ -22,6 +22,7 @@ QUICK_DEATHS = 5  # in a row, until a process is given up
 RESTART_PAUSE_SECONDS = 1.0  # doubled with each quick death
 STOP_PATIENCE_SECONDS = 20.0  # a job stops at the end of its chunk
 WEB_THREADS = 8
+LARGEST_PORT = 65_535
 
 
 class Command(SeedbedCommand):
@@ -143,12 +144,14 @@ def _commands(*, host: str, port: int, workers: int, **_: Any) -> dict[str, list
 
 
 def _require_free(host: str, port: int) -> None:
+    if port > LARGEST_PORT:  # the system would take the number modulo 65,536
+        raise CommandError(f"Cannot listen on port {port}; the largest is {LARGEST_PORT}.")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
             probe.bind(address)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise CommandError(
             f"Cannot listen on {host} port {port}: {error}. Stop what uses it, or name another "
             "with --port."
