@@ -22,6 +22,7 @@ QUICK_DEATHS = 5  # in a row, until a process is given up
 RESTART_PAUSE_SECONDS = 1.0  # doubled with each quick death
 STOP_PATIENCE_SECONDS = 20.0  # a job stops at the end of its chunk
 WEB_THREADS = 8
+STDERR = 2
 LARGEST_PORT = 65_535
 
 
@@ -104,7 +105,11 @@ class _Child:
         """Start the process in a session of its own: Ctrl-C reaches the command alone."""
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603 - fixed programs; host and port are single arguments
-            self.command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, start_new_session=True
+            self.command,
+            cwd=settings.BASE_DIR,
+            stdin=subprocess.DEVNULL,
+            stdout=STDERR,  # standard output is for what serve itself has to say
+            start_new_session=True,
         )
 
     def tend(self) -> str:
