@@ -1,1 +1,162 @@
-"""Batches of match events in the admin."""
+"""Match events and rejected lines in the admin: millions of rows, to be looked at."""
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+
+from matching.admin.people import source_badge
+from matching.event_log import REASONS
+from matching.features import FEATURE_NAMES
+from matching.models import EventBatch, MatchEvent, RejectedEvent, SeedUser, TravelGroup
+from project.tables import LargeTableAdmin
+
+BATCHES_OFFERED = 30  # newest batches that the filter names; any other can be asked for by number
+
+
+class BatchFilter(admin.SimpleListFilter):
+    """Rows of one batch."""
+
+    title = "batch"
+    parameter_name = "batch"
+
+    def lookups(self, request, model_admin):
+        batches = EventBatch.objects.order_by("-pk").values_list("pk", flat=True)
+        return [(str(pk), f"Batch {pk}") for pk in batches[:BATCHES_OFFERED]]
+
+    def queryset(self, request, queryset):
+        value = self.value() or ""
+        if not value:
+            return queryset
+        if not (value.isascii() and value.isdigit() and len(value) < 10):
+            return queryset.none()
+        batch = EventBatch(pk=int(value))
+        if queryset.model is MatchEvent:
+            return queryset.of_batch(batch)
+        return queryset.filter(batch_id=batch.pk)
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """Lines refused for one reason."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request, model_admin):
+        return [(reason, reason.replace("_", " ")) for reason in REASONS]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(reason=self.value()) if self.value() else queryset
+
+
+def batch_link(pk):
+    """Show the batch of a row as a link."""
+    return format_html(
+        '<a href="{}">Batch {}</a>', reverse("admin:matching_eventbatch_change", args=[pk]), pk
+    )
+
+
+@admin.register(MatchEvent)
+class MatchEventAdmin(LargeTableAdmin):
+    list_display = (
+        "name",
+        "batch",
+        "source_word",
+        "match_type",
+        "outcome",
+        "label",
+        "occurred_at",
+        "distance_score",
+        "date_overlap_score",
+        "budget_score",
+        "interest_score",
+        "age_score",
+    )
+    list_filter = (BatchFilter, "outcome", "label", "match_type")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "batch",
+                    "source_word",
+                    "match_type",
+                    "outcome",
+                    "label",
+                    "preset",
+                    "occurred_at",
+                    "user",
+                    "target",
+                    "group",
+                )
+            },
+        ),
+        ("Features", {"fields": FEATURE_NAMES}),
+        (
+            "Truth of a synthetic event",
+            {"fields": ("true_probability", "feature_probability")},
+        ),
+        ("Of an imported event", {"fields": ("event_key", "external")}),
+    )
+    readonly_fields = ("name", "batch", "source_word", "user", "target", "group")
+
+    def get_queryset(self, request):
+        # What an unfinished batch has so far is nobody's to read.
+        events = super().get_queryset(request)
+        for batch in EventBatch.objects.filter(state=EventBatch.State.BUILDING).only("pk"):
+            events = events.exclude(id__range=(batch.first_event_id, batch.last_event_id))
+        return events
+
+    @admin.display(description="event")
+    def name(self, event):
+        return str(event)
+
+    @admin.display(description="batch")
+    def batch(self, event):
+        return batch_link(event.batch_id)
+
+    @admin.display(description="source")
+    def source_word(self, event):
+        return source_badge(event)
+
+    @admin.display(description="user")
+    def user(self, event):
+        return _person(SeedUser, event.user_id)
+
+    @admin.display(description="target")
+    def target(self, event):
+        return _person(SeedUser, event.target_id)
+
+    @admin.display(description="group")
+    def group(self, event):
+        return _person(TravelGroup, event.group_id)
+
+
+def _person(model, pk):
+    if pk is None:
+        return "-"
+    found = model.objects.filter(pk=pk).first() if pk > 0 else None
+    if found is None:
+        return "known only from the log" if pk < 0 else f"{pk}, deleted since"
+    opts = model._meta
+    return format_html(
+        '<a href="{}">{}</a>',
+        reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[pk]),
+        found,
+    )
+
+
+@admin.register(RejectedEvent)
+class RejectedEventAdmin(LargeTableAdmin):
+    list_display = ("line", "batch_word", "reason", "message", "beginning")
+    list_filter = (BatchFilter, ReasonFilter)
+    fields = ("batch_word", "line", "reason", "message", "excerpt")
+    readonly_fields = ("batch_word",)
+
+    @admin.display(description="batch")
+    def batch_word(self, rejected):
+        return batch_link(rejected.batch_id)
+
+    @admin.display(description="beginning of the line")
+    def beginning(self, rejected):
+        return rejected.excerpt[:80]

@@ -1,0 +1,74 @@
+"""Forms that start generations and imports."""
+
+from django import forms
+from django.core.validators import RegexValidator
+
+from matching.models import FeatureSet, Preset, Source
+from matching.services.generation import DEFAULT_COUNT, DEFAULT_SEED, MATCH_TYPES_ASKED, MAX_COUNT
+
+MATCH_TYPE_WORDS = {
+    "solo": "solo: users with users",
+    "group": "group: users with groups",
+    "both": "both: half of each",
+}
+
+
+class GenerateForm(forms.Form):
+    """What a batch of synthetic events is asked to be."""
+
+    count = forms.IntegerField(
+        min_value=1, max_value=MAX_COUNT, initial=DEFAULT_COUNT, help_text="Events to make."
+    )
+    match_type = forms.ChoiceField(
+        choices=[(name, MATCH_TYPE_WORDS[name]) for name in MATCH_TYPES_ASKED]
+    )
+    preset = forms.ChoiceField(
+        choices=[(word, word) for word in Preset.labels], help_text="How picky people are."
+    )
+    seed = forms.IntegerField(
+        min_value=0,
+        max_value=2**63 - 1,
+        initial=DEFAULT_SEED,
+        help_text="The same seed and population give the same events.",
+    )
+    feature_set = forms.ChoiceField(
+        choices=FeatureSet.choices, help_text="Formulas of the stored features."
+    )
+    allow_repeats = forms.BooleanField(
+        required=False, help_text="Let ordered pairs come again when all have come."
+    )
+
+
+class _LogForm(forms.Form):
+    source = forms.ChoiceField(
+        required=False,
+        choices=[("", "what the log says, else real"), *((word, word) for word in Source.labels)],
+        help_text="Synthetic events never land as real ones.",
+    )
+    feature_set = forms.ChoiceField(
+        choices=FeatureSet.choices,
+        initial=FeatureSet.TIERED,
+        help_text="Formulas that the logged features were made with.",
+    )
+
+
+class UploadForm(_LogForm):
+    """A log to look at."""
+
+    file = forms.FileField(
+        help_text="One JSON object a line, packed with gzip or not. Nothing is imported yet."
+    )
+    field_order = ("file", "source", "feature_set")
+
+
+class ImportForm(_LogForm):
+    """A log that was looked at and is to be imported."""
+
+    sha256 = forms.CharField(
+        widget=forms.HiddenInput, validators=[RegexValidator(r"^[0-9a-f]{64}\Z")]
+    )
+    name = forms.CharField(widget=forms.HiddenInput, max_length=255)
+    source = forms.ChoiceField(
+        required=False, widget=forms.HiddenInput, choices=_LogForm.base_fields["source"].choices
+    )
+    feature_set = forms.ChoiceField(widget=forms.HiddenInput, choices=FeatureSet.choices)

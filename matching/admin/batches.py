@@ -1,0 +1,408 @@
+"""Batches of match events in the admin: generated, imported, exported, deleted."""
+
+import csv
+from collections.abc import Iterator
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, Sum
+from django.http import Http404, HttpResponseRedirect, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+
+from matching.admin.batch_forms import GenerateForm, ImportForm, UploadForm
+from matching.admin.people import EmptyStateMixin, badge, source_badge
+from matching.event_log import REASONS
+from matching.models import EventBatch
+from matching.services.batches import delete_batch, users_of
+from matching.services.exports import export_batches, pack
+from matching.services.generation import preview
+from matching.services.imports import ALREADY_KNOWN, preview_log
+from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
+from project.jobs.links import message_job
+from project.jobs.services import enqueue
+from project.refusal import Refusal
+
+PREVIEW_LINES = 50_000  # of an upload that are looked at before it is imported
+STATE_TONES = {"complete": "good", "building": "busy", "abandoned": "warn"}
+REJECTED_SHOWN = 20
+NEWEST_SHOWN = 5
+
+
+def state_badge(batch):
+    """Show whether a batch can be read."""
+    return badge(batch.get_state_display().lower(), STATE_TONES[batch.state])
+
+
+@admin.register(EventBatch)
+class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
+    list_display = (
+        "name",
+        "source_word",
+        "state_word",
+        "origin",
+        "asked_count",
+        "made_count",
+        "left_out",
+        "share",
+        "created_at",
+        "created_by",
+    )
+    list_display_links = ("name",)
+    list_filter = ("source", "origin", "state")
+    list_select_related = ("created_by",)
+    list_per_page = 50
+    actions = ("export",)
+    empty_title = "There are no events yet"
+    empty_text = "Generate synthetic ones from live sessions, or import a log."
+    start_links = [
+        ("matching_eventbatch_generate", "Generate events", "matching.generate_events"),
+        ("matching_eventbatch_upload", "Import a log", "matching.import_events"),
+    ]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("population")
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("generate/", wrap(self.generate_view), name="matching_eventbatch_generate"),
+            path("import/", wrap(self.upload_view), name="matching_eventbatch_upload"),
+            path("<int:pk>/export/", wrap(self.export_view), name="matching_eventbatch_export"),
+            path(
+                "<int:pk>/rejected.csv",
+                wrap(self.rejected_view),
+                name="matching_eventbatch_rejected",
+            ),
+            *super().get_urls(),
+        ]
+
+    # Batches are made by jobs and never change.
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_export_permission(self, request):
+        return request.user.has_perm("matching.export_events")
+
+    @admin.display(description="batch", ordering="id")
+    def name(self, batch):
+        return f"Batch {batch.pk}"
+
+    @admin.display(description="source", ordering="source")
+    def source_word(self, batch):
+        return source_badge(batch)
+
+    @admin.display(description="state", ordering="state")
+    def state_word(self, batch):
+        return state_badge(batch)
+
+    @admin.display(description="asked", ordering="asked")
+    def asked_count(self, batch):
+        return f"{batch.asked:,}"
+
+    @admin.display(description="made", ordering="made")
+    def made_count(self, batch):
+        return f"{batch.made:,}"
+
+    @admin.display(description="left out")
+    def left_out(self, batch):
+        return f"{sum(reason['count'] for reason in batch.skipped.values()):,}"
+
+    @admin.display(description="label 1")
+    def share(self, batch):
+        return "-" if batch.label_share is None else f"{batch.label_share:.1%}"
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        batch = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, batch):
+            raise PermissionDenied
+        if batch is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        context = {
+            **self._page(request, f"Batch {batch.pk}"),
+            **_describe(batch),
+            "may_export": self.has_export_permission(request) and batch.state == "complete",
+            "may_delete": self.has_delete_permission(request, batch),
+            "may_see_events": request.user.has_perm("matching.view_matchevent"),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "matching/batch.html", context)
+
+    def generate_view(self, request):
+        """Ask what to generate, say what is to be expected of it, then start it."""
+        if not request.user.has_perm("matching.generate_events"):
+            raise PermissionDenied
+        form = GenerateForm(request.POST or None)
+        context = {**self._page(request, "Generate events"), "form": form}
+        if request.method == "POST" and form.is_valid():
+            if "start" in request.POST:
+                job = enqueue("matching.generate_events", by=request.user, **form.cleaned_data)
+                message_job(request, job)
+                return HttpResponseRedirect(reverse("admin:matching_eventbatch_changelist"))
+            try:
+                context["forecast"] = preview(**form.cleaned_data)
+            except Refusal as refusal:
+                context["refusal"] = refusal
+        return TemplateResponse(request, "matching/generate.html", context)
+
+    def upload_view(self, request):
+        """Take a log, show what an import would find, and import it once confirmed."""
+        if not request.user.has_perm("matching.import_events"):
+            raise PermissionDenied
+        context = self._page(request, "Import a log")
+        if "sha256" in request.POST:
+            confirmed = ImportForm(request.POST)
+            if confirmed.is_valid():
+                return self._start_import(request, **confirmed.cleaned_data)
+            messages.error(request, "The upload could not be confirmed. Upload the file again.")
+        is_upload = request.method == "POST" and "sha256" not in request.POST
+        form = UploadForm(request.POST, request.FILES) if is_upload else UploadForm()
+        if is_upload and form.is_valid():
+            said = form.cleaned_data
+            try:
+                stored = store_log(said["file"], said["file"].name)
+            except LogUnreadable as error:
+                form.add_error("file", str(error))
+            else:
+                context["found"] = preview_log(
+                    stored.path, stored.name, source=said["source"] or None, max_lines=PREVIEW_LINES
+                )
+                context["reasons"] = _reasons(context["found"]["rejected_by_reason"])
+                context["confirm"] = ImportForm(
+                    initial={
+                        **stored.as_dict(),
+                        "source": said["source"],
+                        "feature_set": said["feature_set"],
+                    }
+                )
+        return TemplateResponse(request, "matching/upload.html", {**context, "form": form})
+
+    def _start_import(self, request, *, sha256, name, source, feature_set):
+        stored = StoredLog(sha256, name)
+        if stored.path.exists():
+            job = enqueue(
+                "matching.import_events",
+                by=request.user,
+                files=[stored.as_dict()],
+                source=source or None,
+                feature_set=feature_set,
+            )
+            message_job(request, job)
+        else:
+            messages.error(request, "The stored copy is gone. Upload the file again.")
+        return HttpResponseRedirect(reverse("admin:matching_eventbatch_changelist"))
+
+    def export_view(self, request, pk):
+        """Download one batch as a packed log."""
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        batch = EventBatch.objects.complete().filter(pk=pk).first()
+        if batch is None:
+            raise Http404("There is no complete batch of that number.")
+        return _download([batch])
+
+    def rejected_view(self, request, pk):
+        """Download the rejected lines of a batch as CSV."""
+        if not request.user.has_perm("matching.view_rejectedevent"):
+            raise PermissionDenied
+        batch = self.get_object(request, str(pk))
+        if batch is None:
+            raise Http404("There is no batch of that number.")
+        return StreamingHttpResponse(
+            _rejected_csv(batch),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="batch-{pk}-rejected.csv"'},
+        )
+
+    @admin.action(description="Export as one event log", permissions=["export"])
+    def export(self, request, queryset):
+        batches = list(queryset.order_by("pk"))
+        unfinished = [str(batch.pk) for batch in batches if batch.state != "complete"]
+        if unfinished:
+            messages.error(
+                request, f"Batch {', '.join(unfinished)} is not complete; choose complete ones."
+            )
+            return None
+        return _download(batches)
+
+    def get_deleted_objects(self, objs, request):
+        # Django would load every rejected line to list it.
+        named, needed = [], []
+        for batch in objs:
+            named.append(f"{batch}, {batch.rejected.count():,} rejected lines")
+            needed += [f"Batch {batch.pk} is needed by {one}" for one in users_of(batch)]
+        missing = set() if self.has_delete_permission(request) else {"event batches"}
+        return named, {"event batches": len(named)}, missing, needed
+
+    def delete_model(self, request, obj):
+        delete_batch(obj)
+
+    def delete_queryset(self, request, queryset):
+        for batch in queryset:
+            delete_batch(batch)
+
+    def _page(self, request, title):
+        request.current_app = self.admin_site.name
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": title,
+        }
+
+
+def _download(batches):
+    name = "-".join(str(batch.pk) for batch in batches[:10])
+    return StreamingHttpResponse(
+        pack(export_batches(batches)),
+        content_type="application/gzip",
+        headers={"Content-Disposition": f'attachment; filename="events-{name}.jsonl.gz"'},
+    )
+
+
+def _rejected_csv(batch) -> Iterator[str]:
+    class Line:
+        def write(self, text):
+            return text
+
+    writer = csv.writer(Line())
+    yield writer.writerow(["line", "reason", "message", "excerpt"])
+    rows = batch.rejected.order_by("line").values_list("line", "reason", "message", "excerpt")
+    for line, reason, message, excerpt in rows.iterator(chunk_size=5000):
+        yield writer.writerow([line, reason, _harmless(message), _harmless(excerpt)])
+
+
+def _harmless(text):
+    """Keep a spreadsheet from reading a logged text as a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _reasons(counts):
+    return [
+        {"reason": reason, "words": REASONS.get(reason, ""), "count": count}
+        for reason, count in sorted(counts.items(), key=lambda entry: -entry[1])
+    ]
+
+
+def _describe(batch):
+    """Return what the page of a batch shows."""
+    outcomes = batch.summary.get("outcomes", {})
+    total = sum(outcomes.values())
+    skipped = [
+        {
+            "reason": reason.replace("_", " "),
+            "words": "the same event came before"
+            if reason == ALREADY_KNOWN
+            else REASONS.get(reason),
+            "count": entry["count"],
+            "examples": [_example(one) for one in entry["examples"]],
+            "more": entry["count"] - len(entry["examples"]),
+        }
+        for reason, entry in batch.skipped.items()
+    ]
+    rejected = list(batch.rejected.order_by("line")[: REJECTED_SHOWN + 1])
+    histograms = []
+    for name, column in batch.summary.get("features", {}).items():
+        known = sum(column["counts"])
+        if known:
+            missing = f", {column['missing']:,} without" if column["missing"] else ""
+            histograms.append((f"{name} ({known:,} values{missing})", column["counts"]))
+    return {
+        "batch": batch,
+        "state": batch.get_state_display().lower(),
+        "figures": [
+            {"label": "Asked", "value": batch.asked},
+            {"label": "Made", "value": batch.made},
+            {
+                "label": "Label 1",
+                "value": "-" if batch.label_share is None else f"{batch.label_share:.1%}",
+                "note": "accept or chat",
+            },
+            {"label": "Left out", "value": sum(one["count"] for one in skipped)},
+        ],
+        "facts": _facts(batch),
+        "skipped": skipped,
+        "outcomes": [
+            {"label": word, "value": count, "share": count / total if total else 0}
+            for word, count in outcomes.items()
+        ],
+        "histograms": histograms,
+        "rejected": rejected[:REJECTED_SHOWN],
+        "rejected_more": len(rejected) > REJECTED_SHOWN,
+        "ignored": batch.parameters.get("ignored", {}),
+    }
+
+
+def _facts(batch):
+    facts = [
+        ("Made by", f"{batch.created_by or 'a command'}, {batch.created_at:%Y-%m-%d %H:%M}"),
+        ("Features", batch.feature_set),
+        ("Name of the content", batch.uid),
+    ]
+    if batch.origin == EventBatch.Origin.IMPORTED:
+        return [*facts, ("File", batch.file_name), ("SHA-256", batch.file_sha256)]
+    asked = {
+        key.replace("_", " "): ", ".join(value) if isinstance(value, list) else value
+        for key, value in batch.parameters.items()
+    }
+    return [*facts, *((key.capitalize(), value) for key, value in asked.items())]
+
+
+def _example(one):
+    if "line" in one:
+        return {"text": f"line {one['line']:,}"}
+    if "batch" in one:
+        url = reverse("admin:matching_eventbatch_change", args=[one["batch"]])
+        return {"text": f"{one['count']:,} in batch {one['batch']}", "url": url}
+    url = f"{reverse('admin:matching_seeduser_changelist')}?q={one['external_id']}"
+    missing = f" without {', '.join(one['missing'])}" if one.get("missing") else ""
+    return {"text": f"{one['external_id']}{missing}", "url": url}
+
+
+def build_panel(request):
+    """Return what the front page says of events."""
+    if not request.user.has_perm("matching.view_eventbatch"):
+        return {}
+    totals = EventBatch.objects.complete().aggregate(
+        batches=Count("pk"),
+        real=Sum("made", filter=Q(source=1), default=0),
+        synthetic=Sum("made", filter=Q(source=2), default=0),
+    )
+    newest = EventBatch.objects.defer("population", "summary", "skipped")[:NEWEST_SHOWN]
+    step = None
+    if request.user.has_perm("matching.generate_events"):
+        step = ("Generate events", reverse("admin:matching_eventbatch_generate"))
+    return {
+        "figures": [
+            {
+                "label": "Batches",
+                "value": totals["batches"],
+                "url": reverse("admin:matching_eventbatch_changelist"),
+            },
+            {"label": "Real events", "value": totals["real"]},
+            {"label": "Synthetic events", "value": totals["synthetic"]},
+        ],
+        "newest": [
+            {
+                "link": format_html(
+                    '<a href="{}">Batch {}</a>',
+                    reverse("admin:matching_eventbatch_change", args=[batch.pk]),
+                    batch.pk,
+                ),
+                "source": batch.get_source_display(),
+                "state": batch.get_state_display().lower(),
+                "made": batch.made,
+                "when": batch.created_at,
+            }
+            for batch in newest
+        ],
+        "step": step,
+    }
+
+
+admin.site.add_panel("matching/batches_panel.html", build_panel, order=20)

@@ -1,0 +1,378 @@
+"""The admin of batches and events, posted for real."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.messages import get_messages
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from matching.models import EventBatch, MatchEvent, RejectedEvent
+from matching.services.batches import delete_batch
+from project import tables
+from project.jobs.models import Job
+from project.jobs.runner import run_job
+from project.jobs.services import enqueue
+from project.refusal import Refusal
+from tests.factories import make_admin, make_seed_user, make_session, make_staff
+from training.models import Dataset
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
+
+
+@pytest.fixture(autouse=True)
+def uploads(settings: Any, tmp_path: Path) -> Path:
+    settings.MEDIA_ROOT = tmp_path / "uploads"
+    return settings.MEDIA_ROOT / "event-logs"
+
+
+def url(name: str, *arguments: Any) -> str:
+    return reverse(f"admin:matching_{name}", args=arguments)
+
+
+@pytest.fixture
+def admin_client() -> Client:
+    client = Client()
+    client.force_login(make_admin())
+    return client
+
+
+def client_with(*permissions: str) -> Client:
+    client = Client()
+    client.force_login(make_staff(*permissions))
+    return client
+
+
+def said(response: Any) -> str:
+    return " ".join(str(message) for message in get_messages(response.wsgi_request))
+
+
+def lines(count: int, *, first: int = 0) -> bytes:
+    events = [
+        {
+            "matchType": "user_user",
+            "features": {"ageScore": 0.5, "interestScore": 1.0},
+            "outcome": "accept" if number % 4 == 0 else "ignore",
+            "timestamp": 1_700_000_000_000 + number,
+            "userId": f"u{number}",
+        }
+        for number in range(first, first + count)
+    ]
+    return "".join(f"{json.dumps(event)}\n" for event in events).encode()
+
+
+def upload(client: Client, text: bytes, **fields: str) -> Any:
+    file = SimpleUploadedFile("my log.jsonl", text)
+    data = {"file": file, "source": "", "feature_set": "tiered-1", **fields}
+    return client.post(url("eventbatch_upload"), data)
+
+
+def imported(text: bytes) -> EventBatch:
+    """Import a log through the pages, as a person would."""
+    client = client_with("matching.import_events", "matching.view_eventbatch")
+    response = upload(client, text)
+    confirmed = response.context["confirm"].initial
+    assert client.post(url("eventbatch_upload"), confirmed).status_code == 302
+    job = Job.objects.order_by("created_at").last()
+    assert job is not None
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == "succeeded", job.error
+    return EventBatch.objects.get(pk=job.result["batches"][0])
+
+
+# --- Import --------------------------------------------------------------------------------------
+
+
+def test_an_upload_is_shown_before_anything_lands(admin_client: Client, uploads: Path) -> None:
+    response = upload(admin_client, lines(8) + b"broken\n")
+    page = response.content.decode()
+    assert "9 events" in page
+    assert "8 new" in page
+    assert "Line 9: Expected JSON" in page
+    assert not EventBatch.objects.exists()
+    assert not Job.objects.exists()
+    assert len(list(uploads.iterdir())) == 1
+
+
+def test_a_confirmed_upload_is_imported_by_a_job() -> None:
+    batch = imported(lines(8) + b"broken\n")
+    assert (batch.made, batch.file_name, batch.label_share) == (8, "my log.jsonl", 0.25)
+    assert batch.created_by is not None
+    assert RejectedEvent.objects.get().line == 9
+
+
+def test_a_damaged_pack_is_an_error_of_the_form(admin_client: Client) -> None:
+    response = upload(admin_client, gzip.compress(lines(3))[:-9])
+    assert "Copy it again" in str(response.context["form"].errors["file"])
+
+
+def test_a_confirmation_without_its_file_starts_nothing(admin_client: Client) -> None:
+    given = {"name": "a", "source": "", "feature_set": "tiered-1"}
+    gone = admin_client.post(url("eventbatch_upload"), {**given, "sha256": "0" * 64})
+    assert "Upload the file again" in said(gone)
+    forged = admin_client.post(url("eventbatch_upload"), {**given, "sha256": "../../etc/passwd"})
+    assert forged.status_code == 200
+    assert not Job.objects.exists()
+
+
+# --- Generation ----------------------------------------------------------------------------------
+
+RECIPE = {
+    "count": "6",
+    "match_type": "solo",
+    "preset": "balanced",
+    "seed": "7",
+    "feature_set": "smooth-1",
+}
+
+
+def test_generation_says_what_to_expect_and_then_starts(admin_client: Client) -> None:
+    for number in range(5):
+        make_session(make_seed_user(age=20 + 3 * number), budget=500 + 100 * number)
+    looked = admin_client.post(url("eventbatch_generate"), RECIPE)
+    assert "20 distinct pairs" in looked.content.decode()
+    assert not Job.objects.exists()
+    response = admin_client.post(url("eventbatch_generate"), {**RECIPE, "start": "Generate"})
+    assert response.status_code == 302
+    job = Job.objects.get()
+    assert job.arguments["count"] == 6
+    run_job(str(job.pk))
+    batch = EventBatch.objects.get()
+    assert (batch.made, batch.get_source_display()) == (6, "synthetic")
+    page = admin_client.get(url("eventbatch_change", batch.pk)).content.decode()
+    assert "synthetic" in page
+    assert "distance_score (6 values)" in page
+
+
+def test_generation_without_anybody_says_what_to_do(admin_client: Client) -> None:
+    page = admin_client.post(url("eventbatch_generate"), RECIPE).content.decode()
+    assert "create_sessions" in page
+    assert 'name="start"' not in page
+
+
+def test_incomplete_users_are_named_before_and_after(admin_client: Client) -> None:
+    for number in range(5):
+        make_session(make_seed_user(age=20 + 3 * number), budget=500 + 100 * number)
+    make_session(make_seed_user("seed_incomplete", age=None, interests=[]))
+    looked = admin_client.post(url("eventbatch_generate"), RECIPE).content.decode()
+    assert "seed_incomplete without age, interests" in looked
+    admin_client.post(url("eventbatch_generate"), {**RECIPE, "start": "Generate"})
+    run_job(str(Job.objects.get().pk))
+    page = admin_client.get(url("eventbatch_change", EventBatch.objects.get().pk))
+    assert "seed_incomplete without age, interests" in page.content.decode()
+
+
+# --- Pages ---------------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_batch_shows_what_landed_and_what_did_not(admin_client: Client) -> None:
+    batch = imported(lines(8) + b"broken <script>\n" + lines(2).replace(b"ageScore", b"agescore"))
+    page = admin_client.get(url("eventbatch_change", batch.pk)).content.decode()
+    for words in (
+        "broken &lt;script&gt;",
+        "bad json",
+        "features.agescore",
+        "30.0%",
+        "my log.jsonl",
+    ):
+        assert words in page
+    assert "<script>\n" not in page
+
+
+def test_rejected_lines_are_listed_and_downloaded(admin_client: Client) -> None:
+    batch = imported(lines(1) + b"=cmd|evil\nbroken\n" + lines(1).replace(b"accept", b"like"))
+    rows = admin_client.get(url("rejectedevent_changelist"), {"batch": batch.pk})
+    assert rows.context["cl"].result_count == 3
+    some = admin_client.get(url("rejectedevent_changelist"), {"reason": "unknown_value"})
+    assert [row.line for row in some.context["cl"].result_list] == [4]
+    table = b"".join(admin_client.get(url("eventbatch_rejected", batch.pk))).decode()
+    assert table.splitlines()[0] == "line,reason,message,excerpt"
+    assert "'=cmd|evil" in table
+    assert len(table.splitlines()) == 4
+
+
+def test_events_are_found_by_batch_outcome_and_label(admin_client: Client) -> None:
+    first, second = imported(lines(8)), imported(lines(4, first=100))
+
+    def found(**query: Any) -> int:
+        count: int = (
+            admin_client.get(url("matchevent_changelist"), query).context["cl"].result_count
+        )
+        return count
+
+    assert found() == 12
+    assert (found(batch=first.pk), found(batch=second.pk)) == (8, 4)
+    assert (found(batch=999), found(batch="x")) == (0, 0)
+    assert found(batch=first.pk, outcome__exact=1) == 2
+    assert found(label__exact=0) == 9
+    event = MatchEvent.objects.of_batch(first).earliest("pk")
+    page = admin_client.get(url("matchevent_change", event.pk)).content.decode()
+    assert f"Batch {first.pk}" in page
+    assert "known only from the log" in page
+
+
+def test_events_of_an_unfinished_batch_are_not_shown(admin_client: Client) -> None:
+    batch = imported(lines(3))
+    EventBatch.objects.update(state="building")
+    assert admin_client.get(url("matchevent_changelist")).context["cl"].result_count == 0
+    event = MatchEvent.objects.of_batch(batch).earliest("pk")
+    assert admin_client.get(url("matchevent_change", event.pk)).status_code == 302
+
+
+def test_a_large_table_is_neither_counted_nor_paged_to_its_end(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported(lines(300))
+    monkeypatch.setattr(tables, "REACH", 150)
+    monkeypatch.setattr(tables, "EXACT_BELOW", 150)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        response = admin_client.get(url("matchevent_changelist"))
+    assert response.context["cl"].result_count == 150
+    assert "in all" in response.content.decode()
+    counts = [
+        query["sql"]
+        for query in queries
+        if "COUNT(" in query["sql"] and "matchevent" in query["sql"]
+    ]
+    assert counts
+    assert all("LIMIT 150" in sql for sql in counts)
+    assert response.context["total"] >= 150
+
+
+@pytest.mark.parametrize("name", ["eventbatch", "matchevent", "rejectedevent"])
+def test_a_list_needs_as_many_queries_for_many_rows_as_for_one(
+    admin_client: Client, name: str
+) -> None:
+    imported(lines(1) + b"broken\n")
+    address = url(f"{name}_changelist")
+    admin_client.get(address)
+    with CaptureQueriesContext(connection) as few:
+        admin_client.get(address)
+    for number in range(1, 4):
+        imported(lines(9, first=100 * number) + b"broken\n" * 5)
+    with CaptureQueriesContext(connection) as many:
+        admin_client.get(address)
+    assert len(few) == len(many)
+
+
+@pytest.mark.parametrize("name", ["eventbatch", "matchevent", "rejectedevent"])
+def test_empty_lists_are_shown(admin_client: Client, name: str) -> None:
+    assert admin_client.get(url(f"{name}_changelist")).status_code == 200
+
+
+def test_the_front_page_shows_real_and_synthetic_events_apart(admin_client: Client) -> None:
+    assert "No events yet" in admin_client.get(reverse("admin:index")).content.decode()
+    imported(lines(8))
+    page = admin_client.get(reverse("admin:index")).content.decode()
+    assert "Real events" in page
+    assert "Synthetic events" in page
+
+
+# --- Export and deletion -------------------------------------------------------------------------
+
+
+def test_batches_are_downloaded_one_by_one_or_together(admin_client: Client) -> None:
+    one, other = imported(lines(3)), imported(lines(2, first=50))
+    alone = gzip.decompress(b"".join(admin_client.get(url("eventbatch_export", one.pk))))
+    both = admin_client.post(
+        url("eventbatch_changelist"),
+        {"action": "export", "_selected_action": [one.pk, other.pk]},
+    )
+    text = gzip.decompress(b"".join(both.streaming_content))
+    assert len(alone.splitlines()) == 3
+    assert text.startswith(alone)
+    assert len(text.splitlines()) == 5
+
+
+def test_an_unfinished_batch_is_not_downloaded(admin_client: Client) -> None:
+    batch = imported(lines(3))
+    EventBatch.objects.update(state="building")
+    assert admin_client.get(url("eventbatch_export", batch.pk)).status_code == 404
+    response = admin_client.post(
+        url("eventbatch_changelist"), {"action": "export", "_selected_action": [batch.pk]}
+    )
+    assert "not complete" in said(response)
+
+
+def test_a_batch_is_deleted_with_its_events_and_can_be_imported_again(admin_client: Client) -> None:
+    kept = imported(lines(3))
+    batch = imported(lines(2, first=50) + b"broken\n")
+    page = admin_client.get(url("eventbatch_delete", batch.pk)).content.decode()
+    assert "1 rejected lines" in page
+    assert admin_client.post(url("eventbatch_delete", batch.pk), {"post": "yes"}).status_code == 302
+    assert MatchEvent.objects.count() == MatchEvent.objects.of_batch(kept).count() == 3
+    assert not RejectedEvent.objects.exists()
+    assert imported(lines(2, first=50) + b"broken\n").made == 2
+
+
+def test_a_batch_that_a_dataset_was_made_from_stays(admin_client: Client) -> None:
+    batch = imported(lines(3))
+    dataset = Dataset.objects.create(kind="match_compatibility", version=1)
+    dataset.batches.add(batch)
+    page = admin_client.post(url("eventbatch_delete", batch.pk), {"post": "yes"})
+    assert "is needed by dataset" in page.content.decode()
+    assert EventBatch.objects.filter(pk=batch.pk).exists()
+    with pytest.raises(Refusal, match="is needed by dataset"):
+        delete_batch(batch)
+
+
+def test_a_batch_that_a_job_is_writing_stays() -> None:
+    batch = imported(lines(3))
+    job = enqueue("matching.generate_events", ring_bell=False)
+    job.steps.create(name="generate.prepare", result={"batch": batch.pk})
+    with pytest.raises(Refusal, match="is needed by job"):
+        delete_batch(batch)
+
+
+# --- Permissions ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "permission"),
+    [
+        ("eventbatch_generate", "matching.generate_events"),
+        ("eventbatch_upload", "matching.import_events"),
+    ],
+)
+def test_starting_work_needs_its_own_permission(name: str, permission: str) -> None:
+    viewer = client_with("matching.view_eventbatch", "matching.delete_eventbatch")
+    for response in (viewer.get(url(name)), viewer.post(url(name), {**RECIPE, "start": "x"})):
+        assert response.status_code == 403
+    assert not Job.objects.exists()
+    assert client_with(permission).get(url(name)).status_code == 200
+
+
+def test_looking_at_batches_allows_neither_export_nor_deletion_nor_rejected_lines() -> None:
+    batch = imported(lines(3))
+    viewer = client_with("matching.view_eventbatch")
+    page = viewer.get(url("eventbatch_change", batch.pk)).content.decode()
+    assert "Download as a log" not in page
+    assert "deletelink" not in page
+    for name in ("eventbatch_export", "eventbatch_rejected", "eventbatch_delete"):
+        assert viewer.get(url(name, batch.pk)).status_code == 403, name
+    action = {"action": "export", "_selected_action": [batch.pk]}
+    refused = viewer.post(url("eventbatch_changelist"), action)
+    assert refused["Content-Type"].startswith("text/html")
+    allowed = client_with("matching.view_eventbatch", "matching.export_events")
+    assert allowed.get(url("eventbatch_export", batch.pk)).status_code == 200
+    assert client_with().get(url("eventbatch_change", batch.pk)).status_code == 403
+    assert "Real events" not in client_with().get(reverse("admin:index")).content.decode()
+
+
+@pytest.mark.parametrize("name", ["matchevent", "rejectedevent"])
+def test_events_and_rejected_lines_are_never_edited(admin_client: Client, name: str) -> None:
+    imported(lines(1) + b"broken\n")
+    assert admin_client.get(url(f"{name}_add")).status_code == 403
+    row = (MatchEvent if name == "matchevent" else RejectedEvent).objects.get()
+    assert admin_client.get(url(f"{name}_change", row.pk)).status_code == 200
+    assert admin_client.post(url(f"{name}_change", row.pk), {"label": "on"}).status_code == 403
+    assert admin_client.get(url(f"{name}_delete", row.pk)).status_code == 403
