@@ -1,0 +1,125 @@
+"""A kind is one declaration: a toy one goes through commands, registry and admin untouched."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.training.test_datasets import run_json
+from training.kinds import LoadedRows, ModelKind, Recipe, UnknownModelKind, base, get_kind, register
+from training.kinds.base import SplitColumns
+from training.models import Dataset, ModelVersion
+from training.quality import FeatureSpec, QualitySpec
+
+pytestmark = pytest.mark.django_db
+ROWS = 600
+
+
+def toy_rows(recipe: Recipe) -> LoadedRows:
+    """Draw rows whose target follows from a number and a category."""
+    rng = np.random.default_rng(recipe.seed)
+    rows = 40 if recipe.source == "real" else ROWS
+    signal, shop = rng.random(rows) * 10, rng.choice(["north", "south", "east"], rows)
+    truth = 3 * signal + np.where(shop == "north", 10.0, 0.0)
+    return LoadedRows(
+        frame=pd.DataFrame(
+            {
+                "signal": signal,
+                "note": np.where(rng.random(rows) < 0.9, np.nan, rng.random(rows)),
+                "shop": shop,
+                "session": np.arange(rows) // 3,
+                "occurred_at": np.datetime64("2026-01-01") + np.arange(rows),
+                "truth": truth,
+                "sales": truth + rng.normal(0, 3, rows),
+            }
+        ),
+        recipe=Recipe(**{**recipe.as_dict(), "batches": (), "source": recipe.source or "real"}),
+        lineage=({"model": "toy", "rows": rows},),
+    )
+
+
+def toy_baselines(train, rows):
+    """Predict the mean of the row's shop."""
+    return {"group_mean": rows["shop"].map(train.groupby("shop")["sales"].mean()).to_numpy()}
+
+
+TOY = ModelKind(
+    name="toy",
+    title="Toy",
+    task="regression",
+    numeric=("signal", "note"),
+    categorical=("shop",),
+    target="sales",
+    quality=lambda recipe: QualitySpec(
+        features=(
+            FeatureSpec("signal", 0.0, 10.0),
+            FeatureSpec("note", is_optional=True),
+            FeatureSpec("shop", distinct_pass=2, is_categorical=True),
+        ),
+        target="sales",
+        task="regression",
+        minimum_rows=100,
+        groups={"session": ("session",)},
+    ),
+    load=toy_rows,
+    splits={"time": SplitColumns("time"), "session": SplitColumns("group", ("session",))},
+    default_split="session",
+    file_stem="toy_model",
+    baselines=toy_baselines,
+    ceilings={"truth": "truth"},
+    resample_by="session",
+    slices=("shop",),
+)
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    monkeypatch.setattr(base, "_kinds", dict(base._kinds))
+    return register(TOY)
+
+
+def test_toy_kind_goes_through_every_command(toy, capsys, tmp_path):
+    built = run_json(capsys, "build_dataset", "--kind", "toy", "--source", "combined", "--now")
+    assert (built["verdict"], built["split"]) == ("pass", "session")
+    trained = run_json(capsys, "train_model", "--kind", "toy", "--now")
+    assert trained["metrics"].keys() == {"train", "validation", "by_shop"}
+    assert trained["baselines"].keys() == {"constant", "group_mean"}
+    r2 = trained["metrics"]["validation"]["r2"]["value"]
+    assert r2 > 0.8
+    assert trained["ceilings"]["truth"]["value"] == pytest.approx(r2, abs=0.05)
+    run_json(capsys, "train_model", "--kind", "toy", "--now", "--seed", "2")
+    for action in (
+        ["promote", "1"],
+        ["promote", "2"],
+        ["rollback"],
+        ["list"],
+        ["compare", "1", "2"],
+    ):
+        run_json(capsys, "models", *action, "--kind", "toy")
+    run_json(capsys, "models", "export", "1", "--kind", "toy", "--output", str(tmp_path / "x"))
+    assert (tmp_path / "x" / "toy_model.pkl").exists()
+    assert ModelVersion.objects.champions().get(kind="toy").version == 1
+
+
+def test_too_few_rows_of_a_toy_train_nothing(toy, capsys):
+    built = run_json(capsys, "build_dataset", "--kind", "toy", "--source", "real", "--now")
+    assert built["verdict"] == "refuse"
+    said = run_json(capsys, "train_model", "--kind", "toy", "--now", code=2)
+    assert "100 are needed" in said["refused"]["message"]
+    assert not ModelVersion.objects.exists()
+
+
+def test_versions_of_two_kinds_are_counted_apart(toy, capsys):
+    run_json(capsys, "build_dataset", "--kind", "toy", "--source", "combined", "--now")
+    assert Dataset.objects.get().version == 1
+    said = run_json(capsys, "train_model", "--now", code=2)
+    assert "no dataset of match_compatibility" in said["refused"]["message"]
+
+
+def test_unknown_kind_names_those_there_are():
+    with pytest.raises(UnknownModelKind, match="match_compatibility"):
+        get_kind("nonsense")
+
+
+def test_kind_is_declared_once(toy):
+    with pytest.raises(ValueError, match="declared twice"):
+        register(TOY)
