@@ -1,5 +1,7 @@
 """Batches of match events for tests, made by the pure modules and written with COPY."""
 
+import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -23,7 +25,7 @@ from project.jobs.runner import JobRun
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import Dataset, ModelVersion
 from training.services.datasets import prepare_dataset, write_dataset
-from training.services.training import train
+from training.services.training import TrainedModel, fit_and_measure, write_model
 
 FIRST_MOMENT = np.datetime64("2026-01-01T00:00:00", "us")
 
@@ -121,8 +123,19 @@ def make_dataset(batch: EventBatch | None = None, **recipe: Any) -> Dataset:
 
 
 def make_model(dataset: Dataset | None = None, *, seed: int = 0) -> ModelVersion:
-    """Train a model on a dataset, a good one unless one is given."""
-    return train(claimed_run("training.train_model"), dataset or make_dataset(), seed=seed)
+    """Write a model of a dataset, a good one unless one is given.
+
+    Datasets of the same rows share one fit: every test would fit the same model again.
+    """
+    dataset = dataset or make_dataset()
+    key = (json.dumps(dataset.report), dataset.split, seed)
+    if key not in _fits:
+        run = claimed_run("training.train_model")
+        _fits[key] = fit_and_measure(run, dataset, seed=seed, override=None)
+    return write_model(replace(_fits[key], dataset=dataset))
+
+
+_fits: dict[tuple[str, str, int], TrainedModel] = {}
 
 
 def claimed_run(kind: str, user: User | None = None, **arguments: Any) -> JobRun:

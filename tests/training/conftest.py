@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.training.batches import draw_events, make_batch, make_dataset, make_model
 from training.services.loading import forget_loaded
 
 
@@ -13,3 +15,15 @@ def artifact_root(settings, tmp_path: Path) -> Path:
     settings.ARTIFACT_ROOT = tmp_path / "artifacts"
     forget_loaded()
     return settings.ARTIFACT_ROOT
+
+
+@pytest.fixture
+def useless_model(db):
+    """A model of labels that were shuffled: its gates refuse it."""
+    events = draw_events(1_000)
+    order = np.random.default_rng(3).permutation(1_000)
+    for name in ("label", "outcome"):
+        events[name] = events[name].to_numpy()[order]
+    model = make_model(make_dataset(make_batch(events)))
+    assert model.verdict == "refuse"
+    return model

@@ -3,7 +3,6 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
@@ -89,7 +88,8 @@ def test_rows_without_true_probabilities_have_no_ceilings():
 
 
 def test_same_seed_and_dataset_give_the_same_scores(dataset):
-    a, b = make_model(dataset, seed=5), make_model(dataset, seed=5)
+    kind = "training.train_model"
+    a, b = (train(claimed_run(kind), dataset, seed=5) for _ in range(2))
     assert a.metrics == b.metrics
     assert a.version + 1 == b.version
 
@@ -163,18 +163,6 @@ def test_champion_is_not_promoted_again(dataset):
     registry.promote(model)
     with pytest.raises(Refusal, match="champion already"):
         registry.promote(model)
-
-
-@pytest.fixture
-def useless_model(db):
-    """A model of labels that were shuffled: its gates refuse it."""
-    events = draw_events(1_000)
-    order = np.random.default_rng(3).permutation(1_000)
-    for name in ("label", "outcome"):
-        events[name] = events[name].to_numpy()[order]
-    model = make_model(make_dataset(make_batch(events)))
-    assert model.verdict == "refuse"
-    return model
 
 
 def test_failed_gates_refuse_promotion_unless_overridden(useless_model):

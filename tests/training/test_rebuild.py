@@ -104,3 +104,21 @@ def test_demo_leaves_the_account_of_somebody_else_alone(db, settings, tmp_path):
     (tmp_path / "demo_password").write_text("not theirs")
     assert demo.make_admin()["password"] == ""
     assert User.objects.get().check_password("somebody else's own")
+
+
+def test_status_names_the_next_step_all_the_way(population, capsys):
+    def step():
+        return run_json(capsys, "status")["next_step"]["command"]
+
+    assert step() == "create_sessions"
+    rebuild(claimed_run("training.rebuild"), count=300)
+    state = run_json(capsys, "status")
+    assert state["next_step"]["command"].startswith("predict")
+    assert state["kinds"][0]["champion"]["version"] == 1
+    assert state["people"]["complete"] == state["people"]["users"] >= 120
+    call_command("status")
+    assert "Nothing waits" in capsys.readouterr().out
+
+
+def test_status_of_nothing_begins_at_the_beginning(db, capsys):
+    assert run_json(capsys, "status")["next_step"]["command"] == "seed_users"

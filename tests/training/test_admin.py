@@ -1,0 +1,253 @@
+"""The admin of datasets, models and promotions, with and without permissions."""
+
+import io
+import zipfile
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from project.jobs.models import Job
+from tests.factories import make_admin, make_staff
+from tests.training.batches import make_dataset, make_good_batch, make_model
+from tests.training.test_models import flip_byte
+from training.models import Dataset, ModelVersion, Promotion
+from training.services import registry
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
+VIEW = ("training.view_dataset", "training.view_modelversion", "training.view_promotion")
+
+
+@pytest.fixture
+def dataset(db):
+    return make_dataset(make_good_batch(400))
+
+
+@pytest.fixture
+def model(dataset):
+    return make_model(dataset)
+
+
+@pytest.fixture
+def as_(client):
+    """Log in with these permissions beside those to look at everything."""
+
+    def login(*permissions):
+        client.force_login(make_staff(*VIEW, *permissions))
+        return client
+
+    return login
+
+
+def url(name, *args):
+    return reverse(f"admin:training_{name}", args=args)
+
+
+def text(response):
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+def test_every_page_shows_what_was_measured(client, dataset, model):
+    promotion = registry.promote(model, reason="the first one")
+    client.force_login(make_admin())
+    page = text(client.get(url("dataset_change", dataset.pk)))
+    for shown in ("duplicate_share", "age_score", "Batch", dataset.files["train.csv"]["sha256"]):
+        assert shown in page
+    page = text(client.get(url("modelversion_change", model.pk)))
+    for shown in ("rule score", "oracle ceiling", "better_than_chance", "Calibration", "the first"):
+        assert shown in page
+    assert "better_than_chance" in text(client.get(url("promotion_change", promotion.pk)))
+    for name in ("dataset", "modelversion", "promotion"):
+        assert "match_compatibility" in text(client.get(url(f"{name}_changelist")))
+    front = text(client.get(reverse("admin:index")))
+    assert "version 1" in front
+    assert "Make seed users" in front
+
+
+def test_empty_lists_say_what_to_do(client):
+    client.force_login(make_admin())
+    assert "Build a dataset" in text(client.get(url("dataset_changelist")))
+    assert "Rebuild" in text(client.get(url("modelversion_changelist")))
+    assert "Make seed users" in text(client.get(reverse("admin:index")))
+
+
+@pytest.mark.parametrize("name", ["dataset", "modelversion", "promotion"])
+def test_lists_ask_the_same_number_of_queries_for_many_rows(client, model, name):
+    registry.promote(model)
+    client.force_login(make_admin())
+    counts = []
+    for _ in range(2):
+        text(client.get(url(f"{name}_changelist")))
+        with CaptureQueriesContext(connection) as queries:
+            text(client.get(url(f"{name}_changelist")))
+        counts.append(len(queries))
+        if not counts[1:]:
+            for version in (2, 3, 4):
+                add_copies(model, version)
+    assert counts[0] == counts[1]
+
+
+def add_copies(model, version):
+    """Add one more dataset, model and promotion; only their rows, which is what a list reads."""
+    dataset = Dataset.objects.get(pk=model.dataset_id)
+    dataset.pk, dataset.version = None, version * 10
+    dataset.save(force_insert=True)
+    other = ModelVersion.objects.get(pk=model.pk)
+    other.pk, other.version, other.stage, other.dataset = None, version * 10, "archived", dataset
+    other.save(force_insert=True)
+    Promotion.objects.create(
+        kind=model.kind, action="promote", model=other, previous=model, actor="somebody"
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "permission"),
+    [
+        ("dataset_build", "training.build_dataset"),
+        ("dataset_train", "training.train_model"),
+        ("dataset_zip", "training.download_dataset"),
+        ("modelversion_rebuild", "training.rebuild_model"),
+        ("modelversion_promote", "training.promote_model"),
+        ("modelversion_zip", "training.export_model"),
+    ],
+)
+def test_page_needs_its_permission(as_, model, page, permission):
+    of_a_record = page not in ("dataset_build", "modelversion_rebuild")
+    record = (model.dataset_id if page.startswith("dataset") else model.pk,) if of_a_record else ()
+    assert as_().get(url(page, *record)).status_code == 403
+    assert as_().post(url(page, *record)).status_code == 403
+    assert as_(permission).get(url(page, *record)).status_code == 200
+
+
+def test_nobody_adds_edits_or_deletes_by_hand(client, dataset, model):
+    client.force_login(make_admin())
+    for name, record in (("dataset", dataset), ("modelversion", model)):
+        assert client.get(url(f"{name}_add")).status_code == 403
+        assert client.get(url(f"{name}_delete", record.pk)).status_code == 403
+        client.post(url(f"{name}_change", record.pk), {"version": 9})
+        assert type(record).objects.get(pk=record.pk).version == 1
+
+
+def test_records_are_hidden_without_permission(client, dataset, model):
+    client.force_login(make_staff())
+    for name, record in (("dataset", dataset), ("modelversion", model)):
+        assert client.get(url(f"{name}_change", record.pk)).status_code == 403
+        assert client.get(url(f"{name}_changelist")).status_code == 403
+    assert "Next step" not in text(client.get(reverse("admin:index")))
+
+
+def test_build_form_starts_a_job_with_the_recipe(as_, dataset):
+    batch = dataset.batches.get()
+    answer = as_("training.build_dataset").post(
+        url("dataset_build"),
+        {"model_kind": "match_compatibility", "batches": [batch.pk], "split": "user",
+         "train_share": "0.7", "seed": "3"},
+    )  # fmt: skip
+    assert answer.status_code == 302
+    job = Job.objects.get(kind="training.build_dataset")
+    assert job.arguments["batches"] == [batch.pk]
+    assert (job.arguments["split"], job.arguments["train_share"]) == ("user", 0.7)
+
+
+def test_build_form_names_what_is_wrong(as_, db):
+    page = text(
+        as_("training.build_dataset").post(
+            url("dataset_build"),
+            {"model_kind": "match_compatibility", "train_share": "7", "seed": "-1"},
+        )
+    )
+    assert "less than or equal to 0.95" in page
+    assert not Job.objects.exists()
+
+
+def test_train_form_and_action_start_jobs(as_, dataset):
+    client = as_("training.train_model")
+    client.post(url("dataset_train", dataset.pk), {"seed": "4", "override_reason": ""})
+    action = {"action": "train", "_selected_action": [dataset.pk]}
+    client.post(url("dataset_changelist"), action)
+    jobs = Job.objects.filter(kind="training.train_model")
+    assert sorted(job.arguments.get("seed", 0) for job in jobs) == [0, 4]
+    assert {job.arguments["dataset"] for job in jobs} == {1}
+    assert {job.user for job in jobs} == {jobs[0].user}
+    as_().post(url("dataset_changelist"), action)
+    assert jobs.count() == 2
+
+
+def test_rebuild_form_starts_the_job(as_, db):
+    as_("training.rebuild_model").post(
+        url("modelversion_rebuild"),
+        {"count": "500", "match_type": "solo", "preset": "balanced", "seed": "7"},
+    )
+    assert Job.objects.get().arguments == {
+        "count": 500, "match_type": "solo", "preset": "balanced", "seed": 7,
+    }  # fmt: skip
+
+
+def test_promote_asks_first_and_then_does_it(as_, model):
+    client = as_("training.promote_model")
+    assert "No version is live now" in text(client.get(url("modelversion_promote", model.pk)))
+    assert not Promotion.objects.exists()
+    client.post(url("modelversion_promote", model.pk), {"reason": "looks right"})
+    promotion = Promotion.objects.get()
+    assert (promotion.model, promotion.reason) == (model, "looks right")
+    assert promotion.by is not None
+
+
+def test_refused_promotion_is_shown_and_overridden_only_with_permission(as_, useless_model):
+    form = {"reason": "", "override_reason": "this is a drill of ours"}
+    page = url("modelversion_promote", useless_model.pk)
+    assert "The gates refuse this model" in text(as_("training.promote_model").get(page))
+    answer = as_("training.promote_model").post(page, form, follow=True)
+    assert "may not override refusals" in text(answer)
+    assert not Promotion.objects.exists()
+    as_("training.promote_model", "training.override_refusal").post(page, form)
+    assert Promotion.objects.get().override_reason == form["override_reason"]
+
+
+def test_rollback_returns_to_the_champion_before(as_, model):
+    second = make_model(model.dataset, seed=2)
+    registry.promote(model)
+    registry.promote(second)
+    client = as_("training.promote_model")
+    page = url("modelversion_rollback", second.pk)
+    assert as_().get(page).status_code == 403
+    client = as_("training.promote_model")
+    assert "Return to the champion before" in text(client.get(page))
+    assert "Version 1 is live" in text(client.post(page, {"reason": "drift"}, follow=True))
+    assert registry.champion_of(model.kind) == model
+    assert "is not the champion" in text(client.post(page, follow=True))
+
+
+def test_two_versions_are_compared(as_, model):
+    second = make_model(model.dataset, seed=2)
+    page = text(as_().get(url("modelversion_compare", second.pk), {"other": "1"}))
+    assert "paired bootstrap" in page
+    for nonsense in ("", "77", "x", "99999999999999999999"):
+        answer = as_().get(url("modelversion_compare", second.pk), {"other": nonsense}, follow=True)
+        assert "Choose another version" in text(answer)
+
+
+def test_downloads_are_whole_and_verified(as_, model):
+    client = as_("training.export_model", "training.download_dataset")
+    for page, record in (("modelversion_zip", model), ("dataset_zip", model.dataset)):
+        answer = client.get(url(page, record.pk))
+        archive = zipfile.ZipFile(io.BytesIO(answer.getvalue()))
+        assert {name.split("/")[1] for name in archive.namelist()} == set(record.files)
+    file = client.get(url("dataset_file", model.dataset_id, "train.csv"))
+    assert len(file.getvalue()) == model.dataset.files["train.csv"]["size"]
+    assert client.get(url("dataset_file", model.dataset_id, "passwords.txt")).status_code == 404
+    assert as_().get(url("dataset_file", model.dataset_id, "train.csv")).status_code == 403
+
+
+def test_download_of_changed_files_is_an_error_on_the_page(as_, model):
+    flip_byte(model)
+    answer = as_("training.export_model").get(url("modelversion_zip", model.pk), follow=True)
+    assert "has changed since it was written" in text(answer)
+
+
+def test_page_of_nothing_is_refused(client, db):
+    client.force_login(make_admin())
+    assert client.get(url("dataset_change", 77)).status_code == 403
+    assert not Dataset.objects.exists()

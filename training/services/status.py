@@ -1,0 +1,168 @@
+"""Everything at a glance: what there is, what is live, what runs, what to do next."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from matching.models import EventBatch, SeedUser, Source, TravelGroup, TravelSession
+from project.jobs.models import Job, Process, Schedule
+from training.kinds import DEFAULT_KIND, ModelKind, all_kinds
+from training.models import Dataset, ModelVersion, Verdict
+
+LISTED_JOBS = 10
+LISTED_BATCHES = 5
+
+
+def describe_everything() -> dict[str, Any]:
+    """Return the state of the whole installation as JSON."""
+    return {
+        "servers": _servers(),
+        "processes": {
+            role: Process.objects.alive().filter(role=role).count() for role in Process.Role.values
+        },
+        "people": {
+            "users": SeedUser.objects.count(),
+            "complete": SeedUser.objects.complete().count(),
+            "groups": TravelGroup.objects.count(),
+            "sessions": TravelSession.objects.count(),
+            "live_sessions": TravelSession.objects.live().count(),
+        },
+        "batches": _batches(),
+        "kinds": [describe_kind(kind) for kind in all_kinds()],
+        "jobs": {
+            "active": [_job(job) for job in Job.objects.active()[:LISTED_JOBS]],
+            "failed": Job.objects.filter(state=Job.State.FAILED, retries__isnull=True).count(),
+        },
+        "schedules": [
+            {
+                "name": schedule.name,
+                "kind": schedule.kind,
+                "is_enabled": schedule.is_enabled,
+                "next_run_at": schedule.next_run_at if schedule.is_enabled else None,
+            }
+            for schedule in Schedule.objects.all()
+        ],
+        "next_step": next_step(),
+    }
+
+
+def describe_kind(kind: ModelKind) -> dict[str, Any]:
+    """Return the newest dataset, the newest model and the champion of a kind."""
+    dataset = Dataset.objects.of_kind(kind.name).first()
+    model = ModelVersion.objects.of_kind(kind.name).first()
+    champion = ModelVersion.objects.champions().filter(kind=kind.name).first()
+    return {
+        "kind": kind.name,
+        "title": kind.title,
+        "datasets": Dataset.objects.filter(kind=kind.name).count(),
+        "dataset": None
+        if dataset is None
+        else {
+            "id": dataset.pk,
+            "version": dataset.version,
+            "verdict": dataset.verdict,
+            "source": dataset.source,
+            "rows": dataset.rows,
+        },
+        "models": ModelVersion.objects.filter(kind=kind.name).count(),
+        "model": None if model is None else _model(kind, model),
+        "champion": None if champion is None else _model(kind, champion),
+    }
+
+
+def next_step() -> dict[str, str]:
+    """Return the one thing to do now on the way to a trusted matching model."""
+    for is_needed, text, command in (
+        (_lacks(SeedUser.objects), "Make seed users.", "seed_users"),
+        (_lacks(SeedUser.objects.complete()), "Complete the profiles.", "seed_users --complete"),
+        (_lacks(TravelSession.objects.live()), "Create sessions.", "create_sessions"),
+        (
+            _lacks(EventBatch.objects.complete().filter(made__gt=0)),
+            "Generate or import match events.",
+            "generate_events",
+        ),
+    ):
+        if is_needed:
+            return {"text": text, "command": command}
+    dataset = Dataset.objects.of_kind(DEFAULT_KIND).first()
+    model = ModelVersion.objects.of_kind(DEFAULT_KIND).first()
+    champion = ModelVersion.objects.champions().filter(kind=DEFAULT_KIND).first()
+    if dataset is None:
+        return {"text": "Build a dataset.", "command": "build_dataset"}
+    newest = EventBatch.objects.complete().filter(made__gt=0).order_by("-pk").first()
+    if newest is not None and newest.pk > max(dataset.recipe.get("batches") or [0]):
+        text = f"Build a dataset: batch {newest.pk} is newer than the newest one."
+        return {"text": text, "command": "build_dataset"}
+    if dataset.verdict == Verdict.REFUSE:
+        text = f"Dataset {dataset.version} is refused; see why and mend the data."
+        return {"text": text, "command": f"analyze_dataset {dataset.version}"}
+    if model is None or model.dataset_id != dataset.pk:
+        return {"text": f"Train on dataset {dataset.version}.", "command": "train_model"}
+    if champion is None or (
+        champion.version < model.version
+        and model.verdict != Verdict.REFUSE
+        and model.stage == ModelVersion.Stage.CANDIDATE
+    ):
+        if model.verdict == Verdict.REFUSE:
+            text = f"Model {model.version} is refused by its gates; see why."
+            return {"text": text, "command": f"models show {model.version}"}
+        return {
+            "text": f"Promote model {model.version}.",
+            "command": f"models promote {model.version}",
+        }
+    return {"text": "Nothing waits: the champion serves.", "command": "predict --sample 20"}
+
+
+def _lacks(records: Any) -> bool:
+    return not records.exists()
+
+
+def _servers() -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('server_version'), pg_database_size(current_database())"
+        )
+        version, size = cursor.fetchone()
+    return {
+        "postgres": {
+            "version": version,
+            "data_bytes": size,
+            "is_embedded": settings.USES_EMBEDDED_POSTGRES,
+        },
+        "valkey": {"is_embedded": settings.USES_EMBEDDED_VALKEY},
+        "at": timezone.now(),
+    }
+
+
+def _batches() -> dict[str, Any]:
+    complete = EventBatch.objects.complete()
+    return {
+        "complete": complete.count(),
+        "newest": [
+            {
+                "id": batch.pk,
+                "source": Source(batch.source).label,
+                "state": batch.state,
+                "events": batch.made,
+                "feature_set": batch.feature_set,
+            }
+            for batch in EventBatch.objects.defer("population").order_by("-pk")[:LISTED_BATCHES]
+        ],
+    }
+
+
+def _model(kind: ModelKind, model: ModelVersion) -> dict[str, Any]:
+    return {
+        "id": model.pk,
+        "version": model.version,
+        "stage": model.stage,
+        "verdict": model.verdict,
+        "metric": kind.primary_metric,
+        **(model.metrics.get("validation", {}).get(kind.primary_metric) or {}),
+    }
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {"id": str(job.pk), "kind": job.kind, "state": job.state, "done": job.progress_share}
