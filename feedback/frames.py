@@ -24,13 +24,15 @@ _TRUTH = "CASE WHEN s.kind = 'synthetic' THEN (t.extra->>'true_mean')::float8 EN
 _COMMON = "t.uid::text AS row_id, t.created_at AS occurred_at, s.name AS source, "
 # Several ratings of one response, and several judgements of it, become their mean.
 _RATINGS = (
-    "LEFT JOIN (SELECT source_id, response_id, avg(csat) AS csat, min(action_type) AS action_type "
+    "LEFT JOIN (SELECT source_id, response_id, avg(csat) AS csat, "
+    "min(nullif(action_type, '')) AS action_type "
     "FROM feedback_qualityfeedback WHERE response_id <> '' GROUP BY 1, 2) f "
     "ON f.source_id = t.source_id AND f.response_id = t.response_id "
 )
 _JUDGEMENTS = (
     "LEFT JOIN (SELECT source_id, response_id, avg(quality_score) AS quality, "
-    "avg(response_time_ms) AS response_time_ms "
+    "avg(response_time_ms) AS response_time_ms, min(nullif(scenario_id, '')) AS scenario_id, "
+    "min(nullif(action_type, '')) AS action_type "
     "FROM feedback_explanation WHERE response_id <> '' GROUP BY 1, 2) e "
     "ON e.source_id = t.source_id AND e.response_id = t.response_id "
 )
@@ -43,9 +45,10 @@ _PREDICTIONS = (
 
 
 def choose_sources(table: str, origin: Origin = "") -> list[FeedbackSource]:
-    """Return the sources with rows in a table: of people if there are any, else generated ones.
+    """Return the sources with rows in a table: real ones, or generated where no real one is set up.
 
-    Both together only for `combined`: generated feedback is never mixed with real unless asked.
+    Both together only for `combined`: generated feedback is never mixed with real unless asked, and
+    does not take the place of a real source that has no rows yet.
     """
     # DISTINCT over one small integer column; the planner reads the table once.
     used = set(model_of(table).objects.order_by().values_list("source_id", flat=True).distinct())
@@ -53,7 +56,7 @@ def choose_sources(table: str, origin: Origin = "") -> list[FeedbackSource]:
     real = [source for source in sources if not source.is_synthetic]
     generated = [source for source in sources if source.is_synthetic]
     if origin == "":
-        return real or generated
+        return real if FeedbackSource.objects.real().exists() else generated
     return {"real": real, "synthetic": generated, "combined": sources}[origin]
 
 
@@ -91,13 +94,14 @@ def load_csat(sources: Sequence[FeedbackSource]) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with row_id, occurred_at (UTC), source, response_id, session_id, user_id, provider,
-    model, action_type, experiment_name, variant (text, None where missing), quality (0 to 1),
+    DataFrame with row_id, occurred_at (UTC), source, response_id, session_id, user_id, scenario_id,
+    provider, model, action_type, experiment_name, variant (text, None where missing), quality (0 to 1),
     response_time_ms, predicted_quality (0 to 1), csat (the target, 0 to 1), true_mean (0 to 1); NaN
     where missing.
     """
     return _read(
-        f"{_COMMON} t.response_id, t.session_id, t.user_id, t.provider, t.model, t.action_type, "
+        f"{_COMMON} t.response_id, t.session_id, t.user_id, e.scenario_id, t.provider, t.model, "
+        "coalesce(nullif(t.action_type, ''), e.action_type) AS action_type, "
         "a.experiment_name, a.variant, e.quality, e.response_time_ms, a.predicted_quality, t.csat, "
         f"{_TRUTH}",
         Table.QUALITY_FEEDBACK,
@@ -111,16 +115,16 @@ def load_model_performance(sources: Sequence[FeedbackSource]) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with row_id, occurred_at (UTC), source, response_id, provider, model, experiment_name,
-    variant, action_type (its own, else that of the rating of the response; text, None where
-    missing), prediction (0 to 1), actual (the target, 0 to 1), true_mean (0 to 1); NaN where missing.
+    DataFrame with row_id, occurred_at (UTC), source, response_id, scenario_id, provider, model,
+    experiment_name, variant, action_type (its own, else that of the rating or the explanation of the
+    response; text, None where missing), prediction (0 to 1), actual (the target, 0 to 1), true_mean (0 to 1); NaN where missing.
     """
     return _read(
-        f"{_COMMON} t.response_id, t.provider, t.model, t.experiment_name, t.variant, "
-        "coalesce(nullif(t.action_type, ''), f.action_type) AS action_type, t.prediction, t.actual, "
-        f"{_TRUTH}",
+        f"{_COMMON} t.response_id, e.scenario_id, t.provider, t.model, t.experiment_name, t.variant, "
+        "coalesce(nullif(t.action_type, ''), f.action_type, e.action_type) AS action_type, "
+        f"t.prediction, t.actual, {_TRUTH}",
         Table.AB_TESTING,
-        _RATINGS,
+        _RATINGS + _JUDGEMENTS,
         sources,
     )
 

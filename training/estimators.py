@@ -204,6 +204,12 @@ class IntervalRegressor:
         return values if self.target_range is None else np.clip(values, *self.target_range)
 
 
+def known_categories(column: pd.Series) -> list[str]:
+    """Names that a model trained on this column knows: the most frequent ones, in their order."""
+    counts = column.dropna().astype(str).value_counts()
+    return sorted(counts.index[:MAXIMUM_CATEGORIES])
+
+
 def fit_classifier(
     frame: pd.DataFrame,
     label: npt.ArrayLike,

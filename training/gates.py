@@ -159,6 +159,7 @@ def gate_regressor(
     rng: np.random.Generator,
     group_mean: npt.ArrayLike | None = None,
     given: npt.ArrayLike | None = None,
+    true_mean: npt.ArrayLike | None = None,
     champion: npt.ArrayLike | None = None,
     groups: npt.ArrayLike | None = None,
 ) -> GateReport:
@@ -172,14 +173,17 @@ def gate_regressor(
     group_mean, given, champion : arrays of shape (n_rows,), optional
         The training mean of the row's group, the prediction that came with the row, and the live
         model's prediction; NaN rows are left out of that comparison.
+    true_mean : array of shape (n_rows,), optional
+        The mean of the target before noise, known for synthetic rows; NaN elsewhere.
     groups : array of shape (n_rows,), optional; rows of one group are resampled together.
 
     Returns
     -------
     GateReport
         Refused: constant predictions, a mean squared error that is not significantly below the
-        constant's, or one significantly above the champion's. Warned: no significant gain over
-        the group mean or the given prediction.
+        constant's, one significantly above the champion's, or one significantly below that of the
+        true means (a leak). Warned: no significant gain over the group mean or the given
+        prediction.
     """
     y = np.asarray(target, dtype=np.float64)
     p = np.asarray(prediction, dtype=np.float64)
@@ -202,11 +206,42 @@ def gate_regressor(
         if comparison is not None:
             comparisons[name] = comparison
             checks.append(_check_gain(name, words, comparison, len(y)))
+    against_truth = None if true_mean is None else compare(true_mean)
+    if against_truth is not None:
+        comparisons["ceiling"] = against_truth
+        checks.append(_check_truth(against_truth))
     against_champion = None if champion is None else compare(champion)
     if against_champion is not None:
         comparisons["champion"] = against_champion
         checks.append(_check_champion(against_champion))
     return GateReport(tuple(checks), comparisons)
+
+
+def distance_to_ceiling(
+    target: npt.ArrayLike,
+    prediction: npt.ArrayLike,
+    true_mean: npt.ArrayLike,
+    *,
+    rng: np.random.Generator,
+    groups: npt.ArrayLike | None = None,
+) -> Metric:
+    """R2 of the true means minus R2 of the predictions, on the same rows.
+
+    Parameters
+    ----------
+    target, prediction, true_mean : arrays of shape (n_rows,), finite, in the unit of the target.
+    rng, groups : as in `gate_regressor`.
+
+    Returns
+    -------
+    Metric
+        NaN where the target does not vary. Both figures have the variance of the target as their
+        denominator, so that the interval is that of the paired difference of the squared errors.
+    """
+    y = np.asarray(target, dtype=np.float64)
+    paired = paired_bootstrap(prediction, true_mean, y, "squared_error", rng, groups=groups)
+    variance = float(y.var()) or float("nan")
+    return Metric(paired.difference / variance, paired.low / variance, paired.high / variance)
 
 
 def _compare(
@@ -355,6 +390,22 @@ def _check_ceiling(comparison: PairedDifference, low: float) -> Check:
         "ROC-AUC not above the feature ceiling",
         verdict,
         remedy,
+    )
+
+
+def _check_truth(comparison: PairedDifference) -> Check:
+    is_above = comparison.verdict == "better"
+    return Check(
+        "true_mean_ceiling",
+        comparison.difference,
+        0.0,
+        "mean squared error not below that of the true means",
+        "refuse" if is_above else "pass",
+        f"Mean squared error differs from that of the true means by {_interval(comparison)}: "
+        "something in the inputs has seen the answer. Look at the leakage meter of the dataset and "
+        "split again."
+        if is_above
+        else "",
     )
 
 

@@ -31,6 +31,7 @@ GIVEAWAY_MINIMUM_ROWS = 30
 GIVEAWAY_CORRELATION = 0.98
 MINORITY_WARN_SHARE = 0.05  # below it, precision and recall rest on a handful of rows
 TARGET_DISTINCT_WARN = 5  # a numeric target with fewer values is a class in disguise
+SHUFFLE_SEED = 20_260_101  # the same rows always measure alike
 LEGACY_DEFAULT = 0.5  # what the tiered formulas write where an input is missing
 
 
@@ -47,10 +48,13 @@ class FeatureSpec:
     applies_to : match types whose rows have this feature; None for all rows. Rows of another type
         are NaN by design and are neither missing nor counted.
     is_optional : missing values are reported, never judged.
+    may_be_missing : missing values warn at most, as nobody may know them; a constant is refused as
+        ever.
     is_categorical : values are labels; no range, and a single value warns at most.
     half_is_legitimate : the formula itself can give exactly 0.5, so that a 0.5 is no proof of a
         default: the share warns, but does not refuse.
     variety_remedy : what to do when the column has too few distinct values.
+    missing_remedy : what to do when too many values are missing.
     """
 
     name: str
@@ -60,11 +64,13 @@ class FeatureSpec:
     distinct_refuse: int = DISTINCT_REFUSE
     applies_to: frozenset[str] | None = None
     is_optional: bool = False
+    may_be_missing: bool = False
     is_categorical: bool = False
     half_is_legitimate: bool = False
     variety_remedy: str = (
         "check that the source does not write a constant for what it does not know"
     )
+    missing_remedy: str = "complete the profiles behind them and rebuild"
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,9 @@ class QualitySpec:
     copy_columns : columns whose equality makes two rows copies; None means the features, and for
         regression the features and the target (the same inputs with another answer are evidence,
         not a copy).
+    identity : columns that say who gave an answer to what. Where ratings have few values, many people
+        give the same answer to the same inputs; with an identity they are copies only when that is
+        equal too, and repeats beyond what chance explains are held to the same limits.
     match_type_column : column named by `FeatureSpec.applies_to`; may be absent from the frame.
     groups : name -> columns that identify what train and validation may share: event, user, pair,
         session ... Several columns are read as an unordered set of identifiers.
@@ -97,6 +106,7 @@ class QualitySpec:
     target_minimum: float | None = None
     target_maximum: float | None = None
     copy_columns: tuple[str, ...] | None = None
+    identity: tuple[str, ...] = ()
     match_type_column: str = "match_type"
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     disjoint: frozenset[str] = frozenset()
@@ -112,7 +122,7 @@ class QualitySpec:
         if self.copy_columns is not None:
             return self.copy_columns
         if self.task == "regression":
-            return (*self.feature_names, self.target)
+            return (*self.feature_names, self.target, *self.identity)
         return self.feature_names
 
 
@@ -195,6 +205,8 @@ def report_quality(
     duplicate_share = (n_rows - unique) / n_rows if n_rows else 0.0
     duplicate_group_share = in_copies / n_rows if n_rows else 0.0
     checks.append(_check_duplicates(duplicate_share, unique, n_rows))
+    if spec.identity:
+        checks.append(_check_repeats(frame, target, spec))
 
     features: dict[str, dict[str, float | None]] = {}
     giveaways: dict[str, float] = {}
@@ -210,6 +222,8 @@ def report_quality(
             out_of_range[feature.name] = measured.outside
         if measured.giveaway is not None:
             giveaways[feature.name] = measured.giveaway
+    if spec.task == "regression":
+        checks.append(_check_inputs(features))
     checks.append(_check_range(out_of_range, spec))
     checks.append(_check_giveaway(giveaways, target, spec))
 
@@ -235,6 +249,29 @@ def report_quality(
 def _copy_hashes(frame: pd.DataFrame, spec: QualitySpec) -> npt.NDArray[np.uint64]:
     present = [frame[name] for name in spec.copied_by if name in frame.columns]
     return hash_rows(present) if present else np.zeros(len(frame), dtype=np.uint64)
+
+
+def excess_repeats(inputs: npt.NDArray[np.uint64], target: FloatArray) -> float:
+    """Share of rows that repeat both inputs and answer of another beyond what chance explains.
+
+    Parameters
+    ----------
+    inputs : array of shape (n_rows,), uint64; equal where the inputs are equal.
+    target : array of shape (n_rows,).
+
+    Returns
+    -------
+    (distinct rows after the answers were shuffled - distinct rows) / n_rows, at least 0; 0 without rows.
+        Shuffling keeps how often each input and each answer occurs, so that ratings of few values
+        repeat as often as before, while copies of a few rows with answers of their own scatter.
+    """
+    if not len(inputs):
+        return 0.0
+    shuffled = target[np.random.default_rng(SHUFFLE_SEED).permutation(len(target))]
+    distinct, by_chance = (
+        len(np.unique(hash_rows([inputs, answers]))) for answers in (target, shuffled)
+    )
+    return max(0.0, (by_chance - distinct) / len(inputs))
 
 
 def _count_copies(hashes: npt.NDArray[np.uint64]) -> tuple[int, int]:
@@ -324,7 +361,7 @@ def _measure_feature(
             return _Measured(0, None, None, None, nothing)
         return _Measured(rows, 0, 0.0, 1.0, nothing, is_absent=True)
     if feature.is_categorical:
-        return _measure_categorical(frame[feature.name], applies, nothing)
+        return _measure_categorical(frame[feature.name], applies, nothing, spec, target)
     values = frame[feature.name].to_numpy(dtype=np.float32)
     if applies is not None and not applies.all():
         values, target = values[applies], target[applies]
@@ -349,7 +386,7 @@ def _measure_feature(
         giveaway = max(giveaway, _missing_auc(missing, target) if n_missing else 0.5)
     else:
         unique = _distinct(known)
-        giveaway = _rank_correlation(known, known_target)
+        giveaway = abs(_rank_correlation(known, known_target))
     low = -np.inf if feature.minimum is None else feature.minimum
     high = np.inf if feature.maximum is None else feature.maximum
     # Limits are compared in float32 like the values, so that a range of [0, 0.1] admits 0.1.
@@ -374,14 +411,37 @@ def _applies(frame: pd.DataFrame, feature: FeatureSpec, spec: QualitySpec) -> Bo
 
 
 def _measure_categorical(
-    column: pd.Series, applies: BoolArray | None, nothing: dict[str, float | None]
+    column: pd.Series,
+    applies: BoolArray | None,
+    nothing: dict[str, float | None],
+    spec: QualitySpec,
+    target: FloatArray,
 ) -> _Measured:
     if applies is not None:
-        column = column[applies]
+        column, target = column[applies], target[applies]
     if not len(column):
         return _Measured(0, None, None, None, nothing)
     missing_share = float(column.isna().mean())
-    return _Measured(len(column), int(column.nunique()), 0.0, missing_share, nothing)
+    giveaway = _label_correlation(column, target) if spec.task == "regression" else None
+    return _Measured(
+        len(column), int(column.nunique()), 0.0, missing_share, nothing, giveaway=giveaway
+    )
+
+
+def _label_correlation(column: pd.Series, target: FloatArray) -> float:
+    """Rank correlation of a number with the mean of the other rows of the same label, at least 0.
+
+    Leaving the row itself out keeps a column of many labels from telling the answer by being one; it
+    also makes the correlation within a label negative, which says nothing.
+    """
+    codes, labels = pd.factorize(column)
+    usable = (codes >= 0) & np.isfinite(target)
+    codes, y = codes[usable], target[usable]
+    counts = np.bincount(codes, minlength=len(labels))
+    others = counts[codes] - 1
+    codes, y, others = codes[others > 0], y[others > 0], others[others > 0]
+    sums = np.bincount(codes, weights=y, minlength=len(labels))
+    return max(0.0, _rank_correlation((sums[codes] - y) / others, y))
 
 
 def _distinct(values: npt.NDArray[np.float32]) -> int:
@@ -435,7 +495,7 @@ def _rank_correlation(values: FloatArray, target: FloatArray) -> float:
     x, y = values[usable], target[usable]
     if len(x) < 3 or x.min() == x.max() or y.min() == y.max():
         return 0.0
-    return abs(float(np.corrcoef(pd.Series(x).rank(), pd.Series(y).rank())[0, 1]))
+    return float(np.corrcoef(pd.Series(x).rank(), pd.Series(y).rank())[0, 1])
 
 
 def _percent(share: float) -> str:
@@ -571,10 +631,47 @@ def _check_duplicates(share: float, unique: int, n_rows: int) -> Check:
     )
 
 
+def _check_repeats(frame: pd.DataFrame, target: FloatArray, spec: QualitySpec) -> Check:
+    present = [frame[name] for name in spec.feature_names if name in frame.columns]
+    share = excess_repeats(hash_rows(present), target) if present else 0.0
+    verdict: Verdict = "pass"
+    remedy = ""
+    if share >= DUPLICATE_WARN_SHARE:
+        verdict = "refuse" if share >= DUPLICATE_REFUSE_SHARE else "warn"
+        remedy = (
+            f"{_percent(share)} of the rows repeat inputs and {spec.target} of another more often "
+            f"than chance explains, under another {' or '.join(spec.identity)}: they are copies of "
+            "a few rows. Look at where they were written twice, and leave the copies out."
+        )
+    return Check(
+        "repeated_answers",
+        share,
+        DUPLICATE_REFUSE_SHARE,
+        f"< {DUPLICATE_WARN_SHARE:.0%} beyond chance",
+        verdict,
+        remedy,
+    )
+
+
+def _check_inputs(features: Mapping[str, Mapping[str, float | None]]) -> Check:
+    varied = sum((measured.get("unique") or 0) > 1 for measured in features.values())
+    return Check(
+        "varied_inputs",
+        varied,
+        1,
+        ">= 1 input with two values",
+        "pass" if varied else "refuse",
+        ""
+        if varied
+        else "Every input is constant: nothing can be learnt from them. Check what the source writes.",
+    )
+
+
 def _check_feature(feature: FeatureSpec, measured: _Measured) -> list[Check]:
     if feature.is_optional and (measured.missing_share or 0) >= 1:
         return []
-    checks = [] if measured.is_absent else [_check_distinct(feature, measured)]
+    is_unknown = feature.may_be_missing and (measured.missing_share or 0) >= 1
+    checks = [] if measured.is_absent or is_unknown else [_check_distinct(feature, measured)]
     if not feature.is_optional:
         checks.append(_check_missing(feature, measured))
     return checks
@@ -611,7 +708,8 @@ def _check_missing(feature: FeatureSpec, measured: _Measured) -> Check:
     if share >= MISSING_WARN_SHARE:
         # Where 0.5 is also an honest result, only the missing share can be held against the rows.
         proven = missing if measured.is_estimate else share
-        verdict = "refuse" if proven >= MISSING_REFUSE_SHARE else "warn"
+        is_refused = proven >= MISSING_REFUSE_SHARE and not feature.may_be_missing
+        verdict = "refuse" if is_refused else "warn"
         if measured.is_absent:
             remedy = f"The column {feature.name} is absent: add it."
         elif measured.is_estimate:
@@ -622,7 +720,7 @@ def _check_missing(feature: FeatureSpec, measured: _Measured) -> Check:
         else:
             remedy = (
                 f"{rows} of {measured.rows} values of {feature.name} are missing or stand in for "
-                "a missing input: complete the profiles behind them and rebuild."
+                f"a missing input: {feature.missing_remedy}."
             )
     return Check(
         f"missing:{feature.name}",
@@ -687,12 +785,19 @@ def _measure_sharing(
         "validation_rows": n_validation,
     }
     hashes = {"vector": copies}
+    sides = {"vector": in_train}
     for name, columns in spec.groups.items():
         if all(column in frame.columns for column in columns):
-            hashes[name] = hash_sets([frame[column] for column in columns])
+            # What nobody knows is no common thing: rows without an identifier share nothing.
+            rows_of = [frame[column] for column in columns]
+            known = np.logical_or.reduce([column.notna().to_numpy() for column in rows_of])
+            if not known.all():
+                rows_of = [column[known] for column in rows_of]
+            hashes[name] = hash_sets(rows_of)
+            sides[name] = in_train[known]
     checks = []
     for name, values in hashes.items():
-        shared, rows = count_shared(values, in_train)
+        shared, rows = count_shared(values, sides[name])
         leakage[name] = {
             "shared": shared,
             "validation_rows": rows,

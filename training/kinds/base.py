@@ -113,7 +113,7 @@ class ModelKind:
     monotone : inputs in which the score may only rise.
     target_range : range that predictions are clipped to (regression).
     resample_by : column whose rows are resampled together in every interval; rows of one person
-        resemble one another. Not used where a row has none.
+        resemble one another. Not used where a row has none. A split by group takes its group.
     slices : columns by whose values the metrics are shown as well, as `by_{column}`.
     """
 
@@ -151,6 +151,17 @@ class ModelKind:
         if recipe.split in spec.groups:
             spec = replace(spec, disjoint=spec.disjoint | {recipe.split})
         return spec
+
+    def held_out_by(self, split: str) -> ModelKind:
+        """Return the kind as it is measured under a split: what a split holds out is what varies.
+
+        Rows of a model that training has not seen err together; to resample them one by one would
+        give intervals for more rows, not for more models.
+        """
+        columns = self.splits.get(split)
+        if columns is None or columns.rule != "group":
+            return self
+        return replace(self, resample_by=columns.groups[0])
 
     def inputs(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the model's inputs in order; an absent column is wholly missing."""

@@ -1,7 +1,8 @@
 """The three kinds that learn from feedback: quality, CSAT, and what a model's answers are worth."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -9,207 +10,238 @@ import pandas as pd
 
 from feedback.frames import (
     METRIC_COLUMNS,
+    Origin,
     choose_sources,
     load_csat,
     load_model_performance,
     load_quality,
     origin_of,
 )
-from feedback.models import FeedbackSource, Table, model_of
+from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.requirements import MINIMUM_SAMPLES
 from project.refusal import Refusal
 from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns
 from training.quality import FeatureSpec, QualitySpec
 
 FloatArray = npt.NDArray[np.float64]
-Loader = Callable[[Sequence[FeedbackSource]], pd.DataFrame]
+Load = Callable[[Sequence[FeedbackSource]], pd.DataFrame]
 
-TABLE_OF: Mapping[str, str] = {
-    "quality": Table.EXPLANATIONS,
-    "csat": Table.QUALITY_FEEDBACK,
-    "model_performance": Table.AB_TESTING,
-}
-# Votes and ratings on a coarse scale repeat: with the same inputs they are evidence, not copies.
-# Only a row that is the same in its inputs, its target and its time was written twice.
+# Splits by group, and the columns that say which group a row is of.
 GROUPS = {
     "session": ("session_id",),
     "response": ("response_id",),
     "scenario": ("scenario_id",),
     "model": ("model",),
 }
+COMPLETE_METRICS = (
+    "let the source write them into the metadata of its explanations, or leave out the rows without "
+    "them; nothing is made up for a missing metric"
+)
+JOIN_EXPLANATIONS = (
+    "they come from the explanation with the same response_id, so let the source write that id into "
+    "both tables"
+)
 
 
-def _load(kind: str, load: Loader) -> Callable[[Recipe], LoadedRows]:
-    table = TABLE_OF[kind]
-
-    def loaded(recipe: Recipe) -> LoadedRows:
-        if recipe.source not in ("", "real", "synthetic", "combined"):
-            raise Refusal(
-                f"There is no source {recipe.source!r}.",
-                remedy="Choose real, synthetic or combined.",
-            )
-        sources = choose_sources(table, recipe.source)  # type: ignore[arg-type]
-        if not sources:
-            raise Refusal(
-                f"There is no {recipe.source or 'collected'} feedback in {table} yet.",
-                remedy="Run `manage.py collect_feedback`, or `manage.py import_feedback FILE`.",
-            )
-        frame = load(sources)
-        counts = frame["source"].value_counts()
-        lineage = tuple(
-            {
-                "model": "feedback.feedbacksource",
-                "id": source.pk,
-                "title": source.name,
-                "source": "synthetic" if source.is_synthetic else "real",
-                "table": model_of(table)._meta.db_table,
-                "rows": int(counts.get(source.name, 0)),
-            }
-            for source in sources
+def load_rows(table: str, load: Load, recipe: Recipe) -> LoadedRows:
+    """Read the feedback of a recipe: real rows, or generated ones where no real source is set up."""
+    if recipe.batches or recipe.feature_set:
+        raise Refusal(
+            "Feedback has neither batches nor feature sets.",
+            remedy="Leave --batch and --feature-set out; choose rows with --source.",
         )
-        return LoadedRows(frame, replace(recipe, source=origin_of(sources)), lineage)
+    if recipe.source not in ("", "real", "synthetic", "combined"):
+        raise Refusal(
+            f"There is no source {recipe.source!r}.", remedy="Choose real, synthetic or combined."
+        )
+    sources = choose_sources(table, cast(Origin, recipe.source))
+    if not sources:
+        raise Refusal(
+            f"There is no {recipe.source or 'collected'} feedback in {table} yet.",
+            remedy="Run `manage.py collect_feedback`, or `manage.py import_feedback FILE --table "
+            f"{table}`; --source synthetic takes generated rows.",
+        )
+    frame = load(sources)
+    return LoadedRows(
+        frame=frame,
+        recipe=replace(recipe, source=origin_of(sources)),
+        lineage=tuple(_lineage(table, source, frame) for source in sources),
+    )
 
-    return loaded
 
-
-def _groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    return {name: GROUPS[name] for name in names}
-
-
-def _splits(names: Sequence[str]) -> dict[str, SplitColumns]:
+def _lineage(table: str, source: FeedbackSource, frame: pd.DataFrame) -> dict[str, Any]:
+    """Say what was read from a source, and which run had landed rows in it last."""
+    moments = frame.loc[frame["source"] == source.name, "occurred_at"]
+    run = CollectionRun.objects.filter(source=source, table=table).order_by("-pk").first()
     return {
-        "time": SplitColumns("time"),
-        **{name: SplitColumns("group", GROUPS[name]) for name in names},
+        "model": "feedback.feedbacksource",
+        "id": source.pk,
+        "title": source.name,
+        "source": "synthetic" if source.is_synthetic else "real",
+        "table": table,
+        "rows": len(moments),
+        "first": moments.min().isoformat() if len(moments) else None,
+        "last": moments.max().isoformat() if len(moments) else None,
+        "last_run": None if run is None else run.pk,
     }
 
 
-def _group_mean(columns: Sequence[str], target: str) -> Callable[..., dict[str, FloatArray]]:
-    """Mean target of the training rows with the same values; NaN for values never seen."""
+def group_means(
+    cells: Sequence[tuple[str, ...]], target: str, train: pd.DataFrame, rows: pd.DataFrame
+) -> FloatArray:
+    """Return the training mean of each row's group.
 
-    def baseline(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, FloatArray]:
-        by = list(columns)
-        means = train.groupby(by, dropna=False, observed=True)[target].mean().rename("group_mean")
-        found = rows[by].merge(means, how="left", left_on=by, right_index=True)["group_mean"]
-        return {"group_mean": found.to_numpy(dtype=np.float64)}
+    Parameters
+    ----------
+    cells : columns that make a group, the narrowest first; a row whose group training has not seen
+        takes the mean of the next, and at last that of all training rows.
+    target : column that is averaged.
+    train, rows : frames with those columns.
 
-    return baseline
+    Returns
+    -------
+    array of shape (n_rows,), float64 in the unit of the target.
+    """
+    found = np.full(len(rows), np.nan)
+    for cell in cells:
+        columns = list(cell)
+        means = train.groupby(columns, dropna=False)[target].mean().rename("group_mean")
+        of_cell = rows[columns].merge(means, how="left", left_on=columns, right_index=True)
+        found = np.where(np.isnan(found), of_cell["group_mean"].to_numpy(np.float64), found)
+    return np.where(np.isnan(found), float(train[target].mean()), found)
 
 
-def _quality_spec(recipe: Recipe) -> QualitySpec:
-    return QualitySpec(
-        features=(
-            *(FeatureSpec(name, 0.0, 100.0) for name in METRIC_COLUMNS),
-            FeatureSpec("csat", is_optional=True),
-        ),
-        target="quality",
+def declare(
+    *,
+    name: str,
+    title: str,
+    table: str,
+    load: Load,
+    features: Sequence[FeatureSpec],
+    target: str,
+    target_maximum: float,
+    groups: Sequence[str],
+    cells: Sequence[tuple[str, ...]],
+    identity: tuple[str, ...] = (),
+    resample_by: str | None = None,
+    given: str | None = None,
+) -> ModelKind:
+    """Declare a kind that learns a number from one table of feedback.
+
+    Its splits go by time or by one of `groups`, never by lot: rows of one conversation or one model
+    resemble one another, and a random split would test on what was learnt.
+    """
+    spec = QualitySpec(
+        features=tuple(features),
+        target=target,
         task="regression",
-        minimum_rows=MINIMUM_SAMPLES["quality"],
+        minimum_rows=MINIMUM_SAMPLES[name],
         target_minimum=0.0,
-        target_maximum=100.0,
-        groups=_groups(("response", "scenario", "model")),
+        target_maximum=target_maximum,
+        identity=identity,
+        groups={group: GROUPS[group] for group in groups},
     )
 
+    def baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, FloatArray]:
+        found = {"group_mean": group_means(cells, target, train, rows)}
+        if given is not None:
+            found["given"] = rows[given].to_numpy(dtype=np.float64)
+        return found
 
-def _csat_spec(recipe: Recipe) -> QualitySpec:
-    return QualitySpec(
-        features=(
-            FeatureSpec("quality", is_optional=True),
-            FeatureSpec("response_time_ms", 0.0, None, is_optional=True),
-            *_categories("provider", "model", "action_type"),
-        ),
-        target="csat",
+    return ModelKind(
+        name=name,
+        title=title,
         task="regression",
-        minimum_rows=MINIMUM_SAMPLES["csat"],
-        target_minimum=0.0,
-        target_maximum=1.0,
-        groups=_groups(("session", "response", "model")),
-        copy_columns=(
-            "quality",
-            "response_time_ms",
-            "provider",
-            "model",
-            "action_type",
-            "csat",
-            "session_id",
-            "occurred_at",
-        ),
+        numeric=tuple(feature.name for feature in features if not feature.is_categorical),
+        categorical=tuple(feature.name for feature in features if feature.is_categorical),
+        target=target,
+        quality=lambda recipe: spec,
+        load=lambda recipe: load_rows(table, load, recipe),
+        splits={
+            "time": SplitColumns("time"),
+            **{group: SplitColumns("group", GROUPS[group]) for group in groups},
+        },
+        default_split="time",
+        file_stem=f"{name}_model",
+        baselines=baselines,
+        ceilings={"oracle": "true_mean"},
+        target_range=(0.0, target_maximum),
+        resample_by=resample_by,
+        slices=("provider",),
     )
 
 
-def _performance_spec(recipe: Recipe) -> QualitySpec:
-    return QualitySpec(
-        features=(
-            FeatureSpec("prediction"),
-            *_categories("provider", "model", "experiment_name", "variant", "action_type"),
-        ),
-        target="actual",
-        task="regression",
-        minimum_rows=MINIMUM_SAMPLES["model_performance"],
-        target_minimum=0.0,
-        target_maximum=1.0,
-        groups=_groups(("response", "model")),
+def label(name: str, *, is_optional: bool = False) -> FeatureSpec:
+    """Expect a column of names; one that is everywhere the same is warned of."""
+    return FeatureSpec(
+        name,
+        None,
+        None,
+        distinct_pass=2,
+        is_categorical=True,
+        is_optional=is_optional,
+        missing_remedy="let the source write it, or leave out the rows without it",
     )
 
 
-def _categories(*names: str) -> tuple[FeatureSpec, ...]:
-    return tuple(
-        FeatureSpec(name, None, None, is_categorical=True, is_optional=True) for name in names
-    )
-
-
-def _performance_baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, FloatArray]:
-    """The group's mean, and the prediction that came with the row."""
-    by_group = _group_mean(("experiment_name", "variant", "model"), "actual")(train, rows)
-    return {**by_group, "given": rows["prediction"].to_numpy(dtype=np.float64)}
-
-
-QUALITY = ModelKind(
+QUALITY = declare(
     name="quality",
     title="Quality",
-    task="regression",
-    numeric=(*METRIC_COLUMNS, "csat"),
+    table=Table.EXPLANATIONS,
+    load=load_quality,
+    features=(
+        *(
+            FeatureSpec(name, 0.0, 100.0, missing_remedy=COMPLETE_METRICS)
+            for name in METRIC_COLUMNS
+        ),
+        FeatureSpec("csat", is_optional=True),
+    ),
     target="quality",
-    quality=_quality_spec,
-    load=_load("quality", load_quality),
-    splits=_splits(("response", "scenario", "model")),
-    default_split="time",
-    file_stem="quality_model",
-    baselines=_group_mean(("provider", "model", "action_type"), "quality"),
-    ceilings={"oracle": "true_mean"},
-    target_range=(0.0, 100.0),
+    target_maximum=100.0,
+    groups=("response", "scenario", "model"),
+    cells=(("provider", "model", "action_type"), ("model",)),
+    resample_by="scenario_id",
 )
 
-CSAT = ModelKind(
+CSAT = declare(
     name="csat",
     title="CSAT",
-    task="regression",
-    numeric=("quality", "response_time_ms"),
-    categorical=("provider", "model", "action_type"),
+    table=Table.QUALITY_FEEDBACK,
+    load=load_csat,
+    features=(
+        FeatureSpec("quality", may_be_missing=True, missing_remedy=JOIN_EXPLANATIONS),
+        FeatureSpec("response_time_ms", 0.0, None, is_optional=True),
+        label("provider"),
+        label("model"),
+        label("action_type"),
+    ),
     target="csat",
-    quality=_csat_spec,
-    load=_load("csat", load_csat),
-    splits=_splits(("session", "response", "model")),
-    default_split="time",
-    file_stem="csat_model",
-    baselines=_group_mean(("provider", "model", "action_type"), "csat"),
-    ceilings={"oracle": "true_mean"},
-    target_range=(0.0, 1.0),
+    target_maximum=1.0,
+    groups=("session", "response", "scenario", "model"),
+    cells=(("provider", "model", "action_type"), ("model",)),
+    # Ratings have few values: two people who say the same of the same answer are no copies.
+    identity=("response_id", "session_id", "user_id"),
     resample_by="session_id",
 )
 
-MODEL_PERFORMANCE = ModelKind(
+MODEL_PERFORMANCE = declare(
     name="model_performance",
     title="Model performance",
-    task="regression",
-    numeric=("prediction",),
-    categorical=("provider", "model", "experiment_name", "variant", "action_type"),
+    table=Table.AB_TESTING,
+    load=load_model_performance,
+    features=(
+        FeatureSpec("prediction", missing_remedy="let the source write predicted_quality"),
+        label("provider"),
+        label("model"),
+        label("experiment_name"),
+        label("variant"),
+        # The table has no such column at most sources: it comes from the response, where known.
+        label("action_type", is_optional=True),
+    ),
     target="actual",
-    quality=_performance_spec,
-    load=_load("model_performance", load_model_performance),
-    splits=_splits(("response", "model")),
-    default_split="time",
-    file_stem="model_performance_model",
-    baselines=_performance_baselines,
-    ceilings={"oracle": "true_mean"},
-    target_range=(0.0, 1.0),
+    target_maximum=1.0,
+    groups=("response", "scenario", "model"),
+    cells=(("experiment_name", "variant", "model"), ("model",)),
+    identity=("response_id",),
+    given="prediction",
 )

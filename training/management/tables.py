@@ -106,7 +106,9 @@ def print_ceilings(console: Console, model: Mapping[str, Any]) -> None:
         if metric is None:
             console.print(f"Ceiling {ceiling}: not known, real rows have no true probability.")
         elif reached is not None and metric["value"] is not None:
+            distance = metric.get("distance")
+            gap = interval(distance) if distance else f"{metric['value'] - reached:+.4f}"
             console.print(
                 f"Ceiling {ceiling}: {METRIC_TITLES[name]} {interval(metric)}; "
-                f"the model's distance to it is {metric['value'] - reached:+.4f}."
+                f"the model's distance to it is {gap}."
             )

@@ -163,7 +163,7 @@ def compare(candidate: ModelVersion, other: ModelVersion) -> Comparison:
             f"Only {len(rows)} validation rows of {candidate} are new to {other}; "
             f"{MINIMUM_COMPARED_ROWS} are needed.",
         )
-    difference = _paired(kind, rows, load_model(candidate), load_model(other))
+    difference = _paired(kind, mine.split, rows, load_model(candidate), load_model(other))
     return Comparison(len(rows), difference)
 
 
@@ -225,7 +225,7 @@ def _champion_check(model: ModelVersion, champion: ModelVersion) -> Check:
 
 
 def _paired(
-    kind: ModelKind, rows: pd.DataFrame, a: LoadedModel, b: LoadedModel
+    kind: ModelKind, split: str, rows: pd.DataFrame, a: LoadedModel, b: LoadedModel
 ) -> PairedDifference:
     metric: PairedMetric = "roc_auc" if kind.task == "classification" else "squared_error"
     return paired_bootstrap(
@@ -234,7 +234,7 @@ def _paired(
         rows[kind.target].to_numpy(dtype=np.float64),
         metric,
         np.random.default_rng(COMPARISON_SEED),
-        groups=resampling_groups(kind, rows),
+        groups=resampling_groups(kind.held_out_by(split), rows),
     )
 
 

@@ -14,14 +14,26 @@ from project.artifacts import joblib_bytes, write_folder
 from project.jobs.runner import JobRun
 from project.refusal import Refusal
 from training.checks import json_number
-from training.estimators import FitError, FittedModel, fit_classifier, fit_regressor
+from training.estimators import (
+    FitError,
+    FittedModel,
+    fit_classifier,
+    fit_regressor,
+    known_categories,
+)
 from training.evaluation import (
     ClassificationReport,
     RegressionReport,
     evaluate_classifier,
     evaluate_regressor,
 )
-from training.gates import GateReport, gate_classifier, gate_regressor, measure_ceilings
+from training.gates import (
+    GateReport,
+    distance_to_ceiling,
+    gate_classifier,
+    gate_regressor,
+    measure_ceilings,
+)
 from training.importance import permutation_importance
 from training.kinds import ModelKind, get_kind
 from training.models import Dataset, ModelVersion, Verdict
@@ -51,6 +63,7 @@ class TrainedModel:
     importance: dict[str, Any]
     gates: GateReport
     reference: dict[str, float | None]
+    categories: dict[str, list[str]]
     override: Override | None
 
 
@@ -88,7 +101,7 @@ def fit_and_measure(
     run: JobRun, dataset: Dataset, *, seed: int, override: Override | None
 ) -> TrainedModel:
     """Choose, fit, evaluate and gate; a pure function of the dataset's files and the seed."""
-    kind = get_kind(dataset.kind)
+    kind = get_kind(dataset.kind).held_out_by(dataset.split)
     with run.stage("Read the dataset"):
         parts = {
             name: _with_all_columns(kind, read_part(dataset, name)) for name in ("train", "val")
@@ -254,12 +267,13 @@ def _evaluate(
     return {
         "metrics": metrics,
         "baselines": baselines,
-        "ceilings": _ceilings(kind, validation, rng),
+        "ceilings": _ceilings(kind, validation, prediction, rng),
         "importance": importance,
         "gates": _gate(kind, validation, prediction, constant, others, report, rng),
         "reference": {
             name: json_number(float(train[name].astype("float64").mean())) for name in kind.numeric
         },
+        "categories": {name: known_categories(train[name]) for name in kind.categorical},
     }
 
 
@@ -302,12 +316,12 @@ def _measure_baseline(
 
 
 def _ceilings(
-    kind: ModelKind, frame: pd.DataFrame, rng: np.random.Generator
-) -> dict[str, dict[str, float | None] | None]:
+    kind: ModelKind, frame: pd.DataFrame, prediction: FloatArray, rng: np.random.Generator
+) -> dict[str, dict[str, Any] | None]:
     """The best that anybody could reach on these rows; None where no row knows its truth."""
     target = frame[kind.target].to_numpy(dtype=np.float64)
     groups = resampling_groups(kind, frame)
-    found: dict[str, dict[str, float | None] | None] = {}
+    found: dict[str, dict[str, Any] | None] = {}
     for name, column in kind.ceilings.items():
         found[name] = None
         if column not in frame:
@@ -322,9 +336,16 @@ def _ceilings(
         known = np.isfinite(truth)
         if known.any():
             inside = None if groups is None else groups[known]
-            report = evaluate_regressor(target[known], truth[known], rng=rng, groups=inside)
-            found[name] = report["r2"].as_dict()
+            y, p, t = target[known], prediction[known], truth[known]
+            best = evaluate_regressor(y, t, rng=rng, groups=inside)["r2"]
+            gap = distance_to_ceiling(y, p, t, rng=rng, groups=inside)
+            found[name] = {**best.as_dict(), "distance": gap.as_dict()}
     return found
+
+
+def _truth(kind: ModelKind, frame: pd.DataFrame) -> FloatArray | None:
+    column = kind.ceilings.get("oracle", "")
+    return frame[column].to_numpy(dtype=np.float64, na_value=np.nan) if column in frame else None
 
 
 def _gate(
@@ -346,6 +367,7 @@ def _gate(
             rng=rng,
             group_mean=others.get("group_mean"),
             given=others.get("given"),
+            true_mean=_truth(kind, frame),
             groups=groups,
         )
     column = kind.ceilings.get("feature", "")
@@ -372,6 +394,7 @@ def _metadata(model: ModelVersion, trained: TrainedModel) -> dict[str, Any]:
         "features": list(trained.kind.features),
         "feature_set": dataset.feature_set,
         "reference": trained.reference,
+        "categories": trained.categories,
         "dataset": {
             "version": dataset.version,
             "source": dataset.source,
