@@ -28,16 +28,14 @@ def estimated_count(rows: QuerySet[Any]) -> int:
 
     The planner goes by the size of the table's file, so the estimate holds right after a load too.
     """
-    everything = rows.model._default_manager.using(rows.db).order_by()
-    counted: int = everything[:EXACT_BELOW].count()
-    if counted < EXACT_BELOW:
-        return counted
+    table = connections[rows.db].ops.quote_name(rows.model._meta.db_table)
     with connections[rows.db].cursor() as cursor:
-        table = connections[rows.db].ops.quote_name(rows.model._meta.db_table)
         cursor.execute(f"EXPLAIN (FORMAT json) SELECT FROM {table}")
         ((plan,),) = cursor.fetchall()
     estimate: int = plan[0]["Plan"]["Plan Rows"]
-    return max(counted, estimate)
+    if estimate >= EXACT_BELOW:
+        return estimate
+    return rows.model._default_manager.using(rows.db).order_by()[:EXACT_BELOW].count()
 
 
 class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -49,7 +47,7 @@ class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     paginator = ReachPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    list_per_page = 100
+    list_per_page = 50
     list_max_show_all = 0
     ordering = ("-pk",)
     sortable_by = ()
