@@ -20,7 +20,7 @@ from training.admin.forms import (
     figure,
 )
 from training.kinds import get_kind
-from training.management.tables import METRIC_TITLES
+from training.metric_titles import METRIC_TITLES
 from training.models import ModelVersion, Promotion, Verdict
 from training.services import registry
 

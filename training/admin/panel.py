@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from training.kinds import all_kinds
-from training.management.tables import METRIC_TITLES
+from training.metric_titles import METRIC_TITLES
 from training.services.status import describe_kind, next_step
 
 # Where the admin does what a command of the next step does.

@@ -7,24 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from training.metric_titles import METRIC_TITLES
+
 VERDICT_STYLES = {"pass": "green", "warn": "yellow", "refuse": "bold red"}
-METRIC_TITLES = {
-    "roc_auc": "ROC-AUC",
-    "pr_auc": "PR-AUC",
-    "accuracy": "Accuracy",
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "brier": "Brier score",
-    "log_loss": "Log loss",
-    "ece": "Calibration error",
-    "r2": "R2",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "spearman": "Spearman",
-    "interval_coverage": "Interval coverage",
-    "interval_width": "Interval width",
-}
 
 
 def number(value: Any) -> str:

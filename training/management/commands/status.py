@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from project.command import SeedbedCommand
-from training.management.tables import METRIC_TITLES, interval, verdict
+from training.management.tables import interval, verdict
+from training.metric_titles import METRIC_TITLES
 from training.services.status import describe_everything
 
 
