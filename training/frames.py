@@ -38,19 +38,24 @@ def load_match_events(batches: Sequence[EventBatch]) -> pd.DataFrame:
         )
         for batch in sorted(batches, key=lambda batch: int(batch.pk))
     ]
-    return _frame(pa.concat_tables(tables))
+    table = pa.concat_tables(tables)
+    tables.clear()
+    # Handed over column by column: those that are in the frame already are freed.
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    del table
+    return _frame(columns)
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
-    codes = table["match_type"].to_numpy().astype(np.int8) - np.int8(1)
-    event_id = table["id"].to_numpy()
+def _frame(table: dict[str, pa.ChunkedArray]) -> pd.DataFrame:
+    codes = table.pop("match_type").to_numpy().astype(np.int8) - np.int8(1)
+    event_id = table.pop("id").to_numpy()
     columns: dict[str, Any] = {
         "event_key": event_id,
         "batch_id": event_id >> EventBatch.ROW_BITS,
-        "occurred_at": table["occurred_at"].to_pandas(),
+        "occurred_at": table.pop("occurred_at").to_pandas(),
         "match_type": pd.Categorical.from_codes(codes, dtype=MATCH_TYPE_DTYPE),
     }
-    user, target, group = (_identifiers(table[name]) for name in IDENTIFIERS)
+    user, target, group = (_identifiers(table.pop(name)) for name in IDENTIFIERS)
     no_target = np.ma.getmaskarray(target)
     partner = np.ma.MaskedArray(
         np.where(no_target, -group.data - 1, target.data), no_target & np.ma.getmaskarray(group)
@@ -62,11 +67,12 @@ def _frame(table: pa.Table) -> pd.DataFrame:
         elif not mask.all():
             columns[name] = pd.arrays.IntegerArray(values.filled(0), mask)
     for name in FEATURE_NAMES:
-        columns[name] = _reals(table[name])
-    columns["label"] = table["label"].to_numpy().astype(np.int8)
+        columns[name] = _reals(table.pop(name))
+    columns["label"] = table.pop("label").to_numpy().astype(np.int8)
     for name in PROBABILITIES:
-        columns[name] = _reals(table[name])
-    return pd.DataFrame(columns)
+        columns[name] = _reals(table.pop(name))
+    # Without copy=False pandas would hold all of it twice for a moment.
+    return pd.DataFrame(columns, copy=False)
 
 
 def _identifiers(column: pa.ChunkedArray) -> "np.ma.MaskedArray[Any, np.dtype[np.int64]]":

@@ -155,21 +155,22 @@ def _check_arguments(
 
 
 def _split_by_time(times: pd.Series, train_share: float) -> BoolArray:
+    if isinstance(times.dtype, pd.DatetimeTZDtype):
+        # With its time zone each timestamp would become a Python object.
+        times = times.dt.tz_convert(None)
     values = times.to_numpy()
-    ordered = np.sort(values)
-    cut = ordered[min(max(round(train_share * len(ordered)), 1), len(ordered) - 1)]
+    n_rows = len(values)
+    wanted = train_share * n_rows
+    place = min(max(round(wanted), 1), n_rows - 1)
+    cut = np.partition(values, place)[place]
     # Rows of the cut's own timestamp go to the side that brings the share nearer to what was asked.
-    before = int(np.searchsorted(ordered, cut, side="left"))
-    through = int(np.searchsorted(ordered, cut, side="right"))
-    wanted = train_share * len(ordered)
-    if before == 0 and through == len(ordered):
+    before = int((values < cut).sum())
+    through = int((values <= cut).sum())
+    if before == 0 and through == n_rows:
         raise SplitError(
-            f"All {len(ordered)} rows have the timestamp {cut}: choose a split by user, pair or "
-            "random."
+            f"All {n_rows} rows have the timestamp {cut}: choose a split by user, pair or random."
         )
-    takes_cut = before == 0 or (
-        through < len(ordered) and abs(through - wanted) < abs(before - wanted)
-    )
+    takes_cut = before == 0 or (through < n_rows and abs(through - wanted) < abs(before - wanted))
     return np.asarray(values <= cut if takes_cut else values < cut, dtype=np.bool_)
 
 
@@ -216,15 +217,8 @@ def _without_copies(
 ) -> Split:
     if copy_columns:
         hashes = hash_rows([frame[name] for name in copy_columns])
-        is_copy = validation & _stands_in(hashes, hashes[train])
+        is_copy = pd.Series(hashes[validation]).isin(hashes[train]).to_numpy(dtype=np.bool_)
         dropped["copy"] = int(is_copy.sum())
-        validation = validation & ~is_copy
+        validation = validation.copy()
+        validation[validation] = ~is_copy
     return Split(train=train, validation=validation, dropped=dropped)
-
-
-def _stands_in(values: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> BoolArray:
-    if not len(known):
-        return np.zeros(len(values), dtype=np.bool_)
-    ordered = np.sort(known)
-    position = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
-    return np.asarray(ordered[position] == values, dtype=np.bool_)
