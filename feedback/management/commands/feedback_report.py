@@ -1,0 +1,217 @@
+"""`manage.py feedback_report`: what the collected feedback says."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from feedback.services.reports import (
+    FACTORS,
+    REPORT_KINDS,
+    build_report,
+    choose_scope,
+    read_edges,
+)
+from feedback.statistics import QUALITY_EDGES
+from project.charts import format_number
+from project.command import SeedbedCommand, positive_int
+
+
+class Command(SeedbedCommand):
+    help = (
+        "What the feedback says, with 95 % intervals: CSAT, shrunken baselines, calibration of "
+        "predictions, A/B experiments."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--kind", choices=[*REPORT_KINDS, "all"], default="all")
+        parser.add_argument(
+            "--source",
+            default="",
+            metavar="real|synthetic|combined|NAME",
+            help="default: real where a real source is set up, else synthetic",
+        )
+        parser.add_argument("--days", type=positive_int, help="only rows of the last N days")
+        parser.add_argument(
+            "--edges",
+            help=f"of the quality ranges, default {','.join(f'{edge:g}' for edge in QUALITY_EDGES)}",
+        )
+        for factor in FACTORS:
+            parser.add_argument(
+                f"--{factor.replace('_', '-')}", help="expect this combination from the baselines"
+            )
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        levels = {name: options[name] for name in FACTORS if options[name]}
+        if levels and options["kind"] not in ("baselines", "all"):
+            raise CommandError("--provider, --model and --action-type belong to --kind baselines.")
+        edges = read_edges(options["edges"]) if options["edges"] is not None else QUALITY_EDGES
+        scope = choose_scope(options["source"], days=options["days"])
+        kinds = REPORT_KINDS if options["kind"] == "all" else [options["kind"]]
+        return {
+            "scope": scope.as_dict(),
+            "reports": {
+                kind: build_report(kind, scope, edges=edges, levels=levels) for kind in kinds
+            },
+        }
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        scope = result["scope"]
+        period = f" of the last {scope['days']} days" if scope["days"] else ""
+        console.print(scope["label"], style="bold")
+        console.print(f"Sources{period}: {', '.join(scope['sources']) or 'none'}.", markup=False)
+        for kind, report in result["reports"].items():
+            getattr(self, f"_render_{kind}")(report, console)
+
+    def _render_csat(self, report: dict[str, Any], console: Console) -> None:
+        overall = report["overall"]
+        console.print(f"\nCSAT: {_interval(overall)} from {report['rows']:,} ratings", style="bold")
+        if not report["rows"]:
+            console.print("No ratings. Run `manage.py collect_feedback`, or widen --days.")
+            return
+        change = report["trend"]
+        slope = f", {change['slope']:+.4f} a day" if change["slope"] is not None else ""
+        console.print(f"Trend: {change['verdict']}{slope}.")
+        ranges = report["ranges"]
+        _means("Quality", ranges["rows"], console)
+        console.print(
+            f"{ranges['matched']:,} ratings found the quality of their response, "
+            f"{ranges['unmatched']:,} did not."
+        )
+        console.print(f"Optimal quality range: {_verdict(ranges['best'])}", markup=False)
+        for name, title in (("provider", "Provider"), ("model", "Model")):
+            _means(title, report[name]["rows"], console)
+            console.print(f"Best {name}: {_verdict(report[name]['best'])}", markup=False)
+        _means("Action type", report["action_type"]["rows"], console)
+        title = "Variant" if report["variant"]["measure"] == "csat" else "Variant (its own ratings)"
+        _means(title, report["variant"]["rows"], console)
+        _means("Day", report["days"][-14:], console)
+
+    def _render_baselines(self, report: dict[str, Any], console: Console) -> None:
+        for name, title in (("quality", "Quality"), ("csat", "CSAT")):
+            entry = report[name]
+            console.print(f"\n{title} baseline from {entry['rows']:,} rows", style="bold")
+            if not entry["factors"]:
+                console.print("Nothing to learn: fewer than two rows, or all the same.")
+                continue
+            for factor, found in entry["factors"].items():
+                table = Table(factor.replace("_", " ").capitalize())
+                for column in ("Rows", "Mean", "Shrunken", "95 %", "Confidence"):
+                    table.add_column(column, justify="right")
+                for row in found["rows"]:
+                    table.add_row(
+                        row["label"],
+                        f"{row['count']:,}",
+                        f"{row['raw_mean']:.3f}",
+                        f"{row['mean']:.3f}",
+                        _range(row),
+                        f"{row['confidence']:.2f}",
+                    )
+                console.print(table)
+            expected = entry["prediction"]
+            if expected:
+                of = ", ".join(f"{key} {value}" for key, value in report["levels"].items())
+                unseen = ", ".join(expected["unseen"])
+                console.print(
+                    f"Expected of {of}: {expected['value']:.3f} ({_range(expected)}), confidence "
+                    f"{expected['confidence']:.2f}"
+                    + (f"; not known: {unseen}." if unseen else "."),
+                    markup=False,
+                )
+
+    def _render_calibration(self, report: dict[str, Any], console: Console) -> None:
+        for name, title in (
+            ("given", "Given predictions against user ratings"),
+            ("quality", "Quality baseline on the newest fifth"),
+            ("csat", "CSAT baseline on the newest fifth"),
+        ):
+            entry = report[name]
+            console.print(f"\n{title}: {entry['verdict']}", style="bold")
+            console.print(
+                f"{entry['rows']:,} pairs, {entry['left_out']:,} without one side; mean distance "
+                f"{format_number(entry['error'])}, bias {format_number(entry['bias'])}."
+            )
+            if not entry["buckets"]:
+                continue
+            table = Table("Bucket")
+            for column in ("Rows", "Predicted", "Actual", "95 %", ""):
+                table.add_column(column, justify="right")
+            for row in entry["buckets"]:
+                table.add_row(
+                    f"{row['from']:.3f} to {row['to']:.3f}",
+                    f"{row['count']:,}",
+                    f"{row['predicted']:.3f}",
+                    f"{row['mean']:.3f}",
+                    _range(row),
+                    "off" if row["is_off"] else "",
+                )
+            console.print(table)
+
+    def _render_experiments(self, report: dict[str, Any], console: Console) -> None:
+        console.print(f"\nExperiments: {len(report['experiments'])}", style="bold")
+        if not report["experiments"]:
+            console.print("No A/B results that name an experiment and a variant.")
+            return
+        for one in report["experiments"]:
+            console.print(
+                f"\n{one['experiment']}: {one['verdict']} ({one['rows']:,} rows)", markup=False
+            )
+            table = Table("Variant")
+            for column in ("Rows", "Rating", f"Against {one['control']}", "95 %", "p"):
+                table.add_column(column, justify="right")
+            effects = {effect["variant"]: effect for effect in one["effects"]}
+            for row in one["variants"]:
+                effect = effects.get(row["label"])
+                mean = "-" if row["mean"] is None else f"{row['mean']:.3f}"
+                if effect is None:
+                    table.add_row(row["label"], f"{row['count']:,}", mean, "", "", "")
+                    continue
+                p_value = effect["p_adjusted"]
+                table.add_row(
+                    row["label"],
+                    f"{row['count']:,}",
+                    mean,
+                    f"{effect['difference']:+.3f}",
+                    _range(effect),
+                    "-" if p_value is None else f"{p_value:.4f}",
+                )
+            console.print(table)
+            for effect in one["effects"]:
+                decide = effect["rows_to_decide"]
+                more = (
+                    f" About {decide:,} rows each would decide a difference of this size."
+                    if effect["verdict"] == "not enough evidence" and decide
+                    else ""
+                )
+                console.print(
+                    f"{effect['variant']}: {effect['verdict']}. {effect['reason']}{more}",
+                    markup=False,
+                )
+
+
+def _range(row: dict[str, Any]) -> str:
+    if row["low"] is None:
+        return "unknown"
+    return f"{row['low']:.3f} to {row['high']:.3f}"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return "none" if row["mean"] is None else f"{row['mean']:.3f} ({_range(row)})"
+
+
+def _verdict(best: dict[str, Any]) -> str:
+    if best["verdict"] == "best":
+        return f"{best['label']}. {best['reason']}"
+    leading = f" Leading: {', '.join(best['leading'])}." if best["leading"] else ""
+    return f"not enough evidence. {best['reason']}{leading}"
+
+
+def _means(title: str, rows: list[dict[str, Any]], console: Console) -> None:
+    table = Table(title)
+    for column in ("Rows", "CSAT", "95 %"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        mean = "-" if row["mean"] is None else f"{row['mean']:.3f}"
+        table.add_row(row["label"], f"{row['count']:,}", mean, _range(row) if row["count"] else "-")
+    console.print(table)
