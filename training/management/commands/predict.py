@@ -1,4 +1,4 @@
-"""Score pairs with the champion."""
+"""Score pairs, or predict from inputs, with the champion of a kind."""
 
 import json
 from typing import Any
@@ -9,21 +9,25 @@ from rich.table import Table
 
 from matching.vocabulary import MATCH_TYPES
 from project.command import SeedbedCommand, positive_int
-from training.management.kind_option import seed
+from training.kinds import DEFAULT_KIND, ModelKind
+from training.management.kind_option import add_kind_option, seed
 from training.management.tables import number
 from training.scoring import Scores, UnusableFeatures, score_features
 from training.services.pairs import sample_scores, score_pair
+from training.services.predictions import predict_features
 
 
 class Command(SeedbedCommand):
-    """`predict --pair A B | --features JSON | --sample 20`."""
+    """`predict --pair A B | --features JSON | --sample 20 | --kind KIND --features JSON`."""
 
     help = (
         "Score a pair of travellers, a vector of features, or a sample of candidate pairs. Says "
-        "which model answered, the rule score beside it, and which inputs were missing."
+        "which model answered, the rule score beside it, and which inputs were missing. Of any "
+        "other kind: predict from --features, with an interval."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        add_kind_option(parser)
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument("--pair", nargs=2, metavar=("A", "B"), help="a user, and a user or group")
         what.add_argument("--features", metavar="JSON", help="such as '{\"ageScore\": 0.9}'")
@@ -34,6 +38,11 @@ class Command(SeedbedCommand):
         parser.add_argument("--seed", type=seed, default=0, help="of --sample")
 
     def run(self, **options: Any) -> dict[str, Any]:
+        kind: ModelKind = options["kind"]
+        if kind.name != DEFAULT_KIND:
+            if options["features"] is None:
+                raise CommandError(f"{kind.title} is predicted from --features.")
+            return self._predicted(kind, _json_object(options["features"]))
         if options["pair"]:
             left, right = options["pair"]
             scores = score_pair(left, right)
@@ -41,18 +50,22 @@ class Command(SeedbedCommand):
         if options["sample"]:
             scores, pairs = sample_scores(options["sample"], seed=options["seed"])
             return _result(scores, [{"left": left, "right": right} for left, right in pairs])
-        try:
-            features = json.loads(options["features"])
-        except json.JSONDecodeError as error:
-            raise CommandError(f"--features is no JSON: {error}.") from error
-        if not isinstance(features, dict):
-            raise CommandError("--features should be a JSON object of names and numbers.")
+        features = _json_object(options["features"])
         try:
             return _result(score_features(features, options["match_type"]), [{}])
         except UnusableFeatures as error:
             raise CommandError(str(error)) from error
 
+    def _predicted(self, kind: ModelKind, features: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return predict_features(kind, features).as_dict()
+        except UnusableFeatures as error:
+            raise CommandError(str(error)) from error
+
     def render(self, result: dict[str, Any], console: Console) -> None:
+        if "prediction" in result:
+            _render_prediction(result, console)
+            return
         if result["warning"]:
             console.print(result["warning"], style="bold yellow", markup=False)
         table = Table("Left", "Right", "Score", "Rule score", "Served by", "Missing inputs")
@@ -67,6 +80,32 @@ class Command(SeedbedCommand):
                 ", ".join(row["missing"]) or "none",
             )
         console.print(table)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        features = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CommandError(f"--features is no JSON: {error}.") from error
+    if not isinstance(features, dict):
+        raise CommandError("--features should be a JSON object of names and values.")
+    return features
+
+
+def _render_prediction(result: dict[str, Any], console: Console) -> None:
+    said = f"{result['target']} {number(result['prediction'])}"
+    if result["low"] is not None:
+        said += (
+            f", {result['interval_level']:.0%} interval {number(result['low'])} to "
+            f"{number(result['high'])}"
+        )
+    console.print(f"{said} (model {result['model_version']} of {result['kind']})", markup=False)
+    console.print(f"Missing inputs: {', '.join(result['missing']) or 'none'}", markup=False)
+    if result["unseen"]:
+        console.print(
+            f"Never seen in training, so taken as unknown: {', '.join(result['unseen'])}",
+            markup=False,
+        )
 
 
 def _result(scores: Scores, pairs: list[dict[str, str]]) -> dict[str, Any]:

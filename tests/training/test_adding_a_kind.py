@@ -1,0 +1,57 @@
+"""The example of docs/adding-a-kind.md, run as it stands there."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from feedback.services.imports import fill_synthetic
+from tests.training.test_datasets import run_json
+from training.kinds import base, register
+from training.models import ModelVersion
+
+pytestmark = pytest.mark.django_db
+PAGE = Path(__file__).parents[2] / "docs" / "adding-a-kind.md"
+
+
+@pytest.fixture
+def kind(monkeypatch):
+    """Declare the kind of the page."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    module = ModuleType("early_quality")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(code, str(PAGE), "exec"), module.__dict__)  # noqa: S102 - our own page
+    monkeypatch.setattr(base, "_kinds", dict(base._kinds))
+    return register(module.EARLY_QUALITY)
+
+
+def test_the_kind_of_the_page_is_built_analysed_trained_promoted_and_served(kind, capsys):
+    fill_synthetic(count=1_000, seed=3)
+    named = ("--kind", kind.name)
+    built = run_json(capsys, "build_dataset", *named, "--now")
+    assert (built["verdict"], built["source"], built["split"]) == ("pass", "synthetic", "time")
+    analysed = run_json(capsys, "analyze_dataset", *named)
+    assert analysed["features"].keys() == set(kind.features)
+    trained = run_json(capsys, "train_model", *named, "--now")
+    assert trained["verdict"] == "pass"
+    assert trained["baselines"].keys() == {"constant", "group_mean"}
+    assert trained["ceilings"] == {}
+    run_json(capsys, "models", "promote", "1", *named)
+    assert ModelVersion.objects.champions().get(kind=kind.name).version == 1
+    said = run_json(
+        capsys,
+        "predict",
+        *named,
+        "--features",
+        '{"codeQuality": 80, "security": 65, "model": "m-1"}',
+    )
+    assert (said["missing"], said["unseen"]) == (["complexity"], ["model"])
+    assert 0 <= said["low"] < said["prediction"] < said["high"] <= 100
+
+
+def test_the_page_names_every_command_that_takes_a_kind(kind):
+    said = PAGE.read_text()
+    for command in ("build_dataset", "analyze_dataset", "train_model", "models promote", "predict"):
+        assert re.search(rf"manage.py {command}\b.*--kind early_quality", said)
