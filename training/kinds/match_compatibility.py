@@ -141,6 +141,27 @@ def _compute_anew(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> N
         frame[name] = column
 
 
+def _recompute(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> None:
+    """Replace the features of a generated batch by those of another set, missing ones by NaN."""
+    rows = np.flatnonzero((frame["batch_id"] == batch.pk).to_numpy())
+    partner = frame["partner_id"].to_numpy(dtype=np.int64)[rows]
+    events = pd.DataFrame(
+        {
+            "match_type": frame["match_type"].to_numpy()[rows],
+            "user_id": frame["user_id"].to_numpy(dtype=np.int64)[rows],
+            "target_id": np.where(partner < 0, -1, partner),
+            "group_id": np.where(partner < 0, -partner - 1, -1),
+        }
+    )
+    population = Population.from_parquet(bytes(batch.population or b""))
+    block = recompute_features(events, population, feature_set)
+    values = np.where(block.missing, np.float32(np.nan), block.values)
+    for column, name in enumerate(FEATURE_NAMES):
+        kept = frame[name].to_numpy(copy=True)
+        kept[rows] = values[:, column]
+        frame[name] = kept
+
+
 def _with_defaults(
     frame: pd.DataFrame, batches: Sequence[EventBatch], feature_set: str
 ) -> tuple[pd.DataFrame, dict[str, npt.NDArray[np.bool_]] | None]:
