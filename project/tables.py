@@ -35,7 +35,8 @@ def estimated_count(rows: QuerySet[Any]) -> int:
     estimate: int = plan[0]["Plan"]["Plan Rows"]
     if estimate >= EXACT_BELOW:
         return estimate
-    return rows.model._default_manager.using(rows.db).order_by()[:EXACT_BELOW].count()
+    counted: int = rows.model._default_manager.using(rows.db).order_by()[:EXACT_BELOW].count()
+    return counted
 
 
 class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

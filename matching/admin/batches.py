@@ -15,12 +15,14 @@ from django.utils.html import format_html
 from matching.admin.batch_forms import GenerateForm, ImportForm, UploadForm
 from matching.admin.people import EmptyStateMixin, badge, source_badge
 from matching.event_log import REASONS
+from matching.features import FEATURE_NAMES
 from matching.models import EventBatch
 from matching.services.batches import delete_batch, users_of
 from matching.services.exports import export_batches, pack
 from matching.services.generation import preview
 from matching.services.imports import ALREADY_KNOWN, preview_log
 from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
+from matching.vocabulary import OUTCOMES
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
 from project.refusal import Refusal
@@ -42,8 +44,6 @@ class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
         "name",
         "source_word",
         "state_word",
-        "origin",
-        "asked_count",
         "made_count",
         "left_out",
         "share",
@@ -101,13 +101,11 @@ class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
     def state_word(self, batch):
         return state_badge(batch)
 
-    @admin.display(description="asked", ordering="asked")
-    def asked_count(self, batch):
-        return f"{batch.asked:,}"
-
-    @admin.display(description="made", ordering="made")
+    @admin.display(description="events", ordering="made")
     def made_count(self, batch):
-        return f"{batch.made:,}"
+        if batch.made == batch.asked:
+            return f"{batch.made:,}"
+        return f"{batch.made:,} of {batch.asked:,}"
 
     @admin.display(description="left out")
     def left_out(self, batch):
@@ -291,6 +289,7 @@ def _reasons(counts):
 
 def _describe(batch):
     """Return what the page of a batch shows."""
+    is_import = batch.origin == EventBatch.Origin.IMPORTED
     outcomes = batch.summary.get("outcomes", {})
     total = sum(outcomes.values())
     skipped = [
@@ -307,7 +306,10 @@ def _describe(batch):
     ]
     rejected = list(batch.rejected.order_by("line")[: REJECTED_SHOWN + 1])
     histograms = []
-    for name, column in batch.summary.get("features", {}).items():
+    columns = batch.summary.get("features", {})
+    # Stored JSON has an order of its own.
+    for name in FEATURE_NAMES if columns else ():
+        column = columns[name]
         known = sum(column["counts"])
         if known:
             missing = f", {column['missing']:,} without" if column["missing"] else ""
@@ -316,8 +318,8 @@ def _describe(batch):
         "batch": batch,
         "state": batch.get_state_display().lower(),
         "figures": [
-            {"label": "Asked", "value": batch.asked},
-            {"label": "Made", "value": batch.made},
+            {"label": "Found" if is_import else "Asked", "value": batch.asked},
+            {"label": "New" if is_import else "Made", "value": batch.made},
             {
                 "label": "Label 1",
                 "value": "-" if batch.label_share is None else f"{batch.label_share:.1%}",
@@ -328,8 +330,9 @@ def _describe(batch):
         "facts": _facts(batch),
         "skipped": skipped,
         "outcomes": [
-            {"label": word, "value": count, "share": count / total if total else 0}
-            for word, count in outcomes.items()
+            {"label": word, "value": outcomes[word], "share": outcomes[word] / total}
+            for word in OUTCOMES
+            if total
         ],
         "histograms": histograms,
         "rejected": rejected[:REJECTED_SHOWN],

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from matching.admin.people import source_badge
@@ -55,21 +56,27 @@ def batch_link(pk):
     )
 
 
+def _score(feature):
+    """Make a column of a feature with three digits."""
+
+    @admin.display(description=feature.removesuffix("_score").replace("_", " "))
+    def column(event):
+        value = getattr(event, feature)
+        return "-" if value is None else f"{value:.3f}"
+
+    column.__name__ = feature
+    return column
+
+
 @admin.register(MatchEvent)
 class MatchEventAdmin(LargeTableAdmin):
     list_display = (
         "name",
-        "batch",
         "source_word",
         "match_type",
         "outcome",
-        "label",
-        "occurred_at",
-        "distance_score",
-        "date_overlap_score",
-        "budget_score",
-        "interest_score",
-        "age_score",
+        "when",
+        *map(_score, ("distance_score", "date_overlap_score", "budget_score", "interest_score")),
     )
     list_filter = (BatchFilter, "outcome", "label", "match_type")
     fieldsets = (
@@ -118,6 +125,10 @@ class MatchEventAdmin(LargeTableAdmin):
     @admin.display(description="source")
     def source_word(self, event):
         return source_badge(event)
+
+    @admin.display(description="occurred at")
+    def when(self, event):
+        return f"{timezone.localtime(event.occurred_at):%Y-%m-%d %H:%M}"
 
     @admin.display(description="user")
     def user(self, event):
