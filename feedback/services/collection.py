@@ -24,7 +24,13 @@ from feedback.remote import (
     moment_literal,
     open_source,
 )
-from feedback.services.landing import LAND_ROWS, Landing, Transaction, row_format
+from feedback.services.landing import (
+    LAND_ROWS,
+    Landing,
+    Transaction,
+    finish_run,
+    row_format,
+)
 from feedback.tables import TABLES, MissingColumn, source_columns, source_table
 from project.jobs.models import Job
 from project.refusal import Refusal
@@ -84,11 +90,11 @@ def collect(
             with open_source(source) as remote:
                 _TableCollection(remote, run, transaction, progress).collect()
         except (SourceUnreachable, TableMissing, MissingColumn) as error:
-            _finish(run, CollectionRun.State.FAILED, error=str(error))
+            finish_run(run, CollectionRun.State.FAILED, error=str(error))
             if isinstance(error, SourceDown):
                 break
         else:
-            _finish(run, CollectionRun.State.COMPLETE)
+            finish_run(run, CollectionRun.State.COMPLETE)
     _remember_outcome(source, runs)
     return runs
 
@@ -293,12 +299,6 @@ def _read_ahead(chunks: Iterator[list[bytes]]) -> Generator[list[bytes], None, N
         while (chunk := following.result()) is not None:
             following = reader.submit(next, chunks, None)
             yield chunk
-
-
-def _finish(run: CollectionRun, state: str, *, error: str = "") -> None:
-    run.refresh_from_db()
-    run.state, run.error, run.finished_at = state, error, timezone.now()
-    run.save(update_fields=["state", "error", "finished_at"])
 
 
 def _remember_outcome(source: FeedbackSource, runs: Sequence[CollectionRun]) -> None:

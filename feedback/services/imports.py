@@ -22,7 +22,13 @@ from feedback.files import FileRefused, chunked, read_rows
 from feedback.models import CollectionCursor, CollectionRun, FeedbackSource, RejectedRecord
 from feedback.parsing import parse_rows
 from feedback.remote import RemoteTable, SourceUnreachable, TableMissing, all_of, open_source
-from feedback.services.landing import LAND_ROWS, Landing, Transaction, row_format
+from feedback.services.landing import (
+    LAND_ROWS,
+    Landing,
+    Transaction,
+    finish_run,
+    row_format,
+)
 from feedback.services.sources import synthetic_source
 from feedback.synthetic import generate_feedback
 from feedback.tables import (
@@ -279,10 +285,8 @@ def _landing(
 
 
 def _complete(run: CollectionRun) -> None:
-    run.refresh_from_db()
-    run.state, run.finished_at = CollectionRun.State.COMPLETE, timezone.now()
-    run.source_count = run.found
-    run.save(update_fields=["state", "finished_at", "source_count"])
+    finish_run(run, CollectionRun.State.COMPLETE)
+    CollectionRun.objects.filter(pk=run.pk).update(source_count=run.found)
 
 
 def _counts(run: CollectionRun) -> dict[str, Any]:

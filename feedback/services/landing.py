@@ -31,6 +31,7 @@ from feedback.parsing import (
 from feedback.tables import TABLES
 from project.bulk import copy_rows
 
+ANALYZE_ROWS = 1_000  # from so many new rows on, the planner's idea of the table is out of date
 LAND_ROWS = 16_384  # in one transaction: what a kill can undo
 REJECTED_BATCH = 1_000
 
@@ -45,6 +46,17 @@ def row_format(source: FeedbackSource, table: str, columns: dict[str, str]) -> R
         identity_prefix=f"{source.pk}\0{table}",
         naive_timezone=source.naive_timezone,
     )
+
+
+def finish_run(run: CollectionRun, state: str, *, error: str = "") -> None:
+    """Say how a run ended, and let the planner know of the rows: reports join these tables."""
+    run.refresh_from_db()
+    run.state, run.error, run.finished_at = state, error, timezone.now()
+    run.save(update_fields=["state", "error", "finished_at"])
+    if run.table and run.new + run.changed >= ANALYZE_ROWS:
+        table = connection.ops.quote_name(model_of(run.table)._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {table}")
 
 
 @dataclass

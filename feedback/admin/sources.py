@@ -1,0 +1,236 @@
+"""Sources and their runs in the admin."""
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from simple_history.admin import SimpleHistoryAdmin
+
+from feedback.admin.forms import SourceForm, UploadForm
+from feedback.models import CollectionRun, FeedbackSource
+from feedback.services.imports import keep_upload
+from feedback.services.schedule import COLLECT_KIND, current_schedule, switch_off, switch_on
+from feedback.services.sources import check_connection
+from project.jobs.links import job_link, message_job
+from project.jobs.services import enqueue
+
+
+def badge(word):
+    """Show a word as a badge."""
+    return render_to_string("components/verdict.html", verdict_context(word))
+
+
+def verdict_context(word):
+    tones = {
+        "complete": "good",
+        "failed": "bad",
+        "interrupted": "warn",
+        "running": "busy",
+        "synthetic": "synthetic",
+    }
+    return {"text": word, "tone": tones.get(word, "plain")}
+
+
+def origin_badge(source):
+    """Show whether rows of a source are real."""
+    return badge("synthetic" if source.is_synthetic else "real")
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """What collections wrote is looked at, not edited."""
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+@admin.register(FeedbackSource)
+class FeedbackSourceAdmin(SimpleHistoryAdmin):
+    form = SourceForm
+    change_list_template = "feedback/sources.html"
+    list_display = ["name", "origin", "kind", "is_enabled", "address", "state"]
+    list_filter = ["kind", "is_enabled"]
+    search_fields = ["name", "host", "database"]
+    readonly_fields = ["state"]
+    actions = ["collect_now", "test_connection"]
+    fieldsets = [
+        (None, {"fields": ["name", "kind", "is_enabled", "state"]}),
+        (
+            "PostgreSQL",
+            {
+                "fields": [
+                    ("host", "port"),
+                    ("database", "schema"),
+                    "user",
+                    "new_password",
+                    "remove_password",
+                    "password_variable",
+                    "sslmode",
+                ]
+            },
+        ),
+        ("Reading", {"fields": ["mapping", "naive_timezone", "overlap_hours"]}),
+    ]
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("import/", wrap(self.import_view), name="feedback_import"),
+            path("schedule/", wrap(self.schedule_view), name="feedback_schedule"),
+            path("<int:pk>/test/", wrap(self.test_view), name="feedback_test_connection"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="origin")
+    def origin(self, source):
+        return origin_badge(source)
+
+    @admin.display(description="address")
+    def address(self, source):
+        if source.kind != FeedbackSource.Kind.POSTGRES:
+            return "-"
+        return f"{source.user}@{source.host}:{source.port}/{source.database}"
+
+    @admin.display(description="state")
+    def state(self, source):
+        if not source.pk:
+            return "-"
+        if source.failures:
+            return format_html(
+                "{} after {} failures, next try from {:%Y-%m-%d %H:%M}: {}",
+                badge("failed"),
+                source.failures,
+                source.retry_after,
+                source.last_error,
+            )
+        return badge("complete") if source.cursors.exists() else "never read"
+
+    def has_collect_permission(self, request):
+        return request.user.has_perm("feedback.collect_feedback")
+
+    @admin.action(description="Collect from these sources", permissions=["collect"])
+    def collect_now(self, request, queryset):
+        names = list(queryset.collectable().values_list("name", flat=True))
+        if not names:
+            messages.error(request, "None of these is a database that is enabled.")
+            return
+        message_job(request, enqueue(COLLECT_KIND, by=request.user, sources=names))
+
+    @admin.action(description="Test the connection", permissions=["change"])
+    def test_connection(self, request, queryset):
+        source = queryset.first()
+        if queryset.count() != 1:
+            messages.error(request, "Choose one source to test.")
+            return None
+        return HttpResponseRedirect(reverse("admin:feedback_test_connection", args=[source.pk]))
+
+    def test_view(self, request, pk):
+        source = self.get_object(request, pk)
+        if source is None or not self.has_change_permission(request, source):
+            raise PermissionDenied
+        # Connecting somewhere is not for a link that a page elsewhere may hold: it asks first.
+        tested = check_connection(source) if request.method == "POST" else None
+        return TemplateResponse(
+            request,
+            "feedback/test_connection.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.model._meta,
+                "title": f"Test the connection of {source.name}",
+                "source": source,
+                "tested": tested,
+            },
+        )
+
+    def changelist_view(self, request, extra_context=None):
+        schedule = current_schedule()
+        context = {"schedule": schedule if schedule and schedule.is_enabled else None}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def schedule_view(self, request):
+        """Switch the hourly collection on or off."""
+        if request.method != "POST" or not self.has_collect_permission(request):
+            raise PermissionDenied
+        if request.POST.get("switch") == "on":
+            switch_on()
+            messages.success(request, "Feedback is collected every hour from now on.")
+        else:
+            switch_off()
+            messages.success(request, "Feedback is not collected by itself any more.")
+        return HttpResponseRedirect(reverse("admin:feedback_feedbacksource_changelist"))
+
+    def import_view(self, request):
+        if not request.user.has_perm("feedback.import_feedback"):
+            raise PermissionDenied
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            upload = form.cleaned_data["file"]
+            job = enqueue(
+                "feedback.import",
+                by=request.user,
+                path=str(keep_upload(upload.file)),
+                name=upload.name,
+                **{
+                    name: form.cleaned_data[name]
+                    for name in ("table", "source", "columns", "dry_run")
+                },
+            )
+            message_job(request, job)
+            return HttpResponseRedirect(reverse("admin:feedback_feedbacksource_changelist"))
+        return TemplateResponse(
+            request,
+            "feedback/import.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.model._meta,
+                "title": "Import feedback",
+                "form": form,
+            },
+        )
+
+
+@admin.register(CollectionRun)
+class CollectionRunAdmin(ReadOnlyAdmin):
+    list_display = [
+        "id",
+        "source",
+        "origin",
+        "table",
+        "state_badge",
+        "found",
+        "new",
+        "known",
+        "changed",
+        "rejected",
+        "source_count",
+        "reconciled",
+        "started_at",
+    ]
+    list_filter = ["state", "table", "source"]
+    list_select_related = ["source"]
+    date_hierarchy = "started_at"
+    readonly_fields = ["job_page"]
+
+    @admin.display(description="origin")
+    def origin(self, run):
+        return origin_badge(run.source)
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, run):
+        return badge(run.state)
+
+    @admin.display(description="reconciled", boolean=True)
+    def reconciled(self, run):
+        return run.is_reconciled
+
+    @admin.display(description="job")
+    def job_page(self, run):
+        return job_link(run.job) if run.job else "-"

@@ -1,0 +1,45 @@
+"""`manage.py auto_collect on|off|status`: the hourly collection."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+
+from feedback.services.schedule import current_schedule, switch_off, switch_on
+from project.command import SeedbedCommand, positive_int
+
+
+class Command(SeedbedCommand):
+    help = "Collect feedback by itself, every hour; `manage.py serve` or `scheduler` must run."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("what", choices=("on", "off", "status"))
+        parser.add_argument("--minutes", type=positive_int, help="minutes between two collections")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        if options["what"] == "on":
+            minutes = options["minutes"]
+            switch_on(interval_seconds=60 * minutes if minutes else None)
+        elif options["what"] == "off":
+            switch_off()
+        schedule = current_schedule()
+        if schedule is None or not schedule.is_enabled:
+            return {"enabled": False}
+        last = schedule.jobs.order_by("-created_at").first()
+        return {
+            "enabled": True,
+            "interval_seconds": schedule.interval_seconds,
+            "cron": schedule.cron,
+            "next_run": schedule.next_run_at.isoformat(),
+            "missed_runs": schedule.missed_runs,
+            "last_job": None if last is None else {"job": str(last.pk), "state": last.state},
+        }
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        if not result["enabled"]:
+            console.print("Automatic collection is off.")
+            return
+        every = result["cron"] or f"{result['interval_seconds'] // 60} minutes"
+        console.print(f"Automatic collection is on, every {every}; next at {result['next_run']}.")
+        if result["last_job"]:
+            console.print(f"Last: job {result['last_job']['job']}, {result['last_job']['state']}.")

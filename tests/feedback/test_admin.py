@@ -1,0 +1,194 @@
+"""The admin of feedback: every page and action, with and without permission."""
+
+import io
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from feedback.models import FeedbackSource, QualityFeedback, RejectedRecord
+from feedback.secrets import password_of
+from feedback.services import collect
+from feedback.services.imports import fill_synthetic
+from project.jobs.models import Job, Schedule
+from tests.feedback.conftest import QUALITY, READER_PASSWORD
+
+LISTS = (
+    "feedbacksource", "collectionrun", "qualityfeedback", "explanation", "abtestresult",
+    "rejectedrecord",
+)  # fmt: skip
+
+
+@pytest.fixture
+def looker(db, client):
+    """Log in somebody who may look at everything and do nothing."""
+    user = User.objects.create_user("looker", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    return client
+
+
+def url(name, *args):
+    return reverse(f"admin:{name}", args=args)
+
+
+def form_of(source, **changed):
+    fields = {
+        name: getattr(source, name)
+        for name in (
+            "name", "kind", "host", "port", "database", "user", "password_variable", "sslmode",
+            "schema", "naive_timezone", "overlap_hours",
+        )
+    }  # fmt: skip
+    return {**fields, "is_enabled": "on", "mapping": "{}", "new_password": "", **changed}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_need_as_many_queries_for_many_rows_as_for_one(admin_client, customer, source, name):
+    def queries():
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert admin_client.get(url(f"feedback_{name}_changelist")).status_code == 200
+        return len(captured)
+
+    customer.execute(f"INSERT INTO {QUALITY} (id, created_at) VALUES (gen_random_uuid(), now())")
+    customer.fill(1)
+    collect(source)
+    queries()
+    few = queries()
+    customer.execute(
+        f"INSERT INTO {QUALITY} (id, created_at, quality_rating) SELECT gen_random_uuid(), now(), "
+        "CASE WHEN n < 10 THEN .5 END FROM generate_series(1, 20) n"
+    )
+    collect(source)
+    assert queries() == few
+
+
+def test_every_record_says_that_it_is_synthetic(admin_client):
+    fill_synthetic(count=100)
+    row = QualityFeedback.objects.first()
+    for page in (
+        url("feedback_qualityfeedback_changelist"),
+        url("feedback_qualityfeedback_change", row.pk),
+    ):
+        assert "sb-synthetic" in admin_client.get(page).content.decode()
+
+
+def test_importing_needs_its_permission(looker, admin_client):
+    assert looker.get(url("feedback_import")).status_code == 403
+    assert admin_client.get(url("feedback_import")).status_code == 200
+
+
+def test_the_password_is_written_and_never_read(admin_client, source):
+    page = url("feedback_feedbacksource_change", source.pk)
+    saved = admin_client.post(page, form_of(source, new_password="another-secret-word"))
+    assert saved.status_code == 302
+    source.refresh_from_db()
+    assert password_of(source) == "another-secret-word"
+    assert admin_client.post(page, form_of(source)).status_code == 302
+    source.refresh_from_db()
+    assert password_of(source) == "another-secret-word"  # empty: it stays
+    shown = admin_client.get(page).content.decode()
+    assert "another-secret-word" not in shown
+    assert source.password_encrypted not in shown
+    history = admin_client.get(url("feedback_feedbacksource_history", source.pk)).content.decode()
+    assert "another-secret-word" not in history
+
+
+def test_a_new_address_needs_the_password_again(admin_client, source, settings):
+    page = url("feedback_feedbacksource_change", source.pk)
+    settings.FEEDBACK_ALLOWED_HOSTS = [*settings.FEEDBACK_ALLOWED_HOSTS, "192.0.2.7:5432"]
+    moved = admin_client.post(page, form_of(source, host="192.0.2.7"))
+    assert "Enter the password again" in moved.content.decode()
+    assert (
+        admin_client.post(page, form_of(source, host="192.0.2.7", new_password="fresh")).status_code
+        == 302
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "/run"])
+def test_an_address_inside_is_refused_unless_it_is_listed(admin_client, source, settings, host):
+    settings.FEEDBACK_ALLOWED_HOSTS = []
+    page = url("feedback_feedbacksource_change", source.pk)
+    answer = admin_client.post(page, form_of(source, host=host, new_password="x"))
+    assert "SEEDBED_FEEDBACK_ALLOWED_HOSTS" in answer.content.decode()
+
+
+def test_the_connection_is_tested_on_request_only(admin_client, customer, source):
+    customer.execute(f"DROP TABLE {QUALITY}")
+    action = admin_client.post(
+        url("feedback_feedbacksource_changelist"),
+        {"action": "test_connection", "_selected_action": [source.pk]},
+    )
+    page = url("feedback_test_connection", source.pk)
+    assert action.url == page
+    assert "grant SELECT" not in admin_client.get(page).content.decode()
+    assert "grant SELECT" in admin_client.post(page).content.decode()
+
+
+def test_collecting_needs_its_permission(looker, source):
+    asked = {"action": "collect_now", "_selected_action": [source.pk]}
+    looker.post(url("feedback_feedbacksource_changelist"), asked)
+    assert not Job.objects.exists()
+    assert looker.get(url("feedback_test_connection", source.pk)).status_code == 403
+
+
+def test_collecting_starts_a_job_without_the_password(admin_client, source):
+    asked = {"action": "collect_now", "_selected_action": [source.pk]}
+    admin_client.post(url("feedback_feedbacksource_changelist"), asked)
+    job = Job.objects.get()
+    assert (job.kind, job.arguments) == ("feedback.collect", {"sources": ["customer"]})
+    assert READER_PASSWORD not in str(job.arguments)
+
+
+def test_a_file_is_imported_by_a_job(admin_client):
+    upload = io.BytesIO(b"id,stars,created_at\n1,0.5,2026-05-01T00:00Z\n")
+    upload.name = "own.csv"
+    fields = {"file": upload, "table": "quality_feedback", "source": "files"}
+    wrong = admin_client.post(url("feedback_import"), {**fields, "columns": "colour=stars"})
+    assert "No such column" in wrong.content.decode()
+    upload.seek(0)
+    admin_client.post(url("feedback_import"), {**fields, "columns": "quality_rating=stars"})
+    assert Job.objects.get().arguments["columns"] == {"quality_rating": "stars"}
+
+
+def test_refused_rows_are_filtered_corrected_tried_again_and_downloaded(
+    admin_client, looker, customer, source
+):
+    customer.execute(
+        f"INSERT INTO {QUALITY} (id, quality_rating, created_at, provider) "
+        "VALUES (gen_random_uuid(), 7, now(), '=cmd()')"
+    )
+    collect(source)
+    record = RejectedRecord.objects.get()
+    listing = url("feedback_rejectedrecord_changelist")
+    retry = {"action": "retry", "_selected_action": [record.pk]}
+    looker.post(listing, retry)
+    assert RejectedRecord.objects.open().exists()
+    assert "out_of_range" in looker.get(f"{listing}?state=open").content.decode()
+    saved = admin_client.post(
+        url("feedback_rejectedrecord_change", record.pk), {"correction": '{"quality_rating": 0.7}'}
+    )
+    assert saved.status_code == 302
+    download = admin_client.post(listing, {**retry, "action": "download"})
+    text = b"".join(download.streaming_content).decode()
+    assert record.external_id in text
+    assert "expected a value inside the range" in text
+    admin_client.post(listing, retry)
+    assert not RejectedRecord.objects.open().exists()
+    assert QualityFeedback.objects.get().csat == 0.7
+
+
+def test_the_schedule_is_switched_in_the_admin(admin_client, looker):
+    switch, listing = url("feedback_schedule"), url("feedback_feedbacksource_changelist")
+    assert looker.post(switch, {"switch": "on"}).status_code == 403
+    assert admin_client.get(switch).status_code == 403
+    admin_client.post(switch, {"switch": "on"})
+    assert Schedule.objects.get().is_enabled
+    assert "next at" in admin_client.get(listing).content.decode()
+    admin_client.post(switch, {"switch": "off"})
+    assert not Schedule.objects.get().is_enabled
+    assert FeedbackSource.objects.count() == 0

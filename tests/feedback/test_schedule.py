@@ -1,0 +1,33 @@
+"""The schedule of the collection: hourly, never twice at once, missed hours become one run."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from feedback.models import FeedbackSource
+from project.jobs.models import Job, Schedule
+from project.jobs.reconciler import tick
+from tests.feedback.test_commands import run
+
+
+def test_auto_collect_is_hourly_and_can_be_switched(db):
+    assert run("auto_collect", "status") == (0, {"enabled": False})
+    _, on = run("auto_collect", "on")
+    assert on["interval_seconds"] == 3600
+    assert run("auto_collect", "on", "--minutes", "30")[1]["interval_seconds"] == 1800
+    assert run("auto_collect", "on")[1]["interval_seconds"] == 1800
+    assert run("auto_collect", "off")[1] == {"enabled": False}
+    assert Schedule.objects.count() == 1
+
+
+def test_missed_hours_collapse_into_one_run_and_two_never_run_at_once(db):
+    run("auto_collect", "on")
+    Schedule.objects.update(next_run_at=timezone.now() - timedelta(hours=5, minutes=1))
+    assert tick().scheduled == 1
+    schedule = Schedule.objects.get()
+    assert schedule.missed_runs == 5
+    assert schedule.next_run_at > timezone.now()
+    Schedule.objects.update(next_run_at=timezone.now() - timedelta(minutes=1))
+    assert tick().scheduled == 0  # the first is still queued
+    assert Job.objects.filter(kind="feedback.collect").count() == 1
+    assert not FeedbackSource.objects.exists()
