@@ -9,6 +9,8 @@ from project.charts import format_number, histogram_bars, interval_marks, line_m
 
 register = template.Library()
 
+CHECKS_SHOWN = 12  # passed checks beyond this many are folded away: what fails must be seen
+
 # Which of five tones a word gets. Tone and word stand together: colour alone says nothing.
 TONES = {
     "good": ("pass", "succeeded", "complete", "champion", "live", "ok", "up", "enabled"),
@@ -30,9 +32,33 @@ def verdict(word: Any) -> dict[str, Any]:
 
 @register.inclusion_tag("components/checks_table.html")
 def checks_table(checks: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
-    """Show checks with their value, limit, verdict and remedy; what fails comes first."""
+    """Show checks with value, limit, verdict and remedy; those that passed fold away when many.
+
+    The limit is shown in words where a check says it in words (`target`).
+    """
     order = {"refuse": 0, "warn": 1, "pass": 2}
-    return {"checks": sorted(checks or [], key=lambda check: order.get(check["verdict"], 3))}
+    shown = [
+        {
+            **check,
+            "value": _plain(check["value"]),
+            "limit": check.get("target") or _plain(check["limit"]),
+        }
+        for check in sorted(checks or [], key=lambda check: order.get(check["verdict"], 3))
+    ]
+    passed = [check for check in shown if check["verdict"] == "pass"]
+    folds = len(passed) > CHECKS_SHOWN
+    return {
+        "groups": [
+            {"checks": [c for c in shown if c not in passed] if folds else shown, "folds": False},
+            {"checks": passed if folds else [], "folds": True},
+        ]
+    }
+
+
+def _plain(value: Any) -> str:
+    if value is None or isinstance(value, int | float):
+        return format_number(value)
+    return str(value)
 
 
 @register.inclusion_tag("components/progress_bar.html")
@@ -107,9 +133,10 @@ def key_figures(figures: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
         "figures": [
             {
                 **figure,
-                "value": figure["value"]
-                if isinstance(figure["value"], str)
-                else format_number(figure["value"]),
+                # A word that is its own verdict is shown once, as the badge.
+                "value": ""
+                if figure["value"] == figure.get("verdict")
+                else _plain(figure["value"]),
             }
             for figure in figures or []
         ]

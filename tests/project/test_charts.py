@@ -67,3 +67,15 @@ def test_tables_of_checks_show_what_fails_first_and_escape_what_they_are_given()
     assert "<b>" not in html
     assert "Mend" in html
     assert "nothing" not in html
+
+
+def test_many_passed_checks_fold_away_and_failed_ones_never_do():
+    passed = [
+        {"name": f"check {n}", "value": 0.123456, "limit": 1, "verdict": "pass"} for n in range(20)
+    ]
+    failed = {"name": "copies", "value": 1, "limit": 0, "verdict": "refuse", "remedy": "Mend"}
+    html = Template("{% load seedbed %}{% checks_table checks %}").render(
+        Context({"checks": [*passed, failed]})
+    )
+    assert html.index("copies") < html.index("20 checks passed") < html.index("check 0")
+    assert "0.123456" not in html
