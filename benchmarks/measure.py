@@ -1,17 +1,27 @@
-"""Medians, ratios and peak memory of whole runs."""
+"""Medians, ratios, fresh processes and their peak memory."""
 
 import resource
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Return how long one call took."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 def rate(rows: int, work: Callable[[], Any]) -> float:
     """Return rows a second of one call."""
-    started = time.perf_counter()
-    work()
-    return rows / (time.perf_counter() - started)
+    return rows / seconds(work)
 
 
 def alternate(runs: int, *works: Callable[[], float]) -> list[list[float]]:
@@ -26,6 +36,14 @@ def alternate(runs: int, *works: Callable[[], float]) -> list[list[float]]:
 def ratio(ours: list[float], theirs: list[float]) -> float:
     """Return the median of the ratios of runs that stood side by side."""
     return statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
+
+
+def in_fresh_process(
+    work: Callable[Given, Found], *args: Given.args, **kwargs: Given.kwargs
+) -> Found:
+    """Call a function of a module in a new process: its peak of memory is its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *args, **kwargs).result()
 
 
 def peak_memory_mb() -> float:

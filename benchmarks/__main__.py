@@ -1,0 +1,125 @@
+"""Runs every benchmark on servers of its own, and prints the figures beside their targets."""
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import features, importing, loading, prediction, servers, whole_job
+from benchmarks.figures import Figure
+from benchmarks.measure import in_fresh_process
+
+ROWS = (10_000, 100_000, 1_000_000)
+# A million events need a million pairs whose features differ, and A with B has those of B with A.
+USERS = 8_000
+USERS_QUICK = 300
+ROWS_QUICK = (1_000,)
+PAIRS, LOADED = 1_000_000, 262_144
+PAIRS_QUICK, LOADED_QUICK = 20_000, 4_096
+CALLS, CALLS_QUICK = 500, 50
+RUNS = 3
+
+
+def main() -> None:
+    """Measure, print, and keep the figures where --json says."""
+    options = _options()
+    servers.use_own()
+    console = Console(highlight=False)
+    figures: list[Figure] = []
+    try:
+        with console.status("") as status:
+            for title, found in _measure(options):
+                status.update(title)
+                figures += found
+    finally:
+        servers.remove()
+    console.print(_table(figures))
+    unmet = [figure for figure in figures if figure.met is False]
+    console.print(
+        f"{os.cpu_count()} cores, Python {platform.python_version()}; medians of "
+        f"{options.runs} runs. {len(unmet)} of "
+        f"{sum(figure.met is not None for figure in figures)} targets are not met."
+    )
+    if options.json:
+        options.json.write_text(
+            json.dumps(
+                {
+                    "measured_at": datetime.now(UTC).isoformat(),
+                    "cores": os.cpu_count(),
+                    "machine": platform.machine(),
+                    "python": platform.python_version(),
+                    "runs": options.runs,
+                    "figures": [figure.as_dict() for figure in figures],
+                },
+                indent=2,
+            )
+        )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=None, help=f"events of the whole job ({ROWS})"
+    )
+    parser.add_argument("--runs", type=int, default=None, help=f"of each figure ({RUNS})")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, once: shows that all of it runs"
+    )
+    options = parser.parse_args()
+    options.rows = sorted(set(options.rows or (ROWS_QUICK if options.quick else ROWS)))
+    options.runs = options.runs or (1 if options.quick else RUNS)
+    if options.rows[0] < 100 or options.runs < 1:
+        parser.error("--rows of at least 100 and --runs of at least 1 are needed")
+    return options
+
+
+def _measure(options: argparse.Namespace) -> Iterator[tuple[str, list[Figure]]]:
+    """Yield each part's figures; the title is that of the part that comes next."""
+    quick = options.quick
+    yield "Features in memory", []
+    pairs = PAIRS_QUICK if quick else PAIRS
+    yield "Servers and population", in_fresh_process(features.run, pairs, options.runs)
+    servers.prepare(USERS_QUICK if quick else USERS)
+    yield "Events into PostgreSQL", []
+    loaded = LOADED_QUICK if quick else LOADED
+    yield "Whole job", in_fresh_process(loading.run, loaded, options.runs)
+    for rows in options.rows:
+        yield f"Whole job, after {rows:,} events", whole_job.run(rows, options.runs)
+    yield "Import of a log", in_fresh_process(prediction.run, CALLS_QUICK if quick else CALLS)
+    yield "", in_fresh_process(importing.run, options.rows[-1])
+
+
+def _table(figures: list[Figure]) -> Table:
+    """One line a figure; what was measured at several sizes stands side by side."""
+    sizes = sorted(figure.at for figure in figures if figure.name == whole_job.TOTAL)
+    table = Table("figure", *(f"{size:,} events" for size in sizes), "target", "", "note")
+    for name in dict.fromkeys(figure.name for figure in figures):
+        same = [figure for figure in figures if figure.name == name]
+        by_size = {figure.at: figure for figure in same}
+        cells = [_number(by_size[size].value) if size in by_size else "" for size in sizes]
+        if not any(cells):
+            cells[-1] = _number(same[-1].value)
+        judged = [figure for figure in same if figure.met is not None]
+        target = ", ".join(
+            f"{'>=' if figure.at_least else '<='} {figure.target:g}" for figure in judged
+        )
+        verdict = ", ".join("met" if figure.met else "NOT MET" for figure in judged)
+        table.add_row(name, *cells, target, verdict, same[-1].note)
+    return table
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.4f}" if abs(value) < 0.1 else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    main()
