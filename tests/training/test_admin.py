@@ -151,6 +151,19 @@ def test_build_form_starts_a_job_with_the_recipe(as_, dataset):
     assert (job.arguments["split"], job.arguments["train_share"]) == ("user", 0.7)
 
 
+def test_a_dataset_is_built_from_the_batches_that_are_selected(as_, db):
+    batches = [make_good_batch(400, seed=seed) for seed in (1, 2, 3)]
+    chosen = {
+        "action": "build_from_batches",
+        "_selected_action": [batches[0].pk, batches[2].pk],
+    }
+    there = reverse("admin:matching_eventbatch_changelist")
+    as_("matching.view_eventbatch").post(there, chosen)
+    assert not Job.objects.exists()
+    as_("matching.view_eventbatch", "training.build_dataset").post(there, chosen)
+    assert Job.objects.get().arguments == {"batches": [batches[0].pk, batches[2].pk]}
+
+
 def test_build_form_names_what_is_wrong(as_, db):
     page = text(
         as_("training.build_dataset").post(

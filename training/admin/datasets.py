@@ -2,18 +2,39 @@
 
 from contextlib import suppress
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import FileResponse, Http404, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, path, reverse
 
 from matching.admin.people import EmptyStateMixin
+from matching.models import EventBatch
 from project.artifacts import ArtifactCorrupt, folder_path, iter_zip, verify
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
 from training.admin.forms import BuildForm, TrainForm, WrittenOnce, badge
 from training.kinds import all_kinds
 from training.models import Dataset
+
+
+@admin.action(description="Build a dataset from these batches", permissions=["build_dataset"])
+def build_from_batches(batch_admin, request, queryset):
+    batches = list(queryset.complete().order_by("pk").values_list("pk", flat=True))
+    if not batches:
+        message = "None of these batches is complete; wait until its job has ended."
+        batch_admin.message_user(request, message, messages.ERROR)
+        return
+    message_job(request, enqueue("training.build_dataset", by=request.user, batches=batches))
+
+
+def may_build_dataset(request):
+    return request.user.has_perm("training.build_dataset")
+
+
+# Matching may not know of datasets, so the action on its batches is added from here.
+batch_admin = admin.site.get_model_admin(EventBatch)
+batch_admin.has_build_dataset_permission = may_build_dataset
+batch_admin.actions = (*batch_admin.actions, build_from_batches)
 
 
 class KindFilter(admin.SimpleListFilter):
