@@ -58,7 +58,7 @@ def generate(
         with run.transaction("generate.prepare") as prepared:
             batch = _open_batch(run, generation, loaded)
             prepared.update(batch=batch.pk, **expected)
-        run.add_record(batch)
+            run.add_record(batch)
     else:
         batch = EventBatch.objects.get(pk=prepared["batch"])
         generation = load_generation(batch)

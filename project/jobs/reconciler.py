@@ -19,9 +19,10 @@ RING_AGAIN_SECONDS = 5  # how long a lost bell can delay a job
 
 @dataclass(frozen=True)
 class Tick:
-    """What one tick did: numbers of jobs rung again and of schedules started."""
+    """What one tick did: numbers of jobs rung again, of rings nobody heard, of schedules started."""
 
     rung: int
+    unheard: int
     scheduled: int
 
 
@@ -30,11 +31,12 @@ def tick() -> Tick:
 
     Any number of processes may tick at the same time.
     """
-    return Tick(rung=ring_due_jobs(), scheduled=_start_due_schedules())
+    rung, unheard = ring_due_jobs()
+    return Tick(rung=rung, unheard=unheard, scheduled=_start_due_schedules())
 
 
-def ring_due_jobs() -> int:
-    """Ring for every job that waits or whose lease has run out; return how many rings arrived."""
+def ring_due_jobs() -> tuple[int, int]:
+    """Ring for every job that waits or whose lease has run out; return rings heard and unheard."""
     _end_stalled_sessions()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -52,7 +54,8 @@ def ring_due_jobs() -> int:
             [RING_AGAIN_SECONDS],
         )
         due = cursor.fetchall()
-    return sum(ring(job_id, fence) for job_id, fence in due)
+    heard = sum(ring(job_id, fence) for job_id, fence in due)
+    return heard, len(due) - heard
 
 
 def _end_stalled_sessions() -> None:

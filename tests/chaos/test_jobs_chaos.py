@@ -97,6 +97,8 @@ def test_nothing_is_lost_and_nothing_doubled(
     batches = [EventBatch.objects.get(pk=job.result["batch"]) for job in ended if job.result]
     assert [batch.seed for batch in batches] == list(range(len(jobs)))
     assert EventBatch.objects.count() == len(jobs)
+    for job, batch in zip(ended, batches, strict=True):
+        assert [record["id"] for record in job.records] == [batch.pk]
     for batch in batches:
         expected = expected_events(batch)
         stored = stored_events(batch, list(expected.columns))

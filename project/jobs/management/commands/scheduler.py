@@ -43,7 +43,8 @@ class Command(SeedbedCommand):
         while not ended.is_set():
             try:
                 beat(Process.Role.SCHEDULER)
-                tick()
+                if tick().unheard:
+                    _restart_servers()
                 ticks += 1
             except Error as error:
                 # The next tick uses a new connection, and an embedded server is started again.
