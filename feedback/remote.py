@@ -26,6 +26,7 @@ LOCK_SECONDS = 5
 SILENCE_SECONDS = (
     150  # without an answer to a statement we hang up: a frozen server keeps no timeout
 )
+NO_PASSWORD_FILE = "/nonexistent"  # an empty name would mean ~/.pgpass, a device is warned of
 FETCH_ROWS = 4_096  # times MAX_ROW_BYTES is the most that one fetch can bring: 256 MB
 TIMED_TYPES = ("timestamp with time zone", "timestamp without time zone", "date")
 
@@ -255,7 +256,7 @@ def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | Non
         "keepalives_idle": 30,
         "tcp_user_timeout": SILENCE_SECONDS * 1000,
         # The passwords and options of the account that Seedbed runs under are not the source's.
-        "passfile": os.devnull,
+        "passfile": NO_PASSWORD_FILE,
         "options": "",
     }
     if address.address:

@@ -6,7 +6,11 @@ from django.http import HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.views.decorators.debug import sensitive_post_parameters
 from simple_history.admin import SimpleHistoryAdmin
 
 from feedback.admin.forms import SourceForm, UploadForm
@@ -89,6 +93,11 @@ class FeedbackSourceAdmin(SimpleHistoryAdmin):
             *super().get_urls(),
         ]
 
+    # An error report, by mail or on a page, shows what was posted, but for this.
+    @method_decorator(sensitive_post_parameters("new_password"))
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
     @admin.display(description="origin")
     def origin(self, source):
         return origin_badge(source)
@@ -105,10 +114,10 @@ class FeedbackSourceAdmin(SimpleHistoryAdmin):
             return "-"
         if source.failures:
             return format_html(
-                "{} after {} failures, next try from {:%Y-%m-%d %H:%M}: {}",
+                "{} after {} failures, next try from {}: {}",
                 badge("failed"),
                 source.failures,
-                source.retry_after,
+                date_format(timezone.localtime(source.retry_after), "Y-m-d H:i"),
                 source.last_error,
             )
         return badge("complete") if source.cursors.exists() else "never read"

@@ -1,0 +1,178 @@
+"""A planted password is found nowhere: database, logs, Valkey, pages, results, tracebacks."""
+
+import logging
+import traceback
+
+import pytest
+from django.conf import settings as project_settings
+from django.db import connection
+from django.test import RequestFactory
+from django.urls import reverse
+from django.views.debug import ExceptionReporter
+
+from feedback import remote
+from feedback.admin import forms
+from feedback.models import FeedbackSource
+from feedback.remote import SourceUnreachable, open_source
+from feedback.secrets import (
+    PasswordUnavailable,
+    encrypt_password,
+    password_of,
+    reencrypt_passwords,
+)
+from feedback.services import collect
+from feedback.services.sources import check_connection, set_password
+from project.jobs.models import Job
+from tests.feedback.conftest import make_source
+from tests.feedback.test_admin import form_of, url
+from tests.feedback.test_commands import run
+
+CANARY = "canary-7f3d-Kanarienvogel"
+KEY = "an-old-key-of-more-than-forty-characters-000"
+
+
+def dump():
+    """Return every row of every table as text, of this transaction too."""
+    rows = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT t::text FROM {connection.ops.quote_name(table)} t")
+            rows += [row[0] for row in cursor.fetchall()]
+    return "\n".join(rows)
+
+
+def held_in_valkey(valkey):
+    found = []
+    for key in valkey.scan_iter("*"):
+        found.append(key)
+        found.append(valkey.dump(key) or b"")
+    return b"\n".join(found)
+
+
+def test_a_planted_password_is_found_nowhere(
+    admin_client,
+    customer,
+    source,
+    valkey,
+    caplog,
+    capsys,
+    settings,
+    django_capture_on_commit_callbacks,
+):
+    caplog.set_level(logging.DEBUG)
+    customer.fill(5)
+    page = url("feedback_feedbacksource_change", source.pk)
+    shown = [admin_client.post(page, form_of(source, new_password=CANARY))]
+    shown.append(admin_client.post(page, form_of(source, new_password=CANARY, port="none")))
+    source.refresh_from_db()
+    assert password_of(source) == CANARY
+    away = make_source(settings, name="away", database="nowhere")
+    set_password(away, CANARY)
+    away.save()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(
+            url("feedback_feedbacksource_changelist"),
+            {"action": "collect_now", "_selected_action": [source.pk, away.pk]},
+        )
+    _, result = run("collect_feedback", "--now")
+    assert result["failed"] == ["away"]
+    shown += [
+        admin_client.get(page),
+        admin_client.post(url("feedback_test_connection", away.pk)),
+        admin_client.get(url("feedback_feedbacksource_history", source.pk)),
+        admin_client.get(url("feedback_feedbacksource_changelist")),
+        admin_client.get(url("feedback_collectionrun_changelist")),
+        *(
+            admin_client.get(reverse("admin:jobs_job_change", args=[job.pk]))
+            for job in Job.objects.all()
+        ),
+    ]
+    places = {
+        "database": dump(),
+        "valkey": held_in_valkey(valkey).decode("latin-1"),
+        "logs": caplog.text + "".join(capsys.readouterr()),
+        "pages": "".join(answer.content.decode() for answer in shown),
+        "results": str(result) + str(check_connection(away).checks),
+    }
+    assert "customer" in places["database"]
+    assert places["valkey"]
+    assert {name for name, text in places.items() if CANARY in text} == set()
+
+
+def reported(error, request=None):
+    """Return what Django's reports say of an error: page and mail, with the variables of frames."""
+    reporter = ExceptionReporter(request, type(error), error, error.__traceback__)
+    own = (str(project_settings.BASE_DIR / "feedback"), "django/contrib/admin", "django/forms")
+    frames = [
+        frame
+        for frame in reporter.get_traceback_frames()
+        if any(part in frame["filename"] for part in own)
+    ]
+    assert frames
+    return str(frames) + "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("is_debug", [False, True])
+def test_no_frame_of_a_failed_connection_holds_the_password(source, settings, is_debug):
+    settings.DEBUG = is_debug
+    source.database = "nowhere"
+    set_password(source, CANARY)
+    with pytest.raises(SourceUnreachable) as caught, open_source(source):
+        pass
+    assert "nowhere" in reported(caught.value)
+    assert CANARY not in reported(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_driver_that_repeats_the_password_is_censored(source, monkeypatch):
+    set_password(source, CANARY)
+
+    def fail(**parameters):
+        raise remote.psycopg.OperationalError(f"invalid dsn: password={parameters['password']}")
+
+    monkeypatch.setattr(remote.psycopg, "connect", fail)
+    run_ = collect(source)[0]
+    assert "***" in run_.error
+    assert CANARY not in run_.error
+
+
+def test_an_error_while_saving_does_not_report_what_was_posted(admin_client, source, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(forms, "set_password", fail)
+    page = url("feedback_feedbacksource_change", source.pk)
+    posted = form_of(source, new_password=CANARY)
+    with pytest.raises(RuntimeError) as caught:
+        admin_client.post(page, posted)
+    request = RequestFactory().post(page, posted)
+    request.sensitive_post_parameters = ("new_password",)
+    assert CANARY not in reported(caught.value, request)
+
+
+def test_a_password_may_come_from_a_variable_of_its_own_kind_only(source, monkeypatch):
+    source.password_variable = "FEEDBACK_PASSWORD_MAIN"
+    with pytest.raises(PasswordUnavailable, match="FEEDBACK_PASSWORD_MAIN is not set"):
+        password_of(source)
+    monkeypatch.setenv("FEEDBACK_PASSWORD_MAIN", CANARY)
+    assert password_of(source) == CANARY
+    source.password_variable = "SEEDBED_SECRET_KEY"
+    with pytest.raises(Exception, match="FEEDBACK_PASSWORD_MAIN"):
+        source.full_clean()
+
+
+def test_earlier_keys_still_open_and_are_replaced(source, settings):
+    current = settings.FIELD_KEY
+    settings.FIELD_KEY = KEY
+    FeedbackSource.objects.update(password_encrypted=encrypt_password(CANARY))
+    source.refresh_from_db()
+    settings.FIELD_KEY = current
+    with pytest.raises(PasswordUnavailable, match="another SEEDBED_FIELD_KEY"):
+        password_of(source)
+    settings.FIELD_KEY_FALLBACKS = [KEY]
+    assert password_of(source) == CANARY
+    assert reencrypt_passwords() == 1
+    settings.FIELD_KEY_FALLBACKS = []
+    source.refresh_from_db()
+    assert password_of(source) == CANARY
