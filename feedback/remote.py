@@ -26,7 +26,8 @@ LOCK_SECONDS = 5
 SILENCE_SECONDS = (
     150  # without an answer to a statement we hang up: a frozen server keeps no timeout
 )
-NO_PASSWORD_FILE = "/nonexistent"  # an empty name would mean ~/.pgpass, a device is warned of
+# An empty name would mean ~/.pgpass, and of a device libpq warns.
+NO_PASSWORD_FILE = "/nonexistent"  # noqa: S105 - the name of a file
 FETCH_ROWS = 4_096  # times MAX_ROW_BYTES is the most that one fetch can bring: 256 MB
 TIMED_TYPES = ("timestamp with time zone", "timestamp without time zone", "date")
 
