@@ -19,7 +19,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Mark:
-    """One point with its interval, in the units of the view box."""
+    """One point with its interval, in the units of the view box; `reference` is what it is held to."""
 
     x: float
     y: float
@@ -27,6 +27,7 @@ class Mark:
     high: float
     label: str
     title: str
+    reference: float | None = None
 
 
 @dataclass(frozen=True)
@@ -156,12 +157,12 @@ def line_marks(
 def interval_marks(
     rows: Sequence[Mapping[str, Any]], *, width: float = 420, row_height: float = 26
 ) -> tuple[list[Mark], list[Tick]]:
-    """Lay out rows {label, value, low, high} one below the other on a common axis."""
+    """Lay out rows {label, value, low, high, reference} one below the other on a common axis."""
     known = [row for row in rows if row.get("value") is not None]
     numbers = [
         float(number)
         for row in known
-        for number in (row["value"], row.get("low"), row.get("high"))
+        for number in (row["value"], row.get("low"), row.get("high"), row.get("reference"))
         if number is not None
     ]
     if not numbers:
@@ -177,9 +178,12 @@ def interval_marks(
         value = float(row["value"])
         low = row.get("low")
         high = row.get("high")
+        reference = row.get("reference")
         text = f"{row['label']}: {format_number(value)}"
         if low is not None and high is not None:
             text += f" ({format_number(float(low))} to {format_number(float(high))})"
+        if reference is not None:
+            text += f", held to {format_number(float(reference))}"
         marks.append(
             Mark(
                 x=horizontal(value),
@@ -188,6 +192,7 @@ def interval_marks(
                 high=horizontal(float(value if high is None else high)),
                 label=str(row["label"]),
                 title=text,
+                reference=None if reference is None else horizontal(float(reference)),
             )
         )
     ticks = [Tick(horizontal(number), format_number(number)) for number in nice_ticks(left, right)]

@@ -13,9 +13,42 @@ CHECKS_SHOWN = 12  # passed checks beyond this many are folded away: what fails 
 
 # Which of five tones a word gets. Tone and word stand together: colour alone says nothing.
 TONES = {
-    "good": ("pass", "succeeded", "complete", "champion", "live", "ok", "up", "enabled"),
-    "bad": ("refuse", "refused", "failed", "down", "orphaned", "corrupt", "rejected"),
-    "warn": ("warn", "warning", "cancelled", "expired", "stale", "incomplete", "abandoned"),
+    "good": (
+        "pass",
+        "succeeded",
+        "complete",
+        "champion",
+        "live",
+        "ok",
+        "up",
+        "enabled",
+        "best",
+        "better",
+        "calibrated",
+        "enough",
+        "difference found",
+    ),
+    "bad": (
+        "refuse",
+        "refused",
+        "failed",
+        "down",
+        "orphaned",
+        "corrupt",
+        "rejected",
+        "worse",
+        "off",
+    ),
+    "warn": (
+        "warn",
+        "warning",
+        "cancelled",
+        "expired",
+        "stale",
+        "incomplete",
+        "abandoned",
+        "too few",
+    ),
     "busy": ("running", "building", "queued", "candidate"),
 }
 
@@ -105,7 +138,7 @@ def line_chart(
 
 @register.inclusion_tag("components/interval_chart.html")
 def interval_chart(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") -> dict[str, Any]:
-    """Show rows {label, value, low, high} as points with whiskers on one axis."""
+    """Show rows {label, value, low, high, reference} as points with whiskers on one axis."""
     marks, ticks = interval_marks(rows or [])
     return {"marks": marks, "ticks": ticks, "height": 26 * len(marks), "caption": caption}
 

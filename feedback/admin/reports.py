@@ -1,0 +1,307 @@
+"""The pages that say what feedback says, and its panel on the front page."""
+
+from datetime import datetime
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
+
+from feedback.models import FeedbackSource
+from feedback.services.reports import (
+    FACTORS,
+    ORIGINS,
+    SYNTHETIC_LABEL,
+    build_report,
+    choose_scope,
+    read_edges,
+)
+from feedback.services.status import feedback_status
+from feedback.statistics import QUALITY_EDGES
+from project.refusal import Refusal
+
+PERMISSION = "feedback.report_feedback"
+TITLES = {
+    "status": "Status",
+    "csat": "CSAT",
+    "baselines": "Baselines",
+    "calibration": "Calibration",
+    "experiments": "Experiments",
+}
+PERIODS = [("", "all time"), *((str(days), f"last {days} days") for days in (7, 30, 90, 365))]
+CHART_ROWS = 24  # the groups with most rows; the table beside has all
+
+
+class ReportForm(forms.Form):
+    """Which rows, and how they are cut."""
+
+    source = forms.ChoiceField(required=False)
+    days = forms.TypedChoiceField(
+        label="period", required=False, choices=PERIODS, coerce=int, empty_value=None
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        names = FeedbackSource.objects.values_list("name", flat=True)
+        self.fields["source"].choices = [
+            ("", "as it stands: real, else synthetic"),
+            *((origin, origin) for origin in ORIGINS),
+            *((name, f"source {name}") for name in names if name not in ORIGINS),
+        ]
+
+
+class CsatForm(ReportForm):
+    edges = forms.CharField(
+        label="quality ranges",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"placeholder": ", ".join(f"{at:g}" for at in QUALITY_EDGES)}),
+    )
+
+    def clean_edges(self):
+        text = self.cleaned_data["edges"]
+        try:
+            return read_edges(text) if text else QUALITY_EDGES
+        except Refusal as refusal:
+            raise forms.ValidationError(str(refusal)) from refusal
+
+
+class BaselinesForm(ReportForm):
+    provider = forms.CharField(required=False, max_length=200)
+    model = forms.CharField(required=False, max_length=200)
+    action_type = forms.CharField(required=False, max_length=200)
+
+
+FORMS = {"csat": CsatForm, "baselines": BaselinesForm}
+
+
+def report_view(request: HttpRequest, kind: str) -> HttpResponse:
+    """Show one kind of report, or the status."""
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    if kind not in TITLES:
+        raise Http404
+    context = {
+        **admin.site.each_context(request),
+        "title": "What feedback says",
+        "kind": kind,
+        "app_url": _url("app_list", "feedback"),
+        "collect_url": _url("feedback_feedbacksource_changelist"),
+    }
+    if kind == "status":
+        status = feedback_status()
+        context |= {"status": _with_moments(status), "tabs": _tabs("")}
+        return TemplateResponse(request, "feedback/report_status.html", context)
+    form = FORMS.get(kind, ReportForm)(request.GET)
+    context |= {"form": form, "tabs": _tabs(request.GET.urlencode()), "report": None}
+    if form.is_valid():
+        chosen = form.cleaned_data
+        scope = choose_scope(chosen["source"], days=chosen["days"])
+        levels = {name: chosen[name] for name in FACTORS if chosen.get(name)}
+        edges = chosen.get("edges") or QUALITY_EDGES
+        report = build_report(kind, scope, edges=edges, levels=levels)
+        context |= {"report": report, "charts": CHARTS[kind](report)}
+    return TemplateResponse(request, f"feedback/report_{kind}.html", context)
+
+
+def _tabs(query: str) -> list[dict[str, str]]:
+    """Link the reports; what was chosen stays chosen."""
+    return [
+        {
+            "kind": kind,
+            "title": title,
+            "url": reverse("admin:feedback_report", args=[kind])
+            + (f"?{query}" if query and kind != "status" else ""),
+        }
+        for kind, title in TITLES.items()
+    ]
+
+
+def _url(name: str, *args: str) -> str:
+    """Return the address of a page of the admin; empty where it is not there."""
+    try:
+        return reverse(f"admin:{name}", args=args)
+    except NoReverseMatch:
+        return ""
+
+
+# --- Charts --------------------------------------------------------------------------------------
+
+
+def _interval_rows(rows, value="mean", **more):
+    """Turn rows of a report into rows of a chart: the groups with most rows, in their order."""
+    known = [row for row in rows if row[value] is not None]
+    kept = sorted(known, key=lambda row: -row.get("count", 0))[:CHART_ROWS]
+    labels = {row["label"] for row in kept}
+    return [
+        {
+            "label": row["label"],
+            "value": row[value],
+            "low": row["low"],
+            "high": row["high"],
+            **{key: row[name] if isinstance(name, str) else name for key, name in more.items()},
+        }
+        for row in known
+        if row["label"] in labels
+    ]
+
+
+def _csat_charts(report):
+    return {
+        "days": [(row["label"], row["mean"], row["low"], row["high"]) for row in report["days"]],
+        "groups": [
+            {
+                "title": title,
+                "what": what,
+                "rows": report[name]["rows"],
+                "best": report[name].get("best"),
+                "chart": _interval_rows(report[name]["rows"]),
+            }
+            for name, title, what in (
+                ("ranges", "By quality of the response", "Optimal quality range"),
+                ("provider", "By provider", "Best provider"),
+                ("model", "By model", "Best model"),
+                ("action_type", "By action type", ""),
+                ("variant", "By experiment and variant", ""),
+            )
+        ],
+    }
+
+
+def _baseline_charts(report):
+    targets = []
+    for name, title in (("quality", "Quality"), ("csat", "CSAT")):
+        factors = [
+            {
+                "title": factor.replace("_", " "),
+                **found,
+                "chart": _interval_rows(found["rows"], reference="raw_mean"),
+            }
+            for factor, found in report[name]["factors"].items()
+        ]
+        targets.append({"title": title, **report[name], "factors": factors})
+    return {"targets": targets}
+
+
+def _calibration_charts(report):
+    titles = (
+        (
+            "given",
+            "Given predictions against user ratings",
+            "The predictions that came with the A/B results.",
+        ),
+        ("quality", "Quality baseline", "Learned from the older rows, held to the newest fifth."),
+        ("csat", "CSAT baseline", "Learned from the older rows, held to the newest fifth."),
+    )
+    return {
+        "parts": [
+            {
+                "title": title,
+                "note": note,
+                **report[name],
+                "chart": [
+                    {
+                        "label": f"{row['from']:.2f} to {row['to']:.2f}",
+                        "value": row["mean"],
+                        "low": row["low"],
+                        "high": row["high"],
+                        "reference": row["predicted"],
+                    }
+                    for row in report[name]["buckets"]
+                ],
+            }
+            for name, title, note in titles
+        ]
+    }
+
+
+def _experiment_charts(report):
+    experiments = []
+    for one in report["experiments"]:
+        effects = {effect["variant"]: effect for effect in one["effects"]}
+        experiments.append(
+            {
+                **one,
+                "lines": [{**row, "effect": effects.get(row["label"])} for row in one["variants"]],
+                "chart": [
+                    {
+                        "label": effect["variant"],
+                        "value": effect["difference"],
+                        "low": effect["low"],
+                        "high": effect["high"],
+                        "reference": 0.0,
+                    }
+                    for effect in one["effects"]
+                ],
+            }
+        )
+    return {"experiments": experiments}
+
+
+CHARTS = {
+    "csat": _csat_charts,
+    "baselines": _baseline_charts,
+    "calibration": _calibration_charts,
+    "experiments": _experiment_charts,
+}
+
+
+# --- Status and panel ----------------------------------------------------------------------------
+
+
+def _with_moments(status):
+    """Give templates moments instead of texts, and bars for the samples."""
+    own = "real" if status["real_sources"] else "synthetic"
+    for row in status["tables"]:
+        row["latest"] = _moment(row["latest"])
+        row["gaps"] = sorted(
+            ((name, share) for name, share in row["missing"].items() if share > 0),
+            key=lambda gap: -gap[1],
+        )
+        if row["last_run"]:
+            row["last_run"]["started_at"] = _moment(row["last_run"]["started_at"])
+    for key in ("next_run_at", "last_run_at"):
+        status["schedule"][key] = _moment(status["schedule"][key])
+    status["sample_rows"] = [
+        {
+            "label": one["kind"].replace("_", " "),
+            "value": f"{one[own]:,} of {one['minimum']:,}",
+            "share": one[own] / one["minimum"],
+            "note": "" if one["enough"] else "too few",
+            "tone": "" if one["enough"] else "warn",
+        }
+        for one in status["samples"]
+    ]
+    status["synthetic_label"] = SYNTHETIC_LABEL
+    return status
+
+
+def _moment(text):
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def build_panel(request):
+    """Return what the front page says of feedback."""
+    if not request.user.has_perm(PERMISSION):
+        return {}
+    status = _with_moments(feedback_status())
+    shown = [row for row in status["tables"] if row["origin"] == status["origin"]]
+    latest = max((row["latest"] for row in shown if row["latest"]), default=None)
+    runs = [row["last_run"] for row in shown if row["last_run"]]
+    newest = max(runs, key=lambda run: run["started_at"], default=None)
+    return {
+        "status": status,
+        "rows": sum(row["rows"] for row in shown),
+        "latest": latest,
+        "newest": newest,
+        "failing": status["failing"],
+        "url": reverse("admin:feedback_report", args=["csat"]),
+        "status_url": reverse("admin:feedback_report", args=["status"]),
+        "sources_url": _url("feedback_feedbacksource_changelist"),
+    }
+
+
+admin.site.add_page("feedback/says/<slug:kind>/", report_view, name="feedback_report")
+admin.site.add_panel("feedback/panel.html", build_panel, order=30)
