@@ -30,6 +30,9 @@ EXPERIMENTS: Mapping[str, tuple[str, ...]] = {
 }
 # Spread of the effects on a rating, in its own units.
 PROVIDER_SD, MODEL_SD, ACTION_SD, VARIANT_SD, RESPONSE_SD = 0.07, 0.06, 0.05, 0.06, 0.10
+# So small that the inputs of an A/B test tell nearly all of its mean: the true mean is then a ceiling
+# that a model can come close to.
+PREDICTION_SD = 0.01
 QUALITY_SLOPE = 0.6  # of CSAT on quality, both 0..1
 RESPONSE_TIME_SLOPE = -0.03  # of CSAT per doubling of the response time
 # A Beta distribution with mean m and concentration k has the variance m (1 - m) / (k + 1).
@@ -137,7 +140,8 @@ def _ab_tests(
     arm = rng.integers(0, len(arms), count)
     mean = _inside(0.6 + liked + effect[arm] + rng.normal(0.0, RESPONSE_SD, count))
     # The given prediction knows the response, but shrinks towards .7: a model can do better.
-    prediction = np.clip(0.7 + 0.6 * (mean - 0.6) + rng.normal(0.0, 0.03, count), 0.0, 1.0)
+    noise = rng.normal(0.0, PREDICTION_SD, count)
+    prediction = np.clip(0.7 + 0.6 * (mean - 0.6) + noise, 0.0, 1.0)
     return common.assign(
         id=_names(f"synthetic-{seed}-test-", np.arange(count)),
         experiment_name=[arms[one][0] for one in arm],

@@ -57,6 +57,7 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
                 applies_to=applies_to,
                 variety_remedy=_variety_remedy(name, is_tiered),
                 half_is_legitimate=is_tiered and name in TIERED_HALVES,
+                missing_remedy="complete the profiles behind them and rebuild",
             )
         )
     return QualitySpec(
@@ -67,6 +68,7 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
         groups=GROUP_COLUMNS,
         disjoint=disjoint | {"event"},
         default_value=TIERED_DEFAULT if is_tiered else None,
+        copies_remedy="draw from a more varied population (more users, cities, dates)",
     )
 
 

@@ -70,7 +70,7 @@ class FeatureSpec:
     variety_remedy: str = (
         "check that the source does not write a constant for what it does not know"
     )
-    missing_remedy: str = "complete the profiles behind them and rebuild"
+    missing_remedy: str = "complete what they are computed from and rebuild"
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class QualitySpec:
         regression the features and the target (the same inputs with another answer are evidence,
         not a copy).
     identity : columns that say who gave an answer to what. Where ratings have few values, many people
-        give the same answer to the same inputs; with an identity they are copies only when that is
-        equal too, and repeats beyond what chance explains are held to the same limits.
+        give the same answer to the same inputs, and `copy_columns` must tell them apart; named here,
+        repeats beyond what chance explains are held to the same limits.
     match_type_column : column named by `FeatureSpec.applies_to`; may be absent from the frame.
     groups : name -> columns that identify what train and validation may share: event, user, pair,
         session ... Several columns are read as an unordered set of identifiers.
@@ -97,6 +97,7 @@ class QualitySpec:
         sharing any other is only shown.
     default_value : value that stands for a missing input where no mask of defaults is given; None
         when missing inputs are NaN.
+    copies_remedy : what else to do about too many copies.
     """
 
     features: tuple[FeatureSpec, ...]
@@ -111,6 +112,7 @@ class QualitySpec:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     disjoint: frozenset[str] = frozenset()
     default_value: float | None = None
+    copies_remedy: str = "find where rows are written twice"
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -122,7 +124,7 @@ class QualitySpec:
         if self.copy_columns is not None:
             return self.copy_columns
         if self.task == "regression":
-            return (*self.feature_names, self.target, *self.identity)
+            return (*self.feature_names, self.target)
         return self.feature_names
 
 
@@ -162,6 +164,7 @@ def report_quality(
     spec: QualitySpec,
     train_mask: npt.ArrayLike | None = None,
     defaulted: Mapping[str, npt.ArrayLike] | npt.ArrayLike | None = None,
+    left_out: npt.ArrayLike | None = None,
 ) -> QualityReport:
     """Measure a dataset and hold every figure to its limit.
 
@@ -178,6 +181,9 @@ def report_quality(
         shape (n_rows, n_features) in the order of `spec.features`, optional
         True where a value stands in for a missing input. Without it, values exactly equal to
         `spec.default_value` count as defaulted.
+    left_out : boolean array of shape (n_rows,), optional
+        True for rows that are measured but stand in neither part (copies that the split left out):
+        they share nothing.
 
     Returns
     -------
@@ -204,7 +210,7 @@ def report_quality(
     # Not 1 - unique / n, whose rounding would put a share of exactly one tenth below the limit.
     duplicate_share = (n_rows - unique) / n_rows if n_rows else 0.0
     duplicate_group_share = in_copies / n_rows if n_rows else 0.0
-    checks.append(_check_duplicates(duplicate_share, unique, n_rows))
+    checks.append(_check_duplicates(duplicate_share, unique, n_rows, spec))
     if spec.identity:
         checks.append(_check_repeats(frame, target, spec))
 
@@ -231,7 +237,13 @@ def report_quality(
         "giveaway": {name: json_number(value) for name, value in giveaways.items()}
     }
     if in_train is not None:
-        shared, shared_checks = _measure_sharing(frame, copies, in_train, spec)
+        kept = None if left_out is None else ~np.asarray(left_out, dtype=np.bool_)
+        if kept is None or kept.all():
+            shared, shared_checks = _measure_sharing(frame, copies, in_train, spec)
+        else:
+            shared, shared_checks = _measure_sharing(
+                frame[kept], copies[kept], in_train[kept], spec
+            )
         leakage |= shared
         checks += shared_checks
     return QualityReport(
@@ -252,7 +264,7 @@ def _copy_hashes(frame: pd.DataFrame, spec: QualitySpec) -> npt.NDArray[np.uint6
 
 
 def excess_repeats(inputs: npt.NDArray[np.uint64], target: FloatArray) -> float:
-    """Share of rows that repeat both inputs and answer of another beyond what chance explains.
+    """Share of rows that repeat another one's inputs and answer beyond what chance explains.
 
     Parameters
     ----------
@@ -261,17 +273,20 @@ def excess_repeats(inputs: npt.NDArray[np.uint64], target: FloatArray) -> float:
 
     Returns
     -------
-    (distinct rows after the answers were shuffled - distinct rows) / n_rows, at least 0; 0 without rows.
-        Shuffling keeps how often each input and each answer occurs, so that ratings of few values
-        repeat as often as before, while copies of a few rows with answers of their own scatter.
+    Between 0 and 1; 0 without rows. The share of repeated rows, times where their number lies between
+        that after the answers were shuffled (0: ratings of few values repeat so by chance) and the
+        largest that these inputs allow (1: equal inputs always have equal answers, as copies do).
     """
     if not len(inputs):
         return 0.0
     shuffled = target[np.random.default_rng(SHUFFLE_SEED).permutation(len(target))]
-    distinct, by_chance = (
-        len(np.unique(hash_rows([inputs, answers]))) for answers in (target, shuffled)
+    repeats, by_chance = (
+        len(inputs) - len(np.unique(hash_rows([inputs, answers]))) for answers in (target, shuffled)
     )
-    return max(0.0, (by_chance - distinct) / len(inputs))
+    largest = len(inputs) - len(np.unique(inputs))
+    if repeats <= by_chance:
+        return 0.0
+    return (repeats - by_chance) / (largest - by_chance) * repeats / len(inputs)
 
 
 def _count_copies(hashes: npt.NDArray[np.uint64]) -> tuple[int, int]:
@@ -611,7 +626,7 @@ def _check_numeric_target(target: FloatArray, spec: QualitySpec) -> list[Check]:
     return checks
 
 
-def _check_duplicates(share: float, unique: int, n_rows: int) -> Check:
+def _check_duplicates(share: float, unique: int, n_rows: int, spec: QualitySpec) -> Check:
     verdict: Verdict = "pass"
     remedy = ""
     if share >= DUPLICATE_WARN_SHARE:
@@ -619,7 +634,7 @@ def _check_duplicates(share: float, unique: int, n_rows: int) -> Check:
         excess = n_rows - int(unique / (1 - DUPLICATE_WARN_SHARE))
         remedy = (
             f"{n_rows - unique} of {n_rows} rows repeat an earlier one: remove at least {excess} "
-            "copies, or draw from a more varied population (more users, cities, dates)."
+            f"copies, or {spec.copies_remedy}."
         )
     return Check(
         "duplicate_share",
@@ -632,16 +647,20 @@ def _check_duplicates(share: float, unique: int, n_rows: int) -> Check:
 
 
 def _check_repeats(frame: pd.DataFrame, target: FloatArray, spec: QualitySpec) -> Check:
-    present = [frame[name] for name in spec.feature_names if name in frame.columns]
-    share = excess_repeats(hash_rows(present), target) if present else 0.0
+    share = 0.0
+    # Copies may keep the identity of their row or have one of their own.
+    for names in (spec.feature_names, (*spec.feature_names, *spec.identity)):
+        present = [frame[name] for name in names if name in frame.columns]
+        if present:
+            share = max(share, excess_repeats(hash_rows(present), target))
     verdict: Verdict = "pass"
     remedy = ""
     if share >= DUPLICATE_WARN_SHARE:
         verdict = "refuse" if share >= DUPLICATE_REFUSE_SHARE else "warn"
         remedy = (
-            f"{_percent(share)} of the rows repeat inputs and {spec.target} of another more often "
-            f"than chance explains, under another {' or '.join(spec.identity)}: they are copies of "
-            "a few rows. Look at where they were written twice, and leave the copies out."
+            f"{_percent(share)} of the rows repeat inputs and {spec.target} of another one where "
+            f"chance would have given another {spec.target}: they are copies of a few rows. Look at "
+            "where they were written twice, and leave the copies out."
         )
     return Check(
         "repeated_answers",

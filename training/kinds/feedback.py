@@ -129,8 +129,10 @@ def declare(
     """Declare a kind that learns a number from one table of feedback.
 
     Its splits go by time or by one of `groups`, never by lot: rows of one conversation or one model
-    resemble one another, and a random split would test on what was learnt.
+    resemble one another, and a random split would test on what was learnt. With an identity a row is
+    a copy when that and its time are equal too: people who say the same are no copies.
     """
+    inputs = tuple(feature.name for feature in features)
     spec = QualitySpec(
         features=tuple(features),
         target=target,
@@ -138,6 +140,7 @@ def declare(
         minimum_rows=MINIMUM_SAMPLES[name],
         target_minimum=0.0,
         target_maximum=target_maximum,
+        copy_columns=(*inputs, target, *identity, "occurred_at") if identity else None,
         identity=identity,
         groups={group: GROUPS[group] for group in groups},
     )
@@ -219,7 +222,6 @@ CSAT = declare(
     target_maximum=1.0,
     groups=("session", "response", "scenario", "model"),
     cells=(("provider", "model", "action_type"), ("model",)),
-    # Ratings have few values: two people who say the same of the same answer are no copies.
     identity=("response_id", "session_id", "user_id"),
     resample_by="session_id",
 )

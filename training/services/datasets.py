@@ -60,11 +60,12 @@ def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
     spec = kind.quality_of(loaded.recipe)
     split, measured = _split(kind, loaded, spec.copied_by)
     frame, defaulted, train = loaded.frame, loaded.defaulted, ~split.validation
+    left_out = ~split.kept
     if not measured.all():
-        frame, train = frame[measured], train[measured]
+        frame, train, left_out = frame[measured], train[measured], left_out[measured]
         if defaulted is not None:
             defaulted = {name: mask[measured] for name, mask in defaulted.items()}
-    report = report_quality(frame, spec, train_mask=train, defaulted=defaulted)
+    report = report_quality(frame, spec, train_mask=train, defaulted=defaulted, left_out=left_out)
     return PreparedDataset(kind, loaded, split, report, _histograms(kind, frame))
 
 
@@ -182,7 +183,7 @@ def _split(
     """Return the split, and which rows the report is about.
 
     Copies of training rows that the split drops from validation are still part of what is
-    measured (as training rows: they are copies of such); rows that a split by user drops because
+    measured, though they share nothing with either part; rows that a split by user drops because
     both sides know one of the users are not.
     """
     columns = kind.splits[loaded.recipe.split]
