@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_matrix
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from training.checks import json_number
 
@@ -25,6 +25,7 @@ REPLICATES = (
 )
 PAIRED_REPLICATES = 2_000  # verdicts hang on this one, and it is cheap
 # Up to this many rows each row is resampled; beyond it, cells or blocks of rows are.
+FEW_BLOCKS = 30  # groups or rows below which percentiles of replicates are too narrow
 EXACT_ROWS = 4_000
 SCORE_CELLS = 1_000  # equal-mass score cells; their AUC differs from the exact one by about 1e-6
 BLOCKS = 2_000  # random blocks of rows; a multiple of what an interval needs
@@ -330,6 +331,10 @@ def paired_bootstrap(
     drawn = difference + sums[:, 0] / sums[:, 1]
     low, high = (float(bound[0]) for bound in _interval(drawn[:, None]))
     standard_error = float(drawn.std())
+    if n_blocks < 2:
+        standard_error = float("nan")
+    if n_blocks < FEW_BLOCKS:
+        low, high = _widened(difference, low, high, standard_error, n_blocks)
     on_other_side = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     verdict: Literal["better", "worse", "undecided"] = "undecided"
     if low > 0 or high < 0:
@@ -347,6 +352,22 @@ def paired_bootstrap(
         verdict=verdict,
         rows_to_decide=rows_to_decide(difference, standard_error, len(y)),
     )
+
+
+def _widened(
+    difference: float, low: float, high: float, standard_error: float, n_blocks: int
+) -> tuple[float, float]:
+    """Interval of a difference between few independent blocks: at least Student's.
+
+    Percentiles of replicates of three groups know only ten different means; where all three agree, they
+    would call it decided. One block shows nothing.
+    """
+    if n_blocks < 2:
+        return float("-inf"), float("inf")
+    freedom = n_blocks - 1
+    half = float(stdtrit(freedom, 1 - (1 - CONFIDENCE) / 2)) * standard_error
+    half *= np.sqrt(n_blocks / freedom)  # replicates know the spread of n, not of n - 1
+    return min(low, difference - half), max(high, difference + half)
 
 
 def rows_to_decide(difference: float, standard_error: float, rows: int) -> int | None:

@@ -284,6 +284,8 @@ def _auc_low(
 
 
 def _needed(comparison: PairedDifference, rows: int) -> str:
+    if comparison.rows_to_decide is None and comparison.difference != 0:
+        return f"{rows} validation rows of one group cannot tell: hold out more groups."
     if comparison.rows_to_decide is None:
         return f"on {rows} validation rows the two are the same."
     return (

@@ -657,10 +657,11 @@ def _check_repeats(frame: pd.DataFrame, target: FloatArray, spec: QualitySpec) -
     remedy = ""
     if share >= DUPLICATE_WARN_SHARE:
         verdict = "refuse" if share >= DUPLICATE_REFUSE_SHARE else "warn"
+        are = "are" if verdict == "refuse" else "may be"
         remedy = (
             f"{_percent(share)} of the rows repeat inputs and {spec.target} of another one where "
-            f"chance would have given another {spec.target}: they are copies of a few rows. Look at "
-            "where they were written twice, and leave the copies out."
+            f"chance would have given another {spec.target}: they {are} copies of a few rows. Look "
+            "at where they were written twice, and leave the copies out."
         )
     return Check(
         "repeated_answers",

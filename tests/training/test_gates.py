@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 from training.checks import Check, verdict_of
-from training.gates import gate_classifier, gate_regressor, measure_ceilings
+from training.gates import (
+    distance_to_ceiling,
+    gate_classifier,
+    gate_regressor,
+    measure_ceilings,
+)
 
 
 def rng(seed=0):
@@ -154,6 +160,27 @@ def test_regressor_of_noise_is_refused_nineteen_times_in_twenty():
     assert passed <= 5
 
 
+@pytest.mark.parametrize("groups", [3, 5, 10])
+def test_few_groups_that_agree_by_chance_prove_nothing(groups):
+    passed = 0
+    for seed in range(100):
+        draw = rng(seed)
+        of_row = np.repeat(np.arange(groups), 60)
+        target = 50 + draw.normal(0, 5, groups)[of_row] + draw.normal(0, 2, 60 * groups)
+        prediction = 50 + draw.normal(0, 2, groups)[of_row]
+        report = gate_regressor(target, prediction, constant=50.0, rng=draw, groups=of_row)
+        passed += verdicts(report)["against_constant"] == "pass"
+    assert passed <= 7
+
+
+def test_one_held_out_group_decides_nothing_and_says_so():
+    target, prediction = make_numbers()
+    report = gate_regressor(target, prediction, constant=50.0, rng=rng(), groups=np.zeros(600))
+    check = next(check for check in report.checks if check.name == "against_constant")
+    assert check.verdict == "refuse"
+    assert "hold out more groups" in check.remedy
+
+
 @pytest.mark.parametrize("constant", [50.0, 75.0])
 def test_constant_prediction_is_refused(constant):
     target, _ = make_numbers()
@@ -187,6 +214,25 @@ def test_regressor_worse_than_the_champion_is_refused():
         champion=prediction,
     )
     assert verdicts(report)["against_champion"] == "refuse"
+
+
+def test_regressor_above_the_true_means_is_refused_as_a_leak_and_one_at_them_is_not():
+    target, truth = make_numbers()
+    report = gate_regressor(target, truth, constant=50.0, rng=rng(), true_mean=truth)
+    assert verdicts(report)["true_mean_ceiling"] == "pass"
+    leaked = (target + truth) / 2
+    report = gate_regressor(target, leaked, constant=50.0, rng=rng(), true_mean=truth)
+    assert verdicts(report)["true_mean_ceiling"] == "refuse"
+
+
+def test_distance_to_the_ceiling_is_the_difference_of_both_r2():
+    target, truth = make_numbers()
+    prediction = truth + rng(2).normal(0, 3, 600)
+    found = distance_to_ceiling(target, prediction, truth, rng=rng())
+    assert found.value == pytest.approx(r2_score(target, truth) - r2_score(target, prediction))
+    assert found.low < found.value < found.high
+    flat = distance_to_ceiling(np.full(50, 3.0), truth[:50], truth[:50], rng=rng())
+    assert np.isnan(flat.value)
 
 
 def test_verdict_is_the_most_severe():

@@ -1,5 +1,7 @@
 """The dataset gate refuses what must not be trained on, and says why."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from training.quality import FeatureSpec, QualitySpec, report_quality
+from training.quality import FeatureSpec, QualitySpec, excess_repeats, report_quality
 
 GROUP_ONLY = frozenset({"user_group"})
 SPEC = QualitySpec(
@@ -360,3 +362,68 @@ def test_useless_target_is_refused(target):
     else:
         frame.loc[0, "quality"] = target
     assert report_quality(frame, METRICS).verdict == "refuse"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0.0, 0.5, 1.0])), max_size=60),
+    st.integers(1, 4),
+)
+def test_excess_repeats_is_a_share(rows, times):
+    inputs = np.array([row[0] for row in rows] * times, dtype=np.uint64)
+    share = excess_repeats(inputs, np.array([row[1] for row in rows] * times))
+    assert 0 <= share <= 1
+
+
+def test_ratings_that_repeat_by_chance_are_no_excess_and_copies_are_all_of_it():
+    rng = np.random.default_rng(0)
+    inputs = rng.integers(0, 40, 4000).astype(np.uint64)
+    assert excess_repeats(inputs, rng.choice([0.0, 0.5, 1.0], 4000)) < 0.02
+    assert excess_repeats(inputs, inputs % 4 / 4.0) == pytest.approx(0.99, abs=0.01)
+    assert excess_repeats(np.arange(4000, dtype=np.uint64), rng.random(4000)) == 0
+    assert excess_repeats(np.empty(0, np.uint64), np.empty(0)) == 0
+
+
+def test_category_that_tells_a_number_is_refused_and_one_that_only_helps_is_not():
+    frame = make_metrics(600)
+    frame["provider"] = "answer-" + (frame["quality"] // 5).astype(int).astype(str)
+    assert "provider alone tells" in remedies(report_quality(frame, METRICS), "giveaway")
+    frame["provider"] = np.where(frame["quality"] > 50, "good", "bad")
+    assert verdicts(report_quality(frame, METRICS))["giveaway"] == "pass"
+
+
+@pytest.mark.parametrize("names", [["only"], [None], range(300)])
+def test_category_of_one_name_or_of_a_name_a_row_gives_nothing_away(names):
+    frame = make_metrics(300)
+    frame["provider"] = [names[row % len(names)] for row in range(300)]
+    assert report_quality(frame, METRICS).leakage["giveaway"]["provider"] == 0
+
+
+def test_value_that_may_be_missing_warns_where_it_is_and_is_refused_where_it_is_constant():
+    features = tuple(
+        replace(one, is_optional=False, may_be_missing=True) if one.name == "csat" else one
+        for one in METRICS.features
+    )
+    spec = replace(METRICS, features=features)
+    absent = verdicts(report_quality(make_metrics().assign(csat=np.nan), spec))
+    assert absent["missing:csat"] == "warn"
+    assert "distinct:csat" not in absent
+    constant = verdicts(report_quality(make_metrics().assign(csat=0.75), spec))
+    assert constant["distinct:csat"] == "refuse"
+
+
+def test_rows_without_an_identifier_share_nothing():
+    frame = make_metrics(300).assign(session=None)
+    frame.loc[:9, "session"] = "s"
+    spec = replace(METRICS, groups={"session": ("session",)}, disjoint=frozenset({"session"}))
+    found = report_quality(frame, spec, train_mask=np.arange(300) < 200)
+    assert (found.leakage["session"]["shared"], verdicts(found)["shared:session"]) == (0, "pass")
+
+
+def test_rows_that_a_split_left_out_share_nothing():
+    frame = make_metrics(300).assign(session=np.arange(300) // 150)
+    spec = replace(METRICS, groups={"session": ("session",)}, disjoint=frozenset({"session"}))
+    train = np.arange(300) < 151
+    assert verdicts(report_quality(frame, spec, train))["shared:session"] == "refuse"
+    left_out = np.arange(300) == 150
+    found = verdicts(report_quality(frame, spec, train, left_out=left_out))
+    assert found["shared:session"] == "pass"
