@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from feedback.models import FeedbackSource
 from feedback.services.reports import (
@@ -87,8 +87,7 @@ def report_view(request: HttpRequest, kind: str) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "What feedback says",
         "kind": kind,
-        "app_url": _url("app_list", "feedback"),
-        "collect_url": _url("feedback_feedbacksource_changelist"),
+        "collect_url": _sources_url(request),
     }
     if kind == "status":
         status = feedback_status()
@@ -119,12 +118,11 @@ def _tabs(query: str) -> list[dict[str, str]]:
     ]
 
 
-def _url(name: str, *args: str) -> str:
-    """Return the address of a page of the admin; empty where it is not there."""
-    try:
-        return reverse(f"admin:{name}", args=args)
-    except NoReverseMatch:
+def _sources_url(request):
+    """Return where the next step is, for those who may go there."""
+    if not request.user.has_perm("feedback.view_feedbacksource"):
         return ""
+    return reverse("admin:feedback_feedbacksource_changelist")
 
 
 # --- Charts --------------------------------------------------------------------------------------
@@ -299,7 +297,7 @@ def build_panel(request):
         "failing": status["failing"],
         "url": reverse("admin:feedback_report", args=["csat"]),
         "status_url": reverse("admin:feedback_report", args=["status"]),
-        "sources_url": _url("feedback_feedbacksource_changelist"),
+        "sources_url": _sources_url(request),
     }
 
 

@@ -6,6 +6,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pytest_django.live_server_helper import LiveServer
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
 
 from feedback.admin.reports import TITLES
 from feedback.services.reports import SYNTHETIC_LABEL
@@ -122,3 +125,27 @@ def test_the_front_page_shows_the_state_of_feedback_to_those_who_may(client: Cli
     assert "too few" in page
     User.objects.get().user_permissions.clear()
     assert "What feedback says" not in client.get(reverse("admin:index")).content.decode()
+
+
+def test_the_form_of_the_schedule_does_not_end_the_form_of_the_list(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+    real_source()
+    page = client.get(reverse("admin:feedback_feedbacksource_changelist")).content.decode()
+    schedule = page.index(reverse("admin:feedback_schedule"))
+    assert page.index("</form>", schedule) < page.index('id="changelist-form"')
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_a_browser_has_nothing_to_complain_about(
+    browser: Chrome, live_server: LiveServer, client: Client
+) -> None:
+    _login(client, "report_feedback")
+    synthetic()
+    browser.get(f"{live_server.url}/admin/login/")
+    browser.add_cookie({"name": "sessionid", "value": client.cookies["sessionid"].value})
+    browser.get_log("browser")
+    for kind in TITLES:
+        browser.get(live_server.url + _url(kind))
+        assert browser.find_element(By.CSS_SELECTOR, "[aria-current=page]").text == TITLES[kind]
+        assert [entry["message"] for entry in browser.get_log("browser")] == []

@@ -25,34 +25,31 @@ class Command(SeedbedCommand):
                 "Feedback sources.",
                 style="bold",
             )
-        table = Table("Source", "Origin", "Table")
-        for column in ("Rows", "Latest row", "Lag", "Last run", "New", "Rejected"):
+        table = Table("Source", "Table")
+        for column in ("Rows", "Latest row", "Lag"):
             table.add_column(column, justify="right")
         for row in result["tables"]:
-            run = row["last_run"]
+            is_named_so = row["source"] == row["origin"] or row["origin"] == "real"
             table.add_row(
-                row["source"],
-                row["origin"],
+                row["source"] if is_named_so else f"{row['source']} ({row['origin']})",
                 row["table"],
                 f"{row['rows']:,}",
-                row["latest"][:19].replace("T", " ") if row["latest"] else "-",
+                _minutes(row["latest"]),
                 describe_lag(row["lag_seconds"]),
-                f"{run['state']} {run['started_at'][:16].replace('T', ' ')}" if run else "never",
-                f"{run['new']:,}" if run else "-",
-                f"{row['rejected']:,}",
             )
         if result["tables"]:
             console.print(table)
         for row in result["tables"]:
-            gaps = ", ".join(
-                f"{name} {share:.1%}" for name, share in row["missing"].items() if share > 0
-            )
-            if gaps:
-                console.print(f"{row['source']} {row['table']} without {gaps}.", markup=False)
-            if row["last_run"] and row["last_run"]["error"]:
-                console.print(
-                    f"{row['source']} {row['table']}: {row['last_run']['error']}", markup=False
-                )
+            run = row["last_run"]
+            text = "never collected"
+            if run:
+                text = f"last run {run['state']}, {_minutes(run['started_at'])}, {run['new']:,} new"
+            gaps = [f"{name} {share:.1%}" for name, share in row["missing"].items() if share > 0]
+            text += f"; {row['rejected']:,} refused"
+            text += f"; without {', '.join(gaps)}." if gaps else "."
+            console.print(f"{row['source']} {row['table']}: {text}", markup=False)
+            if run and run["error"]:
+                console.print(f"  {run['error']}", markup=False)
         samples = Table("Model kind")
         for column in ("Needed", "Real", "Synthetic", ""):
             samples.add_column(column, justify="right")
@@ -70,6 +67,10 @@ class Command(SeedbedCommand):
             console.print(f"Next scheduled collection: {schedule['next_run_at']}.")
         else:
             console.print("Nothing is collected by itself: `manage.py auto_collect on`.")
+
+
+def _minutes(moment: str | None) -> str:
+    return moment[:16].replace("T", " ") if moment else "-"
 
 
 def describe_lag(seconds: float | None) -> str:
