@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,13 +25,14 @@ PAIRS, LOADED = 1_000_000, 262_144
 PAIRS_QUICK, LOADED_QUICK = 20_000, 4_096
 CALLS, CALLS_QUICK = 500, 50
 RUNS = 3
+TABLE_WIDTH = 140  # characters, where the output is no terminal
 
 
 def main() -> None:
     """Measure, print, and keep the figures where --json says."""
     options = _options()
     servers.use_own()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else TABLE_WIDTH)
     figures: list[Figure] = []
     try:
         with console.status("") as status:

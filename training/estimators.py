@@ -21,6 +21,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
+from training.categories import MAXIMUM_CATEGORIES
+from training.evaluation import INTERVAL_LEVEL
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -63,8 +66,6 @@ ISOTONIC_ROWS = (
     5_000  # isotonic regression overfits below a few thousand (scikit-learn user guide 1.16)
 )
 SCORE_FLOOR = 1e-6
-MAXIMUM_CATEGORIES = 200  # rarer ones share a category; boosting takes at most 255
-INTERVAL_LEVEL = 0.90  # wanted coverage of prediction intervals
 MISSING_CATEGORY = "(missing)"
 SEED_LIMIT = 2**32  # scikit-learn takes seeds of 32 bits
 
@@ -205,12 +206,6 @@ class IntervalRegressor:
 
     def _clipped(self, values: FloatArray) -> FloatArray:
         return values if self.target_range is None else np.clip(values, *self.target_range)
-
-
-def known_categories(column: pd.Series) -> list[str]:
-    """Names that a model trained on this column knows: the most frequent ones, in their order."""
-    counts = column.dropna().astype(str).value_counts()
-    return sorted(counts.index[:MAXIMUM_CATEGORIES])
 
 
 def fit_classifier(

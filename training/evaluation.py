@@ -19,6 +19,7 @@ BoolArray = npt.NDArray[np.bool_]
 PairedMetric = Literal["roc_auc", "brier", "log_loss", "squared_error", "absolute_error"]
 
 CONFIDENCE = 0.95
+INTERVAL_LEVEL = 0.90  # wanted coverage of prediction intervals
 INTERVAL_Z = 1.959964  # standard deviations to either side that hold 95 % of a normal distribution
 REPLICATES = (
     500  # the 2.5 % point then rests on 12 replicates; its own error is below a tenth of a sd

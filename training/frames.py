@@ -41,9 +41,9 @@ def load_match_events(batches: Sequence[EventBatch]) -> pd.DataFrame:
     table = pa.concat_tables(tables)
     tables.clear()
     # Handed over column by column: those that are in the frame already are freed.
-    columns = dict(zip(table.column_names, table.columns, strict=True))
+    arrays = dict(zip(table.column_names, table.columns, strict=True))
     del table
-    return _frame(columns)
+    return _frame(arrays)
 
 
 def _frame(table: dict[str, pa.ChunkedArray]) -> pd.DataFrame:

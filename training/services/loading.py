@@ -5,12 +5,12 @@ from threading import Lock
 from typing import Any
 
 import orjson
-import sklearn
 
 from project.artifacts import ArtifactCorrupt, load_joblib, read_verified, verify
 from training.kinds import ModelKind, get_kind
 from training.models import ModelVersion
 from training.services.training import METADATA_FILE
+from training.services.versions import SKLEARN, library_versions
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,12 @@ def load_model(model: ModelVersion) -> LoadedModel:
     if pickle_name not in model.files or METADATA_FILE not in model.files:
         raise ArtifactCorrupt(f"{model} has no record of {pickle_name}. Train it again.")
     metadata = orjson.loads(read_verified(model.folder, METADATA_FILE, model.files[METADATA_FILE]))
-    written_with = metadata["libraries"]["scikit-learn"]
-    if written_with != sklearn.__version__:
+    written_with = metadata["libraries"][SKLEARN]
+    installed = library_versions()[SKLEARN]
+    if written_with != installed:
         raise ArtifactCorrupt(
             f"{model} was written with scikit-learn {written_with}, installed is "
-            f"{sklearn.__version__}; a pickle of another release may score differently. "
+            f"{installed}; a pickle of another release may score differently. "
             "Train it again."
         )
     estimator = load_joblib(model.folder, pickle_name, model.files[pickle_name])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from project.artifacts import ArtifactCorrupt
 from project.refusal import Refusal
-from training.estimators import INTERVAL_LEVEL
+from training.evaluation import INTERVAL_LEVEL
 from training.foreign_csv import camel_case
 from training.kinds import ModelKind, Recipe
 from training.scoring import UnusableFeatures

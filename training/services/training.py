@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +13,8 @@ from django.contrib.auth.models import User
 from project.artifacts import joblib_bytes, write_folder
 from project.jobs.runner import JobRun
 from project.refusal import Refusal
+from training.categories import known_categories
 from training.checks import json_number
-from training.estimators import (
-    FitError,
-    FittedModel,
-    fit_classifier,
-    fit_regressor,
-    known_categories,
-)
 from training.evaluation import (
     ClassificationReport,
     RegressionReport,
@@ -41,6 +35,9 @@ from training.services.datasets import read_part, verdict_sentence
 from training.services.overrides import Override, claim_override
 from training.services.versions import claim_version, library_versions
 
+if TYPE_CHECKING:
+    from training.estimators import FittedModel
+
 FloatArray = npt.NDArray[np.float64]
 Report = ClassificationReport | RegressionReport
 
@@ -59,7 +56,7 @@ class TrainedModel:
     kind: ModelKind
     dataset: Dataset
     seed: int
-    fitted: FittedModel
+    fitted: "FittedModel"
     metrics: dict[str, Any]
     baselines: dict[str, Any]
     ceilings: dict[str, Any]
@@ -219,7 +216,11 @@ def _with_all_columns(kind: ModelKind, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**dict.fromkeys(absent, np.nan)) if absent else frame
 
 
-def _fit(kind: ModelKind, train: pd.DataFrame, seed: int) -> FittedModel:
+def _fit(kind: ModelKind, train: pd.DataFrame, seed: int) -> "FittedModel":
+    # Here and not above, because scikit-learn takes seconds to load: lists and pages, which import
+    # this module to show models, would all pay for it.
+    from training.estimators import FitError, fit_classifier, fit_regressor
+
     inputs, target = kind.inputs(train), train[kind.target].to_numpy()
     groups = resampling_groups(kind, train)
     try:
@@ -239,7 +240,7 @@ def _fit(kind: ModelKind, train: pd.DataFrame, seed: int) -> FittedModel:
 
 def _evaluate(
     kind: ModelKind,
-    fitted: FittedModel,
+    fitted: "FittedModel",
     train: pd.DataFrame,
     validation: pd.DataFrame,
     seed: int,
@@ -280,7 +281,7 @@ def _evaluate(
 
 
 def _measure_train(
-    kind: ModelKind, fitted: FittedModel, train: pd.DataFrame, rng: np.random.Generator
+    kind: ModelKind, fitted: "FittedModel", train: pd.DataFrame, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Measure training rows, at most TRAIN_METRIC_ROWS drawn by lot; `rows` says how many."""
     if len(train) > TRAIN_METRIC_ROWS:
@@ -291,7 +292,7 @@ def _measure_train(
 
 
 def _bounds(
-    kind: ModelKind, fitted: FittedModel, frame: pd.DataFrame
+    kind: ModelKind, fitted: "FittedModel", frame: pd.DataFrame
 ) -> tuple[FloatArray, FloatArray] | None:
     if kind.task == "classification":
         return None

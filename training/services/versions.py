@@ -1,13 +1,9 @@
 """Version numbers and the locks under which they are given out."""
 
 import hashlib
+from importlib.metadata import version
 from typing import TypeVar
 
-import joblib
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import sklearn
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Max
@@ -15,6 +11,8 @@ from django.db.models import Max
 from project.artifacts import remove_folder
 from training.models import Dataset, ModelVersion
 
+SKLEARN = "scikit-learn"
+LIBRARIES = ("numpy", "pandas", "pyarrow", SKLEARN, "joblib")
 OPERATOR = "command line"  # who runs a command on this machine; commands have no accounts
 
 
@@ -46,13 +44,7 @@ def claim_version(records: type[Record], kind: str) -> Record:
 
 def library_versions() -> dict[str, str]:
     """Return the versions of what wrote the files."""
-    return {
-        "numpy": np.__version__,
-        "pandas": pd.__version__,
-        "pyarrow": pa.__version__,
-        "scikit-learn": sklearn.__version__,
-        "joblib": joblib.__version__,
-    }
+    return {name: version(name) for name in LIBRARIES}
 
 
 def actor_name(user: User | None) -> str:
