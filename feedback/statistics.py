@@ -29,7 +29,8 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse, stats
+from scipy import sparse
+from scipy.special import ndtri, stdtr, stdtrit  # scipy.stats takes a second to load
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -350,8 +351,8 @@ def trend(
     if error <= 1e-12:
         # Values on a line: nothing tells how far the next one lies off it.
         return Trend(slope, np.nan, np.nan, np.nan, NOT_ENOUGH)
-    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2.0, degrees)) * error
-    p_value = float(2.0 * stats.t.sf(abs(slope) / error, degrees))
+    reach = float(stdtrit(degrees, 0.5 + CONFIDENCE / 2.0)) * error
+    p_value = float(2.0 * stdtr(degrees, -abs(slope) / error))
     verdict: Literal["rising", "falling", "not enough evidence"] = NOT_ENOUGH
     if p_value < SIGNIFICANCE:
         verdict = "rising" if slope > 0 else "falling"
@@ -450,7 +451,7 @@ def variant_effects(
     for one, p_adjusted in zip(found, adjusted, strict=True):
         index = means.labels.index(one.label)
         row_variance = sum(_mean_variance(means, at) * means.count[at] for at in (index, base))
-        reach = float(stats.norm.ppf(1.0 - SIGNIFICANCE / 2.0) + stats.norm.ppf(POWER))
+        reach = float(ndtri(1.0 - SIGNIFICANCE / 2.0) + ndtri(POWER))
         rows = None
         if one.difference and np.isfinite(row_variance):
             rows = int(np.ceil(reach**2 * row_variance / one.difference**2))
@@ -553,9 +554,9 @@ class Baseline:
             offset += len(known)
         variance = float(place @ self.covariance @ place) + extra
         quantile = float(
-            stats.norm.ppf(0.5 + CONFIDENCE / 2.0)
+            ndtri(0.5 + CONFIDENCE / 2.0)
             if np.isinf(degrees)
-            else stats.t.ppf(0.5 + CONFIDENCE / 2.0, degrees)
+            else stdtrit(degrees, 0.5 + CONFIDENCE / 2.0)
         )
         reach = quantile * np.sqrt(variance)
         reach_one = quantile * np.sqrt(variance + self.residual)
@@ -726,7 +727,7 @@ def calibration(
     cluster = _cluster_codes(clusters, len(keep))[keep]
     p, y = p[keep], y[keep]
     # Ties lie where their middle lies.
-    middle = stats.rankdata(p, method="average") - 0.5 if len(p) else p
+    middle = pd.Series(p).rank().to_numpy() - 0.5 if len(p) else p
     place = np.minimum((middle * buckets / max(len(p), 1)).astype(np.int64), buckets - 1)
     _, place = np.unique(place, return_inverse=True)
     size = int(place.max(initial=-1)) + 1
@@ -830,7 +831,7 @@ def _score_interval(
     mean: FloatArray, effective: FloatArray, degrees: FloatArray, confidence: float
 ) -> tuple[FloatArray, FloatArray]:
     with np.errstate(invalid="ignore", divide="ignore"):
-        quantile = stats.t.ppf(0.5 + confidence / 2.0, np.where(degrees > 0, degrees, np.nan))
+        quantile = stdtrit(np.where(degrees > 0, degrees, np.nan), 0.5 + confidence / 2.0)
         square = quantile**2 / effective
         centre = (mean + square / 2.0) / (1.0 + square)
         reach = np.sqrt(square * (mean * (1.0 - mean) + square / 4.0)) / (1.0 + square)
@@ -865,8 +866,8 @@ def _difference(
     ]
     centre, error = float(centres[0] - centres[1]), float(np.sqrt(a + b))
     degrees = (a + b) ** 2 / (a**2 / means.degrees[index] + b**2 / means.degrees[other])
-    reach = float(stats.t.ppf(1.0 - share / 2.0, degrees)) * error
-    p_value = float(2.0 * stats.t.sf(abs(centre) / error, degrees))
+    reach = float(stdtrit(degrees, 1.0 - share / 2.0)) * error
+    p_value = float(2.0 * stdtr(degrees, -abs(centre) / error))
     return Difference(
         means.labels[index],
         means.labels[other],
@@ -899,5 +900,5 @@ def _mean_difference(values: FloatArray, cluster: IntArray) -> tuple[float, floa
         return mean, float("nan"), float("nan")
     sums = np.bincount(codes, values - mean)
     error = float(np.sqrt(sums @ sums * len(found) / (len(found) - 1))) / len(values)
-    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2.0, len(found) - 1)) * error
+    reach = float(stdtrit(len(found) - 1, 0.5 + CONFIDENCE / 2.0)) * error
     return mean, mean - reach, mean + reach
