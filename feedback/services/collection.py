@@ -27,6 +27,7 @@ from feedback.remote import (
 from feedback.services.landing import (
     LAND_ROWS,
     Landing,
+    ParsedChunk,
     Transaction,
     finish_run,
     row_format,
@@ -257,10 +258,11 @@ class _TableCollection:
         )
         done = 0
         title = f"{self.run.source.name}: {self.spec.default_table}"
-        with closing(_read_ahead(_chunks(fetches))) as chunks:
+        parsed = (landing.parse(chunk) for chunk in _chunks(fetches))
+        with closing(_work_ahead(parsed)) as chunks:
             for chunk in chunks:
                 landing.land(chunk)
-                done += len(chunk)
+                done += len(chunk.raw)
                 if self.progress is not None:
                     self.progress(done, self.expected, title)
 
@@ -292,8 +294,8 @@ def _chunks(fetches: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
         yield chunk
 
 
-def _read_ahead(chunks: Iterator[list[bytes]]) -> Generator[list[bytes], None, None]:
-    """Read the next chunk at the source while this one lands here; two are in memory at most."""
+def _work_ahead(chunks: Iterator[ParsedChunk]) -> Generator[ParsedChunk, None, None]:
+    """Read and check the next chunk while this one lands; two are in memory at most."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="feedback-reader") as reader:
         following = reader.submit(next, chunks, None)
         while (chunk := following.result()) is not None:

@@ -102,11 +102,8 @@ def import_file(
             landing = _landing(run, known, transaction)
             done = 0
             for chunk in chunks:
-                landing.land(
-                    [one.raw for one in chunk],
-                    rows=[one.row for one in chunk],
-                    lines=[one.line for one in chunk],
-                )
+                parsed = landing.parse([one.raw for one in chunk], rows=[one.row for one in chunk])
+                landing.land(parsed, lines=[one.line for one in chunk])
                 done += len(chunk)
                 if progress is not None:
                     progress(done, None, f"{name}: {done:,} rows")
@@ -180,7 +177,7 @@ def fill_synthetic(
         )
         landing = _landing(run, known, transaction)
         for start in range(0, len(rows), LAND_ROWS):
-            landing.land(_as_json(rows.iloc[start : start + LAND_ROWS]))
+            landing.land(landing.parse(_as_json(rows.iloc[start : start + LAND_ROWS])))
         _complete(run)
         runs.append(run)
     return runs
@@ -227,7 +224,8 @@ def _retry_group(group: list[RejectedRecord]) -> int:
     landing = _landing(run, known, database_transaction.atomic)
     landing.may_move_time = True
     with database_transaction.atomic():
-        landing.land([orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows])
+        raw = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows]
+        landing.land(landing.parse(raw))
         refused = RejectedRecord.objects.filter(run_id=run.pk).values("row_uid")
         # What did not come back is stored now, or refused anew under what the correction made of it.
         RejectedRecord.objects.filter(pk__in=[record.pk for record in tried]).exclude(
