@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from django.db import connection
+from django.urls import reverse
 
 from feedback.models import FeedbackSource
 from feedback.services.imports import fill_synthetic
 from project.refusal import Refusal
 from tests.feedback.test_commands import run
 from training.kinds import Recipe, get_kind
+from training.models import Dataset, ModelVersion
 from training.quality import report_quality
 from training.scoring import UnusableFeatures
 from training.services.datasets import prepare_dataset, write_dataset
@@ -287,3 +289,19 @@ def test_a_missing_metric_reaches_the_dataset_as_missing(db):
     dataset = write_dataset(prepared)
     assert dataset.report["features"]["code_quality"]["missing_share"] == pytest.approx(missing)
     assert not np.isin(prepared.loaded.frame["code_quality"].dropna().mode(), [0, 75]).any()
+
+
+@pytest.mark.usefixtures("valkey")
+def test_pages_of_a_number_speak_of_numbers_and_of_the_distance_to_the_ceiling(db, admin_client):
+    fill_synthetic(count=600, seed=2)
+    build_and_train("quality")
+    pages = [
+        admin_client.get(reverse(f"admin:training_{name}_change", args=[model.objects.get().pk]))
+        for name, model in (("dataset", Dataset), ("modelversion", ModelVersion))
+    ]
+    for page in pages:
+        assert page.status_code == 200
+        for word in ("ROC-AUC", "PR-AUC", "Brier", "Label 1", "label 1", "ule score", "pairs may"):
+            assert word not in page.text
+    assert "Distance to the oracle ceiling" in pages[1].text
+    assert "Interval coverage" in pages[1].text
