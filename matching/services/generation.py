@@ -1,5 +1,7 @@
 """Generating a batch of synthetic match events from live sessions."""
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -62,16 +64,19 @@ def generate(
     else:
         batch = EventBatch.objects.get(pk=prepared["batch"])
         generation = load_generation(batch)
-    for number in range(generation.chunk_count):
-        if run.result_of("generate.chunk", number) is None:
-            columns = generation.make_chunk(number)
-            with run.transaction("generate.chunk", number) as result:
-                result["rows"] = copy_rows(
-                    connection, MatchEvent._meta.db_table, as_rows(columns, batch)
-                )
-                result["summary"] = summarise_events(
-                    columns["outcome"], [columns[name] for name in FEATURE_NAMES]
-                )
+    missing = [
+        number
+        for number in range(generation.chunk_count)
+        if run.result_of("generate.chunk", number) is None
+    ]
+    for number, columns in _made_ahead(generation, missing):
+        with run.transaction("generate.chunk", number) as result:
+            result["rows"] = copy_rows(
+                connection, MatchEvent._meta.db_table, as_rows(columns, batch)
+            )
+            result["summary"] = summarise_events(
+                columns["outcome"], [columns[name] for name in FEATURE_NAMES]
+            )
         done = min((number + 1) * -(-count // generation.chunk_count), count)
         run.report(done, count, f"Generating events, {done:,} of {count:,}")
     chunks = [
@@ -100,6 +105,17 @@ def preview(
     )
     generation = Generation(specification, _population(loaded))
     return {**_forecast(generation), "skipped": loaded.skipped()}
+
+
+def _made_ahead(generation: Generation, numbers: Sequence[int]) -> Iterator[tuple[int, Columns]]:
+    """Yield chunks; the next one is made while the server stores the one before."""
+    with ThreadPoolExecutor(1, thread_name_prefix="next-chunk") as maker:
+        made = [maker.submit(generation.make_chunk, number) for number in numbers[:1]]
+        for number, following in zip(numbers, [*numbers[1:], None], strict=True):
+            columns = made.pop().result()
+            if following is not None:
+                made.append(maker.submit(generation.make_chunk, following))
+            yield number, columns
 
 
 def load_generation(batch: EventBatch) -> Generation:

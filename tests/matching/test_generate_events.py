@@ -153,14 +153,13 @@ def test_a_run_that_died_between_chunks_goes_on_where_it_was(travellers, monkeyp
 def test_a_stopped_generation_leaves_no_events_behind(travellers, monkeypatch):
     monkeypatch.setattr("matching.generation.CHUNK_ROWS", 30)
     job = enqueue("matching.generate_events", ring_bell=False, count=100)
-    make_chunk = Generation.make_chunk
 
-    def stop_at_the_second(self, number):
-        if number == 1:
+    def stop_at_the_second(columns, batch):
+        if columns["row"][0] == 30:
             stop_job(job)
-        return make_chunk(self, number)
+        return as_rows(columns, batch)
 
-    monkeypatch.setattr(Generation, "make_chunk", stop_at_the_second)
+    monkeypatch.setattr("matching.services.generation.as_rows", stop_at_the_second)
     run_job(str(job.pk))
     job.refresh_from_db()
     assert job.state == Job.State.CANCELLED
