@@ -8,6 +8,7 @@ from pytest_django.live_server_helper import LiveServer
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.factories import make_admin, make_seed_user
 
@@ -32,7 +33,14 @@ def test_words_are_found_by_typing_and_unknown_ones_refused(
     type_interest("photog")
     type_interest("hikin;")
     browser.find_element(By.NAME, "_continue").click()
-    errors = browser.find_element(By.CSS_SELECTOR, ".field-interests .errorlist").text
+    errors = (
+        WebDriverWait(browser, 20)
+        .until(
+            lambda page: page.find_element(By.CSS_SELECTOR, ".field-interests .errorlist"),
+            "no error is shown",
+        )
+        .text
+    )
     assert "did you mean hiking" in errors
     chosen = browser.find_elements(By.CSS_SELECTOR, ".field-interests .select2-selection__choice")
     assert {choice.get_attribute("title") for choice in chosen} == {"food", "photography", "hikin"}
@@ -40,6 +48,9 @@ def test_words_are_found_by_typing_and_unknown_ones_refused(
         By.CSS_SELECTOR, ".select2-selection__choice__remove"
     ).click()
     browser.find_element(By.NAME, "_continue").click()
+    WebDriverWait(browser, 20).until(
+        lambda page: page.find_elements(By.CSS_SELECTOR, ".messagelist .success")
+    )
     user.refresh_from_db()
     assert sorted(user.interests) == ["food", "photography"]
     assert [entry["message"] for entry in browser.get_log("browser")] == []
