@@ -24,7 +24,7 @@ ROWS_QUICK = (1_000,)
 PAIRS, LOADED = 1_000_000, 262_144
 PAIRS_QUICK, LOADED_QUICK = 20_000, 4_096
 CALLS, CALLS_QUICK = 500, 50
-RUNS = 3
+RUNS = 5
 TABLE_WIDTH = 140  # characters, where the output is no terminal
 
 
