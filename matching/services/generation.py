@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ def _made_ahead(generation: Generation, numbers: Sequence[int]) -> Iterator[tupl
     """Yield chunks; the next one is made while the server stores the one before."""
     with ThreadPoolExecutor(1, thread_name_prefix="next-chunk") as maker:
         made = [maker.submit(generation.make_chunk, number) for number in numbers[:1]]
-        for number, following in zip(numbers, [*numbers[1:], None], strict=True):
+        for number, following in zip_longest(numbers, numbers[1:]):
             columns = made.pop().result()
             if following is not None:
                 made.append(maker.submit(generation.make_chunk, following))

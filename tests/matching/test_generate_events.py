@@ -150,6 +150,20 @@ def test_a_run_that_died_between_chunks_goes_on_where_it_was(travellers, monkeyp
     assert rows == list(range(100))
 
 
+def test_a_run_that_died_after_its_last_chunk_only_has_to_end(travellers, monkeypatch):
+    def dies(*_):
+        raise MemoryError("gone")
+
+    monkeypatch.setattr("matching.services.generation._complete", dies)
+    job = enqueue("matching.generate_events", ring_bell=False, count=100)
+    with pytest.raises(MemoryError):
+        run_job(str(job.pk))
+    monkeypatch.undo()
+    run_job(str(retry_job(Job.objects.get(pk=job.pk)).pk))
+    assert EventBatch.objects.get().state == EventBatch.State.COMPLETE
+    assert MatchEvent.objects.count() == 100
+
+
 def test_a_stopped_generation_leaves_no_events_behind(travellers, monkeypatch):
     monkeypatch.setattr("matching.generation.CHUNK_ROWS", 30)
     job = enqueue("matching.generate_events", ring_bell=False, count=100)
