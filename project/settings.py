@@ -86,6 +86,8 @@ if IS_PRODUCTION and not ALLOWED_HOSTS:
         "SEEDBED_ALLOWED_HOSTS is missing; production needs the names it is served under, "
         "separated by commas."
     )
+# The address of the proxy that speaks HTTPS for `serve`; the only one whose word is taken for it.
+TRUSTED_PROXY = env.str("SEEDBED_TRUSTED_PROXY", default="127.0.0.1")
 CSRF_TRUSTED_ORIGINS = env.list("SEEDBED_CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [

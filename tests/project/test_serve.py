@@ -21,6 +21,14 @@ from project.management.commands import serve
 pytestmark = [pytest.mark.usefixtures("servers"), pytest.mark.slow]
 
 
+SHOW_COMMANDS = """
+import json, django
+django.setup()
+from project.management.commands import serve
+print(json.dumps(serve._commands(host="127.0.0.1", port={port}, workers=1)))
+"""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -144,3 +152,52 @@ def test_process_that_lived_long_is_always_started_again(monkeypatch: pytest.Mon
     child = serve._Child("web", [sys.executable, "-c", "pass"])
     for _ in range(serve.QUICK_DEATHS + 2):
         assert "it is started again" in run_to_death(child)
+
+
+def test_in_production_only_the_trusted_proxy_may_say_that_a_visitor_came_by_https(
+    port: int,
+) -> None:
+    secret = "k3" * 30
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "SEEDBED_ENV": "production",
+        "SEEDBED_ALLOWED_HOSTS": "127.0.0.1",
+        **{f"SEEDBED_{name}_KEY": secret for name in ("SECRET", "ARTIFACT", "FIELD")},
+    }
+
+    def answer(trusted: str) -> int:
+        web = subprocess.check_output(
+            [
+                sys.executable,
+                "-c",
+                SHOW_COMMANDS.format(port=port),
+            ],
+            env={**environment, "SEEDBED_TRUSTED_PROXY": trusted},
+            cwd=settings.BASE_DIR,
+        )
+        with subprocess.Popen(
+            json.loads(web)["web server"],
+            env={**environment, "SEEDBED_TRUSTED_PROXY": trusted},
+            cwd=settings.BASE_DIR,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                until(lambda: reachable(port))
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+                with contextlib.closing(connection):
+                    headers = {"X-Forwarded-Proto": "https"}
+                    connection.request("GET", "/admin/login/", headers=headers)
+                    with connection.getresponse() as response:
+                        return response.status
+            finally:
+                process.terminate()
+
+    assert answer("127.0.0.1") == 200
+    assert answer("192.0.2.1") == 301
+
+
+def reachable(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False

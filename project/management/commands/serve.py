@@ -141,6 +141,13 @@ class _Child:
 def _commands(*, host: str, port: int, workers: int, **_: Any) -> dict[str, list[str]]:
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
     web = [sys.executable, "-m", "waitress", f"--host={host}", f"--port={port}"]
+    if settings.TRUSTED_PROXY:
+        # Only that address may say that a visitor came by HTTPS; from others the header is dropped.
+        web += [
+            f"--trusted-proxy={settings.TRUSTED_PROXY}",
+            "--trusted-proxy-headers=x-forwarded-proto",
+            "--clear-untrusted-proxy-headers",
+        ]
     return {
         "web server": [*web, f"--threads={WEB_THREADS}", "project.wsgi:application"],
         "scheduler": [*manage, "scheduler"],
