@@ -14,6 +14,8 @@ import psycopg
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 from psycopg import sql
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 
 from feedback.addresses import Address, AddressRefused, check_address
 from feedback.models import FeedbackSource
@@ -82,6 +84,13 @@ class RemoteTable:
         return sql.SQL("({}::timestamp AT TIME ZONE {})").format(
             column, sql.Literal(self.naive_timezone or "UTC")
         )
+
+
+class _BytesLoader(Loader):
+    """Leaves text as it came over the line; the parser reads bytes."""
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
 
 
 class Remote:
@@ -165,6 +174,7 @@ class Remote:
             bound=bound,
         )
         with self._connection.cursor(name="seedbed_feedback") as cursor:
+            cursor.adapters.register_loader("text", _BytesLoader)
             with self._patience():
                 cursor.execute(query)
             while True:
@@ -172,7 +182,7 @@ class Remote:
                     fetched = cursor.fetchmany(FETCH_ROWS)
                 if not fetched:
                     return
-                yield [row[0].encode() for row in fetched]
+                yield [row[0] for row in fetched]
 
     def _one(self, query: Any) -> Any:
         with self._patience():
@@ -254,6 +264,7 @@ def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | Non
         "sslmode": source.sslmode,
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "seedbed",
+        "client_encoding": "UTF8",  # the parser reads the bytes of rows
         "keepalives_idle": 30,
         "tcp_user_timeout": SILENCE_SECONDS * 1000,
         # The passwords and options of the account that Seedbed runs under are not the source's.

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction as database_transaction
 from django.db.models import F, Q
@@ -27,7 +27,6 @@ from feedback.remote import (
 from feedback.services.landing import (
     LAND_ROWS,
     Landing,
-    ParsedChunk,
     Transaction,
     finish_run,
     row_format,
@@ -44,6 +43,7 @@ EARLIEST_MOMENT: datetime = EARLIEST.item().replace(tzinfo=UTC)
 TOLERANCE: timedelta = FUTURE_TOLERANCE.astype("m8[us]").item()
 
 Progress = Callable[[int, int, str], None]
+Chunk = TypeVar("Chunk")
 
 
 def collect(
@@ -258,8 +258,12 @@ class _TableCollection:
         )
         done = 0
         title = f"{self.run.source.name}: {self.spec.default_table}"
-        parsed = (landing.parse(chunk) for chunk in _chunks(fetches))
-        with closing(_work_ahead(parsed)) as chunks:
+        # Three at once: the source reads rows, this process checks those before, and the database
+        # takes those before them.
+        with (
+            closing(_work_ahead(_chunks(fetches))) as read,
+            closing(_work_ahead(landing.parse(chunk) for chunk in read)) as chunks,
+        ):
             for chunk in chunks:
                 landing.land(chunk)
                 done += len(chunk.raw)
@@ -294,8 +298,8 @@ def _chunks(fetches: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
         yield chunk
 
 
-def _work_ahead(chunks: Iterator[ParsedChunk]) -> Generator[ParsedChunk, None, None]:
-    """Read and check the next chunk while this one lands; two are in memory at most."""
+def _work_ahead(chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
+    """Make the next chunk ready while this one is worked on; two are in memory at most."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="feedback-reader") as reader:
         following = reader.submit(next, chunks, None)
         while (chunk := following.result()) is not None:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import compress
 from typing import Any
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 from django.db import connection
 from django.db.models import F
 from django.utils import timezone
@@ -107,55 +109,73 @@ class Landing:
     def _write(
         self, parsed: ParsedRows, raw: Sequence[bytes]
     ) -> tuple[int, int, list[RejectedRow]]:
+        """Copy rows that are new straight into their table; the lock keeps others from adding them."""
         if not parsed.accepted:
             return 0, 0, []
-        model = model_of(self.run.table)
-        target = connection.ops.quote_name(model._meta.db_table)
-        names = [connection.ops.quote_name(name) for name in parsed.columns]
-        listed = ", ".join(names)
-        repeated: list[RejectedRow] = []
+        table = model_of(self.run.table)._meta.db_table
+        uids = parsed.columns["uid"].tolist()
         with connection.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS pg_temp.feedback_incoming")
-            cursor.execute(
-                f"CREATE TEMP TABLE feedback_incoming ON COMMIT DROP AS "  # noqa: S608 - names of our own
-                f"SELECT {listed} FROM {target} WITH NO DATA"
+            listed = _uuid_array(parsed.columns["uid"])
+            stored = _stored(cursor, connection.ops.quote_name(table), listed)
+            is_new, is_changed = np.ones(len(uids), bool), np.zeros(len(uids), bool)
+            moved: dict[bytes, datetime] = {}
+            if stored:
+                is_new = np.fromiter((uid not in stored for uid in uids), bool, len(uids))
+                digests = parsed.columns["row_digest"].tolist()
+                moments = parsed.columns["created_at"]
+                for number in np.flatnonzero(~is_new).tolist():
+                    digest, moment = stored[uids[number]]
+                    if digest == digests[number]:
+                        continue
+                    came = moments[number].item().replace(tzinfo=UTC)
+                    if self.may_move_time or came == moment:
+                        is_changed[number] = True
+                    else:
+                        moved[uids[number]] = moment
+            self._copy(table, _rows_of(parsed.columns, is_new))
+            if is_changed.any():
+                self._update(cursor, table, _rows_of(parsed.columns, is_changed))
+            refused = RejectedRecord.objects.open().filter(
+                source=self.run.source_id, table=self.run.table
             )
-            copy_rows(connection, "feedback_incoming", parsed.columns)
-            cursor.execute(
-                f"INSERT INTO {target} ({listed}, source_id, run_id) "  # noqa: S608 - names of our own
-                f"SELECT {listed}, %s, %s FROM feedback_incoming i "
-                f"WHERE NOT EXISTS (SELECT FROM {target} f WHERE f.uid = i.uid)",
-                [self.run.source_id, self.run.pk],
-            )
-            new = cursor.rowcount
-            changed = 0
-            if new < parsed.accepted:
-                if not self.may_move_time:
-                    repeated = self._repeated(cursor, target, parsed, raw)
-                assignments = ", ".join(f"{name} = i.{name}" for name in names)
-                same_time = "true" if self.may_move_time else "f.created_at = i.created_at"
+            if refused.exists():
                 cursor.execute(
-                    f"UPDATE {target} f SET {assignments}, run_id = %s FROM feedback_incoming i "  # noqa: S608 - names of our own
-                    f"WHERE f.uid = i.uid AND f.row_digest <> i.row_digest AND {same_time}",
-                    [self.run.pk],
+                    "UPDATE feedback_rejectedrecord SET resolved_at = now() "
+                    "WHERE resolved_at IS NULL AND row_uid = ANY(%s::uuid[])",
+                    [listed],
                 )
-                changed = cursor.rowcount
-            cursor.execute(
-                "UPDATE feedback_rejectedrecord r SET resolved_at = now() FROM feedback_incoming i "
-                "WHERE r.row_uid = i.uid AND r.resolved_at IS NULL"
-            )
-        return new, changed, repeated
+        return int(is_new.sum()), int(is_changed.sum()), self._repeated(moved, parsed, raw)
+
+    def _copy(self, table: str, columns: dict[str, Any]) -> None:
+        count = len(columns["uid"])
+        marks = {"source_id": self.run.source_id, "run_id": self.run.pk}
+        copy_rows(
+            connection,
+            table,
+            {**columns, **{name: np.full(count, value) for name, value in marks.items()}},
+        )
+
+    def _update(self, cursor: Any, table: str, columns: dict[str, Any]) -> None:
+        target = connection.ops.quote_name(table)
+        names = [connection.ops.quote_name(name) for name in columns]
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.feedback_incoming")
+        cursor.execute(
+            f"CREATE TEMP TABLE feedback_incoming ON COMMIT DROP AS "  # noqa: S608 - names of our own
+            f"SELECT {', '.join(names)} FROM {target} WITH NO DATA"
+        )
+        copy_rows(connection, "feedback_incoming", columns)
+        assignments = ", ".join(f"{name} = i.{name}" for name in names)
+        cursor.execute(
+            f"UPDATE {target} f SET {assignments}, run_id = %s FROM feedback_incoming i "  # noqa: S608 - names of our own
+            "WHERE f.uid = i.uid",
+            [self.run.pk],
+        )
 
     def _repeated(
-        self, cursor: Any, target: str, parsed: ParsedRows, raw: Sequence[bytes]
+        self, moved: dict[bytes, datetime], parsed: ParsedRows, raw: Sequence[bytes]
     ) -> list[RejectedRow]:
         """Refuse rows whose identity is stored with another time of creation."""
-        cursor.execute(
-            f"SELECT i.uid, f.created_at FROM feedback_incoming i JOIN {target} f USING (uid) "  # noqa: S608 - names of our own
-            "WHERE f.row_digest <> i.row_digest AND f.created_at <> i.created_at"
-        )
-        stored = {found.bytes: moment for found, moment in cursor.fetchall()}
-        if not stored:
+        if not moved:
             return []
         refused = {row.number for row in parsed.rejected}
         accepted = [number for number in range(len(raw)) if number not in refused]
@@ -163,11 +183,11 @@ class Landing:
             duplicate_of_stored(
                 self.form,
                 raw[number],
-                stored_at=f"{stored[uid.tobytes()]:%Y-%m-%d %H:%M:%S}",
+                stored_at=f"{moved[uid]:%Y-%m-%d %H:%M:%S}",
                 number=number,
             )
-            for number, uid in zip(accepted, parsed.columns["uid"], strict=True)
-            if uid.tobytes() in stored
+            for number, uid in zip(accepted, parsed.columns["uid"].tolist(), strict=True)
+            if uid in moved
         ]
 
     def _write_rejected(self, rejected: list[RejectedRow], lines: Sequence[int] | None) -> None:
@@ -235,3 +255,32 @@ class Landing:
         self.cursor.position_at = moment
         self.cursor.position_id = "" if identity is None else str(identity)
         self.cursor.save(update_fields=["position_at", "position_id", "updated_at"])
+
+
+def _uuid_array(uids: npt.NDArray[np.void]) -> str:
+    digits = uids.tobytes().hex()
+    return "{" + ",".join(digits[at : at + 32] for at in range(0, len(digits), 32)) + "}"
+
+
+def _stored(cursor: Any, target: str, listed: str) -> dict[bytes, tuple[bytes, datetime]]:
+    """Return digest and time of creation of those rows that are there already."""
+    # Each uid is looked up in the index: of a table that grows the planner knows nothing yet, and
+    # would read all of it for each chunk.
+    cursor.execute("SET LOCAL enable_seqscan = off")
+    cursor.execute(
+        f"SELECT uid, row_digest, created_at FROM {target} "  # noqa: S608 - name of our own
+        "WHERE uid = ANY(%s::uuid[])",
+        [listed],
+    )
+    rows = cursor.fetchall()
+    cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
+    return {uid.bytes: (digest.bytes, moment) for uid, digest, moment in rows}
+
+
+def _rows_of(columns: dict[str, Any], mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    if mask.all():
+        return columns
+    return {
+        name: values[mask] if isinstance(values, np.ndarray) else list(compress(values, mask))
+        for name, values in columns.items()
+    }

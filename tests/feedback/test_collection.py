@@ -17,7 +17,7 @@ from feedback.remote import SourceUnreachable, open_source
 from feedback.services import collect
 from feedback.services.sources import check_connection
 from project.refusal import Refusal
-from tests.feedback.conftest import AB_TESTING, EXPLANATIONS, QUALITY, make_source
+from tests.feedback.conftest import AB_TESTING, EXPLANATIONS, QUALITY, READER, make_source
 
 
 def counts(run):
@@ -313,3 +313,14 @@ def test_the_connection_test_says_what_it_found(customer, source):
 def test_every_row_of_a_run_is_accounted_for_in_the_database(source):
     with pytest.raises(IntegrityError), transaction.atomic():
         CollectionRun.objects.create(source=source, found=2, new=1)
+
+
+def test_text_arrives_whole_whatever_encoding_the_role_prefers(customer, source):
+    customer.fill(3)
+    customer.execute("UPDATE ai_gm_quality_feedback SET feedback_text = 'schön'")
+    customer.execute(f"ALTER ROLE {READER} SET client_encoding = 'LATIN1'")
+    try:
+        assert collect(source)[0].new == 3
+    finally:
+        customer.execute(f"ALTER ROLE {READER} RESET client_encoding")
+    assert set(QualityFeedback.objects.values_list("feedback_text", flat=True)) == {"schön"}
