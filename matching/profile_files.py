@@ -16,6 +16,7 @@ MAX_CELL: Final = 10_000  # characters; a cell of interests has a few hundred
 
 COLUMNS: Final = ("external_id", *CLEANERS)
 _ITEM = re.compile(r"[^\s,]")  # where the next item of a list begins
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL takes neither NUL nor half a character
 
 
 class UnreadableFile(ValueError):
@@ -110,7 +111,7 @@ def _csv_row(line: int, header: list[str], cells: list[str]) -> Row:
     for name, cell in values.items():
         if len(cell) > MAX_CELL:
             problems[name] = f"Expected at most {MAX_CELL:,} characters, got {len(cell):,}."
-    return Row(line, values, problems)
+    return _storable_row(line, values, problems)
 
 
 def _read_json(text: str) -> Iterator[Row]:
@@ -167,4 +168,26 @@ def _json_row(line: int, value: Any) -> Row:
             problems[name[:80]] = f"There is no such field; {hint}"
         elif isinstance(content, str) and len(content) > MAX_CELL:
             problems[name] = f"Expected at most {MAX_CELL:,} characters, got {len(content):,}."
-    return Row(line, value, problems)
+    return _storable_row(line, value, problems)
+
+
+def _storable_row(line: int, values: Mapping[str, Any], problems: dict[str, str]) -> Row:
+    """A row without what no database can take: its error report is stored as well."""
+    broken = dict.fromkeys(
+        (name for name, content in values.items() if _is_unstorable(content)),
+        "Expected text without NUL and broken characters.",
+    )
+    return Row(
+        line,
+        {name: content for name, content in values.items() if name not in broken},
+        {
+            _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", k): v
+            for k, v in (problems | broken).items()
+        },
+    )
+
+
+def _is_unstorable(content: Any) -> bool:
+    if isinstance(content, list):
+        return any(_is_unstorable(item) for item in content)
+    return isinstance(content, str) and _UNSTORABLE.search(content) is not None

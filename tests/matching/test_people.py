@@ -166,6 +166,27 @@ def test_import_lands_good_rows_and_names_bad_ones_by_line_and_field(tmp_path: P
     assert "line" in show_command("seed_users", "--now", "--file", str(file))
 
 
+def test_text_that_no_database_takes_is_an_error_of_its_row_only(tmp_path: Path) -> None:
+    file = tmp_path / "people.json"
+    people = [
+        {"external_id": "nul\x00id", "age": 30},
+        {"external_id": "half", "name": "\ud800"},
+        {"external_id": "listed", "interests": ["fo\x00od"]},
+        {"external_id": "field", "na\x00me": "Ada"},
+        {"external_id": "good", "age": 30},
+    ]
+    file.write_text("[" + ",\n".join(json.dumps(each) for each in people) + "]")
+    code, result = run_command("seed_users", "--now", "--file", str(file))
+    assert (code, result["added"], result["rows_refused"]) == (2, 1, 4)
+    named_errors = [(e["line"], e["external_id"], e["field"]) for e in result["errors"]]
+    assert named_errors == [
+        (1, "", "external_id"),
+        (2, "half", "name"),
+        (3, "listed", "interests"),
+        (4, "field", "na\N{REPLACEMENT CHARACTER}me"),
+    ]
+
+
 def test_importing_a_file_twice_changes_nothing(tmp_path: Path) -> None:
     file = write_csv(tmp_path, "external_id,age", "a,30", "b,31")
     assert run_command("seed_users", "--now", "--file", str(file))[1]["added"] == 2
