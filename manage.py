@@ -14,12 +14,12 @@ from project.embedded import ServerFailure
 def main() -> None:
     """Run the command named on the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-    if needs_servers(sys.argv):
-        try:
+    try:
+        if needs_servers(sys.argv):
             start_servers()
-        except (ServerFailure, ImproperlyConfigured) as failure:
-            sys.exit(f"{failure}")
-    execute_from_command_line(sys.argv)
+        execute_from_command_line(sys.argv)
+    except (ServerFailure, ImproperlyConfigured) as failure:
+        sys.exit(f"{failure}")
 
 
 if __name__ == "__main__":

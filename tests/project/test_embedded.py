@@ -353,6 +353,15 @@ def test_the_services_command_starts_describes_and_stops(
     assert [server["running"] for server in stopped["servers"]] == [False, False]
 
 
+def test_the_services_command_ends_with_1_on_an_unknown_action() -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "services", "restart"],
+        cwd=BASE, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "invalid choice: 'restart'" in ended.stderr
+
+
 def test_external_servers_are_described_without_their_passwords(fresh_var: Path) -> None:
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "project.settings",

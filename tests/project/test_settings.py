@@ -67,6 +67,26 @@ def test_production_refuses_unsafe_values_by_name(tmp_path, variables, word):
     assert word in run.stderr
 
 
+def test_commands_say_why_production_refuses_in_one_line(tmp_path):
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("SEEDBED_")}
+    run = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=inherited
+        | {
+            "DJANGO_SETTINGS_MODULE": "project.settings",
+            "SEEDBED_VAR": str(tmp_path),
+            "SEEDBED_ENV": "production",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith("SEEDBED_SECRET_KEY is missing")
+    assert run.stderr.count("\n") == 1
+
+
 def test_development_makes_one_secret_for_each_folder_and_keeps_it(tmp_path):
     first = read_settings(tmp_path / "a", "settings.SECRET_KEY").stdout
     assert len(first.strip()) >= 40

@@ -6,26 +6,25 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connections
 from django.template.defaultfilters import filesizeformat
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from project import embedded
+from project.command import SeedbedCommand
 
 PATIENCE_SECONDS = 5
 
 
-class Command(BaseCommand):
+class Command(SeedbedCommand):
     """Runs without a database: that is what it is for."""
 
     help = "Start, stop or describe the embedded PostgreSQL and Valkey."
-    requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["start", "stop", "status"])
-        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *, action: str, **options: Any) -> None:
         stopped: list[str] = []
