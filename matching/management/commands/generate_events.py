@@ -43,7 +43,10 @@ class Command(JobCommand):
             help="how picky people are (default balanced)",
         )
         parser.add_argument(
-            "--seed", type=int, default=DEFAULT_SEED, help=f"default {DEFAULT_SEED}"
+            "--seed",
+            type=int,
+            default=DEFAULT_SEED,
+            help=f"of what is drawn (default {DEFAULT_SEED})",
         )
         parser.add_argument(
             "--feature-set",

@@ -20,7 +20,9 @@ class Command(SeedbedCommand):
     help = "Show the quality report of a dataset version (the newest), or of a CSV file."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("version", nargs="?", type=positive_int)
+        parser.add_argument(
+            "version", nargs="?", type=positive_int, help="of the dataset (default: the newest)"
+        )
         parser.add_argument("--csv", type=Path, help="a foreign train.csv, with a header line")
         add_kind_option(parser)
 

@@ -22,18 +22,39 @@ class Command(JobCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_kind_option(parser)
-        parser.add_argument("--batch", type=positive_int, nargs="+", action="extend", default=[])
-        parser.add_argument("--source", choices=["synthetic", "real", "combined"], default="")
+        parser.add_argument(
+            "--batch",
+            type=positive_int,
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="ID",
+            help="of a kind made of events: these batches (default: the newest complete one)",
+        )
+        parser.add_argument(
+            "--source",
+            choices=["synthetic", "real", "combined"],
+            default="",
+            help="whose rows to take; batches that are named tell it themselves",
+        )
         parser.add_argument(
             "--feature-set",
             default="",
             help="smooth-1 or tiered-1; by default the one the rows have",
         )
         parser.add_argument(
-            "--split", default="", help="time, user, pair, random ... as the kind allows"
+            "--split",
+            default="",
+            help="time, user, pair, random ... as the kind allows (default: the kind's first)",
         )
-        parser.add_argument("--train-share", type=share, default=0.8)
-        parser.add_argument("--seed", type=seed, default=0)
+        parser.add_argument(
+            "--train-share",
+            type=share,
+            default=0.8,
+            metavar="SHARE",
+            help="of the rows for training, between 0 and 1 (default 0.8)",
+        )
+        parser.add_argument("--seed", type=seed, default=0, help="of what is drawn (default 0)")
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         return {

@@ -33,9 +33,12 @@ class Command(SeedbedCommand):
         what.add_argument("--features", metavar="JSON", help="such as '{\"ageScore\": 0.9}'")
         what.add_argument("--sample", type=positive_int, metavar="N", help="so many pairs by lot")
         parser.add_argument(
-            "--match-type", choices=MATCH_TYPES, default="user_user", help="of --features"
+            "--match-type",
+            choices=MATCH_TYPES,
+            default="user_user",
+            help="of --features (default user_user)",
         )
-        parser.add_argument("--seed", type=seed, default=0, help="of --sample")
+        parser.add_argument("--seed", type=seed, default=0, help="of --sample (default 0)")
 
     def run(self, **options: Any) -> dict[str, Any]:
         kind: ModelKind = options["kind"]

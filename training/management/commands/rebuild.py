@@ -24,10 +24,22 @@ class Command(JobCommand):
     kind = "training.rebuild"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--count", type=positive_int, default=1000, help="events (1000)")
-        parser.add_argument("--match-type", choices=list(MATCH_TYPES_ASKED), default="solo")
-        parser.add_argument("--preset", choices=Preset.labels, default=Preset.BALANCED.label)
-        parser.add_argument("--seed", type=seed, default=7)
+        parser.add_argument(
+            "--count", type=positive_int, default=1000, help="events (default 1000)"
+        )
+        parser.add_argument(
+            "--match-type",
+            choices=list(MATCH_TYPES_ASKED),
+            default="solo",
+            help="users with users, users with groups, or half of each (default solo)",
+        )
+        parser.add_argument(
+            "--preset",
+            choices=Preset.labels,
+            default=Preset.BALANCED.label,
+            help="how picky people are (default balanced)",
+        )
+        parser.add_argument("--seed", type=seed, default=7, help="of what is drawn (default 7)")
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         return {name: options[name] for name in ("count", "match_type", "preset", "seed")}

@@ -19,8 +19,13 @@ class Command(JobCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_kind_option(parser)
-        parser.add_argument("--dataset", type=positive_int, metavar="VERSION")
-        parser.add_argument("--seed", type=seed, default=0)
+        parser.add_argument(
+            "--dataset",
+            type=positive_int,
+            metavar="VERSION",
+            help="dataset to train on (default: the kind's newest)",
+        )
+        parser.add_argument("--seed", type=seed, default=0, help="of what is drawn (default 0)")
         parser.add_argument(
             "--override-reason",
             default="",
