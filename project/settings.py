@@ -200,6 +200,9 @@ if IS_PRODUCTION:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 LOG_LEVEL = env.str("SEEDBED_LOG_LEVEL", default="INFO")
+# Posted passwords are hidden on the error pages of development as well.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "project.error_reports.SecretsFilter"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

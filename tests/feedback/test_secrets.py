@@ -1,7 +1,10 @@
 """A planted password is found nowhere: database, logs, Valkey, pages, results, tracebacks."""
 
+import base64
 import logging
+import subprocess
 import traceback
+from pathlib import Path
 
 import pytest
 from django.conf import settings as project_settings
@@ -22,8 +25,9 @@ from feedback.secrets import (
 )
 from feedback.services import collect
 from feedback.services.sources import check_connection, set_password
+from project import embedded
 from project.jobs.models import Job
-from tests.feedback.conftest import make_source
+from tests.feedback.conftest import READER, make_source
 from tests.feedback.test_admin import form_of, url
 from tests.feedback.test_commands import run
 
@@ -176,3 +180,47 @@ def test_earlier_keys_still_open_and_are_replaced(source, settings):
     settings.FIELD_KEY_FALLBACKS = []
     source.refresh_from_db()
     assert password_of(source) == CANARY
+
+
+def programs():
+    """Return the programs of the PostgreSQL that the tests run on."""
+    var = Path(project_settings.VAR)
+    return embedded._postgres_programs(embedded._data(var, "postgres"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dump_of_the_database_does_not_hold_the_password(admin_client, settings):
+    kept = make_source(settings)
+    page = url("feedback_feedbacksource_change", kept.pk)
+    assert admin_client.post(page, form_of(kept, new_password=CANARY)).status_code == 302
+    kept.refresh_from_db()
+    assert password_of(kept) == CANARY
+    at = connection.get_connection_params()
+    program = programs() / "pg_dump"
+    place = ["-h", at["host"], "-p", str(at["port"]), "-U", at["user"], at["dbname"]]
+    written = subprocess.run([program, *place], capture_output=True, text=True, check=True).stdout
+    assert kept.password_encrypted in written  # the dump holds the row
+    assert READER in written
+    assert CANARY not in written
+    assert base64.b64encode(CANARY.encode()).decode().rstrip("=")[:-1] not in written
+
+
+@pytest.mark.parametrize("place", ["set_password", "check_address"])
+def test_the_error_page_of_development_does_not_show_what_was_posted(
+    client, admin_user, source, settings, monkeypatch, place
+):
+    def fail(*_):
+        raise RuntimeError("no room")
+
+    settings.DEBUG = True
+    monkeypatch.setattr(forms, place, fail)
+    client.force_login(admin_user)
+    client.raise_request_exception = False
+    page = url("feedback_feedbacksource_change", source.pk)
+    posted = form_of(source, new_password=CANARY)
+    for accept in ("text/html", "text/plain"):
+        answer = client.post(page, posted, headers={"accept": accept})
+        assert answer.status_code == 500
+        assert "no room" in answer.content.decode()
+        assert "new_password" in answer.content.decode()
+        assert CANARY not in answer.content.decode()
