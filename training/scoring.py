@@ -107,12 +107,9 @@ def current_serving() -> Serving:
     try:
         loaded = load_cached(champion)
     except ArtifactCorrupt as error:
-        logger.exception("The champion cannot be used; the rule score serves")
-        return Serving(
-            None,
-            FALLBACK_FEATURE_SET,
-            f"Champion {champion.version} cannot be used, the rule score serves: {error}",
-        )
+        warning = f"Champion {champion.version} cannot be used, the rule score serves: {error}"
+        logger.error(warning)  # the message says it all; a trace reads like a crash
+        return Serving(None, FALLBACK_FEATURE_SET, warning)
     return Serving(loaded, champion.dataset.feature_set, "")
 
 
