@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import features, importing, loading, prediction, servers, whole_job
+from benchmarks import collection, features, importing, loading, prediction, servers, whole_job
 from benchmarks.figures import Figure
 from benchmarks.measure import in_fresh_process
 
@@ -24,6 +24,7 @@ ROWS_QUICK = (1_000,)
 PAIRS, LOADED = 1_000_000, 262_144
 PAIRS_QUICK, LOADED_QUICK = 20_000, 4_096
 CALLS, CALLS_QUICK = 500, 50
+COLLECTED, COLLECTED_QUICK = 100_000, 1_000  # rows of each of the three tables
 RUNS = 5
 TABLE_WIDTH = 140  # characters, where the output is no terminal
 
@@ -95,7 +96,9 @@ def _measure(options: argparse.Namespace) -> Iterator[tuple[str, list[Figure]]]:
     for rows in options.rows:
         yield f"Whole job, after {rows:,} events", whole_job.run(rows, options.runs)
     yield "Import of a log", in_fresh_process(prediction.run, CALLS_QUICK if quick else CALLS)
-    yield "", in_fresh_process(importing.run, options.rows[-1])
+    yield "Collection of feedback", in_fresh_process(importing.run, options.rows[-1])
+    collected = COLLECTED_QUICK if quick else COLLECTED
+    yield "", in_fresh_process(collection.run, collected, options.runs)
 
 
 def _table(figures: list[Figure]) -> Table:
