@@ -18,6 +18,10 @@ def main() -> None:
         if needs_servers(sys.argv):
             start_servers()
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, as `head` has; what is left goes nowhere, without a complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ServerFailure, ImproperlyConfigured) as failure:
         sys.exit(f"{failure}")
 

@@ -63,6 +63,7 @@ def test_collect_feedback_takes_windows_and_limits(customer, source):
     [
         ["--days", "0"],
         ["--since", "soon"],
+        ["--since", "2026-02-01", "--until", "2026-01-01T00:00+02:00"],
         ["--limit", "-1"],
         ["--days", "2", "--since", "2026-01-01"],
     ],

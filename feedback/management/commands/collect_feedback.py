@@ -1,9 +1,10 @@
 """`manage.py collect_feedback`: read what is new at the sources."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
 from rich.console import Console
 from rich.table import Table as ConsoleTable
 
@@ -36,12 +37,15 @@ class Command(JobCommand):
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         if options["days"] and (options["since"] or options["until"]):
             raise CommandError("Give either --days or --since and --until.")
+        since, until = _iso(options["since"]), _iso(options["until"])
+        if since and until and since >= until:
+            raise CommandError(f"--since must lie before --until; got {since} and {until}.")
         sources_named(options["source"])
         return {
             "sources": options["source"],
             "days": options["days"],
-            "start": _iso(options["since"]),
-            "end": _iso(options["until"]),
+            "start": since,
+            "end": until,
             "limit": options["limit"],
         }
 
@@ -85,11 +89,15 @@ class Command(JobCommand):
 
 
 def _iso(text: str | None) -> str | None:
+    """Read a date or time, in the project's time zone unless it says another, and write it in UTC."""
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text).isoformat()
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise CommandError(
             f"Expected a date or time such as 2026-05-01 or 2026-05-01T12:00+02:00, got {text!r}."
         ) from None
+    if timezone.is_naive(moment):
+        moment = timezone.make_aware(moment)
+    return moment.astimezone(UTC).isoformat()
