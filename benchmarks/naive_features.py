@@ -5,7 +5,7 @@ import math
 from datetime import date
 from typing import Any
 
-from matching.vocabulary import (
+from matching.domain.words import (
     HABITS,
     INTEREST_SHARES,
     PERSONALITIES,

@@ -16,7 +16,7 @@ def run(calls: int) -> list[Figure]:
     from matching.models import SeedUser
     from training.kinds import DEFAULT_KIND, get_kind
     from training.models import ModelVersion
-    from training.services.pairs import score_pair
+    from training.queries.pairs import score_pair
     from training.services.registry import champion_of, promote
 
     kind = get_kind(DEFAULT_KIND)

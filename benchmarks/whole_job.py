@@ -94,9 +94,9 @@ def run_once(rows: int) -> dict[str, Any]:
 def report_alone() -> list[float]:
     """Measure the quality report by itself on the newest batch."""
     connect()
+    from training.domain.quality import report_quality
+    from training.domain.splits import split_rows
     from training.kinds import DEFAULT_KIND, Recipe, get_kind
-    from training.quality import report_quality
-    from training.splits import split_rows
 
     kind = get_kind(DEFAULT_KIND)
     loaded = kind.load(Recipe())

@@ -15,4 +15,4 @@ class SeedbedAdminConfig(admin_apps.AdminConfig):
     """The admin, with Seedbed's front page."""
 
     default = False
-    default_site = "project.admin_site.SeedbedAdminSite"
+    default_site = "project.pages.site.SeedbedAdminSite"

@@ -107,6 +107,7 @@ INSTALLED_APPS = [
     "matching",
     "feedback",
     "training",
+    "overview",
 ]
 
 MIDDLEWARE = [

@@ -4,10 +4,10 @@ from django import forms
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
-from feedback.addresses import AddressRefused, check_address
+from feedback.domain.tables import TABLES
 from feedback.models import FeedbackSource, Table
+from feedback.queries.addresses import AddressRefused, check_address
 from feedback.services.sources import set_password
-from feedback.tables import TABLES
 
 # A password that is kept must not follow an address that somebody else may have changed.
 ADDRESS_FIELDS = ("host", "port", "database", "user")

@@ -9,8 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from feedback.domain.statistics import QUALITY_EDGES
 from feedback.models import FeedbackSource
-from feedback.services.reports import (
+from feedback.queries.reports import (
     FACTORS,
     ORIGINS,
     SYNTHETIC_LABEL,
@@ -18,8 +19,7 @@ from feedback.services.reports import (
     choose_scope,
     read_edges,
 )
-from feedback.services.status import feedback_status
-from feedback.statistics import QUALITY_EDGES
+from feedback.queries.status import feedback_status
 from project.refusal import Refusal
 
 PERMISSION = "feedback.report_feedback"

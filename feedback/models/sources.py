@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
-from feedback.tables import MappingError, check_mapping
+from feedback.domain.tables import MappingError, check_mapping
 from project.jobs.models import Job
 
 # Passwords may only come from variables of this name: any other variable of this process, such as

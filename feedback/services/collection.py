@@ -12,9 +12,10 @@ from django.db.models import F, Q
 from django.utils import timezone
 from psycopg import sql
 
+from feedback.domain.parsing import EARLIEST, FUTURE_TOLERANCE
+from feedback.domain.tables import TABLES, MissingColumn, source_columns, source_table
 from feedback.models import CollectionCursor, CollectionRun, FeedbackSource, Table
-from feedback.parsing import EARLIEST, FUTURE_TOLERANCE
-from feedback.remote import (
+from feedback.queries.remote import (
     Remote,
     RemoteTable,
     SourceDown,
@@ -31,7 +32,6 @@ from feedback.services.landing import (
     finish_run,
     row_format,
 )
-from feedback.tables import TABLES, MissingColumn, source_columns, source_table
 from project.jobs.models import Job
 from project.refusal import Refusal
 

@@ -18,10 +18,24 @@ from django.db import transaction as database_transaction
 from django.utils import timezone
 from psycopg import sql
 
-from feedback.files import FileRefused, chunked, read_rows
+from feedback.domain.parsing import parse_rows
+from feedback.domain.synthetic import generate_feedback
+from feedback.domain.tables import (
+    TABLES,
+    MappingError,
+    MissingColumn,
+    check_mapping,
+    source_columns,
+    source_table,
+)
 from feedback.models import CollectionCursor, CollectionRun, FeedbackSource, RejectedRecord
-from feedback.parsing import parse_rows
-from feedback.remote import RemoteTable, SourceUnreachable, TableMissing, all_of, open_source
+from feedback.queries.remote import (
+    RemoteTable,
+    SourceUnreachable,
+    TableMissing,
+    all_of,
+    open_source,
+)
 from feedback.services.landing import (
     LAND_ROWS,
     Landing,
@@ -30,17 +44,9 @@ from feedback.services.landing import (
     row_format,
 )
 from feedback.services.sources import synthetic_source
-from feedback.synthetic import generate_feedback
-from feedback.tables import (
-    TABLES,
-    MappingError,
-    MissingColumn,
-    check_mapping,
-    source_columns,
-    source_table,
-)
 from project.jobs.models import Job
 from project.refusal import Refusal
+from project.tabular.files import FileRefused, chunked, read_rows
 
 LOOKED_AT_ROWS = 1_000  # at the head of a file, to learn its columns
 SHOWN_ERRORS = 100

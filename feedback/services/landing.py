@@ -15,14 +15,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from feedback.models import (
-    CollectionCursor,
-    CollectionRun,
-    FeedbackSource,
-    RejectedRecord,
-    model_of,
-)
-from feedback.parsing import (
+from feedback.domain.parsing import (
     ParsedRows,
     RejectedRow,
     RowFormat,
@@ -30,7 +23,14 @@ from feedback.parsing import (
     duplicate_of_stored,
     parse_rows,
 )
-from feedback.tables import TABLES
+from feedback.domain.tables import TABLES
+from feedback.models import (
+    CollectionCursor,
+    CollectionRun,
+    FeedbackSource,
+    RejectedRecord,
+    model_of,
+)
 from project.bulk import copy_rows
 
 ANALYZE_ROWS = 1_000  # from so many new rows on, the planner's idea of the table is out of date

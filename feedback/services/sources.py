@@ -5,10 +5,10 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
+from feedback.domain.tables import TABLES, MissingColumn, source_columns, source_table
 from feedback.models import FeedbackSource, Table
-from feedback.remote import SourceUnreachable, TableMissing, open_source
-from feedback.secrets import encrypt_password
-from feedback.tables import TABLES, MissingColumn, source_columns, source_table
+from feedback.models.passwords import encrypt_password
+from feedback.queries.remote import SourceUnreachable, TableMissing, open_source
 from project.refusal import Refusal
 
 SYNTHETIC_NAME = "synthetic"

@@ -14,15 +14,15 @@ from django.utils.html import format_html
 
 from matching.admin.batch_forms import GenerateForm, ImportForm, UploadForm
 from matching.admin.people import EmptyStateMixin, badge, source_badge
-from matching.event_log import REASONS
-from matching.features import FEATURE_NAMES
+from matching.domain.features import FEATURE_NAMES
+from matching.domain.log import REASONS
+from matching.domain.words import OUTCOMES
 from matching.models import EventBatch
+from matching.queries.exports import export_batches, pack
 from matching.services.batches import delete_batch, users_of
-from matching.services.exports import export_batches, pack
 from matching.services.generation import preview
 from matching.services.imports import ALREADY_KNOWN, preview_log
 from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
-from matching.vocabulary import OUTCOMES
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
 from project.refusal import Refusal

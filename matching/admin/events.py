@@ -6,10 +6,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from matching.admin.people import source_badge
-from matching.event_log import REASONS
-from matching.features import FEATURE_NAMES
+from matching.domain.features import FEATURE_NAMES
+from matching.domain.log import REASONS
 from matching.models import EventBatch, MatchEvent, RejectedEvent, SeedUser, TravelGroup
-from project.tables import LargeTableAdmin
+from project.pages.large_tables import LargeTableAdmin
 
 BATCHES_OFFERED = 30  # newest batches that the filter names; any other can be asked for by number
 

@@ -18,9 +18,9 @@ from django.utils.html import format_html
 from simple_history.admin import SimpleHistoryAdmin
 
 from matching.admin.profile_forms import ImportForm, ProfileForm, SeedForm
+from matching.domain.population import ARCHETYPES
+from matching.domain.profile_files import UnreadableFile, read_profiles
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
-from matching.population import ARCHETYPES
-from matching.profile_files import UnreadableFile, read_profiles
 from matching.services.sessions import (
     publish_after_commit,
     travellers_of_users,

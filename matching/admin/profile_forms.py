@@ -8,10 +8,10 @@ from django import forms
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
+from matching.domain.profiles import WORD_LISTS, clean_profile
+from matching.domain.words import GENDERS, NATIONALITIES, PROFESSIONS, RELIGIONS
 from matching.models import PROFILE_FIELDS, SeedUser, TravelSession
-from matching.profiles import WORD_LISTS, clean_profile
 from matching.services.sessions import DEFAULT_TTL_DAYS
-from matching.vocabulary import GENDERS, NATIONALITIES, PROFESSIONS, RELIGIONS
 
 
 class WordSelect(forms.SelectMultiple):

@@ -12,11 +12,10 @@ from django.utils.html import format_html
 from django.utils.timesince import timeuntil
 from simple_history.admin import SimpleHistoryAdmin
 
-from matching import live
 from matching.admin.people import EmptyStateMixin, badge, source_badge
 from matching.admin.profile_forms import CreateSessionsForm, SessionForm
-from matching.live import ValkeyUnavailable
-from matching.models import TravelSession
+from matching.models import TravelSession, live
+from matching.models.live import ValkeyUnavailable
 from matching.services.session_checks import DEFAULT_MINIMUM
 from matching.services.sessions import (
     expected_copy,

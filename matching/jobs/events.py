@@ -5,7 +5,7 @@ from typing import Any
 from matching.services.generation import discard_generation, generate
 from matching.services.imports import discard_import, import_logs
 from matching.services.stored_logs import StoredLog
-from project.jobs.kinds import job
+from project.jobs.contract import job
 from project.jobs.runner import JobRun
 
 

@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 
 from django.utils import timezone
 
-from matching.live import ValkeyUnavailable
-from matching.profile_files import UnreadableFile, read_profiles
+from matching.domain.profile_files import UnreadableFile, read_profiles
+from matching.models.live import ValkeyUnavailable
 from matching.services import people, session_checks, sessions
-from project.jobs.kinds import job
+from project.jobs.contract import job
 from project.jobs.runner import JobRun
 from project.refusal import Refusal
 

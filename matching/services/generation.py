@@ -11,12 +11,12 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
-from matching.features import FEATURE_NAMES
-from matching.frames import LoadedTravellers, load_travellers
-from matching.generation import Columns, Generation, Population, Specification
+from matching.domain.features import FEATURE_NAMES
+from matching.domain.generation import Columns, Generation, Population, Specification
+from matching.domain.summaries import add_summaries, summarise_events
+from matching.domain.words import MATCH_TYPES
 from matching.models import EventBatch, MatchEvent, Preset, Source, TravelSession
-from matching.summaries import add_summaries, summarise_events
-from matching.vocabulary import MATCH_TYPES
+from matching.queries.travellers import LoadedTravellers, load_travellers
 from project.bulk import copy_rows
 from project.jobs.runner import JobRun
 from project.refusal import Refusal

@@ -16,8 +16,9 @@ import pyarrow as pa
 from django.db import connection, transaction
 from django.utils import timezone
 
-from matching.event_log import ID_FIELDS, SOURCES, LogChunk, RejectedLine, read_log, sum_ignored
-from matching.features import FEATURE_NAMES
+from matching.domain.features import FEATURE_NAMES
+from matching.domain.log import ID_FIELDS, SOURCES, LogChunk, RejectedLine, read_log, sum_ignored
+from matching.domain.summaries import Summary, add_summaries, summarise_events
 from matching.models import (
     EventBatch,
     FeatureSet,
@@ -28,7 +29,6 @@ from matching.models import (
     TravelGroup,
 )
 from matching.services.stored_logs import StoredLog, open_log
-from matching.summaries import Summary, add_summaries, summarise_events
 from project.bulk import copy_rows
 from project.jobs.runner import JobRun
 

@@ -11,7 +11,11 @@ from django.db import transaction
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
-from matching.features import distance_km, unit_vectors
+from matching.domain.features import distance_km, unit_vectors
+from matching.domain.population import ARCHETYPES, draw_groups, draw_population
+from matching.domain.profile_files import Row
+from matching.domain.profiles import LABEL_EXTRAVERSION, clean_profile
+from matching.domain.words import personality_of
 from matching.models import (
     PROFILE_FIELDS,
     SeedUser,
@@ -19,12 +23,8 @@ from matching.models import (
     TravelGroup,
     validate_external_id,
 )
-from matching.population import ARCHETYPES, draw_groups, draw_population
-from matching.profile_files import Row
-from matching.profiles import LABEL_EXTRAVERSION, clean_profile
-from matching.services import named
+from matching.queries import named
 from matching.services.sessions import publish_after_commit, travellers_of_users
-from matching.vocabulary import personality_of
 
 BLOCK: Final = 1000  # users drawn at once; user number k of a seed is the same for every count
 USERS_PER_GROUP: Final = 8

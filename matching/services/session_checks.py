@@ -10,10 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
-from matching import live
-from matching.live import LiveCopy, LiveSession
-from matching.models import SeedUser, Source, TravelGroup, TravelSession
-from matching.profiles import clean_profile
+from matching.domain.profiles import clean_profile
+from matching.models import SeedUser, Source, TravelGroup, TravelSession, live
+from matching.models.live import LiveCopy, LiveSession
 from matching.services.sessions import (
     CHUNK,
     DEFAULT_TTL_DAYS,

@@ -14,13 +14,12 @@ from django.db.models import Q
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
-from matching import live
-from matching.frames import load_profiles
-from matching.live import LiveCopy, LiveSession, ValkeyUnavailable
-from matching.models import SeedUser, Source, TravelGroup, TravelSession
-from matching.population import draw_budgets, draw_sessions
-from matching.services import named
-from matching.vocabulary import HABITS, personality_of
+from matching.domain.population import draw_budgets, draw_sessions
+from matching.domain.words import HABITS, personality_of
+from matching.models import SeedUser, Source, TravelGroup, TravelSession, live
+from matching.models.live import LiveCopy, LiveSession, ValkeyUnavailable
+from matching.queries import named
+from matching.queries.travellers import load_profiles
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from django.views.decorators.http import require_POST
 
-from project.jobs.kinds import UnknownKind, UnusableArguments, all_kinds, get_kind, title_of
+from project.jobs.contract import UnknownKind, UnusableArguments, all_kinds, get_kind, title_of
 from project.jobs.links import job_link, job_url, message_job
 from project.jobs.models import Job, Process, Schedule
 from project.jobs.presentation import present, seconds_text

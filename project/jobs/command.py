@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from project.command import SeedbedCommand
-from project.jobs.kinds import title_of
+from project.jobs.contract import title_of
 from project.jobs.models import Job
-from project.jobs.presence import has_worker
+from project.jobs.processes import has_worker
 from project.jobs.reconciler import ring_due_jobs
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue

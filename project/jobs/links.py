@@ -6,9 +6,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from project.jobs.kinds import title_of
+from project.jobs.contract import title_of
 from project.jobs.models import Job
-from project.jobs.presence import has_worker
+from project.jobs.processes import has_worker
 
 
 def job_url(job: Job) -> str:

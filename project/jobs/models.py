@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from project.jobs.clock import next_occurrence
-from project.jobs.kinds import UnknownKind, UnusableArguments, check_arguments
+from project.jobs.contract import UnknownKind, UnusableArguments, check_arguments
 
 
 class JobQuerySet(models.QuerySet["Job"]):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from project.jobs.bell import ring
 from project.jobs.clock import count_missed
-from project.jobs.kinds import UnknownKind, UnusableArguments
+from project.jobs.contract import UnknownKind, UnusableArguments
 from project.jobs.models import Job, Schedule
 from project.jobs.services import enqueue
 

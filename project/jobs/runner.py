@@ -16,9 +16,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from project.jobs.bell import ring
-from project.jobs.kinds import get_kind
+from project.jobs.contract import get_kind
 from project.jobs.models import Job, JobLogLine, JobStep
-from project.jobs.presence import process_name
+from project.jobs.processes import process_name
 from project.refusal import Refusal
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from project.jobs.bell import ring
-from project.jobs.kinds import check_arguments
+from project.jobs.contract import check_arguments
 from project.jobs.models import Job, Schedule
 
 Person = AbstractBaseUser | AnonymousUser | None

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from rq import Worker, worker_registration
 
 from project.jobs.models import Job, Process
-from project.jobs.presence import beat, leave, process_name
+from project.jobs.processes import beat, leave, process_name
 from project.jobs.reconciler import ring_due_jobs
 from project.jobs.runner import shutdown
 

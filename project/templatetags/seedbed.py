@@ -5,7 +5,7 @@ from typing import Any
 
 from django import template
 
-from project.charts import format_number, histogram_bars, interval_marks, line_marks
+from project.pages.charts import format_number, histogram_bars, interval_marks, line_marks
 
 register = template.Library()
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from django.db import connection
 
-from project.jobs.kinds import job
+from project.jobs.contract import job
 from project.jobs.models import Job
 from project.jobs.runner import JobRun
 

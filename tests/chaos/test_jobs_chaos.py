@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 from rq import Retry
 
-from matching import generation as generation_module
+from matching.domain import generation as generation_module
 from matching.models import EventBatch, MatchEvent
 from matching.services.generation import as_rows, load_generation
 from project.jobs.models import Job

@@ -13,11 +13,15 @@ if __name__ == "__main__":
     import_module("tests.chaos.kinds")
     import_module("tests.chaos.failpoints").install()
     # Small chunks: a strike has to find one at work, and not all of a batch in a single one.
-    import_module("matching.generation").CHUNK_ROWS = import_module("tests.chaos.kinds").CHUNK_ROWS
+    import_module("matching.domain.generation").CHUNK_ROWS = import_module(
+        "tests.chaos.kinds"
+    ).CHUNK_ROWS
     import_module("feedback.services.collection").LAND_ROWS = import_module(
         "tests.chaos.kinds"
     ).CHUNK_ROWS
-    import_module("feedback.remote").FETCH_ROWS = import_module("tests.chaos.kinds").CHUNK_ROWS
+    import_module("feedback.queries.remote").FETCH_ROWS = import_module(
+        "tests.chaos.kinds"
+    ).CHUNK_ROWS
     # A worker that lives for seconds need not import everything beforehand.
     import_module("project.jobs.management.commands.worker").PRELOADED = ()
     call_command("worker")

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from feedback.addresses import AddressRefused, check_address
+from feedback.queries.addresses import AddressRefused, check_address
 
 
 @pytest.mark.parametrize(

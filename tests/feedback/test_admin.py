@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from feedback.models import FeedbackSource, QualityFeedback, RejectedRecord
-from feedback.secrets import password_of
+from feedback.models.passwords import password_of
 from feedback.services import collect
 from feedback.services.imports import fill_synthetic
 from project.jobs.models import Job, Schedule

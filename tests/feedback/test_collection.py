@@ -13,7 +13,7 @@ from feedback.models import (
     QualityFeedback,
     RejectedRecord,
 )
-from feedback.remote import SourceUnreachable, open_source
+from feedback.queries.remote import SourceUnreachable, open_source
 from feedback.services import collect
 from feedback.services.sources import check_connection
 from project.refusal import Refusal

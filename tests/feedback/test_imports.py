@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from feedback.domain.synthetic import QUALITY_WEIGHTS, generate_feedback, true_quality
+from feedback.domain.tables import QUALITY_METRICS
 from feedback.models import (
     ABTestResult,
     CollectionRun,
@@ -16,8 +18,6 @@ from feedback.models import (
 )
 from feedback.services import collect
 from feedback.services.imports import fill_synthetic, retry_rejected
-from feedback.synthetic import QUALITY_WEIGHTS, generate_feedback, true_quality
-from feedback.tables import QUALITY_METRICS
 from tests.feedback.conftest import QUALITY
 from tests.feedback.test_commands import run
 

@@ -8,15 +8,15 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from feedback.models import FeedbackSource
-from feedback.services.reports import (
+from feedback.queries.reports import (
     REPORT_KINDS,
     SYNTHETIC_LABEL,
     build_report,
     choose_scope,
     read_edges,
 )
+from feedback.queries.status import feedback_status
 from feedback.services.schedule import switch_on
-from feedback.services.status import feedback_status
 from project.refusal import Refusal
 from tests.feedback.collected import answer, judge, rate, real_source, synthetic
 

@@ -13,16 +13,16 @@ from django.test import RequestFactory
 from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
-from feedback import remote
 from feedback.admin import forms
 from feedback.models import FeedbackSource
-from feedback.remote import SourceUnreachable, open_source
-from feedback.secrets import (
+from feedback.models.passwords import (
     PasswordUnavailable,
     encrypt_password,
     password_of,
     reencrypt_passwords,
 )
+from feedback.queries import remote
+from feedback.queries.remote import SourceUnreachable, open_source
 from feedback.services import collect
 from feedback.services.sources import check_connection, set_password
 from project import embedded

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from feedback.statistics import (
+from feedback.domain.statistics import (
     NOT_ENOUGH,
     UnusableEdges,
     best_group,

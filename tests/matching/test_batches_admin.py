@@ -15,10 +15,10 @@ from django.urls import reverse
 
 from matching.models import EventBatch, MatchEvent, RejectedEvent
 from matching.services.batches import delete_batch
-from project import tables
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
+from project.pages import large_tables as tables
 from project.refusal import Refusal
 from tests.factories import make_admin, make_seed_user, make_session, make_staff
 from training.models import Dataset

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from matching import event_log
-from matching.event_log import EventColumns, LogChunk, read_log, write_log
-from matching.features import LOG_NAMES
+from matching.domain import log as event_log
+from matching.domain.features import LOG_NAMES
+from matching.domain.log import EventColumns, LogChunk, read_log, write_log
 from tests.factories import write_poor_log
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.naive_features import NAMES, smooth_features, tiered_features
-from matching.features import (
+from matching.domain.features import (
     COLUMN,
     FEATURE_NAMES,
     LOG_NAMES,
@@ -28,8 +28,8 @@ from matching.features import (
     origin_score,
     rule_score,
 )
-from matching.population import draw_travellers
-from matching.vocabulary import INTERESTS, LANGUAGES, NATIONALITIES, RELIGIONS
+from matching.domain.population import draw_travellers
+from matching.domain.words import INTERESTS, LANGUAGES, NATIONALITIES, RELIGIONS
 
 TODAY = date(2026, 1, 1)
 REFERENCE = {"smooth-1": smooth_features, "tiered-1": tiered_features}

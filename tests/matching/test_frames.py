@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from matching.features import Travellers
-from matching.frames import INCOMPLETE, NO_MEMBERS, NO_SESSION, load_travellers
+from matching.domain.features import Travellers
+from matching.queries.travellers import INCOMPLETE, NO_MEMBERS, NO_SESSION, load_travellers
 from tests.factories import make_group, make_seed_user, make_session
 
 pytestmark = pytest.mark.django_db

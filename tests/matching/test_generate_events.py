@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from matching.generation import Generation
+from matching.domain.generation import Generation
 from matching.models import EventBatch, MatchEvent, SeedUser
 from matching.services.generation import as_rows, load_generation
 from project.jobs.models import Job
@@ -123,7 +123,7 @@ def test_edits_of_profiles_change_nothing_of_a_batch_that_is_there(travellers):
 
 
 def test_a_run_that_died_between_chunks_goes_on_where_it_was(travellers, monkeypatch):
-    monkeypatch.setattr("matching.generation.CHUNK_ROWS", 30)
+    monkeypatch.setattr("matching.domain.generation.CHUNK_ROWS", 30)
     make_chunk = Generation.make_chunk
     made = []
 
@@ -165,7 +165,7 @@ def test_a_run_that_died_after_its_last_chunk_only_has_to_end(travellers, monkey
 
 
 def test_a_stopped_generation_leaves_no_events_behind(travellers, monkeypatch):
-    monkeypatch.setattr("matching.generation.CHUNK_ROWS", 30)
+    monkeypatch.setattr("matching.domain.generation.CHUNK_ROWS", 30)
     job = enqueue("matching.generate_events", ring_bell=False, count=100)
 
     def stop_at_the_second(columns, batch):

@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from matching.features import FEATURE_NAMES
-from matching.generation import (
+from matching.domain.features import FEATURE_NAMES
+from matching.domain.generation import (
     CHUNK_ROWS,
     Generation,
     Population,
     Specification,
     recompute_features,
 )
-from matching.population import draw_travellers
+from matching.domain.population import draw_travellers
 
 TODAY = date(2026, 3, 1)
 

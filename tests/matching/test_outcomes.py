@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from matching.features import (
+from matching.domain.features import (
     COLUMN,
     FEATURE_NAMES,
     Travellers,
@@ -15,7 +15,7 @@ from matching.features import (
     features_of,
     rule_score,
 )
-from matching.outcomes import (
+from matching.domain.outcomes import (
     PICKINESS_SD,
     TASTE_SD,
     THRESHOLDS,
@@ -24,9 +24,9 @@ from matching.outcomes import (
     mean_sigmoid,
     personal_effects,
 )
-from matching.pairing import find_candidates, own_groups, sample_pairs
-from matching.population import draw_travellers
-from matching.vocabulary import MATCH_TYPES, PRESETS
+from matching.domain.pairing import find_candidates, own_groups, sample_pairs
+from matching.domain.population import draw_travellers
+from matching.domain.words import MATCH_TYPES, PRESETS
 
 TODAY = date(2026, 1, 1)
 ROWS = 40_000

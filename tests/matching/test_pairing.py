@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matching import pairing
-from matching.features import Travellers, Vocabulary, candidate_mask
-from matching.pairing import (
+from matching.domain import pairing
+from matching.domain.features import Travellers, Vocabulary, candidate_mask
+from matching.domain.pairing import (
     NotEnoughPairs,
     count_candidate_pairs,
     expected_duplicate_share,
@@ -19,7 +19,7 @@ from matching.pairing import (
     row_digests,
     sample_pairs,
 )
-from matching.population import draw_travellers
+from matching.domain.population import draw_travellers
 
 TODAY = date(2026, 1, 1)
 

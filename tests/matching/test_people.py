@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from matching.domain.population import ARCHETYPES
+from matching.domain.profiles import clean_profile
+from matching.domain.words import personality_of
 from matching.models import PROFILE_FIELDS, SeedUser, Source, TravelGroup
-from matching.population import ARCHETYPES
-from matching.profiles import clean_profile
-from matching.services import named, people
-from matching.vocabulary import personality_of
+from matching.queries import named
+from matching.services import people
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue

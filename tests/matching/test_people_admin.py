@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from matching.frames import INCOMPLETE, load_travellers
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
+from matching.queries.travellers import INCOMPLETE, load_travellers
 from matching.services import sessions
 from project.jobs.models import Job
 from project.jobs.runner import run_job

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from matching.features import COLUMN, Travellers, Vocabulary, applicable, compute_features
-from matching.pairing import find_candidates, own_groups, row_digests, sample_pairs
-from matching.population import (
+from matching.domain.features import COLUMN, Travellers, Vocabulary, applicable, compute_features
+from matching.domain.pairing import find_candidates, own_groups, row_digests, sample_pairs
+from matching.domain.population import (
     ARCHETYPES,
     HUBS,
     ORIGINS,
@@ -20,7 +20,7 @@ from matching.population import (
     draw_travellers,
     travellers_frame,
 )
-from matching.vocabulary import (
+from matching.domain.words import (
     GENDERS,
     HABITS,
     INTEREST_SHARES,

@@ -8,9 +8,8 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from matching import live
-from matching.frames import load_travellers
-from matching.models import SeedUser, Source, TravelSession
+from matching.models import SeedUser, Source, TravelSession, live
+from matching.queries.travellers import load_travellers
 from matching.services import session_checks, sessions
 from project.jobs.models import Job
 from project.jobs.runner import run_job

@@ -11,8 +11,8 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching import live
-from matching.live import MalformedSession, ValkeyUnavailable, as_document, parse
+from matching.models import live
+from matching.models.live import MalformedSession, ValkeyUnavailable, as_document, parse
 
 DOCUMENT: dict[str, Any] = {
     "userId": "user_1",

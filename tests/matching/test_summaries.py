@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching.features import FEATURE_NAMES
-from matching.summaries import BINS, add_summaries, summarise_events
+from matching.domain.features import FEATURE_NAMES
+from matching.domain.summaries import BINS, add_summaries, summarise_events
 
 
 def draw(count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:

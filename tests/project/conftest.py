@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from project.jobs import kinds, runner
+from project.jobs import contract as kinds
+from project.jobs import runner
 
 
 @pytest.fixture

@@ -5,7 +5,13 @@ import math
 import pytest
 from django.template import Context, Template
 
-from project.charts import format_number, histogram_bars, interval_marks, line_marks, nice_ticks
+from project.pages.charts import (
+    format_number,
+    histogram_bars,
+    interval_marks,
+    line_marks,
+    nice_ticks,
+)
 
 
 def test_bars_are_as_high_as_their_counts_and_rare_ones_are_still_seen():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from project.jobs.kinds import all_kinds
+from project.jobs.contract import all_kinds
 
 APPS = ("project", "project/jobs", "matching", "feedback", "training")
 

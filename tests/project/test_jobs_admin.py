@@ -10,7 +10,7 @@ from django.urls import URLPattern, reverse
 from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
 
 from project.jobs.models import Job, JobLogLine, Process, Schedule
-from project.jobs.presence import beat
+from project.jobs.processes import beat
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue, plan, retry_job, stop_job
 

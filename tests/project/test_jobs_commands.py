@@ -18,7 +18,7 @@ from django.db import connection
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
 from project.jobs.models import Job, Process
-from project.jobs.presence import beat
+from project.jobs.processes import beat
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue, stop_job
 from project.refusal import Refusal

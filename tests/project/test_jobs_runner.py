@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 
-from project.jobs.kinds import UnknownKind, UnusableArguments
+from project.jobs.contract import UnknownKind, UnusableArguments
 from project.jobs.models import Job, JobLogLine, JobStep
 from project.jobs.runner import (
     JobRun,

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from project.jobs.bell import ring
 from project.jobs.clock import count_missed, next_occurrence
 from project.jobs.models import Job, Process, Schedule
-from project.jobs.presence import beat, has_worker, leave
+from project.jobs.processes import beat, has_worker, leave
 from project.jobs.reconciler import tick
 from project.jobs.runner import session_name
 from project.jobs.services import (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.training.batches import draw_events, make_batch, make_dataset, make_model
-from training.services.loading import forget_loaded
+from training.queries.loading import forget_loaded
 
 
 @pytest.fixture(autouse=True)

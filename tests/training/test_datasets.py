@@ -13,12 +13,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from matching.features import FEATURE_NAMES
-from matching.generation import Generation, Population, Specification
+from matching.domain.features import FEATURE_NAMES
+from matching.domain.generation import Generation, Population, Specification
+from matching.domain.population import draw_travellers
 from matching.models import EventBatch, FeatureSet, Source
-from matching.population import draw_travellers
-from project.artifacts import folder_path
 from project.refusal import Refusal
+from project.storage.artifacts import folder_path
 from tests.training.batches import (
     draw_events,
     make_batch,

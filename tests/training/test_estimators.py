@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.estimators import FitError, SigmoidMap, fit_classifier, fit_regressor
-from training.evaluation import evaluate_classifier, roc_auc
-from training.importance import permutation_importance
+from training.domain.estimators import FitError, SigmoidMap, fit_classifier, fit_regressor
+from training.domain.evaluation import evaluate_classifier, roc_auc
+from training.domain.importance import permutation_importance
 
 NAMES = ["a_score", "b_score", "c_score", "group_score"]
 

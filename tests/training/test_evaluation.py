@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from training import evaluation
-from training.evaluation import (
+from training.domain import evaluation
+from training.domain.evaluation import (
     evaluate_classifier,
     evaluate_regressor,
     paired_bootstrap,

@@ -12,12 +12,12 @@ from feedback.models import FeedbackSource
 from feedback.services.imports import fill_synthetic
 from project.refusal import Refusal
 from tests.feedback.test_commands import run
+from training.domain.quality import report_quality
 from training.kinds import Recipe, get_kind
 from training.models import Dataset, ModelVersion
-from training.quality import report_quality
-from training.scoring import UnusableFeatures
+from training.queries.predictions import predict_features
+from training.queries.scoring import UnusableFeatures
 from training.services.datasets import prepare_dataset, write_dataset
-from training.services.predictions import predict_features
 
 KINDS = ("quality", "csat", "model_performance")
 TABLE_OF = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import r2_score
 
-from training.checks import Check, verdict_of
-from training.gates import (
+from training.domain.checks import Check, verdict_of
+from training.domain.gates import (
     distance_to_ceiling,
     gate_classifier,
     gate_regressor,

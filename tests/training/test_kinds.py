@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from tests.training.test_datasets import run_json
+from training.domain.quality import FeatureSpec, QualitySpec
 from training.kinds import LoadedRows, ModelKind, Recipe, UnknownModelKind, base, get_kind, register
 from training.kinds.base import SplitColumns
 from training.models import Dataset, ModelVersion
-from training.quality import FeatureSpec, QualitySpec
 
 pytestmark = pytest.mark.django_db
 ROWS = 600

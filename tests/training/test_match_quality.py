@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from matching.features import FEATURE_NAMES, GROUP_ONLY
-from training.match_quality import match_quality_spec
-from training.quality import report_quality
+from matching.domain.features import FEATURE_NAMES, GROUP_ONLY
+from training.domain.match_quality import match_quality_spec
+from training.domain.quality import report_quality
 
 
 def make_events(rows=300, match_type="user_user", seed=0):

@@ -8,10 +8,10 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from matching.models import EventBatch
-from project.artifacts import folder_path
 from project.jobs.models import Job
 from project.jobs.runner import JobStopped
 from project.refusal import Refusal
+from project.storage.artifacts import folder_path
 from tests.factories import make_admin, make_staff
 from tests.training.batches import (
     claimed_run,
@@ -24,8 +24,8 @@ from tests.training.batches import (
 from tests.training.test_datasets import run_json
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import ModelVersion, Promotion
+from training.queries.loading import load_model
 from training.services import registry
-from training.services.loading import load_model
 from training.services.training import train
 
 pytestmark = pytest.mark.django_db
@@ -261,7 +261,7 @@ def test_export_writes_verified_files_and_never_overwrites(dataset, tmp_path):
 def test_model_of_another_scikit_learn_is_not_loaded(dataset, monkeypatch):
     model = make_model(dataset)
     monkeypatch.setattr(
-        "training.services.loading.library_versions", lambda: {"scikit-learn": "0.1"}
+        "training.queries.loading.library_versions", lambda: {"scikit-learn": "0.1"}
     )
     with pytest.raises(Exception, match="written with scikit-learn"):
         load_model(model)

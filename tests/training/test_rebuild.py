@@ -8,13 +8,13 @@ from django.core.management import call_command
 
 from matching.models import EventBatch, SeedUser
 from matching.services.people import seed_block
+from overview.jobs.rebuild import rebuild
+from overview.management.commands import demo
 from project.jobs.models import Job
 from project.refusal import Refusal
 from tests.factories import make_seed_user
 from tests.training.batches import claimed_run
 from tests.training.test_datasets import run_json
-from training.jobs.rebuild import rebuild
-from training.management.commands import demo
 from training.models import Dataset, ModelVersion, Promotion
 from training.services import registry
 

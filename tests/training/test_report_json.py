@@ -4,11 +4,11 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from training.estimators import fit_classifier, fit_regressor
-from training.evaluation import evaluate_classifier, evaluate_regressor, paired_bootstrap
-from training.gates import gate_classifier, gate_regressor
-from training.quality import FeatureSpec, QualitySpec, report_quality
-from training.splits import split_rows
+from training.domain.estimators import fit_classifier, fit_regressor
+from training.domain.evaluation import evaluate_classifier, evaluate_regressor, paired_bootstrap
+from training.domain.gates import gate_classifier, gate_regressor
+from training.domain.quality import FeatureSpec, QualitySpec, report_quality
+from training.domain.splits import split_rows
 
 
 def test_reports_hold_plain_values_only():

@@ -5,16 +5,16 @@ import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 
-from matching.features import FEATURE_NAMES
+from matching.domain.features import FEATURE_NAMES
 from tests.factories import make_group, make_seed_user, make_session
 from tests.training.batches import make_dataset, make_model
 from tests.training.test_datasets import run_json
 from tests.training.test_models import flip_byte
 from training.kinds import DEFAULT_KIND, get_kind
-from training.scoring import UnusableFeatures, current_serving, score_features, score_frame
+from training.queries.loading import forget_loaded
+from training.queries.pairs import explain_match, score_pair
+from training.queries.scoring import UnusableFeatures, current_serving, score_features, score_frame
 from training.services import registry
-from training.services.loading import forget_loaded
-from training.services.pairs import explain_match, score_pair
 
 pytestmark = pytest.mark.django_db
 GOOD = {name: 0.9 for name in FEATURE_NAMES if not name.startswith("group_")}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.splits import SplitError, split_rows
+from training.domain.splits import SplitError, split_rows
 
 
 def make_rows(rows=600, users=40, seed=0):

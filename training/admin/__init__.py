@@ -1,5 +1,5 @@
 """The admin of training: one module per noun."""
 
-from training.admin import datasets, models, panel
+from training.admin import datasets, models
 
-__all__ = ["datasets", "models", "panel"]
+__all__ = ["datasets", "models"]

@@ -9,9 +9,9 @@ from django.urls import NoReverseMatch, path, reverse
 
 from matching.admin.people import EmptyStateMixin
 from matching.models import EventBatch
-from project.artifacts import ArtifactCorrupt, folder_path, iter_zip, verify
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
+from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip, verify
 from training.admin.forms import BuildForm, TrainForm, WrittenOnce, badge
 from training.kinds import all_kinds
 from training.models import Dataset

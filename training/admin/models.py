@@ -7,9 +7,9 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from matching.admin.people import EmptyStateMixin
-from project.artifacts import ArtifactCorrupt
 from project.jobs.services import enqueue
 from project.refusal import Refusal
+from project.storage.artifacts import ArtifactCorrupt
 from training.admin.datasets import KindFilter, zip_response
 from training.admin.forms import (
     DecideForm,
@@ -19,8 +19,8 @@ from training.admin.forms import (
     badge,
     figure,
 )
+from training.domain.metric_titles import METRIC_TITLES
 from training.kinds import get_kind
-from training.metric_titles import METRIC_TITLES
 from training.models import ModelVersion, Promotion, Verdict
 from training.services import registry
 

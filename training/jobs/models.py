@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from project.jobs.kinds import job
+from project.jobs.contract import job
 from project.jobs.runner import JobRun
 from training.kinds import DEFAULT_KIND, get_kind
 from training.services.datasets import find_dataset

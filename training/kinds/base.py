@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from training.quality import QualitySpec
-from training.splits import SplitRule
+from training.domain.quality import QualitySpec
+from training.domain.splits import SplitRule
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

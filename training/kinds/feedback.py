@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from feedback.frames import (
+from feedback.domain.requirements import MINIMUM_SAMPLES
+from feedback.models import CollectionRun, FeedbackSource, Table
+from feedback.queries.frames import (
     METRIC_COLUMNS,
     Origin,
     choose_sources,
@@ -17,11 +19,9 @@ from feedback.frames import (
     load_quality,
     origin_of,
 )
-from feedback.models import CollectionRun, FeedbackSource, Table
-from feedback.requirements import MINIMUM_SAMPLES
 from project.refusal import Refusal
+from training.domain.quality import FeatureSpec, QualitySpec
 from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns
-from training.quality import FeatureSpec, QualitySpec
 
 FloatArray = npt.NDArray[np.float64]
 Load = Callable[[Sequence[FeedbackSource]], pd.DataFrame]

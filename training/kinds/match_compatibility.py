@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from matching.features import FEATURE_NAMES, GROUP_ONLY, TIERED_DEFAULT, rule_score
-from matching.generation import Population, recompute_features
+from matching.domain.features import FEATURE_NAMES, GROUP_ONLY, TIERED_DEFAULT, rule_score
+from matching.domain.generation import Population, recompute_features
 from matching.models import EventBatch, FeatureSet, Source
 from project.refusal import Refusal
-from training.frames import load_match_events
+from training.domain.match_quality import TIERED_HALVES, match_quality_spec
+from training.domain.quality import QualitySpec
 from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns
-from training.match_quality import TIERED_HALVES, match_quality_spec
-from training.quality import QualitySpec
+from training.kinds.event_rows import load_match_events
 
 GROUPS = {"event": ("event_key",), "user": ("user_id",), "pair": ("user_id", "partner_id")}
 

@@ -18,16 +18,16 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from django.contrib.auth.models import User
 
-from project.artifacts import ArtifactCorrupt, read_verified, verify, write_folder
 from project.jobs.runner import JobRun
 from project.refusal import Refusal
-from training.checks import Verdict
-from training.foreign_csv import read_foreign_csv
+from project.storage.artifacts import ArtifactCorrupt, read_verified, verify, write_folder
+from training.domain.checks import Verdict
+from training.domain.foreign_csv import read_foreign_csv
+from training.domain.quality import QualityReport, report_quality
+from training.domain.splits import Split, SplitError, split_rows
 from training.kinds import LoadedRows, ModelKind, Recipe
 from training.models import Dataset
-from training.quality import QualityReport, report_quality
 from training.services.versions import claim_version, library_versions
-from training.splits import Split, SplitError, split_rows
 
 HISTOGRAM_BINS = 20
 PARQUET_ROWS = 131_072  # rows of a row group, at most

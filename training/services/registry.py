@@ -11,15 +11,15 @@ import pandas as pd
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from project.artifacts import ArtifactCorrupt, read_verified
 from project.refusal import Refusal
-from training.checks import Check
-from training.evaluation import PairedDifference, PairedMetric, paired_bootstrap
+from project.storage.artifacts import ArtifactCorrupt, read_verified
+from training.domain.checks import Check
+from training.domain.evaluation import PairedDifference, PairedMetric, paired_bootstrap
+from training.domain.row_hash import hash_rows
 from training.kinds import ModelKind, get_kind
 from training.models import ModelVersion, Promotion, Verdict
-from training.row_hash import hash_rows
+from training.queries.loading import LoadedModel, load_model, verify_model
 from training.services.datasets import read_part
-from training.services.loading import LoadedModel, load_model, verify_model
 from training.services.overrides import claim_override
 from training.services.training import predict, resampling_groups
 from training.services.versions import actor_name, lock_kind

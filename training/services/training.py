@@ -10,25 +10,25 @@ import orjson
 import pandas as pd
 from django.contrib.auth.models import User
 
-from project.artifacts import joblib_bytes, write_folder
 from project.jobs.runner import JobRun
 from project.refusal import Refusal
-from training.categories import known_categories
-from training.checks import json_number
-from training.evaluation import (
+from project.storage.artifacts import joblib_bytes, write_folder
+from training.domain.categories import known_categories
+from training.domain.checks import json_number
+from training.domain.evaluation import (
     ClassificationReport,
     RegressionReport,
     evaluate_classifier,
     evaluate_regressor,
 )
-from training.gates import (
+from training.domain.gates import (
     GateReport,
     distance_to_ceiling,
     gate_classifier,
     gate_regressor,
     measure_ceilings,
 )
-from training.importance import permutation_importance
+from training.domain.importance import permutation_importance
 from training.kinds import ModelKind, get_kind
 from training.models import Dataset, ModelVersion, Verdict
 from training.services.datasets import read_part, verdict_sentence
@@ -36,7 +36,7 @@ from training.services.overrides import Override, claim_override
 from training.services.versions import claim_version, library_versions
 
 if TYPE_CHECKING:
-    from training.estimators import FittedModel
+    from training.domain.estimators import FittedModel
 
 FloatArray = npt.NDArray[np.float64]
 Report = ClassificationReport | RegressionReport
@@ -219,7 +219,7 @@ def _with_all_columns(kind: ModelKind, frame: pd.DataFrame) -> pd.DataFrame:
 def _fit(kind: ModelKind, train: pd.DataFrame, seed: int) -> "FittedModel":
     # Here and not above, because scikit-learn takes seconds to load: lists and pages, which import
     # this module to show models, would all pay for it.
-    from training.estimators import FitError, fit_classifier, fit_regressor
+    from training.domain.estimators import FitError, fit_classifier, fit_regressor
 
     inputs, target = kind.inputs(train), train[kind.target].to_numpy()
     groups = resampling_groups(kind, train)

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Max
 
-from project.artifacts import remove_folder
+from project.storage.artifacts import remove_folder
 from training.models import Dataset, ModelVersion
 
 SKLEARN = "scikit-learn"

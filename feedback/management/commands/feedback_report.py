@@ -6,16 +6,16 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from feedback.services.reports import (
+from feedback.domain.statistics import QUALITY_EDGES
+from feedback.queries.reports import (
     FACTORS,
     REPORT_KINDS,
     build_report,
     choose_scope,
     read_edges,
 )
-from feedback.statistics import QUALITY_EDGES
-from project.charts import format_number
 from project.command import SeedbedCommand, positive_int
+from project.pages.charts import format_number
 
 
 class Command(SeedbedCommand):

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from feedback.services.status import feedback_status
+from feedback.queries.status import feedback_status
 from project.command import SeedbedCommand
 
 

@@ -8,8 +8,8 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table as ConsoleTable
 
+from feedback.domain.tables import MappingError, table_named
 from feedback.services.imports import keep_upload
-from feedback.tables import MappingError, table_named
 from project.jobs.command import JobCommand
 
 

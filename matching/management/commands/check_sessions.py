@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from matching.live import ValkeyUnavailable
+from matching.models.live import ValkeyUnavailable
 from matching.services.session_checks import DEFAULT_MINIMUM, check_sessions
 from project.command import EXIT_REFUSED, positive_int
 from project.jobs.command import JobCommand

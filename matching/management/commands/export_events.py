@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from matching.models import EventBatch
-from matching.services.exports import export_batches, write_log_file
+from matching.queries.exports import export_batches, write_log_file
 from project.command import SeedbedCommand, positive_int
 
 

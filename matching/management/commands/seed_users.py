@@ -9,8 +9,8 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from matching.domain.profile_files import MAX_ROWS, UnreadableFile, read_profiles
 from matching.jobs.people import DEFAULT_COUNT, DEFAULT_SEED
-from matching.profile_files import MAX_ROWS, UnreadableFile, read_profiles
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from project.command import EXIT_REFUSED, SeedbedCommand, positive_int
-from training.foreign_csv import ForeignCsvError
+from training.domain.foreign_csv import ForeignCsvError
 from training.management.kind_option import add_kind_option
 from training.management.tables import number, print_checks, verdict
 from training.services.datasets import analyze_csv, find_dataset, verify_dataset

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from project.command import SeedbedCommand
 from training.management.tables import number
-from training.services.pairs import explain_match
+from training.queries.pairs import explain_match
 
 
 class Command(SeedbedCommand):

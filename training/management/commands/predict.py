@@ -7,14 +7,14 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from matching.vocabulary import MATCH_TYPES
+from matching.domain.words import MATCH_TYPES
 from project.command import SeedbedCommand, positive_int
 from training.kinds import DEFAULT_KIND, ModelKind
 from training.management.kind_option import add_kind_option, seed
 from training.management.tables import number
-from training.scoring import Scores, UnusableFeatures, score_features
-from training.services.pairs import sample_scores, score_pair
-from training.services.predictions import predict_features
+from training.queries.pairs import sample_scores, score_pair
+from training.queries.predictions import predict_features
+from training.queries.scoring import Scores, UnusableFeatures, score_features
 
 
 class Command(SeedbedCommand):

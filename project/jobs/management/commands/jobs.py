@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from project.command import SeedbedCommand, positive_int
-from project.jobs.kinds import all_kinds, title_of
+from project.jobs.contract import all_kinds, title_of
 from project.jobs.models import Job, JobLogLine
 from project.jobs.services import JobStateError, retry_job, stop_job
 

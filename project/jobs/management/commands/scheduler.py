@@ -12,7 +12,7 @@ from project.bootstrap import start_servers
 from project.command import SeedbedCommand, positive_int
 from project.embedded import ServerFailure
 from project.jobs.models import Process
-from project.jobs.presence import beat, leave
+from project.jobs.processes import beat, leave
 from project.jobs.reconciler import tick
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""What feedback computes: parsing, statistics, synthetic rows; no Django, clock or network."""

@@ -1,0 +1,540 @@
+"""Turns rows as they came into columns to store, and says of every other row why it is refused."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import chain, compress
+from operator import itemgetter
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from feedback.domain.tables import ID_CHARACTERS, METRICS, Column, TableSpec
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+Row = dict[str, Any]
+
+MAX_ROW_BYTES = 65_536  # of a row as JSON; a longer one is refused before it is read
+EARLIEST = np.datetime64("2000-01-01", "us")  # before that, 1970 above all, a clock was not set
+FUTURE_TOLERANCE = np.timedelta64(10, "m")  # clocks of two machines may differ by so much
+HAS_ZONE = r"(?i)\d{2}:\d{2}.*(z|[+-]\d{2}(:?\d{2})?)$"
+LONG_YEAR = r"^[+-]?\d{5,}-"
+RESPONSE_KEYS = ("response_id", "responseId")  # in metadata, where the table has no such column
+OVERSIZED_KEY = "__seedbed_oversized_bytes"  # stands in for a row that was not sent
+
+# Reasons in the order in which they are looked for, and what each asks for.
+REASONS: Mapping[str, str] = {
+    "unreadable": "expected one JSON object",
+    "oversized_row": f"expected at most {MAX_ROW_BYTES:,} bytes in a row",
+    "nul_character": "expected text without the character NUL",
+    "wrong_type": "expected another type",
+    "oversized_text": "expected a shorter text",
+    "target_missing": "expected a value: a row without it says nothing",
+    "not_a_number": "expected a finite number",
+    "out_of_range": "expected a value inside the range",
+    "time_missing": "expected the time at which the row was made",
+    "time_without_zone": "expected a time with its zone, or a zone set for the source",
+    "time_unreadable": "expected an ISO 8601 time",
+    "time_infinite": "expected a time, not infinity",
+    "time_out_of_range": "expected a year of four digits",
+    "time_too_early": "expected a time since 2000: a clock was not set",
+    "time_in_future": "expected a time that has been",
+    "duplicate": "another row has the same identity",
+}
+_CODES = {reason: number for number, reason in enumerate(REASONS, start=1)}
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that does not land.
+
+    Attributes
+    ----------
+    uid : 16 bytes that identify the row among all refused ones.
+    detail : what was expected and what came, in a sentence.
+    payload : the row as it came; NUL replaced, a row that is too long by its size.
+    number : position of the row in what was parsed.
+    """
+
+    uid: bytes
+    reason: str
+    detail: str
+    external_id: str
+    payload: Any
+    number: int
+
+
+@dataclass
+class ParsedRows:
+    """What became of rows.
+
+    Attributes
+    ----------
+    columns : database column -> values of the accepted rows, ready for COPY.
+    rejected : the others, in order.
+    missing : optional column -> number of accepted rows without it.
+    last_moment : time of the last row, accepted or not; NaT where it cannot be read.
+    """
+
+    columns: dict[str, Any]
+    rejected: list[RejectedRow]
+    missing: dict[str, int]
+    last_moment: np.datetime64
+
+    @property
+    def accepted(self) -> int:
+        return len(self.columns["created_at"])
+
+
+@dataclass(frozen=True)
+class RowFormat:
+    """How the rows of one table of one source are to be read.
+
+    Attributes
+    ----------
+    table : the table.
+    columns : known column -> name in the row.
+    identity_prefix : what makes identities of this source and table differ from all others'.
+    naive_timezone : zone of times without one; empty: they are refused.
+    """
+
+    table: TableSpec
+    columns: Mapping[str, str]
+    identity_prefix: str
+    naive_timezone: str = ""
+
+    def uid(self, identity: str) -> bytes:
+        """Return the 16 bytes under which an identity is stored."""
+        return blake2b(f"{self.identity_prefix}\0{identity}".encode(), digest_size=16).digest()
+
+
+def parse_rows(
+    raw: Sequence[bytes], form: RowFormat, *, now: np.datetime64, rows: Sequence[Any] | None = None
+) -> ParsedRows:
+    """Check rows and turn them into columns.
+
+    Parameters
+    ----------
+    raw : rows as JSON objects, UTF-8.
+    form : how to read them.
+    now : datetime64[us], UTC; later times than this, and a tolerance, are refused.
+    rows : the same rows decoded, where the caller has them.
+
+    Returns
+    -------
+    Accepted rows as columns and the refused ones with their reason; together all of them.
+    """
+    return _Parser(raw, form, now, _decode(raw) if rows is None else rows).parse()
+
+
+def _decode(raw: Sequence[bytes]) -> list[Any]:
+    try:
+        decoded: list[Any] = orjson.loads(b"[" + b",".join(raw) + b"]")
+        if len(decoded) == len(raw):
+            return decoded
+    except orjson.JSONDecodeError:
+        pass
+    # Some row is not JSON: find out which.
+    return [decode_row(one) for one in raw]
+
+
+def decode_row(raw: bytes) -> Any:
+    """Decode one row; None when it is no JSON."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+
+
+@dataclass
+class _Findings:
+    """The first reason found against each row, and the column it was found in."""
+
+    codes: npt.NDArray[np.int8]
+    columns: dict[int, tuple[str, Any]] = field(default_factory=dict)
+
+    def refuse(self, mask: BoolArray, reason: str, column: str, values: Sequence[Any]) -> None:
+        fresh = np.flatnonzero(mask & (self.codes == 0))
+        self.codes[fresh] = _CODES[reason]
+        for number in fresh.tolist():
+            self.columns[number] = (column, values[number])
+
+
+class _Parser:
+    def __init__(
+        self, raw: Sequence[bytes], form: RowFormat, now: np.datetime64, rows: Sequence[Any]
+    ) -> None:
+        self.raw, self.form, self.now = raw, form, now
+        self.count = len(raw)
+        self.findings = _Findings(np.zeros(self.count, np.int8))
+        is_row = np.fromiter((type(row) is dict for row in rows), bool, self.count)
+        if not is_row.all():
+            self.findings.refuse(~is_row, "unreadable", "", rows)
+        self.rows: list[Row] = [row if type(row) is dict else {} for row in rows]
+        self.missing: dict[str, int] = {}
+        self.columns: dict[str, Any] = {}
+
+    def parse(self) -> ParsedRows:
+        table = self.form.table
+        self._refuse_oversized()
+        for column in table.columns:
+            values = self._values(column.name)
+            if column.kind == "text":
+                self.columns[_column_of(column.name)] = self._text(column, values)
+            elif column.kind == "share":
+                self.columns[column.name] = self._number(column.name, values, 0.0, 1.0)
+                if column.name == table.target:
+                    absent = self._where(value is None or value == "" for value in values)
+                    self.findings.refuse(absent, "target_missing", column.name, values)
+            elif column.kind == "moment":
+                self.columns[column.name] = self._moments(column.name, values)
+            else:
+                self._metadata(column.name, values)
+        self._extra()
+        return self._result()
+
+    def _values(self, name: str) -> list[Any]:
+        source = self.form.columns.get(name)
+        if source is None:
+            return [None] * self.count
+        try:
+            return list(map(itemgetter(source), self.rows))  # each row names each column, mostly
+        except KeyError:
+            return [row.get(source) for row in self.rows]
+
+    def _refuse_oversized(self) -> None:
+        if max(map(len, self.raw), default=0) <= MAX_ROW_BYTES and not any(
+            OVERSIZED_KEY in row for row in self.rows
+        ):
+            return
+        sizes = [
+            row.get(OVERSIZED_KEY, len(raw)) for row, raw in zip(self.rows, self.raw, strict=True)
+        ]
+        self.findings.refuse(
+            np.array(sizes) > MAX_ROW_BYTES, "oversized_row", "", [f"{n:,} bytes" for n in sizes]
+        )
+
+    def _where(self, flags: Iterable[bool]) -> BoolArray:
+        return np.fromiter(flags, bool, self.count)
+
+    def _text(self, column: Column, values: list[Any]) -> list[str]:
+        kinds = set(map(type, values))
+        if not kinds <= {str, NoneType}:
+            wrong = [not _is_text_or_number(value) for value in values]
+            self.findings.refuse(self._where(wrong), "wrong_type", column.name, values)
+            values = [
+                None if value is None or bad else str(value)
+                for value, bad in zip(values, wrong, strict=True)
+            ]
+            kinds = {str, NoneType}
+        texts = [value or "" for value in values] if NoneType in kinds else values
+        if "\0" in "".join(texts):
+            nul = self._where("\0" in text for text in texts)
+            self.findings.refuse(nul, "nul_character", column.name, texts)
+        most = column.max_characters
+        if max(map(len, texts), default=0) > most:
+            self.findings.refuse(
+                self._where(len(text) > most for text in texts),
+                "oversized_text",
+                column.name,
+                [f"{len(text):,} characters, the limit is {most:,}" for text in texts],
+            )
+        return texts
+
+    def _number(self, name: str, values: list[Any], low: float, high: float) -> FloatArray:
+        if set(map(type, values)) <= {float, int, NoneType}:
+            numbers = np.array(values, float)  # None becomes NaN
+        else:
+            numbers = self._mixed_numbers(name, values)
+        with np.errstate(invalid="ignore"):
+            outside = (numbers < low) | (numbers > high)
+        if outside.any():
+            self.findings.refuse(np.isinf(numbers), "not_a_number", name, values)
+            self.findings.refuse(outside, "out_of_range", f"{name} ({low:g} to {high:g})", values)
+        return numbers
+
+    def _mixed_numbers(self, name: str, values: list[Any]) -> FloatArray:
+        """Read numbers and texts of numbers; a text that says NaN is no missing value."""
+        wrong = [not _is_text_or_number(value) for value in values]
+        given = [
+            None if bad or value == "" else value for value, bad in zip(values, wrong, strict=True)
+        ]
+        numbers = pd.to_numeric(pd.Series(given, dtype=object), errors="coerce").to_numpy(float)
+        unread = np.isnan(numbers) & self._where(value is not None for value in given)
+        named = self._where(str(value).strip().lower() in ("nan", "-nan") for value in given)
+        self.findings.refuse(unread & named, "not_a_number", name, values)
+        self.findings.refuse(self._where(wrong) | (unread & ~named), "wrong_type", name, values)
+        return np.array(numbers, float)
+
+    def _moments(self, name: str, values: list[Any]) -> npt.NDArray[np.datetime64]:
+        absent = self._where(value is None or value == "" for value in values)
+        self.findings.refuse(absent, "time_missing", name, values)
+        if not set(map(type, values)) <= {str, NoneType}:
+            wrong = self._where(not isinstance(value, str | None) for value in values)
+            self.findings.refuse(wrong, "wrong_type", name, values)
+            values = [value if isinstance(value, str) else None for value in values]
+        texts = pa.array(values, pa.string())
+        zoned = pc.fill_null(pc.match_substring_regex(texts, HAS_ZONE), True)
+        zoned = zoned.to_numpy(zero_copy_only=False)
+        series = pd.Series(values, dtype="str")
+        moments = _utc(series)
+        if not zoned.all() and self.form.naive_timezone:
+            local = pd.to_datetime(series[~zoned], format="ISO8601", errors="coerce")
+            there = local.dt.tz_localize(
+                self.form.naive_timezone,
+                ambiguous=np.ones(len(local), bool),  # the earlier of the hour that comes twice
+                nonexistent="shift_forward",
+            )
+            moments[~zoned] = there.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[us]")
+            zoned = np.ones(self.count, bool)
+        unread = np.isnat(moments) & ~absent
+        if unread.any():
+            infinite = [str(value).strip().lower() in ("infinity", "-infinity") for value in values]
+            self.findings.refuse(np.array(infinite) & unread, "time_infinite", name, values)
+            long = np.array([bool(re.match(LONG_YEAR, str(value))) for value in values])
+            self.findings.refuse(long & unread, "time_out_of_range", name, values)
+            ancient = np.array([str(value).rstrip().endswith("BC") for value in values])
+            self.findings.refuse(ancient & unread, "time_too_early", name, values)
+            self.findings.refuse(unread, "time_unreadable", name, values)
+        self.findings.refuse(~zoned, "time_without_zone", name, values)
+        self.findings.refuse(moments < EARLIEST, "time_too_early", name, values)
+        self.findings.refuse(moments > self.now + FUTURE_TOLERANCE, "time_in_future", name, values)
+        return moments
+
+    def _metadata(self, name: str, values: list[Any]) -> None:
+        if str in set(map(type, values)):  # a column of text that holds JSON
+            values = [_json_or_text(value) if isinstance(value, str) else value for value in values]
+        if not set(map(type, values)) <= {dict, NoneType}:
+            wrong = self._where(not isinstance(value, dict | None) for value in values)
+            self.findings.refuse(wrong, "wrong_type", name, values)
+            values = [value if isinstance(value, dict) else None for value in values]
+        objects = [value or {} for value in values]
+        keys = set(chain.from_iterable(objects))
+        for key, (column, low, high) in METRICS.items():
+            if key != column and column in keys:  # written as it is called here
+                found = [one.get(key, one.get(column)) for one in objects]
+            else:
+                found = [one.get(key) for one in objects]
+            self.columns[column] = self._number(f"{name}.{key}", found, low, high)
+        if not self.form.columns.get("response_id") and keys & set(RESPONSE_KEYS):
+            first, second = RESPONSE_KEYS
+            found = [one.get(first, one.get(second)) for one in objects]
+            self.columns["response_id"] = self._text(self.form.table.column("response_id"), found)
+        self.columns[name] = self._json(name, values)
+
+    def _extra(self) -> None:
+        taken = set(self.form.columns.values())
+        if all(taken.issuperset(keys) for keys in set(map(tuple, self.rows))):
+            self.columns["extra"] = [None] * self.count
+            return
+        extra = [{k: v for k, v in row.items() if k not in taken} or None for row in self.rows]
+        self.columns["extra"] = self._json("extra", extra)
+
+    def _json(self, name: str, values: list[Any]) -> list[str | None]:
+        encoded = [None if value is None else orjson.dumps(value).decode() for value in values]
+        suspected = self._where(text is not None and "\\u0000" in text for text in encoded)
+        if suspected.any():
+            # The six characters may also stand for themselves.
+            holds = [bool(one) and _holds_nul(v) for one, v in zip(suspected, values, strict=True)]
+            self.findings.refuse(self._where(holds), "nul_character", name, values)
+        return encoded
+
+    def _identities(self) -> list[str]:
+        ids = self.columns["external_id"]
+        responses = self.columns["response_id"]
+        own_response = bool(self.form.columns.get("response_id"))
+        names = sorted(self.form.columns.values())
+        return [
+            f"i{one}"
+            if one
+            else f"r{response}"
+            if response and own_response
+            else f"d{_digest(orjson.dumps([row.get(name) for name in names])).hex()}"
+            for one, response, row in zip(ids, responses, self.rows, strict=True)
+        ]
+
+    def _result(self) -> ParsedRows:
+        identities = self._identities()
+        uids = _digests(
+            f"{self.form.identity_prefix}\0".encode(), [one.encode() for one in identities]
+        )
+        # A changed mapping makes another row of the same bytes.
+        key = repr((sorted(self.form.columns.items()), self.form.naive_timezone)).encode()
+        digests = _digests(key, self.raw)
+
+        good = np.flatnonzero(self.findings.codes == 0)
+        repeated = pd.Series([uids[number] for number in good.tolist()], dtype=object).duplicated()
+        if repeated.any():
+            mask = np.zeros(self.count, bool)
+            mask[good[repeated.to_numpy()]] = True
+            self.findings.refuse(mask, "duplicate", "", [identity[1:] for identity in identities])
+        accepted = self.findings.codes == 0
+
+        everything = bool(accepted.all())
+        columns: dict[str, Any] = {}
+        for name, values in self.columns.items():
+            if isinstance(values, np.ndarray):
+                columns[name] = values if everything else values[accepted]
+            else:
+                columns[name] = values if everything else list(compress(values, accepted))
+        columns["uid"] = _wide(uids if everything else compress(uids, accepted))
+        columns["row_digest"] = _wide(digests if everything else compress(digests, accepted))
+        moments = self.columns["created_at"]
+        return ParsedRows(
+            columns,
+            self._rejected(uids, identities, digests),
+            _missing(columns),
+            last_moment=moments[-1] if self.count else np.datetime64("NaT", "us"),
+        )
+
+    def _rejected(
+        self, uids: list[bytes], identities: list[str], digests: list[bytes]
+    ) -> list[RejectedRow]:
+        reasons = list(REASONS)
+        rejected = []
+        seen: set[bytes] = set()
+        for number in np.flatnonzero(self.findings.codes).tolist():
+            reason = reasons[self.findings.codes[number] - 1]
+            column, value = self.findings.columns[number]
+            row = self.rows[number]
+            uid = uids[number]
+            if not row:  # no JSON: known by its bytes
+                uid = self.form.uid(f"u{digests[number].hex()}")
+            elif reason == "duplicate" or uid in seen:
+                uid = self.form.uid(f"{identities[number]}#{digests[number].hex()}")
+            seen.add(uid)
+            rejected.append(
+                RejectedRow(
+                    uid=uid,
+                    reason=reason,
+                    detail=_detail(reason, column, value),
+                    external_id=_cut(self.columns["external_id"][number], 200),
+                    payload=_payload(reason, row, self.raw[number]),
+                    number=number,
+                )
+            )
+        return rejected
+
+
+def duplicate_of_stored(form: RowFormat, row: bytes, *, stored_at: str, number: int) -> RejectedRow:
+    """Refuse a row whose identity is stored with another time of creation.
+
+    A row that is changed at its source keeps the time it was made at; another time means that an
+    identity is used twice, and taking the row would make the two replace one another for ever.
+    """
+    decoded = decode_row(row)
+    external_id = decoded.get(form.columns.get("id", "id")) if isinstance(decoded, dict) else None
+    return RejectedRow(
+        uid=form.uid(f"s{_digest(row).hex()}"),
+        reason="duplicate",
+        detail=_detail(
+            "duplicate", "", f"{external_id or 'a row'}, stored with the time {stored_at}"
+        ),
+        external_id=_cut(str(external_id or ""), 200),
+        payload=_shown(decoded),
+        number=number,
+    )
+
+
+def _column_of(name: str) -> str:
+    return "external_id" if name == "id" else name
+
+
+def _is_text_or_number(value: Any) -> bool:
+    return isinstance(value, str | int | float | None) and not isinstance(value, bool)
+
+
+def _digests(prefix: bytes, texts: Iterable[bytes]) -> list[bytes]:
+    """Return 16 bytes for each text, different for each prefix."""
+    begun = blake2b(prefix, digest_size=16)
+    digests = []
+    for text in texts:
+        state = begun.copy()
+        state.update(text)
+        digests.append(state.digest())
+    return digests
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
+
+
+def _wide(digests: Iterable[bytes]) -> npt.NDArray[np.void]:
+    return np.frombuffer(b"".join(digests), "V16")
+
+
+def _utc(texts: "pd.Series[str]") -> npt.NDArray[np.datetime64]:
+    moments = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
+    return np.array(moments.dt.tz_localize(None).to_numpy("M8[us]"))
+
+
+def _json_or_text(text: str) -> Any:
+    """Decode JSON; a text that is none stays a text, an empty one is None."""
+    if not text:
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(map(_holds_nul, value))
+
+
+def _missing(columns: Mapping[str, Any]) -> dict[str, int]:
+    counts = {}
+    for name, values in columns.items():
+        if name in ("uid", "row_digest", "created_at", "extra"):
+            continue
+        if isinstance(values, np.ndarray):
+            counts[name] = int(np.isnan(values).sum())
+        elif name == "metadata":
+            counts[name] = values.count(None)
+        else:
+            counts[name] = values.count("")
+    return {name: count for name, count in counts.items() if count}
+
+
+def _detail(reason: str, column: str, value: Any) -> str:
+    came = "nothing" if value is None or value == "" else _cut(repr(value).strip("'"), 200)
+    came = came.replace("\0", "\\0").replace("\\x00", "\\0")
+    where = f"{column}: " if column else ""
+    return f"{where}{REASONS[reason]}, got {came}."
+
+
+def _cut(text: str, length: int) -> str:
+    text = text.replace("\0", "�")
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _payload(reason: str, row: Row, raw: bytes) -> Any:
+    if not row:
+        return _shown(raw.decode("utf-8", "replace"))
+    if reason == "oversized_row":
+        kept = {key: _cut(str(value), ID_CHARACTERS) for key, value in list(row.items())[:20]}
+        return {**kept, OVERSIZED_KEY: row.get(OVERSIZED_KEY, len(raw))}
+    return _shown(row)
+
+
+def _shown(value: Any) -> Any:
+    """Return a row as it can be kept: JSON in the database knows no NUL."""
+    if isinstance(value, str):
+        return value[:MAX_ROW_BYTES].replace("\0", "�")
+    if isinstance(value, dict):
+        return {key.replace("\0", "�"): _shown(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shown(one) for one in value]
+    return value

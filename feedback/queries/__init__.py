@@ -1,0 +1,1 @@
+"""Reads of feedback: from the sources and from its own records."""

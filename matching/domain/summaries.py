@@ -1,0 +1,56 @@
+"""What the events of a batch look like: outcomes and histograms that add up chunk by chunk."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from matching.domain.features import FEATURE_NAMES
+from matching.domain.words import OUTCOMES
+
+BINS: Final = 20  # of each histogram, equally wide over [0, 1]; 1 falls into the last
+
+Summary = dict[str, Any]
+
+
+def summarise_events(
+    outcome: npt.NDArray[np.integer[Any]], features: Iterable[npt.NDArray[np.floating[Any]]]
+) -> Summary:
+    """Count the outcomes and the values of each feature.
+
+    Parameters
+    ----------
+    outcome : int array of shape (n,), codes of `vocabulary.OUTCOMES`
+    features : for each of FEATURE_NAMES a float array of shape (n,) in [0, 1]; NaN missing
+
+    Returns
+    -------
+    JSON: `outcomes` {word: count}, `features` {name: {counts: BINS numbers, missing: count}}.
+    """
+    counts = np.bincount(outcome, minlength=len(OUTCOMES) + 1)
+    columns = {}
+    for name, values in zip(FEATURE_NAMES, features, strict=True):
+        known = values[~np.isnan(values)]
+        bins = np.minimum((known * BINS).astype(np.int64), BINS - 1)
+        columns[name] = {
+            "counts": np.bincount(bins, minlength=BINS).tolist(),
+            "missing": len(values) - len(known),
+        }
+    return {
+        "outcomes": {word: int(counts[code]) for word, code in OUTCOMES.items()},
+        "features": columns,
+    }
+
+
+def add_summaries(summaries: Iterable[Summary]) -> Summary:
+    """Add up the summaries of chunks."""
+    total = summarise_events(np.empty(0, np.int64), [np.empty(0)] * len(FEATURE_NAMES))
+    for summary in summaries:
+        for word, count in summary["outcomes"].items():
+            total["outcomes"][word] += count
+        for name, column in summary["features"].items():
+            mine = total["features"][name]
+            mine["missing"] += column["missing"]
+            mine["counts"] = [a + b for a, b in zip(mine["counts"], column["counts"], strict=True)]
+    return total

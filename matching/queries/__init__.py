@@ -1,0 +1,1 @@
+"""Reads of matching: rows to frames, summaries and reports."""

@@ -1,0 +1,221 @@
+"""The only place where rows of matching become DataFrames: names, order and dtypes are fixed here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pandas as pd
+from django.db.models import QuerySet
+
+from matching.domain.features import group_travellers
+from matching.domain.words import MATCH_TYPES
+from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
+
+EXAMPLES: Final = 100  # travellers named per reason; the counts are always whole
+
+NO_SESSION: Final = "no live session"
+INCOMPLETE: Final = "incomplete profile"
+NO_MEMBERS: Final = "no members with a complete profile"
+
+PROFILE_COLUMNS: Final = ("user_id", "external_id", "archetype", *PROFILE_FIELDS)
+SESSION_COLUMNS: Final = (
+    "destination_name",
+    "destination_lat",
+    "destination_lon",
+    "start_date",
+    "end_date",
+    "budget",
+    "mode",
+    "interests",
+)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A user or group that no match is made of, and why.
+
+    missing : the profile fields to fill in, for an incomplete profile
+    """
+
+    external_id: str
+    reason: str
+    missing: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a person needs to find and mend the record."""
+        named: dict[str, Any] = {"external_id": self.external_id}
+        if self.missing:
+            named["missing"] = list(self.missing)
+        return named
+
+
+@dataclass(frozen=True)
+class LoadedTravellers:
+    """Who can be matched now, and who cannot.
+
+    users : travellers frame of users with a complete profile and a live session, by external_id;
+        `user_id` is the primary key of SeedUser
+    groups : travellers frame of groups with a live session, by external_id, with `group_id` (the
+        primary key of TravelGroup) and `member_ids` (external ids); None when users meet users
+    left_out : everybody else
+    """
+
+    users: pd.DataFrame
+    groups: pd.DataFrame | None
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def skipped(self) -> dict[str, dict[str, Any]]:
+        """Return reason to {count, examples}, as EventBatch.skipped keeps it."""
+        return count_reasons(self.left_out)
+
+
+def count_reasons(left_out: Iterable[LeftOut]) -> dict[str, dict[str, Any]]:
+    """Return reason to {count, examples}; at most EXAMPLES are named for each."""
+    reasons: dict[str, dict[str, Any]] = {}
+    for one in left_out:
+        entry = reasons.setdefault(one.reason, {"count": 0, "examples": []})
+        entry["count"] += 1
+        if len(entry["examples"]) < EXAMPLES:
+            entry["examples"].append(one.as_dict())
+    return reasons
+
+
+def load_travellers(match_type: str) -> LoadedTravellers:
+    """Read who can be matched: complete users, and for `user_group` the groups, with live sessions.
+
+    Profile fields and sessions come from PostgreSQL, the truth; the live copies in Valkey are
+    made from it. A user without a session is only waiting, so it is left out as such; a user with
+    a session whose profile lacks something is left out with the names of what is missing.
+    """
+    if match_type not in MATCH_TYPES:
+        raise ValueError(f"Expected one of {', '.join(MATCH_TYPES)}, got {match_type!r}.")
+    profiles = load_profiles(SeedUser.objects.complete())
+    sessions = _sessions(TravelSession.objects.live().filter(user__isnull=False), "user_id")
+    complete = profiles.set_index("external_id")
+    travelling = sessions[sessions["external_id"].isin(complete.index)]
+    left_out = _users_left_out(set(sessions["external_id"]))
+    users = _join(travelling, profiles)
+    if match_type == "user_user":
+        return LoadedTravellers(users, None, left_out)
+    budgets = travelling.set_index("external_id")["budget"]
+    profiles = profiles.assign(budget=profiles["external_id"].map(budgets))
+    groups, groups_left_out = _load_groups(profiles)
+    return LoadedTravellers(users, groups, left_out + groups_left_out)
+
+
+class UnknownTraveller(LookupError):
+    """Neither a seed user nor a group has this external id."""
+
+    def __init__(self, external_id: str) -> None:
+        super().__init__(f"There is no seed user and no group {external_id!r}.")
+
+
+def load_traveller(external_id: str) -> tuple[pd.DataFrame, bool]:
+    """Read one user or group as a travellers frame of one row; True for a group.
+
+    Other than `load_travellers` it takes incomplete profiles too, and somebody without a live
+    session has a trip of which nothing is known: serving has to answer for everybody.
+    """
+    group = TravelGroup.objects.filter(external_id=external_id).first()
+    live = TravelSession.objects.live().filter(external_id=external_id)
+    if group is None:
+        profiles = load_profiles(SeedUser.objects.filter(external_id=external_id))
+        if profiles.empty:
+            raise UnknownTraveller(external_id)
+        sessions = _sessions(live, "user_id")
+        if sessions.empty:
+            sessions = pd.DataFrame([{"user_id": None, "external_id": external_id}])
+            sessions["interests"] = None
+        return _join(sessions, profiles), False
+    members = load_profiles(SeedUser.objects.filter(travel_groups=group))
+    budgets = dict(
+        TravelSession.objects.live()
+        .filter(user__travel_groups=group)
+        .values_list("external_id", "budget")
+    )
+    members = members.assign(budget=members["external_id"].map(budgets).astype("float64"))
+    sessions = _sessions(live, "group_id")
+    if sessions.empty:
+        sessions = pd.DataFrame([{"group_id": group.pk, "external_id": external_id}])
+    sessions["member_ids"] = [members["external_id"].tolist()]
+    sessions["group_size"] = [float(len(members))]
+    return group_travellers(sessions, members), True
+
+
+def load_profiles(users: QuerySet[SeedUser]) -> pd.DataFrame:
+    """Read profiles as a frame with PROFILE_COLUMNS, by external_id; what is not set is None or NaN."""
+    fields = ["pk", *PROFILE_COLUMNS[1:]]
+    rows = users.order_by("external_id").values_list(*fields)
+    frame = _frame(rows, PROFILE_COLUMNS)
+    for column in ("interests", "languages"):
+        frame[column] = _nothing_as_none(frame[column])
+    return _as_numbers(frame, ("age", "extraversion", "home_lat", "home_lon"))
+
+
+def _sessions(sessions: QuerySet[TravelSession], owner: str) -> pd.DataFrame:
+    rows = sessions.order_by("external_id").values_list(owner, "external_id", *SESSION_COLUMNS)
+    frame = _frame(rows, (owner, "external_id", *SESSION_COLUMNS))
+    frame["interests"] = _nothing_as_none(frame["interests"])
+    for column in ("start_date", "end_date"):
+        frame[column] = pd.to_datetime(frame[column]).astype("datetime64[s]")
+    return _as_numbers(frame, ("destination_lat", "destination_lon", "budget"))
+
+
+def _join(sessions: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFrame:
+    """One row per session; what a session says of interests goes before the profile."""
+    people = profiles.rename(columns={"interests": "profile_interests"})
+    joined = sessions.drop(columns="user_id").merge(people, on="external_id", how="left")
+    own = joined["interests"].notna()
+    joined["interests"] = joined["interests"].where(own, joined.pop("profile_interests"))
+    return joined
+
+
+def _users_left_out(with_session: set[str]) -> list[LeftOut]:
+    left_out = []
+    incomplete = SeedUser.objects.incomplete()
+    for user in incomplete.order_by("external_id").only("external_id", *PROFILE_FIELDS):
+        left_out.append(LeftOut(user.external_id, INCOMPLETE, tuple(user.missing_fields)))
+    complete = SeedUser.objects.complete().order_by("external_id")
+    for external_id in complete.values_list("external_id", flat=True):
+        if external_id not in with_session:
+            left_out.append(LeftOut(external_id, NO_SESSION))
+    return left_out
+
+
+def _load_groups(profiles: pd.DataFrame) -> tuple[pd.DataFrame, list[LeftOut]]:
+    """Groups with a live session, described by those of their members whose profile is complete."""
+    sessions = _sessions(TravelSession.objects.live().filter(group__isnull=False), "group_id")
+    everybody = dict(TravelGroup.objects.order_by("external_id").values_list("external_id", "pk"))
+    complete = set(profiles["external_id"])
+    members: dict[int, list[str]] = {}
+    sizes: dict[int, int] = {}
+    pairs = TravelGroup.members.through.objects.order_by("seeduser__external_id")
+    for group_id, member in pairs.values_list("travelgroup_id", "seeduser__external_id"):
+        sizes[group_id] = sizes.get(group_id, 0) + 1
+        if member in complete:
+            members.setdefault(group_id, []).append(member)
+    with_session = set(sessions["external_id"])
+    left_out = []
+    for external_id, pk in everybody.items():
+        if external_id not in with_session:
+            left_out.append(LeftOut(external_id, NO_SESSION))
+        elif pk not in members:
+            left_out.append(LeftOut(external_id, NO_MEMBERS))
+    sessions = sessions[sessions["group_id"].isin(list(members))].reset_index(drop=True)
+    sessions["member_ids"] = [members[pk] for pk in sessions["group_id"]]
+    sessions["group_size"] = [float(sizes[pk]) for pk in sessions["group_id"]]
+    return group_travellers(sessions, profiles), left_out
+
+
+def _frame(rows: Iterable[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame.from_records(list(rows), columns=list(columns))
+
+
+def _nothing_as_none(words: pd.Series) -> pd.Series:
+    return pd.Series([value or None for value in words], index=words.index, dtype=object)
+
+
+def _as_numbers(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    for column in columns:
+        frame[column] = pd.to_numeric(frame[column]).astype("float64")
+    return frame

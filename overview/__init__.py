@@ -1,0 +1,1 @@
+"""The top floor: status, next step, rebuild, demo and the front page."""

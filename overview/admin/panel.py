@@ -1,0 +1,44 @@
+"""The front page: which models are live, how good the newest data is, what to do next."""
+
+from django.contrib import admin
+from django.urls import reverse
+
+from overview.queries.status import describe_kind, next_step
+from training.domain.metric_titles import METRIC_TITLES
+from training.kinds import all_kinds
+
+# Where the admin does what a command of the next step does.
+STEP_PAGES = {
+    "build_dataset": ("admin:training_dataset_build", "training.build_dataset"),
+    "generate_events": ("admin:training_modelversion_rebuild", "training.rebuild_model"),
+}
+
+
+def build_panel(request):
+    """Return the champions and the newest datasets of each kind."""
+    if not request.user.has_perm("training.view_modelversion"):
+        return {}
+    step = next_step()
+    name, permission = STEP_PAGES.get(step["command"].split()[0], ("", ""))
+    return {
+        "kinds": [_row(describe_kind(kind)) for kind in all_kinds()],
+        "step": step,
+        "step_url": reverse(name) if name and request.user.has_perm(permission) else "",
+        "rebuild_url": reverse("admin:training_modelversion_rebuild")
+        if request.user.has_perm("training.rebuild_model")
+        else "",
+    }
+
+
+def _row(state):
+    champion, dataset = state["champion"], state["dataset"]
+    return {
+        **state,
+        "champion_url": champion
+        and reverse("admin:training_modelversion_change", args=[champion["id"]]),
+        "dataset_url": dataset and reverse("admin:training_dataset_change", args=[dataset["id"]]),
+        "metric": METRIC_TITLES[champion["metric"]] if champion else "",
+    }
+
+
+admin.site.add_panel("training/panel.html", build_panel, order=30)

@@ -1,0 +1,5 @@
+"""Job kinds that span the apps, imported so that the ledger knows them."""
+
+from overview.jobs import rebuild
+
+__all__ = ["rebuild"]

@@ -1,0 +1,141 @@
+"""The rebuild: from profiles to a champion whose scores vary, as one job."""
+
+from typing import Any
+
+from matching.jobs.people import create_sessions
+from matching.services.generation import discard_generation, generate
+from matching.services.people import check_profiles
+from matching.services.session_checks import check_sessions
+from project.jobs.contract import job
+from project.jobs.runner import JobRun
+from project.refusal import Refusal
+from training.kinds import DEFAULT_KIND, Recipe, get_kind
+from training.models import ModelVersion
+from training.queries.pairs import sample_scores
+from training.services import datasets, registry, training
+
+SAMPLE = 20  # pairs that are scored at the end
+MINIMUM_DIFFERENT = 10  # of them; the defect this product ends is the same score for everyone
+EXAMPLES = 10  # incomplete profiles named in the log
+
+
+@job(
+    "training.rebuild",
+    title="Rebuild the matching model",
+    permission="training.rebuild_model",
+    cleanup=discard_generation,
+)
+def rebuild_job(run: JobRun) -> dict[str, Any]:
+    """Run every step of the rebuild."""
+    return rebuild(run, **run.arguments)
+
+
+def rebuild(
+    run: JobRun,
+    *,
+    count: int = 1000,
+    match_type: str = "solo",
+    preset: str = "balanced",
+    seed: int = 7,
+) -> dict[str, Any]:
+    """Check, generate, build, analyse, train, gate, promote and verify; stops at the first refusal.
+
+    Incomplete profiles do not stop it: generation leaves those users out and names them. A run
+    that died goes on after its last finished step.
+    """
+    kind = get_kind(DEFAULT_KIND)
+    with run.stage("Check profiles"):
+        profiles = run.once("rebuild.profiles", _check_profiles)
+        for profile in profiles["incomplete_users"]:
+            run.log(
+                f"{profile['external_id']} lacks {', '.join(profile['missing'])} and is left out.",
+                "warning",
+            )
+    with run.stage("Check sessions"):
+        sessions = _check_sessions(run)
+    with run.stage("Generate events"):
+        events = generate(run, count=count, match_type=match_type, preset=preset, seed=seed)
+    dataset = datasets.build(run, kind, Recipe(batches=(events["batch"],), seed=seed))
+    with run.stage("Analyse the dataset"):
+        training.require_trainable(dataset, None)
+    model = training.train(run, dataset, seed=seed)
+    with run.stage("Promote"):
+        promotion = run.once("rebuild.promote", lambda: _promote(run, model))
+    with run.stage("Verify"):
+        verified = _verify(model)
+    return {
+        "profiles": profiles,
+        "sessions": sessions,
+        "events": events,
+        "dataset": datasets.summarise(dataset),
+        "model": training.summarise(ModelVersion.objects.get(pk=model.pk)),
+        "promotion": promotion,
+        "scores": verified,
+    }
+
+
+def _check_profiles() -> dict[str, Any]:
+    report = check_profiles()
+    if not report["complete"]:
+        raise Refusal(
+            f"{report['users']} seed users, {report['complete']} of them complete; a match needs "
+            "two complete ones.",
+            remedy=report["remedy"] or "Run `manage.py seed_users`.",
+        )
+    lacking = [row for row in report["profiles"] if row["missing"]]
+    return {
+        "users": report["users"],
+        "complete": report["complete"],
+        "incomplete": report["incomplete"],
+        "incomplete_users": lacking[:EXAMPLES],
+    }
+
+
+def _check_sessions(run: JobRun) -> dict[str, Any]:
+    report = check_sessions()
+    created = None
+    # A resumed run goes on with what it had begun to create.
+    if report["live"] < report["minimum"] or run.result_of("create_sessions.plan") is not None:
+        created = create_sessions(run)
+        report = check_sessions()
+    if report["verdict"] == "refuse":
+        raise Refusal(
+            f"The sessions are not in order: {report['live']} are live, {report['repairable']} "
+            "need repair.",
+            remedy=report["remedy"],
+            details={"checks": report["checks"]},
+        )
+    return {"live": report["live"], "created": 0 if created is None else created["created"]}
+
+
+def _promote(run: JobRun, model: ModelVersion) -> dict[str, Any]:
+    promotion = registry.promote(model, by=run.user, reason=f"rebuild, job {run.job.short_id}")
+    previous = promotion.previous
+    return {
+        "version": model.version,
+        "previous": None if previous is None else previous.version,
+        "gates": promotion.gates,
+    }
+
+
+def _verify(model: ModelVersion) -> list[dict[str, Any]]:
+    """Score pairs as production would, through the champion's verified files."""
+    scores, pairs = sample_scores(SAMPLE)
+    if scores.serving.model_version != model.version:
+        raise Refusal(
+            f"Version {model.version} was promoted, but {scores.serving.served_by} "
+            f"{scores.serving.model_version or ''} serves. {scores.serving.warning}",
+            remedy="Look at `manage.py models list`; return with `manage.py models rollback`.",
+        )
+    rows = [
+        {"left": left, "right": right, **row}
+        for (left, right), row in zip(pairs, scores.as_rows(), strict=True)
+    ]
+    different = len({row["score"] for row in rows})
+    if different < min(MINIMUM_DIFFERENT, len(rows)):
+        raise Refusal(
+            f"{len(rows)} pairs got only {different} different scores.",
+            remedy="Return with `manage.py models rollback`, and look at the features of "
+            "`manage.py explain_match`.",
+        )
+    return rows

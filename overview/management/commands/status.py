@@ -1,0 +1,67 @@
+"""Everything at a glance."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from overview.queries.status import describe_everything
+from project.command import SeedbedCommand
+from training.domain.metric_titles import METRIC_TITLES
+from training.management.tables import interval, verdict
+
+
+class Command(SeedbedCommand):
+    """`status [--json]`: servers, people, batches, datasets, champions, jobs, the next step."""
+
+    help = "Show what there is, what is live, what runs and what to do next."
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        return describe_everything()
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        servers, people = result["servers"], result["people"]
+        where = "embedded" if servers["postgres"]["is_embedded"] else "external"
+        console.print(
+            f"PostgreSQL {servers['postgres']['version']} ({where}), "
+            f"{servers['postgres']['data_bytes'] / 1e6:,.0f} MB; workers "
+            f"{result['processes'].get('worker', 0)}, schedulers "
+            f"{result['processes'].get('scheduler', 0)}"
+        )
+        console.print(
+            f"{people['users']:,} seed users ({people['complete']:,} complete), "
+            f"{people['groups']:,} groups, {people['live_sessions']:,} of "
+            f"{people['sessions']:,} sessions live"
+        )
+        batches = Table("Batch", "Source", "State", "Events", "Feature set")
+        for batch in result["batches"]["newest"]:
+            batches.add_row(
+                str(batch["id"]),
+                batch["source"],
+                batch["state"],
+                f"{batch['events']:,}",
+                batch["feature_set"],
+            )
+        if batches.row_count:
+            console.print(batches)
+        kinds = Table("Kind", "Newest dataset", "Newest model", "Champion", "Its figure")
+        for kind in result["kinds"]:
+            dataset, model, champion = kind["dataset"], kind["model"], kind["champion"]
+            kinds.add_row(
+                kind["kind"],
+                f"{dataset['version']} {verdict(dataset['verdict'])}" if dataset else "-",
+                f"{model['version']} {verdict(model['verdict'])}" if model else "-",
+                str(champion["version"]) if champion else "none",
+                f"{METRIC_TITLES[champion['metric']]} {interval(champion)}" if champion else "-",
+            )
+        console.print(kinds)
+        for job in result["jobs"]["active"]:
+            console.print(f"Job {job['id'][:8]} {job['kind']}: {job['state']}")
+        if result["jobs"]["failed"]:
+            console.print(f"{result['jobs']['failed']} jobs failed; see `manage.py jobs list`.")
+        for schedule in result["schedules"]:
+            due = schedule["next_run_at"]
+            when = f"next {due:%Y-%m-%d %H:%M}" if due else "disabled"
+            console.print(f"Schedule {schedule['name']}: {when}")
+        step = result["next_step"]
+        console.print(f"Next: {step['text']} (manage.py {step['command']})", style="bold")

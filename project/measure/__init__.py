@@ -1,0 +1,1 @@
+"""Statistics of arrays: intervals, bootstrap, ROC-AUC, ranks, calibration, hashing; pure."""

@@ -1,0 +1,1 @@
+"""The admin's kit: what every app's pages are made from."""

@@ -1,0 +1,301 @@
+"""Artefact files: the one place that writes, verifies and reads them, and the only one that unpickles."""
+
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import io
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, TypedDict
+
+import joblib
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")  # no separator, no leading dot
+STAGING_PREFIX = ".new-"
+STAGING_SECONDS = 60.0  # between making its folder and locking it a writer needs far less
+PIECE_BYTES = 1024 * 1024
+SALT = "project.artifacts"  # stands in every signature: never change it
+REMEDY = (
+    "It is not used. Return to the version before it (models rollback), make it again, or restore the "
+    "folder from a backup."
+)
+
+Content = bytes | Callable[[Path], object]
+
+
+class ArtifactCorrupt(Exception):
+    """A file is not what was written: it must not be used."""
+
+
+class ArtifactRefused(ValueError):
+    """A name or a place outside what artefacts may be called and where they may lie."""
+
+
+class Digest(TypedDict):
+    """What is kept, in the database, about one written file."""
+
+    sha256: str
+    hmac_sha256: str
+    size: int
+
+
+def write_folder(name: str, files: Mapping[str, Content]) -> dict[str, Digest]:
+    """Write a folder of files, such as ``models/match_compatibility/3``, all of it or nothing.
+
+    Parameters
+    ----------
+    name : place below ARTIFACT_ROOT; must not exist yet: what is written never changes.
+    files : file name to its bytes, or to a function that writes the file at the path it is given.
+
+    Returns
+    -------
+    File name to ``{"sha256", "hmac_sha256", "size"}``: keep it in the database, `verify` and
+    `load_joblib` ask for it.
+
+    Raises
+    ------
+    ArtifactRefused : the name leaves ARTIFACT_ROOT, exists, or holds other characters than
+        ``A-Z a-z 0-9 . _ -``.
+    """
+    target = folder_path(name)
+    for file_name in files:
+        _require_name(file_name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sweep(target.parent)
+    staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=target.parent))
+    lock = os.open(staging, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # held while we live: `sweep` leaves the folder alone
+        digests: dict[str, Digest] = {}
+        for file_name, content in files.items():
+            path = staging / file_name
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            else:
+                content(path)
+            digests[file_name] = _written_digest(name, path)
+        os.fsync(lock)
+        try:
+            # Onto an existing folder with files this fails, whoever wins the race.
+            staging.rename(target)
+        except OSError as error:
+            if target.exists():
+                raise ArtifactRefused(
+                    f"{target} exists already, and what is written never changes. Write a new version."
+                ) from error
+            raise
+        _sync_folder(target.parent)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    finally:
+        os.close(lock)
+    return digests
+
+
+def remove_folder(name: str) -> None:
+    """Remove a folder of artefacts, whether it is there or not."""
+    target = folder_path(name)
+    if target.exists():
+        # Out of sight first: nobody reads a folder that is half gone.
+        doomed = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=target.parent))
+        target.rename(doomed / "removed")
+        shutil.rmtree(doomed)
+
+
+def folder_path(name: str) -> Path:
+    """Return the place of a folder below ARTIFACT_ROOT; refuses every name that could lead elsewhere."""
+    parts = name.split("/")
+    for part in parts:
+        _require_name(part)
+    return Path(settings.ARTIFACT_ROOT).joinpath(*parts)
+
+
+def verify(name: str, digests: Mapping[str, Digest]) -> None:
+    """Compare each file of a folder with what was kept about it when it was written.
+
+    Raises
+    ------
+    ArtifactCorrupt : a file is missing, a link, changed, or not signed with our key for this place.
+    """
+    for file_name, digest in digests.items():
+        with _plain_file(name, file_name) as file:
+            _require_unchanged(name, file_name, digest, file)
+
+
+def read_verified(name: str, file_name: str, digest: Digest) -> bytes:
+    """Read one file once and return its bytes, if they are those that were written."""
+    with _plain_file(name, file_name) as file:
+        content = io.BytesIO(file.read())
+    _require_unchanged(name, file_name, digest, content)
+    return content.getvalue()
+
+
+def load_joblib(name: str, file_name: str, digest: Digest) -> Any:
+    """Load a pickled object, after its bytes have been verified; they are read only once."""
+    # What was verified is what is loaded: a second read of the path could meet another file.
+    return joblib.load(io.BytesIO(read_verified(name, file_name, digest)))
+
+
+def joblib_bytes(value: object) -> bytes:
+    """Return an object as `load_joblib` reads it."""
+    buffer = io.BytesIO()
+    joblib.dump(value, buffer, compress=3)
+    return buffer.getvalue()
+
+
+def iter_zip(
+    name: str, digests: Mapping[str, Digest], *, top: str | None = None
+) -> Iterator[bytes]:
+    """Yield a folder as a zip archive, verified file by file, for a streaming response.
+
+    Parameters
+    ----------
+    name, digests : as for `verify`.
+    top : the name of the folder inside the archive; by default the artefact's own with ``-`` for ``/``.
+    """
+    verify(name, digests)  # before the first byte leaves: a refusal can still be shown
+    top = top or name.replace("/", "-")
+    _require_name(top)
+    pieces = _Pieces()
+    with zipfile.ZipFile(pieces, "w") as archive:
+        for file_name, digest in sorted(digests.items()):
+            # A fixed date: the same folder gives the same archive.
+            entry = zipfile.ZipInfo(f"{top}/{file_name}")
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            with (
+                _plain_file(name, file_name) as file,
+                archive.open(entry, "w", force_zip64=True) as writing,
+            ):
+                _require_unchanged(name, file_name, digest, file)
+                file.seek(0)
+                while piece := file.read(PIECE_BYTES):
+                    writing.write(piece)
+                    yield pieces.take()
+    yield pieces.take()
+
+
+def sweep(folder: Path) -> int:
+    """Remove what writers that died left in a folder; returns how many there were."""
+    swept = 0
+    for path in folder.glob(f"{STAGING_PREFIX}*"):
+        with contextlib.suppress(OSError):  # its writer has just finished, or still holds the lock
+            lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - os.fstat(lock).st_mtime > STAGING_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
+                    swept += 1
+            finally:
+                os.close(lock)
+    return swept
+
+
+class _Pieces(io.RawIOBase):
+    """Collects what the archive writes until it is taken; cannot seek, so the archive streams."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self._parts.append(bytes(data))
+        return len(self._parts[-1])
+
+    def take(self) -> bytes:
+        taken = b"".join(self._parts)
+        self._parts.clear()
+        return taken
+
+
+def _require_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ArtifactRefused(
+            f"{name!r} should consist of A-Z a-z 0-9 . _ -, not begin with a dot, and have at most 100 "
+            "characters."
+        )
+
+
+@contextlib.contextmanager
+def _plain_file(name: str, file_name: str) -> Iterator[BinaryIO]:
+    """Open a file that is a file: a link could lead to what nobody signed."""
+    _require_name(file_name)
+    path = folder_path(name) / file_name
+    try:
+        # Without blocking: opening a pipe would wait for somebody to write.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        reason = "is a link" if path.is_symlink() else f"cannot be read ({error.strerror})"
+        raise ArtifactCorrupt(f"{path} {reason}. {REMEDY}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ArtifactCorrupt(f"{path} is not a regular file. {REMEDY}")
+        yield file
+
+
+def _require_unchanged(name: str, file_name: str, digest: Digest, file: BinaryIO) -> None:
+    path = folder_path(name) / file_name
+    found = _sha256(file)
+    if not hmac.compare_digest(digest["sha256"], found):
+        raise ArtifactCorrupt(
+            f"{path} has changed since it was written: expected SHA-256 {digest['sha256']} and "
+            f"{digest['size']} bytes, found {found} and {file.tell()} bytes. {REMEDY}"
+        )
+    signatures = (_sign(name, file_name, found, key) for key in _keys())
+    if not any(hmac.compare_digest(digest["hmac_sha256"], known) for known in signatures):
+        raise ArtifactCorrupt(
+            f"{path} is not signed with this installation's key for this place. It was written with "
+            "another SEEDBED_ARTIFACT_KEY, or copied from elsewhere. After a change of the key, name the "
+            f"old one in SEEDBED_ARTIFACT_KEY_FALLBACKS. {REMEDY}"
+        )
+
+
+def _written_digest(name: str, path: Path) -> Digest:
+    with path.open("rb") as file:
+        found = _sha256(file)
+        os.fsync(file.fileno())
+        size = file.tell()
+    signature = _sign(name, path.name, found, _keys()[0])
+    return {"sha256": found, "hmac_sha256": signature, "size": size}
+
+
+def _sha256(file: BinaryIO) -> str:
+    """Return the digest of a file from here to its end, where it stands afterwards."""
+    digest = hashlib.sha256()
+    while piece := file.read(PIECE_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _sign(name: str, file_name: str, sha256: str, key: str) -> str:
+    # The place is signed too: another model's file, properly signed for its own, is not accepted here.
+    # Neither name can hold a NUL, so that no two places share a message.
+    message = f"{name}\0{file_name}\0{sha256}"
+    return salted_hmac(SALT, message, secret=key, algorithm="sha256").hexdigest()
+
+
+def _keys() -> list[str]:
+    """Return the key that signs, then those that are still accepted."""
+    return [settings.ARTIFACT_KEY, *settings.ARTIFACT_KEY_FALLBACKS]
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Rows out of files, one reader for each format."""

@@ -1,0 +1,1 @@
+"""How a number, an interval, a duration and a time are spelt: once for terminal, page and docs."""

@@ -1,0 +1,1 @@
+"""What training computes: estimators, measures, gates, quality; no Django, clock or network."""

@@ -1,0 +1,146 @@
+"""Reading somebody else's train.csv strictly enough to judge it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from training.domain.quality import QualitySpec
+
+LABEL_OF_OUTCOME = {"accept": 1, "chat": 1, "ignore": 0, "unmatch": 0}
+# Columns that are kept where the file has them, beside features and target.
+CONTEXT_NAMES = ("match_type", "user_id", "target_id", "group_id", "event_id", "timestamp")
+CONTEXT_ALIASES = {"event_id": "event_key", "timestamp": "occurred_at"}
+
+
+class ForeignCsvError(ValueError):
+    """The file cannot be read as rows of features; the message names the column or line."""
+
+
+def read_foreign_csv(path: Path | str, spec: QualitySpec) -> pd.DataFrame:
+    """Read features and target from a CSV file with a header.
+
+    Parameters
+    ----------
+    path : UTF-8 file, with or without a byte order mark.
+    spec : the features and the target to look for. Names are accepted in snake_case and in
+        camelCase; a target named `label` may also be given as an `outcome` of accept, chat,
+        ignore or unmatch. Columns of neither kind are ignored.
+
+    Returns
+    -------
+    DataFrame
+        Numeric features as float32 in the order of the spec (those the file lacks are absent, and
+        the quality report then says so), categorical ones as text, the target as float64, and
+        whichever of match_type, user_id, target_id, group_id, event_key and occurred_at it has.
+
+    Raises
+    ------
+    ForeignCsvError
+        If the file is no CSV, a column stands twice, a value is not a number, no feature or no
+        target is found, or label and outcome contradict each other.
+    """
+    path = Path(path)
+    names = _header(path)
+    columns = _recognised(names, spec)
+    categorical = {feature.name for feature in spec.features if feature.is_categorical}
+    numeric = {*spec.feature_names, spec.target} - categorical
+    text = pa.string()
+    types = {
+        original: pa.float64() if name in numeric else text for name, original in columns.items()
+    }
+    try:
+        table = pa_csv.read_csv(
+            path,
+            read_options=pa_csv.ReadOptions(column_names=names, skip_rows=1),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=types, include_columns=list(types), strings_can_be_null=True
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise ForeignCsvError(_explained(str(error), names)) from error
+    frame = pd.DataFrame(index=pd.RangeIndex(table.num_rows))
+    for name, original in columns.items():
+        values = table.column(original).to_pandas()
+        if name in spec.feature_names and name not in categorical:
+            values = values.astype(np.float32)
+        frame[CONTEXT_ALIASES.get(name, name)] = values
+    return _with_label(frame, spec)
+
+
+def camel_case(name: str) -> str:
+    """`distance_score` as `distanceScore`."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _header(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            line = file.readline()
+    except UnicodeDecodeError as error:
+        raise ForeignCsvError(f"Expected UTF-8 text in {path.name}: {error}.") from error
+    if not line.strip():
+        raise ForeignCsvError(f"Expected a header line of column names in {path.name}, got none.")
+    return [name.strip().strip('"') for name in line.rstrip("\r\n").split(",")]
+
+
+def _recognised(names: list[str], spec: QualitySpec) -> dict[str, str]:
+    """Our name -> the file's name, for every column that means something to us."""
+    wanted = [*spec.feature_names, spec.target, *CONTEXT_NAMES]
+    if spec.target == "label":
+        wanted.append("outcome")
+    columns: dict[str, str] = {}
+    for name in dict.fromkeys(wanted):
+        found = [given for given in names if given in {name, camel_case(name)}]
+        if len(found) > 1:
+            raise ForeignCsvError(
+                f"Expected one column for {name}, got {len(found)}: {', '.join(found)}. "
+                "Remove all but one."
+            )
+        if found:
+            columns[name] = found[0]
+    if not any(name in columns for name in spec.feature_names):
+        raise ForeignCsvError(
+            f"Expected columns such as {', '.join(spec.feature_names[:3])}, got "
+            f"{', '.join(names[:12])}: not one feature among them."
+        )
+    if spec.target not in columns and "outcome" not in columns:
+        raise ForeignCsvError(
+            f"Expected a column {spec.target}"
+            + (" or outcome" if spec.target == "label" else "")
+            + f", got {', '.join(names[:20])}."
+        )
+    return columns
+
+
+def _explained(message: str, names: list[str]) -> str:
+    """Arrow's message, with the number of the column replaced by its name."""
+    for number, name in sorted(enumerate(names), reverse=True):
+        message = message.replace(f"column #{number}:", f"column {name}:")
+    return f"{message}. Correct the file and try again."
+
+
+def _with_label(frame: pd.DataFrame, spec: QualitySpec) -> pd.DataFrame:
+    if "outcome" not in frame.columns:
+        return frame
+    outcome = frame["outcome"].str.strip().str.lower()
+    label = outcome.map(LABEL_OF_OUTCOME)
+    strange = outcome[label.isna() & outcome.notna()]
+    if len(strange):
+        raise ForeignCsvError(
+            f"Expected outcome {', '.join(LABEL_OF_OUTCOME)}, got {strange.iloc[0]!r} in row "
+            f"{strange.index[0] + 2} ({len(strange)} such rows)."
+        )
+    if spec.target in frame.columns:
+        differs = label.notna() & frame[spec.target].notna() & (label != frame[spec.target])
+        if differs.any():
+            row = int(np.flatnonzero(differs.to_numpy())[0])
+            raise ForeignCsvError(
+                f"Label {frame[spec.target].iloc[row]:g} contradicts outcome "
+                f"{outcome.iloc[row]!r} in row {row + 2} ({int(differs.sum())} such rows)."
+            )
+        return frame
+    return frame.assign(**{spec.target: label.astype(np.float64)})

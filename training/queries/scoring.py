@@ -1,0 +1,303 @@
+"""Scoring pairs with the champion; where none can serve, the rule score does, and says so."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from matching.domain.features import (
+    COLUMN,
+    FEATURE_NAMES,
+    LOG_NAMES,
+    FeatureExplanation,
+    Travellers,
+    Vocabulary,
+    applicable,
+    candidate_mask,
+    compute_features,
+    explain_pair,
+    origin_score,
+    rule_score,
+)
+from project.storage.artifacts import ArtifactCorrupt
+from training.domain.checks import json_number
+from training.kinds import DEFAULT_KIND
+from training.queries.loading import LoadedModel, load_cached
+from training.services.registry import champion_of
+from training.services.training import predict
+
+logger = logging.getLogger(__name__)
+FloatArray = npt.NDArray[np.float64]
+ServedBy = Literal["model", "rule_score"]
+
+# The formulas of a score that no model gives: those that name what is missing.
+FALLBACK_FEATURE_SET: Final = "smooth-1"
+# What each product is computed from, where only its parts are given.
+PRODUCTS: Final = {
+    "destination_interest": ("distance_score", "interest_score"),
+    "date_budget": ("date_overlap_score", "budget_score"),
+}
+NO_CHAMPION: Final = "There is no champion yet; train a model and promote it."
+
+
+class UnusableFeatures(ValueError):
+    """The features given cannot be scored; the message names the one that is wrong."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What answers now: the champion, or nothing and the reason why."""
+
+    model: LoadedModel | None
+    feature_set: str
+    warning: str
+
+    @property
+    def served_by(self) -> ServedBy:
+        return "rule_score" if self.model is None else "model"
+
+    @property
+    def model_version(self) -> int | None:
+        """Version of the champion, None while the rule score serves."""
+        return None if self.model is None else self.model.version
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of n pairs.
+
+    Attributes
+    ----------
+    score : float64 (n,) in [0, 1]; NaN where nothing at all is known of a pair.
+    rule_score : float64 (n,), the same pairs by the production rules.
+    missing : names of the features without an input, for each pair.
+    features : float32 frame of n rows, the 13 features.
+    serving : which model answered, or why none did.
+    """
+
+    score: FloatArray
+    rule_score: FloatArray
+    missing: tuple[tuple[str, ...], ...]
+    features: pd.DataFrame
+    serving: Serving
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        """Return one JSON object a pair."""
+        return [
+            {
+                "score": json_number(float(self.score[row])),
+                "served_by": self.serving.served_by,
+                "model_version": self.serving.model_version,
+                "rule_score": json_number(float(self.rule_score[row])),
+                "missing": list(self.missing[row]),
+            }
+            for row in range(len(self.score))
+        ]
+
+
+def current_serving() -> Serving:
+    """Return the verified champion; a missing or corrupt one is a warning, never silence."""
+    champion = champion_of(DEFAULT_KIND)
+    if champion is None:
+        return Serving(None, FALLBACK_FEATURE_SET, NO_CHAMPION)
+    try:
+        loaded = load_cached(champion)
+    except ArtifactCorrupt as error:
+        warning = f"Champion {champion.version} cannot be used, the rule score serves: {error}"
+        logger.error(warning)  # the message says it all; a trace reads like a crash
+        return Serving(None, FALLBACK_FEATURE_SET, warning)
+    return Serving(loaded, champion.dataset.feature_set, "")
+
+
+def score_frame(left: pd.DataFrame, right: pd.DataFrame, match_type: str = "user_user") -> Scores:
+    """Score travellers row against row: users on the left, users or groups on the right.
+
+    Parameters
+    ----------
+    left, right : travellers frames of equal length; see `Travellers.from_frame`.
+    match_type : user_user or user_group.
+    """
+    serving = current_serving()
+    a, b = encode_sides(left, right)
+    values = compute_features(a, b, serving.feature_set, match_type)
+    frame = pd.DataFrame(values.values, columns=list(FEATURE_NAMES))
+    return _scores(serving, frame, values.missing, match_type, origin_score(a, b))
+
+
+def score_features(features: Mapping[str, Any], match_type: str = "user_user") -> Scores:
+    """Score one vector of features, named as in the code or as in the event log.
+
+    Raises
+    ------
+    UnusableFeatures
+        For a name that is no feature and a value that is no number in [0, 1].
+    """
+    row = _read_features(features)
+    values = np.array([[row.get(name, np.nan) for name in FEATURE_NAMES]], np.float32)
+    frame = pd.DataFrame(values, columns=list(FEATURE_NAMES))
+    missing = np.isnan(values) & applicable(match_type)
+    return _scores(current_serving(), frame, missing, match_type, None)
+
+
+def encode_sides(left: pd.DataFrame, right: pd.DataFrame) -> tuple[Travellers, Travellers]:
+    """Encode both sides of pairs with one vocabulary."""
+    vocabulary = Vocabulary.of(left, right)
+    return Travellers.from_frame(left, vocabulary), Travellers.from_frame(right, vocabulary)
+
+
+@dataclass(frozen=True)
+class FeatureEffect:
+    """One feature of an explained pair, and what it does to the score.
+
+    Attributes
+    ----------
+    explained : the feature, its value and what it was computed from.
+    reference : the mean of this feature over the training rows.
+    effect : the score minus the score with this feature at its reference; what this pair's value,
+        instead of an average one, adds to the score. None where the input is missing.
+    effect_if_unknown : the score minus the score with this feature missing.
+    """
+
+    explained: FeatureExplanation
+    reference: float | None
+    effect: float | None
+    effect_if_unknown: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.explained.name,
+            "value": self.explained.value,
+            "missing": self.explained.missing,
+            "inputs": self.explained.inputs,
+            "reference": self.reference,
+            "effect": self.effect,
+            "effect_if_unknown": self.effect_if_unknown,
+        }
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A score with everything that led to it, the largest effects first."""
+
+    scores: Scores
+    effects: tuple[FeatureEffect, ...]
+    is_candidate: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            **self.scores.as_rows()[0],
+            "warning": self.scores.serving.warning,
+            "feature_set": self.scores.serving.feature_set,
+            "is_candidate": self.is_candidate,
+            "features": [effect.as_dict() for effect in self.effects],
+        }
+
+
+def explain_frame(
+    left: pd.DataFrame, right: pd.DataFrame, match_type: str = "user_user"
+) -> Explanation:
+    """Explain the score of one pair.
+
+    Each effect is exact: the model (or the rule score) is asked again with that one feature
+    replaced. Effects are not additive, because features work together, and the two products stay
+    as they are when one of their parts is replaced.
+    """
+    scores = score_frame(left, right, match_type)
+    a, b = encode_sides(left, right)
+    explained = explain_pair(a, b, scores.serving.feature_set, match_type)
+    effects = _effects(scores, explained, match_type, origin_score(a, b))
+    ordered = sorted(effects, key=lambda effect: -abs(effect.effect or 0.0))
+    return Explanation(scores, tuple(ordered), bool(candidate_mask(a, b)[0]))
+
+
+def _scores(
+    serving: Serving,
+    frame: pd.DataFrame,
+    missing: npt.NDArray[np.bool_],
+    match_type: str,
+    origin: npt.NDArray[np.float64] | None,
+) -> Scores:
+    by_rule = np.asarray(rule_score(frame.to_numpy(), match_type, origin), dtype=np.float64)
+    return Scores(
+        score=_model_scores(serving, frame, by_rule),
+        rule_score=by_rule,
+        missing=tuple(
+            tuple(FEATURE_NAMES[column] for column in np.flatnonzero(row)) for row in missing
+        ),
+        features=frame,
+        serving=serving,
+    )
+
+
+def _model_scores(serving: Serving, frame: pd.DataFrame, by_rule: FloatArray) -> FloatArray:
+    if serving.model is None or not len(frame):
+        return by_rule
+    return predict(serving.model.kind, serving.model.estimator, frame)
+
+
+def _effects(
+    scores: Scores,
+    explained: list[FeatureExplanation],
+    match_type: str,
+    origin: npt.NDArray[np.float64] | None,
+) -> list[FeatureEffect]:
+    model = scores.serving.model
+    reference = {} if model is None else model.metadata["reference"]
+    # Two rows a feature: at its reference, and unknown.
+    rows = np.repeat(scores.features.to_numpy(), 2 * len(explained), axis=0)
+    for number, feature in enumerate(explained):
+        at = reference.get(feature.name)
+        rows[2 * number, COLUMN[feature.name]] = np.nan if at is None else at
+        rows[2 * number + 1, COLUMN[feature.name]] = np.nan
+    frame = pd.DataFrame(rows, columns=list(FEATURE_NAMES))
+    repeated = None if origin is None else np.repeat(origin, len(rows))
+    others = _model_scores(
+        scores.serving,
+        frame,
+        np.asarray(rule_score(rows, match_type, repeated), dtype=np.float64),
+    )
+    changes = scores.score[0] - others
+    effects = []
+    for number, feature in enumerate(explained):
+        at = reference.get(feature.name)
+        effects.append(
+            FeatureEffect(
+                explained=feature,
+                reference=at,
+                effect=None
+                if feature.missing or at is None
+                else json_number(float(changes[2 * number])),
+                effect_if_unknown=None
+                if feature.missing
+                else json_number(float(changes[2 * number + 1])),
+            )
+        )
+    return effects
+
+
+def _read_features(features: Mapping[str, Any]) -> dict[str, float]:
+    names = dict(zip(LOG_NAMES, FEATURE_NAMES, strict=True)) | {n: n for n in FEATURE_NAMES}
+    row: dict[str, float] = {}
+    for given, value in features.items():
+        name = names.get(given)
+        if name is None:
+            raise UnusableFeatures(
+                f"{given!r} is no feature; expected {', '.join(FEATURE_NAMES)}, or the names of "
+                "the event log."
+            )
+        if value is None:
+            continue
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value <= 1:
+            raise UnusableFeatures(f"{given} is {value!r}; expected a number from 0 to 1, or null.")
+        if name in row:
+            raise UnusableFeatures(f"{name} is given twice, by both of its names.")
+        row[name] = float(value)
+    for product, (first, second) in PRODUCTS.items():
+        if product not in row and first in row and second in row:
+            row[product] = row[first] * row[second]
+    return row
