@@ -25,7 +25,7 @@ def run(rows: int, runs: int) -> list[Figure]:
     from matching.services.generation import as_rows, generate, load_generation
     from project.bulk import copy_rows
     from project.jobs.models import Job
-    from project.jobs.runner import JobRun
+    from project.jobs.run import JobRun
 
     clean()
 

@@ -11,15 +11,14 @@ from feedback.services.collection import collect, interrupt_stale_runs
 from feedback.services.imports import fill_synthetic, import_file
 from feedback.services.schedule import COLLECT_KIND
 from feedback.services.sources import SYNTHETIC_NAME, file_source, sources_named
-from project.jobs.contract import job
-from project.jobs.runner import JobRun
+from project.jobs.contract import Run, job
 from project.refusal import Refusal
 
 
-def interrupt_runs(run: JobRun) -> None:
+def interrupt_runs(run: Run) -> None:
     """Say of the runs of a stopped job that nobody works on them; what they landed stays."""
-    for source in FeedbackSource.objects.filter(runs__job=run.job).distinct():
-        interrupt_stale_runs(source, run.job)
+    for source in FeedbackSource.objects.filter(runs__job=run.job_id).distinct():
+        interrupt_stale_runs(source, run.job_id)
 
 
 @job(
@@ -28,15 +27,15 @@ def interrupt_runs(run: JobRun) -> None:
     permission="feedback.collect_feedback",
     cleanup=interrupt_runs,
 )
-def collect_feedback(run: JobRun) -> dict[str, Any]:
+def collect_feedback(run: Run) -> dict[str, Any]:
     """Collect from the sources of the arguments, one after the other; one that fails fails alone."""
     arguments = run.arguments
     start, end = _moment(arguments.get("start")), _moment(arguments.get("end"))
     if arguments.get("days"):
-        start = run.job.created_at - timedelta(days=arguments["days"])
+        start = run.asked_at - timedelta(days=arguments["days"])
     if arguments.get("sources"):
         sources = sources_named(arguments["sources"])
-    elif run.job.schedule_id is not None:
+    elif run.is_scheduled:
         sources = list(FeedbackSource.objects.due())
     else:
         sources = list(FeedbackSource.objects.collectable())
@@ -53,7 +52,7 @@ def collect_feedback(run: JobRun) -> dict[str, Any]:
                 limit=arguments.get("limit"),
                 start=start,
                 end=end,
-                job=run.job,
+                job_id=run.job_id,
                 transaction=run.transaction,
                 progress=run.report,
             )
@@ -78,8 +77,8 @@ def collect_feedback(run: JobRun) -> dict[str, Any]:
     }
 
 
-def _generate(run: JobRun) -> dict[str, Any]:
-    runs = fill_synthetic(job=run.job, transaction=run.transaction)
+def _generate(run: Run) -> dict[str, Any]:
+    runs = fill_synthetic(job_id=run.job_id, transaction=run.transaction)
     with run.transaction("collect_source") as done:
         done.update(source=SYNTHETIC_NAME, tables=[describe_run(one) for one in runs])
     return done
@@ -120,7 +119,7 @@ def _moment(text: str | None) -> datetime | None:
     permission="feedback.import_feedback",
     cleanup=interrupt_runs,
 )
-def import_feedback(run: JobRun) -> dict[str, Any]:
+def import_feedback(run: Run) -> dict[str, Any]:
     """Land the rows of an uploaded file; rows that are there already are counted as known."""
     done = run.result_of("import_file")
     if done is not None:
@@ -140,7 +139,7 @@ def import_feedback(run: JobRun) -> dict[str, Any]:
         source=None if dry_run else file_source(arguments["source"]),
         columns=arguments["columns"],
         dry_run=dry_run,
-        job=run.job,
+        job_id=run.job_id,
         transaction=run.transaction,
         progress=run.report,
     )

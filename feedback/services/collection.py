@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import transaction as database_transaction
 from django.db.models import F, Q
@@ -53,7 +54,7 @@ def collect(
     start: datetime | None = None,
     end: datetime | None = None,
     tables: Sequence[str] = tuple(Table.values),
-    job: Job | None = None,
+    job_id: UUID | None = None,
     transaction: Transaction = database_transaction.atomic,
     progress: Progress | None = None,
 ) -> list[CollectionRun]:
@@ -78,13 +79,18 @@ def collect(
             f"The window from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} is empty.",
             remedy="Give a beginning before the end.",
         )
-    interrupt_stale_runs(source, job)
+    interrupt_stale_runs(source, job_id)
     runs = []
     for table in tables:
         if not source_table(TABLES[table], source.mapping):
             continue
         run = CollectionRun.objects.create(
-            source=source, table=table, job=job, row_limit=limit, window_start=start, window_end=end
+            source=source,
+            table=table,
+            job_id=job_id,
+            row_limit=limit,
+            window_start=start,
+            window_end=end,
         )
         runs.append(run)
         try:
@@ -100,9 +106,9 @@ def collect(
     return runs
 
 
-def interrupt_stale_runs(source: FeedbackSource, job: Job | None) -> int:
+def interrupt_stale_runs(source: FeedbackSource, job_id: UUID | None) -> int:
     """Mark runs that nobody works on any more: of finished jobs, of this job's earlier attempts."""
-    stale = Q(job=job) if job is not None else Q(job__isnull=True)
+    stale = Q(job=job_id) if job_id is not None else Q(job__isnull=True)
     finished = ~Q(job__state__in=Job.ACTIVE) & Q(job__isnull=False)
     return (
         CollectionRun.objects.filter(stale | finished, source=source)

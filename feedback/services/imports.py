@@ -9,6 +9,7 @@ from datetime import UTC
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
+from uuid import UUID
 
 import numpy as np
 import orjson
@@ -44,7 +45,6 @@ from feedback.services.landing import (
     row_format,
 )
 from feedback.services.sources import synthetic_source
-from project.jobs.models import Job
 from project.refusal import Refusal
 from project.tabular.files import FileRefused, chunked, read_rows
 
@@ -79,7 +79,7 @@ def import_file(
     source: FeedbackSource | None,
     columns: Mapping[str, str] | None = None,
     dry_run: bool = False,
-    job: Job | None = None,
+    job_id: UUID | None = None,
     transaction: Transaction = database_transaction.atomic,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def import_file(
             if dry_run or source is None:
                 return _look_at(chunks, source or FeedbackSource(name="dry run"), table, known)
             run = CollectionRun.objects.create(
-                source=source, table=table, job=job, file_name=name[:255]
+                source=source, table=table, job_id=job_id, file_name=name[:255]
             )
             landing = _landing(run, known, transaction)
             done = 0
@@ -168,7 +168,7 @@ def fill_synthetic(
     *,
     count: int = SYNTHETIC_COUNT,
     seed: int = SYNTHETIC_SEED,
-    job: Job | None = None,
+    job_id: UUID | None = None,
     transaction: Transaction = database_transaction.atomic,
 ) -> list[CollectionRun]:
     """Land generated feedback; the same count and seed again add nothing."""
@@ -179,7 +179,7 @@ def fill_synthetic(
     for table, rows in tables.items():
         known = source_columns(TABLES[table], {}, set(rows.columns))
         run = CollectionRun.objects.create(
-            source=source, table=table, job=job, notes=[f"Generated with seed {seed}."]
+            source=source, table=table, job_id=job_id, notes=[f"Generated with seed {seed}."]
         )
         landing = _landing(run, known, transaction)
         for start in range(0, len(rows), LAND_ROWS):

@@ -5,8 +5,7 @@ from typing import Any
 from matching.services.generation import discard_generation, generate
 from matching.services.imports import discard_import, import_logs
 from matching.services.stored_logs import StoredLog
-from project.jobs.contract import job
-from project.jobs.runner import JobRun
+from project.jobs.contract import Run, job
 
 
 @job(
@@ -15,7 +14,7 @@ from project.jobs.runner import JobRun
     permission="matching.generate_events",
     cleanup=discard_generation,
 )
-def generate_events(run: JobRun) -> dict[str, Any]:
+def generate_events(run: Run) -> dict[str, Any]:
     """Generate one batch of synthetic events."""
     return generate(run, **run.arguments)
 
@@ -38,6 +37,6 @@ def _check_import(arguments: dict[str, Any]) -> None:
     cleanup=discard_import,
     check=_check_import,
 )
-def import_events(run: JobRun) -> dict[str, Any]:
+def import_events(run: Run) -> dict[str, Any]:
     """Import the stored logs, a batch each."""
     return import_logs(run, **run.arguments)

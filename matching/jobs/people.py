@@ -12,8 +12,7 @@ from django.utils import timezone
 from matching.domain.profile_files import UnreadableFile, read_profiles
 from matching.models.live import ValkeyUnavailable
 from matching.services import people, session_checks, sessions
-from project.jobs.contract import job
-from project.jobs.runner import JobRun
+from project.jobs.contract import Run, job
 from project.refusal import Refusal
 
 DEFAULT_COUNT: Final = 200
@@ -23,14 +22,12 @@ FILLED_SHOWN: Final = 200  # users named with their filled fields; the counts ar
 
 
 @job("matching.seed_users", title="Make seed users", permission="matching.add_seeduser")
-def seed_users_job(run: JobRun) -> dict[str, Any]:
+def seed_users_job(run: Run) -> dict[str, Any]:
     """Add the named users and `count` drawn ones; what is there stays."""
     return seed_users(run, **run.arguments)
 
 
-def seed_users(
-    run: JobRun, *, count: int = DEFAULT_COUNT, seed: int = DEFAULT_SEED
-) -> dict[str, Any]:
+def seed_users(run: Run, *, count: int = DEFAULT_COUNT, seed: int = DEFAULT_SEED) -> dict[str, Any]:
     """Add the named users and groups, and the first `count` users of the population of `seed`."""
     total = dict(run.once("seed_users.named", people.seed_named))
     for block, start in enumerate(range(0, count, people.BLOCK)):
@@ -51,12 +48,12 @@ def seed_users(
     title="Import seed users from a file",
     permission="matching.add_seeduser",
 )
-def import_users_job(run: JobRun) -> dict[str, Any]:
+def import_users_job(run: Run) -> dict[str, Any]:
     """Add or update the users of a file."""
     return import_users(run, **run.arguments)
 
 
-def import_users(run: JobRun, *, file: str, sha256: str) -> dict[str, Any]:
+def import_users(run: Run, *, file: str, sha256: str) -> dict[str, Any]:
     """Add or update the users of a file; rows with errors are named and left out."""
     path = Path(file)
     try:
@@ -96,13 +93,13 @@ def import_users(run: JobRun, *, file: str, sha256: str) -> dict[str, Any]:
     title="Fill in what profiles lack",
     permission="matching.change_seeduser",
 )
-def complete_users_job(run: JobRun) -> dict[str, Any]:
+def complete_users_job(run: Run) -> dict[str, Any]:
     """Fill in what is missing in profiles."""
     return complete_users(run, **run.arguments)
 
 
 def complete_users(
-    run: JobRun, *, users: list[int] | None = None, seed: int = DEFAULT_SEED
+    run: Run, *, users: list[int] | None = None, seed: int = DEFAULT_SEED
 ) -> dict[str, Any]:
     """Fill in what is missing, in all users or those given; says which fields, with what."""
     waiting = run.once("complete_users.plan", lambda: {"users": people.plan_completion(users)})[
@@ -130,13 +127,13 @@ def complete_users(
     title="Create sessions",
     permission="matching.add_travelsession",
 )
-def create_sessions_job(run: JobRun) -> dict[str, Any]:
+def create_sessions_job(run: Run) -> dict[str, Any]:
     """Give users and groups without a live session one."""
     return create_sessions(run, **run.arguments)
 
 
 def create_sessions(
-    run: JobRun,
+    run: Run,
     *,
     ttl_days: int = sessions.DEFAULT_TTL_DAYS,
     seed: int = sessions.DEFAULT_SEED,
@@ -197,7 +194,7 @@ def create_sessions(
     title="Check sessions",
     permission="matching.view_travelsession",
 )
-def check_sessions_job(run: JobRun) -> dict[str, Any]:
+def check_sessions_job(run: Run) -> dict[str, Any]:
     """Compare the live copies with the records; refuse while something needs repair."""
     report = _in_words(lambda: session_checks.check_sessions(**run.arguments))
     if report["verdict"] == "refuse":
@@ -214,13 +211,13 @@ def check_sessions_job(run: JobRun) -> dict[str, Any]:
     title="Repair sessions",
     permission="matching.change_travelsession",
 )
-def repair_sessions_job(run: JobRun) -> dict[str, Any]:
+def repair_sessions_job(run: Run) -> dict[str, Any]:
     """Bring records and live copies together."""
     return repair_sessions(run, **run.arguments)
 
 
 def repair_sessions(
-    run: JobRun,
+    run: Run,
     *,
     minimum: int = session_checks.DEFAULT_MINIMUM,
     only: list[str] | None = None,

@@ -18,7 +18,7 @@ from matching.domain.words import MATCH_TYPES
 from matching.models import EventBatch, MatchEvent, Preset, Source, TravelSession
 from matching.queries.travellers import LoadedTravellers, load_travellers
 from project.bulk import copy_rows
-from project.jobs.runner import JobRun
+from project.jobs.contract import Run
 from project.refusal import Refusal
 
 MATCH_TYPES_ASKED = {
@@ -32,7 +32,7 @@ MAX_COUNT = 100_000_000  # a typing error, not a batch
 
 
 def generate(
-    run: JobRun,
+    run: Run,
     *,
     count: int = DEFAULT_COUNT,
     match_type: str = "solo",
@@ -139,7 +139,7 @@ def as_rows(columns: Columns, batch: EventBatch) -> dict[str, Any]:
     return rows
 
 
-def discard_generation(run: JobRun) -> None:
+def discard_generation(run: Run) -> None:
     """Remove the events of a generation that was stopped; its batch stays, marked abandoned."""
     prepared = run.result_of("generate.prepare")
     if prepared is None or run.result_of("generate.complete") is not None:
@@ -230,7 +230,7 @@ def _expect(generation: Generation, loaded: LoadedTravellers) -> dict[str, Any]:
     return {key: forecast[key] for key in ("distinct_pairs", "expected_duplicate_share", "remedy")}
 
 
-def _open_batch(run: JobRun, generation: Generation, loaded: LoadedTravellers) -> EventBatch:
+def _open_batch(run: Run, generation: Generation, loaded: LoadedTravellers) -> EventBatch:
     specification = generation.specification
     return EventBatch.objects.create(
         uid=generation.uid,

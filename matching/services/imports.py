@@ -30,7 +30,7 @@ from matching.models import (
 )
 from matching.services.stored_logs import StoredLog, open_log
 from project.bulk import copy_rows
-from project.jobs.runner import JobRun
+from project.jobs.contract import Run
 
 CHUNK_LINES = 32_768  # lines that land together: about half a second of work
 ALREADY_KNOWN = "already_known"  # beside the reasons of rejected lines
@@ -84,7 +84,7 @@ class Account:
 
 
 def import_logs(
-    run: JobRun,
+    run: Run,
     *,
     files: list[dict[str, str]],
     source: str | None = None,
@@ -154,7 +154,7 @@ def preview_log(
     return {**_as_result(name, "", source, account), "lines": lines, "is_whole": is_whole}
 
 
-def discard_import(run: JobRun) -> None:
+def discard_import(run: Run) -> None:
     """Remove the events of an import that was stopped; its batches stay, marked abandoned."""
     for number in range(len(run.arguments.get("files", []))):
         prepared = run.result_of("import.prepare", number)
@@ -168,7 +168,7 @@ def discard_import(run: JobRun) -> None:
 
 
 def _import_log(
-    run: JobRun, number: int, stored: StoredLog, source: str | None, feature_set: str
+    run: Run, number: int, stored: StoredLog, source: str | None, feature_set: str
 ) -> dict[str, Any]:
     done = run.result_of("import.complete", number)
     if done is not None:
@@ -226,9 +226,7 @@ def _import_log(
     return result
 
 
-def _prepare(
-    run: JobRun, stored: StoredLog, source: str | None, feature_set: str
-) -> dict[str, Any]:
+def _prepare(run: Run, stored: StoredLog, source: str | None, feature_set: str) -> dict[str, Any]:
     earlier = EventBatch.objects.complete().filter(file_sha256=stored.sha256).first()
     if earlier is not None:
         return {"known_file": _known_file(earlier, stored)}
@@ -454,7 +452,7 @@ def _as_result(name: str, sha256: str, source: str, account: Account) -> dict[st
     }
 
 
-def _warn_of_unfinished(run: JobRun, account: Account) -> None:
+def _warn_of_unfinished(run: Run, account: Account) -> None:
     """Say when events count as known only through a batch that nobody can read yet."""
     named = [int(pk) for pk in account.known_in]
     for batch in EventBatch.objects.filter(pk__in=named).exclude(state=EventBatch.State.COMPLETE):

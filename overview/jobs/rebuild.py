@@ -6,8 +6,7 @@ from matching.jobs.people import create_sessions
 from matching.services.generation import discard_generation, generate
 from matching.services.people import check_profiles
 from matching.services.session_checks import check_sessions
-from project.jobs.contract import job
-from project.jobs.runner import JobRun
+from project.jobs.contract import Run, job
 from project.refusal import Refusal
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import ModelVersion
@@ -25,13 +24,13 @@ EXAMPLES = 10  # incomplete profiles named in the log
     permission="training.rebuild_model",
     cleanup=discard_generation,
 )
-def rebuild_job(run: JobRun) -> dict[str, Any]:
+def rebuild_job(run: Run) -> dict[str, Any]:
     """Run every step of the rebuild."""
     return rebuild(run, **run.arguments)
 
 
 def rebuild(
-    run: JobRun,
+    run: Run,
     *,
     count: int = 1000,
     match_type: str = "solo",
@@ -91,7 +90,7 @@ def _check_profiles() -> dict[str, Any]:
     }
 
 
-def _check_sessions(run: JobRun) -> dict[str, Any]:
+def _check_sessions(run: Run) -> dict[str, Any]:
     report = check_sessions()
     created = None
     # A resumed run goes on with what it had begun to create.
@@ -108,8 +107,8 @@ def _check_sessions(run: JobRun) -> dict[str, Any]:
     return {"live": report["live"], "created": 0 if created is None else created["created"]}
 
 
-def _promote(run: JobRun, model: ModelVersion) -> dict[str, Any]:
-    promotion = registry.promote(model, by=run.user, reason=f"rebuild, job {run.job.short_id}")
+def _promote(run: Run, model: ModelVersion) -> dict[str, Any]:
+    promotion = registry.promote(model, by=run.user, reason=f"rebuild, job {str(run.job_id)[:8]}")
     previous = promotion.previous
     return {
         "version": model.version,

@@ -1,16 +1,76 @@
-"""Job kinds: what a name in the ledger stands for."""
-
-from __future__ import annotations
+"""What a job kind is, and what its work may ask of the run that it is given."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from project.jobs.runner import JobRun
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
 
 Result = dict[str, Any]
-Work = Callable[["JobRun"], Result]
+
+
+class Run(Protocol):
+    """One run of one job, as the work of a kind sees it.
+
+    Work that must not happen twice goes through `once` or `transaction` and is remembered as a
+    step, so that any other worker can go on from there. Each method may raise for a job that was
+    stopped or that another worker has taken; let that pass.
+    """
+
+    @property
+    def job_id(self) -> UUID:
+        """The job's id."""
+
+    @property
+    def asked_at(self) -> datetime:
+        """When the job was asked for."""
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether a schedule asked for it."""
+
+    @property
+    def user(self) -> Any:
+        """Who asked for the job, or None for a schedule or command."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What was asked."""
+
+    def result_of(self, name: str, number: int = 0) -> Result | None:
+        """Return the result of a step that this or an earlier run finished, else None."""
+
+    def transaction(
+        self, name: str | None = None, number: int = 0
+    ) -> AbstractContextManager[Result]:
+        """Open a transaction that commits only while this run owns the job.
+
+        With a name, the dict that it yields is stored as the result of that step.
+        """
+
+    def once(self, name: str, work: Callable[[], Result], number: int = 0) -> Result:
+        """Return the step's result, doing its work in one such transaction if it is missing."""
+
+    def check(self) -> None:
+        """Raise when this run has to end."""
+
+    def report(self, done: int, total: int | None = None, message: str = "") -> None:
+        """Show how far the work is, in the units of `total`."""
+
+    def log(self, message: str, level: str = "info") -> None:
+        """Keep a line for people."""
+
+    def add_record(self, record: Any) -> None:
+        """Link a record that the job made."""
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Show a named stage as running, then as done."""
+
+
+Work = Callable[[Run], Result]
+Cleanup = Callable[[Run], None]
+Check = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -24,7 +84,7 @@ class JobKind:
     title : str
         Imperative words for people.
     work : callable
-        Takes a `JobRun`, returns the JSON-serialisable result.
+        Takes a `Run`, returns the JSON-serialisable result.
     permission : str
         Django permission (`app.codename`) needed to start it from the admin.
     cleanup : callable or None
@@ -40,8 +100,8 @@ class JobKind:
     title: str
     work: Work
     permission: str
-    cleanup: Callable[[JobRun], None] | None = None
-    check: Callable[[dict[str, Any]], None] | None = None
+    cleanup: Cleanup | None = None
+    check: Check | None = None
 
 
 class UnknownKind(LookupError):
@@ -60,8 +120,8 @@ def job(
     *,
     title: str,
     permission: str,
-    cleanup: Callable[[JobRun], None] | None = None,
-    check: Callable[[dict[str, Any]], None] | None = None,
+    cleanup: Cleanup | None = None,
+    check: Check | None = None,
 ) -> Callable[[Work], Work]:
     """Declare the decorated function as the work of the kind `name`."""
 

@@ -12,7 +12,7 @@ from rq import Worker, worker_registration
 from project.jobs.models import Job, Process
 from project.jobs.processes import beat, leave, process_name
 from project.jobs.reconciler import ring_due_jobs
-from project.jobs.runner import shutdown
+from project.jobs.run import shutdown
 
 logger = logging.getLogger(__name__)
 

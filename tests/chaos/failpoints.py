@@ -16,6 +16,7 @@ from django.db import connection
 
 from project.jobs import runner
 from project.jobs.models import Job
+from project.jobs.run import JobRun
 
 POINTS = ("after-claim", "before-rows", "before-commit", "after-commit", "before-finish")
 STRIKES = ("child", "parent", "both", "pause")
@@ -26,26 +27,22 @@ _folder = Path(os.environ.get("SEEDBED_CHAOS_FAILPOINTS", "/nonexistent"))
 
 def install() -> None:
     """Put the points into the ledger of this process and of those that it forks."""
-    claimed, updated, transacted = (
-        runner._run_claimed,
-        runner.JobRun._update,
-        runner.JobRun.transaction,
-    )
+    claimed, written, transacted = runner._run_claimed, JobRun.write, JobRun.transaction
 
-    def run_claimed(run: runner.JobRun) -> None:
+    def run_claimed(run: JobRun) -> None:
         _pass("after-claim", run)
         claimed(run)
 
-    def update(run: runner.JobRun, **fields: Any) -> None:
+    def write(run: JobRun, **fields: Any) -> None:
         if fields.get("state") == Job.State.SUCCEEDED:
             _pass("before-finish", run)
-        updated(run, **fields)
+        written(run, **fields)
         if connection.in_atomic_block and run._held is None:
             _pass("before-commit", run)  # with every row written and every lock held
 
     @contextmanager
     def transaction(
-        run: runner.JobRun, name: str | None = None, number: int = 0
+        run: JobRun, name: str | None = None, number: int = 0
     ) -> Iterator[dict[str, Any]]:
         with transacted(run, name, number) as result:
             _pass("before-rows", run)
@@ -54,11 +51,11 @@ def install() -> None:
         _pass("after-commit", run)
 
     runner._run_claimed = run_claimed
-    runner.JobRun._update = update
-    runner.JobRun.transaction = transaction
+    JobRun.write = write
+    JobRun.transaction = transaction
 
 
-def _pass(point: str, run: runner.JobRun) -> None:
+def _pass(point: str, run: JobRun) -> None:
     taken = _folder / f"taken-{point}"
     try:
         (_folder / point).rename(taken)

@@ -8,7 +8,7 @@ from django.db import connection
 
 from project.jobs.contract import job
 from project.jobs.models import Job
-from project.jobs.runner import JobRun
+from project.jobs.run import JobRun
 
 ROWS_PER_CHUNK = 50
 CHUNK_ROWS = 200  # of the real generation, while chaos reigns

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from project.jobs import contract as kinds
-from project.jobs import runner
+from project.jobs.run import JobRun
+from project.jobs.run import shutdown as shutting_down
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def declare() -> Iterator[Callable[..., str]]:
     """Give a function that declares a job kind for the length of the test."""
     names: list[str] = []
 
-    def declare_kind(work: Callable[[runner.JobRun], dict[str, Any]], **options: Any) -> str:
+    def declare_kind(work: Callable[[JobRun], dict[str, Any]], **options: Any) -> str:
         name = options.pop("name", f"tests.kind_{len(names)}")
         kinds.job(name, title="Try the ledger", permission="jobs.add_schedule", **options)(work)
         names.append(name)
@@ -29,4 +30,4 @@ def declare() -> Iterator[Callable[..., str]]:
 def shutdown() -> Iterator[None]:
     """Let a test ask its own process to shut down."""
     yield
-    runner.shutdown.clear()
+    shutting_down.clear()

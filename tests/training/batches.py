@@ -21,7 +21,7 @@ from matching.models import EventBatch, FeatureSet, MatchEvent, MatchType, Sourc
 from matching.services.generation import as_rows
 from project.bulk import copy_rows
 from project.jobs.models import Job
-from project.jobs.runner import JobRun
+from project.jobs.run import JobRun
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import Dataset, ModelVersion
 from training.services.datasets import prepare_dataset, write_dataset

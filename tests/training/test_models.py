@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 
 from matching.models import EventBatch
 from project.jobs.models import Job
-from project.jobs.runner import JobStopped
+from project.jobs.run import JobStopped
 from project.refusal import Refusal
 from project.storage.artifacts import folder_path
 from tests.factories import make_admin, make_staff

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from project.jobs.contract import job
-from project.jobs.runner import JobRun
+from project.jobs.contract import Run, job
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.services.datasets import build, summarise
 
 
 @job("training.build_dataset", title="Build a dataset", permission="training.build_dataset")
-def build_dataset(run: JobRun) -> dict[str, Any]:
+def build_dataset(run: Run) -> dict[str, Any]:
     """Build a dataset of `model_kind` from the recipe in the arguments."""
     arguments = run.arguments
     recipe = Recipe(

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from project.jobs.contract import job
-from project.jobs.runner import JobRun
+from project.jobs.contract import Run, job
 from training.kinds import DEFAULT_KIND, get_kind
 from training.services.datasets import find_dataset
 from training.services.training import summarise, train
 
 
 @job("training.train_model", title="Train a model", permission="training.train_model")
-def train_model(run: JobRun) -> dict[str, Any]:
+def train_model(run: Run) -> dict[str, Any]:
     """Train on the dataset version in the arguments, or on the newest."""
     arguments = run.arguments
     kind = get_kind(arguments.get("model_kind", DEFAULT_KIND))

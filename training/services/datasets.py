@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from django.contrib.auth.models import User
 
-from project.jobs.runner import JobRun
+from project.jobs.contract import Run
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt, read_verified, verify, write_folder
 from training.domain.checks import Verdict
@@ -100,7 +100,7 @@ def write_dataset(prepared: PreparedDataset, *, by: User | None = None) -> Datas
     return dataset
 
 
-def build(run: JobRun, kind: ModelKind, recipe: Recipe) -> Dataset:
+def build(run: Run, kind: ModelKind, recipe: Recipe) -> Dataset:
     """Build a dataset inside a job; a resumed run returns the one it has made."""
     done = run.result_of("build_dataset")
     if done is None:

@@ -10,7 +10,7 @@ import orjson
 import pandas as pd
 from django.contrib.auth.models import User
 
-from project.jobs.runner import JobRun
+from project.jobs.contract import Run
 from project.refusal import Refusal
 from project.storage.artifacts import joblib_bytes, write_folder
 from training.domain.categories import known_categories
@@ -81,9 +81,7 @@ def require_trainable(dataset: Dataset, override: Override | None) -> None:
     )
 
 
-def train(
-    run: JobRun, dataset: Dataset, *, seed: int = 0, override_reason: str = ""
-) -> ModelVersion:
+def train(run: Run, dataset: Dataset, *, seed: int = 0, override_reason: str = "") -> ModelVersion:
     """Train inside a job; a resumed run returns the model it has written."""
     done = run.result_of("train_model")
     if done is None:
@@ -98,7 +96,7 @@ def train(
 
 
 def fit_and_measure(
-    run: JobRun, dataset: Dataset, *, seed: int, override: Override | None
+    run: Run, dataset: Dataset, *, seed: int, override: Override | None
 ) -> TrainedModel:
     """Choose, fit, evaluate and gate; a pure function of the dataset's files and the seed."""
     kind = get_kind(dataset.kind).held_out_by(dataset.split)

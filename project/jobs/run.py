@@ -1,0 +1,172 @@
+"""A run's hold on its job: fenced writes, finished steps, what it shows to people."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import models, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from project.jobs.models import Job, JobLogLine, JobStep
+
+# Set by the signal that ends a worker: its job is left at the end of the chunk for another one.
+shutdown = threading.Event()
+
+
+class LostLease(Exception):
+    """Another worker owns the job now: stop, write nothing."""
+
+
+class JobStopped(Exception):
+    """Somebody asked the job to stop."""
+
+
+class JobInterrupted(Exception):
+    """This worker is shutting down: leave the job for another one."""
+
+
+class JobRun:
+    """A run's hold on its job: every write repeats the fence that its claim was given.
+
+    A kind's work gets one of these. Work that must not happen twice goes through `once` or
+    `transaction` and is remembered as a step, so that any other worker can go on from there.
+    """
+
+    def __init__(self, job: Job, fence: int) -> None:
+        self.job = job
+        self.fence = fence
+        self.arguments: dict[str, Any] = job.arguments
+        self._held: dict[str, Any] | None = None  # what waits for the end of the transaction
+        self._steps = {(step.name, step.number): step.result for step in job.steps.all()}
+
+    @property
+    def job_id(self) -> UUID:
+        """The job's id."""
+        return self.job.pk
+
+    @property
+    def asked_at(self) -> datetime:
+        """When the job was asked for."""
+        return self.job.created_at
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether a schedule asked for it."""
+        return self.job.schedule_id is not None
+
+    @property
+    def user(self) -> User | None:
+        """Who asked for the job, or None for a schedule or command."""
+        return self.job.user
+
+    def result_of(self, name: str, number: int = 0) -> dict[str, Any] | None:
+        """Return the result of a step that this or an earlier run finished, else None."""
+        return self._steps.get((name, number))
+
+    @contextmanager
+    def transaction(self, name: str | None = None, number: int = 0) -> Iterator[dict[str, Any]]:
+        """Open a transaction that commits only while this run owns the job.
+
+        With a name, the dict that it yields is stored as the result of that step in the same
+        transaction: rows and step are there together or not at all.
+
+        Raises
+        ------
+        LostLease
+            When another worker owns the job; everything written inside is rolled back.
+        """
+        result: dict[str, Any] = {}
+        self._held = {}
+        try:
+            with transaction.atomic():
+                yield result
+                if name is not None:
+                    JobStep.objects.create(job=self.job, name=name, number=number, result=result)
+                # Last, because this locks the row against a claim until the commit.
+                held, self._held = self._held, None
+                self.write(lease_until=Now() + lease(), **held)
+        finally:
+            self._held = None
+        if name is not None:
+            self._steps[name, number] = result
+        self.check()
+
+    def once(
+        self, name: str, work: Callable[[], dict[str, Any]], number: int = 0
+    ) -> dict[str, Any]:
+        """Return the step's result, doing its work in one fenced transaction if it is missing."""
+        done = self.result_of(name, number)
+        if done is not None:
+            return done
+        with self.transaction(name, number) as result:
+            result.update(work())
+        return result
+
+    def check(self) -> None:
+        """Raise when this run has to end: JobStopped, JobInterrupted or LostLease."""
+        stop_requested = (
+            Job.objects.owned(self.job.pk, self.fence).values_list("stop_requested", flat=True)
+        ).first()
+        if stop_requested is None:
+            raise LostLease(str(self.job))
+        if stop_requested:
+            raise JobStopped(str(self.job))
+        if shutdown.is_set():
+            raise JobInterrupted(str(self.job))
+
+    def report(self, done: int, total: int | None = None, message: str = "") -> None:
+        """Show how far the work is, in the units of `total`."""
+        self.write(
+            progress_done=done, progress_total=total, progress_message=storable(message)[:200]
+        )
+
+    def log(self, message: str, level: str = JobLogLine.Level.INFO) -> None:
+        """Keep a line for people."""
+        with transaction.atomic():
+            self.write(lease_until=Now() + lease())
+            JobLogLine.objects.create(job=self.job, level=level, message=storable(message))
+
+    def add_record(self, record: models.Model) -> None:
+        """Link a record that the job made."""
+        key = record.pk if isinstance(record.pk, int) else str(record.pk)
+        entry = {"model": record._meta.label_lower, "id": key, "title": storable(str(record))}
+        if entry not in self.job.records:
+            self.write(records=[*self.job.records, entry])
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Show a named stage as running, then as done; where a job ends early, as its state."""
+        started = timezone.now()
+        stages = [stage for stage in self.job.stages if stage["name"] != name]
+        self.write(stages=[*stages, {"name": name, "state": "running"}])
+        yield
+        seconds = round((timezone.now() - started).total_seconds(), 2)
+        self.write(stages=[*stages, {"name": name, "state": "done", "seconds": seconds}])
+
+    def write(self, **fields: Any) -> None:
+        """Write to the job while this run owns it, else raise LostLease."""
+        if self._held is not None:
+            # Nobody sees it before the commit anyway, and the lock on the row would until then
+            # hold up the heartbeat and whoever asks to stop.
+            self._held.update(fields)
+        elif not Job.objects.owned(self.job.pk, self.fence).update(**fields):
+            raise LostLease(str(self.job))
+        for field, value in fields.items():
+            if not hasattr(value, "resolve_expression"):
+                setattr(self.job, field, value)
+
+
+def lease() -> timedelta:
+    """Return how long a job belongs to its worker without a sign of life."""
+    return timedelta(seconds=settings.JOB_LEASE_SECONDS)
+
+
+def storable(text: str) -> str:
+    """Return text that PostgreSQL takes: no NUL, no half of a surrogate pair."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
