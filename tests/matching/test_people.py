@@ -264,6 +264,16 @@ def test_completing_fills_only_what_is_missing_and_names_it() -> None:
     assert "Every profile is complete" in show_command("seed_users", "--now", "--complete")
 
 
+def test_only_the_chosen_profiles_are_completed() -> None:
+    chosen, other = make_seed_user("chosen", age=None), make_seed_user("other", age=None)
+    job = enqueue("matching.complete_users", ring_bell=False, users=[chosen.pk])
+    run_job(str(job.pk))
+    chosen.refresh_from_db()
+    other.refresh_from_db()
+    assert chosen.completeness == 1.0
+    assert (other.age, other.history.count()) == (None, 1)
+
+
 @pytest.mark.parametrize("label", ["introvert", "ambivert", "extrovert"])
 def test_completed_extraversion_agrees_with_the_label(label: str) -> None:
     user = make_seed_user(personality=label, extraversion=None)
