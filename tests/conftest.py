@@ -5,13 +5,41 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
 from selenium import webdriver
 
 from project import bootstrap, embedded
+
+VALKEY_NUMBERS = 16  # that a server has; the first one belongs to runs without workers
+WORKERS_AT_LEAST, WORKERS_AT_MOST = 2, 8
+
+# No example has a time limit, and none is refused because it took long to draw: both tell how busy the
+# machine is. The same examples in every run: what goes red goes red again, and no change is blamed for
+# what the run before it happened not to draw. To look further: pytest --hypothesis-profile=search.
+NO_TIMES: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [hypothesis.HealthCheck.too_slow],
+}
+hypothesis.settings.register_profile("seedbed", derandomize=True, database=None, **NO_TIMES)
+hypothesis.settings.register_profile("search", print_blob=True, **NO_TIMES)
+hypothesis.settings.load_profile("seedbed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Keep tests that share something on one worker: `-n` alone would not."""
+    if config.option.numprocesses and config.option.dist == "no":
+        config.option.dist = "loadgroup"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Give a worker to each core; two where there is one, for much of the time is waiting."""
+    return min(max(os.cpu_count() or 1, WORKERS_AT_LEAST), WORKERS_AT_MOST)
 
 
 def pytest_configure() -> None:
@@ -29,15 +57,17 @@ def servers() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(servers: None) -> None:
-    """Start the servers before pytest-django makes its database."""
+def django_db_modify_db_settings(
+    servers: None, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
+    """Start the servers before pytest-django makes its database, one for each worker."""
 
 
 @pytest.fixture
 def valkey(servers: None) -> Iterator["redis.Redis[bytes]"]:
-    """Give a client of an empty Valkey."""
+    """Give a client of an empty Valkey; other workers have other numbers of the same server."""
     with closing(redis.Redis.from_url(settings.REDIS_URL)) as client:
-        client.flushall()
+        client.flushdb()
         yield client
 
 

@@ -1,6 +1,7 @@
 """Naive jobs: rows as a pure function of seed, chunk and row, written without the ledger's care."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ from django.db import connection
 
 from project.jobs.contract import job
 from project.jobs.models import Job
-from project.jobs.run import JobRun
+from project.jobs.run import JobRun, shutdown
+from tests.waiting import until
 
 ROWS_PER_CHUNK = 50
 CHUNK_ROWS = 200  # of the real generation, while chaos reigns
@@ -46,11 +48,16 @@ def _write(seed: int, chunk: int) -> None:
             copy.write_row(row)
 
 
+def _wait_for_the_end() -> dict[str, Any]:
+    until(shutdown.is_set)
+    return {}
+
+
 @job("tests.chaos_steps", title="Take steps", permission="jobs.view_job")
 def take_steps(run: JobRun) -> dict[str, Any]:
-    """Do nothing, in many small fenced steps."""
+    """Do nothing, in small fenced steps; one of them lasts until its worker is told to end."""
     for number in range(run.arguments["chunks"]):
-        run.once("step", dict, number)
+        run.once("step", _wait_for_the_end if number == run.arguments["waits_at"] else dict, number)
     return {}
 
 
@@ -65,8 +72,8 @@ def write_naively(run: JobRun) -> dict[str, Any]:
     return {"rows": chunks * ROWS_PER_CHUNK}
 
 
-def write_without_ledger(seed: int, chunks: int) -> None:
-    """Write every chunk; RQ calls this directly and begins anew after a death."""
+def write_without_ledger(seed: int, chunks: int, gate: str) -> None:
+    """Write every chunk, the second one once there is a file `gate`; RQ calls this directly."""
     for chunk in range(chunks):
         _write(seed, chunk)
-        time.sleep(CHUNK_SECONDS)
+        until(Path(gate).exists)

@@ -24,7 +24,6 @@ from tests.feedback.conftest import AB_TESTING, EXPLANATIONS, QUALITY, Customer,
 pytestmark = [
     pytest.mark.chaos,
     pytest.mark.slow,
-    pytest.mark.timeout(3600),
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("valkey"),
 ]

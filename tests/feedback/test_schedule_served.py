@@ -14,7 +14,8 @@ import pytest
 from django.conf import settings
 
 from project import embedded
-from tests.project.test_serve import free_port, until
+from tests.project.test_serve import free_port
+from tests.waiting import until
 
 JOBS = "SELECT state FROM jobs_job WHERE kind = 'feedback.collect'"
 ACTIVE = {"queued", "running", "stopping"}
@@ -48,11 +49,6 @@ def served(var: Path) -> Iterator[None]:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(40)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
 
 
 @pytest.fixture
@@ -65,7 +61,7 @@ def var() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.xdist_group("serve")  # for its port
 def test_schedule_goes_on_after_a_restart_and_missed_runs_become_one(var: Path) -> None:
     at = embedded.postgres_location(var)
 
@@ -83,7 +79,7 @@ def test_schedule_goes_on_after_a_restart_and_missed_runs_become_one(var: Path) 
 
     with served(var):
         with started(var, "auto_collect", "on") as switched:
-            assert switched.wait(30) == 0
+            assert switched.wait() == 0
         until(lambda: finished(1))
     # As after five hours and a half in which nothing ran.
     embedded.ensure_postgres(var)

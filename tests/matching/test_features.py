@@ -119,7 +119,7 @@ def drawn():
 
 @pytest.mark.parametrize("feature_set", ["smooth-1", "tiered-1"])
 @pytest.mark.parametrize("match_type", ["user_user", "user_group"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_every_pair_scores_as_the_scalar_reference_says(feature_set, match_type, data):
     rights = travellers(group=match_type == "user_group")

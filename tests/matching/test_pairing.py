@@ -73,7 +73,7 @@ def population():
     return users, groups, Travellers.from_frame(users, words), Travellers.from_frame(groups, words)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(users=crowds())
 def test_ranks_decode_to_each_pair_of_users_exactly_once(users):
     pairs = [(min(pair), max(pair)) for pair in decoded(find_candidates(users))]
@@ -81,7 +81,7 @@ def test_ranks_decode_to_each_pair_of_users_exactly_once(users):
     assert set(pairs) == brute_force(users)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(users=crowds(), groups=crowds(), data=st.data())
 def test_ranks_decode_to_each_user_and_group_exactly_once(users, groups, data):
     excluded = set()
@@ -205,7 +205,7 @@ def test_a_sample_is_spread_evenly_over_the_ranks(population):
     assert np.abs(counts - 100).max() < 40  # four standard deviations
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(size=st.integers(1, 3_000), seed=st.integers(-(2**63), 2**63))
 def test_permutation_is_a_bijection_of_any_size(size, seed):
     image = pairing._permute(np.arange(size), size, seed)

@@ -8,9 +8,9 @@ from pytest_django.live_server_helper import LiveServer
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.factories import make_admin, make_seed_user
+from tests.waiting import until
 
 
 @pytest.mark.browser
@@ -33,24 +33,15 @@ def test_words_are_found_by_typing_and_unknown_ones_refused(
     type_interest("photog")
     type_interest("hikin;")
     browser.find_element(By.NAME, "_continue").click()
-    errors = (
-        WebDriverWait(browser, 20)
-        .until(
-            lambda page: page.find_element(By.CSS_SELECTOR, ".field-interests .errorlist"),
-            "no error is shown",
-        )
-        .text
-    )
-    assert "did you mean hiking" in errors
+    errors = until(lambda: browser.find_elements(By.CSS_SELECTOR, ".field-interests .errorlist"))
+    assert "did you mean hiking" in errors[0].text
     chosen = browser.find_elements(By.CSS_SELECTOR, ".field-interests .select2-selection__choice")
     assert {choice.get_attribute("title") for choice in chosen} == {"food", "photography", "hikin"}
     next(c for c in chosen if c.get_attribute("title") == "hikin").find_element(
         By.CSS_SELECTOR, ".select2-selection__choice__remove"
     ).click()
     browser.find_element(By.NAME, "_continue").click()
-    WebDriverWait(browser, 20).until(
-        lambda page: page.find_elements(By.CSS_SELECTOR, ".messagelist .success")
-    )
+    until(lambda: browser.find_elements(By.CSS_SELECTOR, ".messagelist .success"))
     user.refresh_from_db()
     assert sorted(user.interests) == ["food", "photography"]
     assert [entry["message"] for entry in browser.get_log("browser")] == []

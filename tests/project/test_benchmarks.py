@@ -10,7 +10,6 @@ from django.conf import settings
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_quick_benchmarks_run_to_the_end_and_leave_no_servers(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     done = subprocess.run(

@@ -130,7 +130,7 @@ def test_a_row_of_every_type_with_nulls_anywhere_keeps_its_values_apart(table: s
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     rows=st.lists(
         st.tuples(

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -24,6 +23,7 @@ from project.jobs.services import enqueue, stop_job
 from project.refusal import Refusal
 from tests.chaos import kinds  # noqa: F401 - declares the kinds here as in the workers
 from tests.chaos.harness import Chaos
+from tests.waiting import until
 
 Declare = Callable[..., str]
 
@@ -164,18 +164,18 @@ def test_ctrl_c_stops_a_job_that_works_here(declare: Declare) -> None:
 @pytest.mark.usefixtures("valkey")
 def test_worker_that_is_told_to_end_leaves_its_job_to_another(tmp_path: Path) -> None:
     with Chaos(tmp_path, seed=0, workers=1) as chaos:
-        job = enqueue("tests.chaos_steps", chunks=40)
-        chaos.until(lambda: job.steps.count() > 2, "the job to begin")
+        job = enqueue("tests.chaos_steps", chunks=8, waits_at=3)
+        chaos.until(lambda: job.steps.count() == 3, "the job to begin")
         first = chaos.workers[0]
         first.send_signal(signal.SIGTERM)
-        assert first.wait(20) == 0
+        assert first.wait() == 0
         job.refresh_from_db()
-        assert job.steps.count() < 40
+        assert job.steps.count() == 4  # the one that was begun is kept
         assert (job.state, job.attempts, job.worker) == (Job.State.QUEUED, 0, "")
         chaos.wait([job])
         job.refresh_from_db()
         assert (job.state, job.attempts) == (Job.State.SUCCEEDED, 1)
-        assert job.steps.count() == 40
+        assert job.steps.count() == 8
 
 
 @pytest.mark.slow
@@ -188,7 +188,7 @@ def test_worker_is_known_to_be_alive_after_valkey_was_flushed(tmp_path: Path, va
         chaos.until(lambda: Process.objects.get().beat_at > before, "the next beat")
         chaos.until(lambda: valkey.smembers("rq:workers"), "RQ to know the worker again")
         chaos.workers[0].send_signal(signal.SIGTERM)
-        chaos.workers[0].wait(20)
+        chaos.workers[0].wait()
     assert not Process.objects.exists()
 
 
@@ -206,12 +206,9 @@ def test_scheduler_shows_that_it_lives_and_ends_when_told() -> None:
         env=environment,
         text=True,
     ) as process:
-        deadline = time.monotonic() + 60
-        while not Process.objects.alive().filter(role=Process.Role.SCHEDULER).exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(Process.objects.alive().filter(role=Process.Role.SCHEDULER).exists)
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate()
     assert process.returncode == 0
     assert json.loads(out)["ticks"] >= 1
     assert not Process.objects.exists()

@@ -22,10 +22,11 @@ from project.jobs.services import (
     stop_job,
 )
 from project.refusal import Refusal
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db
 Declare = Callable[..., str]
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(hours=1)  # longer than any test
 
 
 def claim(job: Job, worker: str = "here:1") -> int | None:
@@ -157,10 +158,12 @@ def test_heartbeat_keeps_the_lease_of_long_silent_work(declare: Declare, setting
     settings.JOB_LEASE_SECONDS = 0.4
 
     def compute(run: JobRun) -> dict[str, Any]:
-        threading.Event().wait(1.2)
-        return {"stolen": claim(run.job)}
+        for _ in range(3):
+            lease = Job.objects.get().lease_until
+            until(Job.objects.filter(lease_until__gt=lease).exists)
+        return {}
 
-    assert run(enqueue(declare(compute))).result == {"stolen": None}
+    assert run(enqueue(declare(compute))).state == Job.State.SUCCEEDED
 
 
 @pytest.mark.django_db(transaction=True)
@@ -169,6 +172,8 @@ def test_stop_does_not_wait_for_a_chunk_that_reported_progress(declare: Declare)
 
     def ask(job: Job) -> None:
         try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '1ms'")
             asked.append(stop_job(job).stop_requested)
         finally:
             connection.close()
@@ -178,8 +183,7 @@ def test_stop_does_not_wait_for_a_chunk_that_reported_progress(declare: Declare)
             run.report(1, 2, "half")
             thread = threading.Thread(target=ask, args=[run.job])
             thread.start()
-            thread.join(10)
-            assert not thread.is_alive()
+            thread.join()
         return {}
 
     job = run(enqueue(declare(work)))

@@ -4,12 +4,12 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,16 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from project.management.commands import serve
+from tests.waiting import until
 
-pytestmark = [pytest.mark.usefixtures("servers"), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.usefixtures("servers"),
+    pytest.mark.slow,
+    pytest.mark.xdist_group("serve"),  # they share the database and the ports of `serve`
+]
 
+# Below those that the system hands out by itself, so that nobody is given one between two looks.
+PORTS = range(20_000, 30_000)
 
 SHOW_COMMANDS = """
 import json, django
@@ -30,16 +37,11 @@ print(json.dumps(serve._commands(host="127.0.0.1", port={port}, workers=1)))
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    while True:
+        port = random.choice(PORTS)  # noqa: S311 - no secret
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def children_of(pid: int) -> dict[str, int]:
@@ -80,15 +82,10 @@ def server(port: int) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(40)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
 
 
 def get(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port)
     with contextlib.closing(connection):
         connection.request("GET", path)
         return connection.getresponse().status
@@ -108,7 +105,7 @@ def test_serves_restarts_what_dies_and_ends_whole(server: subprocess.Popen[str],
 
     pids = children_of(server.pid).values()
     server.send_signal(signal.SIGTERM)
-    assert server.wait(40) == 0
+    assert server.wait() == 0
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     assert server.stdout is not None
     assert json.loads(server.stdout.read())["restarts"]["worker 1"] == 1
@@ -135,7 +132,7 @@ def test_address_that_cannot_be_listened_on_is_an_error(host: str, number: int) 
 def run_to_death(child: serve._Child) -> str:
     child.start()
     assert child.process is not None
-    child.process.wait(20)
+    child.process.wait()
     return child.tend()
 
 
@@ -184,7 +181,7 @@ def test_in_production_only_the_trusted_proxy_may_say_that_a_visitor_came_by_htt
         ) as process:
             try:
                 until(lambda: reachable(port))
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+                connection = http.client.HTTPConnection("127.0.0.1", port)
                 with contextlib.closing(connection):
                     headers = {"X-Forwarded-Proto": "https"}
                     connection.request("GET", "/admin/login/", headers=headers)
@@ -198,6 +195,6 @@ def test_in_production_only_the_trusted_proxy_may_say_that_a_visitor_came_by_htt
 
 
 def reachable(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
         return True
     return False
