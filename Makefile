@@ -28,7 +28,7 @@ test: .venv/installed-dev browser ## What the pipeline runs: layers, lint, types
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy .
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n auto --durations=15
 
 lint: .venv/installed-dev ## Format, lint, types and the layers between the apps.
 	@.venv/bin/ruff format --check .

@@ -11,9 +11,12 @@ from psycopg import sql
 
 from feedback.models import FeedbackSource
 from feedback.services.sources import set_password
+from tests.settings import WORKER
 
-SOURCE_DATABASE = "customer"
-READER, READER_PASSWORD = "feedback_reader", "correct-horse"
+# Databases and roles are of the whole server, which the workers share.
+SUFFIX = f"_{WORKER}" if WORKER else ""
+SOURCE_DATABASE = f"customer{SUFFIX}"
+READER, READER_PASSWORD = f"feedback_reader{SUFFIX}", "correct-horse"
 QUALITY, EXPLANATIONS, AB_TESTING = (
     "ai_gm_quality_feedback",
     "ai_gm_explanations",
