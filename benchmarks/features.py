@@ -9,8 +9,9 @@ import numpy as np
 from benchmarks.figures import Figure
 from benchmarks.measure import alternate, rate, ratio
 from benchmarks.naive_features import smooth_features, tiered_features
-from matching.domain.features import Travellers, compute_features
+from matching.domain.features.compute import compute_features
 from matching.domain.population import draw_travellers
+from matching.domain.travellers import Travellers
 
 TARGET_RATIO = 100.0
 TRAVELLERS = 2_000

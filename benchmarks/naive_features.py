@@ -5,10 +5,10 @@ import math
 from datetime import date
 from typing import Any
 
+from matching.domain.personality import PERSONALITIES
 from matching.domain.words import (
     HABITS,
     INTEREST_SHARES,
-    PERSONALITIES,
     UNKNOWN_INTEREST_SHARE,
     nationality_similarity,
     religion_similarity,

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 
 from matching.admin.batch_forms import GenerateForm, ImportForm, UploadForm
 from matching.admin.people import EmptyStateMixin, badge, source_badge
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log import REASONS
 from matching.domain.words import OUTCOMES
 from matching.models import EventBatch

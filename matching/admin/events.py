@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from matching.admin.people import source_badge
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log import REASONS
 from matching.models import EventBatch, MatchEvent, RejectedEvent, SeedUser, TravelGroup
 from project.pages.large_tables import LargeTableAdmin

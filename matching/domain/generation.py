@@ -15,14 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from matching.domain.features import (
-    FEATURE_NAMES,
-    FeatureBlock,
-    Travellers,
-    Vocabulary,
-    applicable,
-    compute_features,
-)
+from matching.domain.features.compute import FeatureBlock, compute_features
+from matching.domain.features.names import FEATURE_NAMES, applicable
 from matching.domain.outcomes import PersonalEffects, draw_outcomes, personal_effects
 from matching.domain.pairing import (
     Candidates,
@@ -32,6 +26,7 @@ from matching.domain.pairing import (
     own_groups,
     sample_pairs,
 )
+from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import MATCH_TYPES, PRESETS
 
 CHUNK_ROWS: Final = 65_536  # events that land together: about 0.2 s of work

@@ -17,7 +17,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from matching.domain.features import LOG_NAMES
+from matching.domain.features.names import LOG_NAMES
 from matching.domain.words import MATCH_TYPES, OUTCOMES, PRESETS
 
 PREFIX: Final = b"[ML_MATCH_EVENT]"

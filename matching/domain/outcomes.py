@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features import COLUMN, FEATURE_NAMES, features_of
+from matching.domain.features.names import COLUMN, FEATURE_NAMES, features_of
 from matching.domain.pairing import mix64
 from matching.domain.words import PRESETS
 

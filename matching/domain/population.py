@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from matching.domain.features import distance_km, group_travellers, unit_vectors
-from matching.domain.words import INTERESTS, NATIONALITIES, personality_of
+from matching.domain.features.geo import distance_km, unit_vectors
+from matching.domain.groups import group_travellers
+from matching.domain.personality import personality_of
+from matching.domain.words import INTERESTS, NATIONALITIES
 
 HUB_RADIUS_KM: Final = 90.0  # towns within a day trip of a hub stand in for "near Barcelona"
 HUB_TOWNS: Final = 30  # largest towns around each hub
@@ -436,7 +438,7 @@ def draw_groups(
     -------
     DataFrame of `count` rows: external_id (group_<number>), name, member_ids (lists of
     external_id), hub, destination_name, destination_lat, destination_lon, start_date, end_date.
-    `matching.domain.features.group_travellers` makes travellers of them.
+    `matching.domain.groups.group_travellers` makes travellers of them.
 
     Raises
     ------

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from matching.domain.words import HABITS, INTERESTS, LANGUAGES, PERSONALITIES, personality_of
+from matching.domain.personality import PERSONALITIES, personality_of
+from matching.domain.words import HABITS, INTERESTS, LANGUAGES
 
 MIN_AGE, MAX_AGE = 18, 100  # years
 MAX_WORDS: Final = 60  # interests or languages of one person; the vocabulary has about half as many

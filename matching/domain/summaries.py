@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.words import OUTCOMES
 
 BINS: Final = 20  # of each histogram, equally wide over [0, 1]; 1 falls into the last

@@ -34,11 +34,6 @@ PROFESSIONS: Final = (
 # who rarely smoke or drink put up with abstainers more easily than with daily habits.
 HABITS: Final = MappingProxyType({"no": 0.0, "occasionally": 0.4, "yes": 1.0})
 
-# Extraversion of the three personality labels, and the label of a measured extraversion.
-PERSONALITIES: Final = MappingProxyType({"introvert": 0.0, "ambivert": 0.5, "extrovert": 1.0})
-INTROVERT_BELOW: Final = 1 / 3
-EXTROVERT_FROM: Final = 2 / 3
-
 # Tag -> share of travellers who hold it, rounded from a drawn population of 20,000. Part of the
 # definition of `smooth-1`: rarity is frozen here, so training and serving cannot weigh a tag
 # differently. Other shares would be another feature set.
@@ -154,22 +149,6 @@ NATIONALITIES: Final = MappingProxyType(
         "new zealander": ("NZ", "australasia", "oceania"),
     }
 )
-
-
-def personality_of(extraversion: float) -> str:
-    """Name the personality of a measured extraversion.
-
-    Parameters
-    ----------
-    extraversion : float in [0, 1]
-
-    Returns
-    -------
-    "introvert" below 1/3, "extrovert" from 2/3, else "ambivert".
-    """
-    if extraversion < INTROVERT_BELOW:
-        return "introvert"
-    return "extrovert" if extraversion >= EXTROVERT_FROM else "ambivert"
 
 
 def nationality_similarity(a: str, b: str) -> float:

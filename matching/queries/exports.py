@@ -11,7 +11,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Population
 from matching.domain.log import EventColumns, write_log
 from matching.models import EventBatch, MatchEvent

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 from django.db.models import QuerySet
 
-from matching.domain.features import group_travellers
+from matching.domain.groups import group_travellers
 from matching.domain.words import MATCH_TYPES
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Columns, Generation, Population, Specification
 from matching.domain.summaries import add_summaries, summarise_events
 from matching.domain.words import MATCH_TYPES

@@ -16,7 +16,7 @@ import pyarrow as pa
 from django.db import connection, transaction
 from django.utils import timezone
 
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log import ID_FIELDS, SOURCES, LogChunk, RejectedLine, read_log, sum_ignored
 from matching.domain.summaries import Summary, add_summaries, summarise_events
 from matching.models import (

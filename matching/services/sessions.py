@@ -14,8 +14,9 @@ from django.db.models import Q
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
+from matching.domain.personality import personality_of
 from matching.domain.population import draw_budgets, draw_sessions
-from matching.domain.words import HABITS, personality_of
+from matching.domain.words import HABITS
 from matching.models import SeedUser, Source, TravelGroup, TravelSession, live
 from matching.models.live import LiveCopy, LiveSession, ValkeyUnavailable
 from matching.queries import named

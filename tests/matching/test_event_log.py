@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from matching.domain import log as event_log
-from matching.domain.features import LOG_NAMES
+from matching.domain.features.names import LOG_NAMES
 from matching.domain.log import EventColumns, LogChunk, read_log, write_log
 from tests.factories import write_poor_log
 

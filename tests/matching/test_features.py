@@ -10,25 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.naive_features import NAMES, smooth_features, tiered_features
-from matching.domain.features import (
-    COLUMN,
-    FEATURE_NAMES,
-    LOG_NAMES,
-    RULE_WEIGHTS,
-    FeatureBlock,
-    Travellers,
-    Vocabulary,
-    VocabularyMismatch,
-    applicable,
-    candidate_mask,
-    compute_features,
-    explain_pair,
-    features_of,
-    group_travellers,
-    origin_score,
-    rule_score,
-)
+from matching.domain.features.compute import FeatureBlock, VocabularyMismatch, compute_features
+from matching.domain.features.explain import explain_pair
+from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES, applicable, features_of
+from matching.domain.features.rules import RULE_WEIGHTS, origin_score, rule_score
+from matching.domain.groups import group_travellers
 from matching.domain.population import draw_travellers
+from matching.domain.travellers import Travellers, Vocabulary
+from matching.domain.trips import candidate_mask
 from matching.domain.words import INTERESTS, LANGUAGES, NATIONALITIES, RELIGIONS
 
 TODAY = date(2026, 1, 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from matching.domain.features import Travellers
+from matching.domain.travellers import Travellers
 from matching.queries.travellers import INCOMPLETE, NO_MEMBERS, NO_SESSION, load_travellers
 from tests.factories import make_group, make_seed_user, make_session
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import (
     CHUNK_ROWS,
     Generation,

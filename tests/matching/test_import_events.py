@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.models import EventBatch, MatchEvent, RejectedEvent
 from matching.services import imports, stored_logs
 from matching.services.imports import preview_log

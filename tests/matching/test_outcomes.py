@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from matching.domain.features import (
-    COLUMN,
-    FEATURE_NAMES,
-    Travellers,
-    Vocabulary,
-    compute_features,
-    features_of,
-    rule_score,
-)
+from matching.domain.features.compute import compute_features
+from matching.domain.features.names import COLUMN, FEATURE_NAMES, features_of
+from matching.domain.features.rules import rule_score
 from matching.domain.outcomes import (
     PICKINESS_SD,
     TASTE_SD,
@@ -26,6 +20,7 @@ from matching.domain.outcomes import (
 )
 from matching.domain.pairing import find_candidates, own_groups, sample_pairs
 from matching.domain.population import draw_travellers
+from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import MATCH_TYPES, PRESETS
 
 TODAY = date(2026, 1, 1)

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matching.domain import pairing
-from matching.domain.features import Travellers, Vocabulary, candidate_mask
 from matching.domain.pairing import (
     NotEnoughPairs,
     count_candidate_pairs,
@@ -20,6 +19,8 @@ from matching.domain.pairing import (
     sample_pairs,
 )
 from matching.domain.population import draw_travellers
+from matching.domain.travellers import Travellers, Vocabulary
+from matching.domain.trips import candidate_mask
 
 TODAY = date(2026, 1, 1)
 

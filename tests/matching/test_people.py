@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from matching.domain.personality import personality_of
 from matching.domain.population import ARCHETYPES
 from matching.domain.profiles import clean_profile
-from matching.domain.words import personality_of
 from matching.models import PROFILE_FIELDS, SeedUser, Source, TravelGroup
 from matching.queries import named
 from matching.services import people

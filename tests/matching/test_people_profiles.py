@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matching.domain.personality import personality_of
 from matching.domain.profile_files import MAX_CELL, UnreadableFile, read_profiles
 from matching.domain.profiles import LABEL_EXTRAVERSION, clean_profile, suggest
-from matching.domain.words import INTERESTS, personality_of
+from matching.domain.words import INTERESTS
 from tests.factories import COMPLETE_PROFILE
 
 WORDS = st.text("ab7 é;|\x00", max_size=6) | st.sampled_from(["food", "introvert", "no", "german"])

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from matching.domain.features import COLUMN, Travellers, Vocabulary, applicable, compute_features
+from matching.domain.features.compute import compute_features
+from matching.domain.features.names import COLUMN, applicable
 from matching.domain.pairing import find_candidates, own_groups, row_digests, sample_pairs
+from matching.domain.personality import personality_of
 from matching.domain.population import (
     ARCHETYPES,
     HUBS,
@@ -20,6 +22,7 @@ from matching.domain.population import (
     draw_travellers,
     travellers_frame,
 )
+from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import (
     GENDERS,
     HABITS,
@@ -30,7 +33,6 @@ from matching.domain.words import (
     NATIONALITIES,
     PROFESSIONS,
     RELIGIONS,
-    personality_of,
 )
 
 TODAY = date(2026, 1, 1)

@@ -12,11 +12,13 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from matching.domain.features import FEATURE_NAMES, Travellers, Vocabulary, compute_features
+from matching.domain.features.compute import compute_features
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Generation
 from matching.domain.outcomes import draw_outcomes, personal_effects
 from matching.domain.pairing import find_candidates, sample_pairs
 from matching.domain.population import draw_travellers
+from matching.domain.travellers import Travellers, Vocabulary
 from matching.models import EventBatch, FeatureSet, MatchEvent, MatchType, Source
 from matching.services.generation import as_rows
 from project.bulk import copy_rows

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Generation, Population, Specification
 from matching.domain.population import draw_travellers
 from matching.models import EventBatch, FeatureSet, Source

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from matching.domain.features import FEATURE_NAMES, GROUP_ONLY
+from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY
 from training.domain.match_quality import match_quality_spec
 from training.domain.quality import report_quality
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.models import EventBatch
 from matching.services.people import seed_block
 from tests.factories import write_poor_log

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from tests.factories import make_group, make_seed_user, make_session
 from tests.training.batches import make_dataset, make_model
 from tests.training.test_datasets import run_json

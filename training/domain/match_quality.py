@@ -1,6 +1,7 @@
 """What a dataset of match events must look like."""
 
-from matching.domain.features import FEATURE_NAMES, GROUP_ONLY, TIERED_DEFAULT
+from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY
+from matching.domain.features.tiered import TIERED_DEFAULT
 from training.domain.quality import DISTINCT_DEFAULT, DISTINCT_REFUSE, FeatureSpec, QualitySpec
 
 MINIMUM_EVENTS = 100  # a fifth of fewer rows is too little to validate anything on

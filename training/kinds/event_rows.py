@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from matching.domain.features import FEATURE_NAMES
+from matching.domain.features.names import FEATURE_NAMES
 from matching.models import EventBatch, MatchType
 from project.bulk import read_arrow
 

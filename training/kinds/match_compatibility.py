@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from matching.domain.features import FEATURE_NAMES, GROUP_ONLY, TIERED_DEFAULT, rule_score
+from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY
+from matching.domain.features.rules import rule_score
+from matching.domain.features.tiered import TIERED_DEFAULT
 from matching.domain.generation import Population, recompute_features
 from matching.models import EventBatch, FeatureSet, Source
 from project.refusal import Refusal

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from matching.domain.features import Travellers, Vocabulary
 from matching.domain.pairing import find_candidates, sample_pairs
+from matching.domain.travellers import Travellers, Vocabulary
 from matching.queries.travellers import UnknownTraveller, load_traveller, load_travellers
 from project.refusal import Refusal
 from training.queries.scoring import Explanation, Scores, explain_frame, score_frame

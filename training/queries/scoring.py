@@ -9,20 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from matching.domain.features import (
+from matching.domain.features.compute import compute_features
+from matching.domain.features.explain import FeatureExplanation, explain_pair
+from matching.domain.features.names import (
     COLUMN,
     FEATURE_NAMES,
     LOG_NAMES,
-    FeatureExplanation,
-    Travellers,
-    Vocabulary,
     applicable,
-    candidate_mask,
-    compute_features,
-    explain_pair,
-    origin_score,
-    rule_score,
+    fill_products,
 )
+from matching.domain.features.rules import origin_score, rule_score
+from matching.domain.travellers import Travellers, Vocabulary
+from matching.domain.trips import candidate_mask
 from project.storage.artifacts import ArtifactCorrupt
 from training.domain.checks import json_number
 from training.kinds import DEFAULT_KIND
@@ -36,11 +34,6 @@ ServedBy = Literal["model", "rule_score"]
 
 # The formulas of a score that no model gives: those that name what is missing.
 FALLBACK_FEATURE_SET: Final = "smooth-1"
-# What each product is computed from, where only its parts are given.
-PRODUCTS: Final = {
-    "destination_interest": ("distance_score", "interest_score"),
-    "date_budget": ("date_overlap_score", "budget_score"),
-}
 NO_CHAMPION: Final = "There is no champion yet; train a model and promote it."
 
 
@@ -139,7 +132,8 @@ def score_features(features: Mapping[str, Any], match_type: str = "user_user") -
     row = _read_features(features)
     values = np.array([[row.get(name, np.nan) for name in FEATURE_NAMES]], np.float32)
     frame = pd.DataFrame(values, columns=list(FEATURE_NAMES))
-    missing = np.isnan(values) & applicable(match_type)
+    fill_products(frame)
+    missing = frame.isna().to_numpy() & applicable(match_type)
     return _scores(current_serving(), frame, missing, match_type, None)
 
 
@@ -297,7 +291,4 @@ def _read_features(features: Mapping[str, Any]) -> dict[str, float]:
         if name in row:
             raise UnusableFeatures(f"{name} is given twice, by both of its names.")
         row[name] = float(value)
-    for product, (first, second) in PRODUCTS.items():
-        if product not in row and first in row and second in row:
-            row[product] = row[first] * row[second]
     return row

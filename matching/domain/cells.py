@@ -1,0 +1,65 @@
+"""The cells of a travellers frame as arrays: numbers, days, words; NaN or nothing where unknown."""
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def read_objects(frame: pd.DataFrame, column: str) -> npt.NDArray[np.object_]:
+    """The values of a column as they are: object array of shape (n,), None for an absent column."""
+    if column not in frame:
+        return np.full(len(frame), None, object)
+    return frame[column].to_numpy(object)
+
+
+def read_numbers(frame: pd.DataFrame, column: str) -> FloatArray:
+    """The numbers of a column: float64 array of shape (n,), NaN where unknown."""
+    if column not in frame:
+        return np.full(len(frame), np.nan)
+    return pd.to_numeric(frame[column]).to_numpy(np.float64, na_value=np.nan)
+
+
+def read_days(frame: pd.DataFrame, column: str) -> FloatArray:
+    """Whole days since 1970-01-01 of dates, timestamps or ISO text: float64 (n,), NaN unknown."""
+    if column not in frame:
+        return np.full(len(frame), np.nan)
+    days = pd.to_datetime(frame[column]).to_numpy("datetime64[D]")
+    return np.where(np.isnat(days), np.nan, days.astype(np.int64).astype(np.float64))
+
+
+def items_of(value: Any) -> list[Any]:
+    """The items of a list-like cell; a text is one item, an empty cell has none."""
+    if isinstance(value, str):
+        return [value]
+    return [] if pd.api.types.is_scalar(value) else list(value)
+
+
+def words_of(value: Any) -> list[str]:
+    """The words of a cell, stripped, in lower case, without blanks."""
+    words = (str(word).strip().lower() for word in items_of(value) if word is not None)
+    return [word for word in words if word]
+
+
+def read_degrees(frame: pd.DataFrame, column: str, degrees: Mapping[str, float]) -> FloatArray:
+    """Numbers of words, numbers as they are: float64 (n,), NaN for what is neither.
+
+    Parameters
+    ----------
+    degrees : word to its number
+    """
+
+    def degree(value: Any) -> float:
+        if isinstance(value, Real):
+            return float(value)
+        return next((degrees[word] for word in words_of(value) if word in degrees), math.nan)
+
+    if column not in frame:
+        return np.full(len(frame), np.nan)
+    return np.array([degree(value) for value in frame[column]], np.float64)

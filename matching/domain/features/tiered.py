@@ -1,0 +1,121 @@
+"""The formulas of `tiered-1`: the established production tiers, 0.5 for a missing input."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from matching.domain.features.geo import distance_km
+from matching.domain.features.graded import budget_score, graded_scores, overlap_score, set_sizes
+from matching.domain.features.names import COLUMN, PRODUCTS
+from matching.domain.personality import personality_likeness
+from matching.domain.travellers import PairSide
+
+FloatArray = npt.NDArray[np.float64]
+
+TIERED_DEFAULT: Final = 0.5  # stands for a missing input, as production writes it
+SHARED_INTEREST_BONUS: Final = 0.2  # pairs: added once any interest is shared
+
+# (upper bound inclusive, score), then the score beyond: the production tiers.
+DISTANCE_TIERS: Final = ((25.0, 1.0), (50.0, 0.95), (100.0, 0.85), (150.0, 0.75), (200.0, 0.6))
+BUDGET_TIERS: Final = ((0.1, 1.0), (0.25, 0.8), (0.5, 0.6), (1.0, 0.4), (2.0, 0.2))
+AGE_TIERS: Final = ((2.0, 1.0), (5.0, 0.9), (10.0, 0.7), (15.0, 0.5), (25.0, 0.3), (40.0, 0.1))
+GROUP_SIZE_TIERS: Final = ((6.0, 1.0), (12.0, 0.8), (20.0, 0.6), (40.0, 0.4))
+# (lower bound inclusive, score), from the highest.
+OVERLAP_TIERS: Final = ((0.8, 1.0), (0.5, 0.9), (0.3, 0.8), (0.2, 0.6), (0.1, 0.3))
+DIVERSITY_TIERS: Final = ((3.0, 1.0), (2.0, 0.7))
+
+
+def tiered_scores(a: PairSide, b: PairSide, is_group: bool) -> dict[str, FloatArray]:
+    """Score pairs by `tiered-1`, row against row.
+
+    Parameters
+    ----------
+    a, b : sides of n pairs; `b` holds groups when `is_group`
+
+    Returns
+    -------
+    Feature name to float64 array of shape (n,) in [0, 1]; NaN where an input is missing, for
+    `write_defaults` to replace. The products are left to the caller.
+    """
+    common, either = set_sizes(a.interests.view(np.uint64), b.interests.view(np.uint64))
+    interest = common / np.maximum(either, 1)
+    if not is_group:
+        interest = np.minimum(interest + SHARED_INTEREST_BONUS * (common > 0), 1.0)
+    both = (a.interest_weight > 0) & (b.interest_weight > 0)
+    if is_group:
+        # Production does not compare temperaments with a group: a constant, not a missing input.
+        personality = np.full(len(interest), 0.5)
+    else:
+        personality = personality_likeness(a.personality, b.personality)
+    return {
+        "distance_score": step_down(
+            distance_km(a.destination, b.destination), DISTANCE_TIERS, beyond=0.0
+        ),
+        "date_overlap_score": overlap_score(
+            a, b, is_group, lambda share: step_up(share, OVERLAP_TIERS, below=0.1)
+        ),
+        "budget_score": budget_score(
+            a, b, is_group, lambda gap: step_down(gap, BUDGET_TIERS, beyond=0.1)
+        ),
+        "interest_score": np.where(both, interest, np.nan),
+        "age_score": step_down(np.abs(a.age - b.age), AGE_TIERS, beyond=0.05),
+        "personality_score": personality,
+        **graded_scores(a, b),
+        "group_size_score": step_down(b.group_size, GROUP_SIZE_TIERS, beyond=0.2),
+        "group_diversity_score": (
+            step_up(b.n_languages, DIVERSITY_TIERS, below=0.5)
+            + step_up(b.n_nationalities, DIVERSITY_TIERS, below=0.5)
+        )
+        / 2,
+    }
+
+
+def write_defaults(values: npt.NDArray[np.float32], missing: npt.NDArray[np.bool_]) -> None:
+    """Write 0.5 for each missing score, in place, then redo the products that one of them spoilt.
+
+    Parameters
+    ----------
+    values, missing : arrays of shape (n, 13), columns as FEATURE_NAMES
+    """
+    values[missing] = TIERED_DEFAULT
+    for product, (first, second) in PRODUCTS.items():
+        rows = missing[:, COLUMN[product]]
+        values[rows, COLUMN[product]] = values[rows, COLUMN[first]] * values[rows, COLUMN[second]]
+
+
+def step_down(x: FloatArray, tiers: Sequence[tuple[float, float]], beyond: float) -> FloatArray:
+    """Score of the first tier whose upper bound, inclusive, x does not exceed.
+
+    Parameters
+    ----------
+    x : float64 array of shape (n,)
+    tiers : (upper bound, score), bounds rising
+    beyond : score above all of them
+
+    Returns
+    -------
+    float64 array of shape (n,); NaN where x is NaN.
+    """
+    bounds, scores = zip(*tiers, strict=True)
+    passed = sum(((x > bound).view(np.int8) for bound in bounds), np.zeros(len(x), np.int8))
+    return np.where(np.isnan(x), np.nan, np.array([*scores, beyond]).take(passed))
+
+
+def step_up(x: FloatArray, tiers: Sequence[tuple[float, float]], below: float) -> FloatArray:
+    """Score of the highest tier whose lower bound, inclusive, x reaches.
+
+    Parameters
+    ----------
+    x : float64 array of shape (n,)
+    tiers : (lower bound, score), bounds falling
+    below : score under all of them
+
+    Returns
+    -------
+    float64 array of shape (n,); NaN where x is NaN.
+    """
+    bounds, scores = zip(*reversed(tiers), strict=True)
+    passed = sum(((x >= bound).view(np.int8) for bound in bounds), np.zeros(len(x), np.int8))
+    return np.where(np.isnan(x), np.nan, np.array([below, *scores]).take(passed))

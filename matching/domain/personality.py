@@ -1,0 +1,47 @@
+"""Temperament: the three labels, the extraversion behind them, and how alike two people are."""
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+# The extraversion of somebody of whom only the label is known.
+PERSONALITIES: Final = MappingProxyType({"introvert": 0.0, "ambivert": 0.5, "extrovert": 1.0})
+# The label of a measured extraversion: ambivert from the first, extrovert from the second.
+INTROVERT_BELOW: Final = 1 / 3
+EXTROVERT_FROM: Final = 2 / 3
+PERSONALITY_SPREAD: Final = 0.6  # an introvert and an extrovert still score 1 - 0.6
+
+
+def personality_of(extraversion: float) -> str:
+    """Name the personality of a measured extraversion.
+
+    Parameters
+    ----------
+    extraversion : float in [0, 1]
+
+    Returns
+    -------
+    "introvert" below 1/3, "extrovert" from 2/3, else "ambivert".
+    """
+    if extraversion < INTROVERT_BELOW:
+        return "introvert"
+    return "extrovert" if extraversion >= EXTROVERT_FROM else "ambivert"
+
+
+def personality_likeness(
+    a: "npt.NDArray[np.float64]", b: "npt.NDArray[np.float64]"
+) -> "npt.NDArray[np.float64]":
+    """Similarity of temperament, 1 - 0.6 |a - b|.
+
+    Parameters
+    ----------
+    a, b : float64 arrays of shape (n,) in [0, 1], 0 introvert to 1 extrovert
+
+    Returns
+    -------
+    float64 array of shape (n,) in [0.4, 1]; NaN where either side is unknown.
+    """
+    return 1 - PERSONALITY_SPREAD * abs(a - b)

@@ -1,0 +1,286 @@
+"""Travellers as columns: words become bits and codes, so that millions of pairs are scored fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from matching.domain.cells import read_days, read_degrees, read_numbers, read_objects, words_of
+from matching.domain.features.geo import unit_vectors
+from matching.domain.personality import EXTROVERT_FROM, INTROVERT_BELOW, PERSONALITIES
+from matching.domain.words import (
+    HABITS,
+    INTEREST_SHARES,
+    INTERESTS,
+    LANGUAGES,
+    NATIONALITIES,
+    RELIGIONS,
+    UNKNOWN_INTEREST_SHARE,
+    nationality_similarity,
+    religion_similarity,
+)
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words behind the bits and codes of encoded travellers: known words first, then others.
+
+    Both sides of a pair must share one. Scores do not depend on it: another vocabulary that has
+    the words moves bits around and nothing else.
+    """
+
+    interests: tuple[str, ...] = INTERESTS
+    languages: tuple[str, ...] = LANGUAGES
+    nationalities: tuple[str, ...] = tuple(NATIONALITIES)
+    religions: tuple[str, ...] = RELIGIONS
+
+    @classmethod
+    def of(cls, *frames: pd.DataFrame) -> Vocabulary:
+        """Extend the known words by those that the given travellers frames use besides."""
+
+        def extended(known: Sequence[str], column: str) -> tuple[str, ...]:
+            used: set[str] = set()
+            for frame in frames:
+                if column in frame:
+                    for value in frame[column]:
+                        used.update(words_of(value))
+            return (*known, *sorted(used.difference(known)))
+
+        return cls(
+            extended(INTERESTS, "interests"),
+            extended(LANGUAGES, "languages"),
+            extended(tuple(NATIONALITIES), "nationality"),
+            extended(RELIGIONS, "religion"),
+        )
+
+    @cached_property
+    def interest_weights(self) -> FloatArray:
+        """Inverse document frequency, ln(1 / share), of each interest: shape (n_interests,)."""
+        shares = [INTEREST_SHARES.get(tag, UNKNOWN_INTEREST_SHARE) for tag in self.interests]
+        weights: FloatArray = -np.log(np.array(shares))
+        return weights
+
+    @cached_property
+    def interest_tables(self) -> FloatArray:
+        """Total weight of every byte value: shape (n_bytes, 256); sums over set bits by lookup."""
+        weights = np.zeros(_byte_count(len(self.interests)) * 8)
+        weights[: len(self.interests)] = self.interest_weights
+        bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+        return np.stack([bits @ weights[k : k + 8] for k in range(0, len(weights), 8)])
+
+    @cached_property
+    def nationality_table(self) -> FloatArray:
+        """Likeness of nationalities: shape (n + 1, n + 1), last row and column NaN for code -1."""
+        return _similarity_table(self.nationalities, nationality_similarity)
+
+    @cached_property
+    def religion_table(self) -> FloatArray:
+        """Likeness of religions: shape (n + 1, n + 1), last row and column NaN for code -1."""
+        return _similarity_table(self.religions, religion_similarity)
+
+
+@dataclass(frozen=True)
+class Travellers:
+    """Encoded travellers, one row per live session or per travelling group, column by column.
+
+    Days are whole days since 1970-01-01. The end date is the day of departure and does not count:
+    a trip from the 1st to the 5th lasts 4 days, as in production. Numbers are float64 with NaN
+    where unknown; float64 so that tier boundaries fall as they do in plain Python. Word sets are
+    bits over `vocabulary`; no bit at all means unknown. Codes are -1 where unknown.
+    """
+
+    vocabulary: Vocabulary
+    external_id: npt.NDArray[np.object_]
+    user_id: IntArray  # int64; -1 for a group
+    destination: FloatArray  # (n, 3) unit vector of the destination, NaN unknown
+    destination_lat: FloatArray  # degrees
+    destination_lon: FloatArray  # degrees
+    start_day: FloatArray
+    end_day: FloatArray
+    budget: FloatArray  # currency units for the trip; a group's mean
+    interests: npt.NDArray[np.uint8]  # (n, n_bytes) bits
+    interest_weight: FloatArray  # total rarity of the interests
+    age: FloatArray  # years; a group's mean
+    extraversion: FloatArray  # [0, 1]; a group's mean
+    personality: FloatArray  # 0 introvert, 0.5 ambivert, 1 extrovert
+    languages: npt.NDArray[np.uint64]  # (n, n_words) bits
+    smoking: FloatArray  # [0, 1]; a group's mean
+    drinking: FloatArray  # [0, 1]; a group's mean
+    nationality: IntArray  # code; a group's most common
+    religion: IntArray  # code; a group's most common
+    home: FloatArray  # (n, 3) unit vector of the home town, NaN unknown
+    group_size: FloatArray  # people; NaN for a single traveller
+    n_languages: FloatArray  # distinct languages within a group; NaN for a single traveller
+    n_nationalities: FloatArray  # distinct nationalities within a group
+
+    def __len__(self) -> int:
+        return len(self.user_id)
+
+    def take(self, index: IntArray | slice) -> Travellers:
+        """The travellers at the given rows, in that order."""
+        columns = {
+            field.name: getattr(self, field.name)[index]
+            for field in fields(self)
+            if field.name != "vocabulary"
+        }
+        return Travellers(vocabulary=self.vocabulary, **columns)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, vocabulary: Vocabulary | None = None) -> Travellers:
+        """Encode a travellers frame.
+
+        Parameters
+        ----------
+        frame : DataFrame, one row per live session or group
+            Columns, all optional (an absent column is wholly missing): external_id, user_id,
+            destination_lat, destination_lon, home_lat, home_lon (degrees), start_date, end_date
+            (dates, timestamps or ISO text), budget, age, extraversion, personality (label),
+            interests, languages (lists of words), smoking, drinking (yes, occasionally, no, or a
+            number in [0, 1]), nationality, religion; for groups also group_size, n_languages,
+            n_nationalities. Words are compared stripped and in lower case. Where only one of
+            extraversion and personality is known, the other follows from it.
+        vocabulary : Vocabulary, optional
+            Must hold every word of the frame; by default it is made from the frame. Two frames
+            that are to be compared need a shared one.
+
+        Raises
+        ------
+        KeyError
+            When the vocabulary lacks a word of the frame.
+        """
+        vocabulary = vocabulary or Vocabulary.of(frame)
+        count = len(frame)
+        interests = _bits(frame, "interests", vocabulary.interests)
+        destination_lat = read_numbers(frame, "destination_lat")
+        destination_lon = read_numbers(frame, "destination_lon")
+        return cls(
+            vocabulary=vocabulary,
+            external_id=read_objects(frame, "external_id"),
+            user_id=(
+                frame["user_id"].fillna(-1).to_numpy(np.int64)
+                if "user_id" in frame
+                else np.full(count, -1, np.int64)
+            ),
+            destination=unit_vectors(destination_lat, destination_lon),
+            destination_lat=destination_lat,
+            destination_lon=destination_lon,
+            start_day=read_days(frame, "start_date"),
+            end_day=read_days(frame, "end_date"),
+            budget=read_numbers(frame, "budget"),
+            interests=interests,
+            interest_weight=weigh_bits(interests, vocabulary.interest_tables),
+            age=read_numbers(frame, "age"),
+            extraversion=read_temperament(frame),
+            personality=_labels(frame),
+            languages=_bits(frame, "languages", vocabulary.languages).view(np.uint64),
+            smoking=read_degrees(frame, "smoking", HABITS),
+            drinking=read_degrees(frame, "drinking", HABITS),
+            nationality=_codes(frame, "nationality", vocabulary.nationalities),
+            religion=_codes(frame, "religion", vocabulary.religions),
+            home=unit_vectors(read_numbers(frame, "home_lat"), read_numbers(frame, "home_lon")),
+            group_size=read_numbers(frame, "group_size"),
+            n_languages=read_numbers(frame, "n_languages"),
+            n_nationalities=read_numbers(frame, "n_nationalities"),
+        )
+
+
+class PairSide:
+    """One side of a chunk of pairs: travellers' columns, gathered when a score first asks."""
+
+    def __init__(self, travellers: Travellers, rows: IntArray | slice) -> None:
+        self._travellers, self._rows = travellers, rows
+        self.vocabulary = travellers.vocabulary
+
+    def __getattr__(self, name: str) -> Any:
+        column = getattr(self._travellers, name)
+        rows = self._rows
+        gathered = column[rows] if isinstance(rows, slice) else column.take(rows, axis=0)
+        setattr(self, name, gathered)
+        return gathered
+
+
+def read_temperament(frame: pd.DataFrame) -> FloatArray:
+    """Extraversion, or what the personality label says where none was measured.
+
+    Parameters
+    ----------
+    frame : DataFrame of n rows with the columns extraversion and personality, both optional
+
+    Returns
+    -------
+    float64 array of shape (n,) in [0, 1]; NaN where neither is known.
+    """
+    measured = read_numbers(frame, "extraversion")
+    label = read_degrees(frame, "personality", PERSONALITIES)
+    return np.where(np.isnan(measured), label, measured)
+
+
+def weigh_bits(bits: npt.NDArray[np.uint8], tables: FloatArray) -> FloatArray:
+    """Total weight of the words in each bit set.
+
+    Parameters
+    ----------
+    bits : uint8 array of shape (n, n_bytes)
+    tables : float64 array of shape (n_bytes, 256), the weight of every byte value
+
+    Returns
+    -------
+    float64 array of shape (n,)
+    """
+    total: FloatArray = tables[0].take(bits[:, 0])
+    for byte in range(1, len(tables)):
+        total += tables[byte].take(bits[:, byte])
+    return total
+
+
+def _labels(frame: pd.DataFrame) -> FloatArray:
+    """The personality label as 0, 0.5 or 1; that of the extraversion where there is none."""
+    extraversion = read_temperament(frame)
+    label = read_degrees(frame, "personality", PERSONALITIES)
+    measured = np.select(
+        [np.isnan(extraversion), extraversion < INTROVERT_BELOW, extraversion >= EXTROVERT_FROM],
+        [np.nan, 0.0, 1.0],
+        0.5,
+    )
+    return np.where(np.isnan(label), measured, label)
+
+
+def _byte_count(n_words: int) -> int:
+    return max(1, -(-n_words // 8))
+
+
+def _similarity_table(words: Sequence[str], similarity: Callable[[str, str], float]) -> FloatArray:
+    table = np.full((len(words) + 1, len(words) + 1), np.nan)
+    table[:-1, :-1] = [[similarity(a, b) for b in words] for a in words]
+    return table
+
+
+def _bits(frame: pd.DataFrame, column: str, words: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Bit sets of shape (n, n_bytes), padded so that they can be read as 64-bit words."""
+    n_bytes = -(-_byte_count(len(words)) // 8) * 8
+    flags = np.zeros((len(frame), n_bytes * 8), np.bool_)
+    if column in frame:
+        position = {word: k for k, word in enumerate(words)}
+        for row, value in enumerate(frame[column]):
+            for word in words_of(value):
+                flags[row, position[word]] = True
+    return np.packbits(flags, axis=1, bitorder="little")
+
+
+def _codes(frame: pd.DataFrame, column: str, words: Sequence[str]) -> IntArray:
+    codes = np.full(len(frame), -1, np.int64)
+    if column in frame:
+        position = {word: k for k, word in enumerate(words)}
+        for row, value in enumerate(frame[column]):
+            for word in words_of(value)[:1]:
+                codes[row] = position[word]
+    return codes
