@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from matching.domain.features.compute import compute_features
-from matching.domain.features.geo import EARTH_RADIUS_KM, distance_km
+from matching.domain.geo import EARTH_RADIUS_KM, distance_km
 from matching.domain.travellers import Travellers
 from matching.domain.trips import MAX_DISTANCE_KM, MIN_OVERLAP_DAYS
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from matching.domain.features.geo import distance_km, unit_vectors
+from matching.domain.geo import distance_km, unit_vectors
 from matching.domain.groups import group_travellers
 from matching.domain.personality import personality_of
 from matching.domain.words import INTERESTS, NATIONALITIES

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from matching.domain.cells import read_days, read_degrees, read_numbers, read_objects, words_of
-from matching.domain.features.geo import unit_vectors
+from matching.domain.geo import unit_vectors
 from matching.domain.personality import EXTROVERT_FROM, INTROVERT_BELOW, PERSONALITIES
 from matching.domain.words import (
     HABITS,

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features.geo import distance_km
+from matching.domain.geo import distance_km
 from matching.domain.travellers import PairSide, Travellers
 
 MAX_DISTANCE_KM: Final = 200.0  # hard gate: destinations further apart are no match at all

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
-from matching.domain.features.geo import distance_km, unit_vectors
+from matching.domain.geo import distance_km, unit_vectors
 from matching.domain.personality import personality_of
 from matching.domain.population import ARCHETYPES, draw_groups, draw_population
 from matching.domain.profile_files import Row

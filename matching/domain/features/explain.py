@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from matching.domain.features.compute import compute_features
-from matching.domain.features.geo import distance_km
 from matching.domain.features.names import COLUMN, FEATURE_NAMES, PRODUCTS, features_of
+from matching.domain.geo import distance_km
 from matching.domain.personality import PERSONALITIES
 from matching.domain.travellers import Travellers
 from matching.domain.trips import overlap_days

@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features.geo import distance_km
 from matching.domain.features.names import COLUMN, features_of
 from matching.domain.features.smooth import interpolate
+from matching.domain.geo import distance_km
 from matching.domain.travellers import Travellers
 
 FloatArray = npt.NDArray[np.float64]

@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features.geo import distance_km
 from matching.domain.features.graded import budget_score, graded_scores, overlap_score
 from matching.domain.features.tiered import (
     AGE_TIERS,
@@ -15,6 +14,7 @@ from matching.domain.features.tiered import (
     GROUP_SIZE_TIERS,
     OVERLAP_TIERS,
 )
+from matching.domain.geo import distance_km
 from matching.domain.personality import personality_likeness
 from matching.domain.travellers import PairSide, weigh_bits
 

@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features.geo import distance_km
 from matching.domain.features.graded import budget_score, graded_scores, overlap_score, set_sizes
 from matching.domain.features.names import COLUMN, PRODUCTS
+from matching.domain.geo import distance_km
 from matching.domain.personality import personality_likeness
 from matching.domain.travellers import PairSide
 
