@@ -11,6 +11,9 @@ os.environ["REDIS_URL"] = ""
 
 from project.settings import *  # noqa: F403 - the environment has to come first
 
+# A slow hash protects nobody's password here, and each test that logs somebody in would wait for it.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 # A connection that a live server's thread keeps open would keep the test database from being dropped.
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405 - from the line above
 

@@ -51,13 +51,14 @@ class SourceForm(forms.ModelForm):
     @sensitive_variables()
     def clean(self):
         cleaned = super().clean()
-        moved = [name for name in ADDRESS_FIELDS if name in self.changed_data]
-        password = cleaned.get("new_password")
+        # Held against what is stored: the page of an earlier state in the history, which can be saved
+        # again, begins with the address of that day and the password of today.
+        stored = FeedbackSource.objects.filter(pk=self.instance.pk).first()
         if (
-            self.instance.pk
-            and self.instance.password_encrypted
-            and moved
-            and not password
+            stored is not None
+            and stored.password_encrypted
+            and any(cleaned.get(name) != getattr(stored, name) for name in ADDRESS_FIELDS)
+            and not cleaned.get("new_password")
             and not cleaned.get("remove_password")
         ):
             self.add_error(

@@ -8,13 +8,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from feedback.models import FeedbackSource, QualityFeedback, RejectedRecord
+from feedback.models import CollectionRun, FeedbackSource, QualityFeedback, RejectedRecord
 from feedback.models.passwords import password_of
 from feedback.services import collect
 from feedback.services.imports import fill_synthetic
 from project.jobs.models import Job, Schedule
+from tests.factories import make_staff
 from tests.feedback.conftest import QUALITY, READER_PASSWORD
 
+# Each alone makes another address of the source of the tests.
+ELSEWHERE = {"host": "192.0.2.7", "port": "5444", "database": "elsewhere", "user": "somebody"}
 LISTS = (
     "feedbacksource", "collectionrun", "qualityfeedback", "explanation", "abtestresult",
     "rejectedrecord",
@@ -28,6 +31,24 @@ def looker(db, client):
     user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     client.force_login(user)
     return client
+
+
+@pytest.fixture
+def refused(customer, source):
+    """Give a row that was refused for its rating."""
+    customer.execute(
+        f"INSERT INTO {QUALITY} (id, quality_rating, created_at, provider) "
+        "VALUES (gen_random_uuid(), 7, now(), '=cmd()')"
+    )
+    collect(source)
+    return RejectedRecord.objects.get()
+
+
+def correct(client, record):
+    """Correct the rating of a refused row, so that it would land."""
+    page = url("feedback_rejectedrecord_change", record.pk)
+    saved = client.post(page, {"correction": '{"quality_rating": 0.7}'})
+    assert saved.status_code == 302
 
 
 def url(name, *args):
@@ -98,15 +119,40 @@ def test_the_password_is_written_and_never_read(admin_client, source):
     assert "another-secret-word" not in history
 
 
-def test_a_new_address_needs_the_password_again(admin_client, source, settings):
+@pytest.mark.parametrize("field", ELSEWHERE)
+def test_a_kept_password_does_not_follow_a_changed_address(admin_client, source, settings, field):
+    settings.FEEDBACK_ALLOWED_HOSTS = [*settings.FEEDBACK_ALLOWED_HOSTS, "192.0.2.7:*"]
     page = url("feedback_feedbacksource_change", source.pk)
-    settings.FEEDBACK_ALLOWED_HOSTS = [*settings.FEEDBACK_ALLOWED_HOSTS, "192.0.2.7:5432"]
-    moved = admin_client.post(page, form_of(source, host="192.0.2.7"))
-    assert "Enter the password again" in moved.content.decode()
-    assert (
-        admin_client.post(page, form_of(source, host="192.0.2.7", new_password="fresh")).status_code
-        == 302
-    )
+    for kind in FeedbackSource.Kind.values:  # what is no database today may be one again tomorrow
+        moved = admin_client.post(page, form_of(source, kind=kind, **{field: ELSEWHERE[field]}))
+        assert "Enter the password again" in moved.content.decode()
+        stored = FeedbackSource.objects.get()
+        assert getattr(stored, field) == getattr(source, field)
+        assert password_of(stored) == READER_PASSWORD
+
+
+@pytest.mark.parametrize("field", ELSEWHERE)
+def test_a_changed_address_takes_a_new_password_or_none(admin_client, source, settings, field):
+    settings.FEEDBACK_ALLOWED_HOSTS = [*settings.FEEDBACK_ALLOWED_HOSTS, "192.0.2.7:*"]
+    page = url("feedback_feedbacksource_change", source.pk)
+    moved = form_of(source, new_password="fresh", **{field: ELSEWHERE[field]})
+    assert admin_client.post(page, moved).status_code == 302
+    stored = FeedbackSource.objects.get()
+    assert (str(getattr(stored, field)), password_of(stored)) == (ELSEWHERE[field], "fresh")
+    back = form_of(source, remove_password="on")
+    assert admin_client.post(page, back).status_code == 302
+    stored.refresh_from_db()
+    assert (getattr(stored, field), password_of(stored)) == (getattr(source, field), "")
+
+
+@pytest.mark.parametrize("field", ELSEWHERE)
+def test_a_kept_password_does_not_go_back_to_an_earlier_address(admin_client, source, field):
+    """The history's page of an earlier state begins with its address, as if nothing changed."""
+    FeedbackSource.objects.update(**{field: ELSEWHERE[field]})
+    earlier = url("feedback_feedbacksource_simple_history", source.pk, source.history.get().pk)
+    reverted = admin_client.post(earlier, form_of(source))
+    assert "Enter the password again" in reverted.content.decode()
+    assert str(getattr(FeedbackSource.objects.get(), field)) == ELSEWHERE[field]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "/run"])
@@ -156,30 +202,43 @@ def test_a_file_is_imported_by_a_job(admin_client):
 
 
 def test_refused_rows_are_filtered_corrected_tried_again_and_downloaded(
-    admin_client, looker, customer, source
+    admin_client, looker, refused
 ):
-    customer.execute(
-        f"INSERT INTO {QUALITY} (id, quality_rating, created_at, provider) "
-        "VALUES (gen_random_uuid(), 7, now(), '=cmd()')"
-    )
-    collect(source)
-    record = RejectedRecord.objects.get()
     listing = url("feedback_rejectedrecord_changelist")
-    retry = {"action": "retry", "_selected_action": [record.pk]}
-    looker.post(listing, retry)
-    assert RejectedRecord.objects.open().exists()
+    chosen = {"_selected_action": [refused.pk]}
     assert "out_of_range" in looker.get(f"{listing}?state=open").content.decode()
-    saved = admin_client.post(
-        url("feedback_rejectedrecord_change", record.pk), {"correction": '{"quality_rating": 0.7}'}
-    )
-    assert saved.status_code == 302
-    download = admin_client.post(listing, {**retry, "action": "download"})
+    correct(admin_client, refused)
+    download = admin_client.post(listing, {**chosen, "action": "download"})
     text = b"".join(download.streaming_content).decode()
-    assert record.external_id in text
+    assert refused.external_id in text
     assert "expected a value inside the range" in text
-    admin_client.post(listing, retry)
+    admin_client.post(listing, {**chosen, "action": "retry"})
     assert not RejectedRecord.objects.open().exists()
     assert QualityFeedback.objects.get().csat == 0.7
+
+
+@pytest.mark.parametrize(
+    ("permissions", "lands"),
+    [
+        (["view"], False),
+        (["view", "change"], False),
+        (["view", "add", "change", "delete"], False),
+        (["view", "retry"], True),
+    ],
+)
+def test_refused_rows_are_tried_again_only_with_the_right(
+    admin_client, client, refused, permissions, lands
+):
+    correct(admin_client, refused)  # from now on the row would land
+    runs = CollectionRun.objects.count()
+    client.force_login(make_staff(*(f"feedback.{one}_rejectedrecord" for one in permissions)))
+    client.post(
+        url("feedback_rejectedrecord_changelist"),
+        {"action": "retry", "_selected_action": [refused.pk]},
+    )
+    assert RejectedRecord.objects.open().exists() is not lands
+    assert QualityFeedback.objects.exists() is lands
+    assert CollectionRun.objects.count() == runs + lands
 
 
 def test_the_schedule_is_switched_in_the_admin(admin_client, looker):
