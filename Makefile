@@ -10,7 +10,7 @@ PYTHON_FOR_VENV ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint bench chaos lock browser clean
+.PHONY: help demo serve test lint bench chaos mutants lock browser clean
 # One target at a time: several of them install into the same environment.
 .NOTPARALLEL:
 
@@ -41,6 +41,9 @@ bench: .venv/installed-dev ## The figures of speed, as ratios within one run.
 
 chaos: .venv/installed-dev ## Kill workers 200 times while they work, then count every row.
 	@SEEDBED_CHAOS_KILLS=200 $(PYTHON) -m pytest -m chaos --timeout=7200
+
+mutants: .venv/installed-dev ## Break every rule of tests/mutants once, and see the tests notice.
+	@$(PYTHON) -m tests.mutants.run
 
 lock: .venv/installed-dev ## Compile requirements.in and requirements-dev.in into the pinned files.
 	@$(COMPILE) requirements.in --output-file requirements.txt
