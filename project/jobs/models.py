@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from project.jobs.clock import next_occurrence
+from project.jobs.clock import UnreadableCron, count_missed, next_occurrence
 from project.jobs.contract import UnknownKind, UnusableArguments, check_arguments
 
 
@@ -305,11 +305,25 @@ class Schedule(models.Model):
             raise ValidationError({"interval_seconds": "The shortest interval is 10 seconds."})
         try:
             self.occurrence_after(timezone.now())
-        except ValueError as error:
+        except UnreadableCron as error:
             raise ValidationError({"cron": str(error)}) from error
 
     def occurrence_after(self, moment: datetime) -> datetime:
-        """Return the first time strictly after `moment`; ValueError for an unreadable cron."""
+        """Return the first time strictly after `moment`; UnreadableCron where the cron says none."""
         return next_occurrence(
-            moment, anchor=self.next_run_at, interval_seconds=self.interval_seconds, cron=self.cron
+            moment,
+            anchor=self.next_run_at,
+            interval_seconds=self.interval_seconds,
+            cron=self.cron,
+            zone=timezone.get_default_timezone(),
+        )
+
+    def missed_until(self, now: datetime) -> int:
+        """Count the runs since the next one was due; UnreadableCron where the cron says none."""
+        return count_missed(
+            self.next_run_at,
+            now,
+            interval_seconds=self.interval_seconds,
+            cron=self.cron,
+            zone=timezone.get_default_timezone(),
         )

@@ -2,12 +2,13 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from project.jobs.bell import ring
-from project.jobs.clock import count_missed
+from project.jobs.clock import UnreadableCron
 from project.jobs.contract import UnknownKind, UnusableArguments
 from project.jobs.models import Job, Schedule
 from project.jobs.services import enqueue
@@ -15,6 +16,7 @@ from project.jobs.services import enqueue
 logger = logging.getLogger(__name__)
 
 RING_AGAIN_SECONDS = 5  # how long a lost bell can delay a job
+UNREADABLE_PAUSE = timedelta(days=1)  # until a rhythm that cannot be read is looked at again
 
 
 @dataclass(frozen=True)
@@ -98,17 +100,17 @@ def _start_schedule(schedule_id: int) -> bool:
     now = timezone.now()
     if Job.objects.active().filter(schedule=schedule).exists():
         return False
-    missed = count_missed(
-        schedule.next_run_at, now, interval_seconds=schedule.interval_seconds, cron=schedule.cron
-    )
-    schedule.next_run_at = schedule.occurrence_after(now)
     schedule.last_error = ""
     try:
+        missed = schedule.missed_until(now)
+        schedule.next_run_at = schedule.occurrence_after(now)
         enqueue(schedule.kind, schedule=schedule, **schedule.arguments)
-    except (UnknownKind, UnusableArguments) as error:
+    except (UnknownKind, UnusableArguments, UnreadableCron) as error:
         # The others go on, and its page says what is wrong with this one.
         logger.error("The schedule %s cannot run: %s", schedule, error)
         schedule.last_error = str(error)
+        if schedule.next_run_at <= now:  # a rhythm that this version cannot read any more
+            schedule.next_run_at = now + UNREADABLE_PAUSE
     else:
         schedule.last_run_at = now
         schedule.missed_runs += missed

@@ -1,4 +1,4 @@
-"""What people and schedules do to jobs: enqueue, stop, retry, plan."""
+"""What people and schedules do to jobs: enqueue, stop, retry, save a schedule, run it now."""
 
 from typing import Any
 
@@ -94,28 +94,6 @@ def run_schedule(schedule: Schedule, *, by: Person = None) -> Job:
     schedule.last_run_at = timezone.now()
     schedule.save(update_fields=["last_run_at"])
     return enqueue(schedule.kind, by=by, schedule=schedule, **schedule.arguments)
-
-
-@transaction.atomic
-def plan(
-    name: str,
-    *,
-    kind: str,
-    arguments: dict[str, Any] | None = None,
-    interval_seconds: int | None = None,
-    cron: str = "",
-    is_enabled: bool = True,
-) -> Schedule:
-    """Create the schedule of that name, or change it; ValidationError says what does not fit."""
-    schedule = Schedule.objects.select_for_update().filter(name=name).first() or Schedule(name=name)
-    schedule.kind = kind
-    schedule.arguments = arguments or {}
-    schedule.interval_seconds = interval_seconds
-    schedule.cron = cron
-    schedule.is_enabled = is_enabled
-    schedule.full_clean()
-    save_schedule(schedule)
-    return schedule
 
 
 def save_schedule(schedule: Schedule) -> None:

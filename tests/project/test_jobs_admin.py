@@ -12,7 +12,7 @@ from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
 from project.jobs.models import Job, JobLogLine, Process, Schedule
 from project.jobs.processes import beat
 from project.jobs.runner import run_job
-from project.jobs.services import enqueue, plan, retry_job, stop_job
+from project.jobs.services import enqueue, retry_job, stop_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 Declare = Callable[..., str]
@@ -262,7 +262,7 @@ def test_schedule_is_limited_to_kinds_that_its_maker_may_start(declare: Declare)
 
 
 def test_run_now_needs_its_permission_and_that_of_the_kind(declare: Declare) -> None:
-    schedule = plan("hourly", kind=declare(work), cron="0 * * * *")
+    schedule = Schedule.objects.create(name="hourly", kind=declare(work), cron="0 * * * *")
     data = {"action": "run_now", "_selected_action": [schedule.pk]}
     changelist = reverse("admin:jobs_schedule_changelist")
     login("view_schedule", name="viewer").post(changelist, data)
@@ -283,7 +283,13 @@ def test_schedule_list_takes_as_many_queries_for_many_as_for_one(
     kind, changelist = declare(work), reverse("admin:jobs_schedule_changelist")
 
     def add(name: str) -> None:
-        retry_job(stop_job(enqueue(kind, schedule=plan(name, kind=kind, cron="0 * * * *"))))
+        retry_job(
+            stop_job(
+                enqueue(
+                    kind, schedule=Schedule.objects.create(name=name, kind=kind, cron="0 * * * *")
+                )
+            )
+        )
 
     add("first")
     admin_client.get(changelist)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from project.jobs.bell import ring
-from project.jobs.clock import count_missed, next_occurrence
+from project.jobs.clock import UnreadableCron, count_missed, next_occurrence
 from project.jobs.models import Job, Process, Schedule
 from project.jobs.processes import beat, has_worker, leave
 from project.jobs.reconciler import tick
@@ -27,7 +27,6 @@ from project.jobs.runner import session_name
 from project.jobs.services import (
     JobStateError,
     enqueue,
-    plan,
     retry_job,
     run_schedule,
     save_schedule,
@@ -141,10 +140,13 @@ def test_worker_is_alive_until_it_signs_off_or_falls_silent() -> None:
 @pytest.fixture
 def schedule(declare: Declare) -> Schedule:
     """Give an hourly schedule that is due since three and a half hours."""
-    schedule = plan("hourly", kind=declare(idle), arguments={"days": 1}, interval_seconds=3600)
-    schedule.next_run_at = timezone.now() - timedelta(hours=3, minutes=30)
-    schedule.save()
-    return schedule
+    return Schedule.objects.create(
+        name="hourly",
+        kind=declare(idle),
+        arguments={"days": 1},
+        interval_seconds=3600,
+        next_run_at=timezone.now() - timedelta(hours=3, minutes=30),
+    )
 
 
 @pytest.mark.django_db
@@ -233,14 +235,35 @@ def test_disabled_schedule_does_not_run_and_its_pause_is_not_missed(schedule: Sc
 
 
 @pytest.mark.django_db
-def test_plan_changes_the_schedule_of_that_name(declare: Declare) -> None:
-    kind = declare(idle)
-    first = plan("nightly", kind=kind, cron="0 3 * * *")
-    second = plan("nightly", kind=kind, interval_seconds=60, is_enabled=False)
-    assert first.pk == second.pk
-    assert (second.cron, second.interval_seconds, second.is_enabled) == ("", 60, False)
+def test_schedule_whose_cron_no_version_reads_any_more_says_so_and_stops_nobody(
+    schedule: Schedule, declare: Declare
+) -> None:
+    Schedule.objects.create(name="nearest-weekday", kind=declare(idle), cron="0 3 15W * *")
+    assert tick().scheduled == 1
+    stored = Schedule.objects.get(name="nearest-weekday")
+    assert "'0 3 15W * *' is no cron expression" in stored.last_error
+    assert stored.next_run_at > timezone.now() + timedelta(hours=23)  # not each second again
     with pytest.raises(ValidationError, match="no cron expression"):
-        plan("nightly", kind=kind, cron="* * * *")
+        stored.full_clean()
+
+
+@pytest.mark.django_db
+def test_new_rhythm_counts_from_now(schedule: Schedule) -> None:
+    schedule.interval_seconds, schedule.cron = None, "0 3 * * *"
+    schedule.full_clean()
+    save_schedule(schedule)
+    assert timezone.now() < schedule.next_run_at < timezone.now() + timedelta(days=1)
+
+
+@pytest.mark.django_db
+def test_cron_is_read_in_the_time_zone_of_the_project(settings: Any) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    schedule = Schedule(name="morning", kind="tests.any", cron="30 8 * * *")
+    for month, hour in ((1, 7), (7, 6)):
+        start = datetime(2026, month, 10, 12, tzinfo=UTC)
+        assert schedule.occurrence_after(start) == datetime(2026, month, 11, hour, 30, tzinfo=UTC)
+    schedule.next_run_at = datetime(2026, 7, 10, 12, tzinfo=UTC)
+    assert schedule.missed_until(datetime(2026, 7, 11, 6, 30, tzinfo=UTC)) == 1
 
 
 @pytest.mark.django_db
@@ -255,46 +278,84 @@ def test_scheduler_command_ticks_once(schedule: Schedule, capsys: Any) -> None:
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def runs(cron: str, start: datetime, count: int) -> list[datetime]:
+def runs(cron: str, start: datetime, count: int, zone: tzinfo = BERLIN) -> list[datetime]:
     found, moment = [], start
     for _ in range(count):
-        moment = next_occurrence(moment, anchor=start, interval_seconds=None, cron=cron)
+        moment = next_occurrence(moment, anchor=start, interval_seconds=None, cron=cron, zone=zone)
         found.append(moment)
     return found
 
 
-@pytest.fixture
-def berlin(settings: Any) -> None:
-    """Let the project be in Berlin."""
-    settings.TIME_ZONE = "Europe/Berlin"
-
-
-@pytest.mark.usefixtures("berlin")
-def test_cron_is_read_in_the_time_zone_of_the_project() -> None:
+def test_cron_is_read_in_the_zone() -> None:
     start = datetime(2026, 1, 10, 12, tzinfo=UTC)
     assert runs("30 8 * * *", start, 1) == [datetime(2026, 1, 11, 7, 30, tzinfo=UTC)]
     start = datetime(2026, 7, 10, 12, tzinfo=UTC)
     assert runs("30 8 * * *", start, 1) == [datetime(2026, 7, 11, 6, 30, tzinfo=UTC)]
 
 
-@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize("cron", ["30 2 * * *", "*/30 2 * * *", "0,30 2,3 * * *"])
+def test_time_that_spring_skips_runs_once_right_after_the_gap(cron: str) -> None:
+    first = runs(cron, datetime(2026, 3, 28, 12, tzinfo=UTC), 1)
+    assert first == [datetime(2026, 3, 29, 3, tzinfo=BERLIN)]
+
+
 def test_daily_run_in_the_hour_that_spring_skips_runs_once() -> None:
     found = runs("30 2 * * *", datetime(2026, 3, 28, 12, tzinfo=UTC), 2)
     assert [moment.astimezone(BERLIN).day for moment in found] == [29, 30]
 
 
-@pytest.mark.usefixtures("berlin")
-def test_daily_run_in_the_hour_that_autumn_repeats_runs_once() -> None:
-    found = runs("30 2 * * *", datetime(2026, 10, 24, 12, tzinfo=UTC), 3)
-    assert [moment.astimezone(BERLIN).day for moment in found] == [25, 26, 27]
+@pytest.mark.parametrize("cron", ["30 2 * * *", "30 0-4/2 * * 0-6/1"])
+def test_daily_run_in_the_hour_that_autumn_repeats_runs_once(cron: str) -> None:
+    found = runs(cron, datetime(2026, 10, 24, 12, tzinfo=UTC), 9)
+    at_two = [moment for moment in found if moment.astimezone(BERLIN).hour == 2][:3]
+    assert [moment.astimezone(BERLIN).day for moment in at_two] == [25, 26, 27]
 
 
-@pytest.mark.usefixtures("berlin")
+def test_run_that_is_late_into_the_repeated_hour_does_not_start_over() -> None:
+    late = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)  # 02:10 for the second time
+    assert runs("30 2 * * *", late, 1) == [datetime(2026, 10, 26, 2, 30, tzinfo=BERLIN)]
+
+
 @pytest.mark.parametrize(
     "start", [datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC)]
 )
 def test_hourly_run_comes_every_hour_through_a_change_of_the_clock(start: datetime) -> None:
     assert runs("0 * * * *", start, 6) == [start + timedelta(hours=n) for n in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("cron", "spelt_out"),
+    [
+        ("0 22-2 * * *", "0 0,1,2,22,23 * * *"),
+        ("50-10/5 * * * *", "0,5,10,50,55 * * * *"),
+        ("0 3 * * fri-mon", "0 3 * * 0,1,5,6"),
+        ("0 3 * * 5-1/2", "0 3 * * 0,5"),
+        ("0 3 * * 7-2", "0 3 * * 0,1,2"),
+        ("0 3 * nov-feb *", "0 3 * 1,2,11,12 *"),
+        ("0 3 30-2 * *", "0 3 1,2,30,31 * *"),
+        ("0 3 ? * mon", "0 3 * * 1"),
+        ("0 3 ? * L5", "0 3 * * 5L"),
+        ("0 3 */10 * 1", "0 3 1,11,21,31 * 1"),  # either of both, as between any day and weekday
+        ("0 3 13 * */6", "0 3 13 * 0,6"),
+    ],
+)
+def test_words_of_stored_schedules_keep_their_meaning(cron: str, spelt_out: str) -> None:
+    start = datetime(2026, 1, 10, 12, tzinfo=UTC)
+    assert runs(cron, start, 60, UTC) == runs(spelt_out, start, 60, UTC)
+
+
+@given(
+    fields=st.lists(
+        st.text("0123456789*/,-#?LWRMONFEB", min_size=1, max_size=5), min_size=5, max_size=5
+    )
+)
+def test_cron_is_read_or_refused_and_a_run_lies_ahead(fields: list[str]) -> None:
+    start = datetime(2026, 10, 24, 22, 17, tzinfo=UTC)
+    try:
+        found = runs(" ".join(fields), start, 3)
+    except UnreadableCron:
+        return
+    assert start < found[0] < found[1] < found[2]
 
 
 @given(
@@ -306,7 +367,7 @@ def test_interval_keeps_its_phase_and_the_next_run_is_the_first_after(
 ) -> None:
     anchor = datetime(2026, 3, 28, 22, 17, tzinfo=BERLIN)
     moment = anchor + gap
-    found = next_occurrence(moment, anchor=anchor, interval_seconds=interval, cron="")
+    found = next_occurrence(moment, anchor=anchor, interval_seconds=interval, cron="", zone=UTC)
     assert moment < found <= moment.astimezone(UTC) + timedelta(seconds=interval)
     assert (found - anchor.astimezone(UTC)) % timedelta(seconds=interval) == timedelta(0)
 
@@ -315,15 +376,28 @@ def test_missed_runs_are_counted_up_to_now() -> None:
     due = datetime(2026, 1, 1, tzinfo=UTC)
     for hours, count in ((0, 0), (0.5, 0), (1, 1), (3.5, 3)):
         now = due + timedelta(hours=hours)
-        assert count_missed(due, now, interval_seconds=3600, cron="") == count
-        assert count_missed(due, now, interval_seconds=None, cron="0 * * * *") == count
-    assert (
-        count_missed(due, due + timedelta(days=900), interval_seconds=None, cron="* * * * *")
-        == 1000
-    )
+        assert count_missed(due, now, interval_seconds=3600, cron="", zone=UTC) == count
+        assert count_missed(due, now, interval_seconds=None, cron="0 * * * *", zone=UTC) == count
+    much_later = due + timedelta(days=900)
+    assert count_missed(due, much_later, interval_seconds=None, cron="* * * * *", zone=UTC) == 1000
 
 
-@pytest.mark.parametrize("cron", ["", "often", "* * * *", "* * * * * *", "61 * * * *", "@daily"])
+@pytest.mark.parametrize(
+    "cron",
+    ["", "often", "* * * *", "* * * * * *", "61 * * * *", "@daily", "0 3 15W * *", "R 3 * * *"],
+)
 def test_unreadable_cron_is_refused(cron: str) -> None:
-    with pytest.raises(ValueError, match="five fields"):
+    with pytest.raises(UnreadableCron, match="five fields"):
+        runs(cron, datetime(2026, 1, 1, tzinfo=UTC), 1)
+
+
+@pytest.mark.parametrize("cron", ["0 3 1 * 1#2", "0 3 13 * 5L", "0 3 13 * L5"])
+def test_day_of_the_month_beside_an_nth_weekday_is_refused(cron: str) -> None:
+    with pytest.raises(UnreadableCron, match="name one of them"):
+        runs(cron, datetime(2026, 1, 1, tzinfo=UTC), 1)
+
+
+@pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 0 31 4,6 *"])
+def test_cron_that_names_no_day_is_refused(cron: str) -> None:
+    with pytest.raises(UnreadableCron, match=r"no cron expression|ever comes"):
         runs(cron, datetime(2026, 1, 1, tzinfo=UTC), 1)
