@@ -333,6 +333,7 @@ def test_packs_one_after_another_and_padding_are_unpacked() -> None:
         (b"\x1f\x8brubbish", "damaged"),
         (gzip.compress(bytes(64 * 1024**2)), "no log"),
     ],
+    ids=["cut off", "followed by rubbish", "no pack at all", "of zeros"],
 )
 def test_a_bad_pack_is_refused_and_leaves_no_file(data: bytes, words: str, uploads: Path) -> None:
     with pytest.raises(LogUnreadable, match=words):
