@@ -1,5 +1,7 @@
 """The forms of feedback: a source whose password is written and never read, and an upload."""
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
@@ -8,12 +10,13 @@ from feedback.domain.tables import TABLES
 from feedback.models import FeedbackSource, Table
 from feedback.queries.addresses import AddressRefused, check_address
 from feedback.services.sources import set_password
+from project.pages.forms import RecordForm
 
 # A password that is kept must not follow an address that somebody else may have changed.
 ADDRESS_FIELDS = ("host", "port", "database", "user")
 
 
-class SourceForm(forms.ModelForm):
+class SourceForm(RecordForm[FeedbackSource]):
     new_password = forms.CharField(
         required=False,
         strip=False,
@@ -41,7 +44,7 @@ class SourceForm(forms.ModelForm):
             "overlap_hours",
         )
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.password_encrypted and "new_password" in self.fields:
             self.fields["new_password"].help_text = "One is kept. " + str(
@@ -49,8 +52,8 @@ class SourceForm(forms.ModelForm):
             )
 
     @sensitive_variables()
-    def clean(self):
-        cleaned = super().clean()
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         # Held against what is stored: the page of an earlier state in the history, which can be saved
         # again, begins with the address of that day and the password of today.
         stored = FeedbackSource.objects.filter(pk=self.instance.pk).first()
@@ -75,7 +78,7 @@ class SourceForm(forms.ModelForm):
         return cleaned
 
     @sensitive_variables()
-    def save(self, commit=True):
+    def save(self, commit: bool = True) -> Any:
         if self.cleaned_data.get("new_password"):
             set_password(self.instance, self.cleaned_data["new_password"])
         elif self.cleaned_data.get("remove_password"):
@@ -96,14 +99,14 @@ class UploadForm(forms.Form):
     )
     dry_run = forms.BooleanField(required=False, label="Only check, write nothing")
 
-    def clean_columns(self):
+    def clean_columns(self) -> Any:
         pairs = [line.partition("=") for line in self.cleaned_data["columns"].splitlines() if line]
         if not all(known.strip() and theirs.strip() for known, _, theirs in pairs):
             raise forms.ValidationError("Expected lines such as quality_rating=stars.")
         return {known.strip(): theirs.strip() for known, _, theirs in pairs}
 
-    def clean(self):
-        cleaned = super().clean()
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         table = cleaned.get("table")
         if table and "columns" in cleaned:
             known = {column.name for column in TABLES[table].columns}

@@ -1,9 +1,14 @@
 """The records of the three tables in the admin: to look at."""
 
-from django.contrib import admin
+from typing import Any
 
-from feedback.admin.sources import ReadOnlyAdmin, origin_badge
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from feedback.admin.sources import origin_badge
 from feedback.models import ABTestResult, Explanation, FeedbackSource, QualityFeedback
+from project.pages.admins import M, ReadOnlyAdmin
 
 
 class SourceFilter(admin.SimpleListFilter):
@@ -12,15 +17,15 @@ class SourceFilter(admin.SimpleListFilter):
     title = "source"
     parameter_name = "source"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(str(source.pk), source.name) for source in FeedbackSource.objects.all()]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
         return queryset.filter(source_id=int(value)) if value and value.isdecimal() else queryset
 
 
-class RecordAdmin(ReadOnlyAdmin):
+class FeedbackRecordAdmin(ReadOnlyAdmin[M]):
     """A table that may hold millions of rows: no count of all, order by the index on time."""
 
     list_select_related = ["source"]
@@ -33,26 +38,26 @@ class RecordAdmin(ReadOnlyAdmin):
     readonly_fields = ["origin"]
 
     @admin.display(description="origin")
-    def origin(self, record):
+    def origin(self, record: Any) -> Any:
         return origin_badge(record.source)
 
 
 @admin.register(QualityFeedback)
-class QualityFeedbackAdmin(RecordAdmin):
+class QualityFeedbackAdmin(FeedbackRecordAdmin[QualityFeedback]):
     list_display = [
         "__str__", "origin", "csat", "provider", "model", "action_type", "session_id", "created_at"
     ]  # fmt: skip
 
 
 @admin.register(Explanation)
-class ExplanationAdmin(RecordAdmin):
+class ExplanationAdmin(FeedbackRecordAdmin[Explanation]):
     list_display = [
         "__str__", "origin", "quality", "provider", "model", "action_type", "scenario_id", "created_at"
     ]  # fmt: skip
 
 
 @admin.register(ABTestResult)
-class ABTestResultAdmin(RecordAdmin):
+class ABTestResultAdmin(FeedbackRecordAdmin[ABTestResult]):
     list_display = [
         "__str__", "origin", "experiment_name", "variant", "actual", "prediction", "model", "created_at"
     ]  # fmt: skip

@@ -1,20 +1,22 @@
 """Refused rows in the admin: filtered, corrected, tried again, downloaded."""
 
-import csv
+from collections.abc import Iterator
+from typing import Any
 
 import orjson
 from django.contrib import admin, messages
-from django.http import StreamingHttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
 
 from feedback.admin.sources import origin_badge
 from feedback.models import RejectedRecord
 from feedback.services.imports import RETRY_ROWS, retry_rejected
+from project.pages.admins import RecordAdmin
+from project.tabular.out import csv_lines
 
 DOWNLOADED = (
     "id", "table", "external_id", "line_number", "reason", "detail", "first_seen_at", "last_seen_at"
 )  # fmt: skip
-# Spreadsheets take a cell that begins so for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class OpenFilter(admin.SimpleListFilter):
@@ -23,24 +25,17 @@ class OpenFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("open", "refused"), ("resolved", "landed since")]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "open":
             return queryset.open()
         return queryset.filter(resolved_at__isnull=False) if self.value() else queryset
 
 
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, text):
-        return text
-
-
 @admin.register(RejectedRecord)
-class RejectedRecordAdmin(admin.ModelAdmin):
+class RejectedRecordAdmin(RecordAdmin[RejectedRecord]):
     list_display = [
         "__str__", "source", "origin", "table", "reason", "detail", "line_number", "last_seen_at"
     ]  # fmt: skip
@@ -55,21 +50,21 @@ class RejectedRecordAdmin(admin.ModelAdmin):
     ]  # fmt: skip
     fields = [*readonly_fields, "correction"]
 
-    def has_add_permission(self, request):
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_delete_permission(self, request, obj=None):
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_retry_permission(self, request):
+    def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("feedback.retry_rejectedrecord")
 
     @admin.display(description="origin")
-    def origin(self, record):
+    def origin(self, record: Any) -> Any:
         return origin_badge(record.source)
 
     @admin.action(description="Try again, with corrections", permissions=["retry"])
-    def retry(self, request, queryset):
+    def retry(self, request: HttpRequest, queryset: Any) -> None:
         records = list(queryset.open().select_related("source")[: RETRY_ROWS + 1])
         if len(records) > RETRY_ROWS:
             messages.error(request, f"Choose at most {RETRY_ROWS:,} rows at a time.")
@@ -81,23 +76,14 @@ class RejectedRecordAdmin(admin.ModelAdmin):
         )
 
     @admin.action(description="Download as CSV", permissions=["view"])
-    def download(self, request, queryset):
-        writer = csv.writer(_Echo())
-
-        def lines():
-            yield writer.writerow([*DOWNLOADED, "payload"])
+    def download(self, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
+        def rows() -> Iterator[list[Any]]:
             for record in queryset.iterator(chunk_size=2_000):
-                cells = [*(getattr(record, name) for name in DOWNLOADED)]
-                payload = orjson.dumps(record.payload).decode()
-                yield writer.writerow([_cell(value) for value in (*cells, payload)])
+                cells = [getattr(record, name) for name in DOWNLOADED]
+                yield [*cells, orjson.dumps(record.payload).decode()]
 
         return StreamingHttpResponse(
-            lines(),
+            csv_lines([*DOWNLOADED, "payload"], rows()),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="refused-feedback.csv"'},
         )
-
-
-def _cell(value):
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,10 +1,11 @@
 """The pages that say what feedback says, and its panel on the front page."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -20,6 +21,7 @@ from feedback.queries.reports import (
     read_edges,
 )
 from feedback.queries.status import feedback_status
+from project.pages.registry import page, panel
 from project.refusal import Refusal
 
 PERMISSION = "feedback.report_feedback"
@@ -42,10 +44,11 @@ class ReportForm(forms.Form):
         label="period", required=False, choices=PERIODS, coerce=int, empty_value=None
     )
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         names = FeedbackSource.objects.values_list("name", flat=True)
-        self.fields["source"].choices = [
+        source: Any = self.fields["source"]
+        source.choices = [
             ("", "as it stands: real, else synthetic"),
             *((origin, origin) for origin in ORIGINS),
             *((name, f"source {name}") for name in names if name not in ORIGINS),
@@ -60,7 +63,7 @@ class CsatForm(ReportForm):
         widget=forms.TextInput(attrs={"placeholder": ", ".join(f"{at:g}" for at in QUALITY_EDGES)}),
     )
 
-    def clean_edges(self):
+    def clean_edges(self) -> Any:
         text = self.cleaned_data["edges"]
         try:
             return read_edges(text) if text else QUALITY_EDGES
@@ -77,10 +80,14 @@ class BaselinesForm(ReportForm):
 FORMS = {"csat": CsatForm, "baselines": BaselinesForm}
 
 
+@page(
+    "What feedback says",
+    route="feedback/says/<slug:kind>/",
+    name="feedback_report",
+    permission=PERMISSION,
+)
 def report_view(request: HttpRequest, kind: str) -> HttpResponse:
     """Show one kind of report, or the status."""
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
     if kind not in TITLES:
         raise Http404
     context = {
@@ -118,7 +125,7 @@ def _tabs(query: str) -> list[dict[str, str]]:
     ]
 
 
-def _sources_url(request):
+def _sources_url(request: HttpRequest) -> str:
     """Return where the next step is, for those who may go there."""
     if not request.user.has_perm("feedback.view_feedbacksource"):
         return ""
@@ -128,7 +135,9 @@ def _sources_url(request):
 # --- Charts --------------------------------------------------------------------------------------
 
 
-def _interval_rows(rows, value="mean", **more):
+def _interval_rows(
+    rows: Sequence[Mapping[str, Any]], value: str = "mean", **more: Any
+) -> list[dict[str, Any]]:
     """Turn rows of a report into rows of a chart: the groups with most rows, in their order."""
     known = [row for row in rows if row[value] is not None]
     kept = sorted(known, key=lambda row: -row.get("count", 0))[:CHART_ROWS]
@@ -146,7 +155,7 @@ def _interval_rows(rows, value="mean", **more):
     ]
 
 
-def _csat_charts(report):
+def _csat_charts(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "days": [(row["label"], row["mean"], row["low"], row["high"]) for row in report["days"]],
         "groups": [
@@ -168,7 +177,7 @@ def _csat_charts(report):
     }
 
 
-def _baseline_charts(report):
+def _baseline_charts(report: Mapping[str, Any]) -> dict[str, Any]:
     targets = []
     for name, title in (("quality", "Quality"), ("csat", "CSAT")):
         factors = [
@@ -183,7 +192,7 @@ def _baseline_charts(report):
     return {"targets": targets}
 
 
-def _calibration_charts(report):
+def _calibration_charts(report: Mapping[str, Any]) -> dict[str, Any]:
     titles = (
         (
             "given",
@@ -215,7 +224,7 @@ def _calibration_charts(report):
     }
 
 
-def _experiment_charts(report):
+def _experiment_charts(report: Mapping[str, Any]) -> dict[str, Any]:
     experiments = []
     for one in report["experiments"]:
         effects = {effect["variant"]: effect for effect in one["effects"]}
@@ -249,7 +258,7 @@ CHARTS = {
 # --- Status and panel ----------------------------------------------------------------------------
 
 
-def _with_moments(status):
+def _with_moments(status: dict[str, Any]) -> dict[str, Any]:
     """Give templates moments instead of texts, and bars for the samples."""
     own = "real" if status["real_sources"] else "synthetic"
     for row in status["tables"]:
@@ -276,14 +285,13 @@ def _with_moments(status):
     return status
 
 
-def _moment(text):
+def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def build_panel(request):
+@panel("Feedback", template="feedback/panel.html", permission=PERMISSION, order=30)
+def feedback_panel(request: HttpRequest) -> dict[str, Any]:
     """Return what the front page says of feedback."""
-    if not request.user.has_perm(PERMISSION):
-        return {}
     status = _with_moments(feedback_status())
     shown = [row for row in status["tables"] if row["origin"] == status["origin"]]
     latest = max((row["latest"] for row in shown if row["latest"]), default=None)
@@ -299,7 +307,3 @@ def build_panel(request):
         "status_url": reverse("admin:feedback_report", args=["status"]),
         "sources_url": _sources_url(request),
     }
-
-
-admin.site.add_page("feedback/says/<slug:kind>/", report_view, name="feedback_report")
-admin.site.add_panel("feedback/panel.html", build_panel, order=30)

@@ -1,63 +1,38 @@
 """Sources and their runs in the admin."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponseRedirect
-from django.template.loader import render_to_string
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
-from django.utils import timezone
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
-from simple_history.admin import SimpleHistoryAdmin
 
 from feedback.admin.forms import SourceForm, UploadForm
 from feedback.models import CollectionRun, FeedbackSource
 from feedback.services.imports import keep_upload
 from feedback.services.schedule import COLLECT_KIND, current_schedule, switch_off, switch_on
 from feedback.services.sources import check_connection
+from project import words
 from project.jobs.links import job_link, message_job
 from project.jobs.services import enqueue
+from project.pages.admins import HistoryAdmin, ReadOnlyAdmin
+from project.pages.badges import badge
 
 
-def badge(word):
-    """Show a word as a badge."""
-    return render_to_string("components/verdict.html", verdict_context(word))
-
-
-def verdict_context(word):
-    tones = {
-        "complete": "good",
-        "failed": "bad",
-        "interrupted": "warn",
-        "running": "busy",
-        "synthetic": "synthetic",
-    }
-    return {"text": word, "tone": tones.get(word, "plain")}
-
-
-def origin_badge(source):
+def origin_badge(source: FeedbackSource) -> SafeString:
     """Show whether rows of a source are real."""
     return badge("synthetic" if source.is_synthetic else "real")
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """What collections wrote is looked at, not edited."""
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
-
-
 @admin.register(FeedbackSource)
-class FeedbackSourceAdmin(SimpleHistoryAdmin):
+class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
     form = SourceForm
     change_list_template = "feedback/sources.html"
     list_display = ["name", "origin", "kind", "is_enabled", "address", "state"]
@@ -84,7 +59,7 @@ class FeedbackSourceAdmin(SimpleHistoryAdmin):
         ("Reading", {"fields": ["mapping", "naive_timezone", "overlap_hours"]}),
     ]
 
-    def get_urls(self):
+    def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
             path("import/", wrap(self.import_view), name="feedback_import"),
@@ -95,21 +70,27 @@ class FeedbackSourceAdmin(SimpleHistoryAdmin):
 
     # An error report, by mail or on a page, shows what was posted, but for this.
     @method_decorator(sensitive_post_parameters("new_password"))
-    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="origin")
-    def origin(self, source):
+    def origin(self, source: FeedbackSource) -> Any:
         return origin_badge(source)
 
     @admin.display(description="address")
-    def address(self, source):
+    def address(self, source: FeedbackSource) -> Any:
         if source.kind != FeedbackSource.Kind.POSTGRES:
             return "-"
         return f"{source.user}@{source.host}:{source.port}/{source.database}"
 
     @admin.display(description="state")
-    def state(self, source):
+    def state(self, source: FeedbackSource) -> Any:
         if not source.pk:
             return "-"
         if source.failures:
@@ -117,16 +98,16 @@ class FeedbackSourceAdmin(SimpleHistoryAdmin):
                 "{} after {} failures, next try from {}: {}",
                 badge("failed"),
                 source.failures,
-                date_format(timezone.localtime(source.retry_after), "Y-m-d H:i"),
+                words.moment(source.retry_after),
                 source.last_error,
             )
         return badge("complete") if source.cursors.exists() else "never read"
 
-    def has_collect_permission(self, request):
+    def has_collect_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("feedback.collect_feedback")
 
     @admin.action(description="Collect from these sources", permissions=["collect"])
-    def collect_now(self, request, queryset):
+    def collect_now(self, request: HttpRequest, queryset: Any) -> None:
         names = list(queryset.collectable().values_list("name", flat=True))
         if not names:
             messages.error(request, "None of these is a database that is enabled.")
@@ -134,15 +115,17 @@ class FeedbackSourceAdmin(SimpleHistoryAdmin):
         message_job(request, enqueue(COLLECT_KIND, by=request.user, sources=names))
 
     @admin.action(description="Test the connection", permissions=["change"])
-    def test_connection(self, request, queryset):
+    def test_connection(
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponseBase | None:
         source = queryset.first()
-        if queryset.count() != 1:
+        if source is None or queryset.count() != 1:
             messages.error(request, "Choose one source to test.")
             return None
         return HttpResponseRedirect(reverse("admin:feedback_test_connection", args=[source.pk]))
 
-    def test_view(self, request, pk):
-        source = self.get_object(request, pk)
+    def test_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        source = self.get_object(request, str(pk))
         if source is None or not self.has_change_permission(request, source):
             raise PermissionDenied
         # Connecting somewhere is not for a link that a page elsewhere may hold: it asks first.
@@ -150,21 +133,22 @@ class FeedbackSourceAdmin(SimpleHistoryAdmin):
         return TemplateResponse(
             request,
             "feedback/test_connection.html",
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.model._meta,
-                "title": f"Test the connection of {source.name}",
-                "source": source,
-                "tested": tested,
-            },
+            self.page_context(
+                request,
+                f"Test the connection of {source.name}",
+                source=source,
+                tested=tested,
+            ),
         )
 
-    def changelist_view(self, request, extra_context=None):
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         schedule = current_schedule()
         context = {"schedule": schedule if schedule and schedule.is_enabled else None}
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
-    def schedule_view(self, request):
+    def schedule_view(self, request: HttpRequest) -> HttpResponse:
         """Switch the hourly collection on or off."""
         if request.method != "POST" or not self.has_collect_permission(request):
             raise PermissionDenied
@@ -174,13 +158,10 @@ class FeedbackSourceAdmin(SimpleHistoryAdmin):
         else:
             switch_off()
             messages.success(request, "Feedback is not collected by itself any more.")
-        return HttpResponseRedirect(reverse("admin:feedback_feedbacksource_changelist"))
+        return self.to_list()
 
-    def import_view(self, request):
-        if not request.user.has_perm("feedback.import_feedback"):
-            raise PermissionDenied
-        form = UploadForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        def start(request: HttpRequest, form: UploadForm) -> bool:
             upload = form.cleaned_data["file"]
             job = enqueue(
                 "feedback.import",
@@ -193,21 +174,21 @@ class FeedbackSourceAdmin(SimpleHistoryAdmin):
                 },
             )
             message_job(request, job)
-            return HttpResponseRedirect(reverse("admin:feedback_feedbacksource_changelist"))
-        return TemplateResponse(
+            return True
+
+        return self.start_page(
             request,
-            "feedback/import.html",
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.model._meta,
-                "title": "Import feedback",
-                "form": form,
-            },
+            form_class=UploadForm,
+            title="Import feedback",
+            intro="Bad rows are refused with their line and reason, the good ones land. The same row "
+            "twice is one row.",
+            permission="feedback.import_feedback",
+            start=start,
         )
 
 
 @admin.register(CollectionRun)
-class CollectionRunAdmin(ReadOnlyAdmin):
+class CollectionRunAdmin(ReadOnlyAdmin[CollectionRun]):
     list_display = [
         "id",
         "source",
@@ -229,17 +210,17 @@ class CollectionRunAdmin(ReadOnlyAdmin):
     readonly_fields = ["job_page"]
 
     @admin.display(description="origin")
-    def origin(self, run):
+    def origin(self, run: CollectionRun) -> Any:
         return origin_badge(run.source)
 
     @admin.display(description="state", ordering="state")
-    def state_badge(self, run):
+    def state_badge(self, run: CollectionRun) -> Any:
         return badge(run.state)
 
     @admin.display(description="reconciled", boolean=True)
-    def reconciled(self, run):
+    def reconciled(self, run: CollectionRun) -> Any:
         return run.is_reconciled
 
     @admin.display(description="job")
-    def job_page(self, run):
+    def job_page(self, run: CollectionRun) -> Any:
         return job_link(run.job) if run.job else "-"

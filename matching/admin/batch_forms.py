@@ -39,10 +39,16 @@ class GenerateForm(forms.Form):
     )
 
 
+SAID_SOURCES = [
+    ("", "what the log says, else real"),
+    *((word, word) for word in Source.labels),
+]
+
+
 class _LogForm(forms.Form):
     source = forms.ChoiceField(
         required=False,
-        choices=[("", "what the log says, else real"), *((word, word) for word in Source.labels)],
+        choices=SAID_SOURCES,
         help_text="Synthetic events never land as real ones.",
     )
     feature_set = forms.ChoiceField(
@@ -68,7 +74,5 @@ class ImportForm(_LogForm):
         widget=forms.HiddenInput, validators=[RegexValidator(r"^[0-9a-f]{64}\Z")]
     )
     name = forms.CharField(widget=forms.HiddenInput, max_length=255)
-    source = forms.ChoiceField(
-        required=False, widget=forms.HiddenInput, choices=_LogForm.base_fields["source"].choices
-    )
+    source = forms.ChoiceField(required=False, widget=forms.HiddenInput, choices=SAID_SOURCES)
     feature_set = forms.ChoiceField(widget=forms.HiddenInput, choices=FeatureSet.choices)

@@ -1,19 +1,18 @@
 """Batches of match events in the admin: generated, imported, exported, deleted."""
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, Sum
-from django.http import Http404, HttpResponseRedirect, StreamingHttpResponse
+from django.db.models import Count, Q, QuerySet, Sum
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
-from django.utils.html import format_html
+from django.urls import URLPattern, path, reverse
 
 from matching.admin.batch_forms import GenerateForm, ImportForm, UploadForm
-from matching.admin.people import EmptyStateMixin, badge, source_badge
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log import REASONS
 from matching.domain.words import OUTCOMES
@@ -23,23 +22,24 @@ from matching.services.batches import delete_batch, users_of
 from matching.services.generation import preview
 from matching.services.imports import ALREADY_KNOWN, preview_log
 from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
+from project import words
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
+from project.pages.admins import RecordAdmin
+from project.pages.badges import badge
+from project.pages.links import record_link
+from project.pages.registry import panel
 from project.refusal import Refusal
+from project.tabular.out import csv_lines
 
 PREVIEW_LINES = 50_000  # of an upload that are looked at before it is imported
-STATE_TONES = {"complete": "good", "building": "busy", "abandoned": "warn"}
 REJECTED_SHOWN = 20
+REJECTED_COLUMNS = ("line", "reason", "message", "excerpt")
 NEWEST_SHOWN = 5
 
 
-def state_badge(batch):
-    """Show whether a batch can be read."""
-    return badge(batch.get_state_display().lower(), STATE_TONES[batch.state])
-
-
 @admin.register(EventBatch)
-class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
+class EventBatchAdmin(RecordAdmin[EventBatch]):
     list_display = (
         "name",
         "source_word",
@@ -62,10 +62,10 @@ class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
         ("matching_eventbatch_upload", "Import a log", "matching.import_events"),
     ]
 
-    def get_queryset(self, request):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("population")
 
-    def get_urls(self):
+    def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
             path("generate/", wrap(self.generate_view), name="matching_eventbatch_generate"),
@@ -80,79 +80,87 @@ class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
         ]
 
     # Batches are made by jobs and never change.
-    def has_add_permission(self, request):
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request, obj=None):
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_export_permission(self, request):
+    def has_export_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("matching.export_events")
 
     @admin.display(description="batch", ordering="id")
-    def name(self, batch):
+    def name(self, batch: EventBatch) -> Any:
         return f"Batch {batch.pk}"
 
     @admin.display(description="source", ordering="source")
-    def source_word(self, batch):
-        return source_badge(batch)
+    def source_word(self, batch: EventBatch) -> Any:
+        return badge(batch.get_source_display())
 
     @admin.display(description="state", ordering="state")
-    def state_word(self, batch):
-        return state_badge(batch)
+    def state_word(self, batch: EventBatch) -> Any:
+        return badge(batch.get_state_display().lower())
 
     @admin.display(description="events", ordering="made")
-    def made_count(self, batch):
+    def made_count(self, batch: EventBatch) -> Any:
         if batch.made == batch.asked:
             return f"{batch.made:,}"
         return f"{batch.made:,} of {batch.asked:,}"
 
     @admin.display(description="left out")
-    def left_out(self, batch):
+    def left_out(self, batch: EventBatch) -> Any:
         return f"{sum(reason['count'] for reason in batch.skipped.values()):,}"
 
     @admin.display(description="label 1")
-    def share(self, batch):
-        return "-" if batch.label_share is None else f"{batch.label_share:.1%}"
+    def share(self, batch: EventBatch) -> Any:
+        return words.share(batch.label_share)
 
-    def change_view(self, request, object_id, form_url="", extra_context=None):
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         batch = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, batch):
             raise PermissionDenied
         if batch is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return self.not_found(request, object_id)
         context = {
-            **self._page(request, f"Batch {batch.pk}"),
+            **self.page_context(request, f"Batch {batch.pk}"),
             **_describe(batch),
             "may_export": self.has_export_permission(request) and batch.state == "complete",
             "may_delete": self.has_delete_permission(request, batch),
             "may_see_events": request.user.has_perm("matching.view_matchevent"),
+            "record": batch,
+            "object_actions": self.object_actions(request) if batch.state == "complete" else [],
             **(extra_context or {}),
         }
         return TemplateResponse(request, "matching/batch.html", context)
 
-    def generate_view(self, request):
+    def generate_view(self, request: HttpRequest) -> HttpResponse:
         """Ask what to generate, say what is to be expected of it, then start it."""
         if not request.user.has_perm("matching.generate_events"):
             raise PermissionDenied
         form = GenerateForm(request.POST or None)
-        context = {**self._page(request, "Generate events"), "form": form}
+        context = {**self.page_context(request, "Generate events"), "form": form}
         if request.method == "POST" and form.is_valid():
             if "start" in request.POST:
                 job = enqueue("matching.generate_events", by=request.user, **form.cleaned_data)
                 message_job(request, job)
-                return HttpResponseRedirect(reverse("admin:matching_eventbatch_changelist"))
+                return self.to_list()
             try:
                 context["forecast"] = preview(**form.cleaned_data)
             except Refusal as refusal:
                 context["refusal"] = refusal
         return TemplateResponse(request, "matching/generate.html", context)
 
-    def upload_view(self, request):
+    def upload_view(self, request: HttpRequest) -> HttpResponse:
         """Take a log, show what an import would find, and import it once confirmed."""
         if not request.user.has_perm("matching.import_events"):
             raise PermissionDenied
-        context = self._page(request, "Import a log")
+        context = self.page_context(request, "Import a log")
         if "sha256" in request.POST:
             confirmed = ImportForm(request.POST)
             if confirmed.is_valid():
@@ -180,7 +188,9 @@ class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
                 )
         return TemplateResponse(request, "matching/upload.html", {**context, "form": form})
 
-    def _start_import(self, request, *, sha256, name, source, feature_set):
+    def _start_import(
+        self, request: HttpRequest, *, sha256: str, name: str, source: str, feature_set: str
+    ) -> HttpResponse:
         stored = StoredLog(sha256, name)
         if stored.path.exists():
             job = enqueue(
@@ -193,9 +203,9 @@ class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
             message_job(request, job)
         else:
             messages.error(request, "The stored copy is gone. Upload the file again.")
-        return HttpResponseRedirect(reverse("admin:matching_eventbatch_changelist"))
+        return self.to_list()
 
-    def export_view(self, request, pk):
+    def export_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Download one batch as a packed log."""
         if not self.has_export_permission(request):
             raise PermissionDenied
@@ -204,21 +214,22 @@ class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
             raise Http404("There is no complete batch of that number.")
         return _download([batch])
 
-    def rejected_view(self, request, pk):
+    def rejected_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Download the rejected lines of a batch as CSV."""
         if not request.user.has_perm("matching.view_rejectedevent"):
             raise PermissionDenied
         batch = self.get_object(request, str(pk))
         if batch is None:
             raise Http404("There is no batch of that number.")
+        rows = batch.rejected.order_by("line").values_list(*REJECTED_COLUMNS)
         return StreamingHttpResponse(
-            _rejected_csv(batch),
+            csv_lines(REJECTED_COLUMNS, rows.iterator(chunk_size=5000)),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="batch-{pk}-rejected.csv"'},
         )
 
     @admin.action(description="Export as one event log", permissions=["export"])
-    def export(self, request, queryset):
+    def export(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
         batches = list(queryset.order_by("pk"))
         unfinished = [str(batch.pk) for batch in batches if batch.state != "complete"]
         if unfinished:
@@ -228,7 +239,9 @@ class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
             return None
         return _download(batches)
 
-    def get_deleted_objects(self, objs, request):
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
         # Django would load every rejected line to list it.
         named, needed = [], []
         for batch in objs:
@@ -237,24 +250,15 @@ class EventBatchAdmin(EmptyStateMixin, admin.ModelAdmin):
         missing = set() if self.has_delete_permission(request) else {"event batches"}
         return named, {"event batches": len(named)}, missing, needed
 
-    def delete_model(self, request, obj):
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
         delete_batch(obj)
 
-    def delete_queryset(self, request, queryset):
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for batch in queryset:
             delete_batch(batch)
 
-    def _page(self, request, title):
-        request.current_app = self.admin_site.name
-        return {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
-            "title": title,
-        }
 
-
-def _download(batches):
+def _download(batches: Sequence[EventBatch]) -> StreamingHttpResponse:
     name = "-".join(str(batch.pk) for batch in batches[:10])
     return StreamingHttpResponse(
         pack(export_batches(batches)),
@@ -263,31 +267,14 @@ def _download(batches):
     )
 
 
-def _rejected_csv(batch) -> Iterator[str]:
-    class Line:
-        def write(self, text):
-            return text
-
-    writer = csv.writer(Line())
-    yield writer.writerow(["line", "reason", "message", "excerpt"])
-    rows = batch.rejected.order_by("line").values_list("line", "reason", "message", "excerpt")
-    for line, reason, message, excerpt in rows.iterator(chunk_size=5000):
-        yield writer.writerow([line, reason, _harmless(message), _harmless(excerpt)])
-
-
-def _harmless(text):
-    """Keep a spreadsheet from reading a logged text as a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def _reasons(counts):
+def _reasons(counts: Mapping[str, int]) -> list[dict[str, Any]]:
     return [
         {"reason": reason, "words": REASONS.get(reason, ""), "count": count}
         for reason, count in sorted(counts.items(), key=lambda entry: -entry[1])
     ]
 
 
-def _describe(batch):
+def _describe(batch: EventBatch) -> dict[str, Any]:
     """Return what the page of a batch shows."""
     is_import = batch.origin == EventBatch.Origin.IMPORTED
     outcomes = batch.summary.get("outcomes", {})
@@ -322,7 +309,7 @@ def _describe(batch):
             {"label": "New" if is_import else "Made", "value": batch.made},
             {
                 "label": "Label 1",
-                "value": "-" if batch.label_share is None else f"{batch.label_share:.1%}",
+                "value": words.share(batch.label_share),
                 "note": "accept or chat",
             },
             {"label": "Left out", "value": sum(one["count"] for one in skipped)},
@@ -341,9 +328,9 @@ def _describe(batch):
     }
 
 
-def _facts(batch):
+def _facts(batch: EventBatch) -> list[tuple[str, Any]]:
     facts = [
-        ("Made by", f"{batch.created_by or 'a command'}, {batch.created_at:%Y-%m-%d %H:%M}"),
+        ("Made by", f"{batch.created_by or 'a command'}, {words.moment(batch.created_at)}"),
         ("Features", batch.feature_set),
         ("Name of the content", batch.uid),
     ]
@@ -356,7 +343,7 @@ def _facts(batch):
     return [*facts, *((key.capitalize(), value) for key, value in asked.items())]
 
 
-def _example(one):
+def _example(one: Mapping[str, Any]) -> dict[str, str]:
     if "line" in one:
         return {"text": f"line {one['line']:,}"}
     if "batch" in one:
@@ -367,10 +354,14 @@ def _example(one):
     return {"text": f"{one['external_id']}{missing}", "url": url}
 
 
-def build_panel(request):
+@panel(
+    "Match events",
+    template="matching/batches_panel.html",
+    permission="matching.view_eventbatch",
+    order=20,
+)
+def batches_panel(request: HttpRequest) -> dict[str, Any]:
     """Return what the front page says of events."""
-    if not request.user.has_perm("matching.view_eventbatch"):
-        return {}
     totals = EventBatch.objects.complete().aggregate(
         batches=Count("pk"),
         real=Sum("made", filter=Q(source=1), default=0),
@@ -392,11 +383,7 @@ def build_panel(request):
         ],
         "newest": [
             {
-                "link": format_html(
-                    '<a href="{}">Batch {}</a>',
-                    reverse("admin:matching_eventbatch_change", args=[batch.pk]),
-                    batch.pk,
-                ),
+                "link": record_link(batch, f"Batch {batch.pk}"),
                 "source": batch.get_source_display(),
                 "state": batch.get_state_display().lower(),
                 "made": batch.made,
@@ -406,6 +393,3 @@ def build_panel(request):
         ],
         "step": step,
     }
-
-
-admin.site.add_panel("matching/batches_panel.html", build_panel, order=20)

@@ -1,15 +1,20 @@
 """Match events and rejected lines in the admin: millions of rows, to be looked at."""
 
-from django.contrib import admin
-from django.urls import reverse
-from django.utils import timezone
-from django.utils.html import format_html
+from collections.abc import Callable
+from typing import Any
 
-from matching.admin.people import source_badge
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log import REASONS
 from matching.models import EventBatch, MatchEvent, RejectedEvent, SeedUser, TravelGroup
-from project.pages.large_tables import LargeTableAdmin
+from project import words
+from project.pages.admins import LargeTableAdmin
+from project.pages.badges import badge
+from project.pages.links import record_link
 
 BATCHES_OFFERED = 30  # newest batches that the filter names; any other can be asked for by number
 
@@ -20,11 +25,11 @@ class BatchFilter(admin.SimpleListFilter):
     title = "batch"
     parameter_name = "batch"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         batches = EventBatch.objects.order_by("-pk").values_list("pk", flat=True)
         return [(str(pk), f"Batch {pk}") for pk in batches[:BATCHES_OFFERED]]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         value = self.value() or ""
         if not value:
             return queryset
@@ -42,34 +47,31 @@ class ReasonFilter(admin.SimpleListFilter):
     title = "reason"
     parameter_name = "reason"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(reason, reason.replace("_", " ")) for reason in REASONS]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.filter(reason=self.value()) if self.value() else queryset
 
 
-def batch_link(pk):
+def batch_link(pk: int) -> SafeString:
     """Show the batch of a row as a link."""
-    return format_html(
-        '<a href="{}">Batch {}</a>', reverse("admin:matching_eventbatch_change", args=[pk]), pk
-    )
+    return record_link(EventBatch(pk=pk), f"Batch {pk}")
 
 
-def _score(feature):
+def _score(feature: str) -> Callable[[MatchEvent], str]:
     """Make a column of a feature with three digits."""
 
     @admin.display(description=feature.removesuffix("_score").replace("_", " "))
-    def column(event):
-        value = getattr(event, feature)
-        return "-" if value is None else f"{value:.3f}"
+    def column(event: MatchEvent) -> str:
+        return words.number(getattr(event, feature))
 
     column.__name__ = feature
     return column
 
 
 @admin.register(MatchEvent)
-class MatchEventAdmin(LargeTableAdmin):
+class MatchEventAdmin(LargeTableAdmin[MatchEvent]):
     list_display = (
         "name",
         "source_word",
@@ -107,7 +109,7 @@ class MatchEventAdmin(LargeTableAdmin):
     )
     readonly_fields = ("name", "batch", "source_word", "user", "target", "group")
 
-    def get_queryset(self, request):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # What an unfinished batch has so far is nobody's to read.
         events = super().get_queryset(request)
         for batch in EventBatch.objects.filter(state=EventBatch.State.BUILDING).only("pk"):
@@ -115,59 +117,54 @@ class MatchEventAdmin(LargeTableAdmin):
         return events
 
     @admin.display(description="event")
-    def name(self, event):
+    def name(self, event: MatchEvent) -> Any:
         return str(event)
 
     @admin.display(description="batch")
-    def batch(self, event):
+    def batch(self, event: MatchEvent) -> Any:
         return batch_link(event.batch_id)
 
     @admin.display(description="source")
-    def source_word(self, event):
-        return source_badge(event)
+    def source_word(self, event: MatchEvent) -> Any:
+        return badge(event.get_source_display())
 
     @admin.display(description="occurred at")
-    def when(self, event):
-        return f"{timezone.localtime(event.occurred_at):%Y-%m-%d %H:%M}"
+    def when(self, event: MatchEvent) -> Any:
+        return words.moment(event.occurred_at)
 
     @admin.display(description="user")
-    def user(self, event):
+    def user(self, event: MatchEvent) -> Any:
         return _person(SeedUser, event.user_id)
 
     @admin.display(description="target")
-    def target(self, event):
+    def target(self, event: MatchEvent) -> Any:
         return _person(SeedUser, event.target_id)
 
     @admin.display(description="group")
-    def group(self, event):
+    def group(self, event: MatchEvent) -> Any:
         return _person(TravelGroup, event.group_id)
 
 
-def _person(model, pk):
+def _person(model: type[SeedUser | TravelGroup], pk: int | None) -> str:
     if pk is None:
         return "-"
     found = model.objects.filter(pk=pk).first() if pk > 0 else None
     if found is None:
         return "known only from the log" if pk < 0 else f"{pk}, deleted since"
-    opts = model._meta
-    return format_html(
-        '<a href="{}">{}</a>',
-        reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[pk]),
-        found,
-    )
+    return record_link(found)
 
 
 @admin.register(RejectedEvent)
-class RejectedEventAdmin(LargeTableAdmin):
+class RejectedEventAdmin(LargeTableAdmin[RejectedEvent]):
     list_display = ("line", "batch_word", "reason", "message", "beginning")
     list_filter = (BatchFilter, ReasonFilter)
     fields = ("batch_word", "line", "reason", "message", "excerpt")
     readonly_fields = ("batch_word",)
 
     @admin.display(description="batch")
-    def batch_word(self, rejected):
+    def batch_word(self, rejected: RejectedEvent) -> Any:
         return batch_link(rejected.batch_id)
 
     @admin.display(description="beginning of the line")
-    def beginning(self, rejected):
+    def beginning(self, rejected: RejectedEvent) -> Any:
         return rejected.excerpt[:80]

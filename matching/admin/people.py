@@ -4,18 +4,16 @@ import hashlib
 import math
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q
-from django.http import HttpResponseRedirect
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from simple_history.admin import SimpleHistoryAdmin
 
 from matching.admin.profile_forms import ImportForm, ProfileForm, SeedForm
 from matching.domain.population import ARCHETYPES
@@ -28,17 +26,10 @@ from matching.services.sessions import (
 )
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
-
-
-def badge(word: str, tone: str) -> str:
-    """Show a word in a tone of the stylesheet."""
-    return format_html('<span class="sb-badge sb-{}">{}</span>', tone, word)
-
-
-def source_badge(record) -> str:
-    """Show where a record comes from."""
-    word = record.get_source_display()
-    return badge(word, "synthetic" if word == "synthetic" else "plain")
+from project.pages.admins import HistoryAdmin
+from project.pages.badges import badge
+from project.pages.links import record_url
+from project.pages.registry import panel
 
 
 class MissingFilter(admin.SimpleListFilter):
@@ -47,11 +38,11 @@ class MissingFilter(admin.SimpleListFilter):
     title = "what is missing"
     parameter_name = "missing"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         fields = [(name, f"no {label(name)}") for name in PROFILE_FIELDS]
         return [("nothing", "nothing: complete"), ("anything", "anything"), *fields]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         value = self.value()
         if value == "nothing":
             return queryset.complete()
@@ -66,64 +57,21 @@ class ArchetypeFilter(admin.SimpleListFilter):
     title = "archetype"
     parameter_name = "archetype"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(kind.name, kind.name.replace("_", " ")) for kind in ARCHETYPES]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.filter(archetype=self.value()) if self.value() else queryset
 
 
 def label(name: str) -> str:
     """Return the words for a profile field."""
-    return str(SeedUser._meta.get_field(name).verbose_name)
-
-
-class EmptyStateMixin:
-    """A list without any record says what the next step is."""
-
-    change_list_template = "matching/change_list.html"
-    empty_title = empty_text = ""
-    start_links: list[tuple[str, str, str]] = []  # url name, words, permission
-
-    def changelist_view(self, request, extra_context=None):
-        links = [
-            {"url": reverse(f"admin:{name}"), "words": words}
-            for name, words, permission in self.start_links
-            if request.user.has_perm(permission)
-        ]
-        context = {
-            **(extra_context or {}),
-            "empty_title": self.empty_title,
-            "empty_text": self.empty_text,
-            "start_links": links,
-        }
-        return super().changelist_view(request, context)
-
-    def start_view(self, request, *, form_class, title, intro, permission, start):
-        """Ask for the arguments of a job and start it; `start` gets the cleaned form."""
-        if not request.user.has_perm(permission):
-            raise PermissionDenied
-        form = form_class(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
-            job = start(request, form)
-            if job is not None:
-                message_job(request, job)
-                opts = self.model._meta
-                return HttpResponseRedirect(
-                    reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-                )
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.model._meta,
-            "title": title,
-            "intro": intro,
-            "form": form,
-        }
-        return TemplateResponse(request, "matching/start.html", context)
+    field: Any = SeedUser._meta.get_field(name)
+    return str(field.verbose_name)
 
 
 @admin.register(SeedUser)
-class SeedUserAdmin(EmptyStateMixin, SimpleHistoryAdmin):
+class SeedUserAdmin(HistoryAdmin[SeedUser]):
     form = ProfileForm
     list_display = [
         "external_id",
@@ -164,9 +112,9 @@ class SeedUserAdmin(EmptyStateMixin, SimpleHistoryAdmin):
         ("matching_seeduser_import", "Import a file", "matching.add_seeduser"),
     ]
 
-    def get_urls(self):
+    def get_urls(self) -> list[URLPattern]:
         seed = partial(
-            self.start_view,
+            self.start_page,
             form_class=SeedForm,
             title="Draw seed users",
             intro="Adds the six named users, four named groups and a synthetic population. Who is "
@@ -175,7 +123,7 @@ class SeedUserAdmin(EmptyStateMixin, SimpleHistoryAdmin):
             start=_start_seeding,
         )
         import_file = partial(
-            self.start_view,
+            self.start_page,
             form_class=ImportForm,
             title="Import seed users",
             intro="Rows with errors are named by line and field, the good ones are added or "
@@ -191,11 +139,11 @@ class SeedUserAdmin(EmptyStateMixin, SimpleHistoryAdmin):
         ]
 
     @admin.display(description="source", ordering="source")
-    def source_word(self, user):
-        return source_badge(user)
+    def source_word(self, user: SeedUser) -> Any:
+        return badge(user.get_source_display())
 
     @admin.display(description="completeness", ordering="completeness")
-    def profile(self, user):
+    def profile(self, user: SeedUser) -> Any:
         if user.pk is None:
             return "-"
         missing = [label(name) for name in user.missing_fields]
@@ -205,33 +153,33 @@ class SeedUserAdmin(EmptyStateMixin, SimpleHistoryAdmin):
         )
 
     @admin.display(description="trip")
-    def trip(self, user):
+    def trip(self, user: SeedUser) -> Any:
         session = getattr(user, "session", None)
         if session is None:
-            return badge("none", "plain")
+            return badge("none")
         is_live = session.expires_at > timezone.now()
         return format_html(
             '<a href="{}">{}</a> {}',
-            reverse("admin:matching_travelsession_change", args=[session.pk]),
+            record_url(session),
             session.destination_name,
-            badge("live", "good") if is_live else badge("expired", "warn"),
+            badge("live" if is_live else "expired"),
         )
 
-    def get_readonly_fields(self, request, obj=None):
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         # The id is the key of the live session and stands in logs.
         return [*self.readonly_fields, "external_id"] if obj else self.readonly_fields
 
-    def save_model(self, request, obj, form, change):
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         obj.refresh_from_db(fields=["completeness"])
         publish_after_commit(
             travellers_of_users([obj.pk]), on_failure=partial(messages.warning, request)
         )
 
-    def delete_model(self, request, obj):
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.delete_queryset(request, SeedUser.objects.filter(pk=obj.pk))
 
-    def delete_queryset(self, request, queryset):
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         users = dict(queryset.values_list("pk", "external_id"))
         speak_of_them = travellers_of_users(users) - set(users.values())
         super().delete_queryset(request, queryset)
@@ -239,46 +187,49 @@ class SeedUserAdmin(EmptyStateMixin, SimpleHistoryAdmin):
         withdraw_after_commit(users.values(), on_failure=tell)
         publish_after_commit(speak_of_them, on_failure=tell)
 
-    def has_plan_permission(self, request):
+    def has_plan_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("matching.add_travelsession")
 
     @admin.action(description="Fill in what is missing", permissions=["change"])
-    def fill_in(self, request, queryset):
+    def fill_in(self, request: HttpRequest, queryset: QuerySet[SeedUser]) -> None:
         users = list(queryset.values_list("pk", flat=True))
         message_job(request, enqueue("matching.complete_users", by=request.user, users=users))
 
     @admin.action(description="Create sessions", permissions=["plan"])
-    def create_sessions(self, request, queryset):
+    def create_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         users = list(queryset.values_list("pk", flat=True))
         message_job(request, enqueue("matching.create_sessions", by=request.user, users=users))
 
 
-def _start_seeding(request, form):
-    return enqueue("matching.seed_users", by=request.user, **form.cleaned_data)
+def _start_seeding(request: HttpRequest, form: SeedForm) -> bool:
+    message_job(request, enqueue("matching.seed_users", by=request.user, **form.cleaned_data))
+    return True
 
 
-def _start_import(request, form):
+def _start_import(request: HttpRequest, form: ImportForm) -> bool:
     upload = form.cleaned_data["file"]
     suffix = Path(upload.name).suffix.lower()
     if suffix not in (".csv", ".json"):
         form.add_error("file", f"Expected a file named .csv or .json, got {upload.name}.")
-        return None
+        return False
     content = upload.read()
     try:
         read_profiles(content, is_csv=suffix == ".csv")
     except UnreadableFile as error:
         form.add_error("file", str(error))
-        return None
+        return False
     sha256 = hashlib.sha256(content).hexdigest()
     folder = Path(settings.MEDIA_ROOT) / "profiles"
     folder.mkdir(parents=True, exist_ok=True)
     stored = folder / f"{sha256}{suffix}"
     stored.write_bytes(content)
-    return enqueue("matching.import_users", by=request.user, file=str(stored), sha256=sha256)
+    job = enqueue("matching.import_users", by=request.user, file=str(stored), sha256=sha256)
+    message_job(request, job)
+    return True
 
 
 @admin.register(TravelGroup)
-class TravelGroupAdmin(EmptyStateMixin, SimpleHistoryAdmin):
+class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
     list_display = ["external_id", "name", "source_word", "members_word", "trip"]
     list_filter = ["source"]
     search_fields = ["external_id", "name"]
@@ -292,7 +243,7 @@ class TravelGroupAdmin(EmptyStateMixin, SimpleHistoryAdmin):
     empty_text = "Groups are drawn together with seed users; user_group events need them."
     start_links = [("matching_seeduser_seed", "Draw seed users", "matching.add_seeduser")]
 
-    def get_queryset(self, request):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return (
             super()
             .get_queryset(request)
@@ -307,40 +258,44 @@ class TravelGroupAdmin(EmptyStateMixin, SimpleHistoryAdmin):
     has_plan_permission = SeedUserAdmin.has_plan_permission
 
     @admin.display(description="members", ordering="member_count")
-    def members_word(self, group):
+    def members_word(self, group: Any) -> Any:
         if not group.member_count:
-            return badge("nobody", "warn")
+            return badge("nobody")
         if group.complete_count == group.member_count:
             return format_html("{} complete", group.member_count)
         return format_html("{} of {} complete", group.complete_count, group.member_count)
 
-    def get_readonly_fields(self, request, obj=None):
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["external_id"] if obj else []
 
-    def save_related(self, request, form, formsets, change):
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         publish_after_commit(
             [form.instance.external_id], on_failure=partial(messages.warning, request)
         )
 
-    def delete_model(self, request, obj):
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.delete_queryset(request, TravelGroup.objects.filter(pk=obj.pk))
 
-    def delete_queryset(self, request, queryset):
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         gone = list(queryset.values_list("external_id", flat=True))
         super().delete_queryset(request, queryset)
         withdraw_after_commit(gone, on_failure=partial(messages.warning, request))
 
     @admin.action(description="Create sessions", permissions=["plan"])
-    def create_sessions(self, request, queryset):
+    def create_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         groups = list(queryset.values_list("pk", flat=True))
         message_job(request, enqueue("matching.create_sessions", by=request.user, groups=groups))
 
 
-def build_panel(request):
+@panel(
+    "People and trips",
+    template="matching/people_panel.html",
+    permission="matching.view_seeduser",
+    order=10,
+)
+def people_panel(request: HttpRequest) -> dict[str, Any]:
     """Return what the front page says of people, and what the next step is."""
-    if not request.user.has_perm("matching.view_seeduser"):
-        return {}
     users = SeedUser.objects.count()
     complete = SeedUser.objects.complete().count()
     groups = TravelGroup.objects.count()
@@ -377,6 +332,3 @@ def build_panel(request):
     if step is not None and not request.user.has_perm(step[2]):
         step = None
     return {"figures": figures if users else [], "step": step}
-
-
-admin.site.add_panel("matching/people_panel.html", build_panel, order=10)

@@ -12,6 +12,7 @@ from matching.domain.profiles import WORD_LISTS, clean_profile
 from matching.domain.words import GENDERS, NATIONALITIES, PROFESSIONS, RELIGIONS
 from matching.models import PROFILE_FIELDS, SeedUser, TravelSession
 from matching.services.sessions import DEFAULT_TTL_DAYS
+from project.pages.forms import RecordForm
 
 
 class WordSelect(forms.SelectMultiple):
@@ -77,7 +78,7 @@ class SuggestInput(forms.TextInput):
         return format_html('{}<datalist id="{}">{}</datalist>', field, listed, options)
 
 
-class ProfileForm(forms.ModelForm):
+class ProfileForm(RecordForm[SeedUser]):
     """A profile; the same rules as for imports."""
 
     interests = WordsField(WORD_LISTS["interests"])
@@ -102,7 +103,7 @@ class ProfileForm(forms.ModelForm):
         return {**values, **cleaned}
 
 
-class SessionForm(forms.ModelForm):
+class SessionForm(RecordForm[TravelSession]):
     """A session of one user or one group."""
 
     interests = WordsField(
@@ -148,7 +149,7 @@ class SessionForm(forms.ModelForm):
     def _check_owner(self, values: dict[str, Any]) -> None:
         if self.instance.pk or "user" not in self.fields:
             return
-        owners = [values.get(name) for name in ("user", "group") if values.get(name)]
+        owners: list[Any] = [values[name] for name in ("user", "group") if values.get(name)]
         if self.errors.keys() & {"user", "group"}:
             return
         if len(owners) != 1:

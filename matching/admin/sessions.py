@@ -2,20 +2,21 @@
 
 import json
 from functools import partial
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timeuntil
-from simple_history.admin import SimpleHistoryAdmin
 
-from matching.admin.people import EmptyStateMixin, badge, source_badge
 from matching.admin.profile_forms import CreateSessionsForm, SessionForm
 from matching.models import TravelSession, live
-from matching.models.live import ValkeyUnavailable
+from matching.models.live import LiveCopy, ValkeyUnavailable
 from matching.services.session_checks import DEFAULT_MINIMUM
 from matching.services.sessions import (
     expected_copy,
@@ -24,6 +25,8 @@ from matching.services.sessions import (
 )
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
+from project.pages.admins import HistoryAdmin
+from project.pages.badges import badge
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -32,10 +35,10 @@ class StateFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("live", "live"), ("expired", "expired")]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "live":
             return queryset.live()
         if self.value() == "expired":
@@ -46,7 +49,7 @@ class StateFilter(admin.SimpleListFilter):
 class SessionList(ChangeList):
     """Reads the live copies of a page in one round trip."""
 
-    def get_results(self, request):
+    def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         try:
             copies = live.read(session.external_id for session in self.result_list)
@@ -58,19 +61,19 @@ class SessionList(ChangeList):
             session.copy_state = copy_state(session, copy)
 
 
-def copy_state(session, copy):
-    """Return word and tone for a live copy."""
+def copy_state(session: TravelSession, copy: LiveCopy | None) -> str:
+    """Return the word for a live copy."""
     if copy is not None and copy.session is None:
-        return "unreadable", "bad"
+        return "unreadable"
     if session.expires_at <= timezone.now():
-        return ("expired", "warn") if copy is None else ("out of step", "bad")
-    if copy is None:
-        return "lost", "bad"
-    return ("there", "good") if copy.session.static_attributes else ("no attributes", "bad")
+        return "expired" if copy is None else "out of step"
+    if copy is None or copy.session is None:
+        return "lost"
+    return "there" if copy.session.static_attributes else "no attributes"
 
 
 @admin.register(TravelSession)
-class TravelSessionAdmin(EmptyStateMixin, SimpleHistoryAdmin):
+class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     form = SessionForm
     list_display = [
         "external_id",
@@ -109,15 +112,15 @@ class TravelSessionAdmin(EmptyStateMixin, SimpleHistoryAdmin):
         ("matching_travelsession_create", "Create sessions", "matching.add_travelsession")
     ]
 
-    def get_changelist(self, request, **kwargs):
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SessionList
 
-    def get_queryset(self, request):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("user", "group")
 
-    def get_urls(self):
+    def get_urls(self) -> list[URLPattern]:
         create = partial(
-            self.start_view,
+            self.start_page,
             form_class=CreateSessionsForm,
             title="Create sessions",
             intro="Draws a trip for each user and group without a live session. Live sessions stay "
@@ -129,11 +132,11 @@ class TravelSessionAdmin(EmptyStateMixin, SimpleHistoryAdmin):
         return [path("create/", view, name="matching_travelsession_create"), *super().get_urls()]
 
     @admin.display(description="budget", ordering="budget")
-    def budget_word(self, session):
+    def budget_word(self, session: TravelSession) -> Any:
         return "-" if session.budget is None else f"{session.budget:,.0f}"
 
     @admin.display(description="dates", ordering="start_date")
-    def dates(self, session):
+    def dates(self, session: TravelSession) -> Any:
         days = (session.end_date - session.start_date).days
         return format_html(
             '<span class="sb-nowrap">{}</span><br><span class="sb-quiet">{} days</span>',
@@ -142,28 +145,28 @@ class TravelSessionAdmin(EmptyStateMixin, SimpleHistoryAdmin):
         )
 
     @admin.display(description="source", ordering="source")
-    def source_word(self, session):
-        return badge("adopted", "plain") if session.is_adopted else source_badge(session)
+    def source_word(self, session: TravelSession) -> Any:
+        return badge("adopted" if session.is_adopted else session.get_source_display())
 
     @admin.display(description="live copy", ordering="expires_at")
-    def copy_word(self, session):
-        state = getattr(session, "copy_state", ("unknown", "plain"))
+    def copy_word(self, session: TravelSession) -> Any:
+        state = getattr(session, "copy_state", "unknown")
         if session.expires_at <= timezone.now():
-            return badge(*state)
+            return badge(state)
         left = timeuntil(session.expires_at, depth=1)
         return format_html(
-            '{}<br><span class="sb-quiet sb-nowrap">for {}</span>', badge(*state), left
+            '{}<br><span class="sb-quiet sb-nowrap">for {}</span>', badge(state), left
         )
 
     @admin.display(description="in Valkey")
-    def live_copy(self, session):
+    def live_copy(self, session: TravelSession) -> Any:
         if session.pk is None:
             return "Written when the session is saved."
         try:
             copy = live.read([session.external_id]).get(session.external_id)
         except ValkeyUnavailable as error:
-            return format_html("{} {}", badge("unknown", "plain"), str(error))
-        state, tone = copy_state(session, copy)
+            return format_html("{} {}", badge("unknown"), str(error))
+        state = copy_state(session, copy)
         fields, document = [], ""
         if copy is not None and copy.session is not None:
             fields = live.differences(expected_copy(session), copy.session)
@@ -173,43 +176,42 @@ class TravelSessionAdmin(EmptyStateMixin, SimpleHistoryAdmin):
             {
                 "key": session.key,
                 "state": "out of step" if fields else state,
-                "tone": "bad" if fields else tone,
                 "fields": fields,
                 "problem": copy.problem if copy else "",
                 "document": document,
             },
         )
 
-    def get_readonly_fields(self, request, obj=None):
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         # The owner's id is the key of the live copy.
         return [*self.readonly_fields, "user", "group"] if obj else self.readonly_fields
 
-    def save_model(self, request, obj, form, change):
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         publish_after_commit([obj.external_id], on_failure=partial(messages.warning, request))
 
-    def delete_model(self, request, obj):
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.delete_queryset(request, TravelSession.objects.filter(pk=obj.pk))
 
-    def delete_queryset(self, request, queryset):
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         gone = list(queryset.values_list("external_id", flat=True))
         super().delete_queryset(request, queryset)
         withdraw_after_commit(gone, on_failure=partial(messages.warning, request))
 
     @admin.action(description="Check live copies", permissions=["view"])
-    def check_copies(self, request, queryset):
+    def check_copies(self, request: HttpRequest, queryset: QuerySet[TravelSession]) -> None:
         message_job(
             request, enqueue("matching.check_sessions", by=request.user, **_scope(queryset))
         )
 
     @admin.action(description="Repair live copies", permissions=["change"])
-    def repair_copies(self, request, queryset):
+    def repair_copies(self, request: HttpRequest, queryset: QuerySet[TravelSession]) -> None:
         message_job(
             request, enqueue("matching.repair_sessions", by=request.user, **_scope(queryset))
         )
 
 
-def _scope(queryset):
+def _scope(queryset: QuerySet[TravelSession]) -> dict[str, Any]:
     """Everybody when all are selected, which finds copies without a record too."""
     only = list(queryset.values_list("external_id", flat=True))
     if len(only) == TravelSession.objects.count():
@@ -217,5 +219,6 @@ def _scope(queryset):
     return {"minimum": 1, "only": only}
 
 
-def _start_creating(request, form):
-    return enqueue("matching.create_sessions", by=request.user, **form.cleaned_data)
+def _start_creating(request: HttpRequest, form: CreateSessionsForm) -> bool:
+    message_job(request, enqueue("matching.create_sessions", by=request.user, **form.cleaned_data))
+    return True

@@ -1,5 +1,5 @@
-"""The front page of the admin."""
+"""The front page of the admin, and what spans the apps."""
 
-from overview.admin import panel
+from overview.admin import panel, rebuild
 
-__all__ = ["panel"]
+__all__ = ["panel", "rebuild"]

@@ -1,9 +1,12 @@
 """The front page: which models are live, how good the newest data is, what to do next."""
 
-from django.contrib import admin
+from typing import Any
+
+from django.http import HttpRequest
 from django.urls import reverse
 
 from overview.queries.status import describe_kind, next_step
+from project.pages.registry import panel
 from training.domain.metric_titles import METRIC_TITLES
 from training.kinds import all_kinds
 
@@ -14,10 +17,14 @@ STEP_PAGES = {
 }
 
 
-def build_panel(request):
+@panel(
+    "Models",
+    template="overview/models_panel.html",
+    permission="training.view_modelversion",
+    order=30,
+)
+def models_panel(request: HttpRequest) -> dict[str, Any]:
     """Return the champions and the newest datasets of each kind."""
-    if not request.user.has_perm("training.view_modelversion"):
-        return {}
     step = next_step()
     name, permission = STEP_PAGES.get(step["command"].split()[0], ("", ""))
     return {
@@ -30,7 +37,7 @@ def build_panel(request):
     }
 
 
-def _row(state):
+def _row(state: dict[str, Any]) -> dict[str, Any]:
     champion, dataset = state["champion"], state["dataset"]
     return {
         **state,
@@ -39,6 +46,3 @@ def _row(state):
         "dataset_url": dataset and reverse("admin:training_dataset_change", args=[dataset["id"]]),
         "metric": METRIC_TITLES[champion["metric"]] if champion else "",
     }
-
-
-admin.site.add_panel("training/panel.html", build_panel, order=30)

@@ -11,16 +11,22 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django.views.decorators.http import require_POST
 
+from project import words
 from project.jobs.contract import UnknownKind, UnusableArguments, all_kinds, get_kind, title_of
-from project.jobs.links import job_link, job_url, message_job
+from project.jobs.links import job_link, message_job
 from project.jobs.models import Job, Process, Schedule
-from project.jobs.presentation import present, seconds_text
+from project.jobs.presentation import present
 from project.jobs.services import JobStateError, retry_job, run_schedule, save_schedule, stop_job
+from project.pages.admins import RecordAdmin
+from project.pages.badges import badge
+from project.pages.forms import RecordForm
+from project.pages.links import record_url, url_for
+from project.pages.registry import panel
 
 LOG_LINES_SHOWN = 500
 FAILURES_SHOWN = 5
@@ -41,15 +47,15 @@ class KindFilter(admin.SimpleListFilter):
     title = "kind"
     parameter_name = "kind"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(kind.name, kind.title) for kind in all_kinds()]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
 @admin.register(Job)
-class JobAdmin(admin.ModelAdmin):
+class JobAdmin(RecordAdmin[Job]):
     """Jobs are made by pages and commands; here they are watched, stopped and retried."""
 
     list_display = ("what", "state_badge", "progress", "user", "age", "duration")
@@ -76,7 +82,9 @@ class JobAdmin(admin.ModelAdmin):
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("jobs.retry_job")
 
-    def get_deleted_objects(self, objs, request):
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
         deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
         active = [
             f"{job}: {job.get_state_display()}, stop it first"
@@ -114,7 +122,7 @@ class JobAdmin(admin.ModelAdmin):
 
     @admin.display(description="Took")
     def duration(self, job: Job) -> str:
-        return seconds_text(job.duration_seconds)
+        return words.duration(job.duration_seconds)
 
     @admin.action(description="Stop the selected jobs", permissions=["stop"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
@@ -165,23 +173,25 @@ class JobAdmin(admin.ModelAdmin):
             *super().get_urls(),
         ]
 
-    def change_view(self, request, object_id, form_url="", extra_context=None) -> HttpResponse:
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         job = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, job):
             raise PermissionDenied
         if job is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        context = {
-            **self.admin_site.each_context(request),
+            return self.not_found(request, object_id)
+        context = self.page_context(
+            request,
+            f"{title_of(job.kind)} {job.short_id}",
             **self._live_context(request, job),
-            "title": f"{title_of(job.kind)} {job.short_id}",
-            "subtitle": None,
-            "opts": self.opts,
-            "media": self.media,
-            "has_delete_permission": self.has_delete_permission(request, job),
+            has_delete_permission=self.has_delete_permission(request, job),
             **(extra_context or {}),
-        }
-        request.current_app = self.admin_site.name
+        )
         return TemplateResponse(request, "jobs/job.html", context)
 
     def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -196,14 +206,14 @@ class JobAdmin(admin.ModelAdmin):
         if not self.has_stop_permission(request):
             raise PermissionDenied
         self._stop(request, job)
-        return HttpResponseRedirect(job_url(job))
+        return HttpResponseRedirect(record_url(job))
 
     def retry_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Retry one job from its page, and go to the page of the retry."""
         job = self._job(request, object_id)
         if not self.has_retry_permission(request):
             raise PermissionDenied
-        return HttpResponseRedirect(job_url(self._retry(request, job) or job))
+        return HttpResponseRedirect(record_url(self._retry(request, job) or job))
 
     def _job(self, request: HttpRequest, object_id: str) -> Job:
         job = self.get_object(request, unquote(object_id))
@@ -218,11 +228,11 @@ class JobAdmin(admin.ModelAdmin):
         return {
             "job": job,
             "kind_title": title_of(job.kind),
-            "took": seconds_text(job.duration_seconds),
+            "took": words.duration(job.duration_seconds),
             "is_waiting_for_worker": job.state == Job.State.QUEUED
             and not has_role(Process.Role.WORKER),
             "stages": [
-                {**stage, "took": seconds_text(stage.get("seconds"))} for stage in job.stages
+                {**stage, "took": words.duration(stage.get("seconds"))} for stage in job.stages
             ],
             "arguments": present(job.arguments) if job.arguments else None,
             "checks": (refusal or result).get("checks") or [],
@@ -248,33 +258,19 @@ class JobAdmin(admin.ModelAdmin):
 HIDDEN = ("checks", "message", "remedy")  # shown apart from the other values of a result
 
 
-def badge(word: str) -> str:
-    """Return a state as the badge that all pages share."""
-    return render_to_string("jobs/badge.html", {"word": word})
-
-
 def has_role(role: Process.Role) -> bool:
     """Whether a process of that role is alive."""
     return Process.objects.alive().filter(role=role).exists()
 
 
 def _record(request: HttpRequest, record: dict[str, Any]) -> dict[str, Any]:
-    app, _, model = record["model"].partition(".")
-    url = None
-    if request.user.has_perm(f"{app}.view_{model}") or request.user.has_perm(
-        f"{app}.change_{model}"
-    ):
-        try:
-            url = reverse(f"admin:{app}_{model}_change", args=[record["id"]])
-        except NoReverseMatch:
-            url = None  # a record without a page of its own
-    return {"title": record["title"], "url": url}
+    return {"title": record["title"], "url": url_for(request, record["model"], record["id"])}
 
 
 # --- Schedules -------------------------------------------------------------------------------------
 
 
-class ScheduleForm(forms.ModelForm):
+class ScheduleForm(RecordForm[Schedule]):
     """Says what a field expects where the model's words are not enough."""
 
     class Meta:
@@ -287,7 +283,7 @@ class ScheduleForm(forms.ModelForm):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(admin.ModelAdmin):
+class ScheduleAdmin(RecordAdmin[Schedule]):
     """When which job starts by itself."""
 
     form = ScheduleForm
@@ -312,7 +308,7 @@ class ScheduleAdmin(admin.ModelAdmin):
             )
         )
 
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "kind":
             kinds = [kind for kind in all_kinds() if request.user.has_perm(kind.permission)]
             return forms.ChoiceField(
@@ -320,7 +316,7 @@ class ScheduleAdmin(admin.ModelAdmin):
             )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def save_model(self, request, obj, form, change) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         save_schedule(obj)
 
     def has_run_permission(self, request: HttpRequest) -> bool:
@@ -334,7 +330,7 @@ class ScheduleAdmin(admin.ModelAdmin):
     def rhythm(self, schedule: Schedule) -> str:
         if schedule.cron:
             return f"cron {schedule.cron} ({timezone.get_default_timezone_name()})"
-        return f"every {seconds_text(schedule.interval_seconds)}"
+        return f"every {words.duration(schedule.interval_seconds)}"
 
     @admin.display(description="Next run", ordering="next_run_at")
     def next_run(self, schedule: Schedule) -> Any:
@@ -345,18 +341,13 @@ class ScheduleAdmin(admin.ModelAdmin):
         return schedule.last_run_at
 
     @admin.display(description="Its state")
-    def last_state(self, schedule: Schedule) -> Any:
+    def last_state(self, schedule: Any) -> Any:
         if schedule.last_error:
             return badge("failed")
         if getattr(schedule, "last_job_id", None) is None:
             return None
-        return render_to_string(
-            "jobs/badge.html",
-            {
-                "word": schedule.last_job_state,
-                "url": reverse("admin:jobs_job_change", args=[schedule.last_job_id]),
-            },
-        )
+        job = Job(pk=schedule.last_job_id)
+        return badge(schedule.last_job_state, url=record_url(job))
 
     @admin.action(description="Run the selected schedules now", permissions=["run"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
@@ -374,10 +365,9 @@ class ScheduleAdmin(admin.ModelAdmin):
 # --- Front page ------------------------------------------------------------------------------------
 
 
-def build_panel(request: HttpRequest) -> dict[str, Any]:
+@panel("Jobs", template="jobs/panel.html", permission="jobs.view_job", order=90)
+def jobs_panel(request: HttpRequest) -> dict[str, Any]:
     """Say what runs, what failed lately, and whether anything works at all."""
-    if not request.user.has_perm("jobs.view_job"):
-        return {}
     alive = set(Process.objects.alive().values_list("role", flat=True))
     failed = Job.objects.filter(
         state=Job.State.FAILED,
@@ -392,6 +382,3 @@ def build_panel(request: HttpRequest) -> dict[str, Any]:
         "has_worker": Process.Role.WORKER in alive,
         "has_scheduler": Process.Role.SCHEDULER in alive,
     }
-
-
-admin.site.add_panel("jobs/panel.html", build_panel, order=90)

@@ -2,23 +2,18 @@
 
 from django.contrib import messages
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from project.jobs.contract import title_of
 from project.jobs.models import Job
 from project.jobs.processes import has_worker
-
-
-def job_url(job: Job) -> str:
-    """Return the address of the job's page."""
-    return reverse("admin:jobs_job_change", args=[job.pk])
+from project.pages.links import record_link
 
 
 def job_link(job: Job) -> SafeString:
     """Return the job's title and short id as a link to its page."""
-    return format_html('<a href="{}">{} {}</a>', job_url(job), title_of(job.kind), job.short_id)
+    return record_link(job, f"{title_of(job.kind)} {job.short_id}")
 
 
 def message_job(request: HttpRequest, job: Job) -> None:

@@ -6,19 +6,6 @@ LONG_TEXT = 200  # characters; beyond that a cell of a table is cut
 ROWS_SHOWN = 200
 
 
-def seconds_text(seconds: float | None) -> str:
-    """Write a duration as people say it; a dash for none."""
-    if seconds is None:
-        return "-"
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds % 1 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
 def present(value: Any) -> dict[str, Any]:
     """Return a JSON value as nested blocks for the template `jobs/value.html`.
 

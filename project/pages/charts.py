@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from project import words
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -38,19 +40,6 @@ class Tick:
     text: str
 
 
-def format_number(value: float | None) -> str:
-    """Return a number as people read it: few digits, thousands separated; a dash for none."""
-    if value is None or not math.isfinite(value):
-        return "–"  # noqa: RUF001 - a dash is what stands in a table for "none"
-    if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    if abs(value) >= 10:
-        return f"{value:.1f}"
-    return f"{value:.3f}"
-
-
 def histogram_bars(
     counts: Sequence[float], low: float, high: float, *, width: float = 320, height: float = 80
 ) -> list[Bar]:
@@ -81,8 +70,7 @@ def histogram_bars(
                 y=round(height - bar_height, 2),
                 width=round(max(step - 1, 0.5), 2),
                 height=round(bar_height, 2),
-                title=f"{format_number(left)} to {format_number(left + span)}: "
-                f"{format_number(count)}",
+                title=f"{words.number(left)} to {words.number(left + span)}: {words.number(count)}",
             )
         )
     return bars
@@ -137,9 +125,9 @@ def line_marks(
             continue
         ends = [end for end in interval if end is not None]
         lower, upper = (ends[0], ends[1]) if len(ends) == 2 else (value, value)
-        text = f"{label}: {format_number(float(value))}"
+        text = f"{label}: {words.number(float(value))}"
         if len(ends) == 2:
-            text += f" ({format_number(float(lower))} to {format_number(float(upper))})"
+            text += f" ({words.number(float(lower))} to {words.number(float(upper))})"
         marks.append(
             Mark(
                 x=round(index * step, 2),
@@ -150,7 +138,7 @@ def line_marks(
                 title=text,
             )
         )
-    ticks = [Tick(vertical(number), format_number(number)) for number in nice_ticks(bottom, top)]
+    ticks = [Tick(vertical(at), words.number(at)) for at in nice_ticks(bottom, top)]
     return marks, ticks
 
 
@@ -179,11 +167,11 @@ def interval_marks(
         low = row.get("low")
         high = row.get("high")
         reference = row.get("reference")
-        text = f"{row['label']}: {format_number(value)}"
+        text = f"{row['label']}: {words.number(value)}"
         if low is not None and high is not None:
-            text += f" ({format_number(float(low))} to {format_number(float(high))})"
+            text += f" ({words.number(float(low))} to {words.number(float(high))})"
         if reference is not None:
-            text += f", held to {format_number(float(reference))}"
+            text += f", held to {words.number(float(reference))}"
         marks.append(
             Mark(
                 x=horizontal(value),
@@ -195,5 +183,5 @@ def interval_marks(
                 reference=None if reference is None else horizontal(float(reference)),
             )
         )
-    ticks = [Tick(horizontal(number), format_number(number)) for number in nice_ticks(left, right)]
+    ticks = [Tick(horizontal(at), words.number(at)) for at in nice_ticks(left, right)]
     return marks, ticks

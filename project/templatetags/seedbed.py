@@ -1,66 +1,25 @@
 """The look that all pages share: badges, tables of checks, charts, empty states."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django import template
 
-from project.pages.charts import format_number, histogram_bars, interval_marks, line_marks
+from project import words
+from project.pages.badges import tone_of
+from project.pages.charts import histogram_bars, interval_marks, line_marks
 
 register = template.Library()
 
 CHECKS_SHOWN = 12  # passed checks beyond this many are folded away: what fails must be seen
-
-# Which of five tones a word gets. Tone and word stand together: colour alone says nothing.
-TONES = {
-    "good": (
-        "pass",
-        "succeeded",
-        "complete",
-        "champion",
-        "live",
-        "ok",
-        "up",
-        "enabled",
-        "best",
-        "better",
-        "calibrated",
-        "enough",
-        "difference found",
-    ),
-    "bad": (
-        "refuse",
-        "refused",
-        "failed",
-        "down",
-        "orphaned",
-        "corrupt",
-        "rejected",
-        "worse",
-        "off",
-    ),
-    "warn": (
-        "warn",
-        "warning",
-        "cancelled",
-        "expired",
-        "stale",
-        "incomplete",
-        "abandoned",
-        "too few",
-    ),
-    "busy": ("running", "building", "queued", "candidate"),
-}
 
 
 @register.inclusion_tag("components/verdict.html")
 def verdict(word: Any) -> dict[str, Any]:
     """Show a verdict, a state or a stage as a badge."""
     text = str(word or "").strip()
-    tone = next((tone for tone, words in TONES.items() if text.lower() in words), "plain")
-    if text.lower() == "synthetic":
-        tone = "synthetic"
-    return {"text": text, "tone": tone}
+    return {"text": text, "tone": tone_of(text)}
 
 
 @register.inclusion_tag("components/checks_table.html")
@@ -90,7 +49,7 @@ def checks_table(checks: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
 
 def _plain(value: Any) -> str:
     if value is None or isinstance(value, int | float):
-        return format_number(value)
+        return words.number(value)
     return str(value)
 
 
@@ -108,9 +67,9 @@ def histogram(
     """Show counts of equally wide bins between low and high."""
     return {
         "bars": histogram_bars(counts or [], float(low), float(high)),
-        "low": format_number(float(low)),
-        "middle": format_number((float(low) + float(high)) / 2),
-        "high": format_number(float(high)),
+        "low": words.number(float(low)),
+        "middle": words.number((float(low) + float(high)) / 2),
+        "high": words.number(float(high)),
         "caption": caption,
     }
 
@@ -149,7 +108,7 @@ def bar_rows(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") -> dic
     prepared = [
         {
             "label": row["label"],
-            "value": row["value"] if isinstance(row["value"], str) else format_number(row["value"]),
+            "value": row["value"] if isinstance(row["value"], str) else words.number(row["value"]),
             "width": round(200 * max(0.0, min(1.0, float(row.get("share") or 0.0))), 1),
             "note": row.get("note", ""),
             "tone": row.get("tone", ""),
@@ -185,12 +144,28 @@ def empty_state(title: str, text: str = "", url: str = "", action: str = "") -> 
 @register.filter
 def number(value: Any) -> str:
     """Write a number as people read it; a dash for none."""
-    return format_number(None if value is None or value == "" else float(value))
+    return words.number(None if value is None or value == "" else float(value))
 
 
 @register.filter
 def percent(value: Any) -> str:
     """Write a share in [0, 1] as a percentage; a dash for none."""
-    if value is None or value == "":
-        return format_number(None)
-    return f"{100 * float(value):.1f} %"
+    return words.share(None if value is None or value == "" else float(value))
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """Write a moment with its zone; a dash for none."""
+    return words.moment(value)
+
+
+@register.filter
+def clock(value: datetime) -> str:
+    """Write the time of day of a log line."""
+    return words.clock(value)
+
+
+@register.filter
+def duration(value: float | None) -> str:
+    """Write a length of time in seconds as people say it; a dash for none."""
+    return words.duration(value)

@@ -18,7 +18,7 @@ from matching.services.batches import delete_batch
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
-from project.pages import large_tables as tables
+from project.pages import admins as tables
 from project.refusal import Refusal
 from tests.factories import make_admin, make_seed_user, make_session, make_staff
 from training.models import Dataset
@@ -179,7 +179,7 @@ def test_the_page_of_a_batch_shows_what_landed_and_what_did_not(admin_client: Cl
         "broken &lt;script&gt;",
         "bad json",
         "features.agescore",
-        "30.0%",
+        "30.0 %",
         "my log.jsonl",
     ):
         assert words in page

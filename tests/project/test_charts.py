@@ -6,7 +6,6 @@ import pytest
 from django.template import Context, Template
 
 from project.pages.charts import (
-    format_number,
     histogram_bars,
     interval_marks,
     line_marks,
@@ -45,14 +44,6 @@ def test_an_interval_surrounds_its_value():
     (mark,), _ = interval_marks([{"label": "AUC", "value": 0.8, "low": 0.7, "high": 0.85}])
     assert mark.low < mark.x < mark.high
     assert mark.title == "AUC: 0.800 (0.700 to 0.850)"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (math.nan, "–"), (1234567.0, "1,234,567"), (0.48512, "0.485")],  # noqa: RUF001
-)
-def test_numbers_read_as_people_write_them(value, text):
-    assert format_number(value) == text
 
 
 def test_tables_of_checks_show_what_fails_first_and_escape_what_they_are_given():

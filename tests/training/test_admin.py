@@ -154,7 +154,7 @@ def test_build_form_starts_a_job_with_the_recipe(as_, dataset):
 def test_a_dataset_is_built_from_the_batches_that_are_selected(as_, db):
     batches = [make_good_batch(400, seed=seed) for seed in (1, 2, 3)]
     chosen = {
-        "action": "build_from_batches",
+        "action": "build_dataset",
         "_selected_action": [batches[0].pk, batches[2].pk],
     }
     there = reverse("admin:matching_eventbatch_changelist")

@@ -1,40 +1,41 @@
 """Datasets in the admin: their checks, features, lineage and files."""
 
-from contextlib import suppress
+from collections.abc import Mapping
+from typing import Any
 
 from django.contrib import admin, messages
-from django.http import FileResponse, Http404, HttpResponseRedirect, StreamingHttpResponse
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import URLPattern, path
 
-from matching.admin.people import EmptyStateMixin
 from matching.models import EventBatch
+from project import words
 from project.jobs.links import message_job
+from project.jobs.models import Job
 from project.jobs.services import enqueue
+from project.pages.admins import ReadOnlyAdmin, RecordAdmin
+from project.pages.badges import badge
+from project.pages.figures import KeyFigure
+from project.pages.links import record_url, url_for
+from project.pages.registry import object_action
 from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip, verify
-from training.admin.forms import BuildForm, TrainForm, WrittenOnce, badge
+from training.admin.forms import BuildForm, TrainForm
 from training.kinds import all_kinds
-from training.models import Dataset
+from training.models import Dataset, ModelVersion
 
 
-@admin.action(description="Build a dataset from these batches", permissions=["build_dataset"])
-def build_from_batches(batch_admin, request, queryset):
-    batches = list(queryset.complete().order_by("pk").values_list("pk", flat=True))
-    if not batches:
-        message = "None of these batches is complete; wait until its job has ended."
-        batch_admin.message_user(request, message, messages.ERROR)
+@object_action(
+    "matching.eventbatch", "Build a dataset from these batches", permission="training.build_dataset"
+)
+def build_dataset(request: HttpRequest, batches: QuerySet[EventBatch]) -> None:
+    """Build one dataset from the chosen batches."""
+    chosen = list(batches.complete().order_by("pk").values_list("pk", flat=True))  # type: ignore[attr-defined]
+    if not chosen:
+        messages.error(request, "None of these batches is complete; wait until its job has ended.")
         return
-    message_job(request, enqueue("training.build_dataset", by=request.user, batches=batches))
-
-
-def may_build_dataset(request):
-    return request.user.has_perm("training.build_dataset")
-
-
-# Matching may not know of datasets, so the action on its batches is added from here.
-batch_admin = admin.site.get_model_admin(EventBatch)
-batch_admin.has_build_dataset_permission = may_build_dataset
-batch_admin.actions = (*batch_admin.actions, build_from_batches)
+    message_job(request, enqueue("training.build_dataset", by=request.user, batches=chosen))
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -43,15 +44,15 @@ class KindFilter(admin.SimpleListFilter):
     title = "kind"
     parameter_name = "kind"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(kind.name, kind.title) for kind in all_kinds()]
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
 @admin.register(Dataset)
-class DatasetAdmin(EmptyStateMixin, WrittenOnce):
+class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     list_display = ["name", "verdict_badge", "parts", "copies", "source_badge", "features", "split", "created_at"]  # fmt: skip
     list_filter = [KindFilter, "verdict", "source"]
     list_per_page = 50
@@ -61,42 +62,42 @@ class DatasetAdmin(EmptyStateMixin, WrittenOnce):
     empty_text = "A dataset is built from batches of events, and measured before it is used."
     start_links = [("training_dataset_build", "Build a dataset", "training.build_dataset")]
 
-    def get_queryset(self, request):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("histograms", "lineage", "files", "recipe")
 
-    def has_train_permission(self, request):
+    def has_train_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("training.train_model")
 
     @admin.display(description="Dataset", ordering="version")
-    def name(self, dataset):
+    def name(self, dataset: Dataset) -> Any:
         return str(dataset)
 
     @admin.display(description="Verdict", ordering="verdict")
-    def verdict_badge(self, dataset):
+    def verdict_badge(self, dataset: Dataset) -> Any:
         return badge(dataset.verdict)
 
     @admin.display(description="Train + validation rows", ordering="rows")
-    def parts(self, dataset):
+    def parts(self, dataset: Dataset) -> Any:
         return f"{dataset.train_rows:,} + {dataset.validation_rows:,}"
 
     @admin.display(description="Copies")
-    def copies(self, dataset):
-        return f"{100 * dataset.report['duplicate_share']:.1f} %"
+    def copies(self, dataset: Dataset) -> Any:
+        return words.share(dataset.report["duplicate_share"])
 
     @admin.display(description="Source", ordering="source")
-    def source_badge(self, dataset):
+    def source_badge(self, dataset: Dataset) -> Any:
         return badge(dataset.source)
 
     @admin.display(description="Features", ordering="feature_set")
-    def features(self, dataset):
+    def features(self, dataset: Dataset) -> Any:
         return dataset.feature_set or "-"
 
     @admin.action(description="Train a model on each", permissions=["train"])
-    def train(self, request, queryset):
+    def train(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
         for dataset in queryset:
-            message_job(request, start_training(request.user, dataset))
+            message_job(request, start_training(request, dataset))
 
-    def get_urls(self):
+    def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
             path("build/", wrap(self.build_view), name="training_dataset_build"),
@@ -106,40 +107,43 @@ class DatasetAdmin(EmptyStateMixin, WrittenOnce):
             *super().get_urls(),
         ]
 
-    def build_view(self, request):
+    def build_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for a recipe and start the job that builds it."""
-        return self.start_view(
+        return self.start_page(
             request,
             form_class=BuildForm,
             title="Build a dataset",
             intro="Rows are split, measured and written under the next version.",
             permission="training.build_dataset",
-            start=lambda request, form: enqueue(
-                "training.build_dataset", by=request.user, **form.arguments()
-            ),
+            start=_start_building,
         )
 
-    def train_view(self, request, pk):
+    def train_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Ask for the seed and start training on this dataset."""
         dataset = self.get_or_denied(request, str(pk))
-        return self.start_view(
+
+        def start(request: HttpRequest, form: TrainForm) -> bool:
+            message_job(request, start_training(request, dataset, **form.cleaned_data))
+            return True
+
+        return self.start_page(
             request,
             form_class=TrainForm,
             title=f"Train on {dataset}",
             intro="Logistic regression and gradient boosting are compared by cross-validation "
             "inside the training part; the validation part is only measured.",
             permission="training.train_model",
-            start=lambda request, form: start_training(request.user, dataset, **form.cleaned_data),
+            start=start,
         )
 
-    def zip_view(self, request, pk):
+    def zip_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Give all files as one archive, verified."""
         self.require(request, "training.download_dataset")
         dataset = self.get_or_denied(request, str(pk))
         name = f"{dataset.kind}-dataset-{dataset.version}"
         return zip_response(self, request, dataset, name)
 
-    def file_view(self, request, pk, file):
+    def file_view(self, request: HttpRequest, pk: int, file: str) -> HttpResponseBase:
         """Give one file."""
         self.require(request, "training.download_dataset")
         dataset = self.get_or_denied(request, str(pk))
@@ -153,7 +157,13 @@ class DatasetAdmin(EmptyStateMixin, WrittenOnce):
         name = f"{dataset.kind}-dataset-{dataset.version}-{file}"
         return FileResponse(content, as_attachment=True, filename=name)
 
-    def change_view(self, request, object_id, form_url="", extra_context=None):
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         dataset = self.get_or_denied(request, object_id)
         features = [
             {"name": name, **values, "histogram": dataset.histograms.get(name)}
@@ -169,9 +179,7 @@ class DatasetAdmin(EmptyStateMixin, WrittenOnce):
             "version", "kind", "stage", "verdict"
         )
         context = {
-            **self.admin_site.each_context(request),
-            "title": str(dataset).capitalize().replace("_", " "),
-            "opts": self.opts,
+            **self.page_context(request, str(dataset).capitalize().replace("_", " ")),
             "dataset": dataset,
             "figures": _figures(dataset),
             "features": features,
@@ -182,28 +190,33 @@ class DatasetAdmin(EmptyStateMixin, WrittenOnce):
                 if value is not None
             ],
             "lineage": [_lineage(request, entry) for entry in dataset.lineage],
-            "models": [
-                (model, reverse("admin:training_modelversion_change", args=[model.pk]))
-                for model in models
-            ],
+            "models": [(model, record_url(model)) for model in models],
             "may_train": self.has_train_permission(request),
             "may_download": request.user.has_perm("training.download_dataset"),
         }
         return TemplateResponse(request, "training/dataset.html", context)
 
 
-def start_training(user, dataset, **arguments):
+def _start_building(request: HttpRequest, form: BuildForm) -> bool:
+    job = enqueue("training.build_dataset", by=request.user, **form.arguments())
+    message_job(request, job)
+    return True
+
+
+def start_training(request: HttpRequest, dataset: Dataset, **arguments: Any) -> Job:
     """Enqueue training on one dataset."""
     return enqueue(
         "training.train_model",
-        by=user,
+        by=request.user,
         model_kind=dataset.kind,
         dataset=dataset.version,
         **arguments,
     )
 
 
-def zip_response(model_admin, request, record, name):
+def zip_response(
+    model_admin: RecordAdmin[Any], request: HttpRequest, record: Dataset | ModelVersion, name: str
+) -> HttpResponseBase:
     """Stream a folder as an archive; a file that changed is an error and no download."""
     try:
         verify(record.folder, record.files)
@@ -215,42 +228,39 @@ def zip_response(model_admin, request, record, name):
     return response
 
 
-def corrupt(model_admin, request, record, error):
+def corrupt(
+    model_admin: RecordAdmin[Any],
+    request: HttpRequest,
+    record: Dataset | ModelVersion,
+    error: ArtifactCorrupt,
+) -> HttpResponse:
     """Say that files are not those that were written, on the record's page."""
     model_admin.message_user(request, str(error), "error")
-    opts = model_admin.opts
-    return HttpResponseRedirect(
-        reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[record.pk])
-    )
+    return model_admin.to_record(record)
 
 
-def _figures(dataset):
+def _figures(dataset: Dataset) -> list[KeyFigure]:
     report = dataset.report
     checks = {check["name"]: check for check in dataset.checks}
     copies = checks.get("duplicate_share", {})
-    figures = [
+    figures: list[KeyFigure] = [
         {"label": "Verdict", "value": dataset.verdict, "verdict": dataset.verdict},
         {"label": "Rows read", "value": dataset.rows},
         {"label": "Training rows", "value": dataset.train_rows},
         {"label": "Validation rows", "value": dataset.validation_rows},
         {
             "label": "Copies",
-            "value": f"{100 * report['duplicate_share']:.1f} %",
+            "value": words.share(report["duplicate_share"]),
             "note": copies.get("target", ""),
-            "verdict": copies.get("verdict"),
+            "verdict": copies.get("verdict", ""),
         },
     ]
     if report.get("label_share") is not None:
-        figures.append({"label": "Label 1", "value": f"{100 * report['label_share']:.1f} %"})
+        figures.append({"label": "Label 1", "value": words.share(report["label_share"])})
     return figures
 
 
-def _lineage(request, entry):
-    app, _, model = entry["model"].partition(".")
-    url = None
-    if entry.get("id") and request.user.has_perm(f"{app}.view_{model}"):
-        # A record may have gone, or have no page of its own.
-        with suppress(NoReverseMatch):
-            url = reverse(f"admin:{app}_{model}_change", args=[entry["id"]])
+def _lineage(request: HttpRequest, entry: Mapping[str, Any]) -> dict[str, Any]:
     known = {k: v for k, v in entry.items() if v not in ("", None) and k not in ("model", "id")}
+    url = url_for(request, entry["model"], entry.get("id"))
     return {"title": known.pop("title", entry["model"]), "url": url, "known": known}

@@ -1,26 +1,27 @@
 """Models and promotions in the admin: figures beside baselines, gates, and what is live."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django.contrib import admin, messages
-from django.http import HttpResponseRedirect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 
-from matching.admin.people import EmptyStateMixin
-from project.jobs.services import enqueue
+from project import words
+from project.pages.admins import ReadOnlyAdmin, signed_in
+from project.pages.badges import badge
+from project.pages.figures import KeyFigure, figure
+from project.pages.links import record_link, record_url
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt
 from training.admin.datasets import KindFilter, zip_response
-from training.admin.forms import (
-    DecideForm,
-    PromoteForm,
-    RebuildForm,
-    WrittenOnce,
-    badge,
-    figure,
-)
+from training.admin.forms import DecideForm, PromoteForm
 from training.domain.metric_titles import METRIC_TITLES
-from training.kinds import get_kind
+from training.kinds import ModelKind, get_kind
 from training.models import ModelVersion, Promotion, Verdict
 from training.services import registry
 
@@ -28,7 +29,7 @@ COMPARABLE = 20  # earlier versions offered for a comparison
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(EmptyStateMixin, WrittenOnce):
+class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
     list_display = ["name", "stage_badge", "verdict_badge", "main_figure", "best_baseline", "algorithm", "dataset_link", "created_at"]  # fmt: skip
     list_filter = [KindFilter, "stage", "verdict"]
     list_select_related = ["dataset"]
@@ -36,35 +37,32 @@ class ModelVersionAdmin(EmptyStateMixin, WrittenOnce):
     search_fields = ["kind", "algorithm"]
     empty_title = "No model yet"
     empty_text = "A model is trained on a dataset that passed, and has to earn its promotion."
-    start_links = [
-        ("training_modelversion_rebuild", "Rebuild", "training.rebuild_model"),
-    ]
 
-    def get_queryset(self, request):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         heavy = ["parameters", "importance", "comparisons", "gates", "files"]
         dataset = [f"dataset__{name}" for name in ("report", "histograms", "lineage", "files")]
         return super().get_queryset(request).select_related("dataset").defer(*heavy, *dataset)
 
     @admin.display(description="Model", ordering="version")
-    def name(self, model):
+    def name(self, model: ModelVersion) -> Any:
         return str(model)
 
     @admin.display(description="Stage", ordering="stage")
-    def stage_badge(self, model):
+    def stage_badge(self, model: ModelVersion) -> Any:
         return badge(model.stage)
 
     @admin.display(description="Gates", ordering="verdict")
-    def verdict_badge(self, model):
+    def verdict_badge(self, model: ModelVersion) -> Any:
         return badge(model.verdict)
 
     @admin.display(description="Validation")
-    def main_figure(self, model):
+    def main_figure(self, model: ModelVersion) -> Any:
         metric = get_kind(model.kind).primary_metric
         value = figure(model.metrics["validation"].get(metric))
         return format_html("{} {}", METRIC_TITLES[metric], value)
 
     @admin.display(description="Best baseline")
-    def best_baseline(self, model):
+    def best_baseline(self, model: ModelVersion) -> Any:
         metric = get_kind(model.kind).primary_metric
         known = {
             name: (measured or {}).get(metric, {}).get("value")
@@ -73,20 +71,18 @@ class ModelVersionAdmin(EmptyStateMixin, WrittenOnce):
         known = {name: value for name, value in known.items() if value is not None}
         if not known:
             return "-"
-        best = max(known, key=known.get)
-        return f"{best.replace('_', ' ')} {known[best]:.3f}"
+        best = max(known, key=lambda name: known[name])
+        return f"{best.replace('_', ' ')} {words.number(known[best])}"
 
     @admin.display(description="Dataset")
-    def dataset_link(self, model):
-        url = reverse("admin:training_dataset_change", args=[model.dataset_id])
-        return format_html('<a href="{}">{}</a>', url, model.dataset.version)
+    def dataset_link(self, model: ModelVersion) -> Any:
+        return record_link(model.dataset, model.dataset.version)
 
     # --- Pages -------------------------------------------------------------------------------------
 
-    def get_urls(self):
+    def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("rebuild/", wrap(self.rebuild_view), name="training_modelversion_rebuild"),
             path("<int:pk>/promote/", wrap(self.promote_view), name="training_modelversion_promote"),
             path("<int:pk>/rollback/", wrap(self.rollback_view), name="training_modelversion_rollback"),
             path("<int:pk>/compare/", wrap(self.compare_view), name="training_modelversion_compare"),
@@ -94,7 +90,13 @@ class ModelVersionAdmin(EmptyStateMixin, WrittenOnce):
             *super().get_urls(),
         ]  # fmt: skip
 
-    def change_view(self, request, object_id, form_url="", extra_context=None):
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         model = self.get_or_denied(request, object_id)
         kind = get_kind(model.kind)
         others = ModelVersion.objects.of_kind(model.kind).exclude(pk=model.pk)
@@ -102,12 +104,10 @@ class ModelVersionAdmin(EmptyStateMixin, WrittenOnce):
         may_decide = request.user.has_perm("training.promote_model")
         is_champion = model.stage == ModelVersion.Stage.CHAMPION
         context = {
-            **self.admin_site.each_context(request),
-            "title": f"{kind.title} model {model.version}",
-            "opts": self.opts,
+            **self.page_context(request, f"{kind.title} model {model.version}"),
             "model": model,
             "kind": kind,
-            "figures": _figures(model, kind),
+            "figures": _figures(model),
             "columns": ["Train", "Validation", *(n.replace("_", " ") for n in model.baselines)],
             "rows": _metric_rows(model),
             "chart": _chart(model, kind),
@@ -116,14 +116,14 @@ class ModelVersionAdmin(EmptyStateMixin, WrittenOnce):
             "importance": _importance(model),
             "history": history.filter(model=model) | history.filter(previous=model),
             "others": others.only("version", "kind", "stage")[:COMPARABLE],
-            "dataset_url": reverse("admin:training_dataset_change", args=[model.dataset_id]),
+            "dataset_url": record_url(model.dataset),
             "may_promote": may_decide and not is_champion,
             "may_rollback": may_decide and is_champion,
             "may_export": request.user.has_perm("training.export_model"),
         }
         return TemplateResponse(request, "training/model.html", context)
 
-    def promote_view(self, request, pk):
+    def promote_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Show the gates and the comparison with the champion; POST makes the model live."""
         self.require(request, "training.promote_model")
         model = self.get_or_denied(request, str(pk))
@@ -132,13 +132,13 @@ class ModelVersionAdmin(EmptyStateMixin, WrittenOnce):
             return self._decide(
                 request,
                 model,
-                lambda: registry.promote(model, by=request.user, **form.cleaned_data),
+                lambda: registry.promote(model, by=signed_in(request), **form.cleaned_data),
             )
         champion = registry.champion_of(model.kind)
         comparison = None
         if champion is not None and champion.pk != model.pk:
             comparison = self._compared(request, model, champion)
-        return self._confirm(
+        return self.confirm_page(
             request,
             model,
             form,
@@ -146,28 +146,30 @@ class ModelVersionAdmin(EmptyStateMixin, WrittenOnce):
             intro=f"Version {champion.version} is live now and will be archived."
             if champion
             else "No version is live now.",
+            template="training/decide.html",
+            model=model,
             comparison=comparison,
             champion=champion,
             is_refused=model.verdict == Verdict.REFUSE,
         )
 
-    def rollback_view(self, request, pk):
+    def rollback_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Ask, then make the champion before this one live again."""
         self.require(request, "training.promote_model")
         model = self.get_or_denied(request, str(pk))
         form = DecideForm(request.POST or None)
         if model.stage != ModelVersion.Stage.CHAMPION:
             messages.error(request, f"{model} is not the champion.")
-            return self._back(model)
+            return self.to_record(model)
         if request.method == "POST" and form.is_valid():
             return self._decide(
                 request,
                 model,
                 lambda: registry.rollback(
-                    get_kind(model.kind), by=request.user, **form.cleaned_data
+                    get_kind(model.kind), by=signed_in(request), **form.cleaned_data
                 ),
             )
-        return self._confirm(
+        return self.confirm_page(
             request,
             model,
             form,
@@ -176,7 +178,7 @@ class ModelVersionAdmin(EmptyStateMixin, WrittenOnce):
             "was live before it comes back, unchanged.",
         )
 
-    def compare_view(self, request, pk):
+    def compare_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Compare with another version on the same rows."""
         model = self.get_or_denied(request, str(pk))
         version = request.GET.get("other", "")
@@ -187,73 +189,44 @@ class ModelVersionAdmin(EmptyStateMixin, WrittenOnce):
         )
         if other is None:
             messages.error(request, "Choose another version to compare with.")
-            return self._back(model)
+            return self.to_record(model)
         context = {
-            **self.admin_site.each_context(request),
-            "title": f"Version {model.version} beside version {other.version}",
-            "opts": self.opts,
+            **self.page_context(request, f"Version {model.version} beside version {other.version}"),
             "model": model,
             "other": other,
             "comparison": self._compared(request, model, other),
         }
         return TemplateResponse(request, "training/compare.html", context)
 
-    def zip_view(self, request, pk):
+    def zip_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Give the model's files as one archive, verified."""
         self.require(request, "training.export_model")
         model = self.get_or_denied(request, str(pk))
         return zip_response(self, request, model, f"{model.kind}-model-{model.version}")
 
-    def rebuild_view(self, request):
-        """Ask what to generate and start the whole rebuild."""
-        return self.start_view(
-            request,
-            form_class=RebuildForm,
-            title="Rebuild the matching model",
-            intro="Checks profiles and sessions, generates events, builds and analyses a dataset, "
-            "trains, holds the model to its gates, promotes it and scores 20 pairs. It stops at "
-            "the first refusal and says what to do.",
-            permission="training.rebuild_model",
-            start=lambda request, form: enqueue(
-                "training.rebuild", by=request.user, **form.cleaned_data
-            ),
-        )
-
-    def _confirm(self, request, model, form, **context):
-        return TemplateResponse(
-            request,
-            "training/decide.html",
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "model": model,
-                "form": form,
-                **context,
-            },
-        )
-
-    def _decide(self, request, model, decide):
+    def _decide(
+        self, request: HttpRequest, model: ModelVersion, decide: Callable[[], Promotion]
+    ) -> HttpResponse:
         try:
             promotion = decide()
         except Refusal as refusal:
             messages.error(request, str(refusal))
-            return self._back(model)
+            return self.to_record(model)
         messages.success(request, f"Version {promotion.model.version} is live.")
-        return self._back(promotion.model)
+        return self.to_record(promotion.model)
 
-    def _compared(self, request, model, other):
+    def _compared(
+        self, request: HttpRequest, model: ModelVersion, other: ModelVersion
+    ) -> registry.Comparison | None:
         try:
             return registry.compare(model, other)
         except (ArtifactCorrupt, Refusal) as error:
             messages.error(request, str(error))
             return None
 
-    def _back(self, model):
-        return HttpResponseRedirect(reverse("admin:training_modelversion_change", args=[model.pk]))
-
 
 @admin.register(Promotion)
-class PromotionAdmin(WrittenOnce):
+class PromotionAdmin(ReadOnlyAdmin[Promotion]):
     list_display = ["at", "action_badge", "model", "previous", "actor", "reason", "override_reason"]
     list_display_links = ["at"]
     list_filter = [KindFilter, "action"]
@@ -261,23 +234,27 @@ class PromotionAdmin(WrittenOnce):
     date_hierarchy = "at"
 
     @admin.display(description="What", ordering="action")
-    def action_badge(self, promotion):
+    def action_badge(self, promotion: Promotion) -> Any:
         return badge(promotion.get_action_display())
 
-    def change_view(self, request, object_id, form_url="", extra_context=None):
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         promotion = self.get_or_denied(request, object_id)
         context = {
-            **self.admin_site.each_context(request),
-            "title": str(promotion),
-            "opts": self.opts,
+            **self.page_context(request, str(promotion)),
             "promotion": promotion,
         }
         return TemplateResponse(request, "training/promotion.html", context)
 
 
-def _figures(model, kind):
+def _figures(model: ModelVersion) -> list[KeyFigure]:
     validation = model.metrics["validation"]
-    figures = [
+    figures: list[KeyFigure] = [
         {"label": "Stage", "value": model.stage, "verdict": model.stage},
         {"label": "Gates", "value": model.verdict, "verdict": model.verdict},
     ]
@@ -289,14 +266,14 @@ def _figures(model, kind):
             figures.append(
                 {
                     "label": METRIC_TITLES[name],
-                    "value": f"{metric['value']:.3f}",
-                    "note": f"{metric['low']:.3f} to {metric['high']:.3f}",
+                    "value": words.number(metric["value"]),
+                    "note": words.interval(metric["low"], metric["high"]),
                 }
             )
     return figures
 
 
-def _metric_rows(model):
+def _metric_rows(model: ModelVersion) -> list[tuple[str, list[str]]]:
     measured = [model.metrics["train"], model.metrics["validation"], *model.baselines.values()]
     return [
         (title, [figure((part or {}).get(name)) for part in measured])
@@ -305,7 +282,7 @@ def _metric_rows(model):
     ]
 
 
-def _chart(model, kind):
+def _chart(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
     """The primary metric of the model beside its baselines and ceilings."""
     metric = kind.primary_metric
     rows = [("this model", model.metrics["validation"].get(metric))]
@@ -316,7 +293,7 @@ def _chart(model, kind):
     ]
 
 
-def _slices(model, kind):
+def _slices(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
     metric = kind.primary_metric
     return [
         {"column": column.replace("_", " "), "value": value, "rows": measured["rows"], "figure": figure(measured.get(metric))}
@@ -325,7 +302,7 @@ def _slices(model, kind):
     ]  # fmt: skip
 
 
-def _calibration(model):
+def _calibration(model: ModelVersion) -> list[tuple[Any, ...]]:
     """Points (mean score, share of label 1 minus it, with its interval) of equally full bins."""
     return [
         (f"{row['mean_score']:.2f}", *(row[n] - row["mean_score"] for n in ("label_share", "low", "high")))
@@ -333,15 +310,15 @@ def _calibration(model):
     ]  # fmt: skip
 
 
-def _importance(model):
+def _importance(model: ModelVersion) -> list[dict[str, Any]]:
     features = model.importance.get("features", {})
     largest = max((abs(m["value"] or 0) for m in features.values()), default=0) or 1
     return [
         {
             "label": name,
-            "value": f"{metric['value'] or 0:+.4f}",
+            "value": words.signed(metric["value"] or 0.0),
             "share": max(metric["value"] or 0, 0) / largest,
-            "note": f"{metric['low']:+.4f} to {metric['high']:+.4f}"
+            "note": f"{words.signed(metric['low'])} to {words.signed(metric['high'])}"
             if metric["low"] is not None
             else "",
         }

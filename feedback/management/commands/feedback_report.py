@@ -14,8 +14,8 @@ from feedback.queries.reports import (
     choose_scope,
     read_edges,
 )
+from project import words
 from project.command import SeedbedCommand, positive_int
-from project.pages.charts import format_number
 
 
 class Command(SeedbedCommand):
@@ -130,7 +130,7 @@ class Command(SeedbedCommand):
             console.print(f"\n{title}: {entry['verdict']}", style="bold")
             console.print(
                 f"{entry['rows']:,} pairs, {entry['left_out']:,} without one side; mean distance "
-                f"{format_number(entry['error'])}, bias {format_number(entry['bias'])}."
+                f"{words.number(entry['error'])}, bias {words.number(entry['bias'])}."
             )
             if not entry["buckets"]:
                 continue

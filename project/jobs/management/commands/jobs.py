@@ -10,6 +10,7 @@ from django.db.models.functions import Cast
 from rich.console import Console
 from rich.table import Table
 
+from project import words
 from project.command import SeedbedCommand, positive_int
 from project.jobs.contract import all_kinds, title_of
 from project.jobs.models import Job, JobLogLine
@@ -86,7 +87,7 @@ class Command(SeedbedCommand):
                 for line in job.log_lines.filter(pk__gt=last):
                     last = line.pk
                     if not self.as_json:
-                        self.console.print(f"{line.at:%H:%M:%S} {line.message}", markup=False)
+                        self.console.print(f"{words.clock(line.at)} {line.message}", markup=False)
                 if job.is_finished:
                     return
                 time.sleep(POLL_SECONDS)
@@ -160,10 +161,6 @@ def _line(line: JobLogLine) -> dict[str, Any]:
     return {"at": line.at, "level": line.level, "message": line.message}
 
 
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f} s"
-
-
 def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
 
@@ -175,13 +172,13 @@ def _render_list(result: dict[str, Any], console: Console) -> None:
     table = Table("Job", "What", "State", "Done", "By", "Created", "Took")
     for job in result["jobs"]:
         table.add_row(
-            job["id"][:8],
+            job["id"],
             job["title"],
             job["state"],
             _share(job["progress_share"]),
             job["user"] or "",
-            f"{job['created_at']:%Y-%m-%d %H:%M:%S}",
-            _seconds(job["duration_seconds"]),
+            words.moment(job["created_at"]),
+            words.duration(job["duration_seconds"]),
         )
     console.print(table)
     if result["total"] > len(result["jobs"]):
@@ -195,7 +192,9 @@ def _render_job(result: dict[str, Any], console: Console) -> None:
         "State": result["state"]
         + (", stops at the end of its chunk" if _is_stopping(result) else ""),
         "Progress": f"{_share(result['progress_share'])} {result['progress_message']}".strip(),
-        "Took": _seconds(result["duration_seconds"]),
+        "Took": ""
+        if result["duration_seconds"] is None
+        else words.duration(result["duration_seconds"]),
         "Attempts": str(result["attempts"]),
         "Worker": result["worker"],
         "Error": result["error"],
@@ -216,7 +215,7 @@ def _render_job(result: dict[str, Any], console: Console) -> None:
     if result["traceback"]:
         console.print(result["traceback"], markup=False)
     for line in result.get("log", []):
-        console.print(f"{line['at']:%H:%M:%S} {line['message']}", markup=False)
+        console.print(f"{words.clock(line['at'])} {line['message']}", markup=False)
 
 
 def _is_stopping(result: dict[str, Any]) -> bool:

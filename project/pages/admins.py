@@ -1,0 +1,273 @@
+"""What record pages of all apps are made from: lists with a next step, read-only and huge tables."""
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import connections
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from simple_history.admin import SimpleHistoryAdmin
+
+from project.pages.links import record_url
+from project.pages.registry import ObjectAction, actions_for, starts_for
+from project.pages.start import F, start_page
+
+M = TypeVar("M", bound=Model)
+
+REACH = 10_000  # rows that pages lead to; behind them a filter is the better way
+EXACT_BELOW = 50_000  # rows; smaller tables are counted, an estimate would look odd
+
+if TYPE_CHECKING:
+
+    class _ModelAdmin(admin.ModelAdmin[M]):
+        pass
+
+    class _Paginator(Paginator[Any]):
+        pass
+
+else:
+    # Django's own classes take a type parameter only in the eyes of the type checker.
+    class _ModelAdmin(admin.ModelAdmin, Generic[M]):
+        pass
+
+    _Paginator = Paginator
+
+
+class RecordAdmin(_ModelAdmin[M]):
+    """A list that names the next step while it is empty, and takes actions from other apps.
+
+    Attributes
+    ----------
+    empty_title, empty_text : str
+        What a list without any record says.
+    start_links : sequence of (url name, words, permission)
+        Pages that begin something, above the list; the first is the next step of an empty one.
+    """
+
+    change_list_template = "components/change_list.html"
+    empty_title: ClassVar[str] = ""
+    empty_text: ClassVar[str] = ""
+    start_links: ClassVar[Iterable[tuple[str, str, str]]] = ()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Add the links that begin something."""
+        links = [
+            {"url": reverse(f"admin:{name}"), "words": words}
+            for name, words, permission in self.start_links
+            if request.user.has_perm(permission)
+        ]
+        links += [
+            {"url": reverse(f"admin:{page.name}"), "words": page.label}
+            for page in starts_for(request, self.model)
+        ]
+        context = {
+            "empty_title": self.empty_title or f"No {self.opts.verbose_name_plural} yet",
+            "empty_text": self.empty_text,
+            "start_links": links,
+            **(extra_context or {}),
+        }
+        return super().changelist_view(request, context)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Add the actions that other apps registered for these records."""
+        actions: dict[str, Any] = {**super().get_actions(request)}
+        if self.actions is None:
+            return actions
+        for action in actions_for(request, self.model):
+            actions[action.name] = (_as_list_action(action), action.name, action.label)
+        return actions
+
+    def object_actions(self, request: HttpRequest) -> list[ObjectAction]:
+        """Return what other apps offer to do with one of these records, for its page."""
+        return actions_for(request, self.model)
+
+    def require(self, request: HttpRequest, permission: str) -> None:
+        """Let nobody through without this permission."""
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+
+    def get_or_denied(self, request: HttpRequest, object_id: str) -> M:
+        """Return a record that this person may see; who may not is not told whether it is there."""
+        record = self.get_object(request, unquote(object_id))
+        if record is None or not self.has_view_permission(request, record):
+            raise PermissionDenied
+        return record
+
+    def page_context(self, request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
+        """Return what every page of these records gives its template."""
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": title,
+            **more,
+        }
+
+    @property
+    def list_url(self) -> str:
+        """The address of the list."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    def not_found(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say that there is no such record, on the list."""
+        messages.warning(
+            request,
+            f"There is no {self.opts.verbose_name} {object_id}. Perhaps it was deleted?",
+        )
+        return HttpResponseRedirect(reverse("admin:index"))
+
+    def to_record(self, record: M) -> HttpResponseRedirect:
+        """Go to the page of a record."""
+        return HttpResponseRedirect(record_url(record))
+
+    def to_list(self) -> HttpResponseRedirect:
+        """Go to the list."""
+        return HttpResponseRedirect(self.list_url)
+
+    def start_page(
+        self,
+        request: HttpRequest,
+        *,
+        form_class: Callable[..., F],
+        title: str,
+        intro: str,
+        permission: str,
+        start: Callable[[HttpRequest, F], bool],
+        template: str = "components/start.html",
+    ) -> HttpResponse:
+        """Ask for the arguments of a job and start it, if this person may; then show the list."""
+        self.require(request, permission)
+        return start_page(
+            request,
+            form_class=form_class,
+            start=start,
+            then=self.list_url,
+            context=self.page_context(request, title, intro=intro),
+            template=template,
+        )
+
+    def confirm_page(
+        self,
+        request: HttpRequest,
+        record: M,
+        form: forms.Form,
+        *,
+        title: str,
+        intro: str,
+        template: str = "components/confirm.html",
+        **more: Any,
+    ) -> HttpResponse:
+        """Say what is about to happen to a record and ask for the word that does it."""
+        context = self.page_context(
+            request,
+            title,
+            intro=intro,
+            record=record,
+            form=form,
+            back_url=record_url(record),
+            **more,
+        )
+        return TemplateResponse(request, template, context)
+
+
+def signed_in(request: HttpRequest) -> User:
+    """Return who is asking; nobody gets to a page of the admin without an account."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+def _as_list_action(
+    action: ObjectAction,
+) -> Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponseBase | None]:
+    def run(
+        model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponseBase | None:
+        return action.run(request, queryset)
+
+    return run
+
+
+class ReadOnlyAdmin(RecordAdmin[M]):
+    """Records that jobs write and nobody edits."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds one here."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Nobody edits one."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Nobody removes one here."""
+        return False
+
+
+class HistoryAdmin(SimpleHistoryAdmin, RecordAdmin[M]):  # type: ignore[misc]  # it has no types
+    """Records that people edit, with every earlier state."""
+
+
+class ReachPaginator(_Paginator):
+    """Counts no further than REACH, so that neither a count nor an offset reads a whole table."""
+
+    @cached_property
+    def count(self) -> int:
+        """Rows that the pages lead to."""
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return rows.order_by()[:REACH].count()
+
+
+def estimated_count(rows: QuerySet[Any]) -> int:
+    """Return the number of rows of the queryset's table: counted when small, else estimated.
+
+    The planner goes by the size of the table's file, so the estimate holds right after a load too.
+    """
+    table = connections[rows.db].ops.quote_name(rows.model._meta.db_table)
+    with connections[rows.db].cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT json) SELECT FROM {table}")
+        ((plan,),) = cursor.fetchall()
+    estimate: int = plan[0]["Plan"]["Plan Rows"]
+    if estimate >= EXACT_BELOW:
+        return estimate
+    counted: int = rows.model._default_manager.using(rows.db).order_by()[:EXACT_BELOW].count()
+    return counted
+
+
+class LargeTableAdmin(ReadOnlyAdmin[M]):
+    """A read-only list by primary key, newest first, that stays quick at any number of rows.
+
+    Filters must be answered by an index or by most rows; none may list distinct values.
+    """
+
+    paginator = ReachPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+    list_max_show_all = 0
+    ordering = ("-pk",)
+    sortable_by = ()
+    actions = None
+    change_list_template = "components/large_change_list.html"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Add how many rows there are and how far the pages lead."""
+        total = estimated_count(self.get_queryset(request))
+        return super().changelist_view(
+            request, {"total": total, "reach": REACH, **(extra_context or {})}
+        )

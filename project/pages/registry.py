@@ -1,0 +1,145 @@
+"""What apps add to the admin: panels, pages and actions, each with label, template and permission.
+
+An app's admin registers its own; it never reaches into another app's. So training can put "Build a
+dataset" beside a batch of matching, and matching knows nothing of it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+BuildPanel = Callable[[HttpRequest], dict[str, Any]]
+View = Callable[..., HttpResponse]
+RunAction = Callable[[HttpRequest, QuerySet[Any]], HttpResponseBase | None]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of the front page, low order first; `build` fills its template."""
+
+    label: str
+    template: str
+    permission: str
+    build: BuildPanel
+    order: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that belongs to no single record, at `admin/<route>`, reversed as `admin:<name>`.
+
+    One that is the start of records of a model, `app_label.model_name`, is linked from their list.
+    """
+
+    label: str
+    route: str
+    name: str
+    permission: str
+    view: View
+    start_of: str
+
+
+@dataclass(frozen=True)
+class ObjectAction:
+    """Something that can be done with records of a model, from their list and from their page.
+
+    `template` shows it on the page of one record; `name` is what Django's list posts.
+    """
+
+    model: str  # app_label.model_name
+    name: str
+    label: str
+    template: str
+    permission: str
+    run: RunAction
+
+
+class AlreadyRegistered(ValueError):
+    """Two panels, pages or actions go by one name."""
+
+
+_panels: dict[str, Panel] = {}
+_pages: dict[str, Page] = {}
+_actions: dict[tuple[str, str], ObjectAction] = {}
+
+
+def panel(
+    label: str, *, template: str, permission: str, order: int
+) -> Callable[[BuildPanel], BuildPanel]:
+    """Register the decorated function as what fills a panel; {} hides it."""
+
+    def register(build: BuildPanel) -> BuildPanel:
+        if template in _panels:
+            raise AlreadyRegistered(f"Two panels are filled from {template}.")
+        _panels[template] = Panel(label, template, permission, build, order)
+        return build
+
+    return register
+
+
+def page(
+    label: str, *, route: str, name: str, permission: str, start_of: str = ""
+) -> Callable[[View], View]:
+    """Register the decorated view as a page; only who has the permission gets there."""
+
+    def register(view: View) -> View:
+        if name in _pages:
+            raise AlreadyRegistered(f"Two pages are named {name}.")
+        _pages[name] = Page(label, route, name, permission, view, start_of)
+        return view
+
+    return register
+
+
+def object_action(
+    model: str, label: str, *, permission: str, template: str = "components/object_action.html"
+) -> Callable[[RunAction], RunAction]:
+    """Register the decorated function as an action on records of `model`, `app_label.model_name`."""
+
+    def register(run: RunAction) -> RunAction:
+        key = model, run.__name__
+        if key in _actions:
+            raise AlreadyRegistered(f"Two actions on {model} are named {run.__name__}.")
+        _actions[key] = ObjectAction(model, run.__name__, label, template, permission, run)
+        return run
+
+    return register
+
+
+def panels_for(request: HttpRequest) -> Iterator[tuple[Panel, dict[str, Any]]]:
+    """Yield the panels that this person may see and that have something to say."""
+    for each in sorted(_panels.values(), key=lambda panel: (panel.order, panel.template)):
+        if request.user.has_perm(each.permission) and (context := each.build(request)):
+            yield each, context
+
+
+def all_pages() -> list[Page]:
+    """Return every registered page, by route."""
+    return sorted(_pages.values(), key=lambda page: page.route)
+
+
+def starts_for(request: HttpRequest, model: type[Model]) -> list[Page]:
+    """Return the pages that begin records of a model and that this person may use."""
+    label = model._meta.label_lower
+    return [
+        page
+        for page in all_pages()
+        if page.start_of == label and request.user.has_perm(page.permission)
+    ]
+
+
+def actions_for(request: HttpRequest, model: type[Model]) -> list[ObjectAction]:
+    """Return what this person may do with records of a model, by label."""
+    label = model._meta.label_lower
+    return sorted(
+        (
+            action
+            for action in _actions.values()
+            if action.model == label and request.user.has_perm(action.permission)
+        ),
+        key=lambda action: action.label,
+    )

@@ -1,0 +1,133 @@
+"""The registry through which apps add to each other's pages, and the pages that are made of it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from matching.models import EventBatch, SeedUser
+from project.pages import registry
+from project.pages.badges import badge, tone_of
+from project.pages.figures import figure
+from project.pages.registry import AlreadyRegistered
+from tests.factories import make_admin, make_staff
+from tests.training.batches import make_good_batch
+
+
+@pytest.fixture(autouse=True)
+def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_panels", "_pages", "_actions"):
+        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
+
+
+def asks(*permissions: str) -> Any:
+    return SimpleNamespace(user=SimpleNamespace(has_perm=lambda name: name in permissions))
+
+
+def test_nothing_is_registered_twice() -> None:
+    add = registry.panel("A", template="a.html", permission="x.y", order=1)
+    add(lambda request: {})
+    with pytest.raises(AlreadyRegistered, match=r"a\.html"):
+        add(lambda request: {})
+    page = registry.page("A", route="a/", name="a", permission="x.y")
+    page(lambda request: None)  # type: ignore[arg-type,return-value]
+    with pytest.raises(AlreadyRegistered, match="named a"):
+        page(lambda request: None)  # type: ignore[arg-type,return-value]
+
+    def act(request: Any, records: Any) -> None:
+        pass
+
+    registry.object_action("matching.eventbatch", "Act", permission="x.y")(act)
+    with pytest.raises(AlreadyRegistered, match="named act"):
+        registry.object_action("matching.eventbatch", "Again", permission="x.y")(act)
+
+
+def test_a_panel_is_built_only_for_those_who_may_see_it() -> None:
+    built: list[Any] = []
+
+    @registry.panel("Secret", template="secret.html", permission="x.see", order=-1)
+    def build(request: Any) -> dict[str, Any]:
+        built.append(request)
+        return {"figures": 1}
+
+    assert "Secret" not in [panel.label for panel, _ in registry.panels_for(asks())]
+    assert not built
+    first, context = next(registry.panels_for(asks("x.see")))
+    assert (first.label, context) == ("Secret", {"figures": 1})
+
+
+def test_an_action_of_another_app_is_offered_and_done_with_its_permission_only(
+    db: None, client: Client
+) -> None:
+    done: list[list[int]] = []
+
+    @registry.object_action("matching.eventbatch", "Wave", permission="matching.export_events")
+    def wave(request: Any, batches: Any) -> None:
+        done.append(sorted(batches.values_list("pk", flat=True)))
+
+    batch = make_good_batch(40)
+    there = reverse("admin:matching_eventbatch_changelist")
+    page = reverse("admin:matching_eventbatch_change", args=[batch.pk])
+    chosen = {"action": "wave", "_selected_action": [batch.pk]}
+
+    client.force_login(make_staff("matching.view_eventbatch"))
+    assert b"Wave" not in client.get(there).content + client.get(page).content
+    client.post(there, chosen)
+    assert done == []
+
+    client.force_login(make_staff("matching.view_eventbatch", "matching.export_events"))
+    assert b"Wave" in client.get(there).content
+    assert b"Wave" in client.get(page).content
+    client.post(there, chosen)
+    assert done == [[batch.pk]]
+
+
+def test_every_registered_page_is_closed_to_who_lacks_its_permission(
+    db: None, client: Client
+) -> None:
+    client.force_login(make_staff())
+    pages = registry.all_pages()
+    assert pages
+    for page in pages:
+        arguments = {"kind": "csat"} if "<slug:kind>" in page.route else {}
+        address = reverse(f"admin:{page.name}", kwargs=arguments)
+        assert client.get(address).status_code == 403, page.name
+
+
+def test_a_page_that_begins_records_is_linked_from_their_list(db: None, client: Client) -> None:
+    client.force_login(make_admin())
+    models = client.get(reverse("admin:training_modelversion_changelist")).content.decode()
+    assert reverse("admin:training_modelversion_rebuild") in models
+
+
+def test_every_record_admin_of_ours_takes_actions_of_other_apps() -> None:
+    ours = ("project.", "matching.", "feedback.", "training.", "overview.")
+    for model, model_admin in admin.site._registry.items():
+        if type(model_admin).__module__.startswith(ours):
+            assert hasattr(model_admin, "object_actions"), model
+
+
+def test_a_badge_has_the_tone_of_its_word_and_escapes_it() -> None:
+    assert tone_of("Refuse") == "bad"
+    assert tone_of("any other word") == "plain"
+    assert "sb-synthetic" in badge("synthetic")
+    assert "<b>" not in badge("<b>")
+    assert 'href="/x"' in badge("live", url="/x")
+
+
+def test_a_figure_shows_its_interval() -> None:
+    assert figure(None) == "-"
+    assert figure({"value": 0.5, "low": None, "high": None}) == "0.500"
+    assert "0.400 to 0.600" in figure({"value": 0.5, "low": 0.4, "high": 0.6})
+
+
+def test_a_list_without_records_names_the_next_step(db: None, client: Client) -> None:
+    client.force_login(make_admin())
+    SeedUser.objects.all().delete()
+    EventBatch.objects.all().delete()
+    page = client.get(reverse("admin:matching_seeduser_changelist")).content.decode()
+    assert "There are no seed users yet" in page
+    assert reverse("admin:matching_seeduser_seed") in page

@@ -1,0 +1,86 @@
+"""One spelling of numbers, intervals, durations and moments."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from project import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (float("nan"), "-"),
+        (float("inf"), "-"),
+        (0, "0"),
+        (0.8066, "0.807"),
+        (12_345, "12,345"),
+        (1234.5, "1,234"),
+        (12.34, "12.3"),
+        (-0.5, "-0.500"),
+        (0.00042, "0.00042"),
+        (0.000012, "1.2e-05"),
+    ],
+)
+def test_a_number_has_the_digits_that_say_something(value: float | None, text: str) -> None:
+    assert words.number(value) == text
+
+
+def test_the_same_figure_is_spelt_alike_alone_and_with_its_interval() -> None:
+    assert words.measured(0.8071, 0.7441, 0.8649) == "0.807 (0.744 to 0.865)"
+    assert words.measured(0.8071) == words.number(0.8071) == "0.807"
+    assert words.measured(0.8071, None, 0.9) == "0.807"
+    assert words.interval(0.7441, 0.8649) == "0.744 to 0.865"
+    assert words.interval(None, 0.9) == "-"
+
+
+def test_a_difference_keeps_its_sign() -> None:
+    assert words.signed(0.0123) == "+0.012"
+    assert words.signed(-0.0123) == "-0.012"
+    assert words.signed(0.0) == "0"
+    assert words.signed(None) == "-"
+
+
+def test_a_share_is_a_percentage() -> None:
+    assert words.share(0.1234) == "12.3 %"
+    assert words.share(None) == "-"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (0.25, "0.2 s"),
+        (12, "12 s"),
+        (60, "1 min"),
+        (185, "3 min 5 s"),
+        (3_600, "1 h"),
+        (5_400, "1 h 30 min"),
+        (187_200, "2 d 4 h"),
+        (-90, "-1 min 30 s"),
+        (59.96, "60.0 s"),
+    ],
+)
+def test_a_duration_names_its_two_largest_units(seconds: float | None, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+def test_a_moment_says_its_zone() -> None:
+    noon = datetime(2026, 11, 26, 12, 5, 9, tzinfo=UTC)
+    assert words.moment(noon) == "2026-11-26 12:05 UTC"
+    assert words.moment(noon, seconds=True) == "2026-11-26 12:05:09 UTC"
+    assert words.moment(noon.astimezone(timezone(timedelta(hours=5)))) == "2026-11-26 12:05 UTC"
+    assert words.moment(None) == "-"
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        words.moment(datetime(2026, 11, 26))  # noqa: DTZ001 - that is the case
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(None, "-"), (12, "12 B"), (12_000, "12.0 kB"), (3.4e9, "3.4 GB")]
+)
+def test_bytes_are_counted_in_the_unit_that_fits(count: float | None, text: str) -> None:
+    assert words.size(count) == text
