@@ -46,6 +46,9 @@ class Dataset(models.Model):
     version = models.PositiveIntegerField()
     source = models.CharField(max_length=9, choices=Source)
     feature_set = models.CharField(max_length=20, blank=True)
+    feature_revision = models.PositiveSmallIntegerField(
+        default=1, help_text="Revision of the feature set that computed the features."
+    )
     split = models.CharField(max_length=10)
     seed = models.BigIntegerField(default=0)
     recipe = models.JSONField(default=dict, help_text="What was asked and what it came to.")
@@ -119,6 +122,13 @@ class ModelVersion(models.Model):
     version = models.PositiveIntegerField()
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="model_versions")
     stage = models.CharField(max_length=9, choices=Stage, default=Stage.CANDIDATE)
+    feature_revision = models.PositiveSmallIntegerField(
+        default=1, help_text="Revision of the feature set it was trained on."
+    )
+    inputs = models.JSONField(
+        default=list,
+        help_text="Names of its inputs, in order; empty before this was kept in the record.",
+    )
     algorithm = models.CharField(max_length=40)
     parameters = models.JSONField(default=dict)
     seed = models.BigIntegerField(default=0)

@@ -51,6 +51,7 @@ class Specification:
     feature_set : "smooth-1" or "tiered-1"
     allow_repeats : whether an ordered pair may come again when all have come
     as_of : the day before which the events happened; part of the recipe, so that no clock is
+    feature_revision : revision of the feature set; batches of before revisions have the first
     """
 
     count: int
@@ -60,6 +61,7 @@ class Specification:
     feature_set: str
     allow_repeats: bool
     as_of: date
+    feature_revision: int = 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return the specification as JSON."""

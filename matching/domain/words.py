@@ -7,7 +7,10 @@ MATCH_TYPES: Final = ("user_user", "user_group")
 # Outcome -> code, as stored; accept and chat have the label 1.
 OUTCOMES: Final = MappingProxyType({"accept": 1, "chat": 2, "ignore": 3, "unmatch": 4})
 PRESETS: Final = ("balanced", "strict", "loose")
-FEATURE_SETS: Final = ("smooth-1", "tiered-1")
+# Feature set -> its revision, raised whenever a definition is corrected; CHANGELOG.md says what was.
+# What was computed by an earlier revision is not mixed with, or scored by, what is computed now.
+FEATURE_REVISIONS: Final = MappingProxyType({"smooth-1": 1, "tiered-1": 1})
+FEATURE_SETS: Final = tuple(FEATURE_REVISIONS)
 
 GENDERS: Final = ("female", "male", "non-binary")
 MODES: Final = ("solo", "group")
@@ -149,6 +152,11 @@ NATIONALITIES: Final = MappingProxyType(
         "new zealander": ("NZ", "australasia", "oceania"),
     }
 )
+
+
+def revision_of(feature_set: str) -> int:
+    """Revision of a feature set's definitions now; 1 where there is no set, as of feedback."""
+    return FEATURE_REVISIONS.get(feature_set, 1)
 
 
 def nationality_similarity(a: str, b: str) -> float:

@@ -373,6 +373,9 @@ class EventBatch(models.Model):
     source = models.PositiveSmallIntegerField(choices=Source)
     state = models.CharField(max_length=9, choices=State, default=State.BUILDING)
     feature_set = models.CharField(max_length=10, choices=FeatureSet)
+    feature_revision = models.PositiveSmallIntegerField(
+        default=1, help_text="Revision of the feature set that computed the features."
+    )
     parameters = models.JSONField(default=dict, help_text="What was asked, as given.")
     seed = models.BigIntegerField(null=True, blank=True)
     asked = models.PositiveBigIntegerField(default=0)

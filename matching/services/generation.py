@@ -14,7 +14,7 @@ from django.utils import timezone
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Columns, Generation, Population, Specification
 from matching.domain.summaries import add_summaries, summarise_events
-from matching.domain.words import MATCH_TYPES
+from matching.domain.words import MATCH_TYPES, revision_of
 from matching.models import EventBatch, MatchEvent, Preset, Source, TravelSession
 from matching.queries.travellers import LoadedTravellers, load_travellers
 from project.bulk import copy_rows
@@ -65,6 +65,7 @@ def generate(
     else:
         batch = EventBatch.objects.get(pk=prepared["batch"])
         generation = load_generation(batch)
+        _require_same_formulas(generation)
     missing = [
         number
         for number in range(generation.chunk_count)
@@ -167,9 +168,29 @@ def _specify(
     loaded = load_travellers(match_types[-1])
     _require_travellers(loaded, match_types)
     return (
-        Specification(count, match_types, preset, seed, feature_set, allow_repeats, _as_of()),
+        Specification(
+            count,
+            match_types,
+            preset,
+            seed,
+            feature_set,
+            allow_repeats,
+            _as_of(),
+            revision_of(feature_set),
+        ),
         loaded,
     )
+
+
+def _require_same_formulas(generation: Generation) -> None:
+    """Refuse to go on with a batch whose first chunks were made by formulas that were corrected."""
+    begun = generation.specification
+    if begun.feature_revision != revision_of(begun.feature_set):
+        raise Refusal(
+            f"This batch was begun with revision {begun.feature_revision} of {begun.feature_set}; "
+            f"now it is revision {revision_of(begun.feature_set)}.",
+            remedy="Generate anew.",
+        )
 
 
 def _require_travellers(loaded: LoadedTravellers, match_types: tuple[str, ...]) -> None:
@@ -237,6 +258,7 @@ def _open_batch(run: Run, generation: Generation, loaded: LoadedTravellers) -> E
         origin=EventBatch.Origin.GENERATED,
         source=Source.SYNTHETIC,
         feature_set=specification.feature_set,
+        feature_revision=specification.feature_revision,
         parameters=specification.as_dict(),
         seed=specification.seed,
         asked=specification.count,

@@ -19,6 +19,7 @@ from django.utils import timezone
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log import ID_FIELDS, SOURCES, LogChunk, RejectedLine, read_log, sum_ignored
 from matching.domain.summaries import Summary, add_summaries, summarise_events
+from matching.domain.words import revision_of
 from matching.models import (
     EventBatch,
     FeatureSet,
@@ -237,6 +238,7 @@ def _prepare(run: Run, stored: StoredLog, source: str | None, feature_set: str) 
         origin=EventBatch.Origin.IMPORTED,
         source=Source[source.upper()],
         feature_set=feature_set,
+        feature_revision=revision_of(feature_set),
         parameters={"source": source, "feature_set": feature_set},
         file_name=stored.name,
         file_sha256=stored.sha256,

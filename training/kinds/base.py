@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -162,6 +162,15 @@ class ModelKind:
         if columns is None or columns.rule != "group":
             return self
         return replace(self, resample_by=columns.groups[0])
+
+    def reading(self, names: Sequence[str]) -> ModelKind:
+        """Return the kind as a model reads it that was fitted on these inputs."""
+        return replace(
+            self,
+            numeric=tuple(name for name in names if name not in self.categorical),
+            categorical=tuple(name for name in names if name in self.categorical),
+            monotone=tuple(name for name in self.monotone if name in names),
+        )
 
     def inputs(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the model's inputs in order; an absent column is wholly missing."""

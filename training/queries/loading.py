@@ -6,16 +6,21 @@ from typing import Any
 
 import orjson
 
+from matching.domain.words import revision_of
 from project.storage.artifacts import ArtifactCorrupt, load_joblib, read_verified, verify
+from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
 from training.kinds import ModelKind, get_kind
 from training.models import ModelVersion
-from training.services.training import METADATA_FILE
 from training.services.versions import SKLEARN, library_versions
+
+
+class ModelOutdated(ArtifactCorrupt):
+    """The files are those that were written, but for other formulas, libraries or classes."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A verified model in memory."""
+    """A verified model in memory; its kind has the model's own inputs."""
 
     kind: ModelKind
     version: int
@@ -29,22 +34,63 @@ _lock = Lock()
 
 
 def load_model(model: ModelVersion) -> LoadedModel:
-    """Return the model of a version; ArtifactCorrupt when its files are not those written."""
+    """Return the model of a version.
+
+    Raises
+    ------
+    ArtifactCorrupt
+        When its files are not those written; as ModelOutdated, when they cannot serve any more.
+    """
+    metadata = require_current(model)
     kind = get_kind(model.kind)
     pickle_name = f"{kind.file_stem}.pkl"
-    if pickle_name not in model.files or METADATA_FILE not in model.files:
-        raise ArtifactCorrupt(f"{model} has no record of {pickle_name}. Train it again.")
-    metadata = orjson.loads(read_verified(model.folder, METADATA_FILE, model.files[METADATA_FILE]))
+    inputs = orjson.loads(_read(model, FEATURES_FILE))
+    try:
+        estimator = load_joblib(model.folder, pickle_name, model.files[pickle_name])
+    except (ImportError, AttributeError) as error:
+        raise ModelOutdated(f"{model} no longer loads ({error}). Train it again.") from error
+    return LoadedModel(kind.reading(inputs), model.version, estimator, metadata)
+
+
+def require_current(model: ModelVersion) -> dict[str, Any]:
+    """Return the metadata of a model that can serve, without loading it.
+
+    Raises
+    ------
+    ModelOutdated
+        For a model of an earlier format, of another scikit-learn, or of another revision of its
+        feature set.
+    """
+    for name in (f"{get_kind(model.kind).file_stem}.pkl", FEATURES_FILE):
+        if name not in model.files:
+            raise ArtifactCorrupt(f"{model} has no record of {name}. Train it again.")
+    metadata: dict[str, Any] = orjson.loads(_read(model, METADATA_FILE))
+    if metadata.get("format", 1) != MODEL_FORMAT:
+        raise ModelOutdated(
+            f"{model} was written by an earlier edition, whose classes are gone. Train it again."
+        )
     written_with = metadata["libraries"][SKLEARN]
     installed = library_versions()[SKLEARN]
     if written_with != installed:
-        raise ArtifactCorrupt(
+        raise ModelOutdated(
             f"{model} was written with scikit-learn {written_with}, installed is "
             f"{installed}; a pickle of another release may score differently. "
             "Train it again."
         )
-    estimator = load_joblib(model.folder, pickle_name, model.files[pickle_name])
-    return LoadedModel(kind, model.version, estimator, metadata)
+    feature_set = metadata["feature_set"]
+    if model.feature_revision != revision_of(feature_set):
+        raise ModelOutdated(
+            f"{model} was trained on revision {model.feature_revision} of {feature_set}; its "
+            f"formulas were corrected since, and are revision {revision_of(feature_set)} now. "
+            "Train it again."
+        )
+    return metadata
+
+
+def _read(model: ModelVersion, name: str) -> bytes:
+    if name not in model.files:
+        raise ArtifactCorrupt(f"{model} has no record of {name}. Train it again.")
+    return read_verified(model.folder, name, model.files[name])
 
 
 def load_cached(model: ModelVersion) -> LoadedModel:
@@ -68,5 +114,12 @@ def forget_loaded() -> None:
 
 
 def verify_model(model: ModelVersion) -> None:
-    """Compare every file of a model with its record; ArtifactCorrupt names what differs."""
+    """Compare every file of a model with its record, and see that it can serve.
+
+    Raises
+    ------
+    ArtifactCorrupt
+        Names what differs; as ModelOutdated, why it cannot serve.
+    """
     verify(model.folder, model.files)
+    require_current(model)

@@ -62,6 +62,7 @@ def predict_features(kind: ModelKind, features: Mapping[str, Any]) -> Prediction
     """
     row = read_features(kind, features)
     loaded = _champion(kind)
+    kind = loaded.kind
     frame = pd.DataFrame({name: [row.get(name, np.nan)] for name in kind.numeric}, dtype=float)
     for name in kind.categorical:
         frame[name] = pd.Series([row.get(name)], dtype=object)

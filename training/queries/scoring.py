@@ -216,12 +216,11 @@ def _scores(
     origin: npt.NDArray[np.float64] | None,
 ) -> Scores:
     by_rule = np.asarray(rule_score(frame.to_numpy(), match_type, origin), dtype=np.float64)
+    read = FEATURE_NAMES if serving.model is None else serving.model.kind.features
     return Scores(
         score=_model_scores(serving, frame, by_rule),
         rule_score=by_rule,
-        missing=tuple(
-            tuple(FEATURE_NAMES[column] for column in np.flatnonzero(row)) for row in missing
-        ),
+        missing=tuple(tuple(name for name in read if row[COLUMN[name]]) for row in missing),
         features=frame,
         serving=serving,
     )

@@ -18,6 +18,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from django.contrib.auth.models import User
 
+from matching.domain.words import revision_of
 from project.jobs.contract import Run
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt, read_verified, verify, write_folder
@@ -81,6 +82,7 @@ def write_dataset(prepared: PreparedDataset, *, by: User | None = None) -> Datas
     dataset = claim_version(Dataset, kind.name)
     dataset.source = loaded.recipe.source
     dataset.feature_set = loaded.recipe.feature_set
+    dataset.feature_revision = revision_of(loaded.recipe.feature_set)
     dataset.split = loaded.recipe.split
     dataset.seed = loaded.recipe.seed
     dataset.recipe = loaded.recipe.as_dict()
@@ -123,6 +125,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "verdict": dataset.verdict,
         "source": dataset.source,
         "feature_set": dataset.feature_set,
+        "feature_revision": dataset.feature_revision,
         "split": dataset.split,
         "rows": dataset.rows,
         "train_rows": dataset.train_rows,
@@ -314,6 +317,7 @@ def _manifest(dataset: Dataset, prepared: PreparedDataset) -> dict[str, Any]:
         "columns": list(prepared.loaded.frame.columns),
         "recipe": dataset.recipe,
         "source": dataset.source,
+        "feature_revision": dataset.feature_revision,
         "lineage": dataset.lineage,
         "rows": dataset.rows,
         "train_rows": dataset.train_rows,

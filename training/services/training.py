@@ -29,6 +29,7 @@ from training.domain.gates import (
     measure_ceilings,
 )
 from training.domain.importance import permutation_importance
+from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
 from training.kinds import ModelKind, get_kind
 from training.models import Dataset, ModelVersion, Verdict
 from training.services.datasets import read_part, verdict_sentence
@@ -45,8 +46,6 @@ MINIMUM_SLICE_ROWS = 20  # fewer rows give intervals that say nothing
 # Training figures only say how far they are from validation; the interval of a ROC-AUC on so many rows is
 # about .002 wide.
 TRAIN_METRIC_ROWS = 200_000
-FEATURES_FILE = "model_features.json"
-METADATA_FILE = "model_metadata.json"
 
 
 @dataclass(frozen=True)
@@ -127,6 +126,8 @@ def write_model(trained: TrainedModel, *, by: User | None = None) -> ModelVersio
     """Write folder and row under the next version; call it inside a transaction."""
     model = claim_version(ModelVersion, trained.kind.name)
     model.dataset = trained.dataset
+    model.feature_revision = trained.dataset.feature_revision
+    model.inputs = list(trained.kind.features)
     model.algorithm = trained.fitted.algorithm
     model.parameters = trained.fitted.as_dict()
     model.seed = trained.seed
@@ -146,7 +147,7 @@ def write_model(trained: TrainedModel, *, by: User | None = None) -> ModelVersio
         model.folder,
         {
             f"{trained.kind.file_stem}.pkl": joblib_bytes(trained.fitted.estimator),
-            FEATURES_FILE: orjson.dumps(list(trained.kind.features)),
+            FEATURES_FILE: orjson.dumps(model.inputs),
             METADATA_FILE: orjson.dumps(
                 _metadata(model, trained), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
             ),
@@ -166,6 +167,8 @@ def summarise(model: ModelVersion) -> dict[str, Any]:
         "algorithm": model.algorithm,
         "dataset": model.dataset.version,
         "feature_set": model.dataset.feature_set,
+        "feature_revision": model.feature_revision,
+        "inputs": model.inputs,
         "metrics": model.metrics,
         "baselines": model.baselines,
         "ceilings": model.ceilings,
@@ -406,8 +409,10 @@ def _metadata(model: ModelVersion, trained: TrainedModel) -> dict[str, Any]:
         "created_at": datetime.now(UTC).isoformat(),
         "task": trained.kind.task,
         "target": trained.kind.target,
-        "features": list(trained.kind.features),
+        "format": MODEL_FORMAT,
+        "features": model.inputs,
         "feature_set": dataset.feature_set,
+        "feature_revision": model.feature_revision,
         "reference": trained.reference,
         "categories": trained.categories,
         "dataset": {
