@@ -99,7 +99,7 @@ class JobAdmin(RecordAdmin[Job]):
         # A job that a worker took while the page asked for confirmation stays.
         Job.objects.filter(pk__in=queryset.values("pk")).finished().delete()
 
-    # --- List --------------------------------------------------------------------------------------
+    # --- List -------------------------------------------------------------------------------------
 
     @admin.display(description="Job", ordering="kind")
     def what(self, job: Job) -> str:
@@ -156,7 +156,7 @@ class JobAdmin(RecordAdmin[Job]):
         message_job(request, retried)
         return retried
 
-    # --- Page --------------------------------------------------------------------------------------
+    # --- Page -------------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -267,7 +267,7 @@ def _record(request: HttpRequest, record: dict[str, Any]) -> dict[str, Any]:
     return {"title": record["title"], "url": url_for(request, record["model"], record["id"])}
 
 
-# --- Schedules -------------------------------------------------------------------------------------
+# --- Schedules ------------------------------------------------------------------------------------
 
 
 class ScheduleForm(RecordForm[Schedule]):
@@ -362,7 +362,7 @@ class ScheduleAdmin(RecordAdmin[Schedule]):
                 self.message_user(request, str(error), messages.ERROR)
 
 
-# --- Front page ------------------------------------------------------------------------------------
+# --- Front page -----------------------------------------------------------------------------------
 
 
 @panel("Jobs", template="jobs/panel.html", permission="jobs.view_job", order=90)

@@ -97,8 +97,8 @@ def _read(cron: str, moment: datetime) -> CronSim:
         return CronSim(" ".join(_as_cronsim_reads(fields)), moment)
     except CronSimError as error:
         raise UnreadableCron(
-            f"{cron!r} is no cron expression ({error}); expected five fields: minute hour day month "
-            "weekday."
+            f"{cron!r} is no cron expression ({error}); expected five fields: minute hour day "
+            "month weekday."
         ) from error
 
 
@@ -120,7 +120,7 @@ def _as_cronsim_reads(fields: list[str]) -> list[str]:
 
 
 def _spelt_out(term: str, low: int, high: int, names: dict[str, int]) -> str:
-    """Return `?` as `*`, `L5` as `5L`, and a range that runs over its end, like FRI-MON, as a list."""
+    """Return `?` as `*`, `L5` as `5L`, a range that runs over its end (FRI-MON) as a list."""
     if term == "?":
         return "*"
     if len(term) == 2 and term[0] == "L" and term[1].isdigit():

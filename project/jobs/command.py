@@ -56,8 +56,8 @@ class JobCommand(SeedbedCommand):
             return self._outcome(self._follow(job, works_here=options["now"]))
         except KeyboardInterrupt:
             raise CommandError(
-                f"Not followed any more; `manage.py jobs show {job.short_id}` tells how the job goes "
-                f"on, `manage.py jobs stop {job.short_id}` stops it."
+                f"Not followed any more; `manage.py jobs show {job.short_id}` tells how the job "
+                f"goes on, `manage.py jobs stop {job.short_id}` stops it."
             ) from None
 
     def render(self, result: dict[str, Any], console: Console) -> None:

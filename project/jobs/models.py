@@ -27,7 +27,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.exclude(state__in=Job.ACTIVE)
 
     def due(self) -> "JobQuerySet":
-        """Jobs that no worker has: they wait, or their lease has run out by the database's clock."""
+        """Jobs that no worker has: they wait, or their lease ran out by the database's clock."""
         return self.filter(
             Q(state=Job.State.QUEUED) | Q(state=Job.State.RUNNING, lease_until__lt=Now())
         )
@@ -309,7 +309,7 @@ class Schedule(models.Model):
             raise ValidationError({"cron": str(error)}) from error
 
     def occurrence_after(self, moment: datetime) -> datetime:
-        """Return the first time strictly after `moment`; UnreadableCron where the cron says none."""
+        """Return the first time strictly after `moment`; raises UnreadableCron."""
         return next_occurrence(
             moment,
             anchor=self.next_run_at,
@@ -319,7 +319,7 @@ class Schedule(models.Model):
         )
 
     def missed_until(self, now: datetime) -> int:
-        """Count the runs since the next one was due; UnreadableCron where the cron says none."""
+        """Count the runs that were due after the next one; raises UnreadableCron."""
         return count_missed(
             self.next_run_at,
             now,

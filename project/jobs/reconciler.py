@@ -21,7 +21,7 @@ UNREADABLE_PAUSE = timedelta(days=1)  # until a rhythm that cannot be read is lo
 
 @dataclass(frozen=True)
 class Tick:
-    """What one tick did: numbers of jobs rung again, of rings nobody heard, of schedules started."""
+    """What one tick did: how many jobs it rang for, unheard or not, how many schedules ran."""
 
     rung: int
     unheard: int
@@ -48,7 +48,8 @@ def ring_due_jobs() -> tuple[int, int]:
                    SELECT id FROM jobs_job
                     WHERE (state = 'queued'
                            OR (state = 'running' AND lease_until < clock_timestamp()))
-                      AND (rung_at IS NULL OR rung_at < clock_timestamp() - make_interval(secs => %s))
+                      AND (rung_at IS NULL
+                           OR rung_at < clock_timestamp() - make_interval(secs => %s))
                     ORDER BY created_at LIMIT 1000
                       FOR UPDATE SKIP LOCKED)
             RETURNING id, fence

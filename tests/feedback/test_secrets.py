@@ -25,7 +25,7 @@ from feedback.queries import remote
 from feedback.queries.remote import SourceUnreachable, open_source
 from feedback.services import collect
 from feedback.services.sources import check_connection, set_password
-from project import embedded
+from project.embedded.postgres import Postgres, find_programs
 from project.jobs.models import Job
 from tests.feedback.conftest import READER, make_source
 from tests.feedback.test_admin import form_of, url
@@ -185,7 +185,7 @@ def test_earlier_keys_still_open_and_are_replaced(source, settings):
 def programs():
     """Return the programs of the PostgreSQL that the tests run on."""
     var = Path(project_settings.VAR)
-    return embedded._postgres_programs(embedded._data(var, "postgres"))
+    return find_programs(Postgres(var)).folder
 
 
 @pytest.mark.django_db(transaction=True)

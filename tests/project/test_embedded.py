@@ -1,5 +1,6 @@
 """The embedded servers: started once, found again, and back after every kind of death."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -20,11 +21,20 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from project import bootstrap, embedded
+from project.embedded.server import command_line
 from tests.waiting import until
 
-BASE = Path(embedded.__file__).resolve().parent.parent
+BASE = Path(embedded.__file__).resolve().parent.parent.parent
 NOBODY = 65534
-ENSURE = "import sys; from pathlib import Path; from project import embedded; print(embedded.ensure(Path(sys.argv[1])))"
+ENSURE = """
+import sys
+from pathlib import Path
+from project import embedded
+var = Path(sys.argv[1])
+embedded.ensure_postgres(var)
+embedded.ensure_valkey(var)
+print(embedded.postgres_location(var), embedded.valkey_location(var))
+"""
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 
@@ -50,12 +60,17 @@ def valkey(var: Path) -> "closing[redis.Redis[bytes]]":
     return closing(redis.Redis.from_url(embedded.valkey_location(var)))
 
 
+def ensure(var: Path) -> None:
+    embedded.ensure_postgres(var)
+    embedded.ensure_valkey(var)
+
+
 def pids(var: Path) -> dict[str, int | None]:
     return {server.name: server.pid for server in embedded.status(var)}
 
 
 def wait_until_gone(pid: int) -> None:
-    until(lambda: not embedded._command_line(pid))
+    until(lambda: not command_line(pid))
 
 
 def test_locations_are_computed_without_touching_anything() -> None:
@@ -84,7 +99,8 @@ def test_eight_commands_at_the_same_instant_get_one_server_each(fresh_var: Path)
     told = {process.communicate()[0] for process in starting}
     assert [process.returncode for process in starting] == [0] * 8
     assert len(told) == 1
-    assert embedded.ensure(fresh_var).redis_url in told.pop()
+    ensure(fresh_var)
+    assert embedded.valkey_location(fresh_var) in told.pop()
     log = next((fresh_var / "postgres" / "log").iterdir()).read_text()
     assert log.count("starting PostgreSQL") == 1
     assert (fresh_var / "valkey" / "log" / "valkey.log").read_text().count(
@@ -99,15 +115,15 @@ def test_the_servers_outlive_the_command_and_do_not_hold_its_output(fresh_var: P
 
 
 def test_attaching_changes_nothing(fresh_var: Path) -> None:
-    embedded.ensure(fresh_var)
+    ensure(fresh_var)
     before = pids(fresh_var)
-    embedded.ensure(fresh_var)
+    ensure(fresh_var)
     assert pids(fresh_var) == before
     assert None not in before.values()
 
 
 def test_what_was_committed_survives_kill_9_and_the_servers_come_back(fresh_var: Path) -> None:
-    embedded.ensure(fresh_var)
+    ensure(fresh_var)
     with connect(fresh_var) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
     with valkey(fresh_var) as client:
@@ -115,7 +131,7 @@ def test_what_was_committed_survives_kill_9_and_the_servers_come_back(fresh_var:
     before = pids(fresh_var)
     for pid in before.values():
         os.kill(pid or 0, signal.SIGKILL)
-    embedded.ensure(fresh_var)  # at once: the dead server's children may still be there
+    ensure(fresh_var)  # at once: the dead server's children may still be there
     assert set(pids(fresh_var).values()).isdisjoint(before.values())
     with connect(fresh_var) as connection:
         assert connection.execute("SELECT number FROM kept").fetchone() == (7,)
@@ -124,7 +140,7 @@ def test_what_was_committed_survives_kill_9_and_the_servers_come_back(fresh_var:
 
 
 def test_a_pid_file_whose_number_now_belongs_to_another_program_is_stale(fresh_var: Path) -> None:
-    embedded.ensure(fresh_var)
+    ensure(fresh_var)
     for pid in pids(fresh_var).values():
         os.kill(pid or 0, signal.SIGKILL)
         wait_until_gone(pid or 0)
@@ -133,17 +149,17 @@ def test_a_pid_file_whose_number_now_belongs_to_another_program_is_stale(fresh_v
     postmaster.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
     (fresh_var / "valkey" / "valkey.pid").write_text(str(os.getpid()))
     assert embedded.stop(fresh_var) == []
-    embedded.ensure(fresh_var)
+    ensure(fresh_var)
     assert os.getpid() not in pids(fresh_var).values()
 
 
 def test_a_server_below_which_the_folder_was_deleted_is_not_attached_to(tmp_path: Path) -> None:
     var = tmp_path / ("deep" * 25) / "var"
-    embedded.ensure(var)
+    ensure(var)
     orphans = [pid or 0 for pid in pids(var).values()]
     try:
         shutil.rmtree(var)
-        embedded.ensure(var)
+        ensure(var)
         with connect(var) as connection:
             row = connection.execute("SHOW data_directory").fetchone()
         assert row == (str(var / "postgres" / "data"),)
@@ -158,7 +174,7 @@ def test_a_server_below_which_the_folder_was_deleted_is_not_attached_to(tmp_path
 def test_a_long_path_gets_a_private_socket_folder_elsewhere(tmp_path: Path) -> None:
     var = tmp_path / ("deep" * 25) / "var"
     try:
-        embedded.ensure(var)
+        ensure(var)
         folder = Path(embedded.postgres_location(var)["HOST"])
         assert folder.parts[1] == "tmp"
         for private in (folder, folder.parent):
@@ -166,9 +182,9 @@ def test_a_long_path_gets_a_private_socket_folder_elsewhere(tmp_path: Path) -> N
             assert private.stat().st_uid == os.geteuid()
         assert embedded.stop(var) == ["postgres", "valkey"]
         shutil.rmtree(folder.parent)
-        embedded.ensure(var)
+        ensure(var)
         shutil.rmtree(folder.parent)  # what sweeps the temporary directory does below a live server
-        embedded.ensure(var)
+        ensure(var)
         assert all(server.running for server in embedded.status(var))
     finally:
         embedded.stop(var)
@@ -191,7 +207,7 @@ def test_a_socket_folder_prepared_by_somebody_else_is_refused(tmp_path: Path) ->
 
 
 def test_only_the_owner_reaches_the_sockets_and_there_is_no_tcp(fresh_var: Path) -> None:
-    embedded.ensure(fresh_var)
+    ensure(fresh_var)
     for server in embedded.status(fresh_var):
         assert stat.S_IMODE(Path(server.socket).parent.stat().st_mode) == 0o700
     with connect(fresh_var) as connection:
@@ -201,7 +217,7 @@ def test_only_the_owner_reaches_the_sockets_and_there_is_no_tcp(fresh_var: Path)
 
 
 def test_the_promises_of_safety_are_kept_by_the_settings(fresh_var: Path) -> None:
-    embedded.ensure(fresh_var)
+    ensure(fresh_var)
     with connect(fresh_var) as connection:
         for setting, value in {
             "fsync": "on",
@@ -213,7 +229,8 @@ def test_the_promises_of_safety_are_kept_by_the_settings(fresh_var: Path) -> Non
         }.items():
             assert connection.execute(f"SHOW {setting}").fetchone() == (value,)
         upper = connection.execute("SELECT upper('é'), 'a' < 'B' COLLATE \"default\"").fetchone()
-        assert upper == ("É", False)  # Unicode case, order by code point: the same on every machine
+        # Unicode case, order by code point: the same on every machine.
+        assert upper == ("É", False)
     with valkey(fresh_var) as client:
         found = client.config_get("append*", "maxmemory-policy", "save")
         assert (found["appendonly"], found["appendfsync"]) == ("yes", "everysec")
@@ -221,7 +238,7 @@ def test_the_promises_of_safety_are_kept_by_the_settings(fresh_var: Path) -> Non
 
 
 def test_stopping_ends_both_even_with_clients_connected_and_twice_is_fine(fresh_var: Path) -> None:
-    embedded.ensure(fresh_var)
+    ensure(fresh_var)
     client = connect(fresh_var)
     assert embedded.stop(fresh_var) == ["postgres", "valkey"]
     assert embedded.stop(fresh_var) == []
@@ -266,7 +283,7 @@ def test_a_server_that_cannot_start_shows_its_own_words(fresh_var: Path) -> None
 def test_without_the_packages_the_message_names_the_way_out(
     fresh_var: Path, monkeypatch: pytest.MonkeyPatch, start: Any, variable: str
 ) -> None:
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(embedded.ServerFailure, match=f"not installed.*{variable}"):
         start(fresh_var)
 
@@ -275,7 +292,7 @@ def test_without_the_packages_the_message_names_the_way_out(
 def test_root_without_user_namespaces_runs_postgres_as_nobody(
     open_var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded.shutil, "which", lambda program: None)
+    monkeypatch.setattr(shutil, "which", lambda program: None)
     embedded.ensure_postgres(open_var)
     with connect(open_var) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
@@ -290,8 +307,8 @@ def test_root_without_user_namespaces_runs_postgres_as_nobody(
 def test_an_ordinary_user_needs_nothing_but_the_folder(open_var: Path, deep: str) -> None:
     home = open_var.parent
     (home / "project").mkdir()
-    for name in ("__init__.py", "embedded.py"):
-        shutil.copy(BASE / "project" / name, home / "project")
+    (home / "project" / "__init__.py").touch()
+    shutil.copytree(BASE / "project" / "embedded", home / "project" / "embedded")
     os.chown(home, NOBODY, NOBODY)
     var = home / deep / "var"
     ordinary = [
@@ -317,7 +334,8 @@ def test_an_ordinary_user_needs_nothing_but_the_folder(open_var: Path, deep: str
         "print([server.running for server in embedded.status(Path(sys.argv[1]))])\n"
         "print(embedded.stop(Path(sys.argv[1])))\n"
         "import shutil; folder = Path(embedded.postgres_location(Path(sys.argv[1]))['HOST'])\n"
-        "shutil.rmtree(folder.parent if folder.parts[1:2] == ('tmp',) and len(folder.parts) == 4 else folder)\n"
+        "is_far = folder.parts[1:2] == ('tmp',) and len(folder.parts) == 4\n"
+        "shutil.rmtree(folder.parent if is_far else folder)\n"
         "print(not folder.exists())"
     )
     assert described.splitlines() == ["[True, True]", "['postgres', 'valkey']", "True"]

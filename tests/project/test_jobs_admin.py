@@ -52,7 +52,7 @@ def page(job: Job, name: str = "change") -> str:
     return reverse(f"admin:jobs_job_{name}", args=[job.pk])
 
 
-# --- Job pages -------------------------------------------------------------------------------------
+# --- Job pages ------------------------------------------------------------------------------------
 
 
 def test_page_of_a_job_shows_all_there_is(declare: Declare, admin_client: Client) -> None:
@@ -196,7 +196,7 @@ def test_list_is_filtered_by_state_and_kind(declare: Declare, admin_client: Clie
         assert len(admin_client.get(changelist, query).context["cl"].result_list) == count
 
 
-# --- Schedules -------------------------------------------------------------------------------------
+# --- Schedules ------------------------------------------------------------------------------------
 
 
 def form(**changes: Any) -> dict[str, Any]:
@@ -301,7 +301,7 @@ def test_schedule_list_takes_as_many_queries_for_many_as_for_one(
         admin_client.get(changelist)
 
 
-# --- Front page ------------------------------------------------------------------------------------
+# --- Front page -----------------------------------------------------------------------------------
 
 
 def test_front_page_says_what_runs_what_failed_and_what_is_down(
@@ -325,7 +325,7 @@ def test_front_page_hides_jobs_from_who_may_not_see_them(declare: Declare) -> No
     assert "Try the ledger" not in html
 
 
-# --- RQ's own pages --------------------------------------------------------------------------------
+# --- RQ's own pages -------------------------------------------------------------------------------
 
 
 def rq_urls() -> list[str]:

@@ -39,7 +39,7 @@ def jobs(*arguments: str, as_json: bool = True) -> Any:
     return json.loads(out.getvalue()) if as_json else out.getvalue()
 
 
-# --- jobs ------------------------------------------------------------------------------------------
+# --- jobs -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
@@ -94,7 +94,7 @@ def test_jobs_are_stopped_and_retried(declare: Declare) -> None:
         jobs("retry", str(job.pk))
 
 
-# --- Job commands ----------------------------------------------------------------------------------
+# --- Job commands ---------------------------------------------------------------------------------
 
 
 def command_of(kind_name: str) -> JobCommand:
@@ -156,7 +156,7 @@ def test_ctrl_c_stops_a_job_that_works_here(declare: Declare) -> None:
     assert Job.objects.get().state == Job.State.CANCELLED
 
 
-# --- Workers ---------------------------------------------------------------------------------------
+# --- Workers --------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow

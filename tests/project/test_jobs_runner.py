@@ -63,7 +63,7 @@ def written(job: Job) -> list[str]:
     )
 
 
-# --- Claim, fence, lease ---------------------------------------------------------------------------
+# --- Claim, fence, lease --------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
@@ -208,7 +208,7 @@ def test_the_session_of_a_run_carries_its_name_until_it_ends(declare: Declare) -
     assert current() == ""
 
 
-# --- Steps -----------------------------------------------------------------------------------------
+# --- Steps ----------------------------------------------------------------------------------------
 
 
 def test_next_run_goes_on_at_the_first_missing_chunk(declare: Declare) -> None:
@@ -251,7 +251,7 @@ def test_failing_chunk_leaves_neither_rows_nor_step(declare: Declare) -> None:
     assert job.progress_done == 0
 
 
-# --- How a job ends --------------------------------------------------------------------------------
+# --- How a job ends -------------------------------------------------------------------------------
 
 
 def run_failing(kind: str, error: type[Exception]) -> Job:
@@ -371,7 +371,7 @@ def test_worker_that_shuts_down_gives_its_job_back_at_the_end_of_the_chunk(
     assert written(job) == ["chunk 0", "chunk 1", "chunk 2", "chunk 3"]
 
 
-# --- Stop and retry --------------------------------------------------------------------------------
+# --- Stop and retry -------------------------------------------------------------------------------
 
 
 def test_waiting_job_is_stopped_at_once(declare: Declare) -> None:
@@ -470,7 +470,7 @@ def test_only_an_ended_job_without_success_is_retried_and_only_once(declare: Dec
         retry_job(stopped)
 
 
-# --- Enqueue ---------------------------------------------------------------------------------------
+# --- Enqueue --------------------------------------------------------------------------------------
 
 
 def test_unknown_kind_and_unusable_arguments_are_not_written(declare: Declare) -> None:

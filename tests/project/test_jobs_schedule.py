@@ -46,7 +46,7 @@ def rung() -> list[str]:
     return [job.args[0] for job in django_rq.get_queue("default").get_jobs()]
 
 
-# --- Bells -----------------------------------------------------------------------------------------
+# --- Bells ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
@@ -117,7 +117,7 @@ def test_session_of_a_run_that_hangs_without_its_lease_is_ended(declare: Declare
             hanging.execute("SELECT 1")
 
 
-# --- Presence --------------------------------------------------------------------------------------
+# --- Presence -------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
@@ -134,7 +134,7 @@ def test_worker_is_alive_until_it_signs_off_or_falls_silent() -> None:
     assert not has_worker()
 
 
-# --- Schedules -------------------------------------------------------------------------------------
+# --- Schedules ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -273,7 +273,7 @@ def test_scheduler_command_ticks_once(schedule: Schedule, capsys: Any) -> None:
     assert '"scheduled": 1' in capsys.readouterr().out
 
 
-# --- Clock -----------------------------------------------------------------------------------------
+# --- Clock ----------------------------------------------------------------------------------------
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -104,7 +104,7 @@ class _Child:
     def start(self) -> None:
         """Start the process in a session of its own: Ctrl-C reaches the command alone."""
         self.started_at = time.monotonic()
-        self.process = subprocess.Popen(  # noqa: S603 - fixed programs; host and port are single arguments
+        self.process = subprocess.Popen(  # noqa: S603 - our programs; host and port are one argument
             self.command,
             cwd=settings.BASE_DIR,
             stdin=subprocess.DEVNULL,
@@ -171,7 +171,8 @@ def _require_free(host: str, port: int) -> None:
 
 
 def _answers(host: str, port: int) -> bool:
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    # Read, not bound.
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     connection = http.client.HTTPConnection(reachable, port, timeout=2)
     try:
         # Any answer will do: the page may redirect, or refuse this name of the host.
