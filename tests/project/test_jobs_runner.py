@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import django_rq
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
@@ -337,6 +338,39 @@ def test_job_that_kills_its_workers_is_given_up(declare: Declare, settings: Any)
     assert run(retry_job(job)).state == Job.State.SUCCEEDED
 
 
+@pytest.mark.parametrize(
+    ("limit", "deaths", "state"),
+    [
+        (1, 0, Job.State.SUCCEEDED),
+        (1, 1, Job.State.FAILED),
+        (3, 2, Job.State.SUCCEEDED),
+        (3, 3, Job.State.FAILED),
+    ],
+)
+def test_job_gets_as_many_attempts_as_the_limit_says_and_not_one_more(
+    declare: Declare, settings: Any, limit: int, deaths: int, state: str
+) -> None:
+    settings.JOB_MAX_ATTEMPTS = limit
+    job = enqueue(declare(write_chunks(1)))
+    for _ in range(deaths):
+        assert claim(job) is not None
+        expire_lease(job)
+    job = run(job)
+    assert (job.state, job.attempts) == (state, deaths + 1)
+    assert written(job) == (["chunk 0"] if state == Job.State.SUCCEEDED else [])
+
+
+@pytest.mark.usefixtures("shutdown", "valkey")
+def test_run_that_was_given_back_is_no_attempt(declare: Declare, settings: Any) -> None:
+    settings.JOB_MAX_ATTEMPTS = 1
+    job = enqueue(declare(write_chunks(1)))
+    shutting_down.set()
+    for _ in range(3):
+        assert run(job).state == Job.State.QUEUED
+    shutting_down.clear()
+    assert run(job).state == Job.State.SUCCEEDED
+
+
 def test_lost_database_leaves_the_job_for_another_try(declare: Declare) -> None:
     def work(run: JobRun) -> dict[str, Any]:
         if run.job.attempts == 1:
@@ -414,6 +448,54 @@ def test_job_stopped_between_two_workers_is_cleaned_up_by_the_next(declare: Decl
     assert stop_job(job).state == Job.State.RUNNING
     assert run(job).state == Job.State.CANCELLED
     assert cleaned == [2]
+
+
+@pytest.mark.parametrize("begun", ["by a worker", "before a retry", "both"])
+@pytest.mark.usefixtures("shutdown", "valkey")
+def test_queued_job_that_has_begun_is_cleaned_up_when_it_is_stopped(
+    declare: Declare, begun: str
+) -> None:
+    """Given back by its worker without a finished step, or retried with the steps of before."""
+    worked: list[str] = []
+    cleaned: list[str] = []
+
+    def work(run: JobRun) -> dict[str, Any]:
+        worked.append(str(run.job.pk))
+        run.once("first", dict)
+        raise ValueError("broken")
+
+    job = enqueue(declare(work, cleanup=lambda run: cleaned.append(str(run.job.pk))))
+    if begun != "by a worker":
+        with pytest.raises(ValueError, match="broken"):
+            run_job(str(job.pk))
+        job = retry_job(Job.objects.get(pk=job.pk))
+    if begun != "before a retry":
+        shutting_down.set()
+        job = run(job)
+        shutting_down.clear()
+    assert job.state == Job.State.QUEUED
+    worked.clear()
+
+    assert stop_job(job).state == Job.State.QUEUED  # its worker has the cleanup
+    assert cleaned == []
+    job = run(job)
+    assert (job.state, cleaned, worked) == (Job.State.CANCELLED, [str(job.pk)], [])
+    assert "nothing half-made" in job.error
+    assert not job.steps.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_worker_is_told_of_a_stopped_job_that_it_has_to_clean_up(
+    declare: Declare, valkey: Any
+) -> None:
+    kind = declare(write_chunks(1), cleanup=lambda run: None)
+    begun, fresh = enqueue(kind), enqueue(kind)
+    Job.objects.filter(pk=begun.pk).update(fence=1)
+    valkey.flushdb()
+    for job in (begun, fresh):
+        stop_job(job)
+    queued = django_rq.get_queue("default").get_jobs()
+    assert [job.args[0] for job in queued] == [str(begun.pk)]
 
 
 def test_failing_cleanup_fails_the_job_instead_of_repeating_it(declare: Declare) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import uuid4
@@ -44,6 +45,25 @@ def idle(run: Any) -> dict[str, Any]:
 def rung() -> list[str]:
     """Return the ids of the jobs that RQ knows of, oldest first."""
     return [job.args[0] for job in django_rq.get_queue("default").get_jobs()]
+
+
+def open_session(name: str, database: str = "") -> "psycopg.Connection[Any]":
+    known = connection.settings_dict
+    return psycopg.connect(
+        host=known["HOST"],
+        port=known["PORT"],
+        user=known["USER"],
+        dbname=database or known["NAME"],
+        application_name=name,
+    )
+
+
+def is_open(session: "psycopg.Connection[Any]") -> bool:
+    try:
+        session.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 # --- Bells ----------------------------------------------------------------------------------------
@@ -98,14 +118,7 @@ def test_queue_that_does_not_answer_is_no_failure(settings: Any, tmp_path: Any) 
 def test_session_of_a_run_that_hangs_without_its_lease_is_ended(declare: Declare) -> None:
     job = enqueue(declare(idle))
     fence = Job.objects.claim(job.pk, lease=timedelta(hours=1), worker="here:1")
-    known = connection.settings_dict
-    with psycopg.connect(
-        host=known["HOST"],
-        port=known["PORT"],
-        user=known["USER"],
-        dbname=known["NAME"],
-        application_name=session_name(job.pk, fence or 0),
-    ) as hanging:
+    with open_session(session_name(job.pk, fence or 0)) as hanging:
         hanging.execute("SELECT 1 FROM jobs_job FOR UPDATE")
         tick()
         hanging.execute("SELECT 1")  # its lease runs: it is left alone
@@ -115,6 +128,35 @@ def test_session_of_a_run_that_hangs_without_its_lease_is_ended(declare: Declare
         tick()
         with pytest.raises(psycopg.OperationalError):
             hanging.execute("SELECT 1")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("valkey")
+def test_session_of_a_run_whose_job_another_run_has_taken_is_ended(declare: Declare) -> None:
+    job, other = enqueue(declare(idle)), enqueue(declare(idle))
+    lease = timedelta(hours=1)
+    for fence in (1, 2, 3):
+        assert Job.objects.claim(job.pk, lease=lease, worker=f"here:{fence}") == fence
+        if fence < 3:
+            Job.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
+    assert Job.objects.claim(other.pk, lease=lease, worker="here:4") == 1
+    with ExitStack() as stack:
+        sessions = {
+            name: stack.enter_context(open_session(*arguments))
+            for name, arguments in {
+                "lost at first": (session_name(job.pk, 1),),
+                "lost then": (session_name(job.pk, 2),),
+                "owner": (session_name(job.pk, 3),),
+                "of another job": (session_name(other.pk, 1),),
+                "of no job": ("psql",),
+                "elsewhere": (session_name(job.pk, 1), "postgres"),
+            }.items()
+        }
+        for session in sessions.values():
+            session.execute("SELECT 1")  # a transaction is open, with whatever it holds
+        tick()
+        still_open = {name for name, session in sessions.items() if is_open(session)}
+    assert still_open == {"owner", "of another job", "of no job", "elsewhere"}
 
 
 # --- Presence -------------------------------------------------------------------------------------
