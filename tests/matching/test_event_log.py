@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,85 @@ def test_a_bad_line_is_refused_with_its_number_and_reason_and_the_others_land(
     assert words in rejected.message
     assert "\0" not in rejected.excerpt
     assert 0 < len(rejected.excerpt) <= 200
+
+
+# Nearly every line of a log is plain: floating-point features, known names, nothing escaped. Lines
+# that are not are read another way, and the same has to become of both.
+PLAIN: dict[str, Any] = {
+    **GOOD,
+    "features": {"distanceScore": 0.85, "ageScore": 0.5, "interestScore": 0.25},
+    "eventId": "e1",
+    "groupId": "g",
+    "modelVersion": "3",
+}
+WRITINGS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "plain": json.dumps,
+    "dense": lambda event: json.dumps(event, separators=(",", ":")),
+    "behind the prefix": lambda event: f"[ML_MATCH_EVENT] {json.dumps(event)}",
+    "with odd spaces": lambda event: json.dumps(event, separators=(" , ", " : ")),
+    "with a whole number": lambda event: json.dumps(
+        {**event, "features": {"budgetScore": 1, **event["features"]}}
+    ),
+    "with an unknown name": lambda event: json.dumps({**event, "build": "7"}),
+    "with a name escaped": lambda event: json.dumps(event).replace('"label"', '"la\\u0062el"'),
+}
+LATEST_MS = 1_767_312_000_000  # a day after NOW
+EARLIEST_MS = 946_684_800_000  # the beginning of 2000
+ID_NAMES = ["eventId", "userId", "targetId", "groupId", "modelVersion"]
+TAKEN: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "as late as may be": {"timestamp": LATEST_MS},
+    "as early as may be": {"timestamp": EARLIEST_MS},
+    "at the ends of the range": {"features": {"ageScore": 0.0, "distanceScore": 1.0}},
+    "without features": {"features": {}},
+    "of label 0": {"outcome": "ignore", "label": 0},
+    "with ids as long as may be": dict.fromkeys(ID_NAMES, "x" * 200),
+}
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("impossible_timestamp", {"timestamp": LATEST_MS + 1}),
+    ("impossible_timestamp", {"timestamp": LATEST_MS * 1000}),
+    ("impossible_timestamp", {"timestamp": EARLIEST_MS - 1}),
+    ("impossible_timestamp", {"timestamp": 1_700_000_000}),
+    ("impossible_timestamp", {"timestamp": -1}),
+    ("wrong_type", {"timestamp": 1.7e12}),
+    ("wrong_type", {"timestamp": True}),
+    ("wrong_type", {"timestamp": "1700000000000"}),
+    ("label_contradicts_outcome", {"outcome": "accept", "label": 0}),
+    ("label_contradicts_outcome", {"outcome": "chat", "label": 0}),
+    ("label_contradicts_outcome", {"outcome": "ignore", "label": 1}),
+    ("label_contradicts_outcome", {"outcome": "unmatch", "label": 1}),
+    ("label_contradicts_outcome", {"label": 2}),
+    ("wrong_type", {"label": True}),
+    ("wrong_type", {"label": 1.0}),
+    ("out_of_range", {"features": {"ageScore": 1.0000001}}),
+    ("out_of_range", {"features": {"ageScore": -1e-9}}),
+    ("wrong_type", {"features": {"ageScore": "0.5"}}),
+    ("unknown_value", {"matchType": "user"}),
+    ("unknown_value", {"outcome": "like"}),
+    ("unknown_value", {"preset": "odd"}),
+    *(("bad_id", {name: value}) for name in ID_NAMES for value in ("", "x" * 201)),
+    *(("wrong_type", {name: 7}) for name in ID_NAMES),
+]
+
+
+@pytest.mark.parametrize("write", WRITINGS.values(), ids=WRITINGS.keys())
+@pytest.mark.parametrize("changes", TAKEN.values(), ids=TAKEN.keys())
+def test_a_good_event_is_taken_however_it_is_written(
+    write: Callable[[dict[str, Any]], str], changes: dict[str, Any]
+) -> None:
+    chunk = read(write({**PLAIN, **changes}))
+    assert chunk.rejected == []
+    assert len(chunk.events) == 1
+
+
+@pytest.mark.parametrize("write", WRITINGS.values(), ids=WRITINGS.keys())
+@pytest.mark.parametrize(("reason", "changes"), REFUSED)
+def test_a_bad_event_is_refused_for_one_reason_however_it_is_written(
+    reason: str, changes: dict[str, Any], write: Callable[[dict[str, Any]], str]
+) -> None:
+    chunk = read(write({**PLAIN, **changes}))
+    assert [rejected.reason for rejected in chunk.rejected] == [reason]
+    assert len(chunk.events) == 0
 
 
 def test_every_reason_of_the_parser_is_tried_by_a_line() -> None:

@@ -360,6 +360,60 @@ def test_rule_weights_add_up_to_one():
         assert sum(weights.values()) == pytest.approx(1)
 
 
+# Of `rule-1`, written out here once more: a rule score of which two parts are swapped still adds
+# up to one. `origin` comes beside the features.
+RULE_1 = {
+    "user_user": {
+        "distance_score": 0.25,
+        "date_overlap_score": 0.20,
+        "budget_score": 0.20,
+        "interest_score": 0.10,
+        "age_score": 0.10,
+        "personality_score": 0.05,
+        "origin": 0.05,
+        "lifestyle_score": 0.03,
+        "background_score": 0.02,
+    },
+    "user_group": {
+        "date_overlap_score": 0.20,
+        "budget_score": 0.20,
+        "interest_score": 0.15,
+        "age_score": 0.15,
+        "language_score": 0.10,
+        "lifestyle_score": 0.10,
+        "background_score": 0.10,
+    },
+}
+
+
+@pytest.mark.parametrize("match_type", RULE_1)
+def test_each_part_of_the_rule_score_has_its_own_weight(match_type):
+    parts = [*FEATURE_NAMES, "origin"]
+    alone = np.eye(len(parts))  # in each row one part is 1, and every other is known to be 0
+    scores = rule_score(alone[:, :-1], match_type, origin=alone[:, -1])
+    expected = [RULE_1[match_type].get(name, 0.0) for name in parts]
+    assert dict(zip(parts, scores, strict=True)) == pytest.approx(
+        dict(zip(parts, expected, strict=True)), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("match_type", RULE_1)
+def test_rule_score_is_the_weighted_mean_of_the_parts_that_are_known(match_type):
+    rng = np.random.default_rng(4)
+    values = rng.random((200, len(FEATURE_NAMES)))
+    values[rng.random(values.shape) < 0.4] = np.nan
+    origin = np.where(rng.random(200) < 0.4, np.nan, rng.random(200))
+    scores = rule_score(values, match_type, origin=origin)
+    for row, score in zip(range(200), scores, strict=True):
+        parts = {name: values[row, COLUMN[name]] for name in FEATURE_NAMES} | {
+            "origin": origin[row]
+        }
+        known = [name for name in RULE_1[match_type] if not math.isnan(parts[name])]
+        weights = [RULE_1[match_type][name] for name in known]
+        expected = np.average([parts[name] for name in known], weights=weights) if known else np.nan
+        assert score == pytest.approx(expected, nan_ok=True)
+
+
 def test_rule_score_weighs_what_is_known():
     values = np.full((3, 13), np.nan)
     values[0, COLUMN["distance_score"]] = 0.8

@@ -292,6 +292,46 @@ def test_a_stopped_import_leaves_nothing_half_made(
     assert MatchEvent.objects.count() == 44
 
 
+@pytest.mark.parametrize("state", ["building", "abandoned"])
+def test_a_file_whose_import_did_not_finish_is_not_known(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str
+) -> None:
+    path = log(tmp_path / "a", *(event(k) for k in range(45)))
+    job = prepare_failure(monkeypatch, path, chunk=3)
+    if state == "abandoned":
+        stopped = retry_job(Job.objects.get(pk=job.pk))
+        stop_job(stopped)
+        run_job(str(stopped.pk))
+    first = EventBatch.objects.get()
+    assert first.state == state
+    landed = MatchEvent.objects.count()
+
+    result = run("import_events", path)
+    assert not result["files"][0]["is_known_file"]
+    assert result["new"] == 45 - landed
+    assert MatchEvent.objects.count() == 45
+    (pk,) = result["batches"]
+    assert pk != first.pk
+    if landed:  # nobody can read them yet
+        assert result["files"][0]["known_in"] == {str(first.pk): landed}
+        (warning,) = Job.objects.latest("created_at").log_lines.filter(level="warning")
+        assert f"{landed} events are already in batch {first.pk}" in warning.message
+
+
+@pytest.mark.parametrize("state", ["building", "abandoned"])
+def test_events_of_a_generated_batch_that_is_not_complete_are_not_known(
+    generated: EventBatch, tmp_path: Path, state: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    export(generated, to=path)
+    EventBatch.objects.update(state=state)
+    assert run("import_events", path, "--dry-run")["new"] == 16
+    result = run("import_events", path)
+    assert (result["new"], result["known"], result["files"][0]["known_in"]) == (16, 0, {})
+    (pk,) = result["batches"]
+    assert MatchEvent.objects.of_batch(EventBatch.objects.get(pk=pk)).count() == 16
+
+
 def test_an_import_whose_file_is_gone_is_refused(tmp_path: Path) -> None:
     job = enqueue(
         "matching.import_events", files=[{"sha256": "0" * 64, "name": "a"}], ring_bell=False

@@ -273,6 +273,92 @@ def test_newer_session_under_our_key_goes_before_the_record(valkey: Any) -> None
     assert record.history.first().history_change_reason == "Updated by another application"
 
 
+def adopt(valkey: Any, external_id: str, **changes: Any) -> TravelSession:
+    """A session that another application wrote and a repair has adopted."""
+    write_document(valkey, external_id, **changes)
+    run_command("check_sessions", "--repair", "--now")
+    return TravelSession.objects.get(external_id=external_id)
+
+
+WRITTEN_LATER: dict[str, dict[str, Any]] = {
+    "destination": {"destination": {"name": "Porto", "lat": 41.15, "lon": -8.61}},
+    "budget": {"budget": 42.0},
+    "days": {"startDate": "2027-02-01", "endDate": "2027-02-03"},
+    "mode": {"mode": "group"},
+    "interests": {"interests": ["surfing"]},
+    "time of creation, earlier": {"createdAt": "2020-01-01T00:00:00.000+00:00", "budget": 42.0},
+    "no time of creation": {"createdAt": None, "budget": 42.0},
+}
+
+
+@pytest.mark.parametrize("changes", WRITTEN_LATER.values(), ids=WRITTEN_LATER.keys())
+def test_adopted_copy_stays_as_its_application_writes_it_and_the_record_follows(
+    valkey: Any, changes: dict[str, Any]
+) -> None:
+    adopt(valkey, "theirs", seat="12A")
+    written = {**DOCUMENT, "userId": "theirs", "seat": "12B", **changes}
+    valkey.set("session:theirs", json.dumps(written), keepttl=True)
+    code, report = run_command("check_sessions", "--min", "1", "--repair", "--now")
+    assert (code, report["repaired"]["updated_from_copy"]) == (0, 1)
+    kept = json.loads(valkey.get("session:theirs"))
+    for name in ("destination", "budget", "startDate", "endDate", "mode", "interests", "seat"):
+        assert kept[name] == written[name], name
+    record = TravelSession.objects.get(external_id="theirs")
+    assert record.is_adopted
+    assert record.destination_name == written["destination"]["name"]
+    assert (record.budget, record.mode) == (written["budget"], written["mode"])
+    assert record.interests == written["interests"]
+    assert (f"{record.start_date}", f"{record.end_date}") == (
+        written["startDate"],
+        written["endDate"],
+    )
+
+
+@pytest.mark.parametrize("days", [5, 20])
+def test_adopted_copy_lives_as_long_as_its_application_says(valkey: Any, days: int) -> None:
+    adopt(valkey, "theirs", ttl=10 * 86_400)
+    before = timezone.now()
+    valkey.expire("session:theirs", timedelta(days=days))
+    run_command("check_sessions", "--repair", "--now")
+    record = TravelSession.objects.get(external_id="theirs")
+    assert before < record.expires_at - timedelta(days=days) + timedelta(hours=1)
+    assert record.expires_at < timezone.now() + timedelta(days=days)
+    assert valkey.pexpiretime("session:theirs") == milliseconds(record.expires_at)
+
+
+def test_what_another_application_keeps_in_an_adopted_copy_outlives_our_writing(
+    valkey: Any,
+) -> None:
+    static = {**DOCUMENT["static_attributes"], "shoe_size": 41}
+    adopt(valkey, "theirs", seat={"row": 12}, static_attributes=static)
+    SeedUser.objects.filter(external_id="theirs").update(age=30)
+    sessions.publish_sessions(["theirs"])
+    kept = json.loads(valkey.get("session:theirs"))
+    assert kept["seat"] == {"row": 12}
+    assert (kept["static_attributes"]["age"], kept["static_attributes"]["shoe_size"]) == (30, 41)
+
+
+def test_copy_that_came_while_a_lost_one_was_being_restored_is_left_alone(valkey: Any) -> None:
+    published(make_seed_user("one"))
+    valkey.flushdb()
+    planned = session_checks.mend_records()
+    write_document(valkey, "one", budget=42.0)
+    came = valkey.get("session:one")
+    session_checks.mend_copies(planned)
+    assert valkey.get("session:one") == came
+
+
+def test_older_copy_under_our_key_does_not_go_before_our_record(valkey: Any) -> None:
+    record = published(make_seed_user("one"))
+    same = record.created_at.isoformat(timespec="milliseconds")
+    older = (record.created_at - timedelta(hours=1)).isoformat()
+    for created_at in (same, older, None):
+        write_document(valkey, "one", createdAt=created_at, budget=42.0)
+        _, report = run_command("check_sessions", "--repair", "--now")
+        assert (report["repaired"]["rewritten"], report["repaired"]["updated_from_copy"]) == (1, 0)
+        assert json.loads(valkey.get("session:one"))["budget"] == 1500.0
+
+
 def test_copy_of_a_deleted_owner_is_removed_and_never_adopted(valkey: Any) -> None:
     user = make_seed_user("gone")
     write_document(valkey, "gone")
