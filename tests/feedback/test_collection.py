@@ -12,6 +12,7 @@ from feedback.models import (
     Explanation,
     QualityFeedback,
     RejectedRecord,
+    model_of,
 )
 from feedback.queries.remote import SourceUnreachable, open_source
 from feedback.services import collect
@@ -325,3 +326,133 @@ def test_text_arrives_whole_whatever_encoding_the_role_prefers(customer, source)
     finally:
         customer.execute(f"ALTER ROLE {READER} RESET client_encoding")
     assert set(QualityFeedback.objects.values_list("feedback_text", flat=True)) == {"schön"}
+
+
+# --- How far a table has been read -----------------------------------------------------------------
+
+MADE_OF = {
+    "quality_feedback": f"INSERT INTO {QUALITY} (id, quality_rating, created_at) "
+    "VALUES (md5(%(key)s)::uuid, .5, %(at)s)",
+    "explanations": f"INSERT INTO {EXPLANATIONS} (id, quality_score, created_at) "
+    "VALUES (md5(%(key)s)::uuid, .5, %(at)s)",
+    "ab_testing": f"INSERT INTO {AB_TESTING} (id, experiment_name, variant, user_rating, created_at) "
+    "VALUES (('x' || left(md5(%(key)s), 8))::bit(32)::int, 'e', 'A', .5, %(at)s)",
+}
+TABLES = pytest.mark.parametrize("table", MADE_OF)
+
+
+def leave(customer, table, *days_ago):
+    """Let somebody leave feedback, so and so many days ago."""
+    for days in days_ago:
+        at = datetime.now(UTC) - timedelta(days=days)
+        customer.execute(MADE_OF[table], {"key": f"{table} {days}", "at": at})
+
+
+def ago(days):
+    return datetime.now(UTC) - timedelta(days=days)
+
+
+def position(table):
+    cursor = CollectionCursor.objects.get(table=table)
+    return cursor.position_at, cursor.position_id
+
+
+def stored(table):
+    return model_of(table).objects.count()
+
+
+@TABLES
+@pytest.mark.parametrize("limit", [None, 1], ids=["whole", "limited"])
+def test_a_window_of_the_past_does_not_take_the_cursor_back(customer, source, table, limit):
+    leave(customer, table, 9, 6, 3)
+    collect(source, tables=[table])
+    before = position(table)
+    leave(customer, table, 8)
+    run = collect(source, tables=[table], start=ago(10), end=ago(5), limit=limit)[0]
+    assert run.state == "complete"
+    assert position(table) == before
+    assert collect(source, tables=[table], start=ago(10), end=ago(7))[0].new == (
+        0 if limit is None else 1
+    )
+    assert position(table) == before
+    leave(customer, table, 1)
+    assert collect(source, tables=[table])[0].new == 1
+    assert position(table) > before
+    assert stored(table) == 5
+
+
+@TABLES
+def test_a_reading_of_the_overlap_that_breaks_off_leaves_the_cursor_where_it_was(
+    customer, source, table
+):
+    customer.fill(9_000, days=1)  # two chunks, all of them inside the overlap
+    collect(source, tables=[table])
+    before = position(table)
+
+    def break_off(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        collect(source, tables=[table], progress=break_off)
+    assert position(table) == before
+
+
+@TABLES
+def test_a_table_that_is_read_without_its_newest_rows_keeps_its_cursor(customer, source, table):
+    leave(customer, table, 9, 6, 3)
+    collect(source, tables=[table])
+    before = position(table)
+    name = {"quality_feedback": QUALITY, "explanations": EXPLANATIONS, "ab_testing": AB_TESTING}
+    customer.execute(f"DELETE FROM {name[table]} WHERE created_at > now() - interval '5 days'")
+    source.overlap_hours = 24.0 * 30
+    source.save()
+    collect(source, tables=[table])
+    assert position(table) == before
+
+
+@TABLES
+@pytest.mark.parametrize("limit", [None, 10], ids=["whole", "limited"])
+@pytest.mark.parametrize("until", [None, 2], ids=["to now", "to an end"])
+def test_the_gap_before_a_window_beyond_the_cursor_is_read_by_the_next_run(
+    customer, source, table, limit, until
+):
+    leave(customer, table, 20)
+    collect(source, tables=[table])
+    leave(customer, table, 12, 11, 3)
+    window = {"start": ago(5), "end": None if until is None else ago(until)}
+    assert collect(source, tables=[table], limit=limit, **window)[0].new == 1
+    assert collect(source, tables=[table])[0].new == 2
+    assert stored(table) == 4
+
+
+@TABLES
+def test_a_window_that_begins_where_the_last_reading_ended_leaves_no_gap(customer, source, table):
+    leave(customer, table, 20)
+    collect(source, tables=[table])
+    leave(customer, table, 12, 3)
+    collect(source, tables=[table], start=position(table)[0])
+    assert position(table)[0] > ago(4)
+    assert collect(source, tables=[table])[0].found == 1  # nothing but the overlap of its own
+    assert stored(table) == 3
+
+
+@TABLES
+def test_where_reading_began_goes_back_only_when_no_gap_is_left_behind(customer, source, table):
+    leave(customer, table, 30, 20, 10, 3)
+
+    def began():
+        return CollectionCursor.objects.get(table=table).starts_at
+
+    first = ago(5)
+    collect(source, tables=[table], start=first)
+    assert (began(), stored(table)) == (first, 1)
+    collect(source, tables=[table], start=ago(25), end=ago(15))  # ten days are missing
+    assert (began(), stored(table)) == (first, 2)
+    collect(source, tables=[table], start=ago(4))
+    assert began() == first
+    earlier = ago(15)
+    collect(source, tables=[table], start=earlier, end=first)
+    assert (began(), stored(table)) == (earlier, 3)
+    earliest = ago(40)
+    collect(source, tables=[table], start=earliest)
+    assert (began(), stored(table)) == (earliest, 4)
