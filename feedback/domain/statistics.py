@@ -30,14 +30,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
-from scipy.special import ndtri, stdtr, stdtrit  # scipy.stats takes a second to load
+
+from project.measure.calibration import mass_bins
+from project.measure.intervals import (
+    CONFIDENCE,
+    SIGNIFICANCE,
+    cluster_mean,
+    detectable,
+    holm,
+    rows_to_decide,
+    score_interval,
+    student_p_value,
+    student_reach,
+)
+from project.measure.ranks import tie_runs
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-CONFIDENCE = 0.95
-SIGNIFICANCE = 1.0 - CONFIDENCE
-POWER = 0.8  # of finding an effect, in the number of rows that would decide
 MINIMUM_SAMPLES = 20  # rows below which a group is not compared
 # Rows that the dispersion of the other groups counts like. By simulation: enough for groups of three,
 # too few to hide that one group of fifty is more divided than the rest.
@@ -261,7 +271,7 @@ def group_means(
         effective = count / dispersion
     degrees = np.minimum(free + BORROWED_DEGREES, free.sum())
     degrees[count == 0] = 0.0
-    low, high = _score_interval(mean, effective, degrees, confidence)
+    low, high = score_interval(mean, effective, degrees, confidence)
     return GroupMeans(
         tuple(names),
         count,
@@ -351,8 +361,8 @@ def trend(
     if error <= 1e-12:
         # Values on a line: nothing tells how far the next one lies off it.
         return Trend(slope, np.nan, np.nan, np.nan, NOT_ENOUGH)
-    reach = float(stdtrit(degrees, 0.5 + CONFIDENCE / 2.0)) * error
-    p_value = float(2.0 * stdtr(degrees, -abs(slope) / error))
+    reach = student_reach(degrees) * error
+    p_value = student_p_value(slope / error, degrees)
     verdict: Literal["rising", "falling", "not enough evidence"] = NOT_ENOUGH
     if p_value < SIGNIFICANCE:
         verdict = "rising" if slope > 0 else "falling"
@@ -446,15 +456,11 @@ def variant_effects(
     """
     base = means.labels.index(control)
     found = [_difference(means, index, base) for index in range(len(means)) if index != base]
-    adjusted = _holm([one.p_value for one in found])
+    adjusted = holm([one.p_value for one in found])
     effects = []
     for one, p_adjusted in zip(found, adjusted, strict=True):
         index = means.labels.index(one.label)
         row_variance = sum(_mean_variance(means, at) * means.count[at] for at in (index, base))
-        reach = float(ndtri(1.0 - SIGNIFICANCE / 2.0) + ndtri(POWER))
-        rows = None
-        if one.difference and np.isfinite(row_variance):
-            rows = int(np.ceil(reach**2 * row_variance / one.difference**2))
         error = np.sqrt(_mean_variance(means, index) + _mean_variance(means, base))
         short = [means.labels[at] for at in (base, index) if means.count[at] < minimum]
         verdict: Literal["better", "worse", "not enough evidence"] = NOT_ENOUGH
@@ -472,8 +478,8 @@ def variant_effects(
                 ),
                 verdict,
                 reason,
-                rows,
-                float(reach * error),
+                rows_to_decide(one.difference, float(np.sqrt(row_variance)), 1),
+                detectable(float(error)),
             )
         )
     return tuple(effects)
@@ -553,11 +559,7 @@ class Baseline:
                 degrees = min(degrees, max(len(known) - 1, 1))
             offset += len(known)
         variance = float(place @ self.covariance @ place) + extra
-        quantile = float(
-            ndtri(0.5 + CONFIDENCE / 2.0)
-            if np.isinf(degrees)
-            else stdtrit(degrees, 0.5 + CONFIDENCE / 2.0)
-        )
+        quantile = student_reach(degrees)
         reach = quantile * np.sqrt(variance)
         reach_one = quantile * np.sqrt(variance + self.residual)
         between_all = float(np.nansum(list(self.variance.values())))
@@ -726,10 +728,8 @@ def calibration(
     keep = ~np.isnan(p) & ~np.isnan(y)
     cluster = _cluster_codes(clusters, len(keep))[keep]
     p, y = p[keep], y[keep]
-    # Ties lie where their middle lies.
-    middle = pd.Series(p).rank().to_numpy() - 0.5 if len(p) else p
-    place = np.minimum((middle * buckets / max(len(p), 1)).astype(np.int64), buckets - 1)
-    _, place = np.unique(place, return_inverse=True)
+    runs = tie_runs(p)
+    _, place = np.unique(mass_bins(runs.sizes, buckets)[runs.of_row], return_inverse=True)
     size = int(place.max(initial=-1)) + 1
     names = [f"{number + 1:02d}" for number in range(size)]
     labels = np.array([*names, ""], dtype=object)[place]
@@ -745,10 +745,10 @@ def calibration(
     off = tuple(
         int(index) for index in np.flatnonzero((strict.low > at + 1e-9) | (strict.high < at - 1e-9))
     )
-    bias, bias_low, bias_high = _mean_difference(y - p, cluster)
+    bias = cluster_mean(y - p, cluster)
     verdict: Literal["calibrated", "off", "not enough evidence"] = NOT_ENOUGH
-    if len(p) >= minimum and np.isfinite(bias_low):
-        is_biased = bias_low > 0.0 or bias_high < 0.0
+    if len(p) >= minimum and np.isfinite(bias.low):
+        is_biased = bias.low > 0.0 or bias.high < 0.0
         verdict = "off" if off or is_biased else "calibrated"
     error = float(means.count @ np.abs(means.mean - at) / len(p)) if len(p) else np.nan
     return Calibration(
@@ -759,9 +759,9 @@ def calibration(
         len(p),
         int(np.count_nonzero(~keep)),
         error,
-        bias,
-        bias_low,
-        bias_high,
+        bias.value,
+        bias.low,
+        bias.high,
         off,
         verdict,
     )
@@ -827,17 +827,6 @@ def _cluster_codes(clusters: npt.ArrayLike | None, rows: int) -> IntArray:
     return codes
 
 
-def _score_interval(
-    mean: FloatArray, effective: FloatArray, degrees: FloatArray, confidence: float
-) -> tuple[FloatArray, FloatArray]:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        quantile = stdtrit(np.where(degrees > 0, degrees, np.nan), 0.5 + confidence / 2.0)
-        square = quantile**2 / effective
-        centre = (mean + square / 2.0) / (1.0 + square)
-        reach = np.sqrt(square * (mean * (1.0 - mean) + square / 4.0)) / (1.0 + square)
-    return np.clip(centre - reach, 0.0, 1.0), np.clip(centre + reach, 0.0, 1.0)
-
-
 def _mean_variance(means: GroupMeans, index: int) -> float:
     """Variance of a mean with one vote added on each side, so that it is never zero [5]_."""
     votes = float(means.effective[index])
@@ -866,8 +855,8 @@ def _difference(
     ]
     centre, error = float(centres[0] - centres[1]), float(np.sqrt(a + b))
     degrees = (a + b) ** 2 / (a**2 / means.degrees[index] + b**2 / means.degrees[other])
-    reach = float(stdtrit(degrees, 1.0 - share / 2.0)) * error
-    p_value = float(2.0 * stdtr(degrees, -abs(centre) / error))
+    reach = student_reach(degrees, 1.0 - share) * error
+    p_value = student_p_value(centre / error, degrees)
     return Difference(
         means.labels[index],
         means.labels[other],
@@ -877,28 +866,3 @@ def _difference(
         p_value,
         min(1.0, factor * p_value),
     )
-
-
-def _holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values; NaN stays and does not count."""
-    p = np.asarray(p_values, dtype=np.float64)
-    adjusted = np.full(len(p), np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    ordered = known[np.argsort(p[known], kind="stable")]
-    steps = (len(ordered) - np.arange(len(ordered))) * p[ordered]
-    adjusted[ordered] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return [float(one) for one in adjusted]
-
-
-def _mean_difference(values: FloatArray, cluster: IntArray) -> tuple[float, float, float]:
-    """Mean of differences in [-1, 1] with Student's interval over clusters."""
-    if not len(values):
-        return float("nan"), float("nan"), float("nan")
-    mean = float(values.mean())
-    codes, found = pd.factorize(cluster)
-    if len(found) < 2:
-        return mean, float("nan"), float("nan")
-    sums = np.bincount(codes, values - mean)
-    error = float(np.sqrt(sums @ sums * len(found) / (len(found) - 1))) / len(values)
-    reach = float(stdtrit(len(found) - 1, 0.5 + CONFIDENCE / 2.0)) * error
-    return mean, mean - reach, mean + reach

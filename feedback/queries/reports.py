@@ -10,7 +10,6 @@ import pandas as pd
 from django.utils import timezone
 
 from feedback.domain.statistics import (
-    CONFIDENCE,
     MINIMUM_SAMPLES,
     QUALITY_EDGES,
     Baseline,
@@ -30,6 +29,7 @@ from feedback.domain.statistics import (
 from feedback.models import FeedbackSource, Table, model_of
 from feedback.services.sources import sources_named
 from project.bulk import read_arrow
+from project.measure.intervals import CONFIDENCE
 from project.refusal import Refusal
 
 REPORT_KINDS = ("csat", "baselines", "calibration", "experiments")

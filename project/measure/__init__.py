@@ -1,1 +1,8 @@
-"""Statistics of arrays: intervals, bootstrap, ROC-AUC, ranks, calibration, hashing; pure."""
+"""Statistics of arrays, once for every app: no Django, clock, network or global random.
+
+intervals: figures with their interval, quantiles, Wilson's and Student's intervals, Holm.
+ranks: average ranks, Spearman. auc: the ROC-AUC and how each row pulls it.
+bootstrap: resampling of rows, groups or blocks. calibration: equal-mass bins and their error.
+scores: measures of probabilities. errors: measures of predicted numbers. paired: two on the same
+rows. hashing: fingerprints of rows.
+"""

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from project.measure.auc import roc_auc
 from training.domain.estimators import FitError, SigmoidMap, fit_classifier, fit_regressor
-from training.domain.evaluation import evaluate_classifier, roc_auc
+from training.domain.evaluation import evaluate_classifier
 from training.domain.importance import permutation_importance
 
 NAMES = ["a_score", "b_score", "c_score", "group_score"]

@@ -4,8 +4,9 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from project.measure.paired import paired_bootstrap
 from training.domain.estimators import fit_classifier, fit_regressor
-from training.domain.evaluation import evaluate_classifier, evaluate_regressor, paired_bootstrap
+from training.domain.evaluation import evaluate_classifier, evaluate_regressor
 from training.domain.gates import gate_classifier, gate_regressor
 from training.domain.quality import FeatureSpec, QualitySpec, report_quality
 from training.domain.splits import split_rows

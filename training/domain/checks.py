@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from project.measure.intervals import json_number
+
 Verdict = Literal["pass", "warn", "refuse"]
 SEVERITY: dict[Verdict, int] = {"pass": 0, "warn": 1, "refuse": 2}
 
@@ -38,13 +40,6 @@ class Check:
             "verdict": self.verdict,
             "remedy": self.remedy,
         }
-
-
-def json_number(value: float | None) -> float | None:
-    """A plain float for JSON; None where the figure does not exist (NaN, infinite)."""
-    if value is None or value != value or value in (float("inf"), float("-inf")):
-        return None
-    return float(value)
 
 
 def verdict_of(checks: Iterable[Check]) -> Verdict:

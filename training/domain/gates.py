@@ -6,15 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from project.measure.intervals import Metric
+from project.measure.paired import PairedDifference, PairedMetric, paired_bootstrap
 from training.domain.checks import Check, Verdict, verdict_of
-from training.domain.evaluation import (
-    ClassificationReport,
-    Metric,
-    PairedDifference,
-    PairedMetric,
-    evaluate_classifier,
-    paired_bootstrap,
-)
+from training.domain.evaluation import ClassificationReport, evaluate_classifier
 
 FloatArray = npt.NDArray[np.float64]
 

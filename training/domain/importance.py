@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from training.domain.evaluation import INTERVAL_Z, Metric, metric_influence
+from project.measure.intervals import Metric, normal_reach
+from project.measure.paired import metric_influence
 
 IMPORTANCE_ROWS = (
     20_000  # the interval is then about .003 of an AUC; each repeat costs milliseconds
@@ -63,7 +64,7 @@ def permutation_importance(
         variance = pull.var() / rows
         if repeats > 1:
             variance += costs.var(ddof=1) / repeats
-        half = INTERVAL_Z * sqrt(float(variance))
+        half = normal_reach() * sqrt(float(variance))
         found[name] = Metric(cost, cost - half, cost + half)
     ordered = sorted(found.items(), key=lambda item: -np.nan_to_num(item[1].value))
     return {

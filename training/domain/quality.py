@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from training.domain.checks import Check, Verdict, json_number, verdict_of
-from training.domain.row_hash import hash_rows, hash_sets
+from project.measure.auc import auc_of_counts, count_labels
+from project.measure.hashing import hash_rows, hash_sets
+from project.measure.intervals import json_number
+from project.measure.ranks import rank_correlation
+from training.domain.checks import Check, Verdict, verdict_of
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -397,8 +400,7 @@ def _measure_feature(
     if is_foreign and n_missing + n_defaulted == len(values):
         return _Measured(0, None, None, None, nothing)
     if spec.task == "classification":
-        unique, giveaway = _distinct_and_auc(known, known_target)
-        giveaway = max(giveaway, _missing_auc(missing, target) if n_missing else 0.5)
+        unique, giveaway = _label_giveaway(known, known_target, missing, target)
     else:
         unique = _distinct(known)
         giveaway = abs(_rank_correlation(known, known_target))
@@ -460,57 +462,30 @@ def _label_correlation(column: pd.Series, target: FloatArray) -> float:
 
 
 def _distinct(values: npt.NDArray[np.float32]) -> int:
-    if not len(values):
-        return 0
-    ordered = np.sort(values + np.float32(0))
-    return 1 + int((ordered[1:] != ordered[:-1]).sum())
+    ordered = np.sort(values)
+    return int((ordered[1:] != ordered[:-1]).sum()) + min(len(ordered), 1)
 
 
-def _distinct_and_auc(values: npt.NDArray[np.float32], label: FloatArray) -> tuple[int, float]:
-    """Distinct values, and the ROC-AUC of this single column in whichever direction is better.
-
-    One sort serves both: a float32 is mapped to an unsigned integer of the same order, and the
-    label becomes its lowest bit.
-    """
-    if not len(values):
-        return 0, 0.5
-    bits = (values + np.float32(0)).view(np.uint32)
-    keys: npt.NDArray[Any]
-    if values.min() >= 0:
-        # The bits of non-negative floats already sort like the floats and leave the top bit free.
-        keys = (bits << np.uint32(1)) | (label > 0.5)
-    else:
-        is_negative = bits >> np.uint32(31)
-        ordered_bits = np.where(is_negative, ~bits, bits | np.uint32(0x80000000))
-        keys = (ordered_bits.astype(np.uint64) << np.uint64(1)) | (label > 0.5)
-    keys.sort()
-    value = keys >> keys.dtype.type(1)
-    last = np.flatnonzero(np.append(value[1:] != value[:-1], True))
-    positives = np.cumsum(keys & keys.dtype.type(1), dtype=np.int64)[last]
-    positive = np.diff(positives, prepend=0)
-    negative = np.diff(last, prepend=-1) - positive
-    n_positive, n_negative = int(positive.sum()), int(negative.sum())
-    if not n_positive or not n_negative:
-        return len(last), 0.5
-    below = np.cumsum(negative) - negative
-    auc = float((positive * (below + 0.5 * negative)).sum() / n_positive / n_negative)
-    return len(last), max(auc, 1 - auc)
+def _label_giveaway(
+    known: npt.NDArray[np.float32], known_target: FloatArray, missing: BoolArray, target: FloatArray
+) -> tuple[int, float]:
+    """Distinct values, and the ROC-AUC of one column alone or of its mere absence."""
+    positive, negative = count_labels(known, known_target > 0.5)
+    separates = _either_way(float(auc_of_counts(positive, negative)))
+    if len(known) < len(missing):
+        is_positive = target > 0.5
+        absent = [np.bincount(missing[side], minlength=2) for side in (is_positive, ~is_positive)]
+        separates = max(separates, _either_way(float(auc_of_counts(*absent))))
+    return len(positive), separates
 
 
-def _missing_auc(missing: BoolArray, label: FloatArray) -> float:
-    """ROC-AUC of the mere absence of a value: .5 + half the gap between the labels' shares."""
-    positive = label > 0.5
-    if not positive.any() or positive.all():
-        return 0.5
-    return 0.5 + abs(float(missing[positive].mean() - missing[~positive].mean())) / 2
+def _either_way(auc: float) -> float:
+    """The ROC-AUC in whichever direction is better; a half where it does not exist."""
+    return 0.5 if np.isnan(auc) else max(auc, 1 - auc)
 
 
 def _rank_correlation(values: FloatArray, target: FloatArray) -> float:
-    usable = np.isfinite(values) & np.isfinite(target)
-    x, y = values[usable], target[usable]
-    if len(x) < 3 or x.min() == x.max() or y.min() == y.max():
-        return 0.0
-    return float(np.corrcoef(pd.Series(x).rank(), pd.Series(y).rank())[0, 1])
+    return float(np.nan_to_num(rank_correlation(values, target)))
 
 
 def _percent(share: float) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from training.domain.row_hash import hash_rows, hash_sets
+from project.measure.hashing import hash_rows, hash_sets
 
 BoolArray = npt.NDArray[np.bool_]
 SplitRule = Literal["time", "group", "user", "pair", "random"]

@@ -21,8 +21,8 @@ from matching.domain.features.names import (
 from matching.domain.features.rules import origin_score, rule_score
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.trips import candidate_mask
+from project.measure.intervals import json_number
 from project.storage.artifacts import ArtifactCorrupt
-from training.domain.checks import json_number
 from training.kinds import DEFAULT_KIND
 from training.queries.loading import LoadedModel, load_cached
 from training.services.registry import champion_of

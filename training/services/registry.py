@@ -11,11 +11,11 @@ import pandas as pd
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from project.measure.hashing import hash_rows
+from project.measure.paired import PairedDifference, PairedMetric, paired_bootstrap
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt, read_verified
 from training.domain.checks import Check
-from training.domain.evaluation import PairedDifference, PairedMetric, paired_bootstrap
-from training.domain.row_hash import hash_rows
 from training.kinds import ModelKind, get_kind
 from training.models import ModelVersion, Promotion, Verdict
 from training.queries.loading import LoadedModel, load_model, verify_model

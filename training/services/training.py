@@ -11,10 +11,10 @@ import pandas as pd
 from django.contrib.auth.models import User
 
 from project.jobs.contract import Run
+from project.measure.intervals import json_number
 from project.refusal import Refusal
 from project.storage.artifacts import joblib_bytes, write_folder
 from training.domain.categories import known_categories
-from training.domain.checks import json_number
 from training.domain.evaluation import (
     ClassificationReport,
     RegressionReport,

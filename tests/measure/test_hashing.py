@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.domain.row_hash import CHUNK_ROWS, hash_rows, hash_sets
+from project.measure.hashing import CHUNK_ROWS, hash_rows, hash_sets
 
 VALUES = st.sampled_from([0.0, -0.0, 0.5, 1.0, float("nan"), 1e-40])
 

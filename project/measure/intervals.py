@@ -1,0 +1,168 @@
+"""Figures with their intervals, and the quantiles and corrections that intervals are made of.
+
+References
+----------
+.. [1] Wilson, E. B. (1927). Probable inference. JASA 22, 209-212.
+.. [2] Liang, K.-Y. & Zeger, S. (1986). Longitudinal data analysis using generalized linear models.
+.. [3] Holm, S. (1979). A simple sequentially rejective multiple test procedure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, isfinite
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri, stdtr, stdtrit  # scipy.stats takes a second to load
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+CONFIDENCE = 0.95
+SIGNIFICANCE = 1.0 - CONFIDENCE
+POWER = 0.80  # of finding an effect, in the number of rows that would decide
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure and its 95 % interval; NaN where it does not exist (one label, constant target)."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_dict(self) -> dict[str, float | None]:
+        return {
+            "value": json_number(self.value),
+            "low": json_number(self.low),
+            "high": json_number(self.high),
+        }
+
+
+def json_number(value: float | None) -> float | None:
+    """A plain float for JSON; None where the figure does not exist (NaN, infinite)."""
+    return float(value) if value is not None and isfinite(value) else None
+
+
+def normal_reach(confidence: float = CONFIDENCE) -> float:
+    """Standard errors to either side that hold this share of a normal distribution."""
+    return float(ndtri(0.5 + confidence / 2.0))
+
+
+def student_reach(degrees: float, confidence: float = CONFIDENCE) -> float:
+    """Standard errors to either side that hold this share of Student's distribution.
+
+    Parameters
+    ----------
+    degrees : degrees of freedom, above 0; infinite for the normal distribution.
+    """
+    return float(stdtrit(degrees, 0.5 + confidence / 2.0))
+
+
+def student_p_value(statistic: float, degrees: float) -> float:
+    """Two-sided p-value of Student's statistic."""
+    return float(2.0 * stdtr(degrees, -abs(statistic)))
+
+
+def score_interval(
+    share: npt.ArrayLike,
+    rows: npt.ArrayLike,
+    degrees: npt.ArrayLike = np.inf,
+    confidence: float = CONFIDENCE,
+) -> tuple[FloatArray, FloatArray]:
+    """Wilson's score interval of a share [1]_, which stays inside [0, 1].
+
+    Parameters
+    ----------
+    share : array of any shape, in [0, 1]; NaN gives NaN.
+    rows : array that broadcasts with it: the independent votes of 0 and 1 behind each share. They
+        need not be whole: n rows of dispersion phi are worth n / phi votes.
+    degrees : array that broadcasts with it: degrees of freedom of a measured dispersion, whose
+        Student's quantile takes the place of the normal one; not above 0 gives NaN.
+    confidence : coverage.
+
+    Returns
+    -------
+    low, high : arrays of the common shape.
+    """
+    share, rows = np.asarray(share, dtype=np.float64), np.asarray(rows, dtype=np.float64)
+    degrees = np.asarray(degrees, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        reach = stdtrit(np.where(degrees > 0, degrees, np.nan), 0.5 + confidence / 2.0)
+        square = reach**2 / rows
+        centre = (share + square / 2.0) / (1.0 + square)
+        half = np.sqrt(square * (share * (1.0 - share) + square / 4.0)) / (1.0 + square)
+    return (
+        np.asarray(np.clip(centre - half, 0.0, 1.0), dtype=np.float64),
+        np.asarray(np.clip(centre + half, 0.0, 1.0), dtype=np.float64),
+    )
+
+
+def cluster_mean(values: FloatArray, cluster: npt.ArrayLike) -> Metric:
+    """Mean of rows whose errors within a cluster go together [2]_.
+
+    Parameters
+    ----------
+    values : array of shape (n_rows,), no NaN.
+    cluster : array of shape (n_rows,); equal for rows of one cluster.
+
+    Returns
+    -------
+    Metric
+        The interval is Student's with one degree less than clusters, over the residuals summed by
+        cluster, times C / (C - 1); NaN below two clusters, and all NaN without rows.
+    """
+    nan = float("nan")
+    if not len(values):
+        return Metric(nan, nan, nan)
+    mean = float(values.mean())
+    found, codes = np.unique(np.asarray(cluster), return_inverse=True)
+    if len(found) < 2:
+        return Metric(mean, nan, nan)
+    half = student_reach(len(found) - 1) * cluster_error(values - mean, codes, len(found))
+    return Metric(mean, mean - half, mean + half)
+
+
+def cluster_error(residuals: FloatArray, cluster: IntArray, n_clusters: int) -> float:
+    """Standard error of a mean from its residuals, summed by cluster, times C / (C - 1) [2]_.
+
+    Parameters
+    ----------
+    residuals : array of shape (n_rows,), of mean 0.
+    cluster : array of shape (n_rows,), from 0 to n_clusters - 1; `n_clusters` is at least 2.
+    """
+    sums = np.bincount(cluster, residuals, minlength=n_clusters)
+    return float(np.sqrt(sums @ sums * n_clusters / (n_clusters - 1))) / len(residuals)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values [3]_; NaN stays and does not count."""
+    p = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    ordered = known[np.argsort(p[known], kind="stable")]
+    steps = (len(ordered) - np.arange(len(ordered))) * p[ordered]
+    adjusted[ordered] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(one) for one in adjusted]
+
+
+def detectable(standard_error: float) -> float:
+    """Smallest difference that a two-sided test of this standard error finds with `POWER`."""
+    return (normal_reach() + float(ndtri(POWER))) * standard_error
+
+
+def rows_to_decide(difference: float, standard_error: float, rows: float) -> int | None:
+    """Rows with which a difference of this size would be significant four times in five.
+
+    Parameters
+    ----------
+    difference, standard_error : as measured on `rows` rows; the error shrinks with their root.
+
+    Returns
+    -------
+    int, or None when the difference is zero or not finite. Normal theory: (z_.975 + z_.80)^2
+    (se / difference)^2 rows.
+    """
+    if not np.isfinite(difference) or not np.isfinite(standard_error) or difference == 0:
+        return None
+    return max(1, ceil(rows * (detectable(standard_error) / difference) ** 2))
