@@ -7,12 +7,22 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-# The extraversion of somebody of whom only the label is known.
+# Label -> the extraversion of somebody of whom nothing else is known: the ends and the middle.
 PERSONALITIES: Final = MappingProxyType({"introvert": 0.0, "ambivert": 0.5, "extrovert": 1.0})
+_LABELS: Final = tuple(PERSONALITIES.values())
 # The label of a measured extraversion: ambivert from the first, extrovert from the second.
 INTROVERT_BELOW: Final = 1 / 3
 EXTROVERT_FROM: Final = 2 / 3
 PERSONALITY_SPREAD: Final = 0.6  # an introvert and an extrovert still score 1 - 0.6
+# What two labels can score; other values come from extraversion that was drawn or measured.
+LABEL_LIKENESS: Final = tuple(
+    sorted({1 - PERSONALITY_SPREAD * abs(a - b) for a in _LABELS for b in _LABELS})
+)
+
+
+def extraversion_of(label: str) -> float | None:
+    """Extraversion of somebody of whom only the label is known; None for no known label."""
+    return PERSONALITIES.get(label)
 
 
 def personality_of(extraversion: float) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from matching.domain.personality import PERSONALITIES, personality_of
+from matching.domain.personality import PERSONALITIES, extraversion_of, personality_of
 from matching.domain.words import HABITS, INTERESTS, LANGUAGES
 
 MIN_AGE, MAX_AGE = 18, 100  # years
@@ -25,10 +25,6 @@ LOWER_CASE: Final = frozenset({"gender", "religion", "nationality", "profession"
 WORD_LISTS: Final[Mapping[str, Sequence[str]]] = {"interests": INTERESTS, "languages": LANGUAGES}
 WORD_KINDS: Final = {"interests": "interest", "languages": "language"}
 CLOSE_MATCHES: Final = 3
-
-# Extraversion of somebody of whom only the label is known: the middle of the label's range
-# (introvert below 1/3, extrovert from 2/3).
-LABEL_EXTRAVERSION: Final = {"introvert": 1 / 6, "ambivert": 1 / 2, "extrovert": 5 / 6}
 
 _SEPARATORS = re.compile(r"[;|,]")
 
@@ -53,7 +49,8 @@ def clean_profile(
     Returns
     -------
     cleaned : the fields that are valid. Where only one of personality and extraversion is set,
-        the other follows: the label from its range, the number as the middle of that range.
+        the other follows: the label from the range that the number lies in, the number as 0 for an
+        introvert, 0.5 for an ambivert and 1 for an extrovert.
     errors : field name to what is wrong, in words
     """
     cleaned: dict[str, Any] = {}
@@ -181,7 +178,7 @@ def _relate_personality(cleaned: dict[str, Any], errors: dict[str, str]) -> None
         return
     label, extraversion = cleaned["personality"], cleaned["extraversion"]
     if extraversion is None:
-        cleaned["extraversion"] = LABEL_EXTRAVERSION.get(label)
+        cleaned["extraversion"] = extraversion_of(label)
     elif not label:
         cleaned["personality"] = personality_of(extraversion)
     elif personality_of(extraversion) != label:

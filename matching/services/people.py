@@ -12,10 +12,10 @@ from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from matching.domain.geo import distance_km, unit_vectors
-from matching.domain.personality import personality_of
+from matching.domain.personality import extraversion_of, personality_of
 from matching.domain.population import ARCHETYPES, draw_groups, draw_population
 from matching.domain.profile_files import Row
-from matching.domain.profiles import LABEL_EXTRAVERSION, clean_profile
+from matching.domain.profiles import clean_profile
 from matching.models import (
     PROFILE_FIELDS,
     SeedUser,
@@ -286,7 +286,7 @@ def _fill(user: SeedUser, donors: pd.DataFrame, rng: np.random.Generator) -> dic
         value = donor[name]
         if name == "extraversion" and user.personality:
             agrees = personality_of(value) == user.personality
-            value = value if agrees else LABEL_EXTRAVERSION[user.personality]
+            value = value if agrees else extraversion_of(user.personality)
         elif name == "personality":
             known = user.extraversion
             value = personality_of(donor["extraversion"] if known is None else known)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from matching.domain.personality import personality_of
 from matching.domain.profile_files import MAX_CELL, UnreadableFile, read_profiles
-from matching.domain.profiles import LABEL_EXTRAVERSION, clean_profile, suggest
+from matching.domain.profiles import clean_profile, suggest
 from matching.domain.words import INTERESTS
 from tests.factories import COMPLETE_PROFILE
 
@@ -51,10 +51,15 @@ def test_label_follows_from_extraversion(extraversion: float) -> None:
     assert cleaned["personality"] == personality_of(extraversion)
 
 
-@pytest.mark.parametrize("label", LABEL_EXTRAVERSION)
-def test_extraversion_follows_from_the_label_and_agrees_with_it(label: str) -> None:
+@pytest.mark.parametrize(
+    ("label", "extraversion"), [("introvert", 0.0), ("ambivert", 0.5), ("extrovert", 1.0)]
+)
+def test_extraversion_follows_from_the_label_and_agrees_with_it(
+    label: str, extraversion: float
+) -> None:
     cleaned, _ = clean_profile({"personality": label, "extraversion": None})
-    assert personality_of(cleaned["extraversion"]) == label
+    assert cleaned["extraversion"] == extraversion
+    assert personality_of(extraversion) == label
 
 
 def test_label_against_extraversion_is_refused() -> None:

@@ -36,15 +36,33 @@ def test_neutral_personality_of_tiered_groups_is_not_judged():
 
 
 @pytest.mark.parametrize(
-    ("tiers", "verdict"), [((0.4, 0.7, 1.0), "warn"), ((0.4, 0.7), "refuse"), ((0.7,), "refuse")]
+    ("tiers", "verdict"), [((0.4, 0.7, 1.0), "pass"), ((0.4, 0.7), "refuse"), ((0.7,), "refuse")]
 )
-def test_tiers_are_not_refused_for_being_few_but_for_being_fewer_than_there_are(tiers, verdict):
-    personality = np.random.default_rng(1).choice(tiers, 300)
+@pytest.mark.parametrize("feature_set", ["smooth-1", "tiered-1"])
+def test_personality_from_labels_is_held_to_what_labels_can_give(feature_set, tiers, verdict):
+    personality = np.random.default_rng(1).choice(tiers, 300).astype(np.float32)
     report = report_quality(
-        make_events().assign(personality_score=personality), match_quality_spec("tiered-1")
+        make_events().assign(personality_score=personality), match_quality_spec(feature_set)
     )
     assert verdicts(report)["distinct:personality_score"] == verdict
     assert report.verdict == verdict
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(11, "pass"), (10, "warn"), (4, "refuse")])
+def test_personality_from_extraversion_wants_more_than_ten_values(count, verdict):
+    personality = np.resize(np.linspace(0.4, 1.0, count, dtype=np.float32), 300)
+    report = report_quality(
+        make_events().assign(personality_score=personality), match_quality_spec("smooth-1")
+    )
+    assert verdicts(report)["distinct:personality_score"] == verdict
+
+
+def test_tiers_are_not_refused_for_being_few_but_for_being_fewer_than_there_are():
+    draw = np.random.default_rng(1)
+    for tiers, verdict in (((1.0, 0.8, 0.6, 0.4), "warn"), ((1.0, 0.8, 0.6), "refuse")):
+        frame = make_events().assign(budget_score=draw.choice(tiers, 300).astype(np.float32))
+        report = report_quality(frame, match_quality_spec("tiered-1"))
+        assert verdicts(report)["distinct:budget_score"] == verdict
 
 
 def test_log_of_half_copies_and_defaults_is_refused_with_both_reasons():

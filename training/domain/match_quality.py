@@ -2,17 +2,14 @@
 
 from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY
 from matching.domain.features.tiered import TIERED_DEFAULT
+from matching.domain.personality import LABEL_LIKENESS
 from training.domain.quality import DISTINCT_DEFAULT, DISTINCT_REFUSE, FeatureSpec, QualitySpec
 
 MINIMUM_EVENTS = 100  # a fifth of fewer rows is too little to validate anything on
 # The features that broke most often, and the distinct values above which they are sound.
 DISTINCT_PASS = {"interest_score": 21, "age_score": 21, "personality_score": 11}
 # Columns that identify what train and validation may share. A user is the one who decided.
-GROUP_COLUMNS = {
-    "event": ("event_key",),
-    "user": ("user_id",),
-    "pair": ("user_id", "target_id"),
-}
+GROUPS = {"event": ("event_key",), "user": ("user_id",), "pair": ("user_id", "partner_id")}
 # tiered-1 formulas that can give exactly 0.5 without any input missing: an age gap of 11 to 15
 # years; habits one step apart; half-known backgrounds; a group of one language and nationality.
 # An interest score of 0.5 needs exactly 3 of 10 interests (half of them in a group): too rare to
@@ -23,7 +20,7 @@ TIERED_HALVES = frozenset(
 # How many values the tiered formulas have at all. Fewer than that, or than the usual limit, is
 # refused; a formula is not refused for its own few tiers, only warned of.
 # A gap relative to the larger of two budgets is at most 1, so only four of their tiers are reached.
-TIERED_LEVELS = {"budget_score": 4, "personality_score": 3}
+TIERED_LEVELS = {"budget_score": 4}
 ONLY_GROUPS = frozenset({"user_group"})
 ONLY_PAIRS = frozenset({"user_user"})
 
@@ -55,6 +52,7 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
                 distinct_refuse=(
                     TIERED_LEVELS.get(name, DISTINCT_REFUSE) if is_tiered else DISTINCT_REFUSE
                 ),
+                grid=LABEL_LIKENESS if name == "personality_score" else (),
                 applies_to=applies_to,
                 variety_remedy=_variety_remedy(name, is_tiered),
                 half_is_legitimate=is_tiered and name in TIERED_HALVES,
@@ -66,7 +64,7 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
         target="label",
         task="classification",
         minimum_rows=MINIMUM_EVENTS,
-        groups=GROUP_COLUMNS,
+        groups=GROUPS,
         disjoint=disjoint | {"event"},
         default_value=TIERED_DEFAULT if is_tiered else None,
         copies_remedy="draw from a more varied population (more users, cities, dates)",

@@ -56,6 +56,8 @@ class FeatureSpec:
     is_categorical : values are labels; no range, and a single value warns at most.
     half_is_legitimate : the formula itself can give exactly 0.5, so that a 0.5 is no proof of a
         default: the share warns, but does not refuse.
+    grid : the values that the formula gives while only a coarse input is known, such as a label; where
+        no other value is seen, their number is what passes and below which the column is refused.
     variety_remedy : what to do when the column has too few distinct values.
     missing_remedy : what to do when too many values are missing.
     """
@@ -65,6 +67,7 @@ class FeatureSpec:
     maximum: float | None = 1.0
     distinct_pass: int = DISTINCT_DEFAULT
     distinct_refuse: int = DISTINCT_REFUSE
+    grid: tuple[float, ...] = ()
     applies_to: frozenset[str] | None = None
     is_optional: bool = False
     may_be_missing: bool = False
@@ -352,6 +355,7 @@ class _Measured:
     giveaway: float | None = None
     is_absent: bool = False
     is_estimate: bool = False
+    is_on_grid: bool = False
 
     def as_dict(self) -> dict[str, float | None]:
         return {
@@ -416,6 +420,8 @@ def _measure_feature(
         summary=_summary(known),
         outside=int(outside.sum()),
         giveaway=giveaway,
+        is_on_grid=bool(feature.grid)
+        and bool(np.isin(known, np.array(feature.grid, np.float32)).all()),
         is_estimate=mask is None and feature.half_is_legitimate,
     )
 
@@ -674,21 +680,24 @@ def _check_feature(feature: FeatureSpec, measured: _Measured) -> list[Check]:
 
 def _check_distinct(feature: FeatureSpec, measured: _Measured) -> Check:
     unique = measured.unique or 0
+    wanted, needed = feature.distinct_pass, feature.distinct_refuse
+    if measured.is_on_grid:
+        wanted = needed = len(feature.grid)
     verdict: Verdict = "pass"
     remedy = ""
-    if unique < feature.distinct_pass:
+    if unique < wanted:
         verdict = "warn"
-        if unique < feature.distinct_refuse and not (feature.is_categorical or feature.is_optional):
+        if unique < needed and not (feature.is_categorical or feature.is_optional):
             verdict = "refuse"
         remedy = (
             f"{feature.name} has {unique} distinct values in {measured.rows} rows, "
-            f"{feature.distinct_pass} are wanted: {feature.variety_remedy}."
+            f"{wanted} are wanted: {feature.variety_remedy}."
         )
     return Check(
         f"distinct:{feature.name}",
         unique,
-        feature.distinct_refuse,
-        f">= {feature.distinct_pass}",
+        needed,
+        f">= {wanted}",
         verdict,
         remedy,
     )

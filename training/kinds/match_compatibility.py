@@ -14,12 +14,10 @@ from matching.domain.features.tiered import TIERED_DEFAULT
 from matching.domain.generation import Population, recompute_features
 from matching.models import EventBatch, FeatureSet, Source
 from project.refusal import Refusal
-from training.domain.match_quality import TIERED_HALVES, match_quality_spec
+from training.domain.match_quality import GROUPS, TIERED_HALVES, match_quality_spec
 from training.domain.quality import QualitySpec
 from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns
 from training.kinds.event_rows import load_match_events
-
-GROUPS = {"event": ("event_key",), "user": ("user_id",), "pair": ("user_id", "partner_id")}
 
 
 def load(recipe: Recipe) -> LoadedRows:
@@ -143,27 +141,6 @@ def _compute_anew(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> N
         frame[name] = column
 
 
-def _recompute(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> None:
-    """Replace the features of a generated batch by those of another set, missing ones by NaN."""
-    rows = np.flatnonzero((frame["batch_id"] == batch.pk).to_numpy())
-    partner = frame["partner_id"].to_numpy(dtype=np.int64)[rows]
-    events = pd.DataFrame(
-        {
-            "match_type": frame["match_type"].to_numpy()[rows],
-            "user_id": frame["user_id"].to_numpy(dtype=np.int64)[rows],
-            "target_id": np.where(partner < 0, -1, partner),
-            "group_id": np.where(partner < 0, -partner - 1, -1),
-        }
-    )
-    population = Population.from_parquet(bytes(batch.population or b""))
-    block = recompute_features(events, population, feature_set)
-    values = np.where(block.missing, np.float32(np.nan), block.values)
-    for column, name in enumerate(FEATURE_NAMES):
-        kept = frame[name].to_numpy(copy=True)
-        kept[rows] = values[:, column]
-        frame[name] = kept
-
-
 def _with_defaults(
     frame: pd.DataFrame, batches: Sequence[EventBatch], feature_set: str
 ) -> tuple[pd.DataFrame, dict[str, npt.NDArray[np.bool_]] | None]:
@@ -209,7 +186,7 @@ def _lineage(batch: EventBatch) -> dict[str, Any]:
 
 def quality(recipe: Recipe) -> QualitySpec:
     """Return what match rows must look like under their feature set."""
-    return replace(match_quality_spec(recipe.feature_set or FeatureSet.TIERED), groups=GROUPS)
+    return match_quality_spec(recipe.feature_set or FeatureSet.TIERED)
 
 
 def baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
@@ -233,8 +210,8 @@ MATCH_COMPATIBILITY = ModelKind(
     load=load,
     splits={
         "time": SplitColumns("time"),
-        "user": SplitColumns("user", ("user_id",), partner="partner_id"),
-        "pair": SplitColumns("pair", ("user_id", "partner_id")),
+        "user": SplitColumns("user", GROUPS["user"], partner="partner_id"),
+        "pair": SplitColumns("pair", GROUPS["pair"]),
         "random": SplitColumns("random"),
     },
     default_split="time",
