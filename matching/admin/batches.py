@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 
 from matching.admin.batch_forms import GenerateForm, ImportForm, UploadForm
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.log import REASONS
+from matching.domain.log.format import REASONS
 from matching.domain.words import OUTCOMES
 from matching.models import EventBatch
 from matching.queries.exports import export_batches, pack

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.log import REASONS
+from matching.domain.log.format import REASONS
 from matching.models import EventBatch, MatchEvent, RejectedEvent, SeedUser, TravelGroup
 from project import words
 from project.pages.admins import LargeTableAdmin

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Population
-from matching.domain.log import EventColumns, write_log
+from matching.domain.log.format import EventColumns
+from matching.domain.log.writer import write_log
 from matching.models import EventBatch, MatchEvent
 from project.bulk import read_batches
 from project.refusal import Refusal

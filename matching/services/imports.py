@@ -17,7 +17,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.log import ID_FIELDS, SOURCES, LogChunk, RejectedLine, read_log, sum_ignored
+from matching.domain.log.careful import sum_ignored
+from matching.domain.log.format import ID_FIELDS, SOURCES
+from matching.domain.log.reader import LogChunk, RejectedLine, read_log
 from matching.domain.summaries import Summary, add_summaries, summarise_events
 from matching.domain.words import revision_of
 from matching.models import (

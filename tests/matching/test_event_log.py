@@ -1,24 +1,40 @@
 """The event log: what is read, what is refused and why, and that writing loses nothing."""
 
+import contextlib
 import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from matching.domain import log as event_log
-from matching.domain.features.names import LOG_NAMES
-from matching.domain.log import EventColumns, LogChunk, read_log, write_log
+from matching.domain.features.names import FEATURE_NAMES, LOG_NAMES
+from matching.domain.log import reader
+from matching.domain.log.careful import RefusedLine, read_carefully
+from matching.domain.log.format import (
+    ID_FIELDS,
+    MAX_IGNORED_NAMES,
+    MAX_LINE_BYTES,
+    REASONS,
+    SOURCES,
+    EventColumns,
+    LoggedEvent,
+    LoggedFeatures,
+)
+from matching.domain.log.reader import LogChunk, event_key, read_log, read_plain
+from matching.domain.log.writer import write_log
+from matching.domain.words import MATCH_TYPES, OUTCOMES, PRESETS
 from tests.factories import write_poor_log
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LIMITS = (946_684_800_000, 1_800_000_000_000)
 GOOD: dict[str, Any] = {
     "matchType": "user_user",
     "features": {"distanceScore": 0.85, "ageScore": 0.5, "interestScore": 0},
@@ -66,7 +82,7 @@ def test_an_event_becomes_columns_with_nan_for_what_is_missing() -> None:
 
 DEEP = '{"x":' * 32 + "1" + "}" * 32
 BAD_LINES = [
-    ("line_too_long", line(x="x" * event_log.MAX_LINE_BYTES), "at most 1,048,576 bytes"),
+    ("line_too_long", line(x="x" * MAX_LINE_BYTES), "at most 1,048,576 bytes"),
     ("bad_utf8", line().encode().replace(b'"a"', b'"\xff"'), "0xff"),
     ("nul", line().replace('"a"', '"\0"'), "NUL"),
     ("nul", line(userId="a\0b"), "\\u0000"),
@@ -132,7 +148,7 @@ def test_a_bad_line_is_refused_with_its_number_and_reason_and_the_others_land(
     assert chunk.lines.tolist() == [1, 3]
     (rejected,) = chunk.rejected
     assert (rejected.line, rejected.reason) == (2, reason)
-    assert reason in event_log.REASONS
+    assert reason in REASONS
     assert words in rejected.message
     assert "\0" not in rejected.excerpt
     assert 0 < len(rejected.excerpt) <= 200
@@ -219,7 +235,7 @@ def test_a_bad_event_is_refused_for_one_reason_however_it_is_written(
 
 def test_every_reason_of_the_parser_is_tried_by_a_line() -> None:
     tried = {reason for reason, _, _ in BAD_LINES}
-    assert tried == set(event_log.REASONS) - {"source_contradicts_import"}
+    assert tried == set(REASONS) - {"source_contradicts_import"}
 
 
 @pytest.mark.parametrize(
@@ -253,9 +269,9 @@ def test_unknown_names_are_ignored_and_counted() -> None:
 
 
 def test_counting_unknown_names_stays_bounded() -> None:
-    names = {f"name{k}": 1 for k in range(3 * event_log.MAX_IGNORED_NAMES)}
+    names = {f"name{k}": 1 for k in range(3 * MAX_IGNORED_NAMES)}
     ignored = read(line(**names)).ignored
-    assert len(ignored) == event_log.MAX_IGNORED_NAMES + 1
+    assert len(ignored) == MAX_IGNORED_NAMES + 1
     assert sum(ignored.values()) == len(names)
 
 
@@ -271,7 +287,7 @@ def test_the_same_event_has_one_key_however_it_is_written() -> None:
 def test_an_event_id_alone_names_the_event() -> None:
     texts = [line(eventId="e1"), line(eventId="e1", userId="z"), line(eventId="e2")]
     keys = [bytes(key) for key in read("\n".join(texts)).keys]
-    assert keys[0] == keys[1] == event_log.event_key("e1")
+    assert keys[0] == keys[1] == event_key("e1")
     assert keys[2] != keys[0]
 
 
@@ -285,8 +301,8 @@ def test_an_empty_log_gives_one_empty_chunk() -> None:
 def test_a_long_line_across_many_blocks_is_counted_and_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(event_log, "READ_BYTES", 7)
-    monkeypatch.setattr(event_log, "MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr(reader, "READ_BYTES", 7)
+    monkeypatch.setattr(reader, "MAX_LINE_BYTES", 1000)
     text = "\n".join([line(), "x" * 5000, line(), "y" * 3000])
     chunk = read(text)
     assert [(r.line, r.reason) for r in chunk.rejected] == [
@@ -305,7 +321,7 @@ def test_reading_goes_on_from_the_end_of_any_chunk(
     texts = [line(userId=f"u{k}") if k % 3 else "broken" for k in range(13)]
     raw = ("\r\n".join(texts) + ("\n" if ends_with_newline else "")).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(event_log, "READ_BYTES", block)
+        patch.setattr(reader, "READ_BYTES", block)
         whole = list(read_log(io.BytesIO(raw), now=NOW, chunk_lines=chunk_lines))
         users = [user for chunk in whole for user in chunk.events.ids["userId"]]
         assert users == [f"u{k}" for k in range(13) if k % 3]
@@ -348,7 +364,7 @@ def event_columns(draw: st.DrawFn) -> EventColumns:
             hnp.arrays(np.int64, n, elements=st.integers(946_684_800_000, 1_767_225_600_000))
         ),
         features=draw(hnp.arrays(np.float32, (n, 13), elements=unit)),
-        ids={name: draw(st.lists(names, min_size=n, max_size=n)) for name in event_log.ID_FIELDS},
+        ids={name: draw(st.lists(names, min_size=n, max_size=n)) for name in ID_FIELDS},
     )
 
 
@@ -361,10 +377,6 @@ def test_reading_what_was_written_gives_the_same_events(events: EventColumns) ->
         np.testing.assert_array_equal(getattr(chunk.events, name), getattr(events, name))
     assert chunk.events.ids == events.ids
     assert write_log(chunk.events) == write_log(events)
-
-
-def same(one: Any, other: Any) -> bool:
-    return repr(one) == repr(other)
 
 
 scalars = (
@@ -393,12 +405,53 @@ def test_the_quick_reading_never_takes_what_the_careful_one_refuses_or_reads_oth
     event: dict[str, Any],
 ) -> None:
     text = json.dumps(event, allow_nan=False).encode()
-    limits = (946_684_800_000, 1_800_000_000_000)
-    quick = event_log._read_plain(text, limits)
+    quick = read_plain(text, LIMITS, None)
     if quick is not None:
-        chunk = event_log._Chunk(limits)
-        assert same(quick, chunk._read_carefully(text))
-        assert chunk.ignored == {}
+        careful, canonical, ignored = read_carefully(text, LIMITS, None)
+        assert repr((careful, canonical)) == repr(quick)
+        assert not ignored
+
+
+@given(
+    st.text('{}[]":,ab0-1. e\\\n', max_size=30),
+    st.sampled_from(['"userId":"a"', '"label":1', '"ageScore":0.5', '"features":{', '"a"']),
+)
+def test_no_stretch_of_json_is_taken_quickly_that_is_refused_carefully(
+    stretch: str, before: str
+) -> None:
+    text = line(userId="a").replace(before, before + stretch).encode()
+    quick = read_plain(text, LIMITS, None)
+    if quick is not None:
+        careful, canonical, ignored = read_carefully(text, LIMITS, None)
+        assert repr((careful, canonical)) == repr(quick)
+        assert not ignored
+
+
+def test_whatever_the_validator_refuses_is_explained() -> None:
+    fields = ["matchType", "features", "outcome", "label", "preset", "timestamp", *ID_FIELDS]
+    for name in fields:
+        for value in ("odd", "", 1.5, True, [], {}, {"ageScore": "x"}, 10**30, "x" * 201):
+            with contextlib.suppress(RefusedLine):
+                read_carefully(line(**{name: value}).encode(), LIMITS, None)
+
+
+def test_the_struct_of_the_format_has_the_features_in_the_order_of_the_columns() -> None:
+    assert LoggedFeatures.__struct_encode_fields__ == LOG_NAMES
+    assert LoggedFeatures.__struct_fields__ == FEATURE_NAMES
+
+
+def test_the_words_of_the_format_are_those_of_the_vocabulary() -> None:
+    told = {field.name: field.type for field in msgspec.structs.fields(LoggedEvent)}
+    for name, words in (
+        ("match_type", MATCH_TYPES),
+        ("outcome", OUTCOMES),
+        ("preset", PRESETS),
+        ("source", SOURCES),
+    ):
+        literal = next(
+            (part for part in get_args(told[name]) if get_origin(part) is Literal), told[name]
+        )
+        assert set(get_args(literal)) == set(words), name
 
 
 @given(st.binary(max_size=200))

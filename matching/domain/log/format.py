@@ -1,0 +1,171 @@
+"""The format of the event log, as types that its validator and its readers of code share."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from matching.domain.features.names import LOG_NAMES
+from matching.domain.words import MATCH_TYPES, OUTCOMES, PRESETS
+
+PREFIX: Final = b"[ML_MATCH_EVENT]"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+MAX_LINE_BYTES: Final = 1024 * 1024
+MAX_DEPTH: Final = 32
+MAX_ID_LENGTH: Final = 200  # characters; external ids of profiles have at most 100
+MAX_IGNORED_NAMES: Final = 50  # different unknown names that are counted one by one
+EXCERPT_LENGTH: Final = 200  # characters
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+CLOCK_SKEW: Final = timedelta(days=1)  # how far ahead of ours a logging machine's clock may be
+
+# Codes are as stored, from 1; 0 stands for "not said".
+SOURCES: Final = ("real", "synthetic")
+POSITIVE_OUTCOMES: Final = OUTCOMES["chat"]  # accept and chat, the lowest codes, are label 1
+MATCH_TYPE_CODES: Final = {name: code for code, name in enumerate(MATCH_TYPES, 1)}
+OUTCOME_CODES: Final = dict(OUTCOMES)
+PRESET_CODES: Final = {name: code for code, name in enumerate(PRESETS, 1)}
+SOURCE_CODES: Final = {name: code for code, name in enumerate(SOURCES, 1)}
+
+# Reason code of a refused line to what it means.
+REASONS: Final = {
+    "line_too_long": "the line is longer than 1 MiB",
+    "bad_utf8": "the line is not UTF-8",
+    "nul": "the line holds a NUL character",
+    "bad_json": "the line is not JSON",
+    "not_finite": "NaN or Infinity stands for a number",
+    "too_deep": "the JSON is nested too deeply",
+    "not_an_object": "the JSON is no object",
+    "duplicate_key": "a name stands twice in one object",
+    "missing_field": "a required field is absent",
+    "wrong_type": "a field has the wrong type",
+    "unknown_value": "a field has a value outside its vocabulary",
+    "out_of_range": "a feature lies outside 0 to 1",
+    "impossible_timestamp": "the time lies before 2000 or in the future",
+    "label_contradicts_outcome": "the label is not that of the outcome",
+    "bad_id": "an id is empty or too long",
+    "source_contradicts_import": "a synthetic event in an import of real ones, or the reverse",
+}
+
+Score = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
+
+
+class LoggedFeatures(
+    msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
+    """The features of an event, each in [0, 1]; NaN where the line has none."""
+
+    distance_score: Score = math.nan
+    date_overlap_score: Score = math.nan
+    budget_score: Score = math.nan
+    interest_score: Score = math.nan
+    age_score: Score = math.nan
+    personality_score: Score = math.nan
+    language_score: Score = math.nan
+    lifestyle_score: Score = math.nan
+    background_score: Score = math.nan
+    group_size_score: Score = math.nan
+    group_diversity_score: Score = math.nan
+    destination_interest: Score = msgspec.field(name="destination_interest", default=math.nan)
+    date_budget: Score = msgspec.field(name="date_budget", default=math.nan)
+
+
+class LoggedEvent(
+    msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
+    """One line of the log.
+
+    match_type, outcome, preset, source : words of the vocabulary
+    features : LoggedFeatures
+    label : 1 for accept and chat, else 0
+    timestamp : milliseconds since 1970 in UTC
+    event_id, user_id, target_id, group_id, model_version : texts of 1 to 200 characters
+    """
+
+    match_type: Literal["user_user", "user_group"]
+    features: LoggedFeatures
+    outcome: Literal["accept", "chat", "ignore", "unmatch"]
+    timestamp: int
+    label: int | None = None
+    preset: Literal["balanced", "strict", "loose"] | None = None
+    source: Literal["real", "synthetic"] | None = None
+    event_id: Id | None = None
+    user_id: Id | None = None
+    target_id: Id | None = None
+    group_id: Id | None = None
+    model_version: Id | None = None
+
+
+ID_FIELDS: Final = ("eventId", "userId", "targetId", "groupId", "modelVersion")
+FIELDS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(LoggedEvent))
+FEATURES: Final = frozenset(LOG_NAMES)
+
+_feature_values = attrgetter(*LoggedFeatures.__struct_fields__)
+_values = attrgetter(
+    *("match_type", "outcome", "preset", "source", "timestamp", "features"),
+    *("event_id", "user_id", "target_id", "group_id", "model_version"),
+)
+
+
+@dataclass(frozen=True)
+class EventColumns:
+    """Events as columns of n rows.
+
+    match_type : int16 (n,), 1 user_user, 2 user_group
+    outcome : int16 (n,), a code of `words.OUTCOMES`
+    preset : int16 (n,), position in `words.PRESETS` plus 1; 0 when not said
+    source : int16 (n,), 1 real, 2 synthetic, 0 when not said
+    occurred_ms : int64 (n,), milliseconds since 1970 in UTC
+    features : float32 (n, 13) in [0, 1], columns as `features.FEATURE_NAMES`; NaN missing
+    ids : for each of ID_FIELDS a list of n texts, None when not said
+    """
+
+    match_type: npt.NDArray[np.int16]
+    outcome: npt.NDArray[np.int16]
+    preset: npt.NDArray[np.int16]
+    source: npt.NDArray[np.int16]
+    occurred_ms: npt.NDArray[np.int64]
+    features: npt.NDArray[np.float32]
+    ids: dict[str, list[str | None]]
+
+    def __len__(self) -> int:
+        return len(self.match_type)
+
+    @property
+    def label(self) -> npt.NDArray[np.bool_]:
+        """True for accept and chat: bool (n,)."""
+        return self.outcome <= POSITIVE_OUTCOMES
+
+
+def as_columns(events: Sequence[LoggedEvent]) -> EventColumns:
+    """Return events as columns, in their order."""
+    if not events:
+        columns: list[tuple[Any, ...]] = [()] * (6 + len(ID_FIELDS))
+    else:
+        columns = list(zip(*map(_values, events), strict=True))
+    match_type, outcome, preset, source, timestamp, features, *ids = columns
+    count = len(events)
+    values = np.array(list(map(_feature_values, features)), np.float64)
+    return EventColumns(
+        match_type=_codes(MATCH_TYPE_CODES, match_type),
+        outcome=_codes(OUTCOME_CODES, outcome),
+        preset=_codes(PRESET_CODES, preset),
+        source=_codes(SOURCE_CODES, source),
+        occurred_ms=np.array(timestamp, np.int64),
+        features=values.astype(np.float32).reshape(count, len(LOG_NAMES)),
+        ids={name: list(column) for name, column in zip(ID_FIELDS, ids, strict=True)},
+    )
+
+
+def _codes(codes: Mapping[str, int], words: Sequence[Any]) -> npt.NDArray[np.int16]:
+    """Return the codes of words, 0 for none."""
+    of: dict[str | None, int] = {None: 0}
+    of.update(codes)
+    return np.fromiter(map(of.__getitem__, words), np.int16, len(words))

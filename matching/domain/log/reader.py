@@ -1,0 +1,246 @@
+"""A strict, streaming reader: every line gives an event, a refused line or, when blank, nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import BinaryIO, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from matching.domain.log.careful import RefusedLine, read_carefully, require_consistent, sum_ignored
+from matching.domain.log.format import (
+    BYTE_ORDER_MARK,
+    CLOCK_SKEW,
+    EARLIEST,
+    EXCERPT_LENGTH,
+    MAX_LINE_BYTES,
+    PREFIX,
+    EventColumns,
+    LoggedEvent,
+    as_columns,
+)
+
+CHUNK_LINES: Final = 16_384
+READ_BYTES: Final = 1024 * 1024
+
+_decode = msgspec.json.Decoder(LoggedEvent).decode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+@dataclass(frozen=True)
+class RejectedLine:
+    """A line that was not taken.
+
+    line : number in the file, from 1
+    reason : a key of REASONS
+    message : what was expected and what came
+    excerpt : the beginning of the line
+    """
+
+    line: int
+    reason: str
+    message: str
+    excerpt: str
+
+
+@dataclass(frozen=True)
+class LogChunk:
+    """What a stretch of a log holds.
+
+    events, lines, keys : the good events; their line numbers, int64 (n,); their keys, uint8 (n, 16)
+    rejected : the other lines that are not blank
+    ignored : unknown name ("features.x", "x", "source x") to how often it came
+    next_line, next_offset : number and byte offset of the first line after the stretch
+    """
+
+    events: EventColumns
+    lines: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.uint8]
+    rejected: list[RejectedLine]
+    ignored: dict[str, int]
+    next_line: int
+    next_offset: int
+
+
+@dataclass
+class _LongLine:
+    """A line of which only the beginning was kept."""
+
+    head: bytes
+    length: int
+
+
+def read_log(
+    stream: BinaryIO,
+    *,
+    now: datetime,
+    source: str | None = None,
+    line: int = 1,
+    offset: int = 0,
+    chunk_lines: int = CHUNK_LINES,
+) -> Iterator[LogChunk]:
+    """Read a log chunk by chunk; memory depends on the chunk, not on the file or its lines.
+
+    An event's key is a 128-bit BLAKE2b digest of its eventId or, without one, of the canonical line:
+    the parsed object written again without spaces, names sorted, features as floating-point numbers.
+    So neither the order of names, spaces, the prefix nor line ends make another event.
+
+    Parameters
+    ----------
+    stream : binary file, positioned at `offset`
+    now : aware datetime; an event may lie at most CLOCK_SKEW after it
+    source : "real" or "synthetic", optional
+        Lines that say that they are of the other source are rejected.
+    line, offset : number of the first line to read, from 1, and where it begins
+    chunk_lines : lines of a chunk, blank ones included
+
+    Yields
+    ------
+    LogChunk; at least one, so that an empty log says that it is empty.
+    """
+    limits = (_milliseconds(EARLIEST), _milliseconds(now + CLOCK_SKEW))
+    chunk = _Chunk(limits, source)
+    read = 0
+    for raw, end in _lines(stream, offset):
+        chunk.take(line, raw)
+        line += 1
+        offset = end
+        read += 1
+        if read == chunk_lines:
+            yield chunk.finish(line, offset)
+            chunk = _Chunk(limits, source)
+            read = 0
+    if read or line == 1:
+        yield chunk.finish(line, offset)
+
+
+def event_key(event_id: str) -> bytes:
+    """Digest of an eventId: the 16 bytes under which the event is known."""
+    return blake2b(b"eventId:" + event_id.encode(), digest_size=16).digest()
+
+
+def excerpt_of(raw: bytes) -> str:
+    """The beginning of a line as text that can be stored: no NUL, no broken UTF-8."""
+    text = raw[: 4 * EXCERPT_LENGTH].decode("utf-8", "replace")
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:EXCERPT_LENGTH]
+
+
+@dataclass
+class _Chunk:
+    limits: tuple[int, int]
+    source: str | None = None
+    lines: list[int] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+    events: list[LoggedEvent] = field(default_factory=list)
+    rejected: list[RejectedLine] = field(default_factory=list)
+    ignored: dict[str, int] = field(default_factory=dict)
+
+    def take(self, line: int, raw: bytes | _LongLine) -> None:
+        if isinstance(raw, _LongLine):
+            message = f"Expected at most {MAX_LINE_BYTES:,} bytes; got {raw.length:,}."
+            self.rejected.append(RejectedLine(line, "line_too_long", message, excerpt_of(raw.head)))
+            return
+        if line == 1 and raw.startswith(BYTE_ORDER_MARK):
+            raw = raw[len(BYTE_ORDER_MARK) :]
+        text = raw.strip()
+        if not text:
+            return
+        if text.startswith(PREFIX):
+            text = text[len(PREFIX) :].lstrip()
+        plain = read_plain(text, self.limits, self.source)
+        if plain is None:
+            try:
+                event, canonical, ignored = read_carefully(text, self.limits, self.source)
+            except RefusedLine as refused:
+                self.rejected.append(
+                    RejectedLine(line, refused.reason, refused.message, excerpt_of(raw))
+                )
+                return
+            sum_ignored(self.ignored, ignored)
+        else:
+            event, canonical = plain
+        self.lines.append(line)
+        self.events.append(event)
+        self.keys.append(
+            blake2b(canonical, digest_size=16).digest()
+            if event.event_id is None
+            else event_key(event.event_id)
+        )
+
+    def finish(self, next_line: int, next_offset: int) -> LogChunk:
+        return LogChunk(
+            events=as_columns(self.events),
+            lines=np.array(self.lines, np.int64),
+            keys=np.frombuffer(b"".join(self.keys), np.uint8).reshape(len(self.keys), 16),
+            rejected=self.rejected,
+            ignored=self.ignored,
+            next_line=next_line,
+            next_offset=next_offset,
+        )
+
+
+def read_plain(
+    text: bytes, limits: tuple[int, int], source: str | None
+) -> tuple[LoggedEvent, bytes] | None:
+    """Read a line that is in no way unusual; None leaves the verdict to `read_carefully`.
+
+    Nearly every line of a log is plain. The same types are asked for as there. A name that comes
+    twice escapes the parser, but not the count of names: one colon follows a quote for each, unless
+    there is a backslash in the line, and then the count proves nothing.
+
+    Returns
+    -------
+    The event and its canonical line, or None.
+    """
+    try:
+        event = _decode(text)
+        require_consistent(event, limits, source)
+    except (msgspec.MsgspecError, RefusedLine, UnicodeDecodeError, RecursionError):
+        return None
+    canonical = _encode_sorted(event)
+    if b"\\" in text or text.count(b'":') != canonical.count(b'":'):
+        return None
+    return event, canonical
+
+
+def _lines(stream: BinaryIO, offset: int) -> Iterator[tuple[bytes | _LongLine, int]]:
+    """Lines without their ends, each with the offset behind it; long ones are not held."""
+    rest = b""
+    long: _LongLine | None = None
+    while block := stream.read(READ_BYTES):
+        pieces = block.split(b"\n")
+        last = pieces.pop()
+        if pieces:
+            if long is not None:
+                long.length += len(pieces[0])
+                offset += long.length + 1
+                yield long, offset
+                long = None
+                del pieces[0]
+            else:
+                pieces[0] = rest + pieces[0]
+            rest = b""
+        for piece in pieces:
+            offset += len(piece) + 1
+            yield (piece if len(piece) <= MAX_LINE_BYTES else _shortened(piece)), offset
+        if long is not None:
+            long.length += len(last)
+        else:
+            rest += last
+            if len(rest) > MAX_LINE_BYTES:
+                long, rest = _shortened(rest), b""
+    if long is not None:
+        yield long, offset + long.length
+    elif rest:
+        yield rest, offset + len(rest)
+
+
+def _shortened(line: bytes) -> _LongLine:
+    return _LongLine(line[: 4 * EXCERPT_LENGTH], len(line))
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
