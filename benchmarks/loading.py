@@ -21,8 +21,10 @@ def run(rows: int, runs: int) -> list[Figure]:
     connect()
     from django.db import connection, transaction
 
+    from matching.jobs.generation import generate
     from matching.models import EventBatch, MatchEvent, Source
-    from matching.services.generation import as_rows, generate, load_generation
+    from matching.queries.generations import load_generation
+    from matching.services.generation import as_rows
     from project.bulk import copy_rows
     from project.jobs.models import Job
     from project.jobs.run import JobRun

@@ -4,7 +4,7 @@ from django import forms
 from django.core.validators import RegexValidator
 
 from matching.models import FeatureSet, Preset, Source
-from matching.services.generation import DEFAULT_COUNT, DEFAULT_SEED, MATCH_TYPES_ASKED, MAX_COUNT
+from matching.queries.generations import DEFAULT_COUNT, DEFAULT_SEED, MATCH_TYPES_ASKED, MAX_COUNT
 
 MATCH_TYPE_WORDS = {
     "solo": "solo: users with users",

@@ -14,13 +14,14 @@ from django.urls import URLPattern, path, reverse
 
 from matching.admin.batch_forms import GenerateForm, ImportForm, UploadForm
 from matching.domain.features.names import FEATURE_NAMES
+from matching.domain.log.account import ALREADY_KNOWN
 from matching.domain.log.format import REASONS
 from matching.domain.words import OUTCOMES
 from matching.models import EventBatch
 from matching.queries.exports import export_batches, pack
+from matching.queries.generations import preview
+from matching.queries.known_events import preview_log
 from matching.services.batches import delete_batch, users_of
-from matching.services.generation import preview
-from matching.services.imports import ALREADY_KNOWN, preview_log
 from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
 from project import words
 from project.jobs.links import message_job

@@ -34,3 +34,11 @@ def delete_batch(batch: EventBatch) -> int:
     deleted, _ = MatchEvent.objects.of_batch(batch).delete()
     batch.delete()
     return deleted
+
+
+def abandon_batch(batch: EventBatch) -> None:
+    """Remove what a stopped job had made of a batch; the batch stays, and says so."""
+    MatchEvent.objects.of_batch(batch).delete()
+    batch.rejected.all().delete()
+    batch.state = EventBatch.State.ABANDONED
+    batch.save(update_fields=["state"])

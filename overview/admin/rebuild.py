@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from matching.models import Preset
-from matching.services.generation import MATCH_TYPES_ASKED
+from matching.queries.generations import MATCH_TYPES_ASKED
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
 from project.pages.registry import page

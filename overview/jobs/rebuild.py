@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from matching.jobs.generation import discard_generation, generate
 from matching.jobs.people import create_sessions
-from matching.services.generation import discard_generation, generate
 from matching.services.people import check_profiles
 from matching.services.session_checks import check_sessions
 from project.jobs.contract import Run, job

@@ -17,7 +17,8 @@ from rq import Retry
 
 from matching.domain import generation as generation_module
 from matching.models import EventBatch, MatchEvent
-from matching.services.generation import as_rows, load_generation
+from matching.queries.generations import load_generation
+from matching.services.generation import as_rows
 from project.jobs.models import Job
 from project.jobs.services import enqueue
 from tests.chaos import kinds

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from matching.domain.generation import Generation
 from matching.models import EventBatch, MatchEvent, SeedUser
-from matching.services.generation import as_rows, load_generation
+from matching.queries.generations import load_generation
+from matching.services.generation import as_rows
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue, retry_job, stop_job
@@ -154,7 +155,7 @@ def test_a_run_that_died_after_its_last_chunk_only_has_to_end(travellers, monkey
     def dies(*_):
         raise MemoryError("gone")
 
-    monkeypatch.setattr("matching.services.generation._complete", dies)
+    monkeypatch.setattr("matching.jobs.generation.complete_batch", dies)
     job = enqueue("matching.generate_events", ring_bell=False, count=100)
     with pytest.raises(MemoryError):
         run_job(str(job.pk))

@@ -12,9 +12,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from matching.domain.features.names import FEATURE_NAMES
+from matching.jobs import imports
 from matching.models import EventBatch, MatchEvent, RejectedEvent
-from matching.services import imports, stored_logs
-from matching.services.imports import preview_log
+from matching.queries.known_events import preview_log
+from matching.services import stored_logs
 from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
 from project.jobs.models import Job
 from project.jobs.runner import run_job
@@ -228,19 +229,19 @@ def prepare_failure(monkeypatch: pytest.MonkeyPatch, path: Path, chunk: int) -> 
     with path.open("rb") as stream:
         stored = store_log(stream, "a.jsonl")
     job = enqueue("matching.import_events", files=[stored.as_dict()], ring_bell=False)
-    land, calls = imports._land, []
+    land, calls = imports.land_chunk, []
 
-    def failing(batch: EventBatch, part: Any) -> Any:
+    def failing(batch: EventBatch, part: Any, **options: Any) -> Any:
         calls.append(part)
-        landed = land(batch, part)
+        landed = land(batch, part, **options)
         if len(calls) == chunk:
             raise OSError("the disk is full")
         return landed
 
-    monkeypatch.setattr(imports, "_land", failing)
+    monkeypatch.setattr(imports, "land_chunk", failing)
     with pytest.raises(OSError, match="disk is full"):
         run_job(str(job.pk))
-    monkeypatch.setattr(imports, "_land", land)
+    monkeypatch.setattr(imports, "land_chunk", land)
     return job
 
 
@@ -258,9 +259,11 @@ def test_an_import_goes_on_at_the_first_missing_chunk(
     job.refresh_from_db()
     again = retry_job(job)
     read: list[int] = []
-    land = imports._land
+    land = imports.land_chunk
     monkeypatch.setattr(
-        imports, "_land", lambda b, part: read.append(part.next_line) or land(b, part)
+        imports,
+        "land_chunk",
+        lambda b, part, **o: read.append(part.next_line) or land(b, part, **o),
     )
     run_job(str(again.pk))
     again.refresh_from_db()

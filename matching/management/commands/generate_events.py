@@ -8,7 +8,7 @@ from rich.console import Console
 
 from matching.models import EventBatch, FeatureSet, Preset
 from matching.queries.exports import write_log_file
-from matching.services.generation import DEFAULT_COUNT, DEFAULT_SEED, MATCH_TYPES_ASKED, preview
+from matching.queries.generations import DEFAULT_COUNT, DEFAULT_SEED, MATCH_TYPES_ASKED, preview
 from project.command import positive_int
 from project.jobs.command import JobCommand
 

@@ -8,8 +8,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
+from matching.domain.log.account import summarise_files
 from matching.models import FeatureSet, Source
-from matching.services.imports import preview_log, summarise
+from matching.queries.known_events import preview_log
 from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
@@ -53,7 +54,7 @@ class Command(JobCommand):
                 results.append(
                     preview_log(folder / stored.sha256, stored.name, source=options["source"])
                 )
-        return {"dry_run": True, **summarise(results)}
+        return {"dry_run": True, **summarise_files(results)}
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         return {

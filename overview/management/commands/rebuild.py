@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from matching.models import Preset
-from matching.services.generation import MATCH_TYPES_ASKED
+from matching.queries.generations import MATCH_TYPES_ASKED
 from project.command import positive_int
 from project.jobs.command import JobCommand
 from training.management.kind_option import seed

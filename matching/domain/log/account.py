@@ -1,0 +1,88 @@
+"""What became of the lines of a log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from matching.domain.log.careful import sum_ignored
+from matching.domain.log.reader import RejectedLine
+
+ALREADY_KNOWN: Final = "already_known"  # beside the reasons of rejected lines
+EXAMPLES: Final = 5  # lines named per reason in a result; the admin lists all
+
+
+@dataclass
+class Account:
+    """What became of the lines of one file; blank lines are not counted."""
+
+    found: int = 0
+    new: int = 0
+    known: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    known_in: dict[str, int] = field(default_factory=dict)
+    ignored: dict[str, int] = field(default_factory=dict)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, more: "Account") -> None:
+        """Add what became of further lines."""
+        self.found += more.found
+        self.new += more.new
+        self.known += more.known
+        sum_ignored(self.ignored, more.ignored)
+        for name in ("rejected", "known_in"):
+            totals = getattr(self, name)
+            for key, count in getattr(more, name).items():
+                totals[key] = totals.get(key, 0) + count
+        for example in more.examples:
+            same = [one for one in self.examples if one["reason"] == example["reason"]]
+            if len(same) < EXAMPLES:
+                self.examples.append(example)
+
+    def reject(self, lines: Sequence[RejectedLine]) -> None:
+        """Count refused lines and name the first of each reason."""
+        for line in lines:
+            count = self.rejected.get(line.reason, 0)
+            self.rejected[line.reason] = count + 1
+            if count < EXAMPLES:
+                self.examples.append(
+                    {"line": line.line, "reason": line.reason, "message": line.message}
+                )
+
+    @property
+    def rejected_count(self) -> int:
+        """Lines refused, whatever the reason."""
+        return sum(self.rejected.values())
+
+    def as_result(self, name: str, sha256: str, source: str) -> dict[str, Any]:
+        """Return the account of a file as jobs and commands report it."""
+        return {
+            "file": name,
+            "sha256": sha256,
+            "source": source,
+            "batch": None,
+            "found": self.found,
+            "new": self.new,
+            "known": self.known,
+            "known_in": self.known_in,
+            "rejected": self.rejected_count,
+            "rejected_by_reason": self.rejected,
+            "ignored": self.ignored,
+            "examples": self.examples,
+            "is_known_file": False,
+        }
+
+
+def summarise_files(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the accounts of files with their sums."""
+    sums = {name: sum(result[name] for result in results) for name in ("found", "new", "known")}
+    by_reason: dict[str, int] = {}
+    for result in results:
+        for reason, count in result["rejected_by_reason"].items():
+            by_reason[reason] = by_reason.get(reason, 0) + count
+    return {
+        "batches": [result["batch"] for result in results if result["batch"] is not None],
+        **sums,
+        "rejected": sum(by_reason.values()),
+        "rejected_by_reason": by_reason,
+        "files": list(results),
+    }

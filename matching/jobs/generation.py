@@ -1,0 +1,82 @@
+"""Generating a batch of synthetic match events chunk by chunk."""
+
+from typing import Any
+
+from matching.models import EventBatch, Preset
+from matching.queries.generations import (
+    DEFAULT_COUNT,
+    DEFAULT_SEED,
+    expect,
+    load_generation,
+    plan_generation,
+    require_same_formulas,
+)
+from matching.services.batches import abandon_batch
+from matching.services.generation import complete_batch, land_chunk, open_batch
+from project.ahead import ahead
+from project.jobs.contract import Run, job
+
+
+def discard_generation(run: Run) -> None:
+    """Remove the events of a generation that was stopped; its batch stays, marked abandoned."""
+    prepared = run.result_of("generate.prepare")
+    if prepared is not None and run.result_of("generate.complete") is None:
+        abandon_batch(EventBatch.objects.get(pk=prepared["batch"]))
+
+
+@job(
+    "matching.generate_events",
+    title="Generate match events",
+    permission="matching.generate_events",
+    cleanup=discard_generation,
+)
+def generate_events(run: Run) -> dict[str, Any]:
+    """Generate one batch of synthetic events."""
+    return generate(run, **run.arguments)
+
+
+def generate(
+    run: Run,
+    *,
+    count: int = DEFAULT_COUNT,
+    match_type: str = "solo",
+    preset: str = Preset.BALANCED.label,
+    seed: int = DEFAULT_SEED,
+    feature_set: str = "smooth-1",
+    allow_repeats: bool = False,
+) -> dict[str, Any]:
+    """Generate one batch; it can be read once all of it is there.
+
+    Refuses, before any event is made, when nobody can be matched or the population cannot give
+    the count without repeats.
+    """
+    prepared = run.result_of("generate.prepare")
+    if prepared is None:
+        generation, loaded = plan_generation(
+            count=count,
+            match_type=match_type,
+            preset=preset,
+            seed=seed,
+            feature_set=feature_set,
+            allow_repeats=allow_repeats,
+        )
+        expected = expect(generation, loaded)
+        with run.transaction("generate.prepare") as prepared:
+            batch = open_batch(generation, loaded, by=run.user)
+            prepared.update(batch=batch.pk, **expected)
+            run.add_record(batch)
+    else:
+        batch = EventBatch.objects.get(pk=prepared["batch"])
+        generation = load_generation(batch)
+        require_same_formulas(generation)
+    numbers = range(generation.chunk_count)
+    missing = [number for number in numbers if run.result_of("generate.chunk", number) is None]
+    # The next chunk is made while the server stores the one before.
+    made = ahead((number, generation.make_chunk(number)) for number in missing)
+    for number, columns in made:
+        with run.transaction("generate.chunk", number) as result:
+            result.update(land_chunk(batch, columns))
+        done = min((number + 1) * -(-count // generation.chunk_count), count)
+        run.report(done, count, f"Generating events, {done:,} of {count:,}")
+    chunks = [run.result_of("generate.chunk", number) or {} for number in numbers]
+    return run.once("generate.complete", lambda: complete_batch(batch, prepared, chunks))

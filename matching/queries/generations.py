@@ -1,0 +1,151 @@
+"""What a generation would make, and how a batch was made."""
+
+from datetime import date
+from typing import Any
+
+from django.db.models import Max
+from django.utils import timezone
+
+from matching.domain.generation import Generation, Population, Specification
+from matching.domain.words import revision_of
+from matching.models import EventBatch, Preset, TravelSession
+from matching.queries.travellers import LoadedTravellers, load_travellers
+from project import words
+from project.refusal import Refusal
+
+MATCH_TYPES_ASKED = {
+    "solo": ("user_user",),
+    "group": ("user_group",),
+    "both": ("user_user", "user_group"),
+}
+DEFAULT_COUNT = 1000  # events
+DEFAULT_SEED = 7
+MAX_COUNT = 100_000_000  # a typing error, not a batch
+
+
+def plan_generation(
+    *,
+    count: int,
+    match_type: str,
+    preset: str,
+    seed: int,
+    feature_set: str,
+    allow_repeats: bool,
+) -> tuple[Generation, LoadedTravellers]:
+    """Return the generation that is asked for, and who takes part; nothing is made yet.
+
+    Refuses when nobody can be matched.
+    """
+    if match_type not in MATCH_TYPES_ASKED:
+        raise ValueError(f"Expected one of {', '.join(MATCH_TYPES_ASKED)}; got {match_type!r}.")
+    if not 1 <= count <= MAX_COUNT:
+        raise ValueError(f"Expected 1 to {MAX_COUNT:,} events; got {count:,}.")
+    match_types = MATCH_TYPES_ASKED[match_type]
+    loaded = load_travellers(match_types[-1])
+    _require_travellers(loaded, match_types)
+    specification = Specification(
+        count,
+        match_types,
+        preset,
+        seed,
+        feature_set,
+        allow_repeats,
+        _as_of(),
+        revision_of(feature_set),
+    )
+    groups = loaded.users.iloc[:0] if loaded.groups is None else loaded.groups
+    return Generation(specification, Population(loaded.users, groups)), loaded
+
+
+def preview(
+    *,
+    count: int,
+    match_type: str,
+    preset: str = Preset.BALANCED.label,
+    seed: int = DEFAULT_SEED,
+    feature_set: str = "smooth-1",
+    allow_repeats: bool = False,
+) -> dict[str, Any]:
+    """Say what a generation would find and what is to be expected of it, without making anything."""
+    generation, loaded = plan_generation(
+        count=count,
+        match_type=match_type,
+        preset=preset,
+        seed=seed,
+        feature_set=feature_set,
+        allow_repeats=allow_repeats,
+    )
+    return {**_forecast(generation), "skipped": loaded.skipped()}
+
+
+def expect(generation: Generation, loaded: LoadedTravellers) -> dict[str, Any]:
+    """Return the forecast of a batch; refuse one that cannot be met."""
+    forecast = _forecast(generation)
+    if not forecast["met"]:
+        pairs = ", ".join(
+            f"{number:,} {name}" for name, number in forecast["distinct_pairs"].items()
+        )
+        raise Refusal(
+            f"{generation.specification.count:,} events were asked for; there are {pairs} distinct "
+            f"pairs, and {words.share(forecast['expected_duplicate_share'])} of the feature vectors would "
+            "be copies.",
+            remedy=forecast["remedy"],
+            details={**forecast, "skipped": loaded.skipped()},
+        )
+    return {key: forecast[key] for key in ("distinct_pairs", "expected_duplicate_share", "remedy")}
+
+
+def load_generation(batch: EventBatch) -> Generation:
+    """Return the generation behind a batch; any chunk of it can be made again."""
+    if batch.population is None:
+        raise ValueError(f"{batch} was imported: there is nothing to make its events from.")
+    return Generation(
+        Specification.from_dict(batch.parameters), Population.from_parquet(bytes(batch.population))
+    )
+
+
+def require_same_formulas(generation: Generation) -> None:
+    """Refuse to go on with a batch whose first chunks were made by formulas that were corrected."""
+    begun = generation.specification
+    if begun.feature_revision != revision_of(begun.feature_set):
+        raise Refusal(
+            f"This batch was begun with revision {begun.feature_revision} of {begun.feature_set}; "
+            f"now it is revision {revision_of(begun.feature_set)}.",
+            remedy="Generate anew.",
+        )
+
+
+def _require_travellers(loaded: LoadedTravellers, match_types: tuple[str, ...]) -> None:
+    details = {"skipped": loaded.skipped()}
+    if len(loaded.users) < (2 if "user_user" in match_types else 1):
+        raise Refusal(
+            f"Matches need complete users with live sessions; there are {len(loaded.users)}.",
+            remedy="Run `manage.py seed_users`, `manage.py check_profiles` and "
+            "`manage.py create_sessions`, then generate again.",
+            details=details,
+        )
+    if loaded.groups is not None and loaded.groups.empty:
+        raise Refusal(
+            "Matches with groups need groups with live sessions; there are none.",
+            remedy="Run `manage.py seed_users` and `manage.py create_sessions`, or choose "
+            "--match-type solo.",
+            details=details,
+        )
+
+
+def _as_of() -> date:
+    """Return the day the newest session was planned: events are older than that."""
+    newest = TravelSession.objects.live().aggregate(newest=Max("created_at"))["newest"]
+    return timezone.localdate(newest, timezone=timezone.get_default_timezone())
+
+
+def _forecast(generation: Generation) -> dict[str, Any]:
+    diversity = generation.diversity()
+    asked = generation.specification.count
+    copies = sum(each.expected_duplicate_share * each.asked for each in diversity.values())
+    return {
+        "distinct_pairs": {name: each.distinct_pairs for name, each in diversity.items()},
+        "expected_duplicate_share": round(copies / asked, 4),
+        "met": all(each.met for each in diversity.values()),
+        "remedy": " ".join(each.remedy for each in diversity.values() if each.remedy),
+    }

@@ -1,0 +1,119 @@
+"""Which events of a log are here already, and in which batch."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection, transaction
+from django.utils import timezone
+
+from matching.domain.log.account import Account
+from matching.domain.log.careful import sum_ignored
+from matching.domain.log.format import SOURCES
+from matching.domain.log.reader import read_log
+from matching.models import EventBatch, MatchEvent
+from project.bulk import copy_rows
+
+_EVENTS = MatchEvent._meta.db_table
+_OWN_EVENT = re.compile(r"seedbed:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,10})")
+
+
+def preview_log(
+    path: Path, name: str, *, source: str | None = None, max_lines: int | None = None
+) -> dict[str, Any]:
+    """Say what an import would find, without writing anything that stays.
+
+    With `max_lines` only the beginning is read, and `is_whole` says whether that was all.
+    """
+    source = source or source_said(path)
+    account = Account()
+    lines = 0
+    with (
+        path.open("rb") as stream,
+        transaction.atomic(),
+        temporary_table("seen_event", "event_key uuid") as table,
+    ):
+        for chunk in read_log(stream, now=timezone.now(), source=source):
+            fresh = np.flatnonzero(~find_own(chunk.events.ids["eventId"], account))
+            copy_rows(connection, table, {"event_key": chunk.keys[fresh]})
+            account.found += len(chunk.events) + len(chunk.rejected)
+            account.reject(chunk.rejected)
+            sum_ignored(account.ignored, chunk.ignored)
+            lines = chunk.next_line - 1
+            if max_lines is not None and lines >= max_lines:
+                break
+        is_whole = chunk.next_offset == path.stat().st_size
+        count_known(table, account)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT count(DISTINCT i.event_key) FROM {table} i WHERE NOT EXISTS "  # noqa: S608 - own names
+                f"(SELECT FROM {_EVENTS} e WHERE e.event_key = i.event_key)"
+            )
+            account.new = cursor.fetchone()[0]
+        account.known = account.found - account.rejected_count - account.new
+    return {**account.as_result(name, "", source), "lines": lines, "is_whole": is_whole}
+
+
+def source_said(path: Path) -> str:
+    """Return the source that the first lines of a log tell, or real."""
+    with path.open("rb") as stream:
+        chunk = next(read_log(stream, now=timezone.now()))
+    said = chunk.events.source[chunk.events.source > 0]
+    return SOURCES[int(said[0]) - 1] if len(said) else "real"
+
+
+@contextmanager
+def temporary_table(name: str, columns: str) -> Iterator[str]:
+    """Hold a table that only this transaction sees; name and columns are ours."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DROP")
+    yield name
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {name}")
+
+
+def count_known(table: str, account: Account, own: EventBatch | None = None) -> None:
+    """Count the events that other batches than `own` brought before, by batch."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT e.id >> %s AS batch, count(*) FROM {table} i "  # noqa: S608 - own names
+            f"JOIN {_EVENTS} e USING (event_key) WHERE e.id >> %s IS DISTINCT FROM %s GROUP BY 1",
+            [EventBatch.ROW_BITS, EventBatch.ROW_BITS, None if own is None else own.pk],
+        )
+        for batch, count in cursor.fetchall():
+            account.known_in[str(batch)] = account.known_in.get(str(batch), 0) + count
+
+
+def find_own(event_ids: Sequence[str | None], account: Account) -> npt.NDArray[np.bool_]:
+    """Return which events are those of a batch that is here, by the ids an export gave them."""
+    own = np.zeros(len(event_ids), bool)
+    matches = [
+        (place, match)
+        for place, event_id in enumerate(event_ids)
+        if event_id is not None
+        and event_id.startswith("seedbed:")
+        and (match := _OWN_EVENT.fullmatch(event_id))
+    ]
+    if not matches:
+        return own
+    uids = {match[1] for _, match in matches}
+    batches: dict[str, list[int]] = {}
+    for pk, uid in EventBatch.objects.complete().filter(uid__in=uids).values_list("pk", "uid"):
+        batches.setdefault(str(uid), []).append(pk)
+    places: dict[int, list[int]] = {}
+    for place, match in matches:
+        row = int(match[2])
+        for pk in batches.get(match[1], ()):
+            if row < 1 << EventBatch.ROW_BITS:
+                places.setdefault((pk << EventBatch.ROW_BITS) + row, []).append(place)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id FROM {_EVENTS} WHERE id = ANY(%s)", [list(places)])  # noqa: S608 - own name
+        for (pk,) in cursor.fetchall():
+            own[places[pk]] = True
+            name = str(pk >> EventBatch.ROW_BITS)
+            account.known_in[name] = account.known_in.get(name, 0) + len(places[pk])
+    return own
