@@ -19,6 +19,7 @@ from feedback.services import collect
 from feedback.services.sources import check_connection
 from project.refusal import Refusal
 from tests.feedback.conftest import AB_TESTING, EXPLANATIONS, QUALITY, READER, make_source
+from tests.feedback.test_commands import run as run_command
 
 
 def counts(run):
@@ -303,6 +304,35 @@ def test_only_databases_are_collected_from_and_windows_have_a_length(source):
     source.kind = "file"
     with pytest.raises(Refusal, match="kind file"):
         collect(source)
+
+
+@pytest.mark.parametrize(("hides_from_count", "came", "counted"), [(False, 19, 20), (True, 20, 19)])
+def test_a_run_that_does_not_agree_with_the_count_of_its_source_fails(
+    customer, source, hides_from_count, came, counted
+):
+    customer.fill(20)
+    # A view that answers the count and the reading differently, though in one snapshot.
+    customer.execute(f"ALTER TABLE {QUALITY} RENAME TO everything")
+    customer.execute(
+        f"CREATE VIEW {QUALITY} AS SELECT * FROM everything WHERE response_id <> 'response-20' "
+        f"OR (current_query() LIKE '%count(*)%') <> {hides_from_count}"
+    )
+    customer.execute(f"GRANT SELECT ON {QUALITY} TO {READER}")
+    code, result = run_command("collect_feedback", "--now")
+    assert (code, result["failed"]) == (1, ["customer"])
+    runs = {run.table: run for run in CollectionRun.objects.all()}
+    unreconciled = runs.pop("quality_feedback")
+    assert (unreconciled.state, unreconciled.is_reconciled) == ("failed", False)
+    assert f"{came} rows came, but the source counts {counted}" in unreconciled.error
+    assert (unreconciled.new, QualityFeedback.objects.count()) == (came, came)
+    assert all(run.state == "complete" and run.is_reconciled for run in runs.values())
+    source.refresh_from_db()
+    assert source.failures == 1
+
+    customer.execute(f"CREATE OR REPLACE VIEW {QUALITY} AS SELECT * FROM everything")
+    again = collect(source)[0]
+    assert (again.state, again.is_reconciled) == ("complete", True)
+    assert QualityFeedback.objects.count() == 20
 
 
 def test_the_connection_test_says_what_it_found(customer, source):

@@ -1,6 +1,7 @@
 """Reports and status: which rows they are about, what is joined, what the commands print."""
 
 import json
+from collections.abc import Callable
 from io import StringIO
 
 import numpy as np
@@ -162,6 +163,23 @@ def test_baselines_are_held_to_rows_that_they_did_not_see() -> None:
     assert 2 <= len(csat["buckets"]) <= 10
     assert sum(row["count"] for row in csat["buckets"]) == csat["rows"]
     assert report["given"]["verdict"] == "off"  # the generator's predictions lean towards .7
+
+
+@pytest.mark.parametrize(("target", "land"), [("quality", judge), ("csat", rate)])
+def test_baselines_are_held_to_the_newest_fifth_and_learn_from_the_rows_before_it(
+    target: str, land: Callable[..., None]
+) -> None:
+    rng, people = np.random.default_rng(5), real_source()
+    # Landed in any order; what the last twenty days brought is better by half.
+    for day in rng.permutation(100):
+        value = rng.uniform(0.2, 0.3) + 0.5 * (day < 20)
+        land(people, [value], days_ago=float(day), provider=f"provider-{day % 2}")
+    report = build_report("calibration", choose_scope())[target]
+    assert (report["learned_from"], report["rows"]) == (80, 20)
+    assert all(0.2 <= bucket["predicted"] <= 0.3 for bucket in report["buckets"])
+    assert all(0.7 <= bucket["mean"] <= 0.8 for bucket in report["buckets"])
+    assert report["verdict"] == "off"
+    assert report["bias"] == pytest.approx(0.5, abs=0.03)
 
 
 def test_experiments_find_a_difference_only_where_there_is_one() -> None:

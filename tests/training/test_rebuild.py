@@ -6,8 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
-from matching.models import EventBatch, SeedUser
+from matching.models import PROFILE_FIELDS, EventBatch, SeedUser, TravelSession
 from matching.services.people import seed_block
+from matching.services.session_checks import mend_copies, mend_records
+from matching.services.sessions import SESSION_FIELDS
 from overview.jobs.rebuild import rebuild
 from overview.management.commands import demo
 from project.jobs.models import Job
@@ -78,6 +80,42 @@ def test_rebuild_whose_promotion_is_refused_keeps_the_champion(population, monke
     with pytest.raises(Refusal, match="significantly worse"):
         rebuild(claimed_run("training.rebuild"), count=300, seed=8)
     assert ModelVersion.objects.champions().get().version == 1
+
+
+def leave_couples(valkey, *, count, different):
+    """Leave so many pairs who could meet, each in a place of its own; so many of them differ."""
+    users = list(SeedUser.objects.order_by("pk")[: 2 * count])
+    TravelSession.objects.exclude(user__in=users).delete()
+    one = TravelSession.objects.earliest("pk")
+    trip = {name: getattr(one, name) for name in SESSION_FIELDS}
+    for number, user in enumerate(users):
+        couple, side = divmod(number, 2)
+        model = users[2 * (couple % different) + side]
+        profile = {name: getattr(model, name) for name in PROFILE_FIELDS}
+        SeedUser.objects.filter(pk=user.pk).update(**profile)
+        place = {"destination_lat": -60.0, "destination_lon": 15.0 * couple}
+        TravelSession.objects.filter(user=user).update(**trip | place)
+    valkey.flushdb()
+    mend_copies(mend_records())
+
+
+def test_rebuild_needs_ten_different_scores_or_as_many_as_there_are_pairs(population, valkey):
+    run = claimed_run("training.rebuild")
+    rebuild(run, count=300)
+    for count, different, is_enough in (
+        (11, 10, True),
+        (11, 9, False),
+        (3, 3, True),
+        (3, 2, False),
+    ):
+        leave_couples(valkey, count=count, different=different)
+        # All is done but the last step, which looks at today's pairs.
+        if is_enough:
+            scores = [row["score"] for row in rebuild(run, count=300)["scores"]]
+            assert (len(scores), len(set(scores))) == (count, different)
+            continue
+        with pytest.raises(Refusal, match=f"{count} pairs got only {different} different scores"):
+            rebuild(run, count=300)
 
 
 def test_demo_runs_twice_and_keeps_its_password(
