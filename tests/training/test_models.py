@@ -210,12 +210,16 @@ def test_rollback_walks_back_one_champion_at_a_time(dataset):
     assert registry.rollback(KIND).model == models[0]
 
 
-def test_byte_flipped_model_is_refused_everywhere(dataset, tmp_path):
+def test_byte_flipped_model_is_refused_everywhere(dataset, tmp_path, capsys):
     first, second = make_model(dataset, seed=1), make_model(dataset, seed=2)
     registry.promote(first)
     flip_byte(second)
     with pytest.raises(Refusal, match="has changed since it was written"):
         registry.promote(second, override_reason="an override does not mend bytes")
+    for arguments in (["compare", "1", "2"], ["export", "2", "--output", str(tmp_path / "new")]):
+        said = run_json(capsys, "models", *arguments, code=2)
+        assert "has changed since it was written" in said["refused"]["message"]
+    assert not (tmp_path / "new").exists()
     flip_byte(first)
     registry.promote(make_model(dataset, seed=3))
     with pytest.raises(Refusal, match="has changed since it was written"):

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from project.command import SeedbedCommand, positive_int
+from project.refusal import Refusal
+from project.storage.artifacts import ArtifactCorrupt
 from training.kinds import ModelKind
 from training.management.kind_option import add_kind_option
 from training.management.tables import interval, print_model, verdict
@@ -88,11 +90,18 @@ class Command(SeedbedCommand):
     def _compare(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
         a = registry.find_model(kind, options["version"])
         b = registry.find_model(kind, options["other"])
-        return {"version": a.version, "other": b.version, **registry.compare(a, b).as_dict()}
+        try:
+            comparison = registry.compare(a, b)
+        except ArtifactCorrupt as error:
+            raise _unusable(kind, error) from error
+        return {"version": a.version, "other": b.version, **comparison.as_dict()}
 
     def _export(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
         model = registry.find_model(kind, options["version"])
-        files = registry.export_model(model, options["output"])
+        try:
+            files = registry.export_model(model, options["output"])
+        except ArtifactCorrupt as error:
+            raise _unusable(kind, error) from error
         return {"version": model.version, "files": [str(file) for file in files]}
 
     def render(self, result: dict[str, Any], console: Console) -> None:
@@ -133,6 +142,13 @@ class Command(SeedbedCommand):
         else:
             before = f", before it {result['previous']}" if result["previous"] else ""
             console.print(f"Version {result['version']} of {result['kind']} is live{before}.")
+
+
+def _unusable(kind: ModelKind, error: ArtifactCorrupt) -> Refusal:
+    return Refusal(
+        str(error),
+        remedy=f"Choose another version, or make one: `manage.py train_model --kind {kind.name}`.",
+    )
 
 
 def _row(kind: ModelKind, model: ModelVersion) -> dict[str, Any]:
