@@ -43,7 +43,7 @@ def run(rows: int, runs: int) -> list[Figure]:
     from django.db import connection
 
     from feedback.models import CollectionCursor, CollectionRun, FeedbackSource
-    from feedback.services import collect
+    from feedback.services.collection import collect
 
     at = settings.DATABASES["default"]
     place = {"host": at["HOST"], "port": at["PORT"], "user": at["USER"]}

@@ -11,8 +11,8 @@ class ProjectConfig(AppConfig):
     name = "project"
 
 
-class SeedbedAdminConfig(admin_apps.AdminConfig):
-    """The admin, with Seedbed's front page."""
+class SeedbedAdminConfig(admin_apps.SimpleAdminConfig):
+    """The admin, with Seedbed's front page; `project.urls` collects the apps' pages."""
 
     default = False
     default_site = "project.pages.site.SeedbedAdminSite"

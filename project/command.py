@@ -2,13 +2,17 @@
 
 import json
 from argparse import ArgumentTypeError, _SubParsersAction
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import IO, Any, NoReturn, cast
 
+from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 from rich.console import Console
 
 from project.refusal import Refusal
@@ -106,6 +110,8 @@ def ensure_migrated() -> None:
     """Bring the embedded database up to date; an external one is its owner's to migrate."""
     if connection.in_atomic_block:  # a test's database is migrated, and its transaction is open
         return
+    if _written_migrations() <= MigrationRecorder(connection).applied_migrations().keys():
+        return
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if not plan:
@@ -122,6 +128,16 @@ def ensure_migrated() -> None:
             call_command("migrate", verbosity=0, interactive=False)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
+
+
+def _written_migrations() -> set[tuple[str, str]]:
+    """Name the migrations there are, by their files: to import them all takes a tenth of a second."""
+    return {
+        (app.label, module.name)
+        for app in apps.get_app_configs()
+        for module in iter_modules([str(Path(app.path) / "migrations")])
+        if module.name[0] not in "_~"
+    }
 
 
 def positive_int(text: str) -> int:

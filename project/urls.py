@@ -36,6 +36,9 @@ def queue_patterns() -> list[URLPattern]:
     return [*figures, *get_admin_urlpatterns(view_wrapper=superusers_only)]
 
 
+# Here and not when Django starts: a command that shows no page does without the apps' admin.
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/rq/", include((queue_patterns(), "django_rq"))),

@@ -1,149 +1,38 @@
-"""The jobs of feedback: collect from sources, land imported files."""
+"""The job kinds of feedback. Their work is imported when it is done: it loads pandas."""
 
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from django.utils import timezone
-
-from feedback.models import CollectionRun, FeedbackSource
-from feedback.services.collection import collect, interrupt_stale_runs
-from feedback.services.imports import fill_synthetic, import_file
 from feedback.services.schedule import COLLECT_KIND
-from feedback.services.sources import SYNTHETIC_NAME, file_source, sources_named
 from project.jobs.contract import Run, job
-from project.refusal import Refusal
 
 
-def interrupt_runs(run: Run) -> None:
-    """Say of the runs of a stopped job that nobody works on them; what they landed stays."""
-    for source in FeedbackSource.objects.filter(runs__job=run.job_id).distinct():
-        interrupt_stale_runs(source, run.job_id)
+def _interrupt_runs(run: Run) -> None:
+    from feedback.jobs import collection
+
+    collection.interrupt_runs(run)
 
 
 @job(
     COLLECT_KIND,
     title="Collect feedback",
     permission="feedback.collect_feedback",
-    cleanup=interrupt_runs,
+    cleanup=_interrupt_runs,
 )
 def collect_feedback(run: Run) -> dict[str, Any]:
     """Collect from the sources of the arguments, one after the other; one that fails fails alone."""
-    arguments = run.arguments
-    start, end = _moment(arguments.get("start")), _moment(arguments.get("end"))
-    if arguments.get("days"):
-        start = run.asked_at - timedelta(days=arguments["days"])
-    if arguments.get("sources"):
-        sources = sources_named(arguments["sources"])
-    elif run.is_scheduled:
-        sources = list(FeedbackSource.objects.due())
-    else:
-        sources = list(FeedbackSource.objects.collectable())
-    collected = []
-    is_standing_in = not FeedbackSource.objects.real().exists()
-    if is_standing_in:
-        # Nobody is kept from seeing how things look because no database is at hand.
-        collected.append(run.result_of("collect_source") or _generate(run))
-    for source in sources:
-        done = run.result_of("collect_source", source.pk)
-        if done is None:
-            runs = collect(
-                source,
-                limit=arguments.get("limit"),
-                start=start,
-                end=end,
-                job_id=run.job_id,
-                transaction=run.transaction,
-                progress=run.report,
-            )
-            with run.transaction("collect_source", source.pk) as done:
-                done.update(source=source.name, tables=[describe_run(one) for one in runs])
-            for one in runs:
-                run.add_record(one)
-                if one.error:
-                    run.log(f"{source.name} {one.table}: {one.error}", level="warning")
-        collected.append(done)
-    waiting = FeedbackSource.objects.collectable().exclude(pk__in=[s.pk for s in sources])
-    return {
-        "sources": collected,
-        "synthetic": is_standing_in,
-        "failed": [
-            one["source"]
-            for one in collected
-            if any(table["state"] == CollectionRun.State.FAILED for table in one["tables"])
-        ],
-        "waiting": [] if arguments.get("sources") else [source.name for source in waiting],
-        "new": sum(table["new"] for one in collected for table in one["tables"]),
-    }
+    from feedback.jobs import collection
 
-
-def _generate(run: Run) -> dict[str, Any]:
-    runs = fill_synthetic(job_id=run.job_id, transaction=run.transaction)
-    with run.transaction("collect_source") as done:
-        done.update(source=SYNTHETIC_NAME, tables=[describe_run(one) for one in runs])
-    return done
-
-
-def describe_run(run: CollectionRun) -> dict[str, Any]:
-    """Return what a run found, as JSON."""
-    return {
-        "run": run.pk,
-        "table": run.table,
-        "state": run.state,
-        "found": run.found,
-        "new": run.new,
-        "known": run.known,
-        "changed": run.changed,
-        "rejected": run.rejected,
-        "source_count": run.source_count,
-        "remaining": run.remaining,
-        "reconciled": run.is_reconciled,
-        "reasons": run.reasons,
-        "missing": run.missing,
-        "notes": run.notes,
-        "error": run.error,
-        "seconds": run.duration_seconds,
-    }
-
-
-def _moment(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else timezone.make_aware(moment)
+    return collection.collect_feedback(run)
 
 
 @job(
     "feedback.import",
     title="Import feedback",
     permission="feedback.import_feedback",
-    cleanup=interrupt_runs,
+    cleanup=_interrupt_runs,
 )
 def import_feedback(run: Run) -> dict[str, Any]:
     """Land the rows of an uploaded file; rows that are there already are counted as known."""
-    done = run.result_of("import_file")
-    if done is not None:
-        return done
-    arguments = run.arguments
-    path = Path(arguments["path"])
-    if not path.is_file():
-        raise Refusal(
-            f"The upload of {arguments['name']} is not there any more.",
-            remedy="Import the file again.",
-        )
-    dry_run = arguments["dry_run"]
-    outcome = import_file(
-        path,
-        name=arguments["name"],
-        table=arguments["table"],
-        source=None if dry_run else file_source(arguments["source"]),
-        columns=arguments["columns"],
-        dry_run=dry_run,
-        job_id=run.job_id,
-        transaction=run.transaction,
-        progress=run.report,
-    )
-    with run.transaction("import_file") as done:
-        done.update(outcome)
-    path.unlink()
-    return done
+    from feedback.jobs import imports
+
+    return imports.import_feedback(run)

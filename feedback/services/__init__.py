@@ -1,5 +1,1 @@
-"""The verbs of feedback: collect, import, retry, report."""
-
-from feedback.services.collection import collect
-
-__all__ = ["collect"]
+"""The verbs of feedback: one module per noun."""

@@ -3,8 +3,9 @@
 from django import forms
 from django.core.validators import RegexValidator
 
+from matching.domain.limits import DEFAULT_EVENTS, DEFAULT_SEED, MAX_EVENTS
+from matching.domain.words import MATCH_TYPES_ASKED
 from matching.models import FeatureSet, Preset, Source
-from matching.queries.generations import DEFAULT_COUNT, DEFAULT_SEED, MATCH_TYPES_ASKED, MAX_COUNT
 
 MATCH_TYPE_WORDS = {
     "solo": "solo: users with users",
@@ -17,7 +18,7 @@ class GenerateForm(forms.Form):
     """What a batch of synthetic events is asked to be."""
 
     count = forms.IntegerField(
-        min_value=1, max_value=MAX_COUNT, initial=DEFAULT_COUNT, help_text="Events to make."
+        min_value=1, max_value=MAX_EVENTS, initial=DEFAULT_EVENTS, help_text="Events to make."
     )
     match_type = forms.ChoiceField(
         choices=[(name, MATCH_TYPE_WORDS[name]) for name in MATCH_TYPES_ASKED]

@@ -8,10 +8,10 @@ from django import forms
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
+from matching.domain.limits import DEFAULT_TTL_DAYS, MAX_TTL_DAYS
 from matching.domain.profiles import WORD_LISTS, clean_profile
 from matching.domain.words import GENDERS, NATIONALITIES, PROFESSIONS, RELIGIONS
 from matching.models import PROFILE_FIELDS, SeedUser, TravelSession
-from matching.services.sessions import DEFAULT_TTL_DAYS
 from project.pages.forms import RecordForm
 
 
@@ -189,6 +189,6 @@ class CreateSessionsForm(forms.Form):
     """How long the sessions live."""
 
     ttl_days = forms.IntegerField(
-        label="Days to live", min_value=1, max_value=365, initial=DEFAULT_TTL_DAYS
+        label="Days to live", min_value=1, max_value=MAX_TTL_DAYS, initial=DEFAULT_TTL_DAYS
     )
     seed = forms.IntegerField(min_value=0, max_value=2**31, initial=7)

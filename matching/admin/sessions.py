@@ -15,9 +15,9 @@ from django.utils.html import format_html
 from django.utils.timesince import timeuntil
 
 from matching.admin.profile_forms import CreateSessionsForm, SessionForm
+from matching.domain.limits import MINIMUM_LIVE
 from matching.models import TravelSession, live
 from matching.models.live import LiveCopy, ValkeyUnavailable
-from matching.services.session_checks import DEFAULT_MINIMUM
 from matching.services.sessions import (
     expected_copy,
     publish_after_commit,
@@ -215,7 +215,7 @@ def _scope(queryset: QuerySet[TravelSession]) -> dict[str, Any]:
     """Everybody when all are selected, which finds copies without a record too."""
     only = list(queryset.values_list("external_id", flat=True))
     if len(only) == TravelSession.objects.count():
-        return {"minimum": DEFAULT_MINIMUM, "only": None}
+        return {"minimum": MINIMUM_LIVE, "only": None}
     return {"minimum": 1, "only": only}
 
 

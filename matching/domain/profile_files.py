@@ -11,7 +11,6 @@ from typing import Any, Final, NoReturn
 from matching.domain.profiles import CLEANERS, suggest
 
 MAX_BYTES: Final = 50 * 1024 * 1024
-MAX_ROWS: Final = 100_000
 MAX_CELL: Final = 10_000  # characters; a cell of interests has a few hundred
 
 COLUMNS: Final = ("external_id", *CLEANERS)

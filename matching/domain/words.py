@@ -4,6 +4,10 @@ from types import MappingProxyType
 from typing import Final
 
 MATCH_TYPES: Final = ("user_user", "user_group")
+# What a generation is asked for -> the match types that it makes.
+MATCH_TYPES_ASKED: Final = MappingProxyType(
+    {"solo": ("user_user",), "group": ("user_group",), "both": MATCH_TYPES}
+)
 # Outcome -> code, as stored; accept and chat have the label 1.
 OUTCOMES: Final = MappingProxyType({"accept": 1, "chat": 2, "ignore": 3, "unmatch": 4})
 PRESETS: Final = ("balanced", "strict", "loose")

@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from matching.domain.limits import DEFAULT_EVENTS, DEFAULT_SEED
 from matching.models import EventBatch, Preset
 from matching.queries.generations import (
-    DEFAULT_COUNT,
-    DEFAULT_SEED,
     expect,
     load_generation,
     plan_generation,
@@ -14,7 +13,7 @@ from matching.queries.generations import (
 from matching.services.batches import abandon_batch
 from matching.services.generation import complete_batch, land_chunk, open_batch
 from project.ahead import ahead
-from project.jobs.contract import Run, job
+from project.jobs.contract import Run
 
 
 def discard_generation(run: Run) -> None:
@@ -24,21 +23,10 @@ def discard_generation(run: Run) -> None:
         abandon_batch(EventBatch.objects.get(pk=prepared["batch"]))
 
 
-@job(
-    "matching.generate_events",
-    title="Generate match events",
-    permission="matching.generate_events",
-    cleanup=discard_generation,
-)
-def generate_events(run: Run) -> dict[str, Any]:
-    """Generate one batch of synthetic events."""
-    return generate(run, **run.arguments)
-
-
 def generate(
     run: Run,
     *,
-    count: int = DEFAULT_COUNT,
+    count: int = DEFAULT_EVENTS,
     match_type: str = "solo",
     preset: str = Preset.BALANCED.label,
     seed: int = DEFAULT_SEED,

@@ -10,20 +10,9 @@ from matching.services.batches import abandon_batch
 from matching.services.imports import complete_import, land_chunk, open_import
 from matching.services.stored_logs import StoredLog, open_log
 from project.ahead import ahead
-from project.jobs.contract import Run, job
+from project.jobs.contract import Run
 
 CHUNK_LINES = 32_768  # lines that land together: a fraction of a second of work
-
-
-def _check_import(arguments: dict[str, Any]) -> None:
-    """Raise ValueError for arguments that name no stored log."""
-    files = arguments.get("files")
-    if not isinstance(files, list) or not files:
-        raise ValueError("Expected files, a list of {sha256, name}; upload them first.")
-    for given in files:
-        if not isinstance(given, dict) or given.keys() != {"sha256", "name"}:
-            raise ValueError(f"Expected each file as {{sha256, name}}; got {given!r}.")
-        StoredLog(**given)
 
 
 def discard_import(run: Run) -> None:
@@ -32,18 +21,6 @@ def discard_import(run: Run) -> None:
         opened = run.result_of("import.prepare", number)
         if opened and "batch" in opened and not run.result_of("import.complete", number):
             abandon_batch(EventBatch.objects.get(pk=opened["batch"]))
-
-
-@job(
-    "matching.import_events",
-    title="Import event logs",
-    permission="matching.import_events",
-    cleanup=discard_import,
-    check=_check_import,
-)
-def import_events(run: Run) -> dict[str, Any]:
-    """Import the stored logs, a batch each."""
-    return import_logs(run, **run.arguments)
 
 
 def import_logs(

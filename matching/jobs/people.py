@@ -9,25 +9,23 @@ from typing import Any, Final, TypeVar
 
 from django.utils import timezone
 
+from matching.domain.limits import (
+    DEFAULT_SEED,
+    DEFAULT_TTL_DAYS,
+    DEFAULT_USERS,
+    MINIMUM_LIVE,
+)
 from matching.domain.profile_files import UnreadableFile, read_profiles
 from matching.models.live import ValkeyUnavailable
 from matching.services import people, session_checks, sessions
-from project.jobs.contract import Run, job
+from project.jobs.contract import Run
 from project.refusal import Refusal
 
-DEFAULT_COUNT: Final = 200
-DEFAULT_SEED: Final = 7
 T = TypeVar("T")
 FILLED_SHOWN: Final = 200  # users named with their filled fields; the counts are always whole
 
 
-@job("matching.seed_users", title="Make seed users", permission="matching.add_seeduser")
-def seed_users_job(run: Run) -> dict[str, Any]:
-    """Add the named users and `count` drawn ones; what is there stays."""
-    return seed_users(run, **run.arguments)
-
-
-def seed_users(run: Run, *, count: int = DEFAULT_COUNT, seed: int = DEFAULT_SEED) -> dict[str, Any]:
+def seed_users(run: Run, *, count: int = DEFAULT_USERS, seed: int = DEFAULT_SEED) -> dict[str, Any]:
     """Add the named users and groups, and the first `count` users of the population of `seed`."""
     total = dict(run.once("seed_users.named", people.seed_named))
     for block, start in enumerate(range(0, count, people.BLOCK)):
@@ -41,16 +39,6 @@ def seed_users(run: Run, *, count: int = DEFAULT_COUNT, seed: int = DEFAULT_SEED
             total[name] += number
         run.report(start + size, count, "Drawing users")
     return {"count": count, "seed": seed, **total}
-
-
-@job(
-    "matching.import_users",
-    title="Import seed users from a file",
-    permission="matching.add_seeduser",
-)
-def import_users_job(run: Run) -> dict[str, Any]:
-    """Add or update the users of a file."""
-    return import_users(run, **run.arguments)
 
 
 def import_users(run: Run, *, file: str, sha256: str) -> dict[str, Any]:
@@ -88,16 +76,6 @@ def import_users(run: Run, *, file: str, sha256: str) -> dict[str, Any]:
     return {"file": path.name, "rows": len(rows), **total, "errors": errors[: people.ERRORS_KEPT]}
 
 
-@job(
-    "matching.complete_users",
-    title="Fill in what profiles lack",
-    permission="matching.change_seeduser",
-)
-def complete_users_job(run: Run) -> dict[str, Any]:
-    """Fill in what is missing in profiles."""
-    return complete_users(run, **run.arguments)
-
-
 def complete_users(
     run: Run, *, users: list[int] | None = None, seed: int = DEFAULT_SEED
 ) -> dict[str, Any]:
@@ -122,21 +100,11 @@ def complete_users(
     return {"completed": len(filled), "fields": fields, "users": filled[:FILLED_SHOWN]}
 
 
-@job(
-    "matching.create_sessions",
-    title="Create sessions",
-    permission="matching.add_travelsession",
-)
-def create_sessions_job(run: Run) -> dict[str, Any]:
-    """Give users and groups without a live session one."""
-    return create_sessions(run, **run.arguments)
-
-
 def create_sessions(
     run: Run,
     *,
-    ttl_days: int = sessions.DEFAULT_TTL_DAYS,
-    seed: int = sessions.DEFAULT_SEED,
+    ttl_days: int = DEFAULT_TTL_DAYS,
+    seed: int = DEFAULT_SEED,
     users: list[int] | None = None,
     groups: list[int] | None = None,
 ) -> dict[str, Any]:
@@ -189,14 +157,9 @@ def create_sessions(
     }
 
 
-@job(
-    "matching.check_sessions",
-    title="Check sessions",
-    permission="matching.view_travelsession",
-)
-def check_sessions_job(run: Run) -> dict[str, Any]:
+def check_sessions(*, minimum: int = MINIMUM_LIVE, only: list[str] | None = None) -> dict[str, Any]:
     """Compare the live copies with the records; refuse while something needs repair."""
-    report = _in_words(lambda: session_checks.check_sessions(**run.arguments))
+    report = _in_words(lambda: session_checks.check_sessions(minimum=minimum, only=only))
     if report["verdict"] == "refuse":
         raise Refusal(
             f"{report['live']:,} sessions are in order, {report['repairable']:,} need repair.",
@@ -206,20 +169,10 @@ def check_sessions_job(run: Run) -> dict[str, Any]:
     return report
 
 
-@job(
-    "matching.repair_sessions",
-    title="Repair sessions",
-    permission="matching.change_travelsession",
-)
-def repair_sessions_job(run: Run) -> dict[str, Any]:
-    """Bring records and live copies together."""
-    return repair_sessions(run, **run.arguments)
-
-
 def repair_sessions(
     run: Run,
     *,
-    minimum: int = session_checks.DEFAULT_MINIMUM,
+    minimum: int = MINIMUM_LIVE,
     only: list[str] | None = None,
 ) -> dict[str, Any]:
     """Restore lost copies, rewrite wrong ones, adopt those of others; then check again."""

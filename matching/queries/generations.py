@@ -7,20 +7,12 @@ from django.db.models import Max
 from django.utils import timezone
 
 from matching.domain.generation import Generation, Population, Specification
-from matching.domain.words import revision_of
+from matching.domain.limits import DEFAULT_SEED, MAX_EVENTS
+from matching.domain.words import MATCH_TYPES_ASKED, revision_of
 from matching.models import EventBatch, Preset, TravelSession
 from matching.queries.travellers import LoadedTravellers, load_travellers
 from project import words
 from project.refusal import Refusal
-
-MATCH_TYPES_ASKED = {
-    "solo": ("user_user",),
-    "group": ("user_group",),
-    "both": ("user_user", "user_group"),
-}
-DEFAULT_COUNT = 1000  # events
-DEFAULT_SEED = 7
-MAX_COUNT = 100_000_000  # a typing error, not a batch
 
 
 def plan_generation(
@@ -38,8 +30,8 @@ def plan_generation(
     """
     if match_type not in MATCH_TYPES_ASKED:
         raise ValueError(f"Expected one of {', '.join(MATCH_TYPES_ASKED)}; got {match_type!r}.")
-    if not 1 <= count <= MAX_COUNT:
-        raise ValueError(f"Expected 1 to {MAX_COUNT:,} events; got {count:,}.")
+    if not 1 <= count <= MAX_EVENTS:
+        raise ValueError(f"Expected 1 to {MAX_EVENTS:,} events; got {count:,}.")
     match_types = MATCH_TYPES_ASKED[match_type]
     loaded = load_travellers(match_types[-1])
     _require_travellers(loaded, match_types)

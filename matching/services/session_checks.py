@@ -10,12 +10,12 @@ from django.db import transaction
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
+from matching.domain.limits import DEFAULT_TTL_DAYS, MINIMUM_LIVE
 from matching.domain.profiles import clean_profile
 from matching.models import SeedUser, Source, TravelGroup, TravelSession, live
 from matching.models.live import LiveCopy, LiveSession
 from matching.services.sessions import (
     CHUNK,
-    DEFAULT_TTL_DAYS,
     SESSION_FIELDS,
     load_records,
     publish_sessions,
@@ -23,7 +23,6 @@ from matching.services.sessions import (
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_MINIMUM: Final = 5  # live sessions
 EXAMPLES: Final = 100  # named per finding; the counts are always whole
 TTL_TOLERANCE: Final = timedelta(seconds=5)
 CLOCK_TOLERANCE: Final = timedelta(milliseconds=2)  # the format keeps milliseconds
@@ -112,7 +111,7 @@ def _compare(
 
 
 def check_sessions(
-    *, minimum: int = DEFAULT_MINIMUM, only: Collection[str] | None = None
+    *, minimum: int = MINIMUM_LIVE, only: Collection[str] | None = None
 ) -> dict[str, Any]:
     """Report the state of the sessions; the verdict is `refuse` while something needs repair.
 

@@ -24,9 +24,6 @@ from matching.queries.travellers import load_profiles
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_TTL_DAYS: Final = 7
-MAX_TTL_DAYS: Final = 365
-DEFAULT_SEED: Final = 7
 CHUNK: Final = 1000  # travellers of one transaction
 
 SESSION_FIELDS: Final = (

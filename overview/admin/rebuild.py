@@ -5,8 +5,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from matching.domain.words import MATCH_TYPES_ASKED
 from matching.models import Preset
-from matching.queries.generations import MATCH_TYPES_ASKED
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
 from project.pages.registry import page

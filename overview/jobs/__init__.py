@@ -1,5 +1,19 @@
-"""Job kinds that span the apps, imported so that the ledger knows them."""
+"""Job kinds that span the apps. Their work is imported when it is done: it loads pandas."""
 
-from overview.jobs import rebuild
+from typing import Any
 
-__all__ = ["rebuild"]
+from matching.jobs import discard_generation
+from project.jobs.contract import Run, job
+
+
+@job(
+    "training.rebuild",
+    title="Rebuild the matching model",
+    permission="training.rebuild_model",
+    cleanup=discard_generation,
+)
+def rebuild(run: Run) -> dict[str, Any]:
+    """Run every step from profiles to a champion."""
+    from overview.jobs import rebuild as work
+
+    return work.rebuild(run, **run.arguments)

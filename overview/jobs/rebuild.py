@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from matching.jobs.generation import discard_generation, generate
+from matching.jobs.generation import generate
 from matching.jobs.people import create_sessions
 from matching.services.people import check_profiles
 from matching.services.session_checks import check_sessions
-from project.jobs.contract import Run, job
+from project.jobs.contract import Run
 from project.refusal import Refusal
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import ModelVersion
@@ -16,17 +16,6 @@ from training.services import datasets, registry, training
 SAMPLE = 20  # pairs that are scored at the end
 MINIMUM_DIFFERENT = 10  # of them; the defect this product ends is the same score for everyone
 EXAMPLES = 10  # incomplete profiles named in the log
-
-
-@job(
-    "training.rebuild",
-    title="Rebuild the matching model",
-    permission="training.rebuild_model",
-    cleanup=discard_generation,
-)
-def rebuild_job(run: Run) -> dict[str, Any]:
-    """Run every step of the rebuild."""
-    return rebuild(run, **run.arguments)
 
 
 def rebuild(

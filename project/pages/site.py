@@ -1,9 +1,12 @@
 """The admin site: its titles and its front page."""
 
+from collections.abc import Sequence
 from functools import wraps
 from typing import Any
 
+from django.apps import AppConfig
 from django.contrib import admin
+from django.core.checks import CheckMessage
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -22,6 +25,11 @@ class SeedbedAdminSite(admin.AdminSite):
     site_title = "Seedbed"
     index_title = "Overview"
     index_template = "admin/overview.html"
+
+    def check(self, app_configs: Sequence[AppConfig] | None) -> list[CheckMessage]:
+        """Check the apps' admins too, which nothing has asked for before `manage.py check`."""
+        admin.autodiscover()
+        return super().check(app_configs)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Put the apps' own pages before the records'."""

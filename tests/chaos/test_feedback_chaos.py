@@ -15,7 +15,7 @@ from feedback.models import (
     FeedbackSource,
     QualityFeedback,
 )
-from feedback.services import collect
+from feedback.services.collection import collect
 from project.jobs.models import Job
 from project.jobs.services import enqueue
 from tests.chaos.harness import Chaos

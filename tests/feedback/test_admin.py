@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from feedback.models import CollectionRun, FeedbackSource, QualityFeedback, RejectedRecord
 from feedback.models.passwords import password_of
-from feedback.services import collect
+from feedback.services.collection import collect
 from feedback.services.imports import fill_synthetic
 from project.jobs.models import Job, Schedule
 from tests.factories import make_staff

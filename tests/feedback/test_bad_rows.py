@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from feedback.models import QualityFeedback, RejectedRecord
-from feedback.services import collect
+from feedback.services.collection import collect
 from tests.feedback.conftest import QUALITY
 from tests.feedback.test_commands import run
 

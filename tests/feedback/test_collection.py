@@ -15,7 +15,7 @@ from feedback.models import (
     model_of,
 )
 from feedback.queries.remote import SourceUnreachable, open_source
-from feedback.services import collect
+from feedback.services.collection import collect
 from feedback.services.sources import check_connection
 from project.refusal import Refusal
 from tests.feedback.conftest import AB_TESTING, EXPLANATIONS, QUALITY, READER, make_source

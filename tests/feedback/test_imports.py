@@ -16,7 +16,7 @@ from feedback.models import (
     QualityFeedback,
     RejectedRecord,
 )
-from feedback.services import collect
+from feedback.services.collection import collect
 from feedback.services.imports import fill_synthetic, retry_rejected
 from tests.feedback.conftest import QUALITY
 from tests.feedback.test_commands import run

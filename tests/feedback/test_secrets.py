@@ -23,7 +23,7 @@ from feedback.models.passwords import (
 )
 from feedback.queries import remote
 from feedback.queries.remote import SourceUnreachable, open_source
-from feedback.services import collect
+from feedback.services.collection import collect
 from feedback.services.sources import check_connection, set_password
 from project.embedded.postgres import Postgres, find_programs
 from project.jobs.models import Job

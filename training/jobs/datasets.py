@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from project.jobs.contract import Run, job
+from project.jobs.contract import Run
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.services.datasets import build, summarise
 
 
-@job("training.build_dataset", title="Build a dataset", permission="training.build_dataset")
 def build_dataset(run: Run) -> dict[str, Any]:
     """Build a dataset of `model_kind` from the recipe in the arguments."""
     arguments = run.arguments

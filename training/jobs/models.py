@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from project.jobs.contract import Run, job
+from project.jobs.contract import Run
 from training.kinds import DEFAULT_KIND, get_kind
 from training.services.datasets import find_dataset
 from training.services.training import summarise, train
 
 
-@job("training.train_model", title="Train a model", permission="training.train_model")
 def train_model(run: Run) -> dict[str, Any]:
     """Train on the dataset version in the arguments, or on the newest."""
     arguments = run.arguments

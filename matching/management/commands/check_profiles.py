@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.table import Table
 
 from matching.models import PROFILE_FIELDS
-from matching.services.people import check_profiles
 from project.command import EXIT_REFUSED, SeedbedCommand
 
 
@@ -20,6 +19,8 @@ class Command(SeedbedCommand):
         parser.add_argument("ids", nargs="*", metavar="ID", help="only these users")
 
     def run(self, **options: Any) -> dict[str, Any]:
+        from matching.services.people import check_profiles
+
         return check_profiles(options["ids"] or None)
 
     def exit_code(self, result: dict[str, Any]) -> int:

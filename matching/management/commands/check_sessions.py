@@ -6,8 +6,8 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from matching.domain.limits import MINIMUM_LIVE
 from matching.models.live import ValkeyUnavailable
-from matching.services.session_checks import DEFAULT_MINIMUM, check_sessions
 from project.command import EXIT_REFUSED, positive_int
 from project.jobs.command import JobCommand
 
@@ -29,8 +29,8 @@ class Command(JobCommand):
         parser.add_argument(
             "--min",
             type=positive_int,
-            default=DEFAULT_MINIMUM,
-            help=f"live sessions that are needed (default {DEFAULT_MINIMUM})",
+            default=MINIMUM_LIVE,
+            help=f"live sessions that are needed (default {MINIMUM_LIVE})",
         )
         parser.add_argument(
             "--repair",
@@ -41,6 +41,8 @@ class Command(JobCommand):
     def run(self, **options: Any) -> dict[str, Any]:
         if options["repair"]:
             return super().run(**options)
+        from matching.services.session_checks import check_sessions
+
         try:
             return check_sessions(minimum=options["min"])
         except ValkeyUnavailable as error:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from matching.services.sessions import DEFAULT_SEED, DEFAULT_TTL_DAYS, MAX_TTL_DAYS
+from matching.domain.limits import DEFAULT_SEED, DEFAULT_TTL_DAYS, MAX_TTL_DAYS
 from project.command import positive_int
 from project.jobs.command import JobCommand
 

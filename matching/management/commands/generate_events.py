@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
+from matching.domain.limits import DEFAULT_EVENTS, DEFAULT_SEED
+from matching.domain.words import MATCH_TYPES_ASKED
 from matching.models import EventBatch, FeatureSet, Preset
-from matching.queries.exports import write_log_file
-from matching.queries.generations import DEFAULT_COUNT, DEFAULT_SEED, MATCH_TYPES_ASKED, preview
 from project.command import positive_int
 from project.jobs.command import JobCommand
 
@@ -27,8 +27,8 @@ class Command(JobCommand):
         parser.add_argument(
             "--count",
             type=positive_int,
-            default=DEFAULT_COUNT,
-            help=f"events to make (default {DEFAULT_COUNT:,})",
+            default=DEFAULT_EVENTS,
+            help=f"events to make (default {DEFAULT_EVENTS:,})",
         )
         parser.add_argument(
             "--match-type",
@@ -75,6 +75,8 @@ class Command(JobCommand):
             raise CommandError(f"{output}: the folder {output.parent} does not exist.")
         result = super().run(**options)
         if output is not None:
+            from matching.queries.exports import write_log_file
+
             try:
                 write_log_file(output, [EventBatch.objects.get(pk=result["batch"])])
             except OSError as error:
@@ -89,6 +91,8 @@ class Command(JobCommand):
         }
         arguments["feature_set"] = str(arguments["feature_set"])
         if not options["json"] and not options["detach"]:
+            from matching.queries.generations import preview
+
             forecast = preview(**arguments)
             pairs = ", ".join(f"{n:,} {name}" for name, n in forecast["distinct_pairs"].items())
             self.error_console.print(

@@ -9,8 +9,8 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from matching.domain.profile_files import MAX_ROWS, UnreadableFile, read_profiles
-from matching.jobs.people import DEFAULT_COUNT, DEFAULT_SEED
+from matching.domain.limits import DEFAULT_SEED, DEFAULT_USERS, MAX_USERS
+from matching.domain.profile_files import UnreadableFile, read_profiles
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
 
@@ -19,8 +19,8 @@ SHOWN = 20  # rows of a table
 
 def count_to_draw(text: str) -> int:
     """Read how many users to draw; 0 leaves only the named ones."""
-    if not text.isascii() or not text.isdigit() or int(text) > MAX_ROWS:
-        raise ArgumentTypeError(f"expected a whole number from 0 to {MAX_ROWS:,}, got {text!r}")
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_USERS:
+        raise ArgumentTypeError(f"expected a whole number from 0 to {MAX_USERS:,}, got {text!r}")
     return int(text)
 
 
@@ -38,8 +38,8 @@ class Command(JobCommand):
         source.add_argument(
             "--count",
             type=count_to_draw,
-            default=DEFAULT_COUNT,
-            help=f"users to draw beside the named ones (default {DEFAULT_COUNT})",
+            default=DEFAULT_USERS,
+            help=f"users to draw beside the named ones (default {DEFAULT_USERS})",
         )
         source.add_argument(
             "--file", type=Path, metavar="F.json|.csv", help="import the users of this file"

@@ -6,8 +6,8 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from matching.domain.words import MATCH_TYPES_ASKED
 from matching.models import Preset
-from matching.queries.generations import MATCH_TYPES_ASKED
 from project.command import positive_int
 from project.jobs.command import JobCommand
 from training.management.kind_option import seed
