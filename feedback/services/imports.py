@@ -19,6 +19,7 @@ from django.db import transaction as database_transaction
 from django.utils import timezone
 from psycopg import sql
 
+from feedback.domain.file_rows import chunked, read_feedback_rows
 from feedback.domain.parsing import parse_rows
 from feedback.domain.synthetic import generate_feedback
 from feedback.domain.tables import (
@@ -46,7 +47,7 @@ from feedback.services.landing import (
 )
 from feedback.services.sources import synthetic_source
 from project.refusal import Refusal
-from project.tabular.files import FileRefused, chunked, read_rows
+from project.tabular.rows import FileRefused
 
 LOOKED_AT_ROWS = 1_000  # at the head of a file, to learn its columns
 SHOWN_ERRORS = 100
@@ -93,7 +94,7 @@ def import_file(
         When the file is not readable, or lacks a column that cannot be done without.
     """
     mapping = {table: {"columns": dict(columns or {})}}
-    with closing(read_rows(path, name=name)) as rows:
+    with closing(read_feedback_rows(path, name=name)) as rows:
         try:
             check_mapping(mapping)
             head = list(islice(rows, LOOKED_AT_ROWS))

@@ -75,9 +75,9 @@ def test_a_json_list_lands_and_a_packed_file_adds_nothing_new(tmp_path, db):
         ("rows.xlsx", "x", ".csv"),
         ("rows.csv", "", "empty"),
         ("rows.csv", "id,created_at\n1,2026-05-01T00:00Z\n", "quality_rating"),
-        ("rows.csv", "id,id\n1,2\n", "same name"),
+        ("rows.csv", "id,id\n1,2\n", "twice"),
         ("rows.json", "{}", "list"),
-        ("rows.json", "[", "no JSON"),
+        ("rows.json", "[", "JSON is broken"),
         ("rows.jsonl.gz", "not packed", "cannot be read"),
     ],
 )

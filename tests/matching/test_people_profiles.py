@@ -143,7 +143,7 @@ def test_unknown_json_field_is_named_with_its_like() -> None:
 @pytest.mark.parametrize(
     ("content", "is_csv", "words"),
     [
-        (b"", True, "at least one profile"),
+        (b"", True, "the first line should name the columns"),
         (b"external_id,age\n", True, "at least one profile"),
         (b"[]", False, "at least one profile"),
         (b"external_id,intrests\na,b\n", True, "did you mean interests"),
@@ -152,7 +152,7 @@ def test_unknown_json_field_is_named_with_its_like() -> None:
         (b'external_id,name\na,"open\n', True, "Line"),
         (b'[{"external_id": "a"},\n {"external_id" "b"}]', False, "Line 2: the JSON is broken"),
         (b'{"external_id": "a"}', False, "a JSON list"),
-        (b"[1] x", False, "expected the end"),
+        (b"[1] x", False, "JSON is broken: Extra data"),
         (b'[{"age": NaN}]', False, "NaN"),
         (b"[" * 100_000, False, "cannot be read"),
         (

@@ -1,0 +1,336 @@
+"""Rows out of files: one reader for CSV, JSON and JSON Lines, row by row and with its line.
+
+What is wrong with a row stands in the row; what makes the whole file unusable is FileRefused.
+"""
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final, Literal, NamedTuple, NoReturn, cast
+
+import orjson
+
+Format = Literal["csv", "json", "jsonl"]
+Reason = Literal["", "cells", "encoding", "not_an_object", "oversized", "unreadable"]
+
+FORMAT_OF: Final[dict[str, Format]] = {
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_ITEM = re.compile(r"[^\s,]")  # where the next item of a JSON list begins
+
+
+class FileRefused(ValueError):
+    """A file cannot be read as rows at all; the message says what would be accepted."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is read.
+
+    row_bytes : of one row as it stands in the file; a longer one is not held, and says its size
+    json_bytes : of a file that is one JSON value, which is read whole
+    """
+
+    row_bytes: int
+    json_bytes: int
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """What is expected of CSV.
+
+    delimiters : of several the one that the first line has most often
+    blank : what a cell stands for in which there is nothing, for CSV knows no NULL
+    check_header : raises what it likes for columns that cannot be
+    """
+
+    delimiters: str = ","
+    blank: str | None = ""
+    check_header: Callable[[list[str]], None] | None = None
+
+
+CSV: Final = CsvFormat()
+
+
+class Row(NamedTuple):
+    """One row of a file.
+
+    line : where it begins, from 1
+    values : column to value, None where the row cannot be read
+    reason : what kind of problem it has, "" for none
+    problem : the problem in words: what was expected and what came
+    text : how it stands in the file, where it has a problem
+    size : its bytes in the file, where it is too long
+    """
+
+    line: int
+    values: dict[str, Any] | None
+    reason: Reason = ""
+    problem: str = ""
+    text: bytes = b""
+    size: int = 0
+
+
+def format_of(name: str) -> tuple[Format, bool]:
+    """Return the format that a file's name says, and whether it is packed with gzip.
+
+    Raises
+    ------
+    FileRefused
+        When it says none that can be read.
+    """
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes]
+    is_packed = bool(suffixes) and suffixes[-1] == ".gz"
+    suffix = (suffixes[:-1] if is_packed else suffixes)[-1:]
+    if not suffix or suffix[0] not in FORMAT_OF:
+        raise FileRefused(
+            f"{name} should end with {', '.join(FORMAT_OF)}, or one of these and .gz."
+        )
+    return FORMAT_OF[suffix[0]], is_packed
+
+
+def read_file(
+    path: Path, *, name: str = "", limits: Limits, csv_format: CsvFormat = CSV
+) -> Generator[Row, None, None]:
+    """Yield the rows of a file; its name, or `name`, says of which format it is.
+
+    Raises
+    ------
+    FileRefused
+        When the format is unknown, or the file is no table of rows.
+    """
+    name = name or path.name
+    kind, is_packed = format_of(name)
+    with path.open("rb") as file:
+        stream = cast("IO[bytes]", gzip.open(file)) if is_packed else file  # noqa: SIM115 - the file is closed
+        try:
+            yield from read_rows(stream, kind, limits=limits, csv_format=csv_format)
+        except (OSError, EOFError) as error:
+            raise FileRefused(f"{name} cannot be read: {error}") from error
+
+
+def read_rows(
+    stream: IO[bytes], kind: Format, *, limits: Limits, csv_format: CsvFormat = CSV
+) -> Iterator[Row]:
+    """Yield the rows of a stream in bounded memory; blank lines are no rows.
+
+    Parameters
+    ----------
+    kind : csv with a header line, json (a list of objects) or jsonl (an object a line); UTF-8
+
+    Raises
+    ------
+    FileRefused
+        When the stream is no table of rows.
+    """
+    if kind == "csv":
+        return _csv_rows(stream, limits, csv_format)
+    return _json_rows(stream, limits) if kind == "json" else _jsonl_rows(stream, limits)
+
+
+# --- JSON Lines ------------------------------------------------------------------------------------
+
+
+def _jsonl_rows(stream: IO[bytes], limits: Limits) -> Iterator[Row]:
+    line = 0
+    while text := stream.readline(limits.row_bytes + 1):
+        line += 1
+        size = len(text)
+        if size > limits.row_bytes and not text.endswith(b"\n"):
+            while not text.endswith(b"\n") and (text := stream.readline(limits.row_bytes)):
+                size += len(text)
+            yield _oversized(line, size, limits)
+            continue
+        text = text.removeprefix(BYTE_ORDER_MARK).strip() if line == 1 else text.strip()
+        if not text:
+            continue
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            yield Row(line, None, "unreadable", f"Expected JSON: {error}.", text)
+        else:
+            yield _json_row(line, value, text)
+
+
+def _json_row(line: int, value: Any, text: bytes) -> Row:
+    if isinstance(value, dict):
+        return Row(line, value)
+    said = f"Expected an object with values by name, got {type(value).__name__}."
+    return Row(line, None, "not_an_object", said, text or json.dumps(value).encode())
+
+
+# --- JSON ------------------------------------------------------------------------------------------
+
+
+def _json_rows(stream: IO[bytes], limits: Limits) -> Iterator[Row]:
+    content = stream.read(limits.json_bytes + 1).removeprefix(BYTE_ORDER_MARK)
+    if len(content) > limits.json_bytes:
+        raise FileRefused(
+            f"Expected at most {limits.json_bytes / 2**20:.0f} MiB of JSON. "
+            "Write one row a line, as .jsonl."
+        )
+    if not content.strip():
+        return
+    values, text = _load_json(content)
+    if not isinstance(values, list):
+        raise FileRefused(f"Expected a JSON list of objects, got {type(values).__name__}.")
+    decoder = json.JSONDecoder()
+    position = _next_item(text, 0) + 1
+    line, counted = 1, 0
+    for value in values:
+        position = _next_item(text, position)
+        line += text.count("\n", counted, position)
+        counted = position
+        _, end = decoder.raw_decode(text, position)
+        size = end - position
+        position = end
+        if size > limits.row_bytes:
+            yield _oversized(line, size, limits)
+        else:
+            yield _json_row(line, value, b"")
+
+
+def _load_json(content: bytes) -> tuple[Any, str]:
+    """Return the value and the text of a file of JSON; refuses what is none.
+
+    Half a surrogate pair passes: it is a fault of its row, and orjson would refuse the whole file.
+    """
+
+    def refuse(constant: str) -> NoReturn:
+        raise FileRefused(f"{constant} is no number in JSON. Write null for a missing value.")
+
+    try:
+        text = content.decode()
+        return json.loads(text, parse_constant=refuse), text
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FileRefused(
+            f"Line {line}: expected UTF-8, got byte 0x{content[error.start]:02x}. Save the file as "
+            "UTF-8."
+        ) from None
+    except json.JSONDecodeError as error:
+        raise FileRefused(f"Line {error.lineno}: the JSON is broken: {error.msg}.") from None
+    except RecursionError:
+        raise FileRefused("The JSON cannot be read: it is nested too deeply.") from None
+
+
+def _next_item(text: str, position: int) -> int:
+    found = _ITEM.search(text, position)
+    return found.start() if found else len(text)
+
+
+# --- CSV -------------------------------------------------------------------------------------------
+
+
+def _csv_rows(stream: IO[bytes], limits: Limits, csv_format: CsvFormat) -> Iterator[Row]:
+    # Bytes that are no UTF-8 become surrogates, which mark the row they stand in.
+    with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
+        lines = _Lines(text)
+        first = next(lines, "")
+        delimiter = max(csv_format.delimiters, key=first.count)
+        lines.push_back(first)
+        # Too long a cell is that row's problem, not the file's.
+        before = csv.field_size_limit(max(csv.field_size_limit(), limits.json_bytes))
+        try:
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            yield from _csv_lines(reader, limits, csv_format)
+        finally:
+            csv.field_size_limit(before)
+
+
+class _Lines:
+    """Lines of a text, of which the first can be looked at before it is read."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._pushed: list[str] = []
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        return self._pushed.pop() if self._pushed else next(self._text)
+
+    def push_back(self, line: str) -> None:
+        """Give a line again."""
+        if line:
+            self._pushed.append(line)
+
+
+def _csv_lines(reader: Any, limits: Limits, csv_format: CsvFormat) -> Iterator[Row]:
+    header: list[str] = []
+    line = 1
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            if not header:
+                raise FileRefused(
+                    "The file is empty; the first line should name the columns."
+                ) from None
+            return
+        except csv.Error as error:
+            if not header:
+                raise FileRefused(f"The first line cannot be read: {error}.") from None
+            begins, line = line, reader.line_num + 1
+            said = f"line {reader.line_num}: {error}"
+            yield Row(begins, None, "unreadable", f"{error}.", said.encode())
+            continue
+        begins, line = line, reader.line_num + 1
+        if not any(cell.strip() for cell in cells):
+            continue
+        if not header:
+            header = _header(cells)
+            if csv_format.check_header is not None:
+                csv_format.check_header(header)
+        else:
+            yield _csv_row(begins, header, cells, limits, csv_format.blank)
+
+
+def _header(cells: list[str]) -> list[str]:
+    header = [cell.strip() for cell in cells]
+    if problem := _not_utf8(",".join(header)):
+        raise FileRefused(f"Line 1: {problem} Save the file as UTF-8.")
+    for name in header:
+        if header.count(name) > 1:
+            raise FileRefused(f"Line 1: the column {name[:80]!r} stands there twice.")
+    return header
+
+
+def _csv_row(
+    line: int, header: list[str], cells: list[str], limits: Limits, blank: str | None
+) -> Row:
+    joined = ",".join(cells)
+    text = joined.encode("utf-8", "replace")
+    if len(text) > limits.row_bytes:
+        return _oversized(line, len(text), limits)
+    if problem := _not_utf8(joined):
+        return Row(line, None, "encoding", problem, text)
+    values = {name: cell or blank for name, cell in zip(header, cells, strict=False)}
+    if len(cells) != len(header):
+        said = f"Expected {len(header)} cells, got {len(cells)}."
+        return Row(line, values, "cells", said, text)
+    return Row(line, values)
+
+
+def _not_utf8(text: str) -> str:
+    """Say which byte is no UTF-8, or nothing."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"Expected UTF-8, got byte 0x{ord(text[error.start]) - 0xDC00:02x}."
+    return ""
+
+
+def _oversized(line: int, size: int, limits: Limits) -> Row:
+    said = f"Expected at most {limits.row_bytes:,} bytes, got {size:,}."
+    return Row(line, None, "oversized", said, size=size)
