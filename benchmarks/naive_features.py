@@ -1,18 +1,15 @@
-"""The match features pair by pair in plain Python: the reference of the tests and of the benchmark."""
+"""The match features pair by pair in plain Python: the reference of the tests and of the benchmark.
+
+Written from docs/formats.md and nothing else: of the package it reads only tables of words, whose
+content is data and no formula.
+"""
 
 import itertools
 import math
 from datetime import date
 from typing import Any
 
-from matching.domain.personality import PERSONALITIES
-from matching.domain.words import (
-    HABITS,
-    INTEREST_SHARES,
-    UNKNOWN_INTEREST_SHARE,
-    nationality_similarity,
-    religion_similarity,
-)
+from matching.domain.words import INTEREST_SHARES, NATIONALITIES, UNKNOWN_INTEREST_SHARE
 
 Traveller = dict[str, Any]
 
@@ -31,36 +28,62 @@ NAMES = (
     "destination_interest",
     "date_budget",
 )
+EVEN = {"no": 0.0, "occasionally": 0.5, "yes": 1.0}
+GRADED = {"no": 0.0, "occasionally": 0.4, "yes": 1.0}
+EXTRAVERSION = {"introvert": 0.0, "ambivert": 0.5, "extrovert": 1.0}
 
 
 def tiered_features(a: Traveller, b: Traveller, match_type: str) -> list[float]:
     """The 13 tiered-1 features of one pair; 0.5 for a missing input, NaN for what does not apply."""
+    values, _ = tiered_with_missing(a, b, match_type)
+    return values
+
+
+def tiered_with_missing(
+    a: Traveller, b: Traveller, match_type: str
+) -> tuple[list[float], list[bool]]:
+    """The 13 tiered-1 features of one pair, and which of them stand for a missing input."""
     group = match_type == "user_group"
-    scores = {
+    scores: dict[str, float | None] = {
         "distance_score": tiered_distance(haversine_km(a, b)),
         "date_overlap_score": overlap_score(a, b, group, tiered_overlap),
         "budget_score": budget_score(a, b, group, tiered_budget),
         "interest_score": jaccard(a, b, group),
-        "age_score": tiered_age(gap(a, b, "age")),
-        "personality_score": 0.5 if group else tiered_personality(a, b),
+        "age_score": tiered_age(gap(a["age"], b["age"])),
+        "personality_score": 0.5 if group else tiered_personality(label(a), label(b)),
         "language_score": language_score(a, b),
-        "lifestyle_score": lifestyle_score(a, b),
+        "lifestyle_score": lifestyle_score(a, b, EVEN),
         "background_score": background_score(a, b),
     }
+    missing = {name: score is None for name, score in scores.items()}
+    values = {name: 0.5 if score is None else score for name, score in scores.items()}
     if group:
-        scores["group_size_score"] = tiered_group_size(b.get("group_size"))
-        scores["group_diversity_score"] = mean_of_counts(b, tiered_count)
-    scores = {name: 0.5 if score is None else score for name, score in scores.items()}
-    scores["destination_interest"] = scores["distance_score"] * scores["interest_score"]
-    scores["date_budget"] = scores["date_overlap_score"] * scores["budget_score"]
-    return [scores.get(name, math.nan) for name in NAMES]
+        size = tiered_group_size(known_count(b, "group_size"))
+        missing["group_size_score"] = size is None
+        values["group_size_score"] = 0.5 if size is None else size
+        halves = [
+            None if count is None else tiered_count(count)
+            for count in (known_count(b, "n_languages"), known_count(b, "n_nationalities"))
+        ]
+        missing["group_diversity_score"] = None in halves
+        values["group_diversity_score"] = sum(0.5 if h is None else h for h in halves) / 2
+    for product, first, second in (
+        ("destination_interest", "distance_score", "interest_score"),
+        ("date_budget", "date_overlap_score", "budget_score"),
+    ):
+        values[product] = values[first] * values[second]
+        missing[product] = missing[first] or missing[second]
+    return (
+        [values.get(name, math.nan) for name in NAMES],
+        [missing.get(name, False) for name in NAMES],
+    )
 
 
 def smooth_features(a: Traveller, b: Traveller, match_type: str) -> list[float]:
     """The 13 smooth-1 features of one pair; NaN for a missing input and for what does not apply."""
     group = match_type == "user_group"
     km = haversine_km(a, b)
-    temperament = gap(a, b, "extraversion")
+    temperament = gap(extraversion(a), extraversion(b))
     distance = [(0, 1), (25, 1), (50, 0.95), (100, 0.85), (150, 0.75), (200, 0.6)]
     overlap = [(0, 0.1), (0.1, 0.3), (0.2, 0.6), (0.3, 0.8), (0.5, 0.9), (0.8, 1)]
     budget = [(0, 1), (0.1, 1), (0.25, 0.8), (0.5, 0.6), (1, 0.4), (2, 0.2)]
@@ -72,15 +95,19 @@ def smooth_features(a: Traveller, b: Traveller, match_type: str) -> list[float]:
         "date_overlap_score": overlap_score(a, b, group, lambda ratio: line(ratio, overlap)),
         "budget_score": budget_score(a, b, group, lambda share: line(share, budget)),
         "interest_score": weighted_jaccard(a, b),
-        "age_score": line(gap(a, b, "age"), age),
+        "age_score": line(gap(a["age"], b["age"]), age),
         "personality_score": None if temperament is None else 1 - 0.6 * temperament,
         "language_score": language_score(a, b),
-        "lifestyle_score": lifestyle_score(a, b),
+        "lifestyle_score": lifestyle_score(a, b, GRADED),
         "background_score": background_score(a, b),
     }
     if group:
-        scores["group_size_score"] = line(b.get("group_size"), size)
-        scores["group_diversity_score"] = mean_of_counts(b, lambda n: line(n, count))
+        scores["group_size_score"] = line(known_count(b, "group_size"), size)
+        languages = line(known_count(b, "n_languages"), count)
+        nationalities = line(known_count(b, "n_nationalities"), count)
+        scores["group_diversity_score"] = (
+            None if languages is None or nationalities is None else (languages + nationalities) / 2
+        )
     filled = {name: math.nan if score is None else score for name, score in scores.items()}
     filled["destination_interest"] = filled["distance_score"] * filled["interest_score"]
     filled["date_budget"] = filled["date_overlap_score"] * filled["budget_score"]
@@ -176,10 +203,9 @@ def tiered_budget(share: float) -> float:
 
 def jaccard(a: Traveller, b: Traveller, group: bool) -> float | None:
     """Jaccard index of lower-cased interests; for two users + 0.2 if they share any, at most 1."""
-    if not a["interests"] or not b["interests"]:
+    ours, theirs = words(a["interests"]), words(b["interests"])
+    if not ours or not theirs:
         return None
-    ours = {tag.lower() for tag in a["interests"]}
-    theirs = {tag.lower() for tag in b["interests"]}
     share = len(ours & theirs) / len(ours | theirs)
     if not group and ours & theirs:
         share = min(share + 0.2, 1.0)
@@ -188,10 +214,9 @@ def jaccard(a: Traveller, b: Traveller, group: bool) -> float | None:
 
 def weighted_jaccard(a: Traveller, b: Traveller) -> float | None:
     """Jaccard index in which a tag weighs ln(1 / share of travellers who hold it)."""
-    if not a["interests"] or not b["interests"]:
+    ours, theirs = words(a["interests"]), words(b["interests"])
+    if not ours or not theirs:
         return None
-    ours = {tag.lower() for tag in a["interests"]}
-    theirs = {tag.lower() for tag in b["interests"]}
 
     def total(tags: set[str]) -> float:
         return sum(-math.log(INTEREST_SHARES.get(tag, UNKNOWN_INTEREST_SHARE)) for tag in tags)
@@ -209,46 +234,91 @@ def tiered_age(years: float | None) -> float | None:
     return 0.05
 
 
-def tiered_personality(a: Traveller, b: Traveller) -> float | None:
-    """Same 1.0, introvert and extrovert 0.4, anyone with an ambivert 0.7."""
-    if a["personality"] is None or b["personality"] is None:
+def tiered_personality(ours: str | None, theirs: str | None) -> float | None:
+    """Same 1.0, introvert and extrovert 0.4, anyone with an ambivert 0.7; else nothing is known."""
+    if ours is None or theirs is None:
         return None
-    if a["personality"] == b["personality"]:
+    if ours == theirs:
         return 1.0
-    return 0.7 if "ambivert" in (a["personality"], b["personality"]) else 0.4
+    if ours == "ambivert" or theirs == "ambivert":
+        return 0.7
+    return 0.4 if {ours, theirs} == {"introvert", "extrovert"} else None
+
+
+def label(person: Traveller) -> str | None:
+    """A known label, else that of the measured extraversion, else a word of somebody else."""
+    word = one_word(person["personality"])
+    if word in EXTRAVERSION or person["extraversion"] is None:
+        return word
+    if person["extraversion"] < 1 / 3:
+        return "introvert"
+    return "extrovert" if person["extraversion"] >= 2 / 3 else "ambivert"
+
+
+def extraversion(person: Traveller) -> float | None:
+    """Measured, else what the label says."""
+    if person["extraversion"] is not None:
+        return float(person["extraversion"])
+    return EXTRAVERSION.get(one_word(person["personality"]) or "")
 
 
 def language_score(a: Traveller, b: Traveller) -> float | None:
     """Half for a language in common, half for the Jaccard index."""
-    ours, theirs = set(a["languages"] or ()), set(b["languages"] or ())
+    ours, theirs = words(a["languages"]), words(b["languages"])
     if not ours or not theirs:
         return None
     return 0.5 * bool(ours & theirs) + 0.5 * len(ours & theirs) / len(ours | theirs)
 
 
-def lifestyle_score(a: Traveller, b: Traveller) -> float | None:
+def lifestyle_score(a: Traveller, b: Traveller, degrees: dict[str, float]) -> float | None:
     """Smoking 0.6 and drinking 0.4 by their distance on no, occasionally, yes; the known ones."""
-    return of_known(
-        [
-            (weight, 1 - abs(habit(a[name]) - habit(b[name])))
-            for name, weight in (("smoking", 0.6), ("drinking", 0.4))
-            if a[name] is not None and b[name] is not None
-        ]
-    )
+    parts = []
+    for name, weight in (("smoking", 0.6), ("drinking", 0.4)):
+        distance = gap(habit(a[name], degrees), habit(b[name], degrees))
+        if distance is not None:
+            parts.append((weight, 1 - distance))
+    return of_known(parts)
+
+
+def habit(value: Any, degrees: dict[str, float]) -> float | None:
+    """Number of a habit's word; the mean of the members of a group."""
+    if value is None:
+        return None
+    given = [value] if isinstance(value, str) else value
+    known = [degrees[word.strip().lower()] for word in given if word.strip().lower() in degrees]
+    return sum(known) / len(known) if known else None
 
 
 def background_score(a: Traveller, b: Traveller) -> float | None:
     """Nationality 0.6 and religion 0.4 by their graded likeness; the known ones."""
-    return of_known(
-        [
-            (weight, similarity(a[name], b[name]))
-            for name, weight, similarity in (
-                ("nationality", 0.6, nationality_similarity),
-                ("religion", 0.4, religion_similarity),
-            )
-            if a[name] is not None and b[name] is not None
-        ]
-    )
+    parts = []
+    for name, weight, likeness in (
+        ("nationality", 0.6, nationality_likeness),
+        ("religion", 0.4, religion_likeness),
+    ):
+        ours, theirs = one_word(a[name]), one_word(b[name])
+        if ours is not None and theirs is not None:
+            parts.append((weight, likeness(ours, theirs)))
+    return of_known(parts)
+
+
+def nationality_likeness(ours: str, theirs: str) -> float:
+    """Same 1, same region 0.7, same continent 0.4, else 0.1."""
+    if ours == theirs:
+        return 1.0
+    here, there = NATIONALITIES.get(ours), NATIONALITIES.get(theirs)
+    if here is None or there is None:
+        return 0.1
+    if here[1] == there[1]:
+        return 0.7
+    return 0.4 if here[2] == there[2] else 0.1
+
+
+def religion_likeness(ours: str, theirs: str) -> float:
+    """Same 1, one of them secular 0.5, else 0.2."""
+    if ours == theirs:
+        return 1.0
+    return 0.5 if {"none", "agnostic"} & {ours, theirs} else 0.2
 
 
 def tiered_group_size(people: float | None) -> float | None:
@@ -268,28 +338,25 @@ def tiered_count(distinct: float) -> float:
     return 0.7 if distinct >= 2 else 0.5
 
 
-def mean_of_counts(b: Traveller, grade: Any) -> float | None:
-    """Mean grade of the number of languages and of nationalities."""
-    if b.get("n_languages") is None or b.get("n_nationalities") is None:
-        return None
-    score: float = (grade(b["n_languages"]) + grade(b["n_nationalities"])) / 2
-    return score
+def known_count(b: Traveller, name: str) -> float | None:
+    """How many there are; none of anything means that nobody counted."""
+    count = b.get(name)
+    return None if count is None or count < 1 else count
 
 
-def habit(value: Any) -> float:
-    """Number of a habit's word; a group's mean is a number already."""
-    return HABITS[value] if isinstance(value, str) else float(value)
+def words(given: Any) -> set[str]:
+    """Words stripped and in lower case, without blanks."""
+    return {word.strip().lower() for word in given or () if word.strip()}
 
 
-def gap(a: Traveller, b: Traveller, name: str) -> float | None:
-    """Absolute difference of a number; extraversion follows from the label where unmeasured."""
-    values = [side[name] for side in (a, b)]
-    if name == "extraversion":
-        values = [
-            PERSONALITIES[side["personality"]] if value is None and side["personality"] else value
-            for value, side in zip(values, (a, b), strict=True)
-        ]
-    return None if None in values else abs(values[0] - values[1])
+def one_word(given: str | None) -> str | None:
+    """A word stripped and in lower case; None for a blank."""
+    return (given or "").strip().lower() or None
+
+
+def gap(one: float | None, other: float | None) -> float | None:
+    """Absolute difference of two numbers, None where one is unknown."""
+    return None if one is None or other is None else abs(one - other)
 
 
 def of_known(parts: list[tuple[float, float]]) -> float | None:

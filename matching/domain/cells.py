@@ -48,17 +48,22 @@ def words_of(value: Any) -> list[str]:
 
 
 def read_degrees(frame: pd.DataFrame, column: str, degrees: Mapping[str, float]) -> FloatArray:
-    """Numbers of words, numbers as they are: float64 (n,), NaN for what is neither.
+    """Numbers of words, means of lists of words, numbers as they are.
 
     Parameters
     ----------
     degrees : word to its number
+
+    Returns
+    -------
+    float64 array of shape (n,); NaN for a cell without a known word or a number.
     """
 
     def degree(value: Any) -> float:
         if isinstance(value, Real):
             return float(value)
-        return next((degrees[word] for word in words_of(value) if word in degrees), math.nan)
+        known = [degrees[word] for word in words_of(value) if word in degrees]
+        return float(np.mean(known)) if known else math.nan
 
     if column not in frame:
         return np.full(len(frame), np.nan)

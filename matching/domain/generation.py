@@ -26,6 +26,7 @@ from matching.domain.pairing import (
     own_groups,
     sample_pairs,
 )
+from matching.domain.personality import extraversion_of
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import MATCH_TYPES, PRESETS
 
@@ -115,6 +116,20 @@ class Population:
             for name in table.column_names
         }
         return cls(frames["users"], frames.get("groups", frames["users"].iloc[:0]))
+
+    def as_stored_now(self, feature_revision: int) -> "Population":
+        """Return the population as it would be stored today.
+
+        Up to the first revision a label of which no extraversion was known was stored as the middle
+        of its range. What a group's mean was made of is not kept: groups stay as they are.
+        """
+        if feature_revision > 1 or "extraversion" not in self.users:
+            return self
+        users = self.users.copy()
+        for label, stored in (("introvert", 1 / 6), ("extrovert", 5 / 6)):
+            rows = (users["personality"] == label) & (users["extraversion"] == stored)
+            users.loc[rows, "extraversion"] = extraversion_of(label)
+        return Population(users, self.groups)
 
     @cached_property
     def digest(self) -> bytes:

@@ -1,14 +1,84 @@
-"""A group of people as one traveller: the one aggregation, for features, sessions and reports."""
+"""A group of people as one traveller: the one aggregation of its members."""
 
 import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from matching.domain.cells import items_of, read_degrees, read_numbers, words_of
-from matching.domain.travellers import read_temperament
-from matching.domain.words import HABITS
+from matching.domain.cells import items_of, words_of
+from matching.domain.personality import extraversion_of
+from matching.domain.words import GRADED_HABITS
+
+Member = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class GroupTraits:
+    """What the members of a group are together; who does not say something is left out of it.
+
+    Numbers are means, sets are unions, words the most common ones.
+
+    age, extraversion, budget : means; NaN where no member says
+    interests, languages, nationalities : every word that a member has, sorted
+    smoking, drinking : the word of each member who says, in the order of the members
+    gender, nationality, religion, profession, archetype : the most common word, the first in the
+        alphabet of several; None where no member says
+    """
+
+    age: float
+    extraversion: float
+    budget: float
+    interests: list[str]
+    languages: list[str]
+    nationalities: list[str]
+    smoking: list[str]
+    drinking: list[str]
+    gender: str | None
+    nationality: str | None
+    religion: str | None
+    profession: str | None
+    archetype: str | None
+
+
+def describe_group(members: Sequence[Member]) -> GroupTraits:
+    """Describe a group by its members.
+
+    Parameters
+    ----------
+    members : mappings with the profile columns of `Travellers.from_frame`, gender, profession and
+        archetype, all optional; None, NaN and blank text mean that a member does not say.
+
+    Returns
+    -------
+    GroupTraits
+    """
+    return GroupTraits(
+        age=_mean(members, _of("age")),
+        extraversion=_mean(members, _temperament),
+        budget=_mean(members, _of("budget")),
+        interests=_union(members, "interests"),
+        languages=_union(members, "languages"),
+        nationalities=_union(members, "nationality"),
+        smoking=_first_words(members, "smoking"),
+        drinking=_first_words(members, "drinking"),
+        gender=_most_common(members, "gender"),
+        nationality=_most_common(members, "nationality"),
+        religion=_most_common(members, "religion"),
+        profession=_most_common(members, "profession"),
+        archetype=_most_common(members, "archetype"),
+    )
+
+
+def nearest_habit(words: Sequence[str]) -> str | None:
+    """The one word nearest to the mean of several habits by GRADED_HABITS; None for none."""
+    degrees = [GRADED_HABITS[word] for word in words if word in GRADED_HABITS]
+    if not degrees:
+        return None
+    mean = float(np.mean(degrees))
+    return min(GRADED_HABITS, key=lambda word: abs(GRADED_HABITS[word] - mean))
 
 
 def group_travellers(groups: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFrame:
@@ -25,57 +95,75 @@ def group_travellers(groups: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFra
 
     Returns
     -------
-    A travellers frame in the order of `groups`: means of age, budget, extraversion, smoking and
-    drinking; unions of interests and languages; the most common nationality and religion (ties:
-    first in the alphabet); group_size, n_languages, n_nationalities. NaN or None where no member
-    says; unknown members are left out.
+    A travellers frame in the order of `groups`: the traits of `describe_group` that features read,
+    group_size, n_languages and n_nationalities. NaN or None where no member says; unknown members
+    are left out.
     """
-    table = profiles.drop_duplicates("external_id").set_index("external_id")
+    known_profiles: dict[str, Member] = {
+        row["external_id"]: {str(name): value for name, value in row.items()}
+        for row in profiles.drop_duplicates("external_id").to_dict("records")
+    }
     rows = []
     for group in groups.to_dict("records"):
-        known = [name for name in items_of(group.get("member_ids")) if name in table.index]
-        members = table.loc[known]
-        languages = _union(members, "languages")
+        known = [name for name in items_of(group.get("member_ids")) if name in known_profiles]
+        traits = describe_group([known_profiles[name] for name in known])
         size, budget = group.get("group_size"), group.get("budget")
         rows.append(
             {
                 **{k: v for k, v in group.items() if k != "member_ids"},
                 "member_ids": known,
                 "user_id": -1,
-                "budget": budget
-                if pd.notna(budget)
-                else _known_mean(read_numbers(members, "budget")),
-                "interests": sorted(
-                    {*words_of(group.get("interests")), *_union(members, "interests")}
-                ),
-                "languages": languages,
-                "age": _known_mean(read_numbers(members, "age")),
-                "extraversion": _known_mean(read_temperament(members)),
-                "smoking": _known_mean(read_degrees(members, "smoking", HABITS)),
-                "drinking": _known_mean(read_degrees(members, "drinking", HABITS)),
-                "nationality": _most_common(members, "nationality"),
-                "religion": _most_common(members, "religion"),
-                "group_size": float(size) if pd.notna(size) else float(len(known) or math.nan),
-                "n_languages": float(len(languages) or math.nan),
-                "n_nationalities": float(len(_union(members, "nationality")) or math.nan),
+                "budget": budget if pd.notna(budget) else traits.budget,
+                "interests": sorted({*words_of(group.get("interests")), *traits.interests}),
+                "languages": traits.languages,
+                "age": traits.age,
+                "extraversion": traits.extraversion,
+                "smoking": traits.smoking,
+                "drinking": traits.drinking,
+                "nationality": traits.nationality,
+                "religion": traits.religion,
+                "group_size": float(size) if pd.notna(size) else _count(known),
+                "n_languages": _count(traits.languages),
+                "n_nationalities": _count(traits.nationalities),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _known_mean(numbers: npt.NDArray[np.float64]) -> float:
-    known = numbers[~np.isnan(numbers)]
-    return float(known.mean()) if len(known) else math.nan
+def _number(value: Any) -> float:
+    return math.nan if pd.isna(value) else float(value)
 
 
-def _union(members: pd.DataFrame, column: str) -> list[str]:
-    if column not in members:
-        return []
-    return sorted({word for value in members[column] for word in words_of(value)})
+def _of(name: str) -> Callable[[Member], float]:
+    return lambda member: _number(member.get(name))
 
 
-def _most_common(members: pd.DataFrame, column: str) -> str | None:
-    if column not in members:
-        return None
-    words = sorted(word for value in members[column] for word in words_of(value)[:1])
+def _temperament(member: Member) -> float:
+    """Extraversion, or what the personality label says where none was measured."""
+    measured = _number(member.get("extraversion"))
+    if not math.isnan(measured):
+        return measured
+    label = next(iter(words_of(member.get("personality"))), "")
+    return _number(extraversion_of(label))
+
+
+def _mean(members: Iterable[Member], read: Callable[[Member], float]) -> float:
+    known = [number for number in map(read, members) if not math.isnan(number)]
+    return float(np.mean(known)) if known else math.nan
+
+
+def _count(words: Sequence[str]) -> float:
+    return float(len(words)) if words else math.nan
+
+
+def _union(members: Iterable[Member], column: str) -> list[str]:
+    return sorted({word for member in members for word in words_of(member.get(column))})
+
+
+def _first_words(members: Iterable[Member], column: str) -> list[str]:
+    return [word for member in members for word in words_of(member.get(column))[:1]]
+
+
+def _most_common(members: Iterable[Member], column: str) -> str | None:
+    words = sorted(_first_words(members, column))
     return max(dict.fromkeys(words), key=words.count) if words else None

@@ -1,5 +1,6 @@
 """Temperament: the three labels, the extraversion behind them, and how alike two people are."""
 
+import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,8 @@ _LABELS: Final = tuple(PERSONALITIES.values())
 # The label of a measured extraversion: ambivert from the first, extrovert from the second.
 INTROVERT_BELOW: Final = 1 / 3
 EXTROVERT_FROM: Final = 2 / 3
-PERSONALITY_SPREAD: Final = 0.6  # an introvert and an extrovert still score 1 - 0.6
+# An introvert and an extrovert still score 1 - 0.6, so that labels give the established table.
+PERSONALITY_SPREAD: Final = 0.6
 # What two labels can score; other values come from extraversion that was drawn or measured.
 LABEL_LIKENESS: Final = tuple(
     sorted({1 - PERSONALITY_SPREAD * abs(a - b) for a in _LABELS for b in _LABELS})
@@ -39,6 +41,21 @@ def personality_of(extraversion: float) -> str:
     if extraversion < INTROVERT_BELOW:
         return "introvert"
     return "extrovert" if extraversion >= EXTROVERT_FROM else "ambivert"
+
+
+def label_likeness(a: str, b: str) -> float:
+    """Likeness of two labels by the established table, which asks for the words alone.
+
+    Returns
+    -------
+    1 for the same word, 0.7 for an ambivert with anybody, 0.4 for an introvert with an extrovert;
+    NaN for two words of which one is no label of ours: nothing is known of such a pair.
+    """
+    if a == b:
+        return 1.0
+    if "ambivert" in (a, b):
+        return 0.7
+    return 0.4 if {a, b} == {"introvert", "extrovert"} else math.nan
 
 
 def personality_likeness(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,15 @@ import pandas as pd
 
 from matching.domain.cells import read_days, read_degrees, read_numbers, read_objects, words_of
 from matching.domain.geo import unit_vectors
-from matching.domain.personality import EXTROVERT_FROM, INTROVERT_BELOW, PERSONALITIES
+from matching.domain.personality import (
+    EXTROVERT_FROM,
+    INTROVERT_BELOW,
+    PERSONALITIES,
+    label_likeness,
+)
 from matching.domain.words import (
-    HABITS,
+    EVEN_HABITS,
+    GRADED_HABITS,
     INTEREST_SHARES,
     INTERESTS,
     LANGUAGES,
@@ -42,6 +49,7 @@ class Vocabulary:
     languages: tuple[str, ...] = LANGUAGES
     nationalities: tuple[str, ...] = tuple(NATIONALITIES)
     religions: tuple[str, ...] = RELIGIONS
+    personalities: tuple[str, ...] = tuple(PERSONALITIES)
 
     @classmethod
     def of(cls, *frames: pd.DataFrame) -> Vocabulary:
@@ -60,6 +68,7 @@ class Vocabulary:
             extended(LANGUAGES, "languages"),
             extended(tuple(NATIONALITIES), "nationality"),
             extended(RELIGIONS, "religion"),
+            extended(tuple(PERSONALITIES), "personality"),
         )
 
     @cached_property
@@ -87,6 +96,11 @@ class Vocabulary:
         """Likeness of religions: shape (n + 1, n + 1), last row and column NaN for code -1."""
         return _similarity_table(self.religions, religion_similarity)
 
+    @cached_property
+    def personality_table(self) -> FloatArray:
+        """Likeness of labels: shape (n + 1, n + 1), NaN where nothing is known of the two."""
+        return _similarity_table(self.personalities, label_likeness)
+
 
 @dataclass(frozen=True)
 class Travellers:
@@ -95,7 +109,9 @@ class Travellers:
     Days are whole days since 1970-01-01. The end date is the day of departure and does not count:
     a trip from the 1st to the 5th lasts 4 days, as in production. Numbers are float64 with NaN
     where unknown; float64 so that tier boundaries fall as they do in plain Python. Word sets are
-    bits over `vocabulary`; no bit at all means unknown. Codes are -1 where unknown.
+    bits over `vocabulary`; no bit at all means unknown. Codes are -1 where unknown. A group of nobody
+    has no size, and no languages or nationalities are none that are known: NaN, like every count
+    below 1.
     """
 
     vocabulary: Vocabulary
@@ -111,10 +127,12 @@ class Travellers:
     interest_weight: FloatArray  # total rarity of the interests
     age: FloatArray  # years; a group's mean
     extraversion: FloatArray  # [0, 1]; a group's mean
-    personality: FloatArray  # 0 introvert, 0.5 ambivert, 1 extrovert
+    personality: IntArray  # code of the label
     languages: npt.NDArray[np.uint64]  # (n, n_words) bits
-    smoking: FloatArray  # [0, 1]; a group's mean
-    drinking: FloatArray  # [0, 1]; a group's mean
+    smoking: FloatArray  # [0, 1] by GRADED_HABITS; a group's mean
+    drinking: FloatArray  # [0, 1] by GRADED_HABITS; a group's mean
+    smoking_even: FloatArray  # [0, 1] by EVEN_HABITS; a group's mean
+    drinking_even: FloatArray  # [0, 1] by EVEN_HABITS; a group's mean
     nationality: IntArray  # code; a group's most common
     religion: IntArray  # code; a group's most common
     home: FloatArray  # (n, 3) unit vector of the home town, NaN unknown
@@ -144,10 +162,10 @@ class Travellers:
             Columns, all optional (an absent column is wholly missing): external_id, user_id,
             destination_lat, destination_lon, home_lat, home_lon (degrees), start_date, end_date
             (dates, timestamps or ISO text), budget, age, extraversion, personality (label),
-            interests, languages (lists of words), smoking, drinking (yes, occasionally, no, or a
-            number in [0, 1]), nationality, religion; for groups also group_size, n_languages,
-            n_nationalities. Words are compared stripped and in lower case. Where only one of
-            extraversion and personality is known, the other follows from it.
+            interests, languages (lists of words), smoking, drinking (yes, occasionally, no; a list of
+            those; or a number in [0, 1] by GRADED_HABITS), nationality, religion; for groups also
+            group_size, n_languages, n_nationalities. Words are compared stripped and in lower case.
+            Where only one of extraversion and personality is known, the other follows from it.
         vocabulary : Vocabulary, optional
             Must hold every word of the frame; by default it is made from the frame. Two frames
             that are to be compared need a shared one.
@@ -180,16 +198,18 @@ class Travellers:
             interest_weight=weigh_bits(interests, vocabulary.interest_tables),
             age=read_numbers(frame, "age"),
             extraversion=read_temperament(frame),
-            personality=_labels(frame),
+            personality=_labels(frame, vocabulary),
             languages=_bits(frame, "languages", vocabulary.languages).view(np.uint64),
-            smoking=read_degrees(frame, "smoking", HABITS),
-            drinking=read_degrees(frame, "drinking", HABITS),
+            smoking=read_degrees(frame, "smoking", GRADED_HABITS),
+            drinking=read_degrees(frame, "drinking", GRADED_HABITS),
+            smoking_even=_even_degrees(frame, "smoking"),
+            drinking_even=_even_degrees(frame, "drinking"),
             nationality=_codes(frame, "nationality", vocabulary.nationalities),
             religion=_codes(frame, "religion", vocabulary.religions),
             home=unit_vectors(read_numbers(frame, "home_lat"), read_numbers(frame, "home_lon")),
-            group_size=read_numbers(frame, "group_size"),
-            n_languages=read_numbers(frame, "n_languages"),
-            n_nationalities=read_numbers(frame, "n_nationalities"),
+            group_size=_counts(frame, "group_size"),
+            n_languages=_counts(frame, "n_languages"),
+            n_nationalities=_counts(frame, "n_nationalities"),
         )
 
 
@@ -242,16 +262,29 @@ def weigh_bits(bits: npt.NDArray[np.uint8], tables: FloatArray) -> FloatArray:
     return total
 
 
-def _labels(frame: pd.DataFrame) -> FloatArray:
-    """The personality label as 0, 0.5 or 1; that of the extraversion where there is none."""
-    extraversion = read_temperament(frame)
-    label = read_degrees(frame, "personality", PERSONALITIES)
-    measured = np.select(
-        [np.isnan(extraversion), extraversion < INTROVERT_BELOW, extraversion >= EXTROVERT_FROM],
-        [np.nan, 0.0, 1.0],
-        0.5,
-    )
-    return np.where(np.isnan(label), measured, label)
+def _labels(frame: pd.DataFrame, vocabulary: Vocabulary) -> IntArray:
+    """Codes of the labels: a known word, else what the extraversion says, else the unknown word."""
+    words = _codes(frame, "personality", vocabulary.personalities)
+    extraversion = read_numbers(frame, "extraversion")
+    # The labels come first in a vocabulary, in order of extraversion.
+    measured = np.digitize(extraversion, [INTROVERT_BELOW, EXTROVERT_FROM])
+    is_label = (words >= 0) & (words < len(PERSONALITIES))
+    return np.where(np.isnan(extraversion) | is_label, words, measured)
+
+
+def _even_degrees(frame: pd.DataFrame, column: str) -> FloatArray:
+    """Habits on even steps; a number is a mean by GRADED_HABITS, whose steps are evened out."""
+    if column not in frame:
+        return np.full(len(frame), np.nan)
+    degrees = read_degrees(frame, column, EVEN_HABITS)
+    given = np.array([isinstance(value, Real) for value in frame[column]], np.bool_)
+    evened = np.interp(degrees, list(GRADED_HABITS.values()), list(EVEN_HABITS.values()))
+    return np.where(given, evened, degrees)
+
+
+def _counts(frame: pd.DataFrame, column: str) -> FloatArray:
+    numbers = read_numbers(frame, column)
+    return np.where(numbers >= 1, numbers, np.nan)
 
 
 def _byte_count(n_words: int) -> int:

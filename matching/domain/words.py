@@ -13,7 +13,7 @@ OUTCOMES: Final = MappingProxyType({"accept": 1, "chat": 2, "ignore": 3, "unmatc
 PRESETS: Final = ("balanced", "strict", "loose")
 # Feature set -> its revision, raised whenever a definition is corrected; CHANGELOG.md says what was.
 # What was computed by an earlier revision is not mixed with, or scored by, what is computed now.
-FEATURE_REVISIONS: Final = MappingProxyType({"smooth-1": 1, "tiered-1": 1})
+FEATURE_REVISIONS: Final = MappingProxyType({"smooth-1": 2, "tiered-1": 2})
 FEATURE_SETS: Final = tuple(FEATURE_REVISIONS)
 
 GENDERS: Final = ("female", "male", "non-binary")
@@ -37,9 +37,12 @@ PROFESSIONS: Final = (
     "retired",
 )
 
-# Ordered habits, 0 never to 1 regularly. "occasionally" stands nearer to "no" than to "yes": people
-# who rarely smoke or drink put up with abstainers more easily than with daily habits.
-HABITS: Final = MappingProxyType({"no": 0.0, "occasionally": 0.4, "yes": 1.0})
+# Habits in order, 0 never to 1 regularly: in even steps for `tiered-1`, while for `smooth-1`
+# "occasionally" stands nearer to "no" than to "yes": people who rarely smoke or drink put up with
+# abstainers more easily than with daily habits.
+EVEN_HABITS: Final = MappingProxyType({"no": 0.0, "occasionally": 0.5, "yes": 1.0})
+GRADED_HABITS: Final = MappingProxyType({"no": 0.0, "occasionally": 0.4, "yes": 1.0})
+HABITS: Final = tuple(EVEN_HABITS)
 
 # Tag -> share of travellers who hold it, rounded from a drawn population of 20,000. Part of the
 # definition of `smooth-1`: rarity is frozen here, so training and serving cannot weigh a tag

@@ -1,10 +1,10 @@
 """Sessions: records in PostgreSQL, which are the truth, and their live copies in Valkey."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from math import isnan
 from typing import Any, Final
 
 import numpy as np
@@ -14,9 +14,9 @@ from django.db.models import Q
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
+from matching.domain.groups import describe_group, nearest_habit
 from matching.domain.personality import personality_of
 from matching.domain.population import draw_budgets, draw_sessions
-from matching.domain.words import HABITS
 from matching.models import SeedUser, Source, TravelGroup, TravelSession, live
 from matching.models.live import LiveCopy, LiveSession, ValkeyUnavailable
 from matching.queries import named
@@ -134,30 +134,27 @@ def user_attributes(user: SeedUser) -> dict[str, Any]:
 def group_attributes(members: Sequence[SeedUser]) -> dict[str, Any]:
     """Return the static attributes of a group, in the format of one traveller.
 
-    Means of age, temperament and habits, unions of interests and languages, the most common word
-    else; the location is the home of the first member, because a place between homes is nobody's.
+    The format has no room for means of habits and temperament: it says the nearest word. The
+    location is the home of the first member, because a place between homes is nobody's.
     """
-    extraversion = [m.extraversion for m in members if m.extraversion is not None]
-    ages = [m.age for m in members if m.age is not None]
+    traits = describe_group([vars(member) for member in members])
     homes = [
         {"lat": m.home_lat, "lon": m.home_lon}
         for m in members
         if m.home_lat is not None and m.home_lon is not None
     ]
     return {
-        "age": round(sum(ages) / len(ages)) if ages else None,
-        "gender": _most_common(m.gender for m in members),
-        "personality": (
-            personality_of(sum(extraversion) / len(extraversion)) if extraversion else None
-        ),
-        "interests": sorted({word for m in members for word in m.interests}),
-        "languages": sorted({word for m in members for word in m.languages}),
+        "age": None if isnan(traits.age) else round(traits.age),
+        "gender": traits.gender,
+        "personality": None if isnan(traits.extraversion) else personality_of(traits.extraversion),
+        "interests": traits.interests,
+        "languages": traits.languages,
         "location": homes[0] if homes else None,
-        "smoking": _mean_habit(m.smoking for m in members),
-        "drinking": _mean_habit(m.drinking for m in members),
-        "religion": _most_common(m.religion for m in members),
-        "nationality": _most_common(m.nationality for m in members),
-        "profession": _most_common(m.profession for m in members),
+        "smoking": nearest_habit(traits.smoking),
+        "drinking": nearest_habit(traits.drinking),
+        "religion": traits.religion,
+        "nationality": traits.nationality,
+        "profession": traits.profession,
     }
 
 
@@ -230,25 +227,29 @@ def create_group_sessions(
     rows = []
     found = TravelGroup.objects.filter(pk__in=groups).order_by("external_id")
     for group in found.prefetch_related("members__session"):
-        members = _members(group)
-        budgets = [m.session.budget for m in members if hasattr(m, "session") and m.session.budget]
+        traits = describe_group(
+            [
+                {**vars(m), "budget": m.session.budget if hasattr(m, "session") else None}
+                for m in _members(group)
+            ]
+        )
         rows.append(
             {
                 "external_id": group.external_id,
-                "user_id": group.pk,
-                "archetype": _most_common(m.archetype for m in members),
+                "group_id": group.pk,
+                "archetype": traits.archetype,
                 "age": np.nan,
-                "budget": sum(budgets) / len(budgets) if budgets else np.nan,
-                "interests": sorted({word for m in members for word in m.interests}),
+                "budget": traits.budget,
+                "interests": traits.interests,
             }
         )
     profiles = pd.DataFrame(
-        rows, columns=["external_id", "user_id", "archetype", "age", "budget", "interests"]
+        rows, columns=["external_id", "group_id", "archetype", "age", "budget", "interests"]
     )
     drawn = draw_budgets(profiles, rng)
     profiles["budget"] = profiles["budget"].astype("float64").fillna(pd.Series(drawn))
     trips = draw_sessions(profiles, rng, today).assign(mode=TravelSession.Mode.GROUP.value)
-    return _store_trips(trips, dict(zip(profiles.external_id, profiles.user_id, strict=True)),
+    return _store_trips(trips, dict(zip(profiles.external_id, profiles.group_id, strict=True)),
                         is_group=True, expires_at=expires_at, today=today)  # fmt: skip
 
 
@@ -317,16 +318,3 @@ def _with_foreign_fields(session: LiveSession, copy: LiveCopy | None) -> LiveSes
 def _members(group: TravelGroup | None) -> list[SeedUser]:
     """Members by external id; sorted here so that prefetched rows serve."""
     return [] if group is None else sorted(group.members.all(), key=lambda m: m.external_id)
-
-
-def _most_common(words: Iterable[str]) -> str | None:
-    counts = Counter(sorted(word for word in words if word))
-    return counts.most_common(1)[0][0] if counts else None
-
-
-def _mean_habit(words: Iterable[str]) -> str | None:
-    degrees = [HABITS[word] for word in words if word in HABITS]
-    if not degrees:
-        return None
-    mean = sum(degrees) / len(degrees)
-    return min(HABITS, key=lambda word: abs(HABITS[word] - mean))

@@ -19,6 +19,7 @@ from matching.domain.outcomes import draw_outcomes, personal_effects
 from matching.domain.pairing import find_candidates, sample_pairs
 from matching.domain.population import draw_travellers
 from matching.domain.travellers import Travellers, Vocabulary
+from matching.domain.words import revision_of
 from matching.models import EventBatch, FeatureSet, MatchEvent, MatchType, Source
 from matching.services.generation import as_rows
 from project.bulk import copy_rows
@@ -63,7 +64,7 @@ def draw_events(count: int, *, seed: int = 1, users: int = 400) -> pd.DataFrame:
     )
 
 
-def make_generated_batch(generation: Generation) -> EventBatch:
+def make_generated_batch(generation: Generation, **fields: Any) -> EventBatch:
     """Write the whole batch of a generation, as its job would."""
     specification = generation.specification
     batch = EventBatch.objects.create(
@@ -72,12 +73,14 @@ def make_generated_batch(generation: Generation) -> EventBatch:
         source=Source.SYNTHETIC,
         state=EventBatch.State.COMPLETE,
         feature_set=specification.feature_set,
+        feature_revision=specification.feature_revision,
         parameters=specification.as_dict(),
         seed=specification.seed,
         asked=specification.count,
         made=specification.count,
         population=generation.population.to_parquet(),
         completed_at=timezone.now(),
+        **fields,
     )
     for number in range(generation.chunk_count):
         rows = as_rows(generation.make_chunk(number), batch)
@@ -103,7 +106,7 @@ def make_batch(
         asked=len(events),
         made=len(events),
         completed_at=timezone.now(),
-        **fields,
+        **{"feature_revision": revision_of(feature_set), **fields},
     )
     ids = batch.first_event_id + np.arange(len(events))
     columns = {name: events[name].to_numpy() for name in events if name != "source"}

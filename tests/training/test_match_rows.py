@@ -1,13 +1,18 @@
 """Match rows from where they really come from: generated batches and imported logs."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 from django.core.management import call_command
 
-from matching.domain.features.names import FEATURE_NAMES
-from matching.models import EventBatch
+from matching.domain.features.names import COLUMN, FEATURE_NAMES
+from matching.domain.generation import Generation, Population, Specification, recompute_features
+from matching.domain.population import draw_travellers
+from matching.models import EventBatch, MatchEvent
 from matching.services.people import seed_block
 from tests.factories import write_poor_log
+from tests.training.batches import draw_events, make_batch, make_generated_batch
 from tests.training.test_datasets import run_json
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import ModelVersion
@@ -66,3 +71,66 @@ def test_poor_log_is_imported_refused_by_analysis_and_trains_nothing(db, valkey,
     assert "copies" in said["message"]
     assert {check["name"] for check in said["checks"]} == set(refused)
     assert not ModelVersion.objects.exists()
+
+
+def populate_with_gaps() -> Population:
+    """Draw users of whom some have no interests, no budget or only a label."""
+    users, _ = draw_travellers(150, seed=5, today=date(2026, 3, 1))
+    users = users.assign(user_id=np.arange(len(users)) + 1)
+    users.loc[::5, "interests"] = None
+    users.loc[::7, "budget"] = np.nan
+    return Population(users, users.iloc[:0])
+
+
+def specify(feature_set: str, revision: int) -> Specification:
+    return Specification(
+        300, ("user_user",), "balanced", 3, feature_set, False, date(2026, 3, 1), revision
+    )
+
+
+def test_training_reads_the_very_numbers_that_serving_would_compute(db):
+    """A default of tiered-1 enters the products in the one as in the other."""
+    generation = Generation(specify("tiered-1", 2), populate_with_gaps())
+    loaded = KIND.load(Recipe(batches=(make_generated_batch(generation).pk,)))
+    assert loaded.defaulted is not None
+    events = loaded.frame.assign(target_id=loaded.frame["partner_id"], group_id=-1)
+    served = recompute_features(events, generation.population, "tiered-1")
+    assert served.missing[:, COLUMN["destination_interest"]].any()
+    for name, column in COLUMN.items():
+        np.testing.assert_array_equal(loaded.frame[name], served.values[:, column], err_msg=name)
+        np.testing.assert_array_equal(loaded.defaulted[name], served.missing[:, column])
+
+
+@pytest.mark.parametrize("feature_set", ["smooth-1", "tiered-1"])
+def test_a_generated_batch_of_an_earlier_revision_is_computed_anew(db, feature_set):
+    generation = Generation(specify(feature_set, 2), populate_with_gaps())
+    now, then = make_generated_batch(generation), make_generated_batch(generation)
+    EventBatch.objects.filter(pk=then.pk).update(feature_revision=1)
+    MatchEvent.objects.of_batch(then).update(lifestyle_score=0.123, interest_score=0.456)
+    expected = KIND.load(Recipe(batches=(now.pk,)))
+    loaded = KIND.load(Recipe(batches=(then.pk,)))
+    for name in FEATURE_NAMES:
+        np.testing.assert_array_equal(loaded.frame[name], expected.frame[name], err_msg=name)
+    assert loaded.lineage[0]["feature_revision"] == 1
+
+
+def test_a_label_stored_as_the_middle_of_its_range_is_read_as_the_labels_own_number(db):
+    population = populate_with_gaps()
+    users = population.users
+    users["extraversion"] = users["personality"].map(
+        {"introvert": 1 / 6, "ambivert": 1 / 2, "extrovert": 5 / 6}
+    )
+    batch = make_generated_batch(Generation(specify("smooth-1", 1), population))
+    EventBatch.objects.filter(pk=batch.pk).update(feature_revision=1)
+    likeness = KIND.load(Recipe(batches=(batch.pk,))).frame["personality_score"]
+    assert sorted(likeness.unique()) == [np.float32(value) for value in (0.4, 0.7, 1.0)]
+
+
+def test_logged_rows_stay_as_they_were_logged_and_products_come_from_their_factors(db):
+    events = draw_events(120)
+    logged = events.assign(destination_interest=np.nan)
+    batch = make_batch(logged, origin=EventBatch.Origin.IMPORTED, feature_revision=1)
+    loaded = KIND.load(Recipe(batches=(batch.pk,)))
+    assert loaded.lineage[0]["is_as_logged"]
+    for name in FEATURE_NAMES:
+        np.testing.assert_allclose(loaded.frame[name], events[name], rtol=1e-6, err_msg=name)

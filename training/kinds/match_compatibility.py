@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY
+from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, PRODUCTS, fill_products
 from matching.domain.features.rules import rule_score
 from matching.domain.features.tiered import TIERED_DEFAULT
 from matching.domain.generation import Population, recompute_features
+from matching.domain.words import revision_of
 from matching.models import EventBatch, FeatureSet, Source
 from project.refusal import Refusal
 from training.domain.match_quality import GROUPS, TIERED_HALVES, match_quality_spec
@@ -25,10 +26,13 @@ def load(recipe: Recipe) -> LoadedRows:
     batches = choose_batches(recipe)
     feature_set = _choose_feature_set(recipe.feature_set, batches)
     frame = load_match_events(batches)
+    now = (feature_set, revision_of(feature_set))
     for batch in batches:
-        if batch.feature_set != feature_set:
+        is_generated = batch.origin == EventBatch.Origin.GENERATED
+        if is_generated and (batch.feature_set, batch.feature_revision) != now:
             _compute_anew(frame, batch, feature_set)
-    frame, defaulted = _with_defaults(frame, batches, feature_set)
+    defaulted = _write_defaults(frame, batches, feature_set)
+    fill_products(frame)
     source = _source_of(batches)
     return LoadedRows(
         frame=frame,
@@ -121,7 +125,10 @@ def _choose_feature_set(asked: str, batches: Sequence[EventBatch]) -> str:
 
 
 def _compute_anew(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> None:
-    """Replace the features of a generated batch by another set, from its own population."""
+    """Replace the features of a generated batch by those of a set as it is now.
+
+    They come from the batch's own population: who the people were then, by the formulas of today.
+    """
     rows = np.flatnonzero(frame["batch_id"].to_numpy() == batch.pk)
     partner = frame["partner_id"].to_numpy()[rows]
     events = pd.DataFrame(
@@ -133,6 +140,7 @@ def _compute_anew(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> N
         }
     )
     population = Population.from_parquet(bytes(batch.population or b""))
+    population = population.as_stored_now(batch.feature_revision)
     block = recompute_features(events, population, feature_set)
     values = np.where(block.missing, np.float32(np.nan), block.values)
     for place, name in enumerate(FEATURE_NAMES):
@@ -141,13 +149,16 @@ def _compute_anew(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> N
         frame[name] = column
 
 
-def _with_defaults(
+def _write_defaults(
     frame: pd.DataFrame, batches: Sequence[EventBatch], feature_set: str
-) -> tuple[pd.DataFrame, dict[str, npt.NDArray[np.bool_]] | None]:
-    """Write the tiered default where an input was missing, and say where that was."""
+) -> dict[str, npt.NDArray[np.bool_]] | None:
+    """Write the tiered default where an input was missing, and return where that was.
+
+    Products are left open: they are those of the scores that then stand there, as in serving.
+    """
     generated = [int(b.pk) for b in batches if b.origin == EventBatch.Origin.GENERATED]
     if feature_set != FeatureSet.TIERED or not generated:
-        return frame, None
+        return None
     ours = frame["batch_id"].isin(generated).to_numpy()
     is_pair = (frame["match_type"] == "user_user").to_numpy()
     defaulted = {}
@@ -157,10 +168,10 @@ def _with_defaults(
         if name in GROUP_ONLY:
             missing &= ~is_pair
         logged = ~ours & (values == TIERED_DEFAULT) & (name not in TIERED_HALVES)
-        if missing.any():
+        if missing.any() and name not in PRODUCTS:
             frame[name] = np.where(missing, np.float32(TIERED_DEFAULT), values)
         defaulted[name] = missing | logged
-    return frame, defaulted
+    return defaulted
 
 
 def _source_of(batches: Sequence[EventBatch]) -> str:
@@ -177,6 +188,8 @@ def _lineage(batch: EventBatch) -> dict[str, Any]:
         "origin": batch.origin,
         "source": Source(batch.source).label,
         "feature_set": batch.feature_set,
+        "feature_revision": batch.feature_revision,
+        "is_as_logged": batch.origin != EventBatch.Origin.GENERATED,
         "events": batch.made,
         "seed": batch.seed,
         "file_sha256": batch.file_sha256,

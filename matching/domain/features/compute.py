@@ -1,15 +1,15 @@
 """The one way from two sides of travellers to the features of their pairs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features.names import FEATURE_NAMES, applicable, features_of, fill_products
+from matching.domain.features.names import FEATURE_NAMES, applicable, features_of
 from matching.domain.features.smooth import smooth_scores
-from matching.domain.features.tiered import tiered_scores, write_defaults
+from matching.domain.features.tiered import tiered_scores
 from matching.domain.travellers import PairSide, Travellers
 from matching.domain.words import FEATURE_SETS
 
@@ -89,25 +89,27 @@ def compute_features(
     count = len(left) if left_index is None else len(left_index)
     if count != (len(right) if right_index is None else len(right_index)):
         raise ValueError("Expected as many travellers on the left as on the right.")
-    score = tiered_scores if feature_set == "tiered-1" else smooth_scores
     values = np.full((count, len(FEATURE_NAMES)), np.nan, np.float32)
     missing = np.zeros((count, len(FEATURE_NAMES)), np.bool_)
-    names = features_of(match_type)
+    names, is_group = features_of(match_type), match_type == "user_group"
     for rows in _chunks(count, chunk_rows):
-        block = score(
-            PairSide(left, rows if left_index is None else left_index[rows]),
-            PairSide(right, rows if right_index is None else right_index[rows]),
-            match_type == "user_group",
-        )
-        fill_products(block)
-        scores = np.stack(
-            [block[name] for name in names], axis=1, dtype=np.float32, casting="unsafe"
-        )
-        values[rows, used] = scores
-        missing[rows, used] = np.isnan(scores)
-    if feature_set == "tiered-1":
-        write_defaults(values, missing)
+        a = PairSide(left, rows if left_index is None else left_index[rows])
+        b = PairSide(right, rows if right_index is None else right_index[rows])
+        if feature_set == "tiered-1":
+            scores, unknown = tiered_scores(a, b, is_group)
+            stacked = _stack(scores, names)
+            missing[rows, used] = np.stack([unknown[name] for name in names], axis=1)
+        else:
+            stacked = _stack(smooth_scores(a, b, is_group), names)
+            missing[rows, used] = np.isnan(stacked)
+        values[rows, used] = stacked
     return FeatureBlock(values, missing)
+
+
+def _stack(
+    scores: dict[str, npt.NDArray[np.float64]], names: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    return np.stack([scores[name] for name in names], axis=1, dtype=np.float32, casting="unsafe")
 
 
 def _chunks(count: int, chunk_rows: int) -> Iterator[slice]:

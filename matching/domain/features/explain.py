@@ -10,10 +10,9 @@ import numpy.typing as npt
 from matching.domain.features.compute import compute_features
 from matching.domain.features.names import COLUMN, FEATURE_NAMES, PRODUCTS, features_of
 from matching.domain.geo import distance_km
-from matching.domain.personality import PERSONALITIES
 from matching.domain.travellers import Travellers
 from matching.domain.trips import overlap_days
-from matching.domain.words import HABITS
+from matching.domain.words import EVEN_HABITS, GRADED_HABITS
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def explain_pair(
     if len(left) != 1 or len(right) != 1:
         raise ValueError(f"Expected one traveller a side; got {len(left)} and {len(right)}.")
     block = compute_features(left, right, feature_set, match_type)
-    a, b = _readable(left), _readable(right)
+    a, b = _readable(left, feature_set), _readable(right, feature_set)
 
     def sides(*columns: str, **more: Any) -> dict[str, Any]:
         def read(side: dict[str, Any]) -> Any:
@@ -97,8 +96,13 @@ def _plain(number: Any, digits: int = 3) -> float | None:
     return None if np.isnan(number) else round(float(number), digits)
 
 
-def _readable(side: Travellers) -> dict[str, Any]:
-    """The inputs of one traveller as plain values, None where unknown."""
+def _readable(side: Travellers, feature_set: str) -> dict[str, Any]:
+    """The inputs of one traveller as a feature set reads them: plain values, None where unknown."""
+    is_even = feature_set == "tiered-1"
+    degrees = EVEN_HABITS if is_even else GRADED_HABITS
+    smoking, drinking = (
+        (side.smoking_even, side.drinking_even) if is_even else (side.smoking, side.drinking)
+    )
 
     def words(bits: npt.NDArray[Any], vocabulary: Iterable[str]) -> list[str] | None:
         flags = np.unpackbits(bits.view(np.uint8)[0], bitorder="little")
@@ -111,20 +115,20 @@ def _readable(side: Travellers) -> dict[str, Any]:
         return None if np.isnan(number) else str(np.datetime64(int(number), "D"))
 
     def habit(number: float) -> str | float | None:
-        return next((name for name, value in HABITS.items() if value == number), _plain(number))
+        return next((name for name, value in degrees.items() if value == number), _plain(number))
 
     numbers = ("destination_lat", "destination_lon", "budget", "age", "extraversion")
     counts = ("group_size", "n_languages", "n_nationalities")
     vocabulary = side.vocabulary
     return {
         **{name: _plain(getattr(side, name)[0]) for name in (*numbers, *counts)},
-        "personality": {v: k for k, v in PERSONALITIES.items()}.get(side.personality[0]),
+        "personality": word(int(side.personality[0]), vocabulary.personalities),
         "start_date": day(side.start_day[0]),
         "end_date": day(side.end_day[0]),
         "interests": words(side.interests, vocabulary.interests),
         "languages": words(side.languages, vocabulary.languages),
-        "smoking": habit(side.smoking[0]),
-        "drinking": habit(side.drinking[0]),
+        "smoking": habit(smoking[0]),
+        "drinking": habit(drinking[0]),
         "nationality": word(int(side.nationality[0]), vocabulary.nationalities),
         "religion": word(int(side.religion[0]), vocabulary.religions),
     }

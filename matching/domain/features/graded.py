@@ -57,29 +57,47 @@ def budget_score(a: PairSide, b: PairSide, is_group: bool, grade: Grade) -> Floa
     return grade(gap / np.maximum(np.maximum(a.budget, b.budget), np.finfo(float).tiny))
 
 
-def graded_scores(a: PairSide, b: PairSide) -> dict[str, FloatArray]:
-    """The three scores that are ours in both sets: languages, lifestyle and background.
+def language_score(a: PairSide, b: PairSide) -> FloatArray:
+    """Half for any shared language, half for the Jaccard index of all; ours in both sets.
 
     Returns
     -------
-    Feature name to float64 array of shape (n,); NaN where nothing is known of it.
+    float64 array of shape (n,); NaN where the languages of a side are unknown.
     """
     common, either = set_sizes(a.languages, b.languages)
     known = a.languages.any(axis=1) & b.languages.any(axis=1)
     # Half for being able to talk at all, half for how much of their languages they share.
     language = 0.5 * (common > 0) + 0.5 * common / np.maximum(either, 1)
+    return np.where(known, language, np.nan)
+
+
+def lifestyle_score(smoking_gap: FloatArray, drinking_gap: FloatArray) -> FloatArray:
+    """0.6 for like smoking and 0.4 for like drinking, or the one that is known; ours in both sets.
+
+    Parameters
+    ----------
+    smoking_gap, drinking_gap : float64 arrays of shape (n,) in [-1, 1]; NaN where a side is unknown
+
+    Returns
+    -------
+    float64 array of shape (n,); NaN where neither is known.
+    """
+    return _of_known(1 - np.abs(smoking_gap), 1 - np.abs(drinking_gap), SMOKING_WEIGHT)
+
+
+def background_score(a: PairSide, b: PairSide) -> FloatArray:
+    """0.6 for like nationality and 0.4 for like religion, or the one that is known; ours in both.
+
+    Returns
+    -------
+    float64 array of shape (n,); NaN where neither is known.
+    """
     words = a.vocabulary
-    return {
-        "language_score": np.where(known, language, np.nan),
-        "lifestyle_score": _of_known(
-            1 - np.abs(a.smoking - b.smoking), 1 - np.abs(a.drinking - b.drinking), SMOKING_WEIGHT
-        ),
-        "background_score": _of_known(
-            words.nationality_table[a.nationality, b.nationality],
-            words.religion_table[a.religion, b.religion],
-            NATIONALITY_WEIGHT,
-        ),
-    }
+    return _of_known(
+        words.nationality_table[a.nationality, b.nationality],
+        words.religion_table[a.religion, b.religion],
+        NATIONALITY_WEIGHT,
+    )
 
 
 def set_sizes(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> tuple[IntArray, IntArray]:

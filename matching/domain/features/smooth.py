@@ -6,7 +6,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features.graded import budget_score, graded_scores, overlap_score
+from matching.domain.features.graded import (
+    background_score,
+    budget_score,
+    language_score,
+    lifestyle_score,
+    overlap_score,
+)
+from matching.domain.features.names import fill_products
 from matching.domain.features.tiered import (
     AGE_TIERS,
     BUDGET_TIERS,
@@ -19,6 +26,7 @@ from matching.domain.personality import personality_likeness
 from matching.domain.travellers import PairSide, weigh_bits
 
 FloatArray = npt.NDArray[np.float64]
+Scores = dict[str, FloatArray]
 
 # Straight lines through the corners of the tiers. Past the last corner the age falls to 0.05 at 60
 # years, a group's size to 0.2 at 80 people. Diversity is still rising at three languages or
@@ -31,7 +39,7 @@ GROUP_SIZE_KNOTS: Final = ((0.0, 1.0), *GROUP_SIZE_TIERS, (80.0, 0.2))
 DIVERSITY_KNOTS: Final = ((1.0, 0.5), (2.0, 0.7), (3.0, 0.9), (6.0, 1.0))
 
 
-def smooth_scores(a: PairSide, b: PairSide, is_group: bool) -> dict[str, FloatArray]:
+def smooth_scores(a: PairSide, b: PairSide, is_group: bool) -> Scores:
     """Score pairs by `smooth-1`, row against row.
 
     Parameters
@@ -40,8 +48,7 @@ def smooth_scores(a: PairSide, b: PairSide, is_group: bool) -> dict[str, FloatAr
 
     Returns
     -------
-    Feature name to float64 array of shape (n,) in [0, 1]; NaN where an input is missing. The
-    products are left to the caller.
+    Feature name to float64 array of shape (n,) in [0, 1]; NaN where an input is missing.
     """
     common = a.interests & b.interests
     weight = weigh_bits(common, a.vocabulary.interest_tables)
@@ -49,7 +56,7 @@ def smooth_scores(a: PairSide, b: PairSide, is_group: bool) -> dict[str, FloatAr
     both = (a.interest_weight > 0) & (b.interest_weight > 0)
     interest = np.full(len(union), np.nan)
     np.divide(weight, union, out=interest, where=both)
-    return {
+    scores = {
         "distance_score": interpolate(
             distance_km(a.destination, b.destination), DISTANCE_KNOTS, beyond=0.0
         ),
@@ -60,7 +67,9 @@ def smooth_scores(a: PairSide, b: PairSide, is_group: bool) -> dict[str, FloatAr
         "interest_score": np.minimum(interest, 1.0),
         "age_score": interpolate(np.abs(a.age - b.age), AGE_KNOTS),
         "personality_score": personality_likeness(a.extraversion, b.extraversion),
-        **graded_scores(a, b),
+        "language_score": language_score(a, b),
+        "lifestyle_score": lifestyle_score(a.smoking - b.smoking, a.drinking - b.drinking),
+        "background_score": background_score(a, b),
         "group_size_score": interpolate(b.group_size, GROUP_SIZE_KNOTS),
         "group_diversity_score": (
             interpolate(b.n_languages, DIVERSITY_KNOTS)
@@ -68,6 +77,8 @@ def smooth_scores(a: PairSide, b: PairSide, is_group: bool) -> dict[str, FloatAr
         )
         / 2,
     }
+    fill_products(scores)
+    return scores
 
 
 def interpolate(

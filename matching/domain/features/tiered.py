@@ -6,15 +6,24 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features.graded import budget_score, graded_scores, overlap_score, set_sizes
-from matching.domain.features.names import COLUMN, PRODUCTS
+from matching.domain.features.graded import (
+    background_score,
+    budget_score,
+    language_score,
+    lifestyle_score,
+    overlap_score,
+    set_sizes,
+)
+from matching.domain.features.names import PRODUCTS, fill_products
 from matching.domain.geo import distance_km
-from matching.domain.personality import personality_likeness
 from matching.domain.travellers import PairSide
 
 FloatArray = npt.NDArray[np.float64]
+Scores = dict[str, FloatArray]
+Missing = dict[str, npt.NDArray[np.bool_]]
 
 TIERED_DEFAULT: Final = 0.5  # stands for a missing input, as production writes it
+GROUP_PERSONALITY: Final = 0.5  # of everybody with a group
 SHARED_INTEREST_BONUS: Final = 0.2  # pairs: added once any interest is shared
 
 # (upper bound inclusive, score), then the score beyond: the production tiers.
@@ -27,7 +36,7 @@ OVERLAP_TIERS: Final = ((0.8, 1.0), (0.5, 0.9), (0.3, 0.8), (0.2, 0.6), (0.1, 0.
 DIVERSITY_TIERS: Final = ((3.0, 1.0), (2.0, 0.7))
 
 
-def tiered_scores(a: PairSide, b: PairSide, is_group: bool) -> dict[str, FloatArray]:
+def tiered_scores(a: PairSide, b: PairSide, is_group: bool) -> tuple[Scores, Missing]:
     """Score pairs by `tiered-1`, row against row.
 
     Parameters
@@ -36,20 +45,14 @@ def tiered_scores(a: PairSide, b: PairSide, is_group: bool) -> dict[str, FloatAr
 
     Returns
     -------
-    Feature name to float64 array of shape (n,) in [0, 1]; NaN where an input is missing, for
-    `write_defaults` to replace. The products are left to the caller.
+    scores : feature name to float64 array of shape (n,) in [0, 1]
+    missing : feature name to bool array of shape (n,), True where an input was missing and 0.5
+        stands for it. A product is counted when one of its factors is.
     """
-    common, either = set_sizes(a.interests.view(np.uint64), b.interests.view(np.uint64))
-    interest = common / np.maximum(either, 1)
-    if not is_group:
-        interest = np.minimum(interest + SHARED_INTEREST_BONUS * (common > 0), 1.0)
-    both = (a.interest_weight > 0) & (b.interest_weight > 0)
-    if is_group:
-        # Production does not compare temperaments with a group: a constant, not a missing input.
-        personality = np.full(len(interest), 0.5)
-    else:
-        personality = personality_likeness(a.personality, b.personality)
-    return {
+    size = step_down(b.group_size, GROUP_SIZE_TIERS, beyond=0.2)
+    languages = step_up(b.n_languages, DIVERSITY_TIERS, below=0.5)
+    nationalities = step_up(b.n_nationalities, DIVERSITY_TIERS, below=0.5)
+    known = {
         "distance_score": step_down(
             distance_km(a.destination, b.destination), DISTANCE_TIERS, beyond=0.0
         ),
@@ -59,30 +62,44 @@ def tiered_scores(a: PairSide, b: PairSide, is_group: bool) -> dict[str, FloatAr
         "budget_score": budget_score(
             a, b, is_group, lambda gap: step_down(gap, BUDGET_TIERS, beyond=0.1)
         ),
-        "interest_score": np.where(both, interest, np.nan),
+        "interest_score": _interest_score(a, b, is_group),
         "age_score": step_down(np.abs(a.age - b.age), AGE_TIERS, beyond=0.05),
-        "personality_score": personality,
-        **graded_scores(a, b),
-        "group_size_score": step_down(b.group_size, GROUP_SIZE_TIERS, beyond=0.2),
-        "group_diversity_score": (
-            step_up(b.n_languages, DIVERSITY_TIERS, below=0.5)
-            + step_up(b.n_nationalities, DIVERSITY_TIERS, below=0.5)
-        )
-        / 2,
+        # Production does not compare temperaments with a group: a constant, not a missing input.
+        "personality_score": (
+            np.full(len(size), GROUP_PERSONALITY)
+            if is_group
+            else a.vocabulary.personality_table[a.personality, b.personality]
+        ),
+        "language_score": language_score(a, b),
+        "lifestyle_score": lifestyle_score(
+            a.smoking_even - b.smoking_even, a.drinking_even - b.drinking_even
+        ),
+        "background_score": background_score(a, b),
+        "group_size_score": size,
+        "group_diversity_score": (languages + nationalities) / 2,
     }
-
-
-def write_defaults(values: npt.NDArray[np.float32], missing: npt.NDArray[np.bool_]) -> None:
-    """Write 0.5 for each missing score, in place, then redo the products that one of them spoilt.
-
-    Parameters
-    ----------
-    values, missing : arrays of shape (n, 13), columns as FEATURE_NAMES
-    """
-    values[missing] = TIERED_DEFAULT
+    missing = {name: np.isnan(score) for name, score in known.items()}
+    scores = {name: _or_default(score) for name, score in known.items()}
+    # The half that is known counts, with the default for the other.
+    scores["group_diversity_score"] = (_or_default(languages) + _or_default(nationalities)) / 2
+    fill_products(scores)
     for product, (first, second) in PRODUCTS.items():
-        rows = missing[:, COLUMN[product]]
-        values[rows, COLUMN[product]] = values[rows, COLUMN[first]] * values[rows, COLUMN[second]]
+        missing[product] = missing[first] | missing[second]
+    return scores, missing
+
+
+def _interest_score(a: PairSide, b: PairSide, is_group: bool) -> FloatArray:
+    """Jaccard index of the interests, raised for two users who share any; NaN where unknown."""
+    common, either = set_sizes(a.interests.view(np.uint64), b.interests.view(np.uint64))
+    interest = common / np.maximum(either, 1)
+    if not is_group:
+        interest = np.minimum(interest + SHARED_INTEREST_BONUS * (common > 0), 1.0)
+    both = (a.interest_weight > 0) & (b.interest_weight > 0)
+    return np.where(both, interest, np.nan)
+
+
+def _or_default(score: FloatArray) -> FloatArray:
+    return np.where(np.isnan(score), TIERED_DEFAULT, score)
 
 
 def step_down(x: FloatArray, tiers: Sequence[tuple[float, float]], beyond: float) -> FloatArray:
