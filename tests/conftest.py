@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import psycopg
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
+from psycopg import sql
 from selenium import webdriver
 
 from project import bootstrap, embedded
 
-VALKEY_NUMBERS = 16  # that a server has; the first one belongs to runs without workers
-WORKERS_AT_LEAST, WORKERS_AT_MOST = 2, 8
+WORKERS_AT_LEAST, WORKERS_AT_MOST = 2, 15  # Valkey has 16 numbers, one for runs without workers
 
 # No example has a time limit, and none is refused because it took long to draw: both tell how busy the
 # machine is. The same examples in every run: what goes red goes red again, and no change is blamed for
@@ -33,6 +35,10 @@ hypothesis.settings.load_profile("seedbed")
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Keep tests that share something on one worker: `-n` alone would not."""
+    if isinstance(config.option.numprocesses, int) and (
+        config.option.numprocesses > WORKERS_AT_MOST
+    ):
+        raise pytest.UsageError(f"Expected at most {WORKERS_AT_MOST} workers.")
     if config.option.numprocesses and config.option.dist == "no":
         config.option.dist = "loadgroup"
 
@@ -50,6 +56,13 @@ def pytest_configure() -> None:
         )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers begin with what takes long, so that none is left alone with it in the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def servers() -> None:
     """PostgreSQL and Valkey of the tests; they stay up, the next run attaches to them."""
@@ -58,9 +71,23 @@ def servers() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
-    servers: None, django_db_modify_db_settings_parallel_suffix: None
-) -> None:
-    """Start the servers before pytest-django makes its database, one for each worker."""
+    servers: None, django_db_modify_db_settings_parallel_suffix: None, django_db_keepdb: bool
+) -> Iterator[None]:
+    """Make room for the database of this worker, and keep other runs out of it.
+
+    A second run in the same folder waits for the first. What a killed one left, with sessions of
+    processes that it had started, makes way.
+    """
+    at = settings.DATABASES["default"]
+    name = connection.creation._get_test_db_name()
+    with psycopg.connect(
+        host=at["HOST"], port=at["PORT"], user=at["USER"], dbname="postgres", autocommit=True
+    ) as admin:
+        admin.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+        if not django_db_keepdb:
+            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            admin.execute(drop.format(sql.Identifier(name)))
+        yield
 
 
 @pytest.fixture

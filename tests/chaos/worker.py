@@ -1,12 +1,18 @@
 """A worker as `manage.py worker` starts it, with failpoints and the kinds of the chaos tests."""
 
+import ctypes
 import os
+import signal
 from importlib import import_module
 
 import django
 from django.core.management import call_command
 
+WHEN_THE_PARENT_DIES = 1  # PR_SET_PDEATHSIG of prctl(2)
+
 if __name__ == "__main__":
+    # A run of the tests that is killed takes its workers with it: the next one uses the same names.
+    ctypes.CDLL(None).prctl(WHEN_THE_PARENT_DIES, signal.SIGKILL)
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.chaos.settings"
     django.setup()
     # Imported only now: they read the settings.
