@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import django_rq
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -17,9 +18,10 @@ from django.db import connection
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
 from project.jobs.models import Job, Process
-from project.jobs.processes import beat
+from project.jobs.processes import beat, has_worker
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue, stop_job
+from project.jobs.worker import LedgerWorker
 from project.refusal import Refusal
 from tests.chaos import kinds  # noqa: F401 - declares the kinds here as in the workers
 from tests.chaos.harness import Chaos
@@ -189,6 +191,21 @@ def test_worker_is_known_to_be_alive_after_valkey_was_flushed(tmp_path: Path, va
         chaos.until(lambda: valkey.smembers("rq:workers"), "RQ to know the worker again")
         chaos.workers[0].send_signal(signal.SIGTERM)
         chaos.workers[0].wait()
+    assert not Process.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("valkey")
+def test_worker_that_is_told_to_end_in_the_middle_of_a_statement_signs_off() -> None:
+    worker = django_rq.get_worker(
+        "default", worker_class=LedgerWorker, serializer="rq.serializers.JSONSerializer"
+    )
+    worker.register_birth()
+    beat(Process.Role.WORKER)
+    assert has_worker()
+    # As a signal leaves it: the statement is sent, and its result never read.
+    connection.connection.pgconn.send_query(b"SELECT 1")
+    worker.teardown()
     assert not Process.objects.exists()
 
 
