@@ -12,7 +12,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import collection, features, importing, loading, prediction, servers, whole_job
+from benchmarks import (
+    collection,
+    features,
+    first_edition,
+    importing,
+    loading,
+    prediction,
+    servers,
+    whole_job,
+)
 from benchmarks.figures import Figure
 from benchmarks.measure import in_fresh_process
 
@@ -98,7 +107,10 @@ def _measure(options: argparse.Namespace) -> Iterator[tuple[str, list[Figure]]]:
     yield "Import of a log", in_fresh_process(prediction.run, CALLS_QUICK if quick else CALLS)
     yield "Collection of feedback", in_fresh_process(importing.run, options.rows[-1])
     collected = COLLECTED_QUICK if quick else COLLECTED
-    yield "", in_fresh_process(collection.run, collected, options.runs)
+    last = "" if quick else "Beside the first edition"
+    yield last, in_fresh_process(collection.run, collected, options.runs)
+    if not quick:
+        yield "", first_edition.run(options.rows[-1], options.runs)
 
 
 def _table(figures: list[Figure]) -> Table:
