@@ -1,15 +1,25 @@
 """Estimators are chosen inside the training rows and reach what the rows allow."""
 
 import io
+import sys
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.numpy_pickle import NumpyUnpickler
+from scipy.special import expit
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.metrics import log_loss
+from sklearn.utils.validation import check_is_fitted
 
 from project.measure.auc import roc_auc
-from training.domain.estimators import FitError, SigmoidMap, fit_classifier, fit_regressor
+from project.storage.artifacts import joblib_bytes
 from training.domain.evaluation import evaluate_classifier
+from training.domain.fitting import classifier
+from training.domain.fitting.choice import FitError
+from training.domain.fitting.classifier import fit_classifier
+from training.domain.fitting.regressor import fit_regressor
 from training.domain.importance import permutation_importance
 
 NAMES = ["a_score", "b_score", "c_score", "group_score"]
@@ -84,14 +94,43 @@ def test_scores_are_calibrated_and_finite_with_inputs_missing():
     assert 0 < score_of(model, nothing)[0] < 1
 
 
-def test_miscalibrated_scores_are_mapped_and_the_map_keeps_their_order():
+@pytest.mark.parametrize("has_spare_rows", [False, True])
+def test_scores_too_timid_are_mapped_and_the_map_keeps_their_order(monkeypatch, has_spare_rows):
+    if has_spare_rows:  # so many that the map gets rows of its own
+        for name, value in (("SPARE_ROWS", 800), ("HELD_OUT_SHARE", 0.3), ("CHOICE_ROWS", 800)):
+            monkeypatch.setattr(classifier, name, value)
     draw = np.random.default_rng(0)
-    score = draw.random(5000)
-    label = (draw.random(5000) < score).astype(int)
-    extreme = score**3 / (score**3 + (1 - score) ** 3)
-    mapped = SigmoidMap().fit(extreme, label).predict(extreme)
-    assert np.abs(mapped - score).mean() < 0.02
-    assert roc_auc(label, mapped) == pytest.approx(roc_auc(label, extreme))
+    frame = pd.DataFrame(draw.random((4_000, 10)), columns=[f"x{n}" for n in range(10)])
+    differ = (frame["x0"] > 0.5) != (frame["x1"] > 0.5)
+    label = (draw.random(4_000) < expit(np.where(differ, -3, 3))).astype(int)
+    model = fit_classifier(frame[:1_200], label[:1_200], seed=1)
+    assert model.calibration["method"] == "sigmoid"
+    assert model.calibration["slope"] > 1.2
+    mapped = score_of(model, frame[1_200:])
+    plain = classifier.uncalibrated_part(model.estimator).predict_proba(frame[1_200:])[:, 1]
+    assert roc_auc(label[1_200:], mapped) == pytest.approx(roc_auc(label[1_200:], plain))
+    assert log_loss(label[1_200:], mapped) < log_loss(label[1_200:], plain)
+
+
+def test_a_calibration_never_turns_the_model_round():
+    """Groups of one label each: whoever is held out has the label that the others have less of."""
+    frame, _, _ = make_matches(400)
+    group = np.arange(400) // 40
+    model = fit_classifier(frame, group % 2, seed=1, groups=group)
+    assert model.calibration["method"] == "none"
+    assert model.calibration["slope"] < 0
+    assert model.calibration["note"].startswith("Uncalibrated: ")
+
+
+def test_a_sigmoid_that_turned_round_in_the_end_is_dropped(monkeypatch):
+    frame, label, _ = make_matches(600)
+    monkeypatch.setattr(classifier, "_choose_map", lambda *_: {"method": "sigmoid", "rows": 600})
+    group = np.arange(600) // 60
+    model = fit_classifier(frame, group % 2, seed=1, groups=group)
+    assert model.calibration["method"] == "none"
+    assert "turn the model round" in model.calibration["note"]
+    plain = fit_classifier(frame, label, seed=1)
+    assert type(model.estimator) is type(classifier.uncalibrated_part(plain.estimator))
 
 
 def test_same_seed_gives_the_same_scores():
@@ -109,6 +148,49 @@ def test_fitted_model_survives_a_dump(steep):
     buffer.seek(0)
     loaded = joblib.load(buffer)
     np.testing.assert_array_equal(loaded.predict_proba(frame)[:, 1], score_of(model, frame))
+
+
+def fitted_models():
+    """One model of every shape: linear and trees, calibrated and not, label and number."""
+    straight, label, _ = make_matches()
+    stepped, steps, _ = make_matches(steep=True)
+    frame, target = make_feedback()
+    named = {"categorical": ["provider", "model"]}
+    kinked = np.where(frame["quality"] > 0.5, target, 1 - target)
+    yield straight, fit_classifier(straight, label, seed=1, monotone=NAMES)
+    yield stepped, fit_classifier(stepped, steps, seed=1, monotone=NAMES)
+    yield frame, fit_classifier(frame, (target > 0.5).astype(int), seed=1, **named)
+    yield frame, fit_regressor(frame, target, seed=1, **named)
+    yield frame, fit_regressor(frame, kinked, seed=1, target_range=(0, 1), **named)
+
+
+def test_estimators_keep_the_contract_of_scikit_learn():
+    for frame, model in fitted_models():
+        check_is_fitted(model.estimator)
+        assert is_regressor(model.estimator) is (model.interval is not None)
+        assert is_classifier(model.estimator) is (model.interval is None)
+        fresh = clone(model.estimator)
+        predict = "predict" if model.interval else "predict_proba"
+        found = getattr(model.estimator, predict)(frame)
+        target = found if model.interval else (found[:, 1] > 0.5).astype(int)
+        again = getattr(fresh.fit(frame, target), predict)(frame)
+        assert again.shape == found.shape
+        assert np.isfinite(again).all()
+
+
+def test_a_model_names_no_class_of_ours(monkeypatch):
+    named = set()
+    find_class = NumpyUnpickler.find_class
+
+    def note(reader, module, name):
+        named.add(module.split(".")[0])
+        return find_class(reader, module, name)
+
+    monkeypatch.setattr(NumpyUnpickler, "find_class", note)
+    for _, model in fitted_models():
+        joblib.load(io.BytesIO(joblib_bytes(model.estimator)))
+    assert {"sklearn", "numpy"} <= named
+    assert named <= {"sklearn", "numpy", "pandas", "joblib", *sys.stdlib_module_names}
 
 
 def test_rows_of_one_group_share_a_fold():
@@ -155,7 +237,7 @@ def test_prediction_intervals_cover_what_they_claim():
     frame, target = make_feedback()
     model = fit_regressor(frame, target, seed=1, categorical=["provider", "model"])
     new, new_target = make_feedback(4000, 1)
-    low, high = model.estimator.predict_interval(new)
+    low, high = model.interval.bounds(model.estimator.predict(new))
     assert np.mean((low <= new_target) & (new_target <= high)) == pytest.approx(0.9, abs=0.025)
 
 

@@ -173,8 +173,19 @@ class ModelKind:
         )
 
     def inputs(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the model's inputs in order; an absent column is wholly missing."""
-        return frame.reindex(columns=list(self.features))
+        """Return the model's inputs in order; an absent column is wholly missing.
+
+        Numbers come as floats with NaN, names as text with None.
+        """
+        inputs = frame.reindex(columns=list(self.features))
+        for name in self.numeric:
+            column = inputs[name]
+            if not isinstance(column.dtype, np.dtype) or column.dtype.kind != "f":
+                inputs[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        for name in self.categorical:
+            column = inputs[name].astype(object)
+            inputs[name] = column.map(str, na_action="ignore").where(column.notna(), None)
+        return inputs
 
 
 class UnknownModelKind(LookupError):

@@ -9,6 +9,7 @@ import orjson
 from matching.domain.words import revision_of
 from project.storage.artifacts import ArtifactCorrupt, load_joblib, read_verified, verify
 from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
+from training.domain.prediction_interval import PredictionInterval
 from training.kinds import ModelKind, get_kind
 from training.models import ModelVersion
 from training.services.versions import SKLEARN, library_versions
@@ -26,6 +27,12 @@ class LoadedModel:
     version: int
     estimator: Any
     metadata: dict[str, Any]
+
+    @property
+    def interval(self) -> PredictionInterval | None:
+        """How the intervals of its predictions are made; None where it has none."""
+        found = self.metadata["interval"]
+        return None if found is None else PredictionInterval(**found)
 
 
 # One model per kind stays in memory; what identifies it are the digests of its files.

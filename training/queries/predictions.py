@@ -66,16 +66,15 @@ def predict_features(kind: ModelKind, features: Mapping[str, Any]) -> Prediction
     frame = pd.DataFrame({name: [row.get(name, np.nan)] for name in kind.numeric}, dtype=float)
     for name in kind.categorical:
         frame[name] = pd.Series([row.get(name)], dtype=object)
-    value = float(predict(kind, loaded.estimator, frame)[0])
+    prediction = predict(kind, loaded.estimator, frame)
     low = high = None
-    if kind.task == "regression":
-        lows, highs = loaded.estimator.predict_interval(kind.inputs(frame))
-        low, high = float(lows[0]), float(highs[0])
+    if loaded.interval is not None:
+        low, high = (float(bound[0]) for bound in loaded.interval.bounds(prediction))
     known = loaded.metadata["categories"]
     return Prediction(
         kind=kind,
         model_version=loaded.version,
-        value=value,
+        value=float(prediction[0]),
         low=low,
         high=high,
         missing=tuple(name for name in kind.features if name not in row),

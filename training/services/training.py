@@ -37,7 +37,7 @@ from training.services.overrides import Override, claim_override
 from training.services.versions import claim_version, library_versions
 
 if TYPE_CHECKING:
-    from training.domain.estimators import FittedModel
+    from training.domain.fitting.choice import FittedModel
 
 FloatArray = npt.NDArray[np.float64]
 Report = ClassificationReport | RegressionReport
@@ -220,13 +220,22 @@ def _with_all_columns(kind: ModelKind, frame: pd.DataFrame) -> pd.DataFrame:
 def _fit(kind: ModelKind, train: pd.DataFrame, seed: int) -> "FittedModel":
     # Here and not above, because scikit-learn takes seconds to load: lists and pages, which import
     # this module to show models, would all pay for it.
-    from training.domain.estimators import FitError, fit_classifier, fit_regressor
+    from training.domain.fitting.choice import FitError
+    from training.domain.fitting.classifier import fit_classifier
+    from training.domain.fitting.regressor import fit_regressor
 
     inputs, target = kind.inputs(train), train[kind.target].to_numpy()
     groups = resampling_groups(kind, train)
     try:
         if kind.task == "classification":
-            return fit_classifier(inputs, target, seed=seed, monotone=kind.monotone, groups=groups)
+            return fit_classifier(
+                inputs,
+                target,
+                seed=seed,
+                categorical=kind.categorical,
+                monotone=kind.monotone,
+                groups=groups,
+            )
         return fit_regressor(
             inputs,
             target,
@@ -248,7 +257,7 @@ def _evaluate(
 ) -> dict[str, Any]:
     rng = np.random.default_rng([seed, 1])
     prediction = predict(kind, fitted.estimator, validation)
-    report = measure(kind, validation, prediction, rng, _bounds(kind, fitted, validation))
+    report = measure(kind, validation, prediction, rng, _bounds(fitted, prediction))
     metrics: dict[str, Any] = {
         "train": _measure_train(kind, fitted, train, rng),
         "validation": report.as_dict(),
@@ -289,16 +298,11 @@ def _measure_train(
         drawn = np.sort(rng.choice(len(train), size=TRAIN_METRIC_ROWS, replace=False))
         train = train.iloc[drawn]
     prediction = predict(kind, fitted.estimator, train)
-    return measure(kind, train, prediction, rng, _bounds(kind, fitted, train)).as_dict()
+    return measure(kind, train, prediction, rng, _bounds(fitted, prediction)).as_dict()
 
 
-def _bounds(
-    kind: ModelKind, fitted: "FittedModel", frame: pd.DataFrame
-) -> tuple[FloatArray, FloatArray] | None:
-    if kind.task == "classification":
-        return None
-    low, high = fitted.estimator.predict_interval(kind.inputs(frame))
-    return low, high
+def _bounds(fitted: "FittedModel", prediction: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+    return None if fitted.interval is None else fitted.interval.bounds(prediction)
 
 
 def _by_slice(
@@ -415,6 +419,7 @@ def _metadata(model: ModelVersion, trained: TrainedModel) -> dict[str, Any]:
         "feature_revision": model.feature_revision,
         "reference": trained.reference,
         "categories": trained.categories,
+        "interval": None if trained.fitted.interval is None else trained.fitted.interval.as_dict(),
         "dataset": {
             "version": dataset.version,
             "source": dataset.source,

@@ -1,0 +1,1 @@
+"""Choosing and fitting estimators: scikit-learn's own classes alone, so that a model loads anywhere."""
