@@ -42,8 +42,8 @@ def run(rows: int, runs: int) -> list[Figure]:
     from django.conf import settings
     from django.db import connection
 
+    from feedback.jobs.collection import collect
     from feedback.models import CollectionCursor, CollectionRun, FeedbackSource
-    from feedback.services.collection import collect
 
     at = settings.DATABASES["default"]
     place = {"host": at["HOST"], "port": at["PORT"], "user": at["USER"]}

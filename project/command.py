@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentTypeError, _SubParsersAction
+from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import IO, Any, NoReturn, cast
@@ -53,15 +54,15 @@ class SeedbedCommand(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
         return parser
 
-    def run(self, **options: Any) -> dict[str, Any]:
+    def run(self, **options: Any) -> Mapping[str, Any]:
         """Do the work and return its result."""
         raise CommandError(f"{type(self).__module__} has no run().")
 
-    def render(self, result: dict[str, Any], console: Console) -> None:
-        """Show the result to people."""
+    def render(self, result: Any, console: Console) -> None:
+        """Show the result of `run` to people."""
         console.print_json(data=result, default=str)
 
-    def exit_code(self, result: dict[str, Any]) -> int:
+    def exit_code(self, result: Any) -> int:
         """Return the exit code of a result; a check that fails says 2."""
         return 0
 
@@ -102,7 +103,7 @@ class SeedbedCommand(BaseCommand):
                 self.error_console.print(refusal["remedy"], markup=False)
         raise SystemExit(EXIT_REFUSED)
 
-    def _write_json(self, result: dict[str, Any]) -> None:
+    def _write_json(self, result: Mapping[str, Any]) -> None:
         self.stdout.write(f"{json.dumps(result, default=str, ensure_ascii=False)}\n")
 
 

@@ -10,7 +10,8 @@ from django.http import HttpRequest, StreamingHttpResponse
 
 from feedback.admin.sources import origin_badge
 from feedback.models import RejectedRecord
-from feedback.services.imports import RETRY_ROWS, retry_rejected
+from feedback.queries.refused import RETRY_ROWS
+from feedback.services.refused import retry_rejected
 from project.pages.admins import RecordAdmin
 from project.tabular.out import csv_lines
 
@@ -69,10 +70,10 @@ class RejectedRecordAdmin(RecordAdmin[RejectedRecord]):
         if len(records) > RETRY_ROWS:
             messages.error(request, f"Choose at most {RETRY_ROWS:,} rows at a time.")
             return
-        outcome = retry_rejected(records)
+        outcome = retry_rejected(records, by=request.user)
         messages.success(
             request,
-            f"{outcome['landed']:,} of {outcome['tried']:,} rows landed; the others say why not.",
+            f"{outcome.landed:,} of {outcome.tried:,} rows landed; the others say why not.",
         )
 
     @admin.action(description="Download as CSV", permissions=["view"])

@@ -1,6 +1,6 @@
 """The pages that say what feedback says, and its panel on the front page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,17 +10,25 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from feedback.domain.statistics import QUALITY_EDGES
+from feedback.domain.csat import QUALITY_EDGES
 from feedback.models import FeedbackSource
 from feedback.queries.reports import (
-    FACTORS,
-    ORIGINS,
-    SYNTHETIC_LABEL,
+    BaselinesReport,
+    CalibrationReport,
+    CsatReport,
+    ExperimentsReport,
     build_report,
-    choose_scope,
     read_edges,
 )
-from feedback.queries.status import feedback_status
+from feedback.queries.reports.csat import Groups
+from feedback.queries.reports.rows import FACTORS
+from feedback.queries.sources import ORIGINS, SYNTHETIC_LABEL, choose_scope
+from feedback.queries.status import (
+    FeedbackStatus,
+    KindSamples,
+    TableStatus,
+    feedback_status,
+)
 from project.pages.registry import page, panel
 from project.refusal import Refusal
 
@@ -155,59 +163,64 @@ def _interval_rows(
     ]
 
 
-def _csat_charts(report: Mapping[str, Any]) -> dict[str, Any]:
+def _csat_charts(report: CsatReport) -> dict[str, Any]:
+    parts: tuple[tuple[Groups, str, str], ...] = (
+        (report["ranges"], "By quality of the response", "Optimal quality range"),
+        (report["provider"], "By provider", "Best provider"),
+        (report["model"], "By model", "Best model"),
+        (report["action_type"], "By action type", ""),
+        (report["variant"], "By experiment and variant", ""),
+    )
     return {
         "days": [(row["label"], row["mean"], row["low"], row["high"]) for row in report["days"]],
         "groups": [
             {
                 "title": title,
                 "what": what,
-                "rows": report[name]["rows"],
-                "best": report[name].get("best"),
-                "chart": _interval_rows(report[name]["rows"]),
+                "rows": groups["rows"],
+                "best": groups.get("best"),
+                "chart": _interval_rows(groups["rows"]),
             }
-            for name, title, what in (
-                ("ranges", "By quality of the response", "Optimal quality range"),
-                ("provider", "By provider", "Best provider"),
-                ("model", "By model", "Best model"),
-                ("action_type", "By action type", ""),
-                ("variant", "By experiment and variant", ""),
-            )
+            for groups, title, what in parts
         ],
     }
 
 
-def _baseline_charts(report: Mapping[str, Any]) -> dict[str, Any]:
+def _baseline_charts(report: BaselinesReport) -> dict[str, Any]:
     targets = []
-    for name, title in (("quality", "Quality"), ("csat", "CSAT")):
+    for target, title in ((report["quality"], "Quality"), (report["csat"], "CSAT")):
         factors = [
             {
                 "title": factor.replace("_", " "),
                 **found,
                 "chart": _interval_rows(found["rows"], reference="raw_mean"),
             }
-            for factor, found in report[name]["factors"].items()
+            for factor, found in target["factors"].items()
         ]
-        targets.append({"title": title, **report[name], "factors": factors})
+        targets.append({"title": title, **target, "factors": factors})
     return {"targets": targets}
 
 
-def _calibration_charts(report: Mapping[str, Any]) -> dict[str, Any]:
+def _calibration_charts(report: CalibrationReport) -> dict[str, Any]:
     titles = (
         (
-            "given",
+            report["given"],
             "Given predictions against user ratings",
             "The predictions that came with the A/B results.",
         ),
-        ("quality", "Quality baseline", "Learned from the older rows, held to the newest fifth."),
-        ("csat", "CSAT baseline", "Learned from the older rows, held to the newest fifth."),
+        (
+            report["quality"],
+            "Quality baseline",
+            "Learned from the older rows, held to the newest fifth.",
+        ),
+        (report["csat"], "CSAT baseline", "Learned from the older rows, held to the newest fifth."),
     )
     return {
         "parts": [
             {
                 "title": title,
                 "note": note,
-                **report[name],
+                **part,
                 "chart": [
                     {
                         "label": f"{row['from']:.2f} to {row['to']:.2f}",
@@ -216,15 +229,15 @@ def _calibration_charts(report: Mapping[str, Any]) -> dict[str, Any]:
                         "high": row["high"],
                         "reference": row["predicted"],
                     }
-                    for row in report[name]["buckets"]
+                    for row in part["buckets"]
                 ],
             }
-            for name, title, note in titles
+            for part, title, note in titles
         ]
     }
 
 
-def _experiment_charts(report: Mapping[str, Any]) -> dict[str, Any]:
+def _experiment_charts(report: ExperimentsReport) -> dict[str, Any]:
     experiments = []
     for one in report["experiments"]:
         effects = {effect["variant"]: effect for effect in one["effects"]}
@@ -247,7 +260,7 @@ def _experiment_charts(report: Mapping[str, Any]) -> dict[str, Any]:
     return {"experiments": experiments}
 
 
-CHARTS = {
+CHARTS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "csat": _csat_charts,
     "baselines": _baseline_charts,
     "calibration": _calibration_charts,
@@ -258,31 +271,46 @@ CHARTS = {
 # --- Status and panel ----------------------------------------------------------------------------
 
 
-def _with_moments(status: dict[str, Any]) -> dict[str, Any]:
+def _with_moments(status: FeedbackStatus) -> dict[str, Any]:
     """Give templates moments instead of texts, and bars for the samples."""
-    own = "real" if status["real_sources"] else "synthetic"
-    for row in status["tables"]:
-        row["latest"] = _moment(row["latest"])
-        row["gaps"] = sorted(
+    schedule = status["schedule"]
+    return {
+        **status,
+        "tables": [_table_with_moments(row) for row in status["tables"]],
+        "schedule": {
+            **schedule,
+            "next_run_at": _moment(schedule["next_run_at"]),
+            "last_run_at": _moment(schedule["last_run_at"]),
+        },
+        "sample_rows": [
+            _sample_row(one, one["real"] if status["real_sources"] else one["synthetic"])
+            for one in status["samples"]
+        ],
+        "synthetic_label": SYNTHETIC_LABEL,
+    }
+
+
+def _table_with_moments(row: TableStatus) -> dict[str, Any]:
+    run = row["last_run"]
+    return {
+        **row,
+        "latest": _moment(row["latest"]),
+        "last_run": run and {**run, "started_at": _moment(run["started_at"])},
+        "gaps": sorted(
             ((name, share) for name, share in row["missing"].items() if share > 0),
             key=lambda gap: -gap[1],
-        )
-        if row["last_run"]:
-            row["last_run"]["started_at"] = _moment(row["last_run"]["started_at"])
-    for key in ("next_run_at", "last_run_at"):
-        status["schedule"][key] = _moment(status["schedule"][key])
-    status["sample_rows"] = [
-        {
-            "label": one["kind"].replace("_", " "),
-            "value": f"{one[own]:,} of {one['minimum']:,}",
-            "share": one[own] / one["minimum"],
-            "note": "" if one["enough"] else "too few",
-            "tone": "" if one["enough"] else "warn",
-        }
-        for one in status["samples"]
-    ]
-    status["synthetic_label"] = SYNTHETIC_LABEL
-    return status
+        ),
+    }
+
+
+def _sample_row(samples: KindSamples, count: int) -> dict[str, Any]:
+    return {
+        "label": samples["kind"].replace("_", " "),
+        "value": f"{count:,} of {samples['minimum']:,}",
+        "share": count / samples["minimum"],
+        "note": "" if samples["enough"] else "too few",
+        "tone": "" if samples["enough"] else "warn",
+    }
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -16,9 +16,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from feedback.admin.forms import SourceForm, UploadForm
 from feedback.models import CollectionRun, FeedbackSource
-from feedback.services.imports import keep_upload
-from feedback.services.schedule import COLLECT_KIND, current_schedule, switch_off, switch_on
-from feedback.services.sources import check_connection
+from feedback.queries.connections import check_connection
+from feedback.queries.schedule import COLLECT_KIND, current_schedule
+from feedback.services.schedule import switch_off, switch_on
+from feedback.services.uploads import keep_upload
 from project import words
 from project.jobs.links import job_link, message_job
 from project.jobs.services import enqueue

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from feedback.services.schedule import COLLECT_KIND
+from feedback.queries.schedule import COLLECT_KIND
 from project.jobs.contract import Run, job
 
 

@@ -1,15 +1,101 @@
-"""The work of the job that collects from sources."""
+"""Collects the feedback of sources: every row once, every row accounted for."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from feedback.models import CollectionRun, FeedbackSource
-from feedback.services.collection import collect, interrupt_stale_runs
-from feedback.services.imports import fill_synthetic
-from feedback.services.sources import SYNTHETIC_NAME, sources_named
+from feedback.domain.tables import TABLES, MissingColumn, source_table
+from feedback.jobs.reading import TableReading
+from feedback.jobs.synthetic import fill_synthetic
+from feedback.models import CollectionRun, FeedbackSource, Table
+from feedback.queries.remote import SourceDown, SourceUnreachable, TableMissing, open_source
+from feedback.queries.runs import describe_run
+from feedback.queries.sources import sources_named
+from feedback.services.runs import (
+    begin_run,
+    finish_run,
+    interrupt_stale_runs,
+    remember_outcome,
+)
+from feedback.services.sources import SYNTHETIC_NAME
 from project.jobs.contract import Run
+from project.refusal import Refusal
+
+
+def collect_sources(
+    sources: Iterable[FeedbackSource],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+    run: Run | None = None,
+) -> dict[FeedbackSource, list[CollectionRun]]:
+    """Collect from each source; one that fails does not keep the others from being read."""
+    return {
+        source: collect(source, since=since, until=until, limit=limit, run=run)
+        for source in sources
+    }
+
+
+def collect(
+    source: FeedbackSource,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+    tables: Sequence[str] = tuple(Table.values),
+    run: Run | None = None,
+) -> list[CollectionRun]:
+    """Read what is new at a database and keep it; returns one run for each table.
+
+    Without `since` a table is read from where the last collection came to, less the overlap.
+    `limit` is the most rows of each table to go forward; the next collection goes on there. A table
+    or source that cannot be read gives a run that failed, and the others go on. Of a job, `run` is
+    its hold on it: rows land only while it has it.
+
+    Raises
+    ------
+    Refusal
+        When the source is not a database, or the window is empty.
+    """
+    if source.kind != FeedbackSource.Kind.POSTGRES:
+        raise Refusal(
+            f"{source.name} is of kind {source.kind}; only databases are collected from.",
+            remedy="Give a PostgreSQL source, or import files with `manage.py import_feedback`.",
+        )
+    if since is not None and until is not None and since >= until:
+        raise Refusal(
+            f"The window from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} is empty.",
+            remedy="Give a beginning before the end.",
+        )
+    job_id = None if run is None else run.job_id
+    interrupt_stale_runs(source, job_id)
+    readings = []
+    for table in tables:
+        if not source_table(TABLES[table], source.mapping):
+            continue
+        reading = begin_run(
+            source,
+            table,
+            job_id=job_id,
+            row_limit=limit,
+            window_start=since,
+            window_end=until,
+        )
+        readings.append(reading)
+        try:
+            with open_source(source) as remote:
+                TableReading(remote, reading, run).read()
+        except (SourceUnreachable, TableMissing, MissingColumn) as error:
+            finish_run(reading, CollectionRun.State.FAILED, error=str(error))
+            if isinstance(error, SourceDown):
+                break
+        else:
+            finish_run(reading, CollectionRun.State.COMPLETE)
+    remember_outcome(source, readings)
+    return readings
 
 
 def interrupt_runs(run: Run) -> None:
@@ -21,9 +107,9 @@ def interrupt_runs(run: Run) -> None:
 def collect_feedback(run: Run) -> dict[str, Any]:
     """Collect from the sources of the arguments, one after the other; one that fails fails alone."""
     arguments = run.arguments
-    start, end = _moment(arguments.get("start")), _moment(arguments.get("end"))
+    since, until = _moment(arguments.get("start")), _moment(arguments.get("end"))
     if arguments.get("days"):
-        start = run.asked_at - timedelta(days=arguments["days"])
+        since = run.asked_at - timedelta(days=arguments["days"])
     if arguments.get("sources"):
         sources = sources_named(arguments["sources"])
     elif run.is_scheduled:
@@ -38,18 +124,12 @@ def collect_feedback(run: Run) -> dict[str, Any]:
     for source in sources:
         done = run.result_of("collect_source", source.pk)
         if done is None:
-            runs = collect(
-                source,
-                limit=arguments.get("limit"),
-                start=start,
-                end=end,
-                job_id=run.job_id,
-                transaction=run.transaction,
-                progress=run.report,
+            readings = collect(
+                source, since=since, until=until, limit=arguments.get("limit"), run=run
             )
             with run.transaction("collect_source", source.pk) as done:
-                done.update(source=source.name, tables=[describe_run(one) for one in runs])
-            for one in runs:
+                done.update(source=source.name, tables=[describe_run(one) for one in readings])
+            for one in readings:
                 run.add_record(one)
                 if one.error:
                     run.log(f"{source.name} {one.table}: {one.error}", level="warning")
@@ -69,32 +149,10 @@ def collect_feedback(run: Run) -> dict[str, Any]:
 
 
 def _generate(run: Run) -> dict[str, Any]:
-    runs = fill_synthetic(job_id=run.job_id, transaction=run.transaction)
+    readings = fill_synthetic(run=run)
     with run.transaction("collect_source") as done:
-        done.update(source=SYNTHETIC_NAME, tables=[describe_run(one) for one in runs])
+        done.update(source=SYNTHETIC_NAME, tables=[describe_run(one) for one in readings])
     return done
-
-
-def describe_run(run: CollectionRun) -> dict[str, Any]:
-    """Return what a run found, as JSON."""
-    return {
-        "run": run.pk,
-        "table": run.table,
-        "state": run.state,
-        "found": run.found,
-        "new": run.new,
-        "known": run.known,
-        "changed": run.changed,
-        "rejected": run.rejected,
-        "source_count": run.source_count,
-        "remaining": run.remaining,
-        "reconciled": run.is_reconciled,
-        "reasons": run.reasons,
-        "missing": run.missing,
-        "notes": run.notes,
-        "error": run.error,
-        "seconds": run.duration_seconds,
-    }
 
 
 def _moment(text: str | None) -> datetime | None:

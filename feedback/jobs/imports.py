@@ -1,12 +1,175 @@
-"""The work of the job that lands an uploaded file."""
+"""Imports files of feedback: the good rows land, each once, the bad ones say why not."""
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from feedback.services.imports import import_file
+import numpy as np
+from django.utils import timezone
+
+from feedback.domain.file_rows import FileRow, chunked, read_feedback_rows
+from feedback.domain.parsing import parse_rows
+from feedback.domain.tables import (
+    TABLES,
+    MappingError,
+    MissingColumn,
+    check_mapping,
+    source_columns,
+)
+from feedback.jobs.landing import land_chunk
+from feedback.models import FeedbackSource, RejectedRecord
+from feedback.services.landing import begin_landing, row_format
+from feedback.services.runs import begin_run, complete_run
 from feedback.services.sources import file_source
 from project.jobs.contract import Run
 from project.refusal import Refusal
+from project.tabular.rows import FileRefused
+
+LOOKED_AT_ROWS = 1_000  # at the head of a file, to learn its columns
+SHOWN_ERRORS = 100
+
+
+class RefusedLine(TypedDict):
+    """A row of a file that does not land, and why."""
+
+    line: int | None
+    reason: str
+    detail: str
+
+
+class ImportedFile(TypedDict):
+    """What became of the rows of a file, and the first of them that were refused."""
+
+    run: int
+    found: int
+    new: int
+    known: int
+    changed: int
+    rejected: int
+    reasons: dict[str, int]
+    missing: dict[str, int]
+    errors: list[RefusedLine]
+
+
+class CheckedFile(TypedDict):
+    """What would become of the rows of a file."""
+
+    dry_run: bool
+    found: int
+    accepted: int
+    rejected: int
+    reasons: dict[str, int]
+    errors: list[RefusedLine]
+
+
+def import_file(
+    path: Path,
+    *,
+    table: str,
+    source: FeedbackSource,
+    name: str = "",
+    columns: Mapping[str, str] | None = None,
+    run: Run | None = None,
+) -> ImportedFile:
+    """Land the rows of a file, each once; returns the counts and the first refused rows.
+
+    `columns` says what the file calls the columns that it calls otherwise; `name` is the name that
+    people know the file by. Of a job, `run` is its hold on it.
+
+    Raises
+    ------
+    Refusal
+        When the file is not readable, or lacks a column that cannot be done without.
+    """
+    name = name or path.name
+    with _rows_of(path, name, table, columns or {}) as (known, chunks):
+        reading = begin_run(
+            source, table, job_id=None if run is None else run.job_id, file_name=name[:255]
+        )
+        landing = begin_landing(reading, known)
+        done = 0
+        for chunk in chunks:
+            parsed = landing.parse([one.raw for one in chunk], rows=[one.row for one in chunk])
+            land_chunk(run, landing, parsed, lines=[one.line for one in chunk])
+            done += len(chunk)
+            if run is not None:
+                run.report(done, None, f"{name}: {done:,} rows")
+    complete_run(reading)
+    refused = RejectedRecord.objects.open().filter(run_id=reading.pk).order_by("line_number")
+    return {
+        "run": reading.pk,
+        "found": reading.found,
+        "new": reading.new,
+        "known": reading.known,
+        "changed": reading.changed,
+        "rejected": reading.rejected,
+        "reasons": reading.reasons,
+        "missing": reading.missing,
+        "errors": [
+            {"line": one.line_number, "reason": one.reason, "detail": one.detail}
+            for one in refused[:SHOWN_ERRORS]
+        ],
+    }
+
+
+def check_file(
+    path: Path, *, table: str, name: str = "", columns: Mapping[str, str] | None = None
+) -> CheckedFile:
+    """Check the rows of a file as `import_file` would, and write nothing."""
+    found, accepted = 0, 0
+    reasons: Counter[str] = Counter()
+    errors: list[RefusedLine] = []
+    seen: set[bytes] = set()
+    now = np.datetime64(timezone.now().astimezone(UTC).replace(tzinfo=None), "us")
+    with _rows_of(path, name or path.name, table, columns or {}) as (known, chunks):
+        form = row_format(FeedbackSource(), table, known)
+        for chunk in chunks:
+            parsed = parse_rows(
+                [one.raw for one in chunk], form, now=now, rows=[one.row for one in chunk]
+            )
+            found += len(chunk)
+            uids = {uid.tobytes() for uid in parsed.columns["uid"]}
+            accepted += len(uids - seen)
+            seen |= uids
+            reasons.update(row.reason for row in parsed.rejected)
+            errors += [
+                {"line": chunk[row.number].line, "reason": row.reason, "detail": row.detail}
+                for row in parsed.rejected[: SHOWN_ERRORS - len(errors)]
+            ]
+    return {
+        "dry_run": True,
+        "found": found,
+        "accepted": accepted,
+        "rejected": reasons.total(),
+        "reasons": dict(reasons),
+        "errors": errors,
+    }
+
+
+@contextmanager
+def _rows_of(
+    path: Path, name: str, table: str, columns: Mapping[str, str]
+) -> Iterator[tuple[dict[str, str], Iterator[list[FileRow]]]]:
+    """Give the columns that a file has, by their known names, and its rows in chunks."""
+    mapping = {table: {"columns": dict(columns)}}
+    with closing(read_feedback_rows(path, name=name)) as rows:
+        try:
+            check_mapping(mapping)
+            head = list(islice(rows, LOOKED_AT_ROWS))
+            available = set(chain.from_iterable(one.row for one in head if one.row))
+            known = source_columns(TABLES[table], mapping, available)
+            yield known, chunked(chain(head, rows))
+        except MissingColumn as error:
+            raise Refusal(
+                str(error).partition(" Map it:")[0],
+                remedy="Say which column it is: --column KNOWN=THEIRS, or in the form.",
+            ) from None
+        except (FileRefused, MappingError) as error:
+            raise Refusal(str(error), remedy="Choose another file, table or mapping.") from None
 
 
 def import_feedback(run: Run) -> dict[str, Any]:
@@ -21,18 +184,13 @@ def import_feedback(run: Run) -> dict[str, Any]:
             f"The upload of {arguments['name']} is not there any more.",
             remedy="Import the file again.",
         )
-    dry_run = arguments["dry_run"]
-    outcome = import_file(
-        path,
-        name=arguments["name"],
-        table=arguments["table"],
-        source=None if dry_run else file_source(arguments["source"]),
-        columns=arguments["columns"],
-        dry_run=dry_run,
-        job_id=run.job_id,
-        transaction=run.transaction,
-        progress=run.report,
-    )
+    asked = {name: arguments[name] for name in ("name", "table", "columns")}
+    outcome: ImportedFile | CheckedFile
+    if arguments["dry_run"]:
+        outcome = check_file(path, **asked)
+    else:
+        source = file_source(arguments["source"], by=run.user)
+        outcome = import_file(path, **asked, source=source, run=run)
     with run.transaction("import_file") as done:
         done.update(outcome)
     path.unlink()

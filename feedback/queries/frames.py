@@ -1,7 +1,6 @@
 """Rows of feedback as the frames that models and reports are made of: names, order and dtypes."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,6 @@ import pandas as pd
 from feedback.models import FeedbackSource, Table, model_of
 from project.bulk import read_arrow
 
-Origin = Literal["", "real", "synthetic", "combined"]
 METRIC_COLUMNS = (
     "code_quality",
     "test_coverage",
@@ -42,30 +40,6 @@ _PREDICTIONS = (
     "FROM feedback_abtestresult WHERE response_id <> '' GROUP BY 1, 2) a "
     "ON a.source_id = t.source_id AND a.response_id = t.response_id "
 )
-
-
-def choose_sources(table: str, origin: Origin = "") -> list[FeedbackSource]:
-    """Return the sources with rows in a table: real ones, or generated where no real one is set up.
-
-    Both together only for `combined`: generated feedback is never mixed with real unless asked, and
-    does not take the place of a real source that has no rows yet.
-    """
-    # DISTINCT over one small integer column; the planner reads the table once.
-    used = set(model_of(table).objects.order_by().values_list("source_id", flat=True).distinct())
-    sources = list(FeedbackSource.objects.filter(pk__in=used))
-    real = [source for source in sources if not source.is_synthetic]
-    generated = [source for source in sources if source.is_synthetic]
-    if origin == "":
-        return real if FeedbackSource.objects.real().exists() else generated
-    return {"real": real, "synthetic": generated, "combined": sources}[origin]
-
-
-def origin_of(sources: Sequence[FeedbackSource]) -> str:
-    """Say whether sources are real, synthetic or combined; empty for none."""
-    kinds = {source.is_synthetic for source in sources}
-    if not kinds:
-        return ""
-    return "combined" if len(kinds) == 2 else "synthetic" if kinds.pop() else "real"
 
 
 def load_quality(sources: Sequence[FeedbackSource]) -> pd.DataFrame:

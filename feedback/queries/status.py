@@ -1,7 +1,7 @@
 """The state of feedback: what is there, how fresh it is, and what it is enough for."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from django.db.models import Count, Max, Q, TextField
 from django.utils import timezone
@@ -14,7 +14,7 @@ from feedback.models import (
     Table,
     model_of,
 )
-from feedback.services.schedule import current_schedule
+from feedback.queries.schedule import current_schedule
 
 # Which rows of which table are samples of a kind: those with its target and something to learn from.
 SAMPLES: dict[str, tuple[str, Q]] = {
@@ -34,15 +34,76 @@ SAMPLES: dict[str, tuple[str, Q]] = {
 NOT_COUNTED = ("uid", "row_digest", "extra", "created_at", "quality_rating", "quality_score")
 
 
-def feedback_status() -> dict[str, Any]:
+class LastRun(TypedDict):
+    """The newest run of a table."""
+
+    run: int
+    state: str
+    started_at: str
+    finished_at: str | None
+    found: int
+    new: int
+    rejected: int
+    reconciled: bool | None
+    error: str
+
+
+class TableStatus(TypedDict):
+    """One table of one source; `missing` is column to share of rows without it."""
+
+    table: str
+    title: str
+    source: str
+    origin: str
+    rows: int
+    latest: str | None
+    lag_seconds: float | None
+    missing: dict[str, float]
+    rejected: int
+    last_run: LastRun | None
+
+
+class KindSamples(TypedDict):
+    """Rows that a model kind can learn from, by origin, and whether they are enough."""
+
+    kind: str
+    minimum: int
+    real: int
+    synthetic: int
+    enough: bool
+
+
+class ScheduleStatus(TypedDict):
+    """The collection by itself."""
+
+    enabled: bool
+    next_run_at: str | None
+    last_run_at: str | None
+    last_error: str
+
+
+class FeedbackStatus(TypedDict):
+    """The state of feedback; moments are ISO 8601 in UTC."""
+
+    origin: str
+    real_sources: int
+    failing: list[str]
+    rows: dict[str, int]
+    tables: list[TableStatus]
+    samples: list[KindSamples]
+    schedule: ScheduleStatus
+
+
+def feedback_status() -> FeedbackStatus:
     """Describe every table of every source, the samples of each kind and the next collection."""
-    now = timezone.now()
     sources = {source.pk: source for source in FeedbackSource.objects.all()}
+    real = [source for source in sources.values() if not source.is_synthetic]
+    own = "real" if real else "synthetic"
     newest = CollectionRun.objects.order_by("source_id", "table", "-id").distinct(
         "source_id", "table"
     )
     runs = {(run.source_id, run.table): run for run in newest}
-    rejected = {
+    refused = {
         (row["source_id"], row["table"]): row["n"]
         for row in RejectedRecord.objects.open()
         .order_by()
@@ -50,7 +111,7 @@ def feedback_status() -> dict[str, Any]:
         .annotate(n=Count("pk"))
     }
     samples = {kind: {"real": 0, "synthetic": 0} for kind in MINIMUM_SAMPLES}
-    tables = []
+    tables: list[TableStatus] = []
     for table in Table:
         kinds = {kind: where for kind, (at, where) in SAMPLES.items() if at == table}
         counted = _count(table, kinds)
@@ -59,34 +120,14 @@ def feedback_status() -> dict[str, Any]:
             if source is None:
                 continue
             row = counted.get(key, {"rows": 0, "latest": None})
-            origin = "synthetic" if source.is_synthetic else "real"
+            run = runs.get((key, table.value)) or runs.get((key, ""))
+            status = _table(table, source, row, run, refused.get((key, table.value), 0))
+            tables.append(status)
             for kind in kinds:
-                samples[kind][origin] += row.get(f"samples_{kind}", 0)
-            tables.append(
-                {
-                    "table": table.value,
-                    "title": table.label,
-                    "source": source.name,
-                    "origin": origin,
-                    "rows": row["rows"],
-                    "latest": _iso(row["latest"]),
-                    "lag_seconds": None
-                    if row["latest"] is None
-                    else (now - row["latest"]).total_seconds(),
-                    "missing": {
-                        name.removeprefix("missing_"): count / row["rows"]
-                        for name, count in row.items()
-                        if name.startswith("missing_")
-                    },
-                    "rejected": rejected.get((key, table.value), 0),
-                    "last_run": _run(runs.get((key, table.value)) or runs.get((key, ""))),
-                }
-            )
+                samples[kind][status["origin"]] += row.get(f"samples_{kind}", 0)
     tables.sort(key=lambda row: (row["origin"], row["source"], row["table"]))
-    schedule = current_schedule()
-    real = [source for source in sources.values() if not source.is_synthetic]
     return {
-        "origin": "real" if real else "synthetic",
+        "origin": own,
         "real_sources": len(real),
         "failing": [source.name for source in real if source.failures],
         "rows": {
@@ -98,19 +139,51 @@ def feedback_status() -> dict[str, Any]:
             {
                 "kind": kind,
                 "minimum": minimum,
-                **samples[kind],
-                "enough": samples[kind]["real" if real else "synthetic"] >= minimum,
+                "real": samples[kind]["real"],
+                "synthetic": samples[kind]["synthetic"],
+                "enough": samples[kind][own] >= minimum,
             }
             for kind, minimum in MINIMUM_SAMPLES.items()
         ],
-        "schedule": {
-            "enabled": schedule is not None and schedule.is_enabled,
-            "next_run_at": _iso(schedule.next_run_at)
-            if schedule is not None and schedule.is_enabled
-            else None,
-            "last_run_at": _iso(schedule.last_run_at) if schedule is not None else None,
-            "last_error": schedule.last_error if schedule is not None else "",
+        "schedule": _schedule(),
+    }
+
+
+def _table(
+    table: Table,
+    source: FeedbackSource,
+    row: dict[str, Any],
+    run: CollectionRun | None,
+    refused: int,
+) -> TableStatus:
+    latest: datetime | None = row["latest"]
+    return {
+        "table": table.value,
+        "title": str(table.label),
+        "source": source.name,
+        "origin": "synthetic" if source.is_synthetic else "real",
+        "rows": row["rows"],
+        "latest": _iso(latest),
+        "lag_seconds": None if latest is None else (timezone.now() - latest).total_seconds(),
+        "missing": {
+            name.removeprefix("missing_"): count / row["rows"]
+            for name, count in row.items()
+            if name.startswith("missing_")
         },
+        "rejected": refused,
+        "last_run": None if run is None else _run(run),
+    }
+
+
+def _schedule() -> ScheduleStatus:
+    schedule = current_schedule()
+    if schedule is None:
+        return {"enabled": False, "next_run_at": None, "last_run_at": None, "last_error": ""}
+    return {
+        "enabled": schedule.is_enabled,
+        "next_run_at": _iso(schedule.next_run_at) if schedule.is_enabled else None,
+        "last_run_at": _iso(schedule.last_run_at),
+        "last_error": schedule.last_error,
     }
 
 
@@ -140,13 +213,11 @@ def _count(table: Table, kinds: dict[str, Q]) -> dict[int, dict[str, Any]]:
     return {row.pop("source_id"): row for row in rows}
 
 
-def _run(run: CollectionRun | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
+def _run(run: CollectionRun) -> LastRun:
     return {
         "run": run.pk,
         "state": run.state,
-        "started_at": _iso(run.started_at),
+        "started_at": run.started_at.isoformat(),
         "finished_at": _iso(run.finished_at),
         "found": run.found,
         "new": run.new,

@@ -1,1 +1,1 @@
-"""The verbs of feedback: one module per noun."""
+"""The verbs of feedback that write: land rows, begin and end runs, make sources, try again."""

@@ -1,8 +1,7 @@
 """Puts rows into their table, each exactly once, and what is refused beside them."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import compress
@@ -11,7 +10,7 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -33,11 +32,7 @@ from feedback.models import (
 )
 from project.bulk import copy_rows
 
-ANALYZE_ROWS = 1_000  # from so many new rows on, the planner's idea of the table is out of date
-LAND_ROWS = 8_192  # in one transaction; twice as many decoded rows leave the cache of a core
 REJECTED_BATCH = 1_000
-
-Transaction = Callable[[], AbstractContextManager[Any]]
 
 
 def row_format(source: FeedbackSource, table: str, columns: dict[str, str]) -> RowFormat:
@@ -50,17 +45,6 @@ def row_format(source: FeedbackSource, table: str, columns: dict[str, str]) -> R
     )
 
 
-def finish_run(run: CollectionRun, state: str, *, error: str = "") -> None:
-    """Say how a run ended, and let the planner know of the rows: reports join these tables."""
-    run.refresh_from_db()
-    run.state, run.error, run.finished_at = state, error, timezone.now()
-    run.save(update_fields=["state", "error", "finished_at"])
-    if run.table and run.new + run.changed >= ANALYZE_ROWS:
-        table = connection.ops.quote_name(model_of(run.table)._meta.db_table)
-        with connection.cursor() as cursor:
-            cursor.execute(f"ANALYZE {table}")
-
-
 @dataclass(frozen=True)
 class ParsedChunk:
     """Rows as they came, at least one, and what became of them."""
@@ -71,7 +55,7 @@ class ParsedChunk:
 
 @dataclass
 class Landing:
-    """Lands the rows of one run, chunk by chunk: rows, counts and cursor in one transaction.
+    """Lands rows of one run: those, their counts and the cursor in one transaction.
 
     Attributes
     ----------
@@ -82,7 +66,6 @@ class Landing:
 
     run: CollectionRun
     form: RowFormat
-    transaction: Transaction
     now: datetime
     cursor: CollectionCursor
     moves_cursor: bool = False
@@ -94,17 +77,17 @@ class Landing:
         now = np.datetime64(self.now.astimezone(UTC).replace(tzinfo=None), "us")
         return ParsedChunk(raw, parse_rows(raw, self.form, now=now, rows=rows))
 
+    @transaction.atomic
     def land(self, chunk: ParsedChunk, *, lines: Sequence[int] | None = None) -> None:
         """Land one chunk; `lines` say where its rows stand in a file."""
         raw, parsed = chunk.raw, chunk.parsed
-        with self.transaction():
-            # Two runs over one table at once take turns here, and do not meet.
-            self.cursor = CollectionCursor.objects.select_for_update().get(pk=self.cursor.pk)
-            new, changed, repeated = self._write(parsed, raw)
-            rejected = [*parsed.rejected, *repeated]
-            self._write_rejected(rejected, lines)
-            self._count(parsed, new, changed, rejected)
-            self._move_cursor(parsed, raw[-1])
+        # Two runs over one table at once take turns here, and do not meet.
+        self.cursor = CollectionCursor.objects.select_for_update().get(pk=self.cursor.pk)
+        new, changed, repeated = self._write(parsed, raw)
+        rejected = [*parsed.rejected, *repeated]
+        self._write_rejected(rejected, lines)
+        self._count(parsed, new, changed, rejected)
+        self._move_cursor(parsed, raw[-1])
 
     def _write(
         self, parsed: ParsedRows, raw: Sequence[bytes]
@@ -255,6 +238,20 @@ class Landing:
         self.cursor.position_at = moment
         self.cursor.position_id = "" if identity is None else str(identity)
         self.cursor.save(update_fields=["position_at", "position_id", "updated_at"])
+
+
+def begin_landing(
+    run: CollectionRun, columns: dict[str, str], *, may_move_time: bool = False
+) -> Landing:
+    """Prepare to land rows that come in no order: of a file, of the generator, tried again."""
+    cursor, _ = CollectionCursor.objects.get_or_create(source=run.source, table=run.table)
+    return Landing(
+        run=run,
+        form=row_format(run.source, run.table, columns),
+        now=timezone.now(),
+        cursor=cursor,
+        may_move_time=may_move_time,
+    )
 
 
 def _uuid_array(uids: npt.NDArray[np.void]) -> str:

@@ -3,10 +3,9 @@
 from django.db import transaction
 from django.utils import timezone
 
+from feedback.queries.schedule import COLLECT_KIND, SCHEDULE_NAME, current_schedule
 from project.jobs.models import Schedule
 
-COLLECT_KIND = "feedback.collect"
-SCHEDULE_NAME = "collect-feedback"
 DEFAULT_INTERVAL_SECONDS = 3600
 
 
@@ -36,8 +35,3 @@ def switch_off() -> Schedule | None:
     """Collect no more by itself; returns None when it never did."""
     Schedule.objects.filter(name=SCHEDULE_NAME).update(is_enabled=False)
     return current_schedule()
-
-
-def current_schedule() -> Schedule | None:
-    """Return the schedule, if it was ever switched on."""
-    return Schedule.objects.filter(name=SCHEDULE_NAME).first()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from feedback.jobs.collection import collect
 from feedback.models import (
     ABTestResult,
     CollectionRun,
@@ -15,7 +16,6 @@ from feedback.models import (
     FeedbackSource,
     QualityFeedback,
 )
-from feedback.services.collection import collect
 from project.jobs.models import Job
 from project.jobs.services import enqueue
 from tests.chaos.harness import Chaos

@@ -22,9 +22,7 @@ if __name__ == "__main__":
     import_module("matching.domain.generation").CHUNK_ROWS = import_module(
         "tests.chaos.kinds"
     ).CHUNK_ROWS
-    import_module("feedback.services.collection").LAND_ROWS = import_module(
-        "tests.chaos.kinds"
-    ).CHUNK_ROWS
+    import_module("feedback.jobs.reading").LAND_ROWS = import_module("tests.chaos.kinds").CHUNK_ROWS
     import_module("feedback.queries.remote").FETCH_ROWS = import_module(
         "tests.chaos.kinds"
     ).CHUNK_ROWS

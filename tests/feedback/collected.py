@@ -6,6 +6,7 @@ from itertools import count
 import numpy as np
 from django.utils import timezone
 
+from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import (
     ABTestResult,
     CollectionRun,
@@ -14,7 +15,6 @@ from feedback.models import (
     QualityFeedback,
     Table,
 )
-from feedback.services.imports import fill_synthetic
 
 DAY = timedelta(days=1)
 _numbers = count(1)

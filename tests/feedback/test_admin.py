@@ -8,10 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from feedback.jobs.collection import collect
+from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import CollectionRun, FeedbackSource, QualityFeedback, RejectedRecord
 from feedback.models.passwords import password_of
-from feedback.services.collection import collect
-from feedback.services.imports import fill_synthetic
 from project.jobs.models import Job, Schedule
 from tests.factories import make_staff
 from tests.feedback.conftest import QUALITY, READER_PASSWORD

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from feedback.jobs.collection import collect
 from feedback.models import QualityFeedback, RejectedRecord
-from feedback.services.collection import collect
 from tests.feedback.conftest import QUALITY
 from tests.feedback.test_commands import run
 

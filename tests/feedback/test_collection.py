@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
+from feedback.jobs.collection import collect
 from feedback.models import (
     ABTestResult,
     CollectionCursor,
@@ -14,12 +15,12 @@ from feedback.models import (
     RejectedRecord,
     model_of,
 )
+from feedback.queries.connections import check_connection
 from feedback.queries.remote import SourceUnreachable, open_source
-from feedback.services.collection import collect
-from feedback.services.sources import check_connection
 from project.refusal import Refusal
 from tests.feedback.conftest import AB_TESTING, EXPLANATIONS, QUALITY, READER, make_source
 from tests.feedback.test_commands import run as run_command
+from tests.training.batches import claimed_run
 
 
 def counts(run):
@@ -99,7 +100,7 @@ def test_a_late_row_before_the_overlap_is_found_by_a_window(customer, source):
         "VALUES (gen_random_uuid(), .5, now() - interval '9 days')"
     )
     assert collect(source)[0].new == 0
-    window = {"start": datetime.now(UTC) - timedelta(days=10)}
+    window = {"since": datetime.now(UTC) - timedelta(days=10)}
     assert collect(source, **window)[0].new == 1
     assert collect(source)[0].new == 0
 
@@ -125,7 +126,7 @@ def test_the_limit_is_what_a_run_goes_forward(customer, source):
 
 def test_a_limit_goes_on_inside_a_window(customer, source):
     customer.fill(100)
-    window = {"start": datetime.now(UTC) - timedelta(days=30), "limit": 60}
+    window = {"since": datetime.now(UTC) - timedelta(days=30), "limit": 60}
     assert [collect(source, **window)[0].new for _ in range(2)] == [60, 40]
 
 
@@ -292,7 +293,7 @@ def test_times_without_a_zone_land_once_the_source_says_which(customer, source):
     assert collect(source)[0].reasons == {"time_without_zone": 1}
     source.naive_timezone = "Europe/Berlin"
     source.save()
-    assert collect(source, start=datetime(2026, 6, 1, tzinfo=UTC))[0].new == 1
+    assert collect(source, since=datetime(2026, 6, 1, tzinfo=UTC))[0].new == 1
     assert QualityFeedback.objects.get().created_at == datetime(2026, 7, 1, 10, tzinfo=UTC)
     assert RejectedRecord.objects.open().count() == 0
 
@@ -300,7 +301,7 @@ def test_times_without_a_zone_land_once_the_source_says_which(customer, source):
 def test_only_databases_are_collected_from_and_windows_have_a_length(source):
     now = datetime.now(UTC)
     with pytest.raises(Refusal, match="empty"):
-        collect(source, start=now, end=now)
+        collect(source, since=now, until=now)
     source.kind = "file"
     with pytest.raises(Refusal, match="kind file"):
         collect(source)
@@ -398,10 +399,10 @@ def test_a_window_of_the_past_does_not_take_the_cursor_back(customer, source, ta
     collect(source, tables=[table])
     before = position(table)
     leave(customer, table, 8)
-    run = collect(source, tables=[table], start=ago(10), end=ago(5), limit=limit)[0]
+    run = collect(source, tables=[table], since=ago(10), until=ago(5), limit=limit)[0]
     assert run.state == "complete"
     assert position(table) == before
-    assert collect(source, tables=[table], start=ago(10), end=ago(7))[0].new == (
+    assert collect(source, tables=[table], since=ago(10), until=ago(7))[0].new == (
         0 if limit is None else 1
     )
     assert position(table) == before
@@ -413,7 +414,7 @@ def test_a_window_of_the_past_does_not_take_the_cursor_back(customer, source, ta
 
 @TABLES
 def test_a_reading_of_the_overlap_that_breaks_off_leaves_the_cursor_where_it_was(
-    customer, source, table
+    customer, source, table, monkeypatch
 ):
     customer.fill(9_000, days=1)  # two chunks, all of them inside the overlap
     collect(source, tables=[table])
@@ -422,8 +423,10 @@ def test_a_reading_of_the_overlap_that_breaks_off_leaves_the_cursor_where_it_was
     def break_off(*_):
         raise KeyboardInterrupt
 
+    run = claimed_run("feedback.collect", sources=[source.name])
+    monkeypatch.setattr(run, "report", break_off)
     with pytest.raises(KeyboardInterrupt):
-        collect(source, tables=[table], progress=break_off)
+        collect(source, tables=[table], run=run)
     assert position(table) == before
 
 
@@ -449,7 +452,7 @@ def test_the_gap_before_a_window_beyond_the_cursor_is_read_by_the_next_run(
     leave(customer, table, 20)
     collect(source, tables=[table])
     leave(customer, table, 12, 11, 3)
-    window = {"start": ago(5), "end": None if until is None else ago(until)}
+    window = {"since": ago(5), "until": None if until is None else ago(until)}
     assert collect(source, tables=[table], limit=limit, **window)[0].new == 1
     assert collect(source, tables=[table])[0].new == 2
     assert stored(table) == 4
@@ -460,7 +463,7 @@ def test_a_window_that_begins_where_the_last_reading_ended_leaves_no_gap(custome
     leave(customer, table, 20)
     collect(source, tables=[table])
     leave(customer, table, 12, 3)
-    collect(source, tables=[table], start=position(table)[0])
+    collect(source, tables=[table], since=position(table)[0])
     assert position(table)[0] > ago(4)
     assert collect(source, tables=[table])[0].found == 1  # nothing but the overlap of its own
     assert stored(table) == 3
@@ -474,15 +477,15 @@ def test_where_reading_began_goes_back_only_when_no_gap_is_left_behind(customer,
         return CollectionCursor.objects.get(table=table).starts_at
 
     first = ago(5)
-    collect(source, tables=[table], start=first)
+    collect(source, tables=[table], since=first)
     assert (began(), stored(table)) == (first, 1)
-    collect(source, tables=[table], start=ago(25), end=ago(15))  # ten days are missing
+    collect(source, tables=[table], since=ago(25), until=ago(15))  # ten days are missing
     assert (began(), stored(table)) == (first, 2)
-    collect(source, tables=[table], start=ago(4))
+    collect(source, tables=[table], since=ago(4))
     assert began() == first
     earlier = ago(15)
-    collect(source, tables=[table], start=earlier, end=first)
+    collect(source, tables=[table], since=earlier, until=first)
     assert (began(), stored(table)) == (earlier, 3)
     earliest = ago(40)
-    collect(source, tables=[table], start=earliest)
+    collect(source, tables=[table], since=earliest)
     assert (began(), stored(table)) == (earliest, 4)

@@ -8,6 +8,8 @@ import pytest
 
 from feedback.domain.synthetic import QUALITY_WEIGHTS, generate_feedback, true_quality
 from feedback.domain.tables import QUALITY_METRICS
+from feedback.jobs.collection import collect
+from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import (
     ABTestResult,
     CollectionRun,
@@ -16,8 +18,7 @@ from feedback.models import (
     QualityFeedback,
     RejectedRecord,
 )
-from feedback.services.collection import collect
-from feedback.services.imports import fill_synthetic, retry_rejected
+from feedback.services.refused import Retried, retry_rejected
 from tests.feedback.conftest import QUALITY
 from tests.feedback.test_commands import run
 
@@ -144,9 +145,9 @@ def test_a_refused_row_lands_after_it_was_fixed_at_its_source(customer, source):
     )
     assert collect(source)[0].rejected == 3
     rejected = list(RejectedRecord.objects.open())
-    assert retry_rejected(rejected) == {"tried": 3, "landed": 0}
+    assert retry_rejected(rejected) == Retried(tried=3, landed=0)
     customer.execute(f"UPDATE {QUALITY} SET quality_rating = .7 WHERE id <> md5('1')::uuid")
-    assert retry_rejected(rejected) == {"tried": 3, "landed": 2}
+    assert retry_rejected(rejected) == Retried(tried=3, landed=2)
     assert RejectedRecord.objects.open().count() == 1
     assert QualityFeedback.objects.count() == 2
 
@@ -157,7 +158,7 @@ def test_a_refused_row_of_a_file_lands_with_its_correction(tmp_path, db):
     record = RejectedRecord.objects.get(external_id="1")
     record.correction = {"stars": 0.7}
     record.save()
-    assert retry_rejected(list(RejectedRecord.objects.open())) == {"tried": 2, "landed": 1}
+    assert retry_rejected(list(RejectedRecord.objects.open())) == Retried(tried=2, landed=1)
     assert QualityFeedback.objects.get().csat == 0.7
     assert RejectedRecord.objects.open().get().external_id == "2"
 
@@ -165,5 +166,5 @@ def test_a_refused_row_of_a_file_lands_with_its_correction(tmp_path, db):
 def test_an_unreadable_row_is_not_tried_as_something_else(tmp_path, db):
     good = '{"id": 1, "quality_rating": 1, "created_at": "2026-05-01T00:00Z"}\n'
     import_text(tmp_path, good + "{broken\n", name="rows.jsonl")
-    assert retry_rejected(list(RejectedRecord.objects.open())) == {"tried": 1, "landed": 0}
+    assert retry_rejected(list(RejectedRecord.objects.open())) == Retried(tried=1, landed=0)
     assert RejectedRecord.objects.open().count() == 1

@@ -11,7 +11,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from feedback.admin.reports import TITLES
-from feedback.queries.reports import SYNTHETIC_LABEL
+from feedback.queries.sources import SYNTHETIC_LABEL
 from tests.feedback.collected import answer, judge, rate, real_source, synthetic
 
 pytestmark = pytest.mark.django_db

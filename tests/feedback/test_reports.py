@@ -11,11 +11,10 @@ from django.core.management import CommandError, call_command
 from feedback.models import FeedbackSource
 from feedback.queries.reports import (
     REPORT_KINDS,
-    SYNTHETIC_LABEL,
     build_report,
-    choose_scope,
     read_edges,
 )
+from feedback.queries.sources import SYNTHETIC_LABEL, choose_scope
 from feedback.queries.status import feedback_status
 from feedback.services.schedule import switch_on
 from project.refusal import Refusal

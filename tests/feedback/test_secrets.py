@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
 from feedback.admin import forms
+from feedback.jobs.collection import collect
 from feedback.models import FeedbackSource
 from feedback.models.passwords import (
     PasswordUnavailable,
@@ -22,9 +23,9 @@ from feedback.models.passwords import (
     reencrypt_passwords,
 )
 from feedback.queries import remote
+from feedback.queries.connections import check_connection
 from feedback.queries.remote import SourceUnreachable, open_source
-from feedback.services.collection import collect
-from feedback.services.sources import check_connection, set_password
+from feedback.services.sources import set_password
 from project.embedded.postgres import Postgres, find_programs
 from project.jobs.models import Job
 from tests.feedback.conftest import READER, make_source

@@ -10,19 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from feedback.domain.statistics import (
-    NOT_ENOUGH,
-    UnusableEdges,
-    best_group,
-    calibration,
-    check_edges,
-    control_variant,
-    fit_baseline,
-    group_means,
-    range_labels,
-    trend,
-    variant_effects,
-)
+from feedback.domain.baselines import fit_baseline
+from feedback.domain.calibration import calibration
+from feedback.domain.comparisons import NOT_ENOUGH, best_group
+from feedback.domain.csat import UnusableEdges, check_edges, range_labels, trend
+from feedback.domain.experiments import control_variant, variant_effects
+from feedback.domain.means import group_means
 
 
 def _rng(seed: int = 7) -> np.random.Generator:

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from feedback.services.imports import fill_synthetic
+from feedback.jobs.synthetic import fill_synthetic
 from tests.training.test_datasets import run_json
 from training.kinds import base, register
 from training.models import ModelVersion

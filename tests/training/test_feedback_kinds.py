@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
+from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import FeedbackSource
-from feedback.services.imports import fill_synthetic
 from project.refusal import Refusal
 from tests.feedback.test_commands import run
 from training.domain.quality import report_quality

@@ -12,13 +12,11 @@ from feedback.domain.requirements import MINIMUM_SAMPLES
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.frames import (
     METRIC_COLUMNS,
-    Origin,
-    choose_sources,
     load_csat,
     load_model_performance,
     load_quality,
-    origin_of,
 )
+from feedback.queries.sources import Origin, choose_sources, origin_of
 from project.refusal import Refusal
 from training.domain.quality import FeatureSpec, QualitySpec
 from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns

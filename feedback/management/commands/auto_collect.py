@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.console import Console
 
-from feedback.services.schedule import current_schedule, switch_off, switch_on
+from feedback.queries.schedule import current_schedule
+from feedback.services.schedule import switch_off, switch_on
 from project.command import SeedbedCommand, positive_int
 
 

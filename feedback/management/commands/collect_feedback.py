@@ -8,8 +8,8 @@ from django.utils import timezone
 from rich.console import Console
 from rich.table import Table as ConsoleTable
 
-from feedback.services.schedule import COLLECT_KIND
-from feedback.services.sources import sources_named
+from feedback.queries.schedule import COLLECT_KIND
+from feedback.queries.sources import sources_named
 from project.command import EXIT_ERROR, positive_int
 from project.jobs.command import JobCommand
 

@@ -1,21 +1,39 @@
 """`manage.py feedback_report`: what the collected feedback says."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from feedback.domain.statistics import QUALITY_EDGES
+from feedback.domain.csat import QUALITY_EDGES
 from feedback.queries.reports import (
-    FACTORS,
     REPORT_KINDS,
+    BaselinesReport,
+    CalibrationReport,
+    CsatReport,
+    ExperimentsReport,
+    Report,
     build_report,
-    choose_scope,
     read_edges,
 )
+from feedback.queries.reports.csat import BestRow, MeanRow
+from feedback.queries.reports.rows import FACTORS
+from feedback.queries.sources import ScopeFields, choose_scope
 from project import words
 from project.command import SeedbedCommand, positive_int
+
+
+class Reports(TypedDict):
+    """Which rows the reports are about, and the reports by kind."""
+
+    scope: ScopeFields
+    reports: dict[str, Report]
+
+
+class _Limits(TypedDict):
+    low: float | None
+    high: float | None
 
 
 class Command(SeedbedCommand):
@@ -42,7 +60,7 @@ class Command(SeedbedCommand):
                 f"--{factor.replace('_', '-')}", help="expect this combination from the baselines"
             )
 
-    def run(self, **options: Any) -> dict[str, Any]:
+    def run(self, **options: Any) -> Reports:
         levels = {name: options[name] for name in FACTORS if options[name]}
         if levels and options["kind"] not in ("baselines", "all"):
             raise CommandError("--provider, --model and --action-type belong to --kind baselines.")
@@ -56,7 +74,7 @@ class Command(SeedbedCommand):
             },
         }
 
-    def render(self, result: dict[str, Any], console: Console) -> None:
+    def render(self, result: Reports, console: Console) -> None:
         scope = result["scope"]
         period = f" of the last {scope['days']} days" if scope["days"] else ""
         console.print(scope["label"], style="bold")
@@ -64,7 +82,7 @@ class Command(SeedbedCommand):
         for kind, report in result["reports"].items():
             getattr(self, f"_render_{kind}")(report, console)
 
-    def _render_csat(self, report: dict[str, Any], console: Console) -> None:
+    def _render_csat(self, report: CsatReport, console: Console) -> None:
         overall = report["overall"]
         console.print(f"\nCSAT: {_interval(overall)} from {report['rows']:,} ratings", style="bold")
         if not report["rows"]:
@@ -80,17 +98,16 @@ class Command(SeedbedCommand):
             f"{ranges['unmatched']:,} did not."
         )
         console.print(f"Optimal quality range: {_verdict(ranges['best'])}", markup=False)
-        for name, title in (("provider", "Provider"), ("model", "Model")):
-            _means(title, report[name]["rows"], console)
-            console.print(f"Best {name}: {_verdict(report[name]['best'])}", markup=False)
+        for groups, title in ((report["provider"], "Provider"), (report["model"], "Model")):
+            _means(title, groups["rows"], console)
+            console.print(f"Best {title.lower()}: {_verdict(groups['best'])}", markup=False)
         _means("Action type", report["action_type"]["rows"], console)
         title = "Variant" if report["variant"]["measure"] == "csat" else "Variant (its own ratings)"
         _means(title, report["variant"]["rows"], console)
         _means("Day", report["days"][-14:], console)
 
-    def _render_baselines(self, report: dict[str, Any], console: Console) -> None:
-        for name, title in (("quality", "Quality"), ("csat", "CSAT")):
-            entry = report[name]
+    def _render_baselines(self, report: BaselinesReport, console: Console) -> None:
+        for entry, title in ((report["quality"], "Quality"), (report["csat"], "CSAT")):
             console.print(f"\n{title} baseline from {entry['rows']:,} rows", style="bold")
             if not entry["factors"]:
                 console.print("Nothing to learn: fewer than two rows, or all the same.")
@@ -120,13 +137,12 @@ class Command(SeedbedCommand):
                     markup=False,
                 )
 
-    def _render_calibration(self, report: dict[str, Any], console: Console) -> None:
-        for name, title in (
-            ("given", "Given predictions against user ratings"),
-            ("quality", "Quality baseline on the newest fifth"),
-            ("csat", "CSAT baseline on the newest fifth"),
+    def _render_calibration(self, report: CalibrationReport, console: Console) -> None:
+        for entry, title in (
+            (report["given"], "Given predictions against user ratings"),
+            (report["quality"], "Quality baseline on the newest fifth"),
+            (report["csat"], "CSAT baseline on the newest fifth"),
         ):
-            entry = report[name]
             console.print(f"\n{title}: {entry['verdict']}", style="bold")
             console.print(
                 f"{entry['rows']:,} pairs, {entry['left_out']:,} without one side; mean distance "
@@ -148,7 +164,7 @@ class Command(SeedbedCommand):
                 )
             console.print(table)
 
-    def _render_experiments(self, report: dict[str, Any], console: Console) -> None:
+    def _render_experiments(self, report: ExperimentsReport, console: Console) -> None:
         console.print(f"\nExperiments: {len(report['experiments'])}", style="bold")
         if not report["experiments"]:
             console.print("No A/B results that name an experiment and a variant.")
@@ -190,24 +206,24 @@ class Command(SeedbedCommand):
                 )
 
 
-def _range(row: dict[str, Any]) -> str:
+def _range(row: _Limits) -> str:
     if row["low"] is None:
         return "unknown"
     return f"{row['low']:.3f} to {row['high']:.3f}"
 
 
-def _interval(row: dict[str, Any]) -> str:
+def _interval(row: MeanRow) -> str:
     return "none" if row["mean"] is None else f"{row['mean']:.3f} ({_range(row)})"
 
 
-def _verdict(best: dict[str, Any]) -> str:
+def _verdict(best: BestRow) -> str:
     if best["verdict"] == "best":
         return f"{best['label']}. {best['reason']}"
     leading = f" Leading: {', '.join(best['leading'])}." if best["leading"] else ""
     return f"not enough evidence. {best['reason']}{leading}"
 
 
-def _means(title: str, rows: list[dict[str, Any]], console: Console) -> None:
+def _means(title: str, rows: list[MeanRow], console: Console) -> None:
     table = Table(title)
     for column in ("Rows", "CSAT", "95 %"):
         table.add_column(column, justify="right")

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from feedback.queries.status import feedback_status
+from feedback.queries.status import FeedbackStatus, feedback_status
 from project.command import SeedbedCommand
 
 
@@ -15,10 +15,10 @@ class Command(SeedbedCommand):
         "minimum of each model kind, and the next scheduled collection."
     )
 
-    def run(self, **options: Any) -> dict[str, Any]:
+    def run(self, **options: Any) -> FeedbackStatus:
         return feedback_status()
 
-    def render(self, result: dict[str, Any], console: Console) -> None:
+    def render(self, result: FeedbackStatus, console: Console) -> None:
         if not result["real_sources"]:
             console.print(
                 "No real source is set up: generated feedback stands in. Add a source in the admin, "

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as ConsoleTable
 
 from feedback.domain.tables import MappingError, table_named
-from feedback.services.imports import keep_upload
+from feedback.services.uploads import keep_upload
 from project.jobs.command import JobCommand
 
 

@@ -1,0 +1,198 @@
+"""Reads one table of one source: its window, its chunks, and whether the counts agree."""
+
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from psycopg import sql
+
+from feedback.domain.parsing import EARLIEST, FUTURE_TOLERANCE
+from feedback.domain.tables import TABLES, source_columns, source_table
+from feedback.jobs.landing import LAND_ROWS, land_chunk
+from feedback.models import CollectionCursor, CollectionRun
+from feedback.queries.remote import (
+    Remote,
+    RemoteTable,
+    SourceUnreachable,
+    all_of,
+    moment_literal,
+)
+from feedback.services.landing import Landing, row_format
+from feedback.services.runs import note_on_run, open_window, widen_start
+from project.jobs.contract import Run
+
+EARLIEST_MOMENT: datetime = EARLIEST.item().replace(tzinfo=UTC)
+TOLERANCE: timedelta = FUTURE_TOLERANCE.astype("m8[us]").item()
+
+Chunk = TypeVar("Chunk")
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Which rows of a table one run reads.
+
+    Attributes
+    ----------
+    main : condition on rows with a believable time of creation.
+    odd : condition on those without: read each time, refused, and never moving the cursor.
+    """
+
+    main: sql.Composable
+    odd: sql.Composable | None
+    moves_cursor: bool
+
+
+class TableReading:
+    """One reading of one table: `reading` is the run that counts it, `run` the job's, if any."""
+
+    def __init__(self, remote: Remote, reading: CollectionRun, run: Run | None) -> None:
+        self.remote, self.reading, self.run = remote, reading, run
+        self.spec = TABLES[reading.table]
+        self.now = remote.now()
+        self.cursor, _ = CollectionCursor.objects.get_or_create(
+            source=reading.source, table=reading.table
+        )
+
+    def read(self) -> None:
+        """Land every row of the window.
+
+        Raises
+        ------
+        SourceUnreachable
+            When not as many rows came as the source counts; what came is kept.
+        """
+        reading, source = self.reading, self.reading.source
+        name = source_table(self.spec, source.mapping)
+        columns = self.remote.columns_of(source.schema, name)
+        self.known = source_columns(self.spec, source.mapping, columns)
+        self.table = RemoteTable(
+            source.schema,
+            name,
+            columns,
+            self.known["created_at"],
+            self.known.get("id"),
+            source.naive_timezone,
+        )
+        window = self._window()
+        main_count = self.remote.count(self.table, window.main)
+        odd_count = self.remote.count(self.table, window.odd) if window.odd else 0
+        limit = self._limit(window)
+        self.expected = main_count if limit is None else min(main_count, limit)
+        self.expected += odd_count
+        CollectionRun.objects.filter(pk=reading.pk).update(source_count=main_count + odd_count)
+
+        if window.odd and odd_count:
+            self._land(self.remote.rows(self.table, window.odd, limit=None), moves_cursor=False)
+        self._land(
+            self.remote.rows(self.table, window.main, limit=limit), moves_cursor=window.moves_cursor
+        )
+        reading.refresh_from_db()
+        if limit is not None:
+            # Rows of one instant without an id are taken together, beyond the limit if need be.
+            beyond = 0 if self.table.identity else max(0, reading.found - self.expected)
+            reading.remaining = max(0, main_count - limit - beyond)
+            reading.save(update_fields=["remaining"])
+        if not reading.is_reconciled:
+            raise SourceUnreachable(
+                f"{reading.found:,} rows came, but the source counts {reading.source_count:,} in "
+                "the same snapshot. What came was kept; collect again."
+            )
+        if self.table.is_timed:
+            widen_start(reading, self.cursor)
+
+    def _window(self) -> _Window:
+        reading, moment = self.reading, self.table.moment_expression
+        if not self.table.is_timed:
+            note_on_run(
+                reading,
+                f"{self.table.moment} is of type {self.table.columns[self.table.moment]}, so that "
+                "the source cannot sort by it: the whole table is read each time, without window "
+                "or limit.",
+            )
+            return _Window(sql.SQL("true"), None, moves_cursor=False)
+        position = self.cursor.position_at
+        start = reading.window_start
+        if position is not None and (start is None or (reading.row_limit and position >= start)):
+            start = max(filter(None, [position - reading.source.overlap, reading.window_start]))
+        latest = self.now + TOLERANCE
+        lower = max(start or EARLIEST_MOMENT, EARLIEST_MOMENT)
+        conditions = [
+            sql.SQL("{} >= {}").format(moment, moment_literal(lower)),
+            sql.SQL("{} <= {}").format(moment, moment_literal(latest)),
+        ]
+        if reading.window_end is not None:
+            conditions.append(sql.SQL("{} < {}").format(moment, moment_literal(reading.window_end)))
+        odd = sql.SQL("({moment} IS NULL OR {moment} > {latest} OR {moment} < {earliest})").format(
+            moment=moment,
+            latest=moment_literal(latest),
+            earliest=moment_literal(EARLIEST_MOMENT),
+        )
+        open_window(reading, self.cursor, start=start, end=reading.window_end or self.now)
+        # A window beyond the cursor leaves a gap before it, which the next run has to read.
+        leaves_no_gap = position is None or start is None or start <= position
+        return _Window(all_of(conditions), odd, moves_cursor=leaves_no_gap)
+
+    def _limit(self, window: _Window) -> int | None:
+        """Return the most rows to read: the limit, and those that only the overlap reads again."""
+        if self.reading.row_limit is None or not self.table.is_timed:
+            return None
+        limit = self.reading.row_limit
+        if self.cursor.position_at is None:
+            return limit
+        moment = self.table.moment_expression
+        at = moment_literal(self.cursor.position_at)
+        behind = sql.SQL("{} <= {}").format(moment, at)
+        if self.table.identity is not None and self.cursor.position_id:
+            behind = sql.SQL("({m} < {at} OR ({m} = {at} AND {id} <= {last}))").format(
+                m=moment,
+                at=at,
+                id=sql.Identifier(self.table.identity),
+                last=sql.Literal(self.cursor.position_id),
+            )
+        return limit + self.remote.count(self.table, all_of([window.main, behind]))
+
+    def _land(self, fetches: Iterator[list[bytes]], *, moves_cursor: bool) -> None:
+        landing = Landing(
+            run=self.reading,
+            form=row_format(self.reading.source, self.reading.table, self.known),
+            now=self.now,
+            cursor=self.cursor,
+            moves_cursor=moves_cursor,
+            latest=self.now,
+        )
+        done = 0
+        title = f"{self.reading.source.name}: {self.spec.default_table}"
+        # Three at once: the source reads rows, this process checks those before, and the database
+        # takes those before them.
+        with (
+            closing(_work_ahead(_chunks(fetches))) as read,
+            closing(_work_ahead(landing.parse(chunk) for chunk in read)) as chunks,
+        ):
+            for chunk in chunks:
+                land_chunk(self.run, landing, chunk)
+                done += len(chunk.raw)
+                if self.run is not None:
+                    self.run.report(done, self.expected, title)
+
+
+def _chunks(fetches: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+    chunk: list[bytes] = []
+    for fetched in fetches:
+        chunk += fetched
+        if len(chunk) >= LAND_ROWS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _work_ahead(chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
+    """Make the next chunk ready while this one is worked on; two are in memory at most."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="feedback-reader") as reader:
+        following = reader.submit(next, chunks, None)
+        while (chunk := following.result()) is not None:
+            following = reader.submit(next, chunks, None)
+            yield chunk

@@ -1,0 +1,52 @@
+"""Refused rows as their database has them now."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import orjson
+from psycopg import sql
+
+from feedback.domain.tables import TABLES, MissingColumn, source_columns, source_table
+from feedback.models import FeedbackSource, RejectedRecord
+from feedback.queries.remote import (
+    RemoteTable,
+    SourceUnreachable,
+    TableMissing,
+    all_of,
+    open_source,
+)
+
+RETRY_ROWS = 1_000
+
+
+def rows_now(
+    source: FeedbackSource, table: str, refused: Sequence[RejectedRecord]
+) -> dict[str, dict[str, Any]]:
+    """Read refused rows of one table again, by id; none where their database cannot find them."""
+    ids = [record.external_id for record in refused if record.external_id][:RETRY_ROWS]
+    name = source_table(TABLES[table], source.mapping)
+    if source.kind != FeedbackSource.Kind.POSTGRES or not ids or not name:
+        return {}
+    try:
+        with open_source(source) as remote:
+            columns = remote.columns_of(source.schema, name)
+            known = source_columns(TABLES[table], source.mapping, columns)
+            if "id" not in known:
+                return {}
+            remote_table = RemoteTable(
+                source.schema,
+                name,
+                columns,
+                known["created_at"],
+                known["id"],
+                source.naive_timezone,
+            )
+            where = sql.SQL("{}::text IN ({})").format(
+                sql.Identifier(known["id"]), sql.SQL(", ").join(map(sql.Literal, ids))
+            )
+            fetched = chain.from_iterable(remote.rows(remote_table, all_of([where]), limit=None))
+            rows = [orjson.loads(raw) for raw in fetched]
+    except (SourceUnreachable, TableMissing, MissingColumn):
+        return {}
+    return {str(row.get(known["id"])): row for row in rows}

@@ -1,0 +1,62 @@
+"""What the collected feedback says: CSAT, baselines, calibration, experiments."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from feedback.domain.csat import QUALITY_EDGES, check_edges
+from feedback.queries.reports.baselines import BaselinesReport, baselines_report
+from feedback.queries.reports.calibration import CalibrationReport, calibration_report
+from feedback.queries.reports.csat import CsatReport, csat_report
+from feedback.queries.reports.experiments import ExperimentsReport, experiments_report
+from feedback.queries.sources import Scope
+from project.refusal import Refusal
+
+__all__ = [
+    "REPORT_KINDS",
+    "BaselinesReport",
+    "CalibrationReport",
+    "CsatReport",
+    "ExperimentsReport",
+    "Report",
+    "baselines_report",
+    "build_report",
+    "calibration_report",
+    "csat_report",
+    "experiments_report",
+    "read_edges",
+]
+
+REPORT_KINDS: Final = ("csat", "baselines", "calibration", "experiments")
+Report = CsatReport | BaselinesReport | CalibrationReport | ExperimentsReport
+
+
+def read_edges(text: str) -> tuple[float, ...]:
+    """Read the edges of quality ranges from text such as "0, .5, .7, 1"; refuses unusable ones."""
+    try:
+        return check_edges([float(part) for part in text.replace(",", " ").split()])
+    except ValueError as error:
+        raise Refusal(
+            f"The edges {text!r} cannot be used. {error}",
+            remedy='Give rising numbers from 0 to 1, such as "0,.5,.7,.85,1".',
+        ) from error
+
+
+def build_report(
+    kind: str,
+    scope: Scope,
+    *,
+    edges: Sequence[float] = QUALITY_EDGES,
+    levels: Mapping[str, str] | None = None,
+) -> Report:
+    """Build one kind of report, JSON-serialisable; a figure that does not exist is None."""
+    if kind == "csat":
+        return csat_report(scope, edges=edges)
+    if kind == "baselines":
+        return baselines_report(scope, levels=levels)
+    if kind == "calibration":
+        return calibration_report(scope)
+    if kind == "experiments":
+        return experiments_report(scope)
+    raise Refusal(
+        f"There is no report {kind!r}.", remedy=f"Expected one of {', '.join(REPORT_KINDS)}."
+    )

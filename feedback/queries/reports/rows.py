@@ -1,0 +1,95 @@
+"""The rows that reports are made of, with their clusters."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from feedback.models import Table, model_of
+from feedback.queries.sources import Scope
+from project.bulk import read_arrow
+
+FACTORS = ("provider", "model", "action_type")
+
+
+def ratings_of(scope: Scope) -> pd.DataFrame:
+    """Read ratings.
+
+    Returns
+    -------
+    DataFrame with source_id, created_at (UTC), csat (0 to 1), response_id, session_id, provider,
+    model, action_type (text, empty where missing) and cluster: ratings of one session.
+    """
+    rows = _read(scope, Table.QUALITY_FEEDBACK, ["csat", "response_id", "session_id", *FACTORS])
+    return _with_clusters(rows, "session_id", "response_id")
+
+
+def explanations_of(scope: Scope) -> pd.DataFrame:
+    """Read judgements.
+
+    Returns
+    -------
+    DataFrame with source_id, created_at (UTC), quality (0 to 1), response_id, scenario_id,
+    provider, model, action_type (text, empty where missing) and cluster: those of one scenario.
+    """
+    columns = ["quality_score AS quality", "response_id", "scenario_id", *FACTORS]
+    return _with_clusters(_read(scope, Table.EXPLANATIONS, columns), "scenario_id", "response_id")
+
+
+def tests_of(scope: Scope) -> pd.DataFrame:
+    """Read A/B test results.
+
+    Returns
+    -------
+    DataFrame with source_id, created_at (UTC), actual, prediction (0 to 1; NaN where missing),
+    response_id, experiment_name, variant (text, empty where missing) and cluster: those of one
+    response.
+    """
+    columns = ["actual", "prediction", "response_id", "experiment_name", "variant"]
+    return _with_clusters(_read(scope, Table.AB_TESTING, columns), "response_id")
+
+
+def quality_of_responses(scope: Scope) -> pd.DataFrame:
+    """Return the mean quality of each response: source_id, response_id, quality (0 to 1)."""
+    # A response of the period may have been judged before it.
+    whole = Scope(scope.origin, scope.sources)
+    rows = _read(whole, Table.EXPLANATIONS, ["quality_score AS quality", "response_id"])
+    rows = rows[rows["response_id"] != ""]
+    means = rows.groupby(["source_id", "response_id"], sort=False)["quality"].mean()
+    return means.to_frame().reset_index()
+
+
+def baseline_targets(scope: Scope) -> list[tuple[str, pd.DataFrame]]:
+    """Return the rows of each target, under its column's name."""
+    return [("quality", explanations_of(scope)), ("csat", ratings_of(scope))]
+
+
+def _read(scope: Scope, table: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Read columns of a table; texts are empty where there is none."""
+    name = model_of(table)._meta.db_table
+    query = (
+        f"SELECT source_id, created_at, {', '.join(columns)} FROM {name} "  # noqa: S608 - names of our own
+        "WHERE source_id = ANY(%s)"
+    )
+    params: list[Any] = [[source.pk for source in scope.sources]]
+    if scope.since is not None:
+        query += " AND created_at >= %s"
+        params.append(scope.since)
+    frame: pd.DataFrame = read_arrow(query, params).to_pandas(strings_to_categorical=True)
+    for column in frame.columns[frame.dtypes == "category"]:
+        frame[column] = frame[column].astype(object)
+    return frame
+
+
+def _with_clusters(rows: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Number the clusters: rows of one source that share the first of these that they have."""
+    key = np.full(len(rows), "", dtype=object)
+    for name in names:
+        values = rows[name].to_numpy(dtype=object)
+        key = np.where(key == "", np.where(values == "", "", name + ":" + values), key)
+    codes, found = pd.factorize(key)
+    shared = codes + (len(found) + 1) * rows["source_id"].to_numpy(dtype=np.int64)
+    alone = key == ""
+    shared[alone] = shared.max(initial=0) + 1 + np.arange(np.count_nonzero(alone))
+    return rows.assign(cluster=shared)

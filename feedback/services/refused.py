@@ -1,0 +1,83 @@
+"""Tries refused rows again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.utils import timezone
+
+from feedback.domain.tables import TABLES
+from feedback.models import CollectionRun, FeedbackSource, RejectedRecord
+from feedback.queries.refused import rows_now
+from feedback.services.landing import begin_landing
+from feedback.services.runs import begin_run, complete_run
+from project.jobs.services import Person
+
+# What is kept of such a row is not all of it: only its database or a correction can give the rest.
+LOSSY_REASONS = ("nul_character", "oversized_row", "unreadable")
+
+
+@dataclass(frozen=True)
+class Retried:
+    """How many refused rows were tried again, and how many of them landed."""
+
+    tried: int
+    landed: int
+
+
+def retry_rejected(records: Sequence[RejectedRecord], *, by: Person = None) -> Retried:
+    """Try refused rows again: as their database has them now, with their corrections.
+
+    A row that lands is no longer listed as refused; one that does not gets its new reason. All of
+    them are tried, or none. They fit one chunk: at most `queries.refused.RETRY_ROWS`.
+    """
+    groups: dict[tuple[int, str, int], list[RejectedRecord]] = {}
+    for record in records:
+        is_remote = record.source.kind == FeedbackSource.Kind.POSTGRES
+        key = (record.source_id, record.table, 0 if is_remote else record.run_id)
+        groups.setdefault(key, []).append(record)
+    # Read before the transaction begins, which should not wait for other servers.
+    fresh = [rows_now(group[0].source, group[0].table, group) for group in groups.values()]
+    with transaction.atomic():
+        landed = [
+            _retry_group(group, rows, by)
+            for group, rows in zip(groups.values(), fresh, strict=True)
+        ]
+    return Retried(tried=len(records), landed=sum(landed))
+
+
+def _retry_group(
+    group: list[RejectedRecord], fresh: Mapping[str, dict[str, Any]], by: Person
+) -> int:
+    """Try again rows of one table of one source that were read in the same way."""
+    source, table = group[0].source, group[0].table
+    tried, rows = [], []
+    for record in group:
+        row = fresh.get(record.external_id)
+        if row is None and (record.reason not in LOSSY_REASONS or record.correction):
+            row = record.payload if isinstance(record.payload, dict) else {}
+        if row is not None and (row or record.correction):
+            tried.append(record)
+            rows.append({**row, **record.correction})
+    if not rows:
+        return 0
+    who = f" by {by}" if by is not None else ""
+    run = begin_run(source, table, notes=[f"Refused rows were tried again{who}."])
+    if source.kind == FeedbackSource.Kind.POSTGRES:
+        mapped = source.mapping.get(table, {}).get("columns", {})
+        known = {
+            column.name: mapped.get(column.name, column.name) for column in TABLES[table].columns
+        }
+    else:
+        known = CollectionRun.objects.get(pk=group[0].run_id).columns
+    landing = begin_landing(run, known, may_move_time=True)
+    landing.land(landing.parse([orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows]))
+    refused = RejectedRecord.objects.filter(run_id=run.pk).values("row_uid")
+    # What did not come back is stored now, or refused anew under what the correction made of it.
+    RejectedRecord.objects.filter(pk__in=[record.pk for record in tried]).exclude(
+        row_uid__in=refused
+    ).update(resolved_at=timezone.now())
+    complete_run(run)
+    return run.found - run.rejected
