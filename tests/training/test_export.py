@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from feedback.services.imports import fill_synthetic
+from feedback.jobs.synthetic import fill_synthetic
 from tests.training.batches import make_dataset, make_model
 from tests.training.test_feedback_kinds import build_and_train
 from training.kinds import DEFAULT_KIND, all_kinds, get_kind
