@@ -12,8 +12,8 @@ from project.jobs.contract import Run, job
     permission="training.rebuild_model",
     cleanup=discard_generation,
 )
-def rebuild(run: Run) -> dict[str, Any]:
+def rebuild_matching_model(run: Run) -> dict[str, Any]:
     """Run every step from profiles to a champion."""
-    from overview.jobs import rebuild as work
+    from overview.jobs.rebuild import rebuild
 
-    return work.rebuild(run, **run.arguments)
+    return rebuild(run, **run.arguments)
