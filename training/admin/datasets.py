@@ -26,9 +26,7 @@ from training.kinds import all_kinds
 from training.models import Dataset, ModelVersion
 
 
-@object_action(
-    "matching.eventbatch", "Build a dataset from these batches", permission="training.build_dataset"
-)
+@object_action("matching.eventbatch", "Build a dataset", permission="training.build_dataset")
 def build_dataset(request: HttpRequest, batches: QuerySet[EventBatch]) -> None:
     """Build one dataset from the chosen batches."""
     chosen = list(batches.complete().order_by("pk").values_list("pk", flat=True))  # type: ignore[attr-defined]
