@@ -20,7 +20,8 @@ from typing import ClassVar
 SOCKET_PATH_BYTES = 98
 START_SECONDS = 120.0  # crash recovery of a few GB of WAL on a slow disk
 STOP_SECONDS = 60.0
-FORK_SECONDS = 2.0  # between fork and pid file nothing tells a slow start from a failed one
+FORK_SECONDS = 10.0  # between fork and pid file nothing tells a slow start from a failed one
+SPEAK_SECONDS = 1.0  # after which what it has said counts: earlier, it may be of the try before
 POLL_SECONDS = 0.02
 
 
@@ -172,13 +173,14 @@ class Server(ABC):
         while True:
             if self.pid is None:
                 launch()
-            patience = time.monotonic() + FORK_SECONDS
+            launched = time.monotonic()
+            patience = launched + FORK_SECONDS
             while time.monotonic() < deadline and (
                 self.pid is not None or time.monotonic() < patience
             ):
                 if self.answers():
                     return
-                if time.monotonic() + FORK_SECONDS / 2 > patience and self.has_given_up():
+                if time.monotonic() > launched + SPEAK_SECONDS and self.has_given_up():
                     break
                 time.sleep(POLL_SECONDS)
             told = tail(self.logs())

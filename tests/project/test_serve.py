@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 
 from project.management.commands import serve
 from tests.waiting import until
@@ -27,13 +28,6 @@ pytestmark = [
 
 # Below those that the system hands out by itself, so that nobody is given one between two looks.
 PORTS = range(20_000, 30_000)
-
-SHOW_COMMANDS = """
-import json, django
-django.setup()
-from project.management.commands import serve
-print(json.dumps(serve._commands(host="127.0.0.1", port={port}, workers=1)))
-"""
 
 
 def free_port() -> int:
@@ -106,7 +100,7 @@ def test_serves_restarts_what_dies_and_ends_whole(server: subprocess.Popen[str],
     pids = children_of(server.pid).values()
     server.send_signal(signal.SIGTERM)
     assert server.wait() == 0
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
     assert server.stdout is not None
     assert json.loads(server.stdout.read())["restarts"]["worker 1"] == 1
 
@@ -136,7 +130,8 @@ def run_to_death(child: serve._Child) -> str:
     return child.tend()
 
 
-def test_process_that_keeps_dying_young_is_given_up() -> None:
+def test_process_that_keeps_dying_young_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "SETTLED_SECONDS", 3600.0)
     child = serve._Child("worker 1", [sys.executable, "-c", "raise SystemExit(3)"])
     for _ in range(serve.QUICK_DEATHS - 1):
         assert "exit code 3; it is started again" in run_to_death(child)
@@ -164,17 +159,10 @@ def test_in_production_only_the_trusted_proxy_may_say_that_a_visitor_came_by_htt
     }
 
     def answer(trusted: str) -> int:
-        web = subprocess.check_output(
-            [
-                sys.executable,
-                "-c",
-                SHOW_COMMANDS.format(port=port),
-            ],
-            env={**environment, "SEEDBED_TRUSTED_PROXY": trusted},
-            cwd=settings.BASE_DIR,
-        )
+        with override_settings(TRUSTED_PROXY=trusted):
+            commands = serve._commands(host="127.0.0.1", port=port, workers=1)
         with subprocess.Popen(
-            json.loads(web)["web server"],
+            commands["web server"],
             env={**environment, "SEEDBED_TRUSTED_PROXY": trusted},
             cwd=settings.BASE_DIR,
             stderr=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from project.command import SeedbedCommand, positive_int
 
-READY_SECONDS = 60.0  # until the web server has to answer
+READY_SECONDS = 300.0  # until the web server has to answer; one that dies is seen at once
 SETTLED_SECONDS = 60.0  # a process that lived this long was fine: its death is not held against it
 QUICK_DEATHS = 5  # in a row, until a process is given up
 RESTART_PAUSE_SECONDS = 1.0  # doubled with each quick death
