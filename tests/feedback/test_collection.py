@@ -359,15 +359,16 @@ def test_text_arrives_whole_whatever_encoding_the_role_prefers(customer, source)
     assert set(QualityFeedback.objects.values_list("feedback_text", flat=True)) == {"schön"}
 
 
-# --- How far a table has been read -----------------------------------------------------------------
+# --- How far a table has been read ----------------------------------------------------------------
 
 MADE_OF = {
     "quality_feedback": f"INSERT INTO {QUALITY} (id, quality_rating, created_at) "
     "VALUES (md5(%(key)s)::uuid, .5, %(at)s)",
     "explanations": f"INSERT INTO {EXPLANATIONS} (id, quality_score, created_at) "
     "VALUES (md5(%(key)s)::uuid, .5, %(at)s)",
-    "ab_testing": f"INSERT INTO {AB_TESTING} (id, experiment_name, variant, user_rating, created_at) "
-    "VALUES (('x' || left(md5(%(key)s), 8))::bit(32)::int, 'e', 'A', .5, %(at)s)",
+    "ab_testing": f"INSERT INTO {AB_TESTING} "
+    "(id, experiment_name, variant, user_rating, created_at) VALUES "
+    "(('x' || left(md5(%(key)s), 8))::bit(32)::int, 'e', 'A', .5, %(at)s)",
 }
 TABLES = pytest.mark.parametrize("table", MADE_OF)
 
