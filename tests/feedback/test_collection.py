@@ -460,6 +460,15 @@ def test_the_gap_before_a_window_beyond_the_cursor_is_read_by_the_next_run(
 
 
 @TABLES
+def test_a_gap_smaller_than_the_overlap_is_read_too(customer, source, table):
+    leave(customer, table, 20)
+    collect(source, tables=[table])
+    leave(customer, table, 19.8, 19.6, 3)
+    assert collect(source, tables=[table], start=ago(19.5))[0].new == 1
+    assert collect(source, tables=[table])[0].new == 2
+
+
+@TABLES
 def test_a_window_that_begins_where_the_last_reading_ended_leaves_no_gap(customer, source, table):
     leave(customer, table, 20)
     collect(source, tables=[table])
