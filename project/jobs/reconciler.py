@@ -65,7 +65,8 @@ def _end_stalled_sessions() -> None:
     """End database sessions of runs that have lost their job.
 
     A process that hangs within a transaction keeps its locks. The run that comes after it inserts
-    the same keys, and would wait for as long as the other one hangs.
+    the same keys, and would wait for as long as the other one hangs; so would other jobs, once the
+    job has ended.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -76,7 +77,6 @@ def _end_stalled_sessions() -> None:
              WHERE session.datname = current_database()
                AND session.application_name LIKE 'job %'
                AND session.pid <> pg_backend_pid()
-               AND job.state = 'running'
                AND (job.lease_until < clock_timestamp()
                     OR split_part(session.application_name, ' ', 3) <> job.fence::text)
             """

@@ -133,30 +133,31 @@ def test_session_of_a_run_that_hangs_without_its_lease_is_ended(declare: Declare
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("valkey")
 def test_session_of_a_run_whose_job_another_run_has_taken_is_ended(declare: Declare) -> None:
-    job, other = enqueue(declare(idle)), enqueue(declare(idle))
-    lease = timedelta(hours=1)
-    for fence in (1, 2, 3):
-        assert Job.objects.claim(job.pk, lease=lease, worker=f"here:{fence}") == fence
-        if fence < 3:
+    taken, ended, other = (enqueue(declare(idle)) for _ in range(3))
+    for job, fences in ((taken, 3), (ended, 2), (other, 1)):
+        for fence in range(1, fences + 1):
             Job.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
-    assert Job.objects.claim(other.pk, lease=lease, worker="here:4") == 1
+            assert Job.objects.claim(job.pk, lease=timedelta(hours=1), worker="here:1") == fence
+    Job.objects.filter(pk=ended.pk).update(state=Job.State.SUCCEEDED, lease_until=None)
     with ExitStack() as stack:
         sessions = {
             name: stack.enter_context(open_session(*arguments))
             for name, arguments in {
-                "lost at first": (session_name(job.pk, 1),),
-                "lost then": (session_name(job.pk, 2),),
-                "owner": (session_name(job.pk, 3),),
+                "lost at first": (session_name(taken.pk, 1),),
+                "lost then": (session_name(taken.pk, 2),),
+                "owner": (session_name(taken.pk, 3),),
+                "lost, and the job has ended": (session_name(ended.pk, 1),),
+                "has just ended it": (session_name(ended.pk, 2),),
                 "of another job": (session_name(other.pk, 1),),
                 "of no job": ("psql",),
-                "elsewhere": (session_name(job.pk, 1), "postgres"),
+                "elsewhere": (session_name(taken.pk, 1), "postgres"),
             }.items()
         }
         for session in sessions.values():
             session.execute("SELECT 1")  # a transaction is open, with whatever it holds
         tick()
         still_open = {name for name, session in sessions.items() if is_open(session)}
-    assert still_open == {"owner", "of another job", "of no job", "elsewhere"}
+    assert still_open == {"owner", "has just ended it", "of another job", "of no job", "elsewhere"}
 
 
 # --- Presence -------------------------------------------------------------------------------------
