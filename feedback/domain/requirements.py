@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-# Usable rows below which a kind refuses to train (docs/architecture.md, "Gates").
+# Usable rows below which a kind refuses to train (docs/gates.md).
 MINIMUM_SAMPLES: Mapping[str, int] = {
     "quality": 100,
     "csat": 200,

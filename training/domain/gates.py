@@ -13,7 +13,7 @@ from training.domain.evaluation import ClassificationReport, evaluate_classifier
 
 FloatArray = npt.NDArray[np.float64]
 
-# Limits of the model gate (docs/architecture.md, "Gates").
+# Limits of the model gate (docs/gates.md).
 CHANCE_AUC = 0.5
 MINIMUM_WIDTH = 0.2  # 5th to 95th percentile of the scores
 MAXIMUM_REPEATED_SHARE = 0.20  # rows that carry the most frequent score, rounded to 3 places

@@ -17,7 +17,7 @@ from training.domain.checks import Check, Verdict, verdict_of
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating[Any]]
 
-# Limits of the dataset gate (docs/architecture.md, "Gates"). Shares are fractions of the rows.
+# Limits of the dataset gate (docs/gates.md). Shares are fractions of the rows.
 DUPLICATE_WARN_SHARE = 0.10
 DUPLICATE_REFUSE_SHARE = 0.20
 MISSING_WARN_SHARE = 0.05

@@ -1,0 +1,153 @@
+"""docs/gates.md has every check of the code, with the limits that the code has."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedback.domain.requirements import MINIMUM_SAMPLES
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/gates.md").read_text()
+APPS = ("matching", "feedback", "training", "overview")
+# Checks whose name is a variable where they are made.
+NAMED_BY_VARIABLE = {
+    "target_roc_auc",
+    "target_accuracy",
+    "labels",
+    "against_champion",
+}
+
+
+@cache
+def trees() -> tuple[ast.Module, ...]:
+    return tuple(
+        ast.parse(path.read_text()) for app in APPS for path in sorted((ROOT / app).rglob("*.py"))
+    )
+
+
+def checks_of_the_code() -> tuple[set[str], int]:
+    """Return the names of checks, those with a column by what stands before it, and the others."""
+    names, variables = set(), 0
+    for tree in trees():
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Check"):
+                continue
+            first = node.args[0]
+            if isinstance(first, ast.Constant):
+                names.add(str(first.value))
+            elif isinstance(first, ast.JoinedStr) and isinstance(first.values[0], ast.Constant):
+                names.add(str(first.values[0].value))
+            else:
+                variables += 1
+    return names, variables
+
+
+def checks_of_the_page() -> set[str]:
+    cells = [line.split("|")[1] for line in PAGE.splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def constant(name: str) -> Any:
+    """Return the one value that a constant of the apps has, wherever it stands."""
+    values = [
+        ast.literal_eval(node.value)
+        for tree in trees()
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id == name
+    ]
+    assert len(values) == 1, f"{name} stands {len(values)} times"
+    return values[0]
+
+
+def row_of(check: str) -> str:
+    (row,) = [
+        line
+        for line in PAGE.splitlines()
+        if line.startswith("| `") and f"`{check}" in line.split("|")[1]
+    ]
+    return row
+
+
+def test_every_check_of_the_code_stands_on_the_page() -> None:
+    names, variables = checks_of_the_code()
+    assert len(names) > 15
+    assert variables <= len(NAMED_BY_VARIABLE)
+    page = checks_of_the_page()
+    for name in names | NAMED_BY_VARIABLE:
+        assert any(each == name or (name[-1] in ":_" and each.startswith(name)) for each in page), (
+            f"{name} is missing in docs/gates.md"
+        )
+
+
+def test_every_check_of_the_page_is_made_by_the_code() -> None:
+    names, _ = checks_of_the_code()
+    known = names | NAMED_BY_VARIABLE
+    for each in checks_of_the_page():
+        assert any(
+            each == name
+            or (name[-1] in ":_" and each.startswith(name))
+            or each.startswith(f"{name}:")
+            for name in known
+        ), f"{each} of docs/gates.md is no check"
+
+
+def percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "spelt"),
+    [
+        ("rows", "MINIMUM_EVENTS", "fewer than {:d} match events"),
+        ("labels", "MINORITY_WARN_SHARE", percent),
+        ("target_distinct", "TARGET_DISTINCT_WARN", "fewer than {:d} values"),
+        ("duplicate_share", "DUPLICATE_WARN_SHARE", percent),
+        ("duplicate_share", "DUPLICATE_REFUSE_SHARE", percent),
+        ("repeated_answers", "DUPLICATE_WARN_SHARE", percent),
+        ("repeated_answers", "DUPLICATE_REFUSE_SHARE", percent),
+        ("distinct:", "DISTINCT_DEFAULT", "wanted: {:d}"),
+        ("distinct:", "DISTINCT_REFUSE", "fewer than {:d}"),
+        ("missing:", "MISSING_WARN_SHARE", percent),
+        ("missing:", "MISSING_REFUSE_SHARE", percent),
+        ("giveaway", "GIVEAWAY_MINIMUM_ROWS", "fewer than {:d} rows"),
+        ("giveaway", "GIVEAWAY_AUC", "above {:g}"),
+        ("giveaway", "GIVEAWAY_CORRELATION", "above {:g}"),
+        ("better_than_chance", "CHANCE_AUC", "above {:g}"),
+        ("score_width", "MINIMUM_WIDTH", "less than {:g}"),
+        ("repeated_score", "MAXIMUM_REPEATED_SHARE", percent),
+        ("calibration", "MAXIMUM_ECE", "above {:g}"),
+        ("target_roc_auc", "TARGET_AUC", "above {:.2f}"),
+        ("target_accuracy", "TARGET_ACCURACY", "above {:.2f}"),
+        ("predictions_vary", "CONSTANT_SHARE", percent),
+    ],
+)
+def test_a_limit_of_the_page_is_the_limit_of_the_code(check: str, name: str, spelt: Any) -> None:
+    value = constant(name)
+    text = spelt.format(value) if isinstance(spelt, str) else spelt(value)
+    assert text in row_of(check), f"{check}: expected {text!r} ({name})"
+
+
+def test_the_rows_that_each_kind_needs_stand_on_the_page() -> None:
+    for kind, rows in MINIMUM_SAMPLES.items():
+        assert re.search(rf"{rows} (rows )?of `{kind}`", row_of("rows")), kind
+
+
+def test_the_distinct_values_that_are_wanted_stand_on_the_page() -> None:
+    wanted = constant("DISTINCT_PASS")
+    row = row_of("distinct:")
+    assert f"{wanted['interest_score']} for interests and ages" in row
+    assert wanted["age_score"] == wanted["interest_score"]
+    assert f"{wanted['personality_score']} for personality" in row
+
+
+def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
+    assert f"{constant('REASON_MIN_LENGTH')} characters" in PAGE
+    assert f"fewer than {constant('MINIMUM_LIVE')} live sessions" in PAGE
+    assert f"scores {constant('SAMPLE')} pairs" in PAGE
+    assert f"fewer than {constant('MINIMUM_DIFFERENT')} of the scores differ" in PAGE
