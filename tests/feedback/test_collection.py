@@ -464,7 +464,7 @@ def test_a_gap_smaller_than_the_overlap_is_read_too(customer, source, table):
     leave(customer, table, 20)
     collect(source, tables=[table])
     leave(customer, table, 19.8, 19.6, 3)
-    assert collect(source, tables=[table], start=ago(19.5))[0].new == 1
+    assert collect(source, tables=[table], since=ago(19.5))[0].new == 1
     assert collect(source, tables=[table])[0].new == 2
 
 
