@@ -54,8 +54,8 @@ class SourceForm(RecordForm[FeedbackSource]):
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        # Held against what is stored: the page of an earlier state in the history, which can be saved
-        # again, begins with the address of that day and the password of today.
+        # Held against what is stored: the page of an earlier state in the history, which can be
+        # saved again, begins with the address of that day and the password of today.
         stored = FeedbackSource.objects.filter(pk=self.instance.pk).first()
         if (
             stored is not None

@@ -52,12 +52,14 @@ class QualityFeedbackAdmin(FeedbackRecordAdmin[QualityFeedback]):
 @admin.register(Explanation)
 class ExplanationAdmin(FeedbackRecordAdmin[Explanation]):
     list_display = [
-        "__str__", "origin", "quality", "provider", "model", "action_type", "scenario_id", "created_at"
+        "__str__", "origin", "quality", "provider", "model", "action_type", "scenario_id",
+        "created_at",
     ]  # fmt: skip
 
 
 @admin.register(ABTestResult)
 class ABTestResultAdmin(FeedbackRecordAdmin[ABTestResult]):
     list_display = [
-        "__str__", "origin", "experiment_name", "variant", "actual", "prediction", "model", "created_at"
+        "__str__", "origin", "experiment_name", "variant", "actual", "prediction", "model",
+        "created_at",
     ]  # fmt: skip

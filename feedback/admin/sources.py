@@ -181,8 +181,8 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
             request,
             form_class=UploadForm,
             title="Import feedback",
-            intro="Bad rows are refused with their line and reason, the good ones land. The same row "
-            "twice is one row.",
+            intro="Bad rows are refused with their line and reason, the good ones land. The same "
+            "row twice is one row.",
             permission="feedback.import_feedback",
             start=start,
         )

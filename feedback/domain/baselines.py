@@ -20,7 +20,8 @@ from project.measure.intervals import student_reach
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# Levels of one factor that the baseline knows by name, the most frequent ones; others count as unseen.
+# Levels of one factor that the baseline knows by name, the most frequent ones; others count as
+# unseen.
 MAXIMUM_LEVELS = 100
 REML_ITERATIONS = 500
 REML_TOLERANCE = 1e-8  # change of a variance, as a share of the variance of the values
@@ -32,11 +33,11 @@ class BaselinePrediction:
 
     Attributes
     ----------
-    value, low, high : expected mean and its 95 % interval; the interval is NaN where a level is unseen and its
-        factor has too few levels to say how much levels differ.
+    value, low, high : expected mean and its 95 % interval; the interval is NaN where a level is
+        unseen and its factor has too few levels to say how much levels differ.
     rating_low, rating_high : where one single value will lie, 95 %.
-    confidence : share of the differences between levels that the data explain, 0 (only the grand mean
-        is known) to 1; what animal breeders call reliability.
+    confidence : share of the differences between levels that the data explain, 0 (only the grand
+        mean is known) to 1; what animal breeders call reliability.
     unseen : factors whose level was never seen.
     """
 
@@ -144,11 +145,11 @@ def fit_baseline(
 
     Notes
     -----
-    Effects are the best linear unbiased predictions, from Henderson's equations [1]_ over the counts of
-    levels; the variances come from restricted maximum likelihood by EM [2]_. With one factor this is
-    the normal-normal model: the mean of a level with n rows is pulled to the grand mean by the share
-    (s^2 / n) / (s^2 / n + t^2). Clusters enter as a design effect: the mean square of the summed
-    residuals over that of single ones.
+    Effects are the best linear unbiased predictions, from Henderson's equations [1]_ over the
+    counts of levels; the variances come from restricted maximum likelihood by EM [2]_. With one
+    factor this is the normal-normal model: the mean of a level with n rows is pulled to the grand
+    mean by the share (s^2 / n) / (s^2 / n + t^2). Clusters enter as a design effect: the mean
+    square of the summed residuals over that of single ones.
     """
     y = unit_values(values)
     known = ~np.isnan(y)

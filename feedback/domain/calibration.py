@@ -26,7 +26,8 @@ class Calibration:
     actual : means of what came, by bucket.
     rows, left_out : pairs used, and rows where either side is missing.
     error : expected calibration error, the mean distance of the bucket means, weighted by rows.
-    bias, bias_low, bias_high : mean of actual minus predicted and its interval; NaN below two clusters.
+    bias, bias_low, bias_high : mean of actual minus predicted and its interval; NaN below two
+        clusters.
     off : buckets whose simultaneous interval does not hold the mean prediction.
     verdict : "calibrated" means that nothing speaks against it.
     """

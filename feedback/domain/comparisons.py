@@ -69,8 +69,8 @@ def best_group(means: GroupMeans, *, minimum: int = MINIMUM_SAMPLES) -> Best:
     -----
     The highest mean is compared with each of the other G - 1 by a two-sided test, and Bonferroni's
     correction over G - 1 covers that it was chosen for being the highest: a wrong claim needs one
-    of at most G groups to lie significantly above a group that is truly at least as good, one-sided, and
-    G (alpha / 2) / (G - 1) <= alpha. Holm's steps would not be covered.
+    of at most G groups to lie significantly above a group that is truly at least as good,
+    one-sided, and G (alpha / 2) / (G - 1) <= alpha. Holm's steps would not be covered.
     """
     enough = [index for index in range(len(means)) if means.count[index] >= minimum]
     too_few = tuple(

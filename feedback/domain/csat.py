@@ -44,7 +44,7 @@ def check_edges(edges: Sequence[float]) -> tuple[float, ...]:
 def range_labels(
     values: npt.ArrayLike, edges: Sequence[float] = QUALITY_EDGES
 ) -> tuple[npt.NDArray[np.object_], tuple[str, ...]]:
-    """Name the range of each value; each range holds its left edge, the last one its right edge too.
+    """Name the range of each value; each holds its left edge, the last one its right edge too.
 
     Parameters
     ----------
@@ -53,7 +53,8 @@ def range_labels(
 
     Returns
     -------
-    labels : array of shape (n_rows,) of text; empty where the value is missing or outside all ranges.
+    labels : array of shape (n_rows,) of text; empty where the value is missing or outside all
+        ranges.
     names : all ranges from the lowest to the highest.
     """
     limits = np.array(check_edges(edges))
@@ -93,7 +94,8 @@ def trend(
 
     Notes
     -----
-    The sandwich variance of the slope with the factor C / (C - 1) and C - 2 degrees of freedom [1]_.
+    The sandwich variance of the slope with the factor C / (C - 1) and C - 2 degrees of freedom
+    [1]_.
     """
     y, x = unit_values(values), np.asarray(days, dtype=np.float64)
     keep = ~np.isnan(y) & np.isfinite(x)

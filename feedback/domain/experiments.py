@@ -32,9 +32,10 @@ class VariantEffect:
     ----------
     difference : Difference to the control; p_adjusted is Holm's over the experiment's variants.
     verdict : "better", "worse" or "not enough evidence".
-    rows_to_decide : rows of each of the two that find the measured difference in 80 % of the cases; None where
-        it is zero or unknown.
-    detectable : smallest difference that the present rows find in 80 % of the cases; NaN if unknown.
+    rows_to_decide : rows of each of the two that find the measured difference in 80 % of the cases;
+        None where it is zero or unknown.
+    detectable : smallest difference that the present rows find in 80 % of the cases; NaN if
+        unknown.
     """
 
     difference: Difference
@@ -45,7 +46,7 @@ class VariantEffect:
 
 
 def control_variant(variants: Sequence[str]) -> str:
-    """Return the variant that the others are held against: the one named so, else the first by name."""
+    """Return the variant that the others are held against: named so, else the first by name."""
     ordered = sorted(variants)
     named = (one for name in CONTROL_NAMES for one in ordered if one.strip().casefold() == name)
     return next(named, ordered[0])
@@ -64,13 +65,13 @@ def variant_effects(
 
     Returns
     -------
-    One effect for each other variant, in the order of `means`. Intervals are 95 % each; p-values are adjusted by
-    Holm's method [1]_ over the variants, and the verdict follows the adjusted one.
+    One effect for each other variant, in the order of `means`. Intervals are 95 % each; p-values
+    are adjusted by Holm's method [1]_ over the variants, and the verdict follows the adjusted one.
 
     Notes
     -----
-    Rows to decide: (z_{1 - alpha/2} + z_{power})^2 (v_a + v_b) / difference^2 with the variances v of
-    one row, clusters included.
+    Rows to decide: (z_{1 - alpha/2} + z_{power})^2 (v_a + v_b) / difference^2 with the variances v
+    of one row, clusters included.
     """
     base = means.labels.index(control)
     found = [mean_difference(means, index, base) for index in range(len(means)) if index != base]

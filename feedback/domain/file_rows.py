@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from feedback.domain.parsing import MAX_ROW_BYTES, OVERSIZED_KEY
+from feedback.domain.row_format import MAX_ROW_BYTES, OVERSIZED_KEY
 from project.tabular.rows import CsvFormat, Limits, Row, read_file
 
 MAX_JSON_BYTES: Final = 256 * 1024 * 1024  # of a file that is one JSON value, which is read whole

@@ -4,10 +4,10 @@ Missing values are counted and left out, never filled.
 
 The interval of a mean is a score interval whose variance is quasi-binomial: Var(mean) =
 phi m (1 - m) / n. The dispersion phi is measured from the rows (1 for votes of 0 and 1, where the
-interval is Wilson's; about .08 for ratings that spread by .13) with the sums of each cluster instead
-of single rows, so that ten rows of one session do not count as ten opinions. A small group borrows
-dispersion from the others, because three equal ratings do not prove that a fourth is equal too.
-Against Student's t it never leaves [0, 1] and never has the width zero.
+interval is Wilson's; about .08 for ratings that spread by .13) with the sums of each cluster
+instead of single rows, so that ten rows of one session do not count as ten opinions. A small group
+borrows dispersion from the others, because three equal ratings do not prove that a fourth is equal
+too. Against Student's t it never leaves [0, 1] and never has the width zero.
 
 References
 ----------
@@ -29,8 +29,8 @@ from project.measure.intervals import CONFIDENCE, score_interval
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# Rows that the dispersion of the other groups counts like. By simulation: enough for groups of three,
-# too few to hide that one group of fifty is more divided than the rest.
+# Rows that the dispersion of the other groups counts like. By simulation: enough for groups of
+# three, too few to hide that one group of fifty is more divided than the rest.
 BORROWED_DEGREES = 10.0
 
 
@@ -79,9 +79,10 @@ def group_means(
     Parameters
     ----------
     values : array of shape (n_rows,), in [0, 1]; NaN is missing.
-    labels : array of shape (n_rows,) of text; empty, None and NaN belong to no group. None: one group "all".
-    clusters : array of shape (n_rows,) of text or numbers; rows of one cluster are not independent. Empty, None
-        and NaN are clusters of their own. None: all rows are independent.
+    labels : array of shape (n_rows,) of text; empty, None and NaN belong to no group. None: one
+        group "all".
+    clusters : array of shape (n_rows,) of text or numbers; rows of one cluster are not independent.
+        Empty, None and NaN are clusters of their own. None: all rows are independent.
     order : the groups to show, in this order, empty ones too; others are left out. None: those
         that occur, sorted.
     confidence : coverage of the intervals.
@@ -97,11 +98,11 @@ def group_means(
 
     Notes
     -----
-    With the residuals r of group g summed by cluster to S, C clusters and n rows, the variance of the mean
-    is a / n, a = C / (C - 1) sum(S^2) / n [3]_. Its dispersion phi = a / (m (1 - m)) [2]_ is averaged
-    with that of all groups, which counts like `BORROWED_DEGREES` clusters [4]_ and contains one
-    pseudo row of the greatest possible variance. n / phi votes enter Wilson's interval [1]_ with Student's
-    quantile in place of the normal one.
+    With the residuals r of group g summed by cluster to S, C clusters and n rows, the variance of
+    the mean is a / n, a = C / (C - 1) sum(S^2) / n [3]_. Its dispersion phi = a / (m (1 - m)) [2]_
+    is averaged with that of all groups, which counts like `BORROWED_DEGREES` clusters [4]_ and
+    contains one pseudo row of the greatest possible variance. n / phi votes enter Wilson's interval
+    [1]_ with Student's quantile in place of the normal one.
     """
     y = unit_values(values)
     codes, names = _codes(labels, len(y), order)

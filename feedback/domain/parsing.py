@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, compress
 from operator import itemgetter
@@ -16,60 +16,32 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from feedback.domain.tables import ID_CHARACTERS, METRICS, Column, TableSpec
+from feedback.domain.refusals import (
+    REASONS,
+    Findings,
+    RejectedRow,
+    describe_refusal,
+    kept_payload,
+    shortened,
+)
+from feedback.domain.row_format import (
+    MAX_ROW_BYTES,
+    OVERSIZED_KEY,
+    Row,
+    RowFormat,
+    decode_row,
+    digest_of,
+)
+from feedback.domain.tables import METRICS, Column
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
-Row = dict[str, Any]
 
-MAX_ROW_BYTES = 65_536  # of a row as JSON; a longer one is refused before it is read
 EARLIEST = np.datetime64("2000-01-01", "us")  # before that, 1970 above all, a clock was not set
 FUTURE_TOLERANCE = np.timedelta64(10, "m")  # clocks of two machines may differ by so much
 HAS_ZONE = r"(?i)\d{2}:\d{2}.*(z|[+-]\d{2}(:?\d{2})?)$"
 LONG_YEAR = r"^[+-]?\d{5,}-"
 RESPONSE_KEYS = ("response_id", "responseId")  # in metadata, where the table has no such column
-OVERSIZED_KEY = "__seedbed_oversized_bytes"  # stands in for a row that was not sent
-
-# Reasons in the order in which they are looked for, and what each asks for.
-REASONS: Mapping[str, str] = {
-    "unreadable": "expected one JSON object",
-    "oversized_row": f"expected at most {MAX_ROW_BYTES:,} bytes in a row",
-    "nul_character": "expected text without the character NUL",
-    "wrong_type": "expected another type",
-    "oversized_text": "expected a shorter text",
-    "target_missing": "expected a value: a row without it says nothing",
-    "not_a_number": "expected a finite number",
-    "out_of_range": "expected a value inside the range",
-    "time_missing": "expected the time at which the row was made",
-    "time_without_zone": "expected a time with its zone, or a zone set for the source",
-    "time_unreadable": "expected an ISO 8601 time",
-    "time_infinite": "expected a time, not infinity",
-    "time_out_of_range": "expected a year of four digits",
-    "time_too_early": "expected a time since 2000: a clock was not set",
-    "time_in_future": "expected a time that has been",
-    "duplicate": "another row has the same identity",
-}
-_CODES = {reason: number for number, reason in enumerate(REASONS, start=1)}
-
-
-@dataclass(frozen=True)
-class RejectedRow:
-    """A row that does not land.
-
-    Attributes
-    ----------
-    uid : 16 bytes that identify the row among all refused ones.
-    detail : what was expected and what came, in a sentence.
-    payload : the row as it came; NUL replaced, a row that is too long by its size.
-    number : position of the row in what was parsed.
-    """
-
-    uid: bytes
-    reason: str
-    detail: str
-    external_id: str
-    payload: Any
-    number: int
 
 
 @dataclass
@@ -92,28 +64,6 @@ class ParsedRows:
     @property
     def accepted(self) -> int:
         return len(self.columns["created_at"])
-
-
-@dataclass(frozen=True)
-class RowFormat:
-    """How the rows of one table of one source are to be read.
-
-    Attributes
-    ----------
-    table : the table.
-    columns : known column -> name in the row.
-    identity_prefix : what makes identities of this source and table differ from all others'.
-    naive_timezone : zone of times without one; empty: they are refused.
-    """
-
-    table: TableSpec
-    columns: Mapping[str, str]
-    identity_prefix: str
-    naive_timezone: str = ""
-
-    def uid(self, identity: str) -> bytes:
-        """Return the 16 bytes under which an identity is stored."""
-        return blake2b(f"{self.identity_prefix}\0{identity}".encode(), digest_size=16).digest()
 
 
 def parse_rows(
@@ -146,35 +96,13 @@ def _decode(raw: Sequence[bytes]) -> list[Any]:
     return [decode_row(one) for one in raw]
 
 
-def decode_row(raw: bytes) -> Any:
-    """Decode one row; None when it is no JSON."""
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-
-
-@dataclass
-class _Findings:
-    """The first reason found against each row, and the column it was found in."""
-
-    codes: npt.NDArray[np.int8]
-    columns: dict[int, tuple[str, Any]] = field(default_factory=dict)
-
-    def refuse(self, mask: BoolArray, reason: str, column: str, values: Sequence[Any]) -> None:
-        fresh = np.flatnonzero(mask & (self.codes == 0))
-        self.codes[fresh] = _CODES[reason]
-        for number in fresh.tolist():
-            self.columns[number] = (column, values[number])
-
-
 class _Parser:
     def __init__(
         self, raw: Sequence[bytes], form: RowFormat, now: np.datetime64, rows: Sequence[Any]
     ) -> None:
         self.raw, self.form, self.now = raw, form, now
         self.count = len(raw)
-        self.findings = _Findings(np.zeros(self.count, np.int8))
+        self.findings = Findings(np.zeros(self.count, np.int8))
         is_row = np.fromiter((type(row) is dict for row in rows), bool, self.count)
         if not is_row.all():
             self.findings.refuse(~is_row, "unreadable", "", rows)
@@ -357,7 +285,7 @@ class _Parser:
             if one
             else f"r{response}"
             if response and own_response
-            else f"d{_digest(orjson.dumps([row.get(name) for name in names])).hex()}"
+            else f"d{digest_of(orjson.dumps([row.get(name) for name in names])).hex()}"
             for one, response, row in zip(ids, responses, self.rows, strict=True)
         ]
 
@@ -415,33 +343,13 @@ class _Parser:
                 RejectedRow(
                     uid=uid,
                     reason=reason,
-                    detail=_detail(reason, column, value),
-                    external_id=_cut(self.columns["external_id"][number], 200),
-                    payload=_payload(reason, row, self.raw[number]),
+                    detail=describe_refusal(reason, column, value),
+                    external_id=shortened(self.columns["external_id"][number], 200),
+                    payload=kept_payload(reason, row, self.raw[number]),
                     number=number,
                 )
             )
         return rejected
-
-
-def duplicate_of_stored(form: RowFormat, row: bytes, *, stored_at: str, number: int) -> RejectedRow:
-    """Refuse a row whose identity is stored with another time of creation.
-
-    A row that is changed at its source keeps the time it was made at; another time means that an
-    identity is used twice, and taking the row would make the two replace one another for ever.
-    """
-    decoded = decode_row(row)
-    external_id = decoded.get(form.columns.get("id", "id")) if isinstance(decoded, dict) else None
-    return RejectedRow(
-        uid=form.uid(f"s{_digest(row).hex()}"),
-        reason="duplicate",
-        detail=_detail(
-            "duplicate", "", f"{external_id or 'a row'}, stored with the time {stored_at}"
-        ),
-        external_id=_cut(str(external_id or ""), 200),
-        payload=_shown(decoded),
-        number=number,
-    )
 
 
 def _column_of(name: str) -> str:
@@ -461,10 +369,6 @@ def _digests(prefix: bytes, texts: Iterable[bytes]) -> list[bytes]:
         state.update(text)
         digests.append(state.digest())
     return digests
-
-
-def _digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=16).digest()
 
 
 def _wide(digests: Iterable[bytes]) -> npt.NDArray[np.void]:
@@ -506,35 +410,3 @@ def _missing(columns: Mapping[str, Any]) -> dict[str, int]:
         else:
             counts[name] = values.count("")
     return {name: count for name, count in counts.items() if count}
-
-
-def _detail(reason: str, column: str, value: Any) -> str:
-    came = "nothing" if value is None or value == "" else _cut(repr(value).strip("'"), 200)
-    came = came.replace("\0", "\\0").replace("\\x00", "\\0")
-    where = f"{column}: " if column else ""
-    return f"{where}{REASONS[reason]}, got {came}."
-
-
-def _cut(text: str, length: int) -> str:
-    text = text.replace("\0", "�")
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def _payload(reason: str, row: Row, raw: bytes) -> Any:
-    if not row:
-        return _shown(raw.decode("utf-8", "replace"))
-    if reason == "oversized_row":
-        kept = {key: _cut(str(value), ID_CHARACTERS) for key, value in list(row.items())[:20]}
-        return {**kept, OVERSIZED_KEY: row.get(OVERSIZED_KEY, len(raw))}
-    return _shown(row)
-
-
-def _shown(value: Any) -> Any:
-    """Return a row as it can be kept: JSON in the database knows no NUL."""
-    if isinstance(value, str):
-        return value[:MAX_ROW_BYTES].replace("\0", "�")
-    if isinstance(value, dict):
-        return {key.replace("\0", "�"): _shown(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_shown(one) for one in value]
-    return value

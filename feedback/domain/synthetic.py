@@ -30,8 +30,8 @@ EXPERIMENTS: Mapping[str, tuple[str, ...]] = {
 }
 # Spread of the effects on a rating, in its own units.
 PROVIDER_SD, MODEL_SD, ACTION_SD, VARIANT_SD, RESPONSE_SD = 0.07, 0.06, 0.05, 0.06, 0.10
-# So small that the inputs of an A/B test tell nearly all of its mean: the true mean is then a ceiling
-# that a model can come close to.
+# So small that the inputs of an A/B test tell nearly all of its mean: the true mean is then a
+# ceiling that a model can come close to.
 PREDICTION_SD = 0.01
 QUALITY_SLOPE = 0.6  # of CSAT on quality, both 0..1
 RESPONSE_TIME_SLOPE = -0.03  # of CSAT per doubling of the response time
@@ -61,8 +61,8 @@ def generate_feedback(
     Parameters
     ----------
     rng : source of all chance.
-    count : number of responses; every one has an explanation, FEEDBACK_SHARE of them a rating, and as
-        many an A/B test result.
+    count : number of responses; every one has an explanation, FEEDBACK_SHARE of them a rating, and
+        as many an A/B test result.
     seed : stands in the ids, so that two seeds make different rows.
     end, days : the rows lie in the `days` before `end`, datetime64 in UTC.
 

@@ -59,10 +59,6 @@ class TableSpec:
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
-    @property
-    def required(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns if column.is_required)
-
 
 def _texts(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name) for name in names)
@@ -170,8 +166,8 @@ def source_columns(
         elif column.is_required or column.name in mapped:
             raise MissingColumn(
                 f"Table {source_table(spec, mapping) or spec.name} has no column {name!r}, which "
-                f"{column.name} is read from; it has {', '.join(sorted(available)) or 'none'}. Map it: "
-                f'"{spec.name}": {{"columns": {{"{column.name}": "<its name there>"}}}}, or grant '
-                "SELECT on it."
+                f"{column.name} is read from; it has {', '.join(sorted(available)) or 'none'}. "
+                f'Map it: "{spec.name}": {{"columns": {{"{column.name}": "<its name there>"}}}}, '
+                "or grant SELECT on it."
             )
     return found

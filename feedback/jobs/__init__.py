@@ -19,7 +19,7 @@ def _interrupt_runs(run: Run) -> None:
     cleanup=_interrupt_runs,
 )
 def collect_feedback(run: Run) -> dict[str, Any]:
-    """Collect from the sources of the arguments, one after the other; one that fails fails alone."""
+    """Collect from the sources of the arguments, one by one; one that fails fails alone."""
     from feedback.jobs import collection
 
     return collection.collect_feedback(run)

@@ -105,7 +105,7 @@ def interrupt_runs(run: Run) -> None:
 
 
 def collect_feedback(run: Run) -> dict[str, Any]:
-    """Collect from the sources of the arguments, one after the other; one that fails fails alone."""
+    """Collect from the sources of the arguments, one by one; one that fails fails alone."""
     arguments = run.arguments
     since, until = _moment(arguments.get("start")), _moment(arguments.get("end"))
     if arguments.get("days"):

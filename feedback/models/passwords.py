@@ -47,13 +47,9 @@ def password_of(source: FeedbackSource) -> str:
         ) from None
 
 
-def reencrypt_passwords() -> int:
-    """Encrypt every kept password with the current key; returns their number."""
-    changed = 0
-    for source in FeedbackSource.objects.exclude(password_encrypted=""):
-        token = _cipher().rotate(source.password_encrypted.encode()).decode()
-        changed += FeedbackSource.objects.filter(pk=source.pk).update(password_encrypted=token)
-    return changed
+def rotate_token(encrypted: str) -> str:
+    """Encrypt what is kept with the current key."""
+    return _cipher().rotate(encrypted.encode()).decode()
 
 
 def _cipher() -> MultiFernet:

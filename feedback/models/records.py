@@ -158,7 +158,8 @@ class RejectedRecord(models.Model):
     correction = models.JSONField(
         default=dict,
         blank=True,
-        help_text='Values that replace those of the row at the next retry: {"quality_rating": 0.4}.',
+        help_text="Values that replace those of the row at the next retry: "
+        '{"quality_rating": 0.4}.',
     )
     first_seen_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)

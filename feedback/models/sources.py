@@ -143,10 +143,6 @@ class FeedbackSource(models.Model):
     def overlap(self) -> timedelta:
         return timedelta(hours=self.overlap_hours)
 
-    @property
-    def has_password(self) -> bool:
-        return bool(self.password_encrypted or self.password_variable)
-
     def clean(self) -> None:
         """A database needs its address; the mapping and the zone must be readable."""
         errors: dict[str, Any] = {}

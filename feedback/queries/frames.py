@@ -69,9 +69,9 @@ def load_csat(sources: Sequence[FeedbackSource]) -> pd.DataFrame:
     Returns
     -------
     DataFrame with row_id, occurred_at (UTC), source, response_id, session_id, user_id, scenario_id,
-    provider, model, action_type, experiment_name, variant (text, None where missing), quality (0 to 1),
-    response_time_ms, predicted_quality (0 to 1), csat (the target, 0 to 1), true_mean (0 to 1); NaN
-    where missing.
+    provider, model, action_type, experiment_name, variant (text, None where missing), quality (0 to
+    1), response_time_ms, predicted_quality (0 to 1), csat (the target, 0 to 1), true_mean (0 to 1);
+    NaN where missing.
     """
     return _read(
         f"{_COMMON} t.response_id, t.session_id, t.user_id, e.scenario_id, t.provider, t.model, "
@@ -90,13 +90,14 @@ def load_model_performance(sources: Sequence[FeedbackSource]) -> pd.DataFrame:
     Returns
     -------
     DataFrame with row_id, occurred_at (UTC), source, response_id, scenario_id, provider, model,
-    experiment_name, variant, action_type (its own, else that of the rating or the explanation of the
-    response; text, None where missing), prediction (0 to 1), actual (the target, 0 to 1), true_mean (0 to 1); NaN where missing.
+    experiment_name, variant, action_type (its own, else that of the rating or the explanation of
+    the response; text, None where missing), prediction (0 to 1), actual (the target, 0 to 1),
+    true_mean (0 to 1); NaN where missing.
     """
     return _read(
-        f"{_COMMON} t.response_id, e.scenario_id, t.provider, t.model, t.experiment_name, t.variant, "
-        "coalesce(nullif(t.action_type, ''), f.action_type, e.action_type) AS action_type, "
-        f"t.prediction, t.actual, {_TRUTH}",
+        f"{_COMMON} t.response_id, e.scenario_id, t.provider, t.model, t.experiment_name, "
+        "t.variant, coalesce(nullif(t.action_type, ''), f.action_type, e.action_type) "
+        f"AS action_type, t.prediction, t.actual, {_TRUTH}",
         Table.AB_TESTING,
         _RATINGS + _JUDGEMENTS,
         sources,

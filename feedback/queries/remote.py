@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 
-from feedback.domain.parsing import MAX_ROW_BYTES, OVERSIZED_KEY
+from feedback.domain.row_format import MAX_ROW_BYTES, OVERSIZED_KEY
 from feedback.models import FeedbackSource
 from feedback.models.passwords import PasswordUnavailable, password_of
 from feedback.queries.addresses import Address, AddressRefused, check_address
@@ -126,8 +126,9 @@ class Remote:
             ).fetchall()
         if not rows:
             raise TableMissing(
-                f"There is no table {schema}.{table} that this user may read. Create it, grant SELECT "
-                "on it, map it to the name it has, or map it to an empty name to leave it out."
+                f"There is no table {schema}.{table} that this user may read. Create it, grant "
+                "SELECT on it, map it to the name it has, or map it to an empty name to leave it "
+                "out."
             )
         return dict(rows)
 
@@ -143,7 +144,8 @@ class Remote:
         """Yield rows as JSON, oldest first, in lists of at most FETCH_ROWS.
 
         The source itself writes each row as JSON, so that values arrive as they are, whatever their
-        type: infinity, NaN and the year 10000 included. OFFSET 0 keeps the planner from writing it twice.
+        type: infinity, NaN and the year 10000 included. OFFSET 0 keeps the planner from writing it
+        twice.
         """
         columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
         order: sql.Composable = sql.Identifier(table.moment)
@@ -287,7 +289,10 @@ def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | Non
 def _explain(error: Exception) -> str:
     """Return the first lines of a driver's message: what failed, without the data of any row."""
     if isinstance(error, psycopg.errors.QueryCanceled):
-        return f"The source took longer than {STATEMENT_SECONDS} s. An index on created_at makes it fast."
+        return (
+            f"The source took longer than {STATEMENT_SECONDS} s. An index on created_at makes it "
+            "fast."
+        )
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         return "The source refused to be only read."
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -296,7 +301,7 @@ def _explain(error: Exception) -> str:
 
 
 def moment_literal(moment: datetime) -> sql.Composable:
-    """Return a time as SQL; literals, because a cursor's query takes no parameters behind a pooler."""
+    """Return a time as SQL; a literal, for a cursor behind a pooler takes no parameters."""
     return sql.SQL("{}::timestamptz").format(sql.Literal(moment.isoformat()))
 
 

@@ -16,7 +16,8 @@ from feedback.models import (
 )
 from feedback.queries.schedule import current_schedule
 
-# Which rows of which table are samples of a kind: those with its target and something to learn from.
+# Which rows of which table are samples of a kind: those with its target and something to learn
+# from.
 SAMPLES: dict[str, tuple[str, Q]] = {
     "quality": (
         Table.EXPLANATIONS,

@@ -14,14 +14,9 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from feedback.domain.parsing import (
-    ParsedRows,
-    RejectedRow,
-    RowFormat,
-    decode_row,
-    duplicate_of_stored,
-    parse_rows,
-)
+from feedback.domain.parsing import ParsedRows, parse_rows
+from feedback.domain.refusals import RejectedRow, duplicate_of_stored
+from feedback.domain.row_format import RowFormat, decode_row
 from feedback.domain.tables import TABLES
 from feedback.models import (
     CollectionCursor,
@@ -73,7 +68,7 @@ class Landing:
     may_move_time: bool = False
 
     def parse(self, raw: Sequence[bytes], *, rows: Sequence[Any] | None = None) -> ParsedChunk:
-        """Check one chunk; `rows` are the same rows decoded. Touches no database: any thread may."""
+        """Check one chunk; `rows` are the same rows decoded. Any thread may do it."""
         now = np.datetime64(self.now.astimezone(UTC).replace(tzinfo=None), "us")
         return ParsedChunk(raw, parse_rows(raw, self.form, now=now, rows=rows))
 
@@ -92,7 +87,7 @@ class Landing:
     def _write(
         self, parsed: ParsedRows, raw: Sequence[bytes]
     ) -> tuple[int, int, list[RejectedRow]]:
-        """Copy rows that are new straight into their table; the lock keeps others from adding them."""
+        """Copy new rows straight into their table; the lock keeps others from adding them."""
         if not parsed.accepted:
             return 0, 0, []
         table = model_of(self.run.table)._meta.db_table

@@ -51,7 +51,7 @@ def note_on_run(run: CollectionRun, text: str) -> None:
 
 
 def interrupt_stale_runs(source: FeedbackSource, job_id: UUID | None) -> int:
-    """Mark runs that nobody works on any more: of finished jobs, of earlier attempts of this job."""
+    """Mark runs that nobody works on any more: of finished jobs, of this job's earlier attempts."""
     stale = Q(job=job_id) if job_id is not None else Q(job__isnull=True)
     finished = ~Q(job__state__in=Job.ACTIVE) & Q(job__isnull=False)
     return (

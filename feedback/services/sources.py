@@ -5,7 +5,7 @@ from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
 from feedback.models import FeedbackSource
-from feedback.models.passwords import encrypt_password
+from feedback.models.passwords import encrypt_password, rotate_token
 from project.refusal import Refusal
 
 SYNTHETIC_NAME = "synthetic"
@@ -16,6 +16,18 @@ def set_password(source: FeedbackSource, password: str) -> FeedbackSource:
     """Keep a password encrypted; an empty one removes it. The caller saves."""
     source.password_encrypted = encrypt_password(password) if password else ""
     return source
+
+
+@transaction.atomic
+def reencrypt_passwords() -> int:
+    """Encrypt every kept password with the current key; returns their number."""
+    # By update: a new key is no edit that the history of a source should show.
+    kept = FeedbackSource.objects.select_for_update().exclude(password_encrypted="")
+    for source in kept:
+        FeedbackSource.objects.filter(pk=source.pk).update(
+            password_encrypted=rotate_token(source.password_encrypted)
+        )
+    return len(kept)
 
 
 def synthetic_source(*, by: User | None = None) -> FeedbackSource:

@@ -1,8 +1,8 @@
 """Probabilities against shares: bins of equal mass, the calibration error, the reliability table.
 
 Bins hold equally many rows rather than equal widths: scores crowd together, and of bins of equal
-widths most would be empty. Naeini, M., Cooper, G. & Hauskrecht, M. (2015). Obtaining well calibrated
-probabilities using Bayesian binning, AAAI 29, 2901-2907 (expected calibration error).
+widths most would be empty. Naeini, M., Cooper, G. & Hauskrecht, M. (2015). Obtaining well
+calibrated probabilities using Bayesian binning, AAAI 29, 2901-2907 (expected calibration error).
 """
 
 from typing import TypedDict

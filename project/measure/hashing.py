@@ -11,14 +11,15 @@ UInt64Array = npt.NDArray[np.uint64]
 
 # Rows a chunk: the intermediate arrays (128 KiB each) stay in the second-level cache.
 CHUNK_ROWS = 16_384
-# Multipliers of splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+# Multipliers of splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
+# 2014).
 MIX_FIRST = np.uint64(0xBF58476D1CE4E5B9)
 MIX_SECOND = np.uint64(0x94D049BB133111EB)
 GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
 def mix(values: UInt64Array) -> UInt64Array:
-    """The finaliser of splitmix64: a bijection of 64 bits in which each input bit moves all others."""
+    """The finaliser of splitmix64: a bijection of 64 bits; each input bit moves all others."""
     mixed = (values ^ (values >> np.uint64(30))) * MIX_FIRST
     mixed = (mixed ^ (mixed >> np.uint64(27))) * MIX_SECOND
     return mixed ^ (mixed >> np.uint64(31))

@@ -52,7 +52,8 @@ INSERT INTO {EXPLANATIONS} SELECT md5('e' || n)::uuid, (n %% 21) / 20.0, 'provid
     json_build_object('codeQuality', n %% 100, 'security', 50, 'responseTime', n %% 3000,
         'response_id', 'response-' || n)
     FROM generate_series(1, %(count)s) n;
-INSERT INTO {AB_TESTING} SELECT n, 'experiment-' || n %% 2, CASE n %% 2 WHEN 0 THEN 'A' ELSE 'B' END,
+INSERT INTO {AB_TESTING} SELECT n, 'experiment-' || n %% 2, CASE n %% 2 WHEN 0 THEN 'A' ELSE 'B'
+END,
     'response-' || n, (n %% 6) / 5.0, (n %% 9) / 8.0, 'provider-' || n %% 3, 'model-' || n %% 5,
     now() - interval '1 day' * %(days)s * (1 - n / %(count)s::float)
     FROM generate_series(1, %(count)s) n;

@@ -251,8 +251,9 @@ def test_a_source_that_is_down_fails_alone_and_waits_longer_each_time(customer, 
 def test_a_read_only_transaction_is_all_that_the_source_sees(customer, source):
     with open_source(source) as remote:
         state = remote._connection.execute(
-            "SELECT current_setting('transaction_read_only'), current_setting('transaction_isolation'),"
-            " current_setting('statement_timeout'), current_setting('lock_timeout')"
+            "SELECT current_setting('transaction_read_only'), "
+            "current_setting('transaction_isolation'), current_setting('statement_timeout'), "
+            "current_setting('lock_timeout')"
         ).fetchone()
         assert state == ("on", "repeatable read", "2min", "5s")
     with pytest.raises(SourceUnreachable, match="only read"), open_source(source) as remote:

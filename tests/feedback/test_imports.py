@@ -32,7 +32,8 @@ def import_text(tmp_path, text, *arguments, name="rows.csv", table="quality_feed
 
 
 def test_csv_with_other_column_names_lands(tmp_path, db):
-    text = "\ufeffid,stars,created_at,Lieblingsfarbe\n1,0.5,2026-05-01T00:00Z,grün\n2,,2026-05-01T00:00Z,\n"
+    header = "\ufeffid,stars,created_at,Lieblingsfarbe\n"
+    text = header + "1,0.5,2026-05-01T00:00Z,grün\n2,,2026-05-01T00:00Z,\n"
     code, result = import_text(tmp_path, text, "--column", "quality_rating=stars")
     assert code == 0
     assert (result["new"], result["reasons"]) == (1, {"target_missing": 1})

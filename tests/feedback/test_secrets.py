@@ -20,12 +20,11 @@ from feedback.models.passwords import (
     PasswordUnavailable,
     encrypt_password,
     password_of,
-    reencrypt_passwords,
 )
 from feedback.queries import remote
 from feedback.queries.connections import check_connection
 from feedback.queries.remote import SourceUnreachable, open_source
-from feedback.services.sources import set_password
+from feedback.services.sources import reencrypt_passwords, set_password
 from project.embedded.postgres import Postgres, find_programs
 from project.jobs.models import Job
 from tests.feedback.conftest import READER, make_source

@@ -89,7 +89,7 @@ class Command(JobCommand):
 
 
 def _iso(text: str | None) -> str | None:
-    """Read a date or time, in the project's time zone unless it says another, and write it in UTC."""
+    """Read a date or time, in the project's zone unless it says another, and write it in UTC."""
     if text is None:
         return None
     try:

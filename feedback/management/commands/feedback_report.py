@@ -53,7 +53,8 @@ class Command(SeedbedCommand):
         parser.add_argument("--days", type=positive_int, help="only rows of the last N days")
         parser.add_argument(
             "--edges",
-            help=f"of the quality ranges, default {','.join(f'{edge:g}' for edge in QUALITY_EDGES)}",
+            help="of the quality ranges, default "
+            + ",".join(f"{edge:g}" for edge in QUALITY_EDGES),
         )
         for factor in FACTORS:
             parser.add_argument(

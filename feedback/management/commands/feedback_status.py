@@ -21,8 +21,8 @@ class Command(SeedbedCommand):
     def render(self, result: FeedbackStatus, console: Console) -> None:
         if not result["real_sources"]:
             console.print(
-                "No real source is set up: generated feedback stands in. Add a source in the admin, "
-                "Feedback sources.",
+                "No real source is set up: generated feedback stands in. Add a source in the "
+                "admin, Feedback sources.",
                 style="bold",
             )
         table = Table("Source", "Table")
