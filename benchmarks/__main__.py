@@ -20,6 +20,7 @@ from benchmarks import (
     loading,
     prediction,
     servers,
+    startup,
     whole_job,
 )
 from benchmarks.figures import Figure
@@ -99,7 +100,8 @@ def _measure(options: argparse.Namespace) -> Iterator[tuple[str, list[Figure]]]:
     pairs = PAIRS_QUICK if quick else PAIRS
     yield "Servers and population", in_fresh_process(features.run, pairs, options.runs)
     servers.prepare(USERS_QUICK if quick else USERS)
-    yield "Events into PostgreSQL", []
+    yield "Start of commands", []
+    yield "Events into PostgreSQL", in_fresh_process(startup.run, options.runs)
     loaded = LOADED_QUICK if quick else LOADED
     yield "Whole job", in_fresh_process(loading.run, loaded, options.runs)
     for rows in options.rows:

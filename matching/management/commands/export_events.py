@@ -8,7 +8,6 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from matching.models import EventBatch
-from matching.queries.exports import export_batches, write_log_file
 from project.command import SeedbedCommand, positive_int
 
 
@@ -30,6 +29,8 @@ class Command(SeedbedCommand):
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
+        from matching.queries.exports import export_batches, write_log_file
+
         found = EventBatch.objects.in_bulk(options["batch"])
         absent = [str(pk) for pk in options["batch"] if pk not in found]
         if absent:

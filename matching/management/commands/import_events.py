@@ -8,9 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from matching.domain.log.account import summarise_files
 from matching.models import FeatureSet, Source
-from matching.queries.known_events import preview_log
 from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
@@ -46,6 +44,9 @@ class Command(JobCommand):
     def run(self, **options: Any) -> dict[str, Any]:
         if not options["dry_run"]:
             return super().run(**options)
+        from matching.domain.log.account import summarise_files
+        from matching.queries.known_events import preview_log
+
         with TemporaryDirectory() as name:
             folder = Path(name)
             results = []

@@ -8,10 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from project.command import EXIT_REFUSED, SeedbedCommand, positive_int
-from training.domain.foreign_csv import ForeignCsvError
 from training.management.kind_option import add_kind_option
 from training.management.tables import number, print_checks, verdict
-from training.services.datasets import analyze_csv, find_dataset, verify_dataset
 
 
 class Command(SeedbedCommand):
@@ -27,6 +25,9 @@ class Command(SeedbedCommand):
         add_kind_option(parser)
 
     def run(self, **options: Any) -> dict[str, Any]:
+        from training.domain.foreign_csv import ForeignCsvError
+        from training.services.datasets import analyze_csv, find_dataset, verify_dataset
+
         if options["csv"] is None:
             dataset = find_dataset(options["kind"], options["version"])
             verify_dataset(dataset)

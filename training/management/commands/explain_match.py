@@ -9,7 +9,6 @@ from rich.table import Table
 
 from project.command import SeedbedCommand
 from training.management.tables import number
-from training.queries.pairs import explain_match
 
 
 class Command(SeedbedCommand):
@@ -25,6 +24,8 @@ class Command(SeedbedCommand):
         parser.add_argument("right", metavar="B", help="external id of a user or group")
 
     def run(self, **options: Any) -> dict[str, Any]:
+        from training.queries.pairs import explain_match
+
         explanation = explain_match(options["left"], options["right"])
         return {"left": options["left"], "right": options["right"], **explanation.as_dict()}
 
