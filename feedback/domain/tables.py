@@ -19,6 +19,7 @@ METRICS: Mapping[str, tuple[str, float, float]] = {
     "responseTime": ("response_time_ms", 0.0, 86_400_000.0),  # milliseconds, at most a day
 }
 QUALITY_METRICS = tuple(METRICS)[:6]
+METRIC_COLUMNS = tuple(METRICS[name][0] for name in QUALITY_METRICS)
 
 
 class MappingError(ValueError):

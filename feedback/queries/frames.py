@@ -5,17 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from feedback.domain.tables import METRIC_COLUMNS
 from feedback.models import FeedbackSource, Table, model_of
 from project.bulk import read_arrow
 
-METRIC_COLUMNS = (
-    "code_quality",
-    "test_coverage",
-    "security",
-    "performance",
-    "maintainability",
-    "complexity",
-)
 
 # Texts that are empty are missing; the true mean is known of generated rows only.
 _TRUTH = "CASE WHEN s.kind = 'synthetic' THEN (t.extra->>'true_mean')::float8 END AS true_mean"

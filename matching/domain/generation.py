@@ -15,8 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from matching.domain.features.columns import applicable
 from matching.domain.features.compute import FeatureBlock, compute_features
-from matching.domain.features.names import FEATURE_NAMES, applicable
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.outcomes import PersonalEffects, draw_outcomes, personal_effects
 from matching.domain.pairing import (
     Candidates,

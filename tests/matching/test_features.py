@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.naive_features import NAMES, smooth_features, tiered_features
+from matching.domain.features.columns import applicable
 from matching.domain.features.compute import FeatureBlock, VocabularyMismatch, compute_features
 from matching.domain.features.explain import explain_pair
-from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES, applicable, features_of
+from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES, features_of
 from matching.domain.features.rules import RULE_WEIGHTS, origin_score, rule_score
 from matching.domain.groups import group_travellers
 from matching.domain.population import draw_travellers

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from matching.domain.features.columns import applicable
 from matching.domain.features.compute import compute_features
-from matching.domain.features.names import COLUMN, applicable
+from matching.domain.features.names import COLUMN
 from matching.domain.pairing import find_candidates, own_groups, row_digests, sample_pairs
 from matching.domain.personality import personality_of
 from matching.domain.population import (

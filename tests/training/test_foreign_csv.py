@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from training.domain.expectations import FeatureSpec, QualitySpec
 from training.domain.foreign_csv import ForeignCsvError, camel_case, read_foreign_csv
-from training.domain.quality import FeatureSpec, QualitySpec
 
 SPEC = QualitySpec(
     (FeatureSpec("distance_score"), FeatureSpec("destination_interest")),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.training.test_datasets import run_json
-from training.domain.quality import FeatureSpec, QualitySpec
+from training.domain.expectations import FeatureSpec, QualitySpec
 from training.kinds import LoadedRows, ModelKind, Recipe, UnknownModelKind, base, get_kind, register
 from training.kinds.base import SplitColumns
 from training.models import Dataset, ModelVersion

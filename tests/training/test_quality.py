@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from training.domain.quality import FeatureSpec, QualitySpec, excess_repeats, report_quality
+from training.domain.expectations import FeatureSpec, QualitySpec
+from training.domain.quality import excess_repeats, report_quality
 
 GROUP_ONLY = frozenset({"user_group"})
 SPEC = QualitySpec(

@@ -6,10 +6,11 @@ import pandas as pd
 
 from project.measure.paired import paired_bootstrap
 from training.domain.evaluation import evaluate_classifier, evaluate_regressor
+from training.domain.expectations import FeatureSpec, QualitySpec
 from training.domain.fitting.classifier import fit_classifier
 from training.domain.fitting.regressor import fit_regressor
 from training.domain.gates import gate_classifier, gate_regressor
-from training.domain.quality import FeatureSpec, QualitySpec, report_quality
+from training.domain.quality import report_quality
 from training.domain.splits import split_rows
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from training.domain.quality import QualitySpec
+from training.domain.expectations import QualitySpec
 
 LABEL_OF_OUTCOME = {"accept": 1, "chat": 1, "ignore": 0, "unmatch": 0}
 # Columns that are kept where the file has them, beside features and target.

@@ -1,9 +1,8 @@
 """What a dataset of match events must look like."""
 
-from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY
-from matching.domain.features.tiered import TIERED_DEFAULT
+from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, TIERED_DEFAULT
 from matching.domain.personality import LABEL_LIKENESS
-from training.domain.quality import DISTINCT_DEFAULT, DISTINCT_REFUSE, FeatureSpec, QualitySpec
+from training.domain.expectations import DISTINCT_DEFAULT, DISTINCT_REFUSE, FeatureSpec, QualitySpec
 
 MINIMUM_EVENTS = 100  # a fifth of fewer rows is too little to validate anything on
 # The features that broke most often, and the distinct values above which they are sound.

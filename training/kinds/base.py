@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from training.domain.quality import QualitySpec
+from training.domain.expectations import QualitySpec
 from training.domain.splits import SplitRule
 
 FloatArray = npt.NDArray[np.float64]

@@ -1,14 +1,15 @@
-"""The three kinds that learn from feedback: quality, CSAT, and what a model's answers are worth."""
+"""The three kinds that learn from feedback: quality, CSAT, and what a model's answers are worth.
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, cast
+What lists kinds loads this module, so pandas is loaded by the functions that compute.
+"""
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from feedback.domain.requirements import MINIMUM_SAMPLES
+<<<<<<< HEAD
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.frames import (
     METRIC_COLUMNS,
@@ -19,10 +20,17 @@ from feedback.queries.frames import (
 from feedback.queries.sources import Origin, choose_sources, origin_of
 from project.refusal import Refusal
 from training.domain.quality import FeatureSpec, QualitySpec
+=======
+from feedback.domain.tables import METRIC_COLUMNS
+from feedback.models import Table
+from training.domain.expectations import FeatureSpec, QualitySpec
+>>>>>>> c304ad5 (Let the declarations of model kinds stand apart from what computes)
 from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns
 
-FloatArray = npt.NDArray[np.float64]
-Load = Callable[[Sequence[FeedbackSource]], pd.DataFrame]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
 
 # Splits by group, and the columns that say which group a row is of.
 GROUPS = {
@@ -41,80 +49,11 @@ JOIN_EXPLANATIONS = (
 )
 
 
-def load_rows(table: str, load: Load, recipe: Recipe) -> LoadedRows:
-    """Read the feedback of a recipe: real rows, or generated ones where no real source is set up."""
-    if recipe.batches or recipe.feature_set:
-        raise Refusal(
-            "Feedback has neither batches nor feature sets.",
-            remedy="Leave --batch and --feature-set out; choose rows with --source.",
-        )
-    if recipe.source not in ("", "real", "synthetic", "combined"):
-        raise Refusal(
-            f"There is no source {recipe.source!r}.", remedy="Choose real, synthetic or combined."
-        )
-    sources = choose_sources(table, cast(Origin, recipe.source))
-    if not sources:
-        raise Refusal(
-            f"There is no {recipe.source or 'collected'} feedback in {table} yet.",
-            remedy="Run `manage.py collect_feedback`, or `manage.py import_feedback FILE --table "
-            f"{table}`; --source synthetic takes generated rows.",
-        )
-    frame = load(sources)
-    return LoadedRows(
-        frame=frame,
-        recipe=replace(recipe, source=origin_of(sources)),
-        lineage=tuple(_lineage(table, source, frame) for source in sources),
-    )
-
-
-def _lineage(table: str, source: FeedbackSource, frame: pd.DataFrame) -> dict[str, Any]:
-    """Say what was read from a source, and which run had landed rows in it last."""
-    moments = frame.loc[frame["source"] == source.name, "occurred_at"]
-    run = CollectionRun.objects.filter(source=source, table=table).order_by("-pk").first()
-    return {
-        "model": "feedback.feedbacksource",
-        "id": source.pk,
-        "title": source.name,
-        "source": "synthetic" if source.is_synthetic else "real",
-        "table": table,
-        "rows": len(moments),
-        "first": moments.min().isoformat() if len(moments) else None,
-        "last": moments.max().isoformat() if len(moments) else None,
-        "last_run": None if run is None else run.pk,
-    }
-
-
-def group_means(
-    cells: Sequence[tuple[str, ...]], target: str, train: pd.DataFrame, rows: pd.DataFrame
-) -> FloatArray:
-    """Return the training mean of each row's group.
-
-    Parameters
-    ----------
-    cells : columns that make a group, the narrowest first; a row whose group training has not seen
-        takes the mean of the next, and at last that of all training rows.
-    target : column that is averaged.
-    train, rows : frames with those columns.
-
-    Returns
-    -------
-    array of shape (n_rows,), float64 in the unit of the target.
-    """
-    found = np.full(len(rows), np.nan)
-    for cell in cells:
-        columns = list(cell)
-        means = train.groupby(columns, dropna=False)[target].mean().rename("group_mean")
-        of_cell = rows[columns].merge(means, how="left", left_on=columns, right_index=True)
-        found = np.where(np.isnan(found), of_cell["group_mean"].to_numpy(np.float64), found)
-    return np.where(np.isnan(found), float(train[target].mean()), found)
-
-
 def declare(
     *,
     name: str,
     title: str,
     table: str,
-    load: Load,
     features: Sequence[FeatureSpec],
     target: str,
     target_maximum: float,
@@ -143,11 +82,15 @@ def declare(
         groups={group: GROUPS[group] for group in groups},
     )
 
-    def baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, FloatArray]:
-        found = {"group_mean": group_means(cells, target, train, rows)}
-        if given is not None:
-            found["given"] = rows[given].to_numpy(dtype=np.float64)
-        return found
+    def load(recipe: Recipe) -> LoadedRows:
+        from training.kinds import feedback_rows
+
+        return feedback_rows.load(table, recipe)
+
+    def baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
+        from training.kinds import feedback_rows
+
+        return feedback_rows.baselines(train, rows, cells=cells, target=target, given=given)
 
     return ModelKind(
         name=name,
@@ -157,7 +100,7 @@ def declare(
         categorical=tuple(feature.name for feature in features if feature.is_categorical),
         target=target,
         quality=lambda recipe: spec,
-        load=lambda recipe: load_rows(table, load, recipe),
+        load=load,
         splits={
             "time": SplitColumns("time"),
             **{group: SplitColumns("group", GROUPS[group]) for group in groups},
@@ -189,7 +132,6 @@ QUALITY = declare(
     name="quality",
     title="Quality",
     table=Table.EXPLANATIONS,
-    load=load_quality,
     features=(
         *(
             FeatureSpec(name, 0.0, 100.0, missing_remedy=COMPLETE_METRICS)
@@ -208,7 +150,6 @@ CSAT = declare(
     name="csat",
     title="CSAT",
     table=Table.QUALITY_FEEDBACK,
-    load=load_csat,
     features=(
         FeatureSpec("quality", may_be_missing=True, missing_remedy=JOIN_EXPLANATIONS),
         FeatureSpec("response_time_ms", 0.0, None, is_optional=True),
@@ -228,7 +169,6 @@ MODEL_PERFORMANCE = declare(
     name="model_performance",
     title="Model performance",
     table=Table.AB_TESTING,
-    load=load_model_performance,
     features=(
         FeatureSpec("prediction", missing_remedy="let the source write predicted_quality"),
         label("provider"),

@@ -9,15 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from matching.domain.features.columns import applicable, fill_products
 from matching.domain.features.compute import compute_features
 from matching.domain.features.explain import FeatureExplanation, explain_pair
-from matching.domain.features.names import (
-    COLUMN,
-    FEATURE_NAMES,
-    LOG_NAMES,
-    applicable,
-    fill_products,
-)
+from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES
 from matching.domain.features.rules import origin_score, rule_score
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.trips import candidate_mask

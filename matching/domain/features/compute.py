@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features.names import FEATURE_NAMES, applicable, features_of
+from matching.domain.features.columns import applicable
+from matching.domain.features.names import FEATURE_NAMES, features_of
 from matching.domain.features.smooth import smooth_scores
 from matching.domain.features.tiered import tiered_scores
 from matching.domain.travellers import PairSide, Travellers

@@ -1,9 +1,6 @@
 """The features by name: column order, names in the event log, which apply, which are products."""
 
-from typing import Any, Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import Final
 
 from matching.domain.words import MATCH_TYPES
 
@@ -46,6 +43,7 @@ PRODUCTS: Final = {
     "destination_interest": ("distance_score", "interest_score"),
     "date_budget": ("date_overlap_score", "budget_score"),
 }
+TIERED_DEFAULT: Final = 0.5  # what tiered-1 writes for a missing input, as production does
 
 
 def features_of(match_type: str) -> tuple[str, ...]:
@@ -69,36 +67,3 @@ def features_of(match_type: str) -> tuple[str, ...]:
     if match_type == "user_group":
         return FEATURE_NAMES
     return tuple(name for name in FEATURE_NAMES if name not in GROUP_ONLY)
-
-
-def applicable(match_type: str) -> npt.NDArray[np.bool_]:
-    """Which of the 13 columns apply to a match type.
-
-    Returns
-    -------
-    bool array of shape (13,)
-    """
-    names = features_of(match_type)
-    return np.array([name in names for name in FEATURE_NAMES])
-
-
-def fill_products(columns: Any) -> None:
-    """Write each product that is missing where both of its factors are known, in place.
-
-    Parameters
-    ----------
-    columns : mapping of feature names to float arrays of shape (n,), or a frame of n rows
-        NaN where missing. A product that is there stays as it is; one whose factors are not both
-        among the columns is left alone.
-    """
-    for product, (first, second) in PRODUCTS.items():
-        if first not in columns or second not in columns:
-            continue
-        if product not in columns:
-            columns[product] = np.asarray(columns[first]) * np.asarray(columns[second])
-            continue
-        there = np.asarray(columns[product])
-        missing = np.isnan(there)
-        if missing.any():
-            derived = np.asarray(columns[first]) * np.asarray(columns[second])
-            columns[product] = np.where(missing, derived, there)

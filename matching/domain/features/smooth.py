@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from matching.domain.features.columns import fill_products
 from matching.domain.features.graded import (
     background_score,
     budget_score,
@@ -13,7 +14,6 @@ from matching.domain.features.graded import (
     lifestyle_score,
     overlap_score,
 )
-from matching.domain.features.names import fill_products
 from matching.domain.features.tiered import (
     AGE_TIERS,
     BUDGET_TIERS,

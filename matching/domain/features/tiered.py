@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from matching.domain.features.columns import fill_products
 from matching.domain.features.graded import (
     background_score,
     budget_score,
@@ -14,7 +15,7 @@ from matching.domain.features.graded import (
     overlap_score,
     set_sizes,
 )
-from matching.domain.features.names import PRODUCTS, fill_products
+from matching.domain.features.names import PRODUCTS, TIERED_DEFAULT
 from matching.domain.geo import distance_km
 from matching.domain.travellers import PairSide
 
@@ -22,7 +23,6 @@ FloatArray = npt.NDArray[np.float64]
 Scores = dict[str, FloatArray]
 Missing = dict[str, npt.NDArray[np.bool_]]
 
-TIERED_DEFAULT: Final = 0.5  # stands for a missing input, as production writes it
 GROUP_PERSONALITY: Final = 0.5  # of everybody with a group
 SHARED_INTEREST_BONUS: Final = 0.2  # pairs: added once any interest is shared
 

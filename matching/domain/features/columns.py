@@ -1,0 +1,41 @@
+"""The columns of a feature matrix: which apply to a match type, and those derived from others."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matching.domain.features.names import FEATURE_NAMES, PRODUCTS, features_of
+
+
+def applicable(match_type: str) -> npt.NDArray[np.bool_]:
+    """Which of the 13 columns apply to a match type.
+
+    Returns
+    -------
+    bool array of shape (13,)
+    """
+    names = features_of(match_type)
+    return np.array([name in names for name in FEATURE_NAMES])
+
+
+def fill_products(columns: Any) -> None:
+    """Write each product that is missing where both of its factors are known, in place.
+
+    Parameters
+    ----------
+    columns : mapping of feature names to float arrays of shape (n,), or a frame of n rows
+        NaN where missing. A product that is there stays as it is; one whose factors are not both
+        among the columns is left alone.
+    """
+    for product, (first, second) in PRODUCTS.items():
+        if first not in columns or second not in columns:
+            continue
+        if product not in columns:
+            columns[product] = np.asarray(columns[first]) * np.asarray(columns[second])
+            continue
+        there = np.asarray(columns[product])
+        missing = np.isnan(there)
+        if missing.any():
+            derived = np.asarray(columns[first]) * np.asarray(columns[second])
+            columns[product] = np.where(missing, derived, there)

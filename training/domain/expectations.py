@@ -1,0 +1,104 @@
+"""What the rows of a dataset must look like; `training.domain.quality` measures whether they do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+DISTINCT_DEFAULT = 10  # distinct values that pass, where a feature states no other number
+DISTINCT_REFUSE = 5  # fewer distinct values than this are a constant in disguise
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What is expected of one input column.
+
+    Attributes
+    ----------
+    name : column name.
+    minimum, maximum : inclusive range of the values; None leaves that side open.
+    distinct_pass : number of distinct values from which the column passes.
+    distinct_refuse : below this number the column is refused.
+    applies_to : match types whose rows have this feature; None for all rows. Rows of another type
+        are NaN by design and are neither missing nor counted.
+    is_optional : missing values are reported, never judged.
+    may_be_missing : missing values warn at most, as nobody may know them; a constant is refused as
+        ever.
+    is_categorical : values are labels; no range, and a single value warns at most.
+    half_is_legitimate : the formula itself can give exactly 0.5, so that a 0.5 is no proof of a
+        default: the share warns, but does not refuse.
+    grid : the values that the formula gives while only a coarse input is known, such as a label; where
+        no other value is seen, their number is what passes and below which the column is refused.
+    variety_remedy : what to do when the column has too few distinct values.
+    missing_remedy : what to do when too many values are missing.
+    """
+
+    name: str
+    minimum: float | None = 0.0
+    maximum: float | None = 1.0
+    distinct_pass: int = DISTINCT_DEFAULT
+    distinct_refuse: int = DISTINCT_REFUSE
+    grid: tuple[float, ...] = ()
+    applies_to: frozenset[str] | None = None
+    is_optional: bool = False
+    may_be_missing: bool = False
+    is_categorical: bool = False
+    half_is_legitimate: bool = False
+    variety_remedy: str = (
+        "check that the source does not write a constant for what it does not know"
+    )
+    missing_remedy: str = "complete what they are computed from and rebuild"
+
+
+@dataclass(frozen=True)
+class QualitySpec:
+    """What a dataset of one kind must look like.
+
+    Attributes
+    ----------
+    features : the input columns, in order.
+    target : name of the label (0 or 1) or numeric target column.
+    task : classification or regression.
+    minimum_rows : fewer rows are refused.
+    target_minimum, target_maximum : range of a numeric target.
+    copy_columns : columns whose equality makes two rows copies; None means the features, and for
+        regression the features and the target (the same inputs with another answer are evidence,
+        not a copy).
+    identity : columns that say who gave an answer to what. Where ratings have few values, many people
+        give the same answer to the same inputs, and `copy_columns` must tell them apart; named here,
+        repeats beyond what chance explains are held to the same limits.
+    match_type_column : column named by `FeatureSpec.applies_to`; may be absent from the frame.
+    groups : name -> columns that identify what train and validation may share: event, user, pair,
+        session ... Several columns are read as an unordered set of identifiers.
+    disjoint : names of those groups that the split promised to keep apart; sharing one is refused,
+        sharing any other is only shown.
+    default_value : value that stands for a missing input where no mask of defaults is given; None
+        when missing inputs are NaN.
+    copies_remedy : what else to do about too many copies.
+    """
+
+    features: tuple[FeatureSpec, ...]
+    target: str
+    task: Literal["classification", "regression"]
+    minimum_rows: int
+    target_minimum: float | None = None
+    target_maximum: float | None = None
+    copy_columns: tuple[str, ...] | None = None
+    identity: tuple[str, ...] = ()
+    match_type_column: str = "match_type"
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    disjoint: frozenset[str] = frozenset()
+    default_value: float | None = None
+    copies_remedy: str = "find where rows are written twice"
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def copied_by(self) -> tuple[str, ...]:
+        """The columns whose equality makes two rows copies."""
+        if self.copy_columns is not None:
+            return self.copy_columns
+        if self.task == "regression":
+            return (*self.feature_names, self.target)
+        return self.feature_names

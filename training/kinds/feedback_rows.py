@@ -1,0 +1,112 @@
+"""The rows of the kinds that learn from feedback: read, and predicted by other means."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from feedback.models import CollectionRun, FeedbackSource, Table
+from feedback.queries.frames import (
+    Origin,
+    choose_sources,
+    load_csat,
+    load_model_performance,
+    load_quality,
+    origin_of,
+)
+from project.refusal import Refusal
+from training.kinds.base import LoadedRows, Recipe
+
+FloatArray = npt.NDArray[np.float64]
+
+READERS: Mapping[str, Callable[[Sequence[FeedbackSource]], pd.DataFrame]] = {
+    Table.EXPLANATIONS: load_quality,
+    Table.QUALITY_FEEDBACK: load_csat,
+    Table.AB_TESTING: load_model_performance,
+}
+
+
+def load(table: str, recipe: Recipe) -> LoadedRows:
+    """Read the feedback of a recipe: real rows, or generated ones where no real source is set up."""
+    if recipe.batches or recipe.feature_set:
+        raise Refusal(
+            "Feedback has neither batches nor feature sets.",
+            remedy="Leave --batch and --feature-set out; choose rows with --source.",
+        )
+    if recipe.source not in ("", "real", "synthetic", "combined"):
+        raise Refusal(
+            f"There is no source {recipe.source!r}.", remedy="Choose real, synthetic or combined."
+        )
+    sources = choose_sources(table, cast(Origin, recipe.source))
+    if not sources:
+        raise Refusal(
+            f"There is no {recipe.source or 'collected'} feedback in {table} yet.",
+            remedy="Run `manage.py collect_feedback`, or `manage.py import_feedback FILE --table "
+            f"{table}`; --source synthetic takes generated rows.",
+        )
+    frame = READERS[table](sources)
+    return LoadedRows(
+        frame=frame,
+        recipe=replace(recipe, source=origin_of(sources)),
+        lineage=tuple(_lineage(table, source, frame) for source in sources),
+    )
+
+
+def _lineage(table: str, source: FeedbackSource, frame: pd.DataFrame) -> dict[str, Any]:
+    """Say what was read from a source, and which run had landed rows in it last."""
+    moments = frame.loc[frame["source"] == source.name, "occurred_at"]
+    run = CollectionRun.objects.filter(source=source, table=table).order_by("-pk").first()
+    return {
+        "model": "feedback.feedbacksource",
+        "id": source.pk,
+        "title": source.name,
+        "source": "synthetic" if source.is_synthetic else "real",
+        "table": table,
+        "rows": len(moments),
+        "first": moments.min().isoformat() if len(moments) else None,
+        "last": moments.max().isoformat() if len(moments) else None,
+        "last_run": None if run is None else run.pk,
+    }
+
+
+def group_means(
+    cells: Sequence[tuple[str, ...]], target: str, train: pd.DataFrame, rows: pd.DataFrame
+) -> FloatArray:
+    """Return the training mean of each row's group.
+
+    Parameters
+    ----------
+    cells : columns that make a group, the narrowest first; a row whose group training has not seen
+        takes the mean of the next, and at last that of all training rows.
+    target : column that is averaged.
+    train, rows : frames with those columns.
+
+    Returns
+    -------
+    array of shape (n_rows,), float64 in the unit of the target.
+    """
+    found = np.full(len(rows), np.nan)
+    for cell in cells:
+        columns = list(cell)
+        means = train.groupby(columns, dropna=False)[target].mean().rename("group_mean")
+        of_cell = rows[columns].merge(means, how="left", left_on=columns, right_index=True)
+        found = np.where(np.isnan(found), of_cell["group_mean"].to_numpy(np.float64), found)
+    return np.where(np.isnan(found), float(train[target].mean()), found)
+
+
+def baselines(
+    train: pd.DataFrame,
+    rows: pd.DataFrame,
+    *,
+    cells: Sequence[tuple[str, ...]],
+    target: str,
+    given: str | None,
+) -> dict[str, FloatArray]:
+    """Predict by the means of groups, and by a prediction that the rows themselves carry."""
+    found = {"group_mean": group_means(cells, target, train, rows)}
+    if given is not None:
+        found["given"] = rows[given].to_numpy(dtype=np.float64)
+    return found
