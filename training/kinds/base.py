@@ -1,20 +1,27 @@
-"""What a model kind declares, and the list of the kinds there are."""
+"""What a model kind declares, and the list of the kinds there are.
+
+Commands that list kinds load this module, so pandas is loaded by whoever makes a frame.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from training.domain.expectations import QualitySpec
-from training.domain.splits import SplitRule
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from training.domain.splits import SplitRule
+
+    FloatArray = npt.NDArray[np.float64]
+    BoolArray = npt.NDArray[np.bool_]
+    Baselines = Callable[[pd.DataFrame, pd.DataFrame], dict[str, FloatArray]]
+
 Task = Literal["classification", "regression"]
 
 
@@ -79,9 +86,6 @@ class SplitColumns:
     groups: tuple[str, ...] = ()
     partner: str | None = None
     time: str = "occurred_at"
-
-
-Baselines = Callable[[pd.DataFrame, pd.DataFrame], dict[str, FloatArray]]
 
 
 def no_baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, FloatArray]:
@@ -177,6 +181,8 @@ class ModelKind:
 
         Numbers come as floats with NaN, names as text with None.
         """
+        import numpy as np
+
         inputs = frame.reindex(columns=list(self.features))
         for name in self.numeric:
             column = inputs[name]

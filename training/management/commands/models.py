@@ -1,4 +1,7 @@
-"""The model registry: list, show, promote, rollback, compare, export."""
+"""The model registry: list, show, promote, rollback, compare, export.
+
+What decides and compares loads scikit-learn; a list does without.
+"""
 
 from argparse import SUPPRESS
 from pathlib import Path
@@ -10,13 +13,10 @@ from rich.table import Table
 
 from project.command import SeedbedCommand, positive_int
 from project.refusal import Refusal
-from project.storage.artifacts import ArtifactCorrupt
 from training.kinds import ModelKind
 from training.management.kind_option import add_kind_option
 from training.management.tables import interval, print_model, verdict
 from training.models import ModelVersion, Promotion
-from training.services import registry
-from training.services.training import summarise
 
 
 class Command(SeedbedCommand):
@@ -66,6 +66,9 @@ class Command(SeedbedCommand):
         return {"models": [_row(kind, model) for model in models.defer("parameters")]}
 
     def _show(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        from training.services import registry
+        from training.services.training import summarise
+
         model = registry.find_model(kind, options["version"])
         history = Promotion.objects.filter(kind=kind.name, model=model)
         return {
@@ -76,6 +79,8 @@ class Command(SeedbedCommand):
         }
 
     def _promote(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        from training.services import registry
+
         return _event(
             registry.promote(
                 registry.find_model(kind, options["version"]),
@@ -85,9 +90,14 @@ class Command(SeedbedCommand):
         )
 
     def _rollback(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        from training.services import registry
+
         return _event(registry.rollback(kind, reason=options["reason"]))
 
     def _compare(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        from project.storage.artifacts import ArtifactCorrupt
+        from training.services import registry
+
         a = registry.find_model(kind, options["version"])
         b = registry.find_model(kind, options["other"])
         try:
@@ -97,6 +107,9 @@ class Command(SeedbedCommand):
         return {"version": a.version, "other": b.version, **comparison.as_dict()}
 
     def _export(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
+        from project.storage.artifacts import ArtifactCorrupt
+        from training.services import registry
+
         model = registry.find_model(kind, options["version"])
         try:
             files = registry.export_model(model, options["output"])
@@ -144,7 +157,7 @@ class Command(SeedbedCommand):
             console.print(f"Version {result['version']} of {result['kind']} is live{before}.")
 
 
-def _unusable(kind: ModelKind, error: ArtifactCorrupt) -> Refusal:
+def _unusable(kind: ModelKind, error: Exception) -> Refusal:
     return Refusal(
         str(error),
         remedy=f"Choose another version, or make one: `manage.py train_model --kind {kind.name}`.",

@@ -1,7 +1,10 @@
-"""Score pairs, or predict from inputs, with the champion of a kind."""
+"""Score pairs, or predict from inputs, with the champion of a kind.
+
+What scores loads scikit-learn; the help does without.
+"""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
@@ -12,9 +15,9 @@ from project.command import SeedbedCommand, positive_int
 from training.kinds import DEFAULT_KIND, ModelKind
 from training.management.kind_option import add_kind_option, seed
 from training.management.tables import number
-from training.queries.pairs import sample_scores, score_pair
-from training.queries.predictions import predict_features
-from training.queries.scoring import Scores, UnusableFeatures, score_features
+
+if TYPE_CHECKING:
+    from training.queries.scoring import Scores
 
 
 class Command(SeedbedCommand):
@@ -46,6 +49,9 @@ class Command(SeedbedCommand):
             if options["features"] is None:
                 raise CommandError(f"{kind.title} is predicted from --features.")
             return self._predicted(kind, _json_object(options["features"]))
+        from training.queries.pairs import sample_scores, score_pair
+        from training.queries.scoring import UnusableFeatures, score_features
+
         if options["pair"]:
             left, right = options["pair"]
             scores = score_pair(left, right)
@@ -60,6 +66,9 @@ class Command(SeedbedCommand):
             raise CommandError(str(error)) from error
 
     def _predicted(self, kind: ModelKind, features: dict[str, Any]) -> dict[str, Any]:
+        from training.queries.predictions import predict_features
+        from training.queries.scoring import UnusableFeatures
+
         try:
             return predict_features(kind, features).as_dict()
         except UnusableFeatures as error:
@@ -111,7 +120,7 @@ def _render_prediction(result: dict[str, Any], console: Console) -> None:
         )
 
 
-def _result(scores: Scores, pairs: list[dict[str, str]]) -> dict[str, Any]:
+def _result(scores: "Scores", pairs: list[dict[str, str]]) -> dict[str, Any]:
     rows = [{**pair, **row} for pair, row in zip(pairs, scores.as_rows(), strict=True)]
     return {
         "served_by": scores.serving.served_by,
