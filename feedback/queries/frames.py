@@ -9,7 +9,6 @@ from feedback.domain.tables import METRIC_COLUMNS
 from feedback.models import FeedbackSource, Table, model_of
 from project.bulk import read_arrow
 
-
 # Texts that are empty are missing; the true mean is known of generated rows only.
 _TRUTH = "CASE WHEN s.kind = 'synthetic' THEN (t.extra->>'true_mean')::float8 END AS true_mean"
 _COMMON = "t.uid::text AS row_id, t.created_at AS occurred_at, s.name AS source, "

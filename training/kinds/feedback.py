@@ -9,22 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from feedback.domain.requirements import MINIMUM_SAMPLES
-<<<<<<< HEAD
-from feedback.models import CollectionRun, FeedbackSource, Table
-from feedback.queries.frames import (
-    METRIC_COLUMNS,
-    load_csat,
-    load_model_performance,
-    load_quality,
-)
-from feedback.queries.sources import Origin, choose_sources, origin_of
-from project.refusal import Refusal
-from training.domain.quality import FeatureSpec, QualitySpec
-=======
 from feedback.domain.tables import METRIC_COLUMNS
 from feedback.models import Table
 from training.domain.expectations import FeatureSpec, QualitySpec
->>>>>>> c304ad5 (Let the declarations of model kinds stand apart from what computes)
 from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns
 
 if TYPE_CHECKING:

@@ -9,14 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from feedback.models import CollectionRun, FeedbackSource, Table
-from feedback.queries.frames import (
-    Origin,
-    choose_sources,
-    load_csat,
-    load_model_performance,
-    load_quality,
-    origin_of,
-)
+from feedback.queries.frames import load_csat, load_model_performance, load_quality
+from feedback.queries.sources import Origin, choose_sources, origin_of
 from project.refusal import Refusal
 from training.kinds.base import LoadedRows, Recipe
 
