@@ -98,7 +98,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "django.contrib.postgres",
     "simple_history",
     "django_rq",
@@ -182,6 +181,7 @@ LOGIN_URL = "admin:login"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = env.str("SEEDBED_TIME_ZONE", default="UTC")
+FORMAT_MODULE_PATH = "project.formats"
 USE_I18N = False
 USE_TZ = True
 

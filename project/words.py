@@ -76,6 +76,14 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def ago(seconds: float | None) -> str:
+    """Return how long ago something was, to the second: `3 min 5 s ago`; `in 2 h` when it comes."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
+    whole = round(seconds)
+    return f"{duration(whole)} ago" if whole >= 0 else f"in {duration(-whole)}"
+
+
 def moment(at: datetime | None, *, seconds: bool = False) -> str:
     """Return a moment in the installation's time zone, with the zone: `2026-11-26 14:05 UTC`.
 

@@ -29,6 +29,7 @@ from feedback.queries.status import (
     TableStatus,
     feedback_status,
 )
+from project import words
 from project.pages.registry import page, panel
 from project.refusal import Refusal
 
@@ -223,7 +224,7 @@ def _calibration_charts(report: CalibrationReport) -> dict[str, Any]:
                 **part,
                 "chart": [
                     {
-                        "label": f"{row['from']:.2f} to {row['to']:.2f}",
+                        "label": words.interval(row["from"], row["to"]),
                         "value": row["mean"],
                         "low": row["low"],
                         "high": row["high"],

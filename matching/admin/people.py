@@ -24,6 +24,7 @@ from matching.services.sessions import (
     travellers_of_users,
     withdraw_after_commit,
 )
+from project import words
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
 from project.pages.admins import HistoryAdmin
@@ -306,7 +307,9 @@ def people_panel(request: HttpRequest) -> dict[str, Any]:
         {"label": "Seed users", "value": users, "url": users_url},
         {
             "label": "Complete profiles",
-            "value": f"{math.floor(1000 * complete / users) / 10:g} %" if users else "-",
+            "value": words.share(math.floor(1000 * complete / users) / 1000)
+            if users
+            else words.NONE,
             "verdict": "" if complete == users else "incomplete",
             "note": f"{users - complete:,} to fill in" if complete < users else "",
             "url": f"{users_url}?missing=anything" if complete < users else users_url,

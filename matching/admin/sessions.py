@@ -12,7 +12,6 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.timesince import timeuntil
 
 from matching.admin.profile_forms import CreateSessionsForm, SessionForm
 from matching.domain.limits import MINIMUM_LIVE
@@ -23,6 +22,7 @@ from matching.services.sessions import (
     publish_after_commit,
     withdraw_after_commit,
 )
+from project import words
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
 from project.pages.admins import HistoryAdmin
@@ -133,7 +133,7 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
 
     @admin.display(description="budget", ordering="budget")
     def budget_word(self, session: TravelSession) -> Any:
-        return "-" if session.budget is None else f"{session.budget:,.0f}"
+        return words.number(session.budget)
 
     @admin.display(description="dates", ordering="start_date")
     def dates(self, session: TravelSession) -> Any:
@@ -153,7 +153,7 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
         state = getattr(session, "copy_state", "unknown")
         if session.expires_at <= timezone.now():
             return badge(state)
-        left = timeuntil(session.expires_at, depth=1)
+        left = words.duration(round((session.expires_at - timezone.now()).total_seconds()))
         return format_html(
             '{}<br><span class="sb-quiet sb-nowrap">for {}</span>', badge(state), left
         )

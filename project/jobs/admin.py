@@ -13,7 +13,6 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.timesince import timesince
 from django.views.decorators.http import require_POST
 
 from project import words
@@ -118,7 +117,7 @@ class JobAdmin(RecordAdmin[Job]):
 
     @admin.display(description="Age", ordering="-created_at")
     def age(self, job: Job) -> str:
-        return f"{timesince(job.created_at, depth=1)} ago"
+        return words.ago((timezone.now() - job.created_at).total_seconds())
 
     @admin.display(description="Took")
     def duration(self, job: Job) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from project import words
+
 LONG_TEXT = 200  # characters; beyond that a cell of a table is cut
 ROWS_SHOWN = 200
 
@@ -35,8 +37,8 @@ def present(value: Any) -> dict[str, Any]:
 
 def label(name: str) -> str:
     """Return a name of the JSON as words."""
-    words = name.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
+    spaced = name.replace("_", " ").strip()
+    return spaced[:1].upper() + spaced[1:]
 
 
 def _text(value: Any) -> str:
@@ -47,6 +49,6 @@ def _text(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+        return words.number(value)
     text = str(value)
     return text if len(text) <= LONG_TEXT else f"{text[:LONG_TEXT]}..."

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
 
 from project import words
 from project.pages.badges import tone_of
@@ -56,8 +57,9 @@ def _plain(value: Any) -> str:
 @register.inclusion_tag("components/progress_bar.html")
 def progress_bar(share: float | None, label: str = "") -> dict[str, Any]:
     """Show a share in [0, 1]; None shows work whose end is not known."""
-    percent = None if share is None else round(100 * max(0.0, min(1.0, float(share))), 1)
-    return {"percent": percent, "label": label}
+    done = None if share is None else max(0.0, min(1.0, float(share)))
+    percent = None if done is None else round(100 * done, 1)
+    return {"percent": percent, "text": words.share(done), "label": label}
 
 
 @register.inclusion_tag("components/histogram.html")
@@ -160,9 +162,27 @@ def moment(value: datetime | None) -> str:
 
 
 @register.filter
+def ago(value: datetime | None) -> str:
+    """Write how long ago a moment is; a dash for none."""
+    return words.ago(None if value is None else (timezone.now() - value).total_seconds())
+
+
+@register.filter
+def signed(value: float | None) -> str:
+    """Write a difference with its sign; a dash for none."""
+    return words.signed(value)
+
+
+@register.filter
 def clock(value: datetime) -> str:
     """Write the time of day of a log line."""
     return words.clock(value)
+
+
+@register.filter
+def size(value: float | None) -> str:
+    """Write a number of bytes in its unit; a dash for none."""
+    return words.size(value)
 
 
 @register.filter

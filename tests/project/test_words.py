@@ -1,8 +1,12 @@
 """One spelling of numbers, intervals, durations and moments."""
 
+import ast
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
+from django.contrib.admin.utils import display_for_value
 
 from project import words
 
@@ -66,6 +70,14 @@ def test_a_duration_names_its_two_largest_units(seconds: float | None, text: str
     assert words.duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0.4, "0 s ago"), (185.2, "3 min 5 s ago"), (-7_200, "in 2 h")],
+)
+def test_an_age_is_told_to_the_second(seconds: float | None, text: str) -> None:
+    assert words.ago(seconds) == text
+
+
 def test_a_moment_says_its_zone() -> None:
     noon = datetime(2026, 11, 26, 12, 5, 9, tzinfo=UTC)
     assert words.moment(noon) == "2026-11-26 12:05 UTC"
@@ -84,3 +96,70 @@ def test_a_moment_without_a_zone_is_refused() -> None:
 )
 def test_bytes_are_counted_in_the_unit_that_fits(count: float | None, text: str) -> None:
     assert words.size(count) == text
+
+
+# --- One spelling at every door ------------------------------------------------------------------
+
+ROOT = Path(words.__file__).parents[1]
+DOORS = ("management", "admin", "pages", "templatetags")  # rooms whose text people read
+BY_HAND = re.compile(r"\.\d+[efg%]|[f%]$|%[YmdHMSbBp]")  # digits or a moment, spelt on the spot
+FOREIGN = {"strftime", "timesince", "timeuntil", "naturaltime", "filesizeformat", "floatformat"}
+FILTERS = re.compile(
+    r"\|\s*(intcomma|floatformat|date|time|timesince|timeuntil|naturaltime|stringformat"
+    r"|filesizeformat)\b"
+)
+# Where it is no figure of Seedbed's: a place in the code, what is spelt there, and why.
+EXCEPTIONS = {
+    ("project/management/commands/serve.py", ".0f"): "a limit in whole seconds, not a measurement",
+    ("matching/admin/sessions.py", "%-d %b %Y"): "a day of a trip has no time and no zone",
+    ("components/progress_bar.html", "stringformat"): "a width of SVG, not to be localised",
+}
+
+
+def spelt_by_hand(source: str) -> set[str]:
+    """Return the format specifications and foreign spellings in a module."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.FormattedValue(format_spec=ast.JoinedStr(values=[ast.Constant(value=spec)])):
+                if BY_HAND.search(spec):
+                    found.add(spec)
+            case ast.Attribute(attr=name) | ast.alias(name=name) if name in FOREIGN:
+                found.add(name)
+    return found
+
+
+def test_no_door_spells_figures_or_moments_by_hand() -> None:
+    modules = [
+        path
+        for path in ROOT.glob("*/**/*.py")
+        if path.relative_to(ROOT).parts[0] not in ("tests", "benchmarks", "var", ".venv")
+        and set(path.relative_to(ROOT).parts) & set(DOORS)
+    ]
+    assert len(modules) > 30
+    found = {
+        (str(path.relative_to(ROOT)), spec)
+        for path in modules
+        for spec in spelt_by_hand(path.read_text())
+    }
+    templates = ROOT / "templates"
+    found |= {
+        (str(path.relative_to(templates)), name)
+        for path in templates.rglob("*.html")
+        for name in FILTERS.findall(path.read_text())
+    }
+    assert found == set(EXCEPTIONS), "Use project.words, or its filters in a template."
+
+
+def test_digits_by_hand_are_found() -> None:
+    assert spelt_by_hand('f"{auc:.4f} {x:,} {y:g} {share:.0%} {at:%H:%M}"') == {
+        ".4f",
+        ".0%",
+        "%H:%M",
+    }
+    assert spelt_by_hand("at.strftime('%Y')") == {"strftime"}
+
+
+def test_a_page_of_the_admin_spells_a_moment_like_a_command() -> None:
+    noon = datetime(2026, 11, 26, 12, 5, 9, tzinfo=UTC)
+    assert display_for_value(noon, "-") == words.moment(noon)

@@ -305,7 +305,7 @@ def _slices(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
 def _calibration(model: ModelVersion) -> list[tuple[Any, ...]]:
     """Points (mean score, share of label 1 minus it, with its interval) of equally full bins."""
     return [
-        (f"{row['mean_score']:.2f}", *(row[n] - row["mean_score"] for n in ("label_share", "low", "high")))
+        (words.number(row["mean_score"]), *(row[n] - row["mean_score"] for n in ("label_share", "low", "high")))
         for row in model.metrics["validation"].get("calibration", [])
     ]  # fmt: skip
 

@@ -7,32 +7,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from project import words
 from training.domain.metric_titles import METRIC_TITLES
 
 VERDICT_STYLES = {"pass": "green", "warn": "yellow", "refuse": "bold red"}
 
 
-def number(value: Any) -> str:
-    """Write a figure; a dash where there is none."""
-    if value is None:
-        return "-"
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:.4f}"
-
-
-def interval(metric: Mapping[str, Any] | None) -> str:
-    """Write a figure with its 95 % interval."""
-    if not metric or metric.get("value") is None:
-        return "-"
-    if metric.get("low") is None:
-        return f"{metric['value']:.3f}"
-    return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
+def measured(metric: Mapping[str, Any] | None) -> str:
+    """Write a metric {value, low, high} with its 95 % interval; a dash where there is none."""
+    if not metric:
+        return words.NONE
+    return words.measured(metric.get("value"), metric.get("low"), metric.get("high"))
 
 
 def _cell(metric: Mapping[str, Any] | None) -> str:
     """Write the interval below its figure: four columns fit a terminal of 80."""
-    return interval(metric).replace(" (", "\n(")
+    return measured(metric).replace(" (", "\n(")
 
 
 def verdict(word: str) -> str:
@@ -49,9 +39,9 @@ def print_checks(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
     for check in checks:
         table.add_row(
             escape(str(check["name"])),
-            number(check["value"]),
+            words.number(check["value"]),
             escape(str(check.get("target", ""))),
-            number(check["limit"]),
+            words.number(check["limit"]),
             verdict(str(check["verdict"])),
         )
         if check["remedy"]:
@@ -92,8 +82,8 @@ def print_ceilings(console: Console, model: Mapping[str, Any]) -> None:
             console.print(f"Ceiling {ceiling}: not known, real rows have no true probability.")
         elif reached is not None and metric["value"] is not None:
             distance = metric.get("distance")
-            gap = interval(distance) if distance else f"{metric['value'] - reached:+.4f}"
+            gap = measured(distance) if distance else words.signed(metric["value"] - reached)
             console.print(
-                f"Ceiling {ceiling}: {METRIC_TITLES[name]} {interval(metric)}; "
+                f"Ceiling {ceiling}: {METRIC_TITLES[name]} {measured(metric)}; "
                 f"the model's distance to it is {gap}."
             )

@@ -1,5 +1,6 @@
 """`manage.py auto_collect on|off|status`: the hourly collection."""
 
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -7,6 +8,7 @@ from rich.console import Console
 
 from feedback.queries.schedule import current_schedule
 from feedback.services.schedule import switch_off, switch_on
+from project import words
 from project.command import SeedbedCommand, positive_int
 
 
@@ -40,7 +42,8 @@ class Command(SeedbedCommand):
         if not result["enabled"]:
             console.print("Automatic collection is off.")
             return
-        every = result["cron"] or f"{result['interval_seconds'] // 60} minutes"
-        console.print(f"Automatic collection is on, every {every}; next at {result['next_run']}.")
+        every = result["cron"] or words.duration(result["interval_seconds"])
+        due = words.moment(datetime.fromisoformat(result["next_run"]))
+        console.print(f"Automatic collection is on, every {every}; next at {due}.")
         if result["last_job"]:
             console.print(f"Last: job {result['last_job']['job']}, {result['last_job']['state']}.")

@@ -85,12 +85,15 @@ class Command(SeedbedCommand):
 
     def _render_csat(self, report: CsatReport, console: Console) -> None:
         overall = report["overall"]
-        console.print(f"\nCSAT: {_interval(overall)} from {report['rows']:,} ratings", style="bold")
+        console.print(
+            f"\nCSAT: {words.measured(overall['mean'], overall['low'], overall['high'])} from {report['rows']:,} ratings",
+            style="bold",
+        )
         if not report["rows"]:
             console.print("No ratings. Run `manage.py collect_feedback`, or widen --days.")
             return
         change = report["trend"]
-        slope = f", {change['slope']:+.4f} a day" if change["slope"] is not None else ""
+        slope = f", {words.signed(change['slope'])} a day" if change["slope"] is not None else ""
         console.print(f"Trend: {change['verdict']}{slope}.")
         ranges = report["ranges"]
         _means("Quality", ranges["rows"], console)
@@ -121,10 +124,10 @@ class Command(SeedbedCommand):
                     table.add_row(
                         row["label"],
                         f"{row['count']:,}",
-                        f"{row['raw_mean']:.3f}",
-                        f"{row['mean']:.3f}",
-                        _range(row),
-                        f"{row['confidence']:.2f}",
+                        words.number(row["raw_mean"]),
+                        words.number(row["mean"]),
+                        words.interval(row["low"], row["high"]),
+                        words.number(row["confidence"]),
                     )
                 console.print(table)
             expected = entry["prediction"]
@@ -132,8 +135,9 @@ class Command(SeedbedCommand):
                 of = ", ".join(f"{key} {value}" for key, value in report["levels"].items())
                 unseen = ", ".join(expected["unseen"])
                 console.print(
-                    f"Expected of {of}: {expected['value']:.3f} ({_range(expected)}), confidence "
-                    f"{expected['confidence']:.2f}"
+                    f"Expected of {of}: "
+                    f"{words.measured(expected['value'], expected['low'], expected['high'])}, "
+                    f"confidence {words.number(expected['confidence'])}"
                     + (f"; not known: {unseen}." if unseen else "."),
                     markup=False,
                 )
@@ -156,11 +160,11 @@ class Command(SeedbedCommand):
                 table.add_column(column, justify="right")
             for row in entry["buckets"]:
                 table.add_row(
-                    f"{row['from']:.3f} to {row['to']:.3f}",
+                    words.interval(row["from"], row["to"]),
                     f"{row['count']:,}",
-                    f"{row['predicted']:.3f}",
-                    f"{row['mean']:.3f}",
-                    _range(row),
+                    words.number(row["predicted"]),
+                    words.number(row["mean"]),
+                    words.interval(row["low"], row["high"]),
                     "off" if row["is_off"] else "",
                 )
             console.print(table)
@@ -180,18 +184,17 @@ class Command(SeedbedCommand):
             effects = {effect["variant"]: effect for effect in one["effects"]}
             for row in one["variants"]:
                 effect = effects.get(row["label"])
-                mean = "-" if row["mean"] is None else f"{row['mean']:.3f}"
+                mean = words.number(row["mean"])
                 if effect is None:
                     table.add_row(row["label"], f"{row['count']:,}", mean, "", "", "")
                     continue
-                p_value = effect["p_adjusted"]
                 table.add_row(
                     row["label"],
                     f"{row['count']:,}",
                     mean,
-                    f"{effect['difference']:+.3f}",
-                    _range(effect),
-                    "-" if p_value is None else f"{p_value:.4f}",
+                    words.signed(effect["difference"]),
+                    words.interval(effect["low"], effect["high"]),
+                    words.number(effect["p_adjusted"]),
                 )
             console.print(table)
             for effect in one["effects"]:
@@ -207,16 +210,6 @@ class Command(SeedbedCommand):
                 )
 
 
-def _range(row: _Limits) -> str:
-    if row["low"] is None:
-        return "unknown"
-    return f"{row['low']:.3f} to {row['high']:.3f}"
-
-
-def _interval(row: MeanRow) -> str:
-    return "none" if row["mean"] is None else f"{row['mean']:.3f} ({_range(row)})"
-
-
 def _verdict(best: BestRow) -> str:
     if best["verdict"] == "best":
         return f"{best['label']}. {best['reason']}"
@@ -229,6 +222,8 @@ def _means(title: str, rows: list[MeanRow], console: Console) -> None:
     for column in ("Rows", "CSAT", "95 %"):
         table.add_column(column, justify="right")
     for row in rows:
-        mean = "-" if row["mean"] is None else f"{row['mean']:.3f}"
-        table.add_row(row["label"], f"{row['count']:,}", mean, _range(row) if row["count"] else "-")
+        mean = words.number(row["mean"])
+        table.add_row(
+            row["label"], f"{row['count']:,}", mean, words.interval(row["low"], row["high"])
+        )
     console.print(table)

@@ -1,11 +1,13 @@
 """`manage.py feedback_status`: what is there, how fresh, and what it is enough for."""
 
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from feedback.queries.status import FeedbackStatus, feedback_status
+from project import words
 from project.command import SeedbedCommand
 
 
@@ -34,8 +36,8 @@ class Command(SeedbedCommand):
                 row["source"] if is_named_so else f"{row['source']} ({row['origin']})",
                 row["table"],
                 f"{row['rows']:,}",
-                _minutes(row["latest"]),
-                describe_lag(row["lag_seconds"]),
+                words.moment(_read(row["latest"])),
+                words.ago(row["lag_seconds"]),
             )
         if result["tables"]:
             console.print(table)
@@ -43,8 +45,13 @@ class Command(SeedbedCommand):
             run = row["last_run"]
             text = "never collected"
             if run:
-                text = f"last run {run['state']}, {_minutes(run['started_at'])}, {run['new']:,} new"
-            gaps = [f"{name} {share:.1%}" for name, share in row["missing"].items() if share > 0]
+                at = words.moment(_read(run["started_at"]))
+                text = f"last run {run['state']}, {at}, {run['new']:,} new"
+            gaps = [
+                f"{name} {words.share(share)}"
+                for name, share in row["missing"].items()
+                if share > 0
+            ]
             text += f"; {row['rejected']:,} refused"
             text += f"; without {', '.join(gaps)}." if gaps else "."
             console.print(f"{row['source']} {row['table']}: {text}", markup=False)
@@ -64,20 +71,11 @@ class Command(SeedbedCommand):
         console.print(samples)
         schedule = result["schedule"]
         if schedule["enabled"]:
-            console.print(f"Next scheduled collection: {schedule['next_run_at']}.")
+            due = words.moment(_read(schedule["next_run_at"]))
+            console.print(f"Next scheduled collection: {due}.")
         else:
             console.print("Nothing is collected by itself: `manage.py auto_collect on`.")
 
 
-def _minutes(moment: str | None) -> str:
-    return moment[:16].replace("T", " ") if moment else "-"
-
-
-def describe_lag(seconds: float | None) -> str:
-    """Say how long ago the latest row is, in its largest unit."""
-    if seconds is None:
-        return "-"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if abs(seconds) >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
+def _read(moment: str | None) -> datetime | None:
+    return None if moment is None else datetime.fromisoformat(moment)

@@ -1,11 +1,13 @@
 """Give users and groups without a live session one."""
 
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from matching.domain.limits import DEFAULT_SEED, DEFAULT_TTL_DAYS, MAX_TTL_DAYS
+from project import words
 from project.command import positive_int
 from project.jobs.command import JobCommand
 
@@ -51,4 +53,5 @@ class Command(JobCommand):
             f"{result['users']:,} users and {result['groups']:,} groups; "
             f"{result['already_live']:,} were live already."
         )
-        console.print(f"They expire at {result['expires_at'][:16].replace('T', ' ')} UTC.")
+        until = words.moment(datetime.fromisoformat(result["expires_at"]))
+        console.print(f"They expire at {until}.")

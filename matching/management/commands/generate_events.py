@@ -9,6 +9,7 @@ from rich.console import Console
 from matching.domain.limits import DEFAULT_EVENTS, DEFAULT_SEED
 from matching.domain.words import MATCH_TYPES_ASKED
 from matching.models import EventBatch, FeatureSet, Preset
+from project import words
 from project.command import positive_int
 from project.jobs.command import JobCommand
 
@@ -97,14 +98,14 @@ class Command(JobCommand):
             pairs = ", ".join(f"{n:,} {name}" for name, n in forecast["distinct_pairs"].items())
             self.error_console.print(
                 f"Distinct pairs: {pairs}. Expected copies among {options['count']:,} feature "
-                f"vectors: {forecast['expected_duplicate_share']:.1%}."
+                f"vectors: {words.share(forecast['expected_duplicate_share'])}."
             )
         return arguments
 
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         console.print(
             f"Batch {result['batch']} (synthetic): {result['asked']:,} asked, {result['made']:,} "
-            f"made, {result['label_share']:.1%} with label 1."
+            f"made, {words.share(result['label_share'])} with label 1."
         )
         if "output" in result:
             console.print(f"Written to {result['output']}.", markup=False)

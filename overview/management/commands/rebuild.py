@@ -8,10 +8,11 @@ from rich.table import Table
 
 from matching.domain.words import MATCH_TYPES_ASKED
 from matching.models import Preset
+from project import words
 from project.command import positive_int
 from project.jobs.command import JobCommand
 from training.management.kind_option import seed
-from training.management.tables import number, print_model
+from training.management.tables import print_model
 
 
 class Command(JobCommand):
@@ -57,7 +58,10 @@ class Command(JobCommand):
         table = Table("Left", "Right", "Score", "Rule score")
         for row in result["scores"]:
             table.add_row(
-                row["left"], row["right"], number(row["score"]), number(row["rule_score"])
+                row["left"],
+                row["right"],
+                words.number(row["score"]),
+                words.number(row["rule_score"]),
             )
         console.print(table)
         different = len({round(row["score"], 4) for row in result["scores"]})

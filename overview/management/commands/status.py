@@ -6,9 +6,10 @@ from rich.console import Console
 from rich.table import Table
 
 from overview.queries.status import describe_everything
+from project import words
 from project.command import SeedbedCommand
 from training.domain.metric_titles import METRIC_TITLES
-from training.management.tables import interval, verdict
+from training.management.tables import measured, verdict
 
 
 class Command(SeedbedCommand):
@@ -24,7 +25,7 @@ class Command(SeedbedCommand):
         where = "embedded" if servers["postgres"]["is_embedded"] else "external"
         console.print(
             f"PostgreSQL {servers['postgres']['version']} ({where}), "
-            f"{servers['postgres']['data_bytes'] / 1e6:,.0f} MB; workers "
+            f"{words.size(servers['postgres']['data_bytes'])}; workers "
             f"{result['processes'].get('worker', 0)}, schedulers "
             f"{result['processes'].get('scheduler', 0)}"
         )
@@ -52,16 +53,16 @@ class Command(SeedbedCommand):
                 f"{dataset['version']} {verdict(dataset['verdict'])}" if dataset else "-",
                 f"{model['version']} {verdict(model['verdict'])}" if model else "-",
                 str(champion["version"]) if champion else "none",
-                f"{METRIC_TITLES[champion['metric']]} {interval(champion)}" if champion else "-",
+                f"{METRIC_TITLES[champion['metric']]} {measured(champion)}" if champion else "-",
             )
         console.print(kinds)
         for job in result["jobs"]["active"]:
-            console.print(f"Job {job['id'][:8]} {job['kind']}: {job['state']}")
+            console.print(f"Job {job['id']} {job['kind']}: {job['state']}")
         if result["jobs"]["failed"]:
             console.print(f"{result['jobs']['failed']} jobs failed; see `manage.py jobs list`.")
         for schedule in result["schedules"]:
             due = schedule["next_run_at"]
-            when = f"next {due:%Y-%m-%d %H:%M}" if due else "disabled"
+            when = f"next {words.moment(due)}" if due else "disabled"
             console.print(f"Schedule {schedule['name']}: {when}")
         step = result["next_step"]
         console.print(f"Next: {step['text']} (manage.py {step['command']})", style="bold")

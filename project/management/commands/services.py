@@ -8,11 +8,10 @@ import redis
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connections
-from django.template.defaultfilters import filesizeformat
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from project import embedded
+from project import embedded, words
 from project.command import SeedbedCommand
 
 PATIENCE_SECONDS = 5
@@ -57,12 +56,12 @@ def _sentence(server: dict[str, Any]) -> str:
     if server["external"]:
         state = "answers" if server["running"] else f"does not answer: {server['error']}"
         return f"{server['name']}: external at {server['address']}, {state}"
-    size = filesizeformat(server["data_bytes"])
+    size = words.size(server["data_bytes"])
     if not server["running"]:
         return f"{server['name']}: not running, {size} of data"
     return (
         f"{server['name']}: running, version {server['version']}, pid {server['pid']}, "
-        f"up {server['uptime_seconds']:.0f} s, {size} of data, at {server['socket']}"
+        f"up {words.duration(round(server['uptime_seconds']))}, {size} of data, at {server['socket']}"
     )
 
 

@@ -7,9 +7,10 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from project import words
 from project.command import EXIT_REFUSED, SeedbedCommand, positive_int
 from training.management.kind_option import add_kind_option
-from training.management.tables import number, print_checks, verdict
+from training.management.tables import print_checks, verdict
 
 
 class Command(SeedbedCommand):
@@ -46,12 +47,14 @@ class Command(SeedbedCommand):
         table = Table("Feature", "Distinct", "Defaulted", "Missing", "Min", "Max", "Mean", "Std")
         for name, feature in result["features"].items():
             keys = ("unique", "default_share", "missing_share", "min", "max", "mean", "std")
-            table.add_row(name, *(number(feature[key]) for key in keys))
+            table.add_row(name, *(words.number(feature[key]) for key in keys))
         console.print(table)
         shares = Table("Shared between train and validation", "Distinct", "Validation rows")
         for name, shared in result["leakage"].items():
             if isinstance(shared, dict) and "shared" in shared:
-                shares.add_row(name, number(shared["shared"]), number(shared["validation_rows"]))
+                shares.add_row(
+                    name, words.number(shared["shared"]), words.number(shared["validation_rows"])
+                )
         if shares.row_count:
             console.print(shares)
         print_checks(console, result["checks"])

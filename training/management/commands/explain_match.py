@@ -7,8 +7,8 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from project import words
 from project.command import SeedbedCommand
-from training.management.tables import number
 
 
 class Command(SeedbedCommand):
@@ -34,8 +34,8 @@ class Command(SeedbedCommand):
             console.print(result["warning"], style="bold yellow", markup=False)
         by = f"model {result['model_version']}" if result["model_version"] else "the rule score"
         console.print(
-            f"{result['left']} and {result['right']}: {number(result['score'])} by {by} "
-            f"(rule score {number(result['rule_score'])})",
+            f"{result['left']} and {result['right']}: {words.number(result['score'])} by {by} "
+            f"(rule score {words.number(result['rule_score'])})",
             markup=False,
         )
         if not result["is_candidate"]:
@@ -48,9 +48,9 @@ class Command(SeedbedCommand):
             effect = feature["effect"]
             table.add_row(
                 feature["name"],
-                "missing" if feature["missing"] else number(feature["value"]),
-                number(feature["reference"]),
-                "-" if effect is None else f"{effect:+.4f}",
+                "missing" if feature["missing"] else words.number(feature["value"]),
+                words.number(feature["reference"]),
+                words.signed(effect),
                 json.dumps(feature["inputs"], ensure_ascii=False, default=str).replace("[", "\\["),
             )
         console.print(table)

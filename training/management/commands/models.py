@@ -11,11 +11,12 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from project import words
 from project.command import SeedbedCommand, positive_int
 from project.refusal import Refusal
 from training.kinds import ModelKind
 from training.management.kind_option import add_kind_option
-from training.management.tables import interval, print_model, verdict
+from training.management.tables import measured, print_model, verdict
 from training.models import ModelVersion, Promotion
 
 
@@ -126,9 +127,9 @@ class Command(SeedbedCommand):
                     row["stage"],
                     verdict(row["verdict"]),
                     row["algorithm"],
-                    f"{row['metric']} {interval(row['value'])}",
+                    f"{row['metric']} {measured(row['value'])}",
                     str(row["dataset"]),
-                    f"{row['created_at']:%Y-%m-%d %H:%M}",
+                    words.moment(row["created_at"]),
                 )
             console.print(table if result["models"] else "No model yet: `manage.py train_model`.")
         elif result["action"] == "show":
@@ -138,7 +139,7 @@ class Command(SeedbedCommand):
             )
             print_model(console, result)
             for event in result["history"]:
-                console.print(f"{event['at']:%Y-%m-%d %H:%M} {event['done']} by {event['by']}")
+                console.print(f"{words.moment(event['at'])}: {event['done']} by {event['by']}")
         elif result["action"] == "compare":
             difference = result["difference"]
             if difference is None:
@@ -146,7 +147,7 @@ class Command(SeedbedCommand):
             else:
                 console.print(
                     f"{difference['metric']} of {result['version']} minus {result['other']}: "
-                    f"{interval({**difference, 'value': difference['difference']})} on "
+                    f"{measured({**difference, 'value': difference['difference']})} on "
                     f"{result['rows']:,} rows: {difference['verdict']}"
                 )
         elif result["action"] == "export":

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from matching.domain.words import MATCH_TYPES
+from project import words
 from project.command import SeedbedCommand, positive_int
 from training.kinds import DEFAULT_KIND, ModelKind
 from training.management.kind_option import add_kind_option, seed
-from training.management.tables import number
 
 if TYPE_CHECKING:
     from training.queries.scoring import Scores
@@ -86,8 +86,8 @@ class Command(SeedbedCommand):
             table.add_row(
                 row.get("left", ""),
                 row.get("right", ""),
-                number(row["score"]),
-                number(row["rule_score"]),
+                words.number(row["score"]),
+                words.number(row["rule_score"]),
                 f"model {version}" if version else "rule score (fallback)",
                 ", ".join(row["missing"]) or "none",
             )
@@ -105,11 +105,11 @@ def _json_object(text: str) -> dict[str, Any]:
 
 
 def _render_prediction(result: dict[str, Any], console: Console) -> None:
-    said = f"{result['target']} {number(result['prediction'])}"
+    said = f"{result['target']} {words.number(result['prediction'])}"
     if result["low"] is not None:
         said += (
-            f", {result['interval_level']:.0%} interval {number(result['low'])} to "
-            f"{number(result['high'])}"
+            f", {100 * result['interval_level']:g} % interval "
+            f"{words.interval(result['low'], result['high'])}"
         )
     console.print(f"{said} (model {result['model_version']} of {result['kind']})", markup=False)
     console.print(f"Missing inputs: {', '.join(result['missing']) or 'none'}", markup=False)

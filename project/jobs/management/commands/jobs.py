@@ -162,7 +162,7 @@ def _line(line: JobLogLine) -> dict[str, Any]:
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.0%}"
+    return "" if value is None else words.share(value)
 
 
 def _render_list(result: dict[str, Any], console: Console) -> None:

@@ -1,0 +1,1 @@
+"""How Django's own pages spell moments: as project.words does."""
