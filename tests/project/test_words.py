@@ -1,14 +1,17 @@
 """One spelling of numbers, intervals, durations and moments."""
 
 import ast
+import io
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from django.contrib.admin.utils import display_for_value
+from rich.console import Console
 
 from project import words
+from project.terminal import Table
 
 
 @pytest.mark.parametrize(
@@ -163,3 +166,24 @@ def test_digits_by_hand_are_found() -> None:
 def test_a_page_of_the_admin_spells_a_moment_like_a_command() -> None:
     noon = datetime(2026, 11, 26, 12, 5, 9, tzinfo=UTC)
     assert display_for_value(noon, "-") == words.moment(noon)
+
+
+def test_no_cell_of_a_table_of_the_terminal_is_cut() -> None:
+    name = "seed_solo_introvert_s7_000001"
+    table = Table("User")
+    table.add_row(name)
+    printed = io.StringIO()
+    Console(width=16, file=printed).print(table)
+    assert "\u2026" not in printed.getvalue()
+    assert name in re.sub(r"[^a-z0-9_]", "", printed.getvalue())
+
+
+def test_every_command_takes_its_tables_from_there() -> None:
+    root = Path(__file__).resolve().parents[2]
+    cutting = [
+        str(path.relative_to(root))
+        for app in ("project", "matching", "feedback", "training", "overview")
+        for path in (root / app).rglob("*.py")
+        if "from rich.table" in path.read_text()
+    ]
+    assert cutting == []

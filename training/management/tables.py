@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from project import words
+from project.terminal import Table
 from training.domain.metric_titles import METRIC_TITLES
 
 VERDICT_STYLES = {"pass": "green", "warn": "yellow", "refuse": "bold red"}

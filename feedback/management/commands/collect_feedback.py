@@ -6,12 +6,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from rich.console import Console
-from rich.table import Table as ConsoleTable
 
 from feedback.queries.schedule import COLLECT_KIND
 from feedback.queries.sources import sources_named
 from project.command import EXIT_ERROR, positive_int
 from project.jobs.command import JobCommand
+from project.terminal import Table as ConsoleTable
 
 
 class Command(JobCommand):

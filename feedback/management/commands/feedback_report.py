@@ -4,7 +4,6 @@ from typing import Any, TypedDict
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
-from rich.table import Table
 
 from feedback.domain.csat import QUALITY_EDGES
 from feedback.queries.reports import (
@@ -22,6 +21,7 @@ from feedback.queries.reports.rows import FACTORS
 from feedback.queries.sources import ScopeFields, choose_scope
 from project import words
 from project.command import SeedbedCommand, positive_int
+from project.terminal import Table
 
 
 class Reports(TypedDict):

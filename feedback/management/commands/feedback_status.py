@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from feedback.queries.status import FeedbackStatus, feedback_status
 from project import words
 from project.command import SeedbedCommand
+from project.terminal import Table
 
 
 class Command(SeedbedCommand):

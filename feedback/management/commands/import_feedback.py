@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
-from rich.table import Table as ConsoleTable
 
 from feedback.domain.tables import MappingError, table_named
 from feedback.services.uploads import keep_upload
 from project.jobs.command import JobCommand
+from project.terminal import Table as ConsoleTable
 
 
 class Command(JobCommand):

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from rich.console import Console
-from rich.table import Table
 
 from matching.models import PROFILE_FIELDS
 from project.command import EXIT_REFUSED, SeedbedCommand
+from project.terminal import Table
 
 
 class Command(SeedbedCommand):

@@ -4,12 +4,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
-from rich.table import Table
 
 from matching.domain.limits import MINIMUM_LIVE
 from matching.models.live import ValkeyUnavailable
 from project.command import EXIT_REFUSED, positive_int
 from project.jobs.command import JobCommand
+from project.terminal import Table
 
 SHOWN = 10  # travellers named for each finding
 TONES = {"pass": "green", "warn": "yellow", "refuse": "red"}

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
-from rich.table import Table
 
 from matching.domain.limits import DEFAULT_SEED, DEFAULT_USERS, MAX_USERS
 from matching.domain.profile_files import UnreadableFile, read_profiles
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
+from project.terminal import Table
 
 SHOWN = 20  # rows of a table
 

@@ -4,13 +4,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from rich.console import Console
-from rich.table import Table
 
 from matching.domain.words import MATCH_TYPES_ASKED
 from matching.models import Preset
 from project import words
 from project.command import positive_int
 from project.jobs.command import JobCommand
+from project.terminal import Table
 from training.management.kind_option import seed
 from training.management.tables import print_model
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from overview.queries.status import describe_everything
 from project import words
 from project.command import SeedbedCommand
+from project.terminal import Table
 from training.domain.metric_titles import METRIC_TITLES
 from training.management.tables import measured, verdict
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
-from rich.table import Table
 
 from project import words
 from project.command import EXIT_REFUSED, SeedbedCommand, positive_int
+from project.terminal import Table
 from training.management.kind_option import add_kind_option
 from training.management.tables import print_checks, verdict
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from rich.console import Console
-from rich.table import Table
 
 from project import words
 from project.command import SeedbedCommand
+from project.terminal import Table
 
 
 class Command(SeedbedCommand):

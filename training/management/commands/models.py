@@ -9,11 +9,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from rich.console import Console
-from rich.table import Table
 
 from project import words
 from project.command import SeedbedCommand, positive_int
 from project.refusal import Refusal
+from project.terminal import Table
 from training.kinds import ModelKind
 from training.management.kind_option import add_kind_option
 from training.management.tables import measured, print_model, verdict

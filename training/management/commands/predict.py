@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
-from rich.table import Table
 
 from matching.domain.words import MATCH_TYPES
 from project import words
 from project.command import SeedbedCommand, positive_int
+from project.terminal import Table
 from training.kinds import DEFAULT_KIND, ModelKind
 from training.management.kind_option import add_kind_option, seed
 

@@ -8,13 +8,13 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import CharField
 from django.db.models.functions import Cast
 from rich.console import Console
-from rich.table import Table
 
 from project import words
 from project.command import SeedbedCommand, positive_int
 from project.jobs.contract import all_kinds, title_of
 from project.jobs.models import Job, JobLogLine
 from project.jobs.services import JobStateError, retry_job, stop_job
+from project.terminal import Table
 
 POLL_SECONDS = 0.5
 ID_LENGTH = 36  # characters of a whole id
