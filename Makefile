@@ -28,12 +28,14 @@ test: .venv/installed-dev browser ## What the pipeline runs: layers, lint, types
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy .
+	@$(PYTHON) -m tests.dead_code
 	@$(PYTHON) -m pytest -n auto --durations=15
 
-lint: .venv/installed-dev ## Format, lint, types and the layers between the apps.
+lint: .venv/installed-dev ## Format, lint, types, dead code and the layers between the rooms.
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy .
+	@$(PYTHON) -m tests.dead_code
 	@.venv/bin/lint-imports --no-logo
 
 bench: .venv/installed-dev ## The figures of speed, as ratios within one run.

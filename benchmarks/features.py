@@ -10,8 +10,8 @@ from benchmarks.figures import Figure
 from benchmarks.measure import alternate, rate, ratio
 from benchmarks.naive_features import smooth_features, tiered_features
 from matching.domain.features.compute import compute_features
-from matching.domain.population import draw_travellers
 from matching.domain.travellers import Travellers
+from tests.matching.drawn import draw_travellers
 
 TARGET_RATIO = 100.0
 TRAVELLERS = 2_000

@@ -25,10 +25,6 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         """Datasets of one model kind, newest first."""
         return self.filter(kind=kind).order_by("-version")
 
-    def for_changelist(self) -> "DatasetQuerySet":
-        """Without the columns that only a dataset's own page shows."""
-        return self.defer("report", "histograms", "lineage", "files", "recipe")
-
 
 class Dataset(models.Model):
     """Rows that were split, measured and written; it never changes afterwards.

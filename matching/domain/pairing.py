@@ -192,11 +192,6 @@ def find_candidates(
     )
 
 
-def count_candidate_pairs(left: Travellers, right: Travellers | None = None) -> int:
-    """Count the distinct pairs that pass the hard gates; two users count once."""
-    return find_candidates(left, right).pair_count
-
-
 def own_groups(users: pd.DataFrame, groups: pd.DataFrame) -> IntArray:
     """Rows (user, group) of each user who is a member of a group: int64 (m, 2), for `excluded`.
 

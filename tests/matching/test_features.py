@@ -16,10 +16,10 @@ from matching.domain.features.explain import explain_pair
 from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES, features_of
 from matching.domain.features.rules import RULE_WEIGHTS, origin_score, rule_score
 from matching.domain.groups import group_travellers
-from matching.domain.population import draw_travellers
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.trips import candidate_mask
 from matching.domain.words import INTERESTS, LANGUAGES, NATIONALITIES, RELIGIONS
+from tests.matching.drawn import draw_travellers
 
 TODAY = date(2026, 1, 1)
 REFERENCE = {"smooth-1": smooth_features, "tiered-1": tiered_features}

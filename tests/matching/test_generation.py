@@ -14,7 +14,7 @@ from matching.domain.generation import (
     Specification,
     recompute_features,
 )
-from matching.domain.population import draw_travellers
+from tests.matching.drawn import draw_travellers
 
 TODAY = date(2026, 3, 1)
 

@@ -19,9 +19,9 @@ from matching.domain.outcomes import (
     personal_effects,
 )
 from matching.domain.pairing import find_candidates, own_groups, sample_pairs
-from matching.domain.population import draw_travellers
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import MATCH_TYPES, PRESETS
+from tests.matching.drawn import draw_travellers
 
 TODAY = date(2026, 1, 1)
 ROWS = 40_000

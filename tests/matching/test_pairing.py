@@ -11,16 +11,15 @@ from hypothesis import strategies as st
 from matching.domain import pairing
 from matching.domain.pairing import (
     NotEnoughPairs,
-    count_candidate_pairs,
     expected_duplicate_share,
     find_candidates,
     own_groups,
     row_digests,
     sample_pairs,
 )
-from matching.domain.population import draw_travellers
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.trips import candidate_mask
+from tests.matching.drawn import draw_travellers
 
 TODAY = date(2026, 1, 1)
 
@@ -99,7 +98,7 @@ def test_every_pair_of_a_drawn_population_is_found(population):
     _, _, users, groups = population
     pairs = {(min(pair), max(pair)) for pair in decoded(find_candidates(users))}
     assert pairs == brute_force(users)
-    assert count_candidate_pairs(users) == len(pairs)
+    assert find_candidates(users).pair_count == len(pairs)
     assert set(decoded(find_candidates(users, groups))) == brute_force(users, groups)
 
 
@@ -118,7 +117,7 @@ def test_members_are_not_paired_with_their_own_group(population):
     assert len(own) == groups["member_ids"].str.len().sum()
     pairs = set(decoded(find_candidates(left, right, own)))
     assert pairs == brute_force(left, right) - set(map(tuple, own.tolist()))
-    assert len(pairs) < count_candidate_pairs(left, right)
+    assert len(pairs) < find_candidates(left, right).pair_count
 
 
 def test_a_group_frame_without_rows_has_no_members():

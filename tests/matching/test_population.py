@@ -20,8 +20,6 @@ from matching.domain.population import (
     draw_groups,
     draw_population,
     draw_sessions,
-    draw_travellers,
-    travellers_frame,
 )
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import (
@@ -35,6 +33,7 @@ from matching.domain.words import (
     PROFESSIONS,
     RELIGIONS,
 )
+from tests.matching.drawn import draw_travellers, travellers_frame
 
 TODAY = date(2026, 1, 1)
 

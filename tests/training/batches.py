@@ -17,7 +17,6 @@ from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Generation
 from matching.domain.outcomes import draw_outcomes, personal_effects
 from matching.domain.pairing import find_candidates, sample_pairs
-from matching.domain.population import draw_travellers
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import revision_of
 from matching.models import EventBatch, FeatureSet, MatchEvent, MatchType, Source
@@ -25,6 +24,7 @@ from matching.services.generation import as_rows
 from project.bulk import copy_rows
 from project.jobs.models import Job
 from project.jobs.run import JobRun
+from tests.matching.drawn import draw_travellers
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import Dataset, ModelVersion
 from training.services.datasets import prepare_dataset, write_dataset

@@ -15,10 +15,10 @@ from django.db import IntegrityError, connection, transaction
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Generation, Population, Specification
-from matching.domain.population import draw_travellers
 from matching.models import EventBatch, FeatureSet, Source
 from project.refusal import Refusal
 from project.storage.artifacts import folder_path
+from tests.matching.drawn import draw_travellers
 from tests.training.batches import (
     draw_events,
     make_batch,

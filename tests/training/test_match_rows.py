@@ -8,10 +8,10 @@ from django.core.management import call_command
 
 from matching.domain.features.names import COLUMN, FEATURE_NAMES
 from matching.domain.generation import Generation, Population, Specification, recompute_features
-from matching.domain.population import draw_travellers
 from matching.models import EventBatch, MatchEvent
 from matching.services.people import seed_block
 from tests.factories import write_poor_log
+from tests.matching.drawn import draw_travellers
 from tests.training.batches import draw_events, make_batch, make_generated_batch
 from tests.training.test_datasets import run_json
 from training.kinds import DEFAULT_KIND, Recipe, get_kind

@@ -13,8 +13,8 @@ import pytest
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Generation, Population, Specification
-from matching.domain.population import draw_travellers
 from matching.domain.words import revision_of
+from tests.matching.drawn import draw_travellers
 from tests.training.batches import make_generated_batch
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.services.datasets import prepare_dataset, write_dataset

@@ -31,11 +31,6 @@ class Reports(TypedDict):
     reports: dict[str, Report]
 
 
-class _Limits(TypedDict):
-    low: float | None
-    high: float | None
-
-
 class Command(SeedbedCommand):
     help = (
         "What the feedback says, with 95 % intervals: CSAT, shrunken baselines, calibration of "

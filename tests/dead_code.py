@@ -1,0 +1,70 @@
+"""What nobody calls: `make lint` fails for it. Run as `python -m tests.dead_code`.
+
+Fields of models, forms and typed results are declarations and are not looked at. What is called by
+Django, argparse, RQ or a library by its name, or by a documented use in code, is named here.
+"""
+
+import sys
+from fnmatch import fnmatch
+
+from vulture import Vulture
+
+ROOMS = ("project", "matching", "feedback", "training", "overview", "manage.py")
+KINDS = ("class", "function", "import", "method", "property", "unreachable_code")
+# Called from outside by its name, and why.
+EXCEPTIONS = {
+    "*Config": "an app, found by Django",
+    "Command": "a command, found by Django",
+    "Meta": "read by Django",
+    "Media": "read by Django",
+    "*Admin": "registered by a decorator",
+    "*_view": "reached by a URL",
+    "has_*_permission": "asked by Django's admin",
+    "lookups": "asked by Django's admin",
+    "queryset": "asked by Django's admin",
+    "get_*": "asked by Django's admin, or by its lists",
+    "save_*": "called by Django's admin",
+    "delete_*": "called by Django's admin",
+    "to_python": "called by Django's forms",
+    "clean_*": "called by Django's forms",
+    "valid_value": "called by Django's forms",
+    "optgroups": "called by Django's widgets",
+    "build_attrs": "called by Django's widgets",
+    "formfield_for_dbfield": "called by Django's admin",
+    "_render_*": "chosen by the name of a report",
+    "handle*": "called by Django or RQ",
+    "add_arguments": "called by Django for a command",
+    "ready": "called by Django for an app",
+    "db_type": "called by Django for a field",
+    "SecretsFilter": "named in the settings",
+    "is_active": "called by Django's error pages",
+    "content_security_policy": "named in the settings",
+    "SeedbedAdminSite": "named by its app",
+    "setup_work_horse_signals": "called by RQ",
+    "writable": "asked by zipfile",
+    "_show": "chosen by the name of an action",
+    "_rollback": "chosen by the name of an action",
+    "_export": "chosen by the name of an action",
+    "roc_auc": "the plain form of auc_of_counts, which holds it to the definition",
+    "forget_loaded": "tests begin with nothing loaded",
+    "collect_sources": "a documented use in code (docs/in-code.md)",
+    "reencrypt_passwords": "run after a change of the key, in Django's shell",
+}
+
+
+def main() -> int:
+    """Print what is dead; 1 when there is any."""
+    finder = Vulture(ignore_decorators=["@*"])
+    finder.scavenge(ROOMS, exclude=["*/migrations/*"])
+    dead = [
+        item
+        for item in finder.get_unused_code(min_confidence=60)
+        if item.typ in KINDS and not any(fnmatch(str(item.name), pattern) for pattern in EXCEPTIONS)
+    ]
+    for item in dead:
+        print(f"{item.filename}:{item.first_lineno}: unused {item.typ} {item.name}")
+    return 1 if dead else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
