@@ -1,7 +1,6 @@
 """The job kinds of feedback. Their work is imported when it is done: it loads pandas."""
 
-from typing import Any
-
+from feedback.queries.runs import CheckedFile, Collected, ImportedFile
 from feedback.queries.schedule import COLLECT_KIND
 from project.jobs.contract import Run, job
 
@@ -18,7 +17,7 @@ def _interrupt_runs(run: Run) -> None:
     permission="feedback.collect_feedback",
     cleanup=_interrupt_runs,
 )
-def collect_feedback(run: Run) -> dict[str, Any]:
+def collect_feedback(run: Run) -> Collected:
     """Collect from the sources of the arguments, one by one; one that fails fails alone."""
     from feedback.jobs import collection
 
@@ -31,7 +30,7 @@ def collect_feedback(run: Run) -> dict[str, Any]:
     permission="feedback.import_feedback",
     cleanup=_interrupt_runs,
 )
-def import_feedback(run: Run) -> dict[str, Any]:
+def import_feedback(run: Run) -> ImportedFile | CheckedFile:
     """Land the rows of an uploaded file; rows that are there already are counted as known."""
     from feedback.jobs import imports
 

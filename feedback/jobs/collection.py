@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import cast
 
 from django.utils import timezone
 
@@ -11,7 +11,7 @@ from feedback.jobs.reading import TableReading
 from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.remote import SourceDown, SourceUnreachable, TableMissing, open_source
-from feedback.queries.runs import describe_run
+from feedback.queries.runs import Collected, CollectedSource, describe_run
 from feedback.queries.sources import sources_named
 from feedback.services.runs import (
     begin_run,
@@ -20,7 +20,7 @@ from feedback.services.runs import (
     remember_outcome,
 )
 from feedback.services.sources import SYNTHETIC_NAME
-from project.jobs.contract import Run
+from project.jobs.contract import Result, Run
 from project.refusal import Refusal
 
 
@@ -104,7 +104,7 @@ def interrupt_runs(run: Run) -> None:
         interrupt_stale_runs(source, run.job_id)
 
 
-def collect_feedback(run: Run) -> dict[str, Any]:
+def collect_feedback(run: Run) -> Collected:
     """Collect from the sources of the arguments, one by one; one that fails fails alone."""
     arguments = run.arguments
     since, until = _moment(arguments.get("start")), _moment(arguments.get("end"))
@@ -116,24 +116,26 @@ def collect_feedback(run: Run) -> dict[str, Any]:
         sources = list(FeedbackSource.objects.due())
     else:
         sources = list(FeedbackSource.objects.collectable())
-    collected = []
+    collected: list[CollectedSource] = []
     is_standing_in = not FeedbackSource.objects.real().exists()
     if is_standing_in:
         # Nobody is kept from seeing how things look because no database is at hand.
-        collected.append(run.result_of("collect_source") or _generate(run))
+        done = run.result_of("collect_source")
+        if done is None:
+            done = _remember(run, SYNTHETIC_NAME, 0, fill_synthetic(run=run))
+        collected.append(cast(CollectedSource, done))
     for source in sources:
         done = run.result_of("collect_source", source.pk)
         if done is None:
             readings = collect(
                 source, since=since, until=until, limit=arguments.get("limit"), run=run
             )
-            with run.transaction("collect_source", source.pk) as done:
-                done.update(source=source.name, tables=[describe_run(one) for one in readings])
+            done = _remember(run, source.name, source.pk, readings)
             for one in readings:
                 run.add_record(one)
                 if one.error:
                     run.log(f"{source.name} {one.table}: {one.error}", level="warning")
-        collected.append(done)
+        collected.append(cast(CollectedSource, done))
     waiting = FeedbackSource.objects.collectable().exclude(pk__in=[s.pk for s in sources])
     return {
         "sources": collected,
@@ -148,10 +150,10 @@ def collect_feedback(run: Run) -> dict[str, Any]:
     }
 
 
-def _generate(run: Run) -> dict[str, Any]:
-    readings = fill_synthetic(run=run)
-    with run.transaction("collect_source") as done:
-        done.update(source=SYNTHETIC_NAME, tables=[describe_run(one) for one in readings])
+def _remember(run: Run, name: str, number: int, readings: Sequence[CollectionRun]) -> Result:
+    """Keep what was found at a source as a finished step."""
+    with run.transaction("collect_source", number) as done:
+        done.update(source=name, tables=[describe_run(one) for one in readings])
     return done
 
 

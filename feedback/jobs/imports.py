@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import cast
 
 import numpy as np
 from django.utils import timezone
@@ -22,6 +22,7 @@ from feedback.domain.tables import (
 )
 from feedback.jobs.landing import land_chunk
 from feedback.models import FeedbackSource, RejectedRecord
+from feedback.queries.runs import CheckedFile, ImportedFile, RefusedLine
 from feedback.services.landing import begin_landing, row_format
 from feedback.services.runs import begin_run, complete_run
 from feedback.services.sources import file_source
@@ -31,39 +32,6 @@ from project.tabular.rows import FileRefused
 
 LOOKED_AT_ROWS = 1_000  # at the head of a file, to learn its columns
 SHOWN_ERRORS = 100
-
-
-class RefusedLine(TypedDict):
-    """A row of a file that does not land, and why."""
-
-    line: int | None
-    reason: str
-    detail: str
-
-
-class ImportedFile(TypedDict):
-    """What became of the rows of a file, and the first of them that were refused."""
-
-    run: int
-    found: int
-    new: int
-    known: int
-    changed: int
-    rejected: int
-    reasons: dict[str, int]
-    missing: dict[str, int]
-    errors: list[RefusedLine]
-
-
-class CheckedFile(TypedDict):
-    """What would become of the rows of a file."""
-
-    dry_run: bool
-    found: int
-    accepted: int
-    rejected: int
-    reasons: dict[str, int]
-    errors: list[RefusedLine]
 
 
 def import_file(
@@ -172,11 +140,11 @@ def _rows_of(
             raise Refusal(str(error), remedy="Choose another file, table or mapping.") from None
 
 
-def import_feedback(run: Run) -> dict[str, Any]:
+def import_feedback(run: Run) -> ImportedFile | CheckedFile:
     """Land the rows of an uploaded file; rows that are there already are counted as known."""
     done = run.result_of("import_file")
     if done is not None:
-        return done
+        return cast(ImportedFile | CheckedFile, done)
     arguments = run.arguments
     path = Path(arguments["path"])
     if not path.is_file():
@@ -194,4 +162,4 @@ def import_feedback(run: Run) -> dict[str, Any]:
     with run.transaction("import_file") as done:
         done.update(outcome)
     path.unlink()
-    return done
+    return outcome

@@ -1,6 +1,6 @@
-"""What a run of a collection or an import found."""
+"""What collections and imports found, as their jobs report it."""
 
-from typing import TypedDict
+from typing import Literal, TypedDict, final
 
 from feedback.models import CollectionRun
 
@@ -24,6 +24,62 @@ class RunFields(TypedDict):
     notes: list[str]
     error: str
     seconds: float | None
+
+
+class CollectedSource(TypedDict):
+    """What a collection found at one source, table by table."""
+
+    source: str
+    tables: list[RunFields]
+
+
+class Collected(TypedDict):
+    """What a collection found.
+
+    `synthetic` says that generated feedback stood in; `waiting` are sources that were left out after
+    failures, or because they were not due.
+    """
+
+    sources: list[CollectedSource]
+    synthetic: bool
+    failed: list[str]
+    waiting: list[str]
+    new: int
+
+
+class RefusedLine(TypedDict):
+    """A row of a file that does not land, and why."""
+
+    line: int | None
+    reason: str
+    detail: str
+
+
+@final
+class ImportedFile(TypedDict):
+    """What became of the rows of a file, and the first of them that were refused."""
+
+    run: int
+    found: int
+    new: int
+    known: int
+    changed: int
+    rejected: int
+    reasons: dict[str, int]
+    missing: dict[str, int]
+    errors: list[RefusedLine]
+
+
+@final
+class CheckedFile(TypedDict):
+    """What would become of the rows of a file."""
+
+    dry_run: Literal[True]
+    found: int
+    accepted: int
+    rejected: int
+    reasons: dict[str, int]
+    errors: list[RefusedLine]
 
 
 def describe_run(run: CollectionRun) -> RunFields:

@@ -37,6 +37,7 @@ def finish_run(run: CollectionRun, state: str, *, error: str = "") -> None:
             cursor.execute(f"ANALYZE {table}")
 
 
+@transaction.atomic
 def complete_run(run: CollectionRun) -> None:
     """End a run whose rows are all the rows there are: of a file, of the generator, tried again."""
     finish_run(run, CollectionRun.State.COMPLETE)

@@ -60,14 +60,14 @@ class JobCommand(SeedbedCommand):
                 f"goes on, `manage.py jobs stop {job.short_id}` stops it."
             ) from None
 
-    def render(self, result: dict[str, Any], console: Console) -> None:
+    def render(self, result: Any, console: Console) -> None:
         """Show the job's id of a detached job, else the result."""
         if result.keys() == {"job", "state"}:
             console.print(f"Job {result['job']} is queued; see `manage.py jobs show`.")
         else:
             self.render_result(result, console)
 
-    def render_result(self, result: dict[str, Any], console: Console) -> None:
+    def render_result(self, result: Any, console: Console) -> None:
         """Show the result of a finished job to people."""
         super().render(result, console)
 

@@ -1,6 +1,6 @@
 """What a job kind is, and what its work may ask of the run that it is given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,7 +68,7 @@ class Run(Protocol):
         """Show a named stage as running, then as done."""
 
 
-Work = Callable[[Run], Result]
+Work = Callable[[Run], Mapping[str, Any]]
 Cleanup = Callable[[Run], None]
 Check = Callable[[dict[str, Any]], None]
 

@@ -7,6 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from rich.console import Console
 
+from feedback.queries.runs import Collected
 from feedback.queries.schedule import COLLECT_KIND
 from feedback.queries.sources import sources_named
 from project.command import EXIT_ERROR, positive_int
@@ -49,10 +50,10 @@ class Command(JobCommand):
             "limit": options["limit"],
         }
 
-    def exit_code(self, result: dict[str, Any]) -> int:
+    def exit_code(self, result: Collected) -> int:
         return EXIT_ERROR if result.get("failed") else 0
 
-    def render_result(self, result: dict[str, Any], console: Console) -> None:
+    def render_result(self, result: Collected, console: Console) -> None:
         if not result["sources"]:
             console.print(
                 "No source to read. Add a PostgreSQL source in the admin, Feedback sources."

@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from feedback.domain.tables import MappingError, table_named
+from feedback.queries.runs import CheckedFile, ImportedFile
 from feedback.services.uploads import keep_upload
 from project.jobs.command import JobCommand
 from project.terminal import Table as ConsoleTable
@@ -62,8 +63,8 @@ class Command(JobCommand):
             "dry_run": options["dry_run"],
         }
 
-    def render_result(self, result: dict[str, Any], console: Console) -> None:
-        if result.get("dry_run"):
+    def render_result(self, result: ImportedFile | CheckedFile, console: Console) -> None:
+        if "dry_run" in result:
             console.print(
                 f"Checked {result['found']:,} rows, wrote none: {result['accepted']:,} would land, "
                 f"{result['rejected']:,} would be refused."
