@@ -16,8 +16,9 @@ def run(calls: int) -> list[Figure]:
     from matching.models import SeedUser
     from training.kinds import DEFAULT_KIND, get_kind
     from training.models import ModelVersion
+    from training.queries.models import champion_of
     from training.queries.pairs import score_pair
-    from training.services.registry import champion_of, promote
+    from training.services.registry import promote
 
     kind = get_kind(DEFAULT_KIND)
     newest = ModelVersion.objects.of_kind(kind.name).select_related("dataset").first()

@@ -1,6 +1,6 @@
 """Datasets, the models trained on them, and the history of what was live."""
 
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.db import models
@@ -8,6 +8,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from matching.models import EventBatch
+
+if TYPE_CHECKING:
+    from training.domain.checks import CheckFields
 
 
 class Verdict(models.TextChoices):
@@ -86,9 +89,9 @@ class Dataset(models.Model):
         return f"datasets/{self.kind}/{self.version}"
 
     @property
-    def checks(self) -> list[dict[str, Any]]:
+    def checks(self) -> "list[CheckFields]":
         """The checks of the quality report."""
-        return list(self.report.get("checks", []))
+        return cast("list[CheckFields]", self.report.get("checks", []))
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):

@@ -7,7 +7,6 @@ from django.urls import reverse
 
 from overview.queries.status import describe_kind, next_step
 from project.pages.registry import panel
-from training.domain.metric_titles import METRIC_TITLES
 from training.kinds import all_kinds
 
 # Where the admin does what a command of the next step does.
@@ -44,5 +43,5 @@ def _row(state: dict[str, Any]) -> dict[str, Any]:
         "champion_url": champion
         and reverse("admin:training_modelversion_change", args=[champion["id"]]),
         "dataset_url": dataset and reverse("admin:training_dataset_change", args=[dataset["id"]]),
-        "metric": METRIC_TITLES[champion["metric"]] if champion else "",
+        "metric": champion["metric_title"] if champion else "",
     }

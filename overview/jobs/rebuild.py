@@ -8,10 +8,15 @@ from matching.services.people import check_profiles
 from matching.services.session_checks import check_sessions
 from project.jobs.contract import Run
 from project.refusal import Refusal
-from training.kinds import DEFAULT_KIND, Recipe, get_kind
+from training.domain.kind import Recipe
+from training.jobs.datasets import build
+from training.jobs.models import require_trainable, train
+from training.kinds import DEFAULT_KIND, get_kind
 from training.models import ModelVersion
+from training.queries.datasets import describe_dataset
+from training.queries.models import describe_model
 from training.queries.pairs import sample_scores
-from training.services import datasets, registry, training
+from training.services import registry
 
 SAMPLE = 20  # pairs that are scored at the end
 MINIMUM_DIFFERENT = 10  # of them; the defect this product ends is the same score for everyone
@@ -43,10 +48,10 @@ def rebuild(
         sessions = _check_sessions(run)
     with run.stage("Generate events"):
         events = generate(run, count=count, match_type=match_type, preset=preset, seed=seed)
-    dataset = datasets.build(run, kind, Recipe(batches=(events["batch"],), seed=seed))
+    dataset = build(run, kind, Recipe(batches=(events["batch"],), seed=seed))
     with run.stage("Analyse the dataset"):
-        training.require_trainable(dataset, None)
-    model = training.train(run, dataset, seed=seed)
+        require_trainable(dataset, None)
+    model = train(run, dataset, seed=seed)
     with run.stage("Promote"):
         promotion = run.once("rebuild.promote", lambda: _promote(run, model))
     with run.stage("Verify"):
@@ -55,8 +60,8 @@ def rebuild(
         "profiles": profiles,
         "sessions": sessions,
         "events": events,
-        "dataset": datasets.summarise(dataset),
-        "model": training.summarise(ModelVersion.objects.get(pk=model.pk)),
+        "dataset": {**describe_dataset(dataset)},
+        "model": {**describe_model(ModelVersion.objects.get(pk=model.pk))},
         "promotion": promotion,
         "scores": verified,
     }

@@ -154,13 +154,15 @@ def _batches() -> dict[str, Any]:
 
 
 def _model(kind: ModelKind, model: ModelVersion) -> dict[str, Any]:
+    metric = kind.figures.primary_metric
     return {
         "id": model.pk,
         "version": model.version,
         "stage": model.stage,
         "verdict": model.verdict,
-        "metric": kind.primary_metric,
-        **(model.metrics.get("validation", {}).get(kind.primary_metric) or {}),
+        "metric": metric,
+        "metric_title": kind.figures.metric_titles[metric],
+        **(model.metrics.get("validation", {}).get(metric) or {}),
     }
 
 

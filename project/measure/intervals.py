@@ -10,6 +10,7 @@ References
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,14 @@ SIGNIFICANCE = 1.0 - CONFIDENCE
 POWER = 0.80  # of finding an effect, in the number of rows that would decide
 
 
+class MetricFields(TypedDict):
+    """A `Metric` as JSON; a figure that does not exist is None."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
 @dataclass(frozen=True)
 class Metric:
     """A figure and its 95 % interval; NaN where it does not exist (one label, constant target)."""
@@ -31,7 +40,7 @@ class Metric:
     low: float
     high: float
 
-    def as_dict(self) -> dict[str, float | None]:
+    def as_dict(self) -> MetricFields:
         return {
             "value": json_number(self.value),
             "low": json_number(self.low),

@@ -25,10 +25,12 @@ from project.bulk import copy_rows
 from project.jobs.models import Job
 from project.jobs.run import JobRun
 from tests.matching.drawn import draw_travellers
+from training.jobs.models import fit_and_measure
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import Dataset, ModelVersion
-from training.services.datasets import prepare_dataset, write_dataset
-from training.services.training import TrainedModel, fit_and_measure, write_model
+from training.queries.preparing import prepare_dataset
+from training.services.datasets import write_dataset
+from training.services.models import TrainedModel, write_model
 
 FIRST_MOMENT = np.datetime64("2026-01-01T00:00:00", "us")
 

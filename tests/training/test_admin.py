@@ -13,6 +13,7 @@ from tests.factories import make_admin, make_staff
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from tests.training.test_models import flip_byte
 from training.models import Dataset, ModelVersion, Promotion
+from training.queries.models import champion_of
 from training.services import registry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
@@ -229,7 +230,7 @@ def test_rollback_returns_to_the_champion_before(as_, model):
     client = as_("training.promote_model")
     assert "Return to the champion before" in text(client.get(page))
     assert "Version 1 is live" in text(client.post(page, {"reason": "drift"}, follow=True))
-    assert registry.champion_of(model.kind) == model
+    assert champion_of(model.kind) == model
     assert "is not the champion" in text(client.post(page, follow=True))
 
 

@@ -28,7 +28,9 @@ from tests.training.batches import (
 )
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import Dataset
-from training.services.datasets import prepare_dataset, read_part, write_dataset
+from training.queries.datasets import read_part
+from training.queries.preparing import prepare_dataset
+from training.services.datasets import write_dataset
 
 pytestmark = pytest.mark.django_db
 KIND = get_kind(DEFAULT_KIND)

@@ -15,12 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from project.measure.auc import roc_auc
 from project.storage.artifacts import joblib_bytes
-from training.domain.evaluation import evaluate_classifier
-from training.domain.fitting import classifier
-from training.domain.fitting.choice import FitError
-from training.domain.fitting.classifier import fit_classifier
-from training.domain.fitting.regressor import fit_regressor
+from training.domain.fitted import FitError
 from training.domain.importance import permutation_importance
+from training.domain.tasks.classification import fit as classifier
+from training.domain.tasks.classification.fit import fit_classifier
+from training.domain.tasks.classification.report import evaluate_classifier
+from training.domain.tasks.regression.fit import fit_regressor
 
 NAMES = ["a_score", "b_score", "c_score", "group_score"]
 
@@ -281,6 +281,7 @@ def test_importance_finds_what_the_label_hangs_on():
         new,
         new_label,
         metric="roc_auc",
+        higher_is_better=True,
         rng=np.random.default_rng(0),
         max_rows=1500,
     )
@@ -300,6 +301,7 @@ def test_importance_of_a_regressor_is_the_error_it_saves():
         frame,
         target,
         metric="squared_error",
+        higher_is_better=False,
         rng=np.random.default_rng(0),
     )
     assert next(iter(found["features"])) == "quality"

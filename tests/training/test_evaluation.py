@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.measure.samples import make_scores, rng
-from training.domain.evaluation import evaluate_classifier
+from training.domain.tasks.classification.report import evaluate_classifier
 
 
 def test_same_seed_gives_the_same_report():

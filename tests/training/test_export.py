@@ -13,10 +13,9 @@ from tests.training.batches import make_dataset, make_model
 from tests.training.test_feedback_kinds import build_and_train
 from training.kinds import DEFAULT_KIND, all_kinds, get_kind
 from training.models import ModelVersion
+from training.queries.datasets import read_part
 from training.queries.loading import load_model
-from training.services.datasets import read_part
 from training.services.registry import export_model
-from training.services.training import predict
 
 pytestmark = pytest.mark.django_db
 
@@ -82,7 +81,7 @@ def test_exported_model_loads_and_scores_alone_as_the_product_does(tmp_path, nam
     assert said.returncode == 0, said.stderr
     found = json.loads(said.stdout)
     loaded = load_model(model)
-    ours = predict(kind, loaded.estimator, rows)
+    ours = loaded.predict(rows)
     assert np.isfinite(ours).all()
     np.testing.assert_allclose(found["prediction"], ours, rtol=0, atol=1e-6)
     if loaded.interval is not None:

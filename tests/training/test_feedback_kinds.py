@@ -16,8 +16,9 @@ from training.domain.quality import report_quality
 from training.kinds import Recipe, get_kind
 from training.models import Dataset, ModelVersion
 from training.queries.predictions import predict_features
+from training.queries.preparing import prepare_dataset
 from training.queries.scoring import UnusableFeatures
-from training.services.datasets import prepare_dataset, write_dataset
+from training.services.datasets import write_dataset
 
 KINDS = ("quality", "csat", "model_performance")
 TABLE_OF = {

@@ -2,19 +2,32 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import r2_score
+from sklearn.metrics import r2_score, roc_auc_score
 
 from training.domain.checks import Check, verdict_of
-from training.domain.gates import (
-    distance_to_ceiling,
-    gate_classifier,
-    gate_regressor,
-    measure_ceilings,
-)
+from training.domain.tasks import get_task
+from training.domain.tasks.base import Rows
+from training.domain.tasks.classification import gates as label_gates
+from training.domain.tasks.classification.report import evaluate_classifier
+from training.domain.tasks.regression import gates as number_gates
 
 
 def rng(seed=0):
     return np.random.default_rng(seed)
+
+
+def gate_classifier(label, score, rule_score, *, rng, **known):
+    """Measure a score and hold it to its gates."""
+    label, score = np.asarray(label, float), np.asarray(score, float)
+    report = evaluate_classifier(label, score, rng=rng)
+    return label_gates.gate_classifier(
+        Rows(label), score, report=report, rule_score=np.asarray(rule_score), rng=rng, **known
+    )
+
+
+def gate_regressor(target, prediction, *, groups=None, **known):
+    """Hold predictions of a number to their gates."""
+    return number_gates.gate_regressor(Rows(target, groups), prediction, **known)
 
 
 def make_world(rows=3000, seed=0):
@@ -105,18 +118,18 @@ def test_ceiling_is_measured_over_the_rows_that_have_one():
     assert "feature_ceiling" not in verdicts(real)
 
 
-def test_challenger_worse_than_the_champion_is_refused_and_an_equal_one_is_not():
-    label, _, rule, model = make_world()
-    worse = gate_classifier(label, rule, rule, rng=rng(), champion_score=model)
-    equal = gate_classifier(label, model, rule, rng=rng(), champion_score=model)
-    assert verdicts(worse)["against_champion"] == "refuse"
-    assert verdicts(equal)["against_champion"] == "pass"
-
-
 def test_calibration_error_warns_only():
     label, _, rule, model = make_world()
     found = verdicts(gate_classifier(label, model**4, rule, rng=rng()))
     assert found["calibration"] == "warn"
+
+
+def test_uncalibrated_scores_are_said_to_be():
+    label, _, rule, model = make_world()
+    calibration = {"method": "none", "rows": 3000, "slope": -0.2, "note": "Uncalibrated: it turns."}
+    report = gate_classifier(label, model, rule, rng=rng(), calibration=calibration)
+    check = next(check for check in report.checks if check.name == "calibration")
+    assert (check.verdict, check.remedy) == ("warn", "Uncalibrated: it turns.")
 
 
 def test_one_label_in_validation_is_refused_and_not_an_error():
@@ -126,11 +139,11 @@ def test_one_label_in_validation_is_refused_and_not_an_error():
 
 def test_ceilings_are_the_areas_under_the_stored_probabilities():
     label, best, rule, _ = make_world()
-    found = measure_ceilings(label, true_probability=None, feature_probability=best, rng=rng())
-    assert found["oracle"] is None
-    assert found["feature"].value == pytest.approx(
-        gate_classifier(label, best, rule, rng=rng()).comparisons["rule_score"].value_a
-    )
+    task, rows = get_task("classification"), Rows(label.astype(float))
+    assert task.measure_ceiling(rows, rule, np.full(len(label), np.nan), rng()) is None
+    best[:50] = np.nan  # real rows among generated ones
+    found = task.measure_ceiling(rows, rule, best, rng())
+    assert found["value"] == pytest.approx(roc_auc_score(label[50:], best[50:]))
 
 
 def make_numbers(rows=600, noise=5.0, seed=0):
@@ -204,18 +217,6 @@ def test_no_gain_over_group_mean_or_given_prediction_warns():
     assert "against_given" not in verdicts(report)
 
 
-def test_regressor_worse_than_the_champion_is_refused():
-    target, prediction = make_numbers()
-    report = gate_regressor(
-        target,
-        prediction + rng(2).normal(0, 4, 600),
-        constant=50.0,
-        rng=rng(),
-        champion=prediction,
-    )
-    assert verdicts(report)["against_champion"] == "refuse"
-
-
 def test_regressor_above_the_true_means_is_refused_as_a_leak_and_one_at_them_is_not():
     target, truth = make_numbers()
     report = gate_regressor(target, truth, constant=50.0, rng=rng(), true_mean=truth)
@@ -228,10 +229,12 @@ def test_regressor_above_the_true_means_is_refused_as_a_leak_and_one_at_them_is_
 def test_distance_to_the_ceiling_is_the_difference_of_both_r2():
     target, truth = make_numbers()
     prediction = truth + rng(2).normal(0, 3, 600)
-    found = distance_to_ceiling(target, prediction, truth, rng=rng())
+    found = number_gates.distance_to_ceiling(Rows(target), prediction, truth, rng=rng())
     assert found.value == pytest.approx(r2_score(target, truth) - r2_score(target, prediction))
     assert found.low < found.value < found.high
-    flat = distance_to_ceiling(np.full(50, 3.0), truth[:50], truth[:50], rng=rng())
+    flat = number_gates.distance_to_ceiling(
+        Rows(np.full(50, 3.0)), truth[:50], truth[:50], rng=rng()
+    )
     assert np.isnan(flat.value)
 
 

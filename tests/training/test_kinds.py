@@ -1,13 +1,23 @@
 """A kind is one declaration: a toy one goes through commands, registry and admin untouched."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.training.test_datasets import run_json
 from training.domain.expectations import FeatureSpec, QualitySpec
-from training.kinds import LoadedRows, ModelKind, Recipe, UnknownModelKind, base, get_kind, register
-from training.kinds.base import SplitColumns
+from training.domain.kind import SplitColumns
+from training.kinds import (
+    LoadedRows,
+    ModelKind,
+    Recipe,
+    UnknownModelKind,
+    all_kinds,
+    get_kind,
+    register,
+)
 from training.models import Dataset, ModelVersion
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +83,7 @@ TOY = ModelKind(
 
 @pytest.fixture
 def toy(monkeypatch):
-    monkeypatch.setattr(base, "_kinds", dict(base._kinds))
+    monkeypatch.setattr("training.kinds._kinds", {kind.name: kind for kind in all_kinds()})
     return register(TOY)
 
 
@@ -122,4 +132,4 @@ def test_unknown_kind_names_those_there_are():
 
 def test_kind_is_declared_once(toy):
     with pytest.raises(ValueError, match="declared twice"):
-        register(TOY)
+        register(replace(TOY, title="Another"))

@@ -22,11 +22,13 @@ from tests.training.batches import (
     make_model,
 )
 from tests.training.test_datasets import run_json
+from training.jobs.models import train
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import ModelVersion, Promotion
+from training.queries.comparisons import compare
 from training.queries.loading import load_model
+from training.queries.models import champion_of
 from training.services import registry
-from training.services.training import train
 
 pytestmark = pytest.mark.django_db
 KIND = get_kind(DEFAULT_KIND)
@@ -181,18 +183,18 @@ def test_significantly_worse_model_does_not_replace_the_champion(dataset, useles
     good = make_model(dataset)
     registry.promote(good)
     worse = ModelVersion.objects.get(pk=useless_model.pk)
-    comparison = registry.compare(make_model(dataset, seed=9), worse)
+    comparison = compare(make_model(dataset, seed=9), worse)
     assert comparison.difference.verdict == "better"
     with pytest.raises(Refusal):
         registry.promote(worse)
-    assert registry.champion_of(DEFAULT_KIND) == good
+    assert champion_of(DEFAULT_KIND) == good
 
 
 def test_models_of_different_feature_sets_are_not_compared(dataset):
     tiered = make_dataset(make_batch(draw_events(600, seed=4), feature_set="tiered-1"))
     run = claimed_run("training.train_model")
     other = train(run, tiered, override_reason="tiers are the point of this test")
-    comparison = registry.compare(make_model(dataset), other)
+    comparison = compare(make_model(dataset), other)
     assert comparison.difference is None
     assert "tiered-1" in comparison.note
 
@@ -205,7 +207,7 @@ def test_rollback_walks_back_one_champion_at_a_time(dataset):
     assert registry.rollback(KIND).model == models[0]
     with pytest.raises(Refusal, match="no earlier champion"):
         registry.rollback(KIND)
-    assert registry.champion_of(DEFAULT_KIND) == models[0]
+    assert champion_of(DEFAULT_KIND) == models[0]
     registry.promote(models[2])
     assert registry.rollback(KIND).model == models[0]
 

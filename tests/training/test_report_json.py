@@ -5,13 +5,16 @@ import orjson
 import pandas as pd
 
 from project.measure.paired import paired_bootstrap
-from training.domain.evaluation import evaluate_classifier, evaluate_regressor
 from training.domain.expectations import FeatureSpec, QualitySpec
-from training.domain.fitting.classifier import fit_classifier
-from training.domain.fitting.regressor import fit_regressor
-from training.domain.gates import gate_classifier, gate_regressor
 from training.domain.quality import report_quality
 from training.domain.splits import split_rows
+from training.domain.tasks.base import Rows
+from training.domain.tasks.classification.fit import fit_classifier
+from training.domain.tasks.classification.gates import gate_classifier
+from training.domain.tasks.classification.report import evaluate_classifier
+from training.domain.tasks.regression.fit import fit_regressor
+from training.domain.tasks.regression.gates import gate_regressor
+from training.domain.tasks.regression.report import evaluate_regressor
 
 
 def test_reports_hold_plain_values_only():
@@ -32,6 +35,7 @@ def test_reports_hold_plain_values_only():
     classifier = fit_classifier(inputs, label, seed=1)
     regressor = fit_regressor(inputs, label, seed=1)
     score = classifier.estimator.predict_proba(inputs)[:, 1]
+    rows = Rows(label.astype(np.float64))
     reports = [
         split,
         report_quality(frame, spec, split.train),
@@ -40,8 +44,15 @@ def test_reports_hold_plain_values_only():
         evaluate_classifier(label, score, rng=rng),
         evaluate_regressor(label, np.zeros(300), rng=rng),
         paired_bootstrap(score, score, label, "roc_auc", rng),
-        gate_classifier(label, score, score, rng=rng, feature_probability=score),
-        gate_regressor(label, score, constant=0.5, rng=rng),
+        gate_classifier(
+            rows,
+            score,
+            report=evaluate_classifier(label, score, rng=rng),
+            rule_score=score,
+            rng=rng,
+            feature_probability=score,
+        ),
+        gate_regressor(rows, score, constant=0.5, rng=rng),
     ]
     for report in reports:
         # orjson knows no NumPy scalars unless asked, and turns NaN into null without a word.

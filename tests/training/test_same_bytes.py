@@ -17,7 +17,8 @@ from matching.domain.words import revision_of
 from tests.matching.drawn import draw_travellers
 from tests.training.batches import make_generated_batch
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
-from training.services.datasets import prepare_dataset, write_dataset
+from training.queries.preparing import prepare_dataset
+from training.services.datasets import write_dataset
 
 TODAY = date(2026, 3, 1)
 EVENTS = (

@@ -22,7 +22,7 @@ from project.pages.links import record_url, url_for
 from project.pages.registry import object_action
 from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip, verify
 from training.admin.forms import BuildForm, TrainForm
-from training.kinds import all_kinds
+from training.kinds import all_kinds, get_kind
 from training.models import Dataset, ModelVersion
 
 
@@ -240,7 +240,7 @@ def corrupt(
 def _figures(dataset: Dataset) -> list[KeyFigure]:
     report = dataset.report
     checks = {check["name"]: check for check in dataset.checks}
-    copies = checks.get("duplicate_share", {})
+    copies = checks.get("duplicate_share")
     figures: list[KeyFigure] = [
         {"label": "Verdict", "value": dataset.verdict, "verdict": dataset.verdict},
         {"label": "Rows read", "value": dataset.rows},
@@ -249,12 +249,12 @@ def _figures(dataset: Dataset) -> list[KeyFigure]:
         {
             "label": "Copies",
             "value": words.share(report["duplicate_share"]),
-            "note": copies.get("target", ""),
-            "verdict": copies.get("verdict", ""),
+            "note": copies["target"] if copies else "",
+            "verdict": copies["verdict"] if copies else "",
         },
     ]
-    if report.get("label_share") is not None:
-        figures.append({"label": "Label 1", "value": words.share(report["label_share"])})
+    for label, share in get_kind(dataset.kind).figures.describe_target(report):
+        figures.append({"label": label, "value": words.share(share)})
     return figures
 
 

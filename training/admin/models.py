@@ -20,9 +20,12 @@ from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt
 from training.admin.datasets import KindFilter, zip_response
 from training.admin.forms import DecideForm, PromoteForm
-from training.domain.metric_titles import METRIC_TITLES
-from training.kinds import ModelKind, get_kind
+from training.domain.kind import ModelKind
+from training.domain.tasks.figures import Figures
+from training.kinds import get_kind
 from training.models import ModelVersion, Promotion, Verdict
+from training.queries.comparisons import Comparison, compare
+from training.queries.models import champion_of
 from training.services import registry
 
 COMPARABLE = 20  # earlier versions offered for a comparison
@@ -57,13 +60,13 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
 
     @admin.display(description="Validation")
     def main_figure(self, model: ModelVersion) -> Any:
-        metric = get_kind(model.kind).primary_metric
-        value = figure(model.metrics["validation"].get(metric))
-        return format_html("{} {}", METRIC_TITLES[metric], value)
+        shown = get_kind(model.kind).figures
+        value = figure(model.metrics["validation"].get(shown.primary_metric))
+        return format_html("{} {}", shown.metric_titles[shown.primary_metric], value)
 
     @admin.display(description="Best baseline")
     def best_baseline(self, model: ModelVersion) -> Any:
-        metric = get_kind(model.kind).primary_metric
+        metric = get_kind(model.kind).figures.primary_metric
         known = {
             name: (measured or {}).get(metric, {}).get("value")
             for name, measured in model.baselines.items()
@@ -107,12 +110,13 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             **self.page_context(request, f"{kind.title} model {model.version}"),
             "model": model,
             "kind": kind,
-            "figures": _figures(model),
+            "figures": _figures(model, kind.figures),
             "columns": ["Train", "Validation", *(n.replace("_", " ") for n in model.baselines)],
-            "rows": _metric_rows(model),
+            "rows": _metric_rows(model, kind.figures),
             "chart": _chart(model, kind),
             "slices": _slices(model, kind),
-            "calibration": _calibration(model),
+            "charts": kind.figures.charts(model.metrics["validation"]),
+            "calibration": kind.figures.describe_calibration(model.parameters["calibration"]),
             "importance": _importance(model),
             "history": history.filter(model=model) | history.filter(previous=model),
             "others": others.only("version", "kind", "stage")[:COMPARABLE],
@@ -134,7 +138,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
                 model,
                 lambda: registry.promote(model, by=signed_in(request), **form.cleaned_data),
             )
-        champion = registry.champion_of(model.kind)
+        champion = champion_of(model.kind)
         comparison = None
         if champion is not None and champion.pk != model.pk:
             comparison = self._compared(request, model, champion)
@@ -217,9 +221,9 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
 
     def _compared(
         self, request: HttpRequest, model: ModelVersion, other: ModelVersion
-    ) -> registry.Comparison | None:
+    ) -> Comparison | None:
         try:
-            return registry.compare(model, other)
+            return compare(model, other)
         except (ArtifactCorrupt, Refusal) as error:
             messages.error(request, str(error))
             return None
@@ -252,20 +256,20 @@ class PromotionAdmin(ReadOnlyAdmin[Promotion]):
         return TemplateResponse(request, "training/promotion.html", context)
 
 
-def _figures(model: ModelVersion) -> list[KeyFigure]:
+def _figures(model: ModelVersion, shown: Figures) -> list[KeyFigure]:
     validation = model.metrics["validation"]
     figures: list[KeyFigure] = [
         {"label": "Stage", "value": model.stage, "verdict": model.stage},
         {"label": "Gates", "value": model.verdict, "verdict": model.verdict},
     ]
-    for name in METRIC_TITLES:
+    for name, title in shown.metric_titles.items():
         if name in validation and len(figures) < 6:
             metric = validation[name]
             if metric["value"] is None:
                 continue
             figures.append(
                 {
-                    "label": METRIC_TITLES[name],
+                    "label": title,
                     "value": words.number(metric["value"]),
                     "note": words.interval(metric["low"], metric["high"]),
                 }
@@ -273,18 +277,18 @@ def _figures(model: ModelVersion) -> list[KeyFigure]:
     return figures
 
 
-def _metric_rows(model: ModelVersion) -> list[tuple[str, list[str]]]:
+def _metric_rows(model: ModelVersion, shown: Figures) -> list[tuple[str, list[str]]]:
     measured = [model.metrics["train"], model.metrics["validation"], *model.baselines.values()]
     return [
         (title, [figure((part or {}).get(name)) for part in measured])
-        for name, title in METRIC_TITLES.items()
+        for name, title in shown.metric_titles.items()
         if name in model.metrics["validation"]
     ]
 
 
 def _chart(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
     """The primary metric of the model beside its baselines and ceilings."""
-    metric = kind.primary_metric
+    metric = kind.figures.primary_metric
     rows = [("this model", model.metrics["validation"].get(metric))]
     rows += [(n.replace("_", " "), (m or {}).get(metric)) for n, m in model.baselines.items()]
     rows += [(f"{name} ceiling", value) for name, value in model.ceilings.items()]
@@ -294,19 +298,11 @@ def _chart(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
 
 
 def _slices(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
-    metric = kind.primary_metric
+    metric = kind.figures.primary_metric
     return [
         {"column": column.replace("_", " "), "value": value, "rows": measured["rows"], "figure": figure(measured.get(metric))}
         for column in kind.slices
         for value, measured in model.metrics.get(f"by_{column}", {}).items()
-    ]  # fmt: skip
-
-
-def _calibration(model: ModelVersion) -> list[tuple[Any, ...]]:
-    """Points (mean score, share of label 1 minus it, with its interval) of equally full bins."""
-    return [
-        (words.number(row["mean_score"]), *(row[n] - row["mean_score"] for n in ("label_share", "low", "high")))
-        for row in model.metrics["validation"].get("calibration", [])
     ]  # fmt: skip
 
 

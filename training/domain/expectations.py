@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 DISTINCT_DEFAULT = 10  # distinct values that pass, where a feature states no other number
 DISTINCT_REFUSE = 5  # fewer distinct values than this are a constant in disguise
@@ -57,12 +56,12 @@ class QualitySpec:
     ----------
     features : the input columns, in order.
     target : name of the label (0 or 1) or numeric target column.
-    task : classification or regression.
+    task : name of what is asked for: classification or regression.
     minimum_rows : fewer rows are refused.
     target_minimum, target_maximum : range of a numeric target.
-    copy_columns : columns whose equality makes two rows copies; None means the features, and for
-        regression the features and the target (the same inputs with another answer are evidence,
-        not a copy).
+    copy_columns : columns whose equality makes two rows copies; None means the features, and where
+        the target is a number the target too (the same inputs with another answer are evidence, not a
+        copy).
     identity : columns that say who gave an answer to what. Where ratings have few values, many people
         give the same answer to the same inputs, and `copy_columns` must tell them apart; named here,
         repeats beyond what chance explains are held to the same limits.
@@ -78,7 +77,7 @@ class QualitySpec:
 
     features: tuple[FeatureSpec, ...]
     target: str
-    task: Literal["classification", "regression"]
+    task: str
     minimum_rows: int
     target_minimum: float | None = None
     target_maximum: float | None = None
@@ -93,12 +92,3 @@ class QualitySpec:
     @property
     def feature_names(self) -> tuple[str, ...]:
         return tuple(feature.name for feature in self.features)
-
-    @property
-    def copied_by(self) -> tuple[str, ...]:
-        """The columns whose equality makes two rows copies."""
-        if self.copy_columns is not None:
-            return self.copy_columns
-        if self.task == "regression":
-            return (*self.feature_names, self.target)
-        return self.feature_names

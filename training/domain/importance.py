@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from math import sqrt
-from typing import Any, Literal
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from project.measure.intervals import Metric, normal_reach
-from project.measure.paired import metric_influence
+from project.measure.intervals import Metric, MetricFields, normal_reach
+from project.measure.paired import PairedMetric, metric_influence
 
 IMPORTANCE_ROWS = (
     20_000  # the interval is then about .003 of an AUC; each repeat costs milliseconds
@@ -17,16 +17,25 @@ IMPORTANCE_ROWS = (
 IMPORTANCE_REPEATS = 5
 
 
+class Importance(TypedDict):
+    """What each input is worth: the metric, the rows it was measured on, input to figure."""
+
+    rows: int
+    metric: str
+    features: dict[str, MetricFields]
+
+
 def permutation_importance(
     predict: Callable[[pd.DataFrame], npt.NDArray[np.float64]],
     frame: pd.DataFrame,
     target: npt.ArrayLike,
     *,
-    metric: Literal["roc_auc", "squared_error"],
+    metric: PairedMetric,
+    higher_is_better: bool,
     rng: np.random.Generator,
     max_rows: int = IMPORTANCE_ROWS,
     repeats: int = IMPORTANCE_REPEATS,
-) -> dict[str, Any]:
+) -> Importance:
     """What shuffling each column costs (Breiman, Random Forests, 2001, section 10).
 
     Parameters
@@ -34,14 +43,15 @@ def permutation_importance(
     predict : from rows to scores or predictions of shape (n_rows,).
     frame : DataFrame of n_rows validation rows; at most `max_rows`, drawn by lot, are used.
     target : array of shape (n_rows,).
-    metric : loss of ROC-AUC, or gain of mean squared error, when a column is shuffled.
+    metric, higher_is_better : what is lost, or gained by a metric that is better when lower, when a
+        column is shuffled.
     rng : draws rows and shuffles.
 
     Returns
     -------
-    dict
-        rows, metric, and `features`: name -> Metric, most important first. The interval covers
-        both the choice of rows (the metric is linearised over rows) and the shuffles.
+    Importance
+        Features with the most important first. The interval covers both the choice of rows (the
+        metric is linearised over rows) and the shuffles.
     """
     y = np.asarray(target, dtype=np.float64)
     if len(y) > max_rows:
@@ -49,7 +59,7 @@ def permutation_importance(
         frame, y = frame.iloc[chosen], y[chosen]
     rows = len(y)
     value, influence = metric_influence(y, predict(frame), metric)
-    sign = 1.0 if metric == "roc_auc" else -1.0
+    sign = 1.0 if higher_is_better else -1.0
     found: dict[str, Metric] = {}
     for name in frame.columns:
         shuffled = frame.copy(deep=False)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.domain.evaluation import INTERVAL_LEVEL
-
 FloatArray = npt.NDArray[np.float64]
+
+INTERVAL_LEVEL = 0.90  # wanted coverage
 
 
 @dataclass(frozen=True)

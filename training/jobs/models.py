@@ -1,14 +1,23 @@
-"""The work of jobs on models."""
+"""The work of jobs on models: read, fit, measure and gate, write."""
 
-from typing import Any
+import numpy as np
+import pandas as pd
 
-from project.jobs.contract import Run
+from project.jobs.contract import Result, Run
+from project.refusal import Refusal
+from training.domain.fitted import FitError, FitSettings, FittedModel
+from training.domain.kind import ModelKind
+from training.domain.measuring import measure_model
+from training.domain.tasks import get_task
 from training.kinds import DEFAULT_KIND, get_kind
-from training.services.datasets import find_dataset
-from training.services.training import summarise, train
+from training.models import Dataset, ModelVersion, Verdict
+from training.queries.datasets import find_dataset, read_part, say_refused
+from training.queries.models import describe_model
+from training.services.models import TrainedModel, write_model
+from training.services.overrides import Override, claim_override
 
 
-def train_model(run: Run) -> dict[str, Any]:
+def train_model(run: Run) -> Result:
     """Train on the dataset version in the arguments, or on the newest."""
     arguments = run.arguments
     kind = get_kind(arguments.get("model_kind", DEFAULT_KIND))
@@ -23,4 +32,72 @@ def train_model(run: Run) -> dict[str, Any]:
         seed=int(arguments.get("seed", 0)),
         override_reason=arguments.get("override_reason", ""),
     )
-    return summarise(model)
+    return {**describe_model(model)}
+
+
+def train(run: Run, dataset: Dataset, *, seed: int = 0, override_reason: str = "") -> ModelVersion:
+    """Train inside a job; a resumed run returns the model it has written."""
+    done = run.result_of("train_model")
+    if done is None:
+        override = claim_override(override_reason, run.user)
+        require_trainable(dataset, override)
+        trained = fit_and_measure(run, dataset, seed=seed, override=override)
+        with run.stage("Write the model"), run.transaction("train_model") as done:
+            done["model"] = write_model(trained, by=run.user).pk
+    model = ModelVersion.objects.select_related("dataset").get(pk=done["model"])
+    run.add_record(model)
+    return model
+
+
+def require_trainable(dataset: Dataset, override: Override | None) -> None:
+    """Refuse a dataset whose quality was refused, unless somebody overrides that with a reason."""
+    if dataset.verdict != Verdict.REFUSE or override is not None:
+        return
+    refused = [check for check in dataset.checks if check["verdict"] == "refuse"]
+    raise Refusal(
+        f"Nothing was trained. {say_refused(dataset)}",
+        remedy="Mend the data and build again"
+        f" (`manage.py analyze_dataset {dataset.version} --kind {dataset.kind}` lists it all),"
+        " or give an override with a reason.",
+        details={"dataset": dataset.version, "checks": refused},
+    )
+
+
+def fit_and_measure(
+    run: Run, dataset: Dataset, *, seed: int, override: Override | None
+) -> TrainedModel:
+    """Read, fit, measure and gate; the result hangs on the dataset's files and the seed alone."""
+    kind = get_kind(dataset.kind).held_out_by(dataset.split)
+    with run.stage("Read the dataset"):
+        train, validation = (_read_rows(kind, dataset, part) for part in ("train", "val"))
+    run.check()
+    with run.stage("Choose and fit"):
+        run.report(0, 3, "Choosing the algorithm by cross-validation and fitting it")
+        fitted = _fit(kind, train, seed)
+    run.check()
+    with run.stage("Evaluate"):
+        run.report(1, 3, "Measuring the model beside its baselines and ceilings")
+        measured = measure_model(kind, fitted, train, validation, seed)
+    run.check()
+    run.report(3, 3, "Writing the model")
+    return TrainedModel(kind, dataset, seed, fitted, measured, override)
+
+
+def _read_rows(kind: ModelKind, dataset: Dataset, part: str) -> pd.DataFrame:
+    frame = read_part(dataset, part)
+    if not len(frame):
+        raise Refusal(
+            f"The {part} part of dataset {dataset.version} has no rows.",
+            remedy="Build with another --split or --train-share.",
+        )
+    absent = [name for name in kind.features if name not in frame]
+    return frame.assign(**dict.fromkeys(absent, np.nan)) if absent else frame
+
+
+def _fit(kind: ModelKind, train: pd.DataFrame, seed: int) -> FittedModel:
+    rows = kind.rows(train)
+    settings = FitSettings(seed, kind.categorical, kind.monotone, kind.target_range)
+    try:
+        return get_task(kind.task).fit(kind.inputs(train), rows.target, settings, rows.groups)
+    except FitError as error:
+        raise Refusal(str(error), remedy="Build a dataset with more rows.") from error

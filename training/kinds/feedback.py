@@ -12,7 +12,7 @@ from feedback.domain.requirements import MINIMUM_SAMPLES
 from feedback.domain.tables import METRIC_COLUMNS
 from feedback.models import Table
 from training.domain.expectations import FeatureSpec, QualitySpec
-from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns
+from training.domain.kind import LoadedRows, ModelKind, Recipe, SplitColumns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,14 +70,14 @@ def declare(
     )
 
     def load(recipe: Recipe) -> LoadedRows:
-        from training.kinds import feedback_rows
+        from training.kinds.rows import feedback
 
-        return feedback_rows.load(table, recipe)
+        return feedback.load(table, recipe)
 
     def baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
-        from training.kinds import feedback_rows
+        from training.kinds.rows import feedback
 
-        return feedback_rows.baselines(train, rows, cells=cells, target=target, given=given)
+        return feedback.baselines(train, rows, cells=cells, target=target, given=given)
 
     return ModelKind(
         name=name,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from matching.domain.features.names import FEATURE_NAMES
 from matching.models import FeatureSet
 from training.domain.expectations import QualitySpec
+from training.domain.kind import LoadedRows, ModelKind, Recipe, SplitColumns
 from training.domain.match_quality import GROUPS, match_quality_spec
-from training.kinds.base import LoadedRows, ModelKind, Recipe, SplitColumns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def load(recipe: Recipe) -> LoadedRows:
     """Read the events of the recipe's batches, with one set of feature formulas for all rows."""
-    from training.kinds import match_rows
+    from training.kinds.rows import matches
 
-    return match_rows.load(recipe)
+    return matches.load(recipe)
 
 
 def quality(recipe: Recipe) -> QualitySpec:
@@ -33,9 +33,9 @@ def quality(recipe: Recipe) -> QualitySpec:
 
 def baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
     """Score rows by the production rules."""
-    from training.kinds import match_rows
+    from training.kinds.rows import matches
 
-    return match_rows.baselines(rows)
+    return matches.baselines(rows)
 
 
 MATCH_COMPATIBILITY = ModelKind(

@@ -1,14 +1,20 @@
 """How commands print checks, metrics and figures."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from project import words
 from project.terminal import Table
-from training.domain.metric_titles import METRIC_TITLES
+from training.kinds import get_kind
+
+if TYPE_CHECKING:
+    from training.domain.checks import CheckFields
+    from training.queries.models import ModelSummary
 
 VERDICT_STYLES = {"pass": "green", "warn": "yellow", "refuse": "bold red"}
 
@@ -30,7 +36,7 @@ def verdict(word: str) -> str:
     return f"[{VERDICT_STYLES.get(word, 'default')}]{escape(word)}[/]"
 
 
-def print_checks(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
+def print_checks(console: Console, checks: Iterable[CheckFields]) -> None:
     """Print metric, value, target, limit and verdict, then what to do where something is wrong."""
     table = Table()
     for title in ("Metric", "Value", "Target", "Limit", "Verdict"):
@@ -38,31 +44,32 @@ def print_checks(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
     remedies = []
     for check in checks:
         table.add_row(
-            escape(str(check["name"])),
+            escape(check["name"]),
             words.number(check["value"]),
-            escape(str(check.get("target", ""))),
+            escape(check["target"]),
             words.number(check["limit"]),
-            verdict(str(check["verdict"])),
+            verdict(check["verdict"]),
         )
         if check["remedy"]:
-            word = verdict(str(check["verdict"]))
-            remedies.append(f"{word} [bold]{escape(str(check['name']))}[/]: {check['remedy']}")
+            word = verdict(check["verdict"])
+            remedies.append(f"{word} [bold]{escape(check['name'])}[/]: {check['remedy']}")
     console.print(table)
     for remedy in remedies:
         console.print(remedy)
 
 
-def print_model(console: Console, model: Mapping[str, Any]) -> None:
+def print_model(console: Console, model: ModelSummary) -> None:
     """Print a model's metrics beside its baselines and ceilings, and its gates."""
     metrics, baselines = model["metrics"], model["baselines"]
-    names = [name for name in METRIC_TITLES if name in metrics["validation"]]
+    titles = get_kind(model["kind"]).figures.metric_titles
+    names = [name for name in titles if name in metrics["validation"]]
     table = Table()
     table.add_column("Metric", no_wrap=True)
     for title in ("train", "validation", *baselines):
         table.add_column(escape(title.replace("_", " ").capitalize()))
     for name in names:
         table.add_row(
-            METRIC_TITLES[name],
+            titles[name],
             _cell(metrics["train"].get(name)),
             _cell(metrics["validation"][name]),
             *(_cell((baseline or {}).get(name)) for baseline in baselines.values()),
@@ -72,11 +79,10 @@ def print_model(console: Console, model: Mapping[str, Any]) -> None:
     print_checks(console, model["gates"])
 
 
-def print_ceilings(console: Console, model: Mapping[str, Any]) -> None:
+def print_ceilings(console: Console, model: ModelSummary) -> None:
     """Print the best that is possible on these rows and how far the model is from it."""
-    validation = model["metrics"]["validation"]
-    name = "roc_auc" if "roc_auc" in validation else "r2"
-    reached = validation[name]["value"]
+    title = get_kind(model["kind"]).figures.metric_titles[model["metric"]]
+    reached = model["metrics"]["validation"][model["metric"]]["value"]
     for ceiling, metric in model["ceilings"].items():
         if metric is None:
             console.print(f"Ceiling {ceiling}: not known, real rows have no true probability.")
@@ -84,6 +90,6 @@ def print_ceilings(console: Console, model: Mapping[str, Any]) -> None:
             distance = metric.get("distance")
             gap = measured(distance) if distance else words.signed(metric["value"] - reached)
             console.print(
-                f"Ceiling {ceiling}: {METRIC_TITLES[name]} {measured(metric)}; "
+                f"Ceiling {ceiling}: {title} {measured(metric)}; "
                 f"the model's distance to it is {gap}."
             )

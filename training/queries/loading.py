@@ -4,15 +4,21 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import orjson
+import pandas as pd
 
 from matching.domain.words import revision_of
 from project.storage.artifacts import ArtifactCorrupt, load_joblib, read_verified, verify
+from training.domain.kind import ModelKind
+from training.domain.libraries import SKLEARN, library_versions
 from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
 from training.domain.prediction_interval import PredictionInterval
-from training.kinds import ModelKind, get_kind
+from training.kinds import get_kind
 from training.models import ModelVersion
-from training.services.versions import SKLEARN, library_versions
+
+FloatArray = npt.NDArray[np.float64]
 
 
 class ModelOutdated(ArtifactCorrupt):
@@ -27,6 +33,10 @@ class LoadedModel:
     version: int
     estimator: Any
     metadata: dict[str, Any]
+
+    def predict(self, frame: pd.DataFrame) -> FloatArray:
+        """Return the probability of label 1, or the predicted number, of every row: float64 (n,)."""
+        return self.kind.predict(self.estimator, frame)
 
     @property
     def interval(self) -> PredictionInterval | None:

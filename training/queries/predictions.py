@@ -2,20 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt
-from training.domain.evaluation import INTERVAL_LEVEL
 from training.domain.foreign_csv import camel_case
-from training.kinds import ModelKind, Recipe
+from training.domain.kind import ModelKind, Recipe
 from training.queries.loading import LoadedModel, load_cached
+from training.queries.models import champion_of
 from training.queries.scoring import UnusableFeatures
-from training.services.registry import champion_of
-from training.services.training import predict
+
+
+class PredictionFields(TypedDict):
+    """A `Prediction` as JSON."""
+
+    kind: str
+    model_version: int
+    target: str
+    prediction: float
+    low: float | None
+    high: float | None
+    interval_level: float | None
+    missing: list[str]
+    unseen: list[str]
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class Prediction:
     Attributes
     ----------
     value : the predicted number in the unit of the target, or the probability of label 1.
-    low, high : bounds that hold about `INTERVAL_LEVEL` of new targets; None for a probability.
+    low, high : bounds that hold about the share `level` of new targets; None for a probability.
     missing : names of the inputs that were not given.
     unseen : names of the inputs whose category training has not seen; they count as unknown.
     """
@@ -35,10 +47,11 @@ class Prediction:
     value: float
     low: float | None
     high: float | None
+    level: float | None
     missing: tuple[str, ...]
     unseen: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> PredictionFields:
         return {
             "kind": self.kind.name,
             "model_version": self.model_version,
@@ -46,7 +59,7 @@ class Prediction:
             "prediction": self.value,
             "low": self.low,
             "high": self.high,
-            "interval_level": None if self.low is None else INTERVAL_LEVEL,
+            "interval_level": self.level,
             "missing": list(self.missing),
             "unseen": list(self.unseen),
         }
@@ -66,10 +79,11 @@ def predict_features(kind: ModelKind, features: Mapping[str, Any]) -> Prediction
     frame = pd.DataFrame({name: [row.get(name, np.nan)] for name in kind.numeric}, dtype=float)
     for name in kind.categorical:
         frame[name] = pd.Series([row.get(name)], dtype=object)
-    prediction = predict(kind, loaded.estimator, frame)
-    low = high = None
+    prediction = loaded.predict(frame)
+    low = high = level = None
     if loaded.interval is not None:
         low, high = (float(bound[0]) for bound in loaded.interval.bounds(prediction))
+        level = loaded.interval.level
     known = loaded.metadata["categories"]
     return Prediction(
         kind=kind,
@@ -77,6 +91,7 @@ def predict_features(kind: ModelKind, features: Mapping[str, Any]) -> Prediction
         value=float(prediction[0]),
         low=low,
         high=high,
+        level=level,
         missing=tuple(name for name in kind.features if name not in row),
         unseen=tuple(
             name for name in kind.categorical if name in row and row[name] not in known[name]

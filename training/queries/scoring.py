@@ -20,8 +20,7 @@ from project.measure.intervals import json_number
 from project.storage.artifacts import ArtifactCorrupt
 from training.kinds import DEFAULT_KIND
 from training.queries.loading import LoadedModel, load_cached
-from training.services.registry import champion_of
-from training.services.training import predict
+from training.queries.models import champion_of
 
 logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float64]
@@ -224,7 +223,7 @@ def _scores(
 def _model_scores(serving: Serving, frame: pd.DataFrame, by_rule: FloatArray) -> FloatArray:
     if serving.model is None or not len(frame):
         return by_rule
-    return predict(serving.model.kind, serving.model.estimator, frame)
+    return serving.model.predict(frame)
 
 
 def _effects(

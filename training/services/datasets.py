@@ -1,9 +1,8 @@
-"""Building and analysing datasets."""
+"""Writing a dataset: its files and its row."""
 
 import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,26 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from django.contrib.auth.models import User
+from django.db import transaction
 
 from matching.domain.words import revision_of
-from project.jobs.contract import Run
-from project.refusal import Refusal
-from project.storage.artifacts import ArtifactCorrupt, read_verified, verify, write_folder
-from training.domain.checks import Verdict
-from training.domain.foreign_csv import read_foreign_csv
-from training.domain.quality import QualityReport, report_quality
-from training.domain.splits import Split, SplitError, split_rows
-from training.kinds import LoadedRows, ModelKind, Recipe
+from project.storage.artifacts import write_folder
+from training.domain.libraries import library_versions
 from training.models import Dataset
-from training.services.versions import claim_version, library_versions
+from training.queries.preparing import PreparedDataset
+from training.services.versions import claim_version
 
-HISTOGRAM_BINS = 20
 PARQUET_ROWS = 131_072  # rows of a row group, at most
 CSV_ROWS = 32_768  # rows turned into text at a time
 CSV_THREADS = 2  # Arrow uses one for a file, at 0.7 million rows a second
@@ -39,42 +32,9 @@ REPORT = "quality_report.json"
 PARTS = ("train", "val")
 
 
-@dataclass(frozen=True)
-class PreparedDataset:
-    """Rows that are split and measured, ready to be written."""
-
-    kind: ModelKind
-    loaded: LoadedRows
-    split: Split
-    report: QualityReport
-    histograms: dict[str, dict[str, Any]]
-
-
-def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
-    """Read, split and measure the rows of a recipe; nothing is written."""
-    recipe = replace(recipe, split=recipe.split or kind.default_split)
-    if recipe.split not in kind.splits:
-        raise Refusal(
-            f"{kind.title} is not split by {recipe.split!r}.",
-            remedy=f"Choose one of {', '.join(kind.splits)}.",
-        )
-    loaded = kind.load(recipe)
-    if not len(loaded.frame):
-        raise Refusal("The recipe gives no rows.", remedy="Choose other batches or another source.")
-    spec = kind.quality_of(loaded.recipe)
-    split, measured = _split(kind, loaded, spec.copied_by)
-    frame, defaulted, train = loaded.frame, loaded.defaulted, ~split.validation
-    left_out = ~split.kept
-    if not measured.all():
-        frame, train, left_out = frame[measured], train[measured], left_out[measured]
-        if defaulted is not None:
-            defaulted = {name: mask[measured] for name, mask in defaulted.items()}
-    report = report_quality(frame, spec, train_mask=train, defaulted=defaulted, left_out=left_out)
-    return PreparedDataset(kind, loaded, split, report, _histograms(kind, frame))
-
-
+@transaction.atomic
 def write_dataset(prepared: PreparedDataset, *, by: User | None = None) -> Dataset:
-    """Write folder and row under the next version; call it inside a transaction.
+    """Write folder and row under the next version.
 
     Both or neither: a folder whose transaction did not commit is removed by the next writer.
     """
@@ -100,134 +60,6 @@ def write_dataset(prepared: PreparedDataset, *, by: User | None = None) -> Datas
     if loaded.batches:
         dataset.batches.set(loaded.batches)
     return dataset
-
-
-def build(run: Run, kind: ModelKind, recipe: Recipe) -> Dataset:
-    """Build a dataset inside a job; a resumed run returns the one it has made."""
-    done = run.result_of("build_dataset")
-    if done is None:
-        with run.stage("Build the dataset"):
-            run.report(0, 2, "Reading, splitting and measuring the rows")
-            prepared = prepare_dataset(kind, recipe)
-            run.report(1, 2, "Writing the files")
-            with run.transaction("build_dataset") as done:
-                done["dataset"] = write_dataset(prepared, by=run.user).pk
-    dataset = Dataset.objects.get(pk=done["dataset"])
-    run.add_record(dataset)
-    return dataset
-
-
-def summarise(dataset: Dataset) -> dict[str, Any]:
-    """Return a dataset as commands and jobs report it."""
-    return {
-        "kind": dataset.kind,
-        "version": dataset.version,
-        "verdict": dataset.verdict,
-        "source": dataset.source,
-        "feature_set": dataset.feature_set,
-        "feature_revision": dataset.feature_revision,
-        "split": dataset.split,
-        "rows": dataset.rows,
-        "train_rows": dataset.train_rows,
-        "validation_rows": dataset.validation_rows,
-        "dropped": dataset.dropped,
-        "batches": dataset.recipe.get("batches", []),
-        "duplicate_share": dataset.report["duplicate_share"],
-        "label_share": dataset.report["label_share"],
-        "checks": dataset.checks,
-        "folder": dataset.folder,
-    }
-
-
-def find_dataset(kind: ModelKind, version: int | None = None) -> Dataset:
-    """Return a dataset by version, or the newest; a Refusal says how to make one."""
-    datasets = Dataset.objects.of_kind(kind.name)
-    dataset = datasets.first() if version is None else datasets.filter(version=version).first()
-    if dataset is not None:
-        return dataset
-    versions = [str(number) for number in datasets.values_list("version", flat=True)[:20]]
-    if not versions:
-        raise Refusal(
-            f"There is no dataset of {kind.name} yet.",
-            remedy=f"Run `manage.py build_dataset --kind {kind.name}`.",
-        )
-    raise Refusal(
-        f"There is no dataset {version} of {kind.name}.",
-        remedy=f"The newest are {', '.join(versions)}.",
-    )
-
-
-def verify_dataset(dataset: Dataset) -> None:
-    """Compare the files of a dataset with its record; a Refusal names what differs."""
-    try:
-        verify(dataset.folder, dataset.files)
-    except ArtifactCorrupt as error:
-        raise Refusal(
-            f"The files of {dataset} are not those that were written: {error}",
-            remedy="Build the dataset again.",
-        ) from error
-
-
-def read_part(dataset: Dataset, part: str, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read `train` or `val` of a dataset, after its bytes were verified."""
-    name = f"{part}.parquet"
-    content = read_verified(dataset.folder, name, dataset.files[name])
-    table = pq.read_table(pa.BufferReader(content), columns=columns)
-    frame: pd.DataFrame = table.to_pandas(self_destruct=True, split_blocks=True)
-    return frame
-
-
-def analyze_csv(kind: ModelKind, path: Path) -> QualityReport:
-    """Measure any CSV file against the expectations of a kind; ForeignCsvError if unreadable."""
-    spec = kind.quality_of(Recipe())
-    return report_quality(read_foreign_csv(path, spec), spec)
-
-
-def _split(
-    kind: ModelKind, loaded: LoadedRows, copied_by: tuple[str, ...]
-) -> tuple[Split, npt.NDArray[np.bool_]]:
-    """Return the split, and which rows the report is about.
-
-    Copies of training rows that the split drops from validation are still part of what is
-    measured, though they share nothing with either part; rows that a split by user drops because
-    both sides know one of the users are not.
-    """
-    columns = kind.splits[loaded.recipe.split]
-    options: dict[str, Any] = {
-        "seed": loaded.recipe.seed,
-        "train_share": loaded.recipe.train_share,
-        "time_column": columns.time,
-        "group_columns": columns.groups,
-        "partner_column": columns.partner,
-    }
-    copy_columns = [name for name in copied_by if name in loaded.frame]
-    try:
-        split = split_rows(loaded.frame, columns.rule, copy_columns=copy_columns, **options)
-        measured = np.ones(len(loaded.frame), dtype=np.bool_)
-        if split.dropped.get("partner"):
-            measured = split_rows(loaded.frame, columns.rule, **options).kept
-    except SplitError as error:
-        raise Refusal(str(error), remedy="Change --split or --train-share.") from error
-    return split, measured
-
-
-def _histograms(kind: ModelKind, frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    found = {}
-    for name in kind.numeric:
-        if name not in frame:
-            continue
-        values = frame[name].to_numpy(dtype=np.float32, na_value=np.nan)
-        values = values[np.isfinite(values)]
-        if not len(values):
-            continue
-        low, high = float(values.min()), float(values.max())
-        if low >= 0 and high <= 1:
-            low, high = 0.0, 1.0
-        width = (high - low) / HISTOGRAM_BINS or 1.0
-        bins = np.minimum(((values - low) / width).astype(np.int64), HISTOGRAM_BINS - 1)
-        counts = np.bincount(bins, minlength=HISTOGRAM_BINS)
-        found[name] = {"low": low, "high": high, "counts": counts.tolist()}
-    return found
 
 
 def _files(dataset: Dataset, prepared: PreparedDataset) -> dict[str, Any]:
@@ -330,14 +162,3 @@ def _manifest(dataset: Dataset, prepared: PreparedDataset) -> dict[str, Any]:
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
-
-
-def verdict_sentence(report: Mapping[str, Any]) -> str:
-    """Say in one sentence what was refused; the numbers and limits stand in the checks."""
-    refused = [check for check in report["checks"] if check["verdict"] == "refuse"]
-    verdict: Verdict = report["verdict"]
-    if verdict != "refuse":
-        return f"The dataset passes ({verdict})."
-    first = "; ".join(check["remedy"] for check in refused[:3])
-    more = f" ({len(refused) - 3} more)" if len(refused) > 3 else ""
-    return f"The dataset is refused on {len(refused)} checks: {first}{more}"

@@ -1,7 +1,6 @@
 """Version numbers and the locks under which they are given out."""
 
 import hashlib
-from importlib.metadata import version
 from typing import TypeVar
 
 from django.contrib.auth.models import User
@@ -11,8 +10,6 @@ from django.db.models import Max
 from project.storage.artifacts import remove_folder
 from training.models import Dataset, ModelVersion
 
-SKLEARN = "scikit-learn"
-LIBRARIES = ("numpy", "pandas", "pyarrow", SKLEARN, "joblib")
 OPERATOR = "command line"  # who runs a command on this machine; commands have no accounts
 
 
@@ -40,11 +37,6 @@ def claim_version(records: type[Record], kind: str) -> Record:
     record = records(kind=kind, version=newest + 1)
     remove_folder(record.folder)
     return record
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of what wrote the files."""
-    return {name: version(name) for name in LIBRARIES}
 
 
 def actor_name(user: User | None) -> str:

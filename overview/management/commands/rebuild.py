@@ -1,6 +1,6 @@
 """From profiles to a champion whose scores vary, in one command."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.core.management.base import CommandParser
 from rich.console import Console
@@ -13,6 +13,7 @@ from project.jobs.command import JobCommand
 from project.terminal import Table
 from training.management.kind_option import seed
 from training.management.tables import print_model
+from training.queries.models import ModelSummary
 
 
 class Command(JobCommand):
@@ -54,7 +55,7 @@ class Command(JobCommand):
             f"{dataset['verdict']}, {dataset['train_rows']:,} training and "
             f"{dataset['validation_rows']:,} validation rows."
         )
-        print_model(console, result["model"])
+        print_model(console, cast(ModelSummary, result["model"]))
         table = Table("Left", "Right", "Score", "Rule score")
         for row in result["scores"]:
             table.add_row(

@@ -8,7 +8,6 @@ from overview.queries.status import describe_everything
 from project import words
 from project.command import SeedbedCommand
 from project.terminal import Table
-from training.domain.metric_titles import METRIC_TITLES
 from training.management.tables import measured, verdict
 
 
@@ -53,7 +52,7 @@ class Command(SeedbedCommand):
                 f"{dataset['version']} {verdict(dataset['verdict'])}" if dataset else "-",
                 f"{model['version']} {verdict(model['verdict'])}" if model else "-",
                 str(champion["version"]) if champion else "none",
-                f"{METRIC_TITLES[champion['metric']]} {measured(champion)}" if champion else "-",
+                f"{champion['metric_title']} {measured(champion)}" if champion else "-",
             )
         console.print(kinds)
         for job in result["jobs"]["active"]:

@@ -2,18 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
-
-from training.domain.prediction_interval import PredictionInterval
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -50,51 +46,6 @@ SEED_LIMIT = 2**32  # scikit-learn takes seeds of 32 bits
 
 # From training rows to an estimator that is to be fitted on them.
 Make = Callable[[pd.DataFrame], Any]
-
-
-class FitError(ValueError):
-    """These rows cannot be fitted; the message says why and what to change."""
-
-
-@dataclass(frozen=True)
-class FittedModel:
-    """A fitted estimator and how it was chosen.
-
-    Attributes
-    ----------
-    estimator : made of scikit-learn's classes only; has predict_proba (a label) or predict (a number)
-        on a DataFrame with the training columns; joblib can dump it.
-    algorithm : name of the chosen algorithm.
-    parameters : its parameters.
-    calibration : of a label `method` (none, sigmoid or isotonic), the rows behind it, the slope of
-        the sigmoid and, where it says something, a note; of a number level and half width of the
-        intervals.
-    interval : of a number, how its intervals are made; None of a label.
-    cross_validation : one row for each algorithm: mean loss, its paired difference from the
-        simplest one with standard error, and whether it was chosen.
-    rows, rows_chosen_on, rows_fitted : training rows, those used to choose, those of the last fit.
-    """
-
-    estimator: Any
-    algorithm: str
-    parameters: dict[str, Any]
-    calibration: dict[str, Any]
-    cross_validation: tuple[dict[str, Any], ...]
-    rows: int
-    rows_chosen_on: int
-    rows_fitted: int
-    interval: PredictionInterval | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "algorithm": self.algorithm,
-            "parameters": self.parameters,
-            "calibration": self.calibration,
-            "cross_validation": list(self.cross_validation),
-            "rows": self.rows,
-            "rows_chosen_on": self.rows_chosen_on,
-            "rows_fitted": self.rows_fitted,
-        }
 
 
 def draw_rows(n_rows: int, limit: int, rng: np.random.Generator) -> IntArray:
@@ -190,8 +141,6 @@ def choose(losses: dict[str, FloatArray]) -> tuple[str, tuple[dict[str, Any], ..
 
 def describe_parameters(estimator: Any) -> dict[str, Any]:
     """The scalar parameters of the last step, and what the fit found."""
-    if isinstance(estimator, TransformedTargetRegressor):
-        estimator = estimator.regressor_
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     found = {
         name: value

@@ -27,7 +27,7 @@ class Command(SeedbedCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         from training.domain.foreign_csv import ForeignCsvError
-        from training.services.datasets import analyze_csv, find_dataset, verify_dataset
+        from training.queries.datasets import analyze_csv, find_dataset, verify_dataset
 
         if options["csv"] is None:
             dataset = find_dataset(options["kind"], options["version"])
@@ -36,7 +36,7 @@ class Command(SeedbedCommand):
         if options["version"] is not None:
             raise CommandError("Give either a version or --csv, not both.")
         try:
-            return analyze_csv(options["kind"], options["csv"]).as_dict()
+            return {**analyze_csv(options["kind"], options["csv"]).as_dict()}
         except (ForeignCsvError, OSError) as error:
             raise CommandError(str(error)) from error
 

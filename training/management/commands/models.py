@@ -5,7 +5,7 @@ What decides and compares loads scikit-learn; a list does without.
 
 from argparse import SUPPRESS
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.core.management.base import CommandParser
 from rich.console import Console
@@ -17,7 +17,14 @@ from project.terminal import Table
 from training.kinds import ModelKind
 from training.management.kind_option import add_kind_option
 from training.management.tables import measured, print_model, verdict
-from training.models import ModelVersion, Promotion
+from training.queries.models import (
+    ModelSummary,
+    describe_model,
+    describe_promotion,
+    find_model,
+    list_models,
+    promotions_of,
+)
 
 
 class Command(SeedbedCommand):
@@ -63,46 +70,40 @@ class Command(SeedbedCommand):
         return {"action": options["action"], "kind": kind.name, **result}
 
     def _list(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
-        models = ModelVersion.objects.of_kind(kind.name).select_related("dataset")
-        return {"models": [_row(kind, model) for model in models.defer("parameters")]}
+        return {"models": list_models(kind)}
 
     def _show(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
-        from training.services import registry
-        from training.services.training import summarise
-
-        model = registry.find_model(kind, options["version"])
-        history = Promotion.objects.filter(kind=kind.name, model=model)
+        model = find_model(kind, options["version"])
         return {
-            **summarise(model),
+            **describe_model(model),
             "created_at": model.created_at,
             "files": model.files,
-            "history": [_event(promotion) for promotion in history],
+            "history": promotions_of(model),
         }
 
     def _promote(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
         from training.services import registry
 
-        return _event(
-            registry.promote(
-                registry.find_model(kind, options["version"]),
-                reason=options["reason"],
-                override_reason=options["override_reason"],
-            )
+        promotion = registry.promote(
+            find_model(kind, options["version"]),
+            reason=options["reason"],
+            override_reason=options["override_reason"],
         )
+        return {**describe_promotion(promotion)}
 
     def _rollback(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
         from training.services import registry
 
-        return _event(registry.rollback(kind, reason=options["reason"]))
+        return {**describe_promotion(registry.rollback(kind, reason=options["reason"]))}
 
     def _compare(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
         from project.storage.artifacts import ArtifactCorrupt
-        from training.services import registry
+        from training.queries.comparisons import compare
 
-        a = registry.find_model(kind, options["version"])
-        b = registry.find_model(kind, options["other"])
+        a = find_model(kind, options["version"])
+        b = find_model(kind, options["other"])
         try:
-            comparison = registry.compare(a, b)
+            comparison = compare(a, b)
         except ArtifactCorrupt as error:
             raise _unusable(kind, error) from error
         return {"version": a.version, "other": b.version, **comparison.as_dict()}
@@ -111,7 +112,7 @@ class Command(SeedbedCommand):
         from project.storage.artifacts import ArtifactCorrupt
         from training.services import registry
 
-        model = registry.find_model(kind, options["version"])
+        model = find_model(kind, options["version"])
         try:
             files = registry.export_model(model, options["output"])
         except ArtifactCorrupt as error:
@@ -137,7 +138,7 @@ class Command(SeedbedCommand):
                 f"Model {result['version']} of {result['kind']}: {result['stage']}, "
                 f"{result['algorithm']}, dataset {result['dataset']}"
             )
-            print_model(console, result)
+            print_model(console, cast(ModelSummary, result))
             for event in result["history"]:
                 console.print(f"{words.moment(event['at'])}: {event['done']} by {event['by']}")
         elif result["action"] == "compare":
@@ -163,29 +164,3 @@ def _unusable(kind: ModelKind, error: Exception) -> Refusal:
         str(error),
         remedy=f"Choose another version, or make one: `manage.py train_model --kind {kind.name}`.",
     )
-
-
-def _row(kind: ModelKind, model: ModelVersion) -> dict[str, Any]:
-    return {
-        "version": model.version,
-        "stage": model.stage,
-        "verdict": model.verdict,
-        "algorithm": model.algorithm,
-        "dataset": model.dataset.version,
-        "metric": kind.primary_metric,
-        "value": model.metrics.get("validation", {}).get(kind.primary_metric),
-        "created_at": model.created_at,
-    }
-
-
-def _event(promotion: Promotion) -> dict[str, Any]:
-    return {
-        "done": promotion.action,
-        "version": promotion.model.version,
-        "previous": promotion.previous.version if promotion.previous else None,
-        "by": promotion.actor,
-        "at": promotion.at,
-        "reason": promotion.reason,
-        "override_reason": promotion.override_reason,
-        "gates": promotion.gates,
-    }

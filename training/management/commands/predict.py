@@ -70,7 +70,7 @@ class Command(SeedbedCommand):
         from training.queries.scoring import UnusableFeatures
 
         try:
-            return predict_features(kind, features).as_dict()
+            return {**predict_features(kind, features).as_dict()}
         except UnusableFeatures as error:
             raise CommandError(str(error)) from error
 

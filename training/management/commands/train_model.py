@@ -1,6 +1,6 @@
 """Train a model on a dataset version."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.core.management.base import CommandParser
 from rich.console import Console
@@ -9,6 +9,7 @@ from project.command import EXIT_REFUSED, positive_int
 from project.jobs.command import JobCommand
 from training.management.kind_option import add_kind_option, seed
 from training.management.tables import print_model, verdict
+from training.queries.models import ModelSummary
 
 
 class Command(JobCommand):
@@ -45,7 +46,7 @@ class Command(JobCommand):
         return EXIT_REFUSED if result.get("verdict") == "refuse" else 0
 
     def render_result(self, result: dict[str, Any], console: Console) -> None:
-        print_model(console, result)
+        print_model(console, cast(ModelSummary, result))
         console.print(
             f"Model {result['version']} of {result['kind']} ({result['algorithm']}, dataset "
             f"{result['dataset']}): {verdict(result['verdict'])}."

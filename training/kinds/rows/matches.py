@@ -15,9 +15,9 @@ from matching.domain.generation import Population, recompute_features
 from matching.domain.words import revision_of
 from matching.models import EventBatch, FeatureSet, Source
 from project.refusal import Refusal
+from training.domain.kind import LoadedRows, Recipe
 from training.domain.match_quality import TIERED_HALVES
-from training.kinds.base import LoadedRows, Recipe
-from training.kinds.event_rows import load_match_events
+from training.kinds.rows.events import load_match_events
 
 
 def load(recipe: Recipe) -> LoadedRows:

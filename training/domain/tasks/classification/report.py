@@ -1,18 +1,16 @@
-"""Reports of models: the figures of a score or of predictions on one set of rows."""
+"""The figures of a score on labelled rows."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from project.measure.bootstrap import REPLICATES
 from project.measure.calibration import CalibrationBin
-from project.measure.errors import measure_errors
 from project.measure.intervals import Metric, json_number
 from project.measure.scores import measure_scores
+from training.domain.tasks.base import ReportFields
 
-INTERVAL_LEVEL = 0.90  # wanted coverage of prediction intervals
 HISTOGRAM_BINS = 20
 COVERED_LOW, COVERED_HIGH = 0.30, 0.70  # the range that production scores are expected to use
 
@@ -31,7 +29,7 @@ class ClassificationReport:
     def __getitem__(self, name: str) -> Metric:
         return self.metrics[name]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> ReportFields:
         return {
             "rows": self.rows,
             "label_share": json_number(self.label_share),
@@ -39,23 +37,6 @@ class ClassificationReport:
             "calibration": list(self.calibration),
             "score_histogram": list(self.histogram),
             "score_spread": self.spread,
-        }
-
-
-@dataclass(frozen=True)
-class RegressionReport:
-    """What predictions of a number are worth."""
-
-    rows: int
-    metrics: dict[str, Metric]
-
-    def __getitem__(self, name: str) -> Metric:
-        return self.metrics[name]
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "rows": self.rows,
-            **{name: metric.as_dict() for name, metric in self.metrics.items()},
         }
 
 
@@ -81,23 +62,6 @@ def evaluate_classifier(
         histogram=tuple(int(n) for n in np.histogram(scores, HISTOGRAM_BINS, (0.0, 1.0))[0]),
         spread=score_spread(scores),
     )
-
-
-def evaluate_regressor(
-    target: npt.ArrayLike,
-    prediction: npt.ArrayLike,
-    *,
-    rng: np.random.Generator,
-    low: npt.ArrayLike | None = None,
-    high: npt.ArrayLike | None = None,
-    groups: npt.ArrayLike | None = None,
-    replicates: int = REPLICATES,
-) -> RegressionReport:
-    """Measure predictions of a number; see `project.measure.errors.measure_errors`."""
-    metrics = measure_errors(
-        target, prediction, rng=rng, low=low, high=high, groups=groups, replicates=replicates
-    )
-    return RegressionReport(rows=len(np.asarray(target)), metrics=metrics)
 
 
 def score_spread(score: npt.ArrayLike) -> dict[str, float | None]:

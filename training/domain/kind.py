@@ -1,4 +1,4 @@
-"""What a model kind declares, and the list of the kinds there are.
+"""What a model kind declares, and what it is asked to read.
 
 Commands that list kinds load this module, so pandas is loaded by whoever makes a frame.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from training.domain.expectations import QualitySpec
+from training.domain.tasks import get_figures, get_task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,12 +18,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from training.domain.splits import SplitRule
+    from training.domain.tasks.base import Rows
+    from training.domain.tasks.figures import Figures
 
     FloatArray = npt.NDArray[np.float64]
     BoolArray = npt.NDArray[np.bool_]
     Baselines = Callable[[pd.DataFrame, pd.DataFrame], dict[str, FloatArray]]
 
-Task = Literal["classification", "regression"]
+
+class RecipeFields(TypedDict):
+    """A `Recipe` as JSON."""
+
+    source: str
+    batches: list[int]
+    feature_set: str
+    split: str
+    train_share: float
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ class Recipe:
     train_share: float = 0.8
     seed: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> RecipeFields:
         return {
             "source": self.source,
             "batches": list(self.batches),
@@ -101,7 +113,7 @@ class ModelKind:
     ----------
     name : stable for ever; stands in tables, folders and commands.
     title : words for people.
-    task : classification of a label 0 or 1, or regression of a number.
+    task : name of what is asked for: classification of a label 0 or 1, regression of a number.
     numeric, categorical : input columns, in the order the model reads them.
     target : the label or number to be predicted.
     quality : from a recipe to the expectations of the dataset gate; an empty feature set stands
@@ -111,11 +123,11 @@ class ModelKind:
     default_split : the one taken when none is asked for.
     file_stem : name of the model's file without its suffix.
     baselines : from training rows and any rows to predictions for the latter by other means:
-        `rule_score` (classification), `group_mean` and `given` (regression) are what the gates
-        know; NaN where there is none.
+        `rule_score` of a label, `group_mean` and `given` of a number are what the gates know; NaN
+        where there is none.
     ceilings : name to the column that holds the true probability or mean; NaN for real rows.
     monotone : inputs in which the score may only rise.
-    target_range : range that predictions are clipped to (regression).
+    target_range : range that predictions of a number are clipped to.
     resample_by : column whose rows are resampled together in every interval; rows of one person
         resemble one another. Not used where a row has none. A split by group takes its group.
     slices : columns by whose values the metrics are shown as well, as `by_{column}`.
@@ -123,7 +135,7 @@ class ModelKind:
 
     name: str
     title: str
-    task: Task
+    task: str
     numeric: tuple[str, ...]
     target: str
     quality: Callable[[Recipe], QualitySpec]
@@ -145,9 +157,9 @@ class ModelKind:
         return (*self.numeric, *self.categorical)
 
     @property
-    def primary_metric(self) -> str:
-        """The figure that lists show: ROC-AUC of a label, R2 of a number."""
-        return "roc_auc" if self.task == "classification" else "r2"
+    def figures(self) -> Figures:
+        """What people are shown of its models."""
+        return get_figures(self.task)
 
     def quality_of(self, recipe: Recipe) -> QualitySpec:
         """Return the expectations of a dataset: its split promises what may not be shared."""
@@ -176,6 +188,23 @@ class ModelKind:
             monotone=tuple(name for name in self.monotone if name in names),
         )
 
+    def predict(self, estimator: Any, frame: pd.DataFrame) -> FloatArray:
+        """Return the probability of label 1, or the predicted number, of every row: float64 (n,)."""
+        return get_task(self.task).predict(estimator, self.inputs(frame))
+
+    def rows(self, frame: pd.DataFrame) -> Rows:
+        """Return the answers of a frame, and whose rows are resampled together where it says so."""
+        import numpy as np
+        import pandas as pd
+
+        from training.domain.tasks.base import Rows
+
+        column = self.resample_by
+        groups = None
+        if column is not None and column in frame and not frame[column].isna().any():
+            groups = pd.factorize(frame[column])[0]
+        return Rows(frame[self.target].to_numpy(dtype=np.float64), groups)
+
     def inputs(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the model's inputs in order; an absent column is wholly missing.
 
@@ -192,35 +221,3 @@ class ModelKind:
             column = inputs[name].astype(object)
             inputs[name] = column.map(str, na_action="ignore").where(column.notna(), None)
         return inputs
-
-
-class UnknownModelKind(LookupError):
-    """No model kind of that name is declared."""
-
-
-_kinds: dict[str, ModelKind] = {}
-
-
-def register(kind: ModelKind) -> ModelKind:
-    """Add a kind to those that commands, admin and registry know."""
-    if kind.name in _kinds:
-        raise ValueError(f"The model kind {kind.name!r} is declared twice.")
-    if kind.default_split not in kind.splits:
-        raise ValueError(f"{kind.name}: the default split {kind.default_split!r} is not declared.")
-    _kinds[kind.name] = kind
-    return kind
-
-
-def get_kind(name: str) -> ModelKind:
-    """Return a kind; UnknownModelKind names the ones there are."""
-    try:
-        return _kinds[name]
-    except KeyError:
-        raise UnknownModelKind(
-            f"There is no model kind {name!r}; there are: {', '.join(sorted(_kinds))}."
-        ) from None
-
-
-def all_kinds() -> list[ModelKind]:
-    """Return every kind, in the order of declaration."""
-    return list(_kinds.values())

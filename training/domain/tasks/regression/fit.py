@@ -11,10 +11,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline
 
+from training.domain.fitted import FitError, FittedModel
 from training.domain.fitting.choice import (
     CHOICE_ROWS,
-    FitError,
-    FittedModel,
     Make,
     boosting_parameters,
     choose,
@@ -96,7 +95,7 @@ def fit_regressor(
     return FittedModel(
         estimator=estimator,
         algorithm=algorithm,
-        parameters=describe_parameters(estimator),
+        parameters=describe_parameters(estimator if target_range is None else estimator.regressor_),
         calibration={"interval_level": interval.level, "half_width": interval.half_width},
         interval=interval,
         cross_validation=table,

@@ -15,10 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit
 from sklearn.pipeline import Pipeline
 
+from training.domain.fitted import FitError, FittedModel
 from training.domain.fitting.choice import (
     CHOICE_ROWS,
-    FitError,
-    FittedModel,
     FloatArray,
     IntArray,
     Make,

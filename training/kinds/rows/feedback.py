@@ -12,7 +12,7 @@ from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.frames import load_csat, load_model_performance, load_quality
 from feedback.queries.sources import Origin, choose_sources, origin_of
 from project.refusal import Refusal
-from training.kinds.base import LoadedRows, Recipe
+from training.domain.kind import LoadedRows, Recipe
 
 FloatArray = npt.NDArray[np.float64]
 

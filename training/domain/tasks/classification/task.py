@@ -1,0 +1,123 @@
+"""The task of a label: what is fitted, measured and gated."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from project.measure.paired import PairedMetric
+from training.domain.checks import Check
+from training.domain.fitted import FitSettings, FittedModel
+from training.domain.tasks.base import (
+    BoolArray,
+    Evidence,
+    FloatArray,
+    GateReport,
+    Rows,
+    Target,
+    mean_of_known,
+)
+from training.domain.tasks.classification import data
+from training.domain.tasks.classification.gates import gate_classifier
+from training.domain.tasks.classification.report import ClassificationReport, evaluate_classifier
+
+
+class Classification:
+    """See `training.domain.tasks.base.Task`."""
+
+    paired_metric: PairedMetric = "roc_auc"
+    higher_is_better = True
+
+    def copied_by(self, features: tuple[str, ...], target: str) -> tuple[str, ...]:
+        return features
+
+    def check_target(
+        self, values: FloatArray, in_train: BoolArray | None, target: Target
+    ) -> list[Check]:
+        return data.check_labels(values, in_train, target)
+
+    def label_share(self, values: FloatArray) -> float | None:
+        return mean_of_known(values)
+
+    def measure_column(
+        self,
+        known: npt.NDArray[np.float32],
+        known_target: FloatArray,
+        missing: BoolArray,
+        target: FloatArray,
+    ) -> tuple[int, float]:
+        return data.measure_column(known, known_target, missing, target)
+
+    def measure_names(self, column: pd.Series, target: FloatArray) -> float | None:
+        return None
+
+    def check_inputs(self, distinct: Mapping[str, float | None]) -> list[Check]:
+        return []  # a constant input is refused by itself
+
+    def check_giveaway(
+        self, measured: Mapping[str, float], values: FloatArray, target: Target
+    ) -> Check:
+        return data.check_giveaway(measured, values, target)
+
+    def fit(
+        self,
+        inputs: pd.DataFrame,
+        target: FloatArray,
+        settings: FitSettings,
+        groups: npt.NDArray[Any] | None,
+    ) -> FittedModel:
+        # Here and not above, because scikit-learn takes seconds to load: lists and pages, which ask a
+        # task for its titles, would all pay for it.
+        from training.domain.tasks.classification.fit import fit_classifier
+
+        return fit_classifier(
+            inputs,
+            target,
+            seed=settings.seed,
+            categorical=settings.categorical,
+            monotone=settings.monotone,
+            groups=groups,
+        )
+
+    def predict(self, estimator: Any, inputs: pd.DataFrame) -> FloatArray:
+        return np.asarray(estimator.predict_proba(inputs)[:, 1], dtype=np.float64)
+
+    def measure(
+        self,
+        rows: Rows,
+        prediction: FloatArray,
+        rng: np.random.Generator,
+        bounds: tuple[FloatArray, FloatArray] | None = None,
+    ) -> ClassificationReport:
+        return evaluate_classifier(rows.target, prediction, rng=rng, groups=rows.groups)
+
+    def measure_ceiling(
+        self, rows: Rows, prediction: FloatArray, truth: FloatArray, rng: np.random.Generator
+    ) -> dict[str, Any] | None:
+        """Return the ROC-AUC of the true probabilities on these labels."""
+        known = np.isfinite(truth)
+        if not known.any():
+            return None
+        return {**self.measure(rows.where(known), truth[known], rng)["roc_auc"].as_dict()}
+
+    def gate(
+        self,
+        rows: Rows,
+        prediction: FloatArray,
+        evidence: Evidence[ClassificationReport],
+        rng: np.random.Generator,
+    ) -> GateReport:
+        return gate_classifier(
+            rows,
+            prediction,
+            report=evidence.report,
+            rule_score=evidence.baselines.get("rule_score", np.full(len(rows), np.nan)),
+            rng=rng,
+            feature_probability=evidence.ceilings.get("feature"),
+            calibration=evidence.calibration,
+        )
+
+
+TASK: Final = Classification()

@@ -1,0 +1,1 @@
+"""A number: fitted with intervals, held against constant, group mean and given prediction."""

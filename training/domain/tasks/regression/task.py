@@ -1,0 +1,129 @@
+"""The task of a number: what is fitted, measured and gated."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from project.measure.paired import PairedMetric
+from training.domain.checks import Check
+from training.domain.fitted import FitSettings, FittedModel
+from training.domain.tasks.base import (
+    BoolArray,
+    Evidence,
+    FloatArray,
+    GateReport,
+    Rows,
+    Target,
+)
+from training.domain.tasks.regression import data
+from training.domain.tasks.regression.gates import distance_to_ceiling, gate_regressor
+from training.domain.tasks.regression.report import RegressionReport, evaluate_regressor
+
+
+class Regression:
+    """See `training.domain.tasks.base.Task`."""
+
+    paired_metric: PairedMetric = "squared_error"
+    higher_is_better = False
+
+    def copied_by(self, features: tuple[str, ...], target: str) -> tuple[str, ...]:
+        # The same inputs with another answer are evidence, not a copy.
+        return (*features, target)
+
+    def check_target(
+        self, values: FloatArray, in_train: BoolArray | None, target: Target
+    ) -> list[Check]:
+        return data.check_numbers(values, target)
+
+    def label_share(self, values: FloatArray) -> float | None:
+        return None
+
+    def measure_column(
+        self,
+        known: npt.NDArray[np.float32],
+        known_target: FloatArray,
+        missing: BoolArray,
+        target: FloatArray,
+    ) -> tuple[int, float]:
+        return data.measure_column(known, known_target)
+
+    def measure_names(self, column: pd.Series, target: FloatArray) -> float | None:
+        return data.measure_names(column, target)
+
+    def check_inputs(self, distinct: Mapping[str, float | None]) -> list[Check]:
+        return [data.check_inputs(distinct)]
+
+    def check_giveaway(
+        self, measured: Mapping[str, float], values: FloatArray, target: Target
+    ) -> Check:
+        return data.check_giveaway(measured, values, target)
+
+    def fit(
+        self,
+        inputs: pd.DataFrame,
+        target: FloatArray,
+        settings: FitSettings,
+        groups: npt.NDArray[Any] | None,
+    ) -> FittedModel:
+        # Here and not above, because scikit-learn takes seconds to load: lists and pages, which ask a
+        # task for its titles, would all pay for it.
+        from training.domain.tasks.regression.fit import fit_regressor
+
+        return fit_regressor(
+            inputs,
+            target,
+            seed=settings.seed,
+            categorical=settings.categorical,
+            target_range=settings.target_range,
+            groups=groups,
+        )
+
+    def predict(self, estimator: Any, inputs: pd.DataFrame) -> FloatArray:
+        return np.asarray(estimator.predict(inputs), dtype=np.float64)
+
+    def measure(
+        self,
+        rows: Rows,
+        prediction: FloatArray,
+        rng: np.random.Generator,
+        bounds: tuple[FloatArray, FloatArray] | None = None,
+    ) -> RegressionReport:
+        low, high = bounds or (None, None)
+        return evaluate_regressor(
+            rows.target, prediction, rng=rng, low=low, high=high, groups=rows.groups
+        )
+
+    def measure_ceiling(
+        self, rows: Rows, prediction: FloatArray, truth: FloatArray, rng: np.random.Generator
+    ) -> dict[str, Any] | None:
+        """Return the R2 of the true means on these targets, and the model's distance to it."""
+        known = np.isfinite(truth)
+        if not known.any():
+            return None
+        inside = rows.where(known)
+        best = self.measure(inside, truth[known], rng)["r2"]
+        gap = distance_to_ceiling(inside, prediction[known], truth[known], rng=rng)
+        return {**best.as_dict(), "distance": gap.as_dict()}
+
+    def gate(
+        self,
+        rows: Rows,
+        prediction: FloatArray,
+        evidence: Evidence[RegressionReport],
+        rng: np.random.Generator,
+    ) -> GateReport:
+        return gate_regressor(
+            rows,
+            prediction,
+            constant=evidence.constant,
+            rng=rng,
+            group_mean=evidence.baselines.get("group_mean"),
+            given=evidence.baselines.get("given"),
+            true_mean=evidence.ceilings.get("oracle"),
+        )
+
+
+TASK: Final = Regression()

@@ -1,0 +1,130 @@
+"""Two models on the same rows."""
+
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from project.measure.hashing import hash_rows
+from project.measure.paired import PairedDifference, PairedFields, paired_bootstrap
+from project.refusal import Refusal
+from project.storage.artifacts import ArtifactCorrupt
+from training.domain.checks import Check, Gate
+from training.domain.kind import ModelKind
+from training.domain.tasks import get_task
+from training.kinds import get_kind
+from training.models import ModelVersion
+from training.queries.datasets import read_part
+from training.queries.loading import LoadedModel, load_model
+
+# Fewer rows that the champion was not trained on decide nothing.
+MINIMUM_COMPARED_ROWS = 30
+COMPARISON_SEED = 20_260_101  # the same two models on the same rows always compare alike
+
+AGAINST_CHAMPION = Gate(
+    "against_champion", target="not significantly worse than the champion", limit=0.0
+)
+
+
+class ComparisonFields(TypedDict):
+    """A `Comparison` as JSON."""
+
+    rows: int
+    difference: PairedFields | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same rows; `difference` is None where they cannot be compared."""
+
+    rows: int
+    difference: PairedDifference | None
+    note: str = ""
+
+    def as_dict(self) -> ComparisonFields:
+        difference = None if self.difference is None else self.difference.as_dict()
+        return {"rows": self.rows, "difference": difference, "note": self.note}
+
+
+def compare(candidate: ModelVersion, other: ModelVersion) -> Comparison:
+    """Compare two models on the candidate's validation rows, by paired bootstrap.
+
+    Rows whose inputs stand in the training part of the other model are left out: it has seen
+    their answers.
+    """
+    if candidate.kind != other.kind:
+        raise Refusal(
+            f"{candidate} and {other} are of different kinds.",
+            remedy="Compare two versions of one kind.",
+        )
+    kind = get_kind(candidate.kind)
+    mine, theirs = candidate.dataset, other.dataset
+    if mine.feature_set != theirs.feature_set:
+        return Comparison(
+            0, None, f"{candidate} reads {mine.feature_set}, {other} reads {theirs.feature_set}."
+        )
+    rows = read_part(mine, "val")
+    if mine.pk != theirs.pk:
+        seen = read_part(theirs, "train", columns=_present(kind, other))
+        rows = rows[~_stands_in(kind, rows, seen)]
+    if len(rows) < MINIMUM_COMPARED_ROWS:
+        return Comparison(
+            len(rows),
+            None,
+            f"Only {len(rows)} validation rows of {candidate} are new to {other}; "
+            f"{MINIMUM_COMPARED_ROWS} are needed.",
+        )
+    measured_as = kind.held_out_by(mine.split)
+    return Comparison(
+        len(rows), _paired(measured_as, rows, load_model(candidate), load_model(other))
+    )
+
+
+def check_against(model: ModelVersion, champion: ModelVersion) -> Check:
+    """Hold a candidate against the champion; what cannot be compared warns and says why."""
+    try:
+        comparison = compare(model, champion)
+    except ArtifactCorrupt as error:
+        comparison = Comparison(0, None, f"A file is not what was written: {error}")
+    difference = comparison.difference
+    if difference is None:
+        return AGAINST_CHAMPION.check(None, "warn", f"Not compared: {comparison.note}")
+    return AGAINST_CHAMPION.check(
+        difference.difference,
+        "refuse" if difference.verdict == "worse" else "pass",
+        f"{difference.metric} differs from that of version {champion.version} by "
+        f"{difference.difference:+.4f} (95 % interval {difference.low:+.4f} to "
+        f"{difference.high:+.4f}) on {comparison.rows} rows: keep the champion.",
+    )
+
+
+def _paired(
+    kind: ModelKind, rows: pd.DataFrame, a: LoadedModel, b: LoadedModel
+) -> PairedDifference:
+    answers = kind.rows(rows)
+    return paired_bootstrap(
+        a.predict(rows),
+        b.predict(rows),
+        answers.target,
+        get_task(kind.task).paired_metric,
+        np.random.default_rng(COMPARISON_SEED),
+        groups=answers.groups,
+    )
+
+
+def _present(kind: ModelKind, model: ModelVersion) -> list[str]:
+    known = model.dataset.report.get("features", {})
+    return [name for name in kind.features if name in known]
+
+
+def _stands_in(kind: ModelKind, rows: pd.DataFrame, seen: pd.DataFrame) -> npt.NDArray[Any]:
+    shared = [name for name in kind.features if name in rows and name in seen]
+    if not shared or not len(seen):
+        return np.zeros(len(rows), dtype=np.bool_)
+    # Text is fingerprinted by codes that hold within one column, so both frames are one here.
+    both = pd.concat([seen[shared], rows[shared]], ignore_index=True)
+    hashes = hash_rows([both[name] for name in shared])
+    return np.isin(hashes[len(seen) :], hashes[: len(seen)])

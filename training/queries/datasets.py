@@ -1,0 +1,111 @@
+"""Datasets that are there: finding, verifying, reading and describing them."""
+
+from pathlib import Path
+from typing import TypedDict
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from project.refusal import Refusal
+from project.storage.artifacts import ArtifactCorrupt, read_verified, verify
+from training.domain.checks import CheckFields
+from training.domain.foreign_csv import read_foreign_csv
+from training.domain.kind import ModelKind, Recipe
+from training.domain.quality import QualityReport, report_quality
+from training.models import Dataset
+
+
+class DatasetSummary(TypedDict):
+    """A dataset as commands and jobs report it."""
+
+    kind: str
+    version: int
+    verdict: str
+    source: str
+    feature_set: str
+    feature_revision: int
+    split: str
+    rows: int
+    train_rows: int
+    validation_rows: int
+    dropped: dict[str, int]
+    batches: list[int]
+    duplicate_share: float | None
+    label_share: float | None
+    checks: list[CheckFields]
+    folder: str
+
+
+def find_dataset(kind: ModelKind, version: int | None = None) -> Dataset:
+    """Return a dataset by version, or the newest; a Refusal says how to make one."""
+    datasets = Dataset.objects.of_kind(kind.name)
+    dataset = datasets.first() if version is None else datasets.filter(version=version).first()
+    if dataset is not None:
+        return dataset
+    versions = [str(number) for number in datasets.values_list("version", flat=True)[:20]]
+    if not versions:
+        raise Refusal(
+            f"There is no dataset of {kind.name} yet.",
+            remedy=f"Run `manage.py build_dataset --kind {kind.name}`.",
+        )
+    raise Refusal(
+        f"There is no dataset {version} of {kind.name}.",
+        remedy=f"The newest are {', '.join(versions)}.",
+    )
+
+
+def verify_dataset(dataset: Dataset) -> None:
+    """Compare the files of a dataset with its record; a Refusal names what differs."""
+    try:
+        verify(dataset.folder, dataset.files)
+    except ArtifactCorrupt as error:
+        raise Refusal(
+            f"The files of {dataset} are not those that were written: {error}",
+            remedy="Build the dataset again.",
+        ) from error
+
+
+def read_part(dataset: Dataset, part: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read `train` or `val` of a dataset, after its bytes were verified."""
+    name = f"{part}.parquet"
+    content = read_verified(dataset.folder, name, dataset.files[name])
+    table = pq.read_table(pa.BufferReader(content), columns=columns)
+    frame: pd.DataFrame = table.to_pandas(self_destruct=True, split_blocks=True)
+    return frame
+
+
+def describe_dataset(dataset: Dataset) -> DatasetSummary:
+    """Return a dataset as commands and jobs report it."""
+    return {
+        "kind": dataset.kind,
+        "version": dataset.version,
+        "verdict": dataset.verdict,
+        "source": dataset.source,
+        "feature_set": dataset.feature_set,
+        "feature_revision": dataset.feature_revision,
+        "split": dataset.split,
+        "rows": dataset.rows,
+        "train_rows": dataset.train_rows,
+        "validation_rows": dataset.validation_rows,
+        "dropped": dataset.dropped,
+        "batches": dataset.recipe.get("batches", []),
+        "duplicate_share": dataset.report["duplicate_share"],
+        "label_share": dataset.report["label_share"],
+        "checks": dataset.checks,
+        "folder": dataset.folder,
+    }
+
+
+def analyze_csv(kind: ModelKind, path: Path) -> QualityReport:
+    """Measure any CSV file against the expectations of a kind; ForeignCsvError if unreadable."""
+    spec = kind.quality_of(Recipe())
+    return report_quality(read_foreign_csv(path, spec), spec)
+
+
+def say_refused(dataset: Dataset) -> str:
+    """Say in one sentence what was refused; the numbers and limits stand in the checks."""
+    refused = [check for check in dataset.checks if check["verdict"] == "refuse"]
+    first = "; ".join(check["remedy"] for check in refused[:3])
+    more = f" ({len(refused) - 3} more)" if len(refused) > 3 else ""
+    return f"The dataset is refused on {len(refused)} checks: {first}{more}"

@@ -1,0 +1,165 @@
+"""Models that are there: finding them, and what was measured of each; lists load no pandas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from project.refusal import Refusal
+from training.kinds import ModelKind, get_kind
+from training.models import ModelVersion, Promotion
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from project.measure.intervals import MetricFields
+    from training.domain.checks import CheckFields
+    from training.domain.importance import Importance
+    from training.domain.tasks.base import ReportFields
+
+
+class ModelSummary(TypedDict):
+    """A model as commands and jobs report it; `metric` is the one that lists show."""
+
+    kind: str
+    version: int
+    stage: str
+    verdict: str
+    algorithm: str
+    dataset: int
+    feature_set: str
+    feature_revision: int
+    inputs: list[str]
+    metric: str
+    metrics: dict[str, ReportFields]
+    baselines: dict[str, ReportFields | None]
+    ceilings: dict[str, dict[str, Any] | None]
+    calibration: str
+    importance: Importance
+    gates: list[CheckFields]
+    comparisons: dict[str, Any]
+    override_reason: str
+    folder: str
+
+
+class ListedModel(TypedDict):
+    """A model in a list: `value` is the figure of its main metric on validation rows."""
+
+    version: int
+    stage: str
+    verdict: str
+    algorithm: str
+    dataset: int
+    metric: str
+    value: MetricFields | None
+    created_at: datetime
+
+
+class PromotionFields(TypedDict):
+    """What became live, as commands report it."""
+
+    done: str
+    version: int
+    previous: int | None
+    by: str
+    at: datetime
+    reason: str
+    override_reason: str
+    gates: list[CheckFields]
+
+
+def list_models(kind: ModelKind) -> list[ListedModel]:
+    """Return the models of a kind, newest first."""
+    metric = kind.figures.primary_metric
+    models = ModelVersion.objects.of_kind(kind.name).select_related("dataset")
+    return [
+        {
+            "version": model.version,
+            "stage": model.stage,
+            "verdict": model.verdict,
+            "algorithm": model.algorithm,
+            "dataset": model.dataset.version,
+            "metric": metric,
+            "value": model.metrics.get("validation", {}).get(metric),
+            "created_at": model.created_at,
+        }
+        for model in models.defer("parameters")
+    ]
+
+
+def find_model(kind: ModelKind, version: int) -> ModelVersion:
+    """Return a model by version; a Refusal names those there are."""
+    models = ModelVersion.objects.of_kind(kind.name).select_related("dataset")
+    model = models.filter(version=version).first()
+    if model is None:
+        versions = [str(number) for number in models.values_list("version", flat=True)[:20]]
+        raise Refusal(
+            f"There is no model {version} of {kind.name}.",
+            remedy=f"There are: {', '.join(versions)}."
+            if versions
+            else f"Train one with `manage.py train_model --kind {kind.name}`.",
+        )
+    return model
+
+
+def champion_of(kind: str) -> ModelVersion | None:
+    """Return the live model of a kind."""
+    return ModelVersion.objects.champions().filter(kind=kind).select_related("dataset").first()
+
+
+def line_of_champions(kind: str) -> list[int]:
+    """Return the ids of the champions in the order they went live, without those rolled back."""
+    line: list[int] = []
+    for action, model in (
+        Promotion.objects.filter(kind=kind).order_by("id").values_list("action", "model_id")
+    ):
+        if action == Promotion.Action.PROMOTE:
+            line.append(model)
+        else:
+            line.pop()
+    return line
+
+
+def describe_model(model: ModelVersion) -> ModelSummary:
+    """Return what was measured of a model."""
+    figures = get_kind(model.kind).figures
+    return {
+        "kind": model.kind,
+        "version": model.version,
+        "stage": model.stage,
+        "verdict": model.verdict,
+        "algorithm": model.algorithm,
+        "dataset": model.dataset.version,
+        "feature_set": model.dataset.feature_set,
+        "feature_revision": model.feature_revision,
+        "inputs": model.inputs,
+        "metric": figures.primary_metric,
+        "metrics": model.metrics,
+        "baselines": model.baselines,
+        "ceilings": model.ceilings,
+        "calibration": figures.describe_calibration(model.parameters.get("calibration", {})),
+        "importance": model.importance,
+        "gates": model.gates,
+        "comparisons": model.comparisons,
+        "override_reason": model.override_reason,
+        "folder": model.folder,
+    }
+
+
+def promotions_of(model: ModelVersion) -> list[PromotionFields]:
+    """Return when a model became live, newest first."""
+    found = Promotion.objects.filter(model=model).select_related("model", "previous")
+    return [describe_promotion(promotion) for promotion in found]
+
+
+def describe_promotion(promotion: Promotion) -> PromotionFields:
+    """Return what became live, when, by whom and why."""
+    return {
+        "done": promotion.action,
+        "version": promotion.model.version,
+        "previous": promotion.previous.version if promotion.previous else None,
+        "by": promotion.actor,
+        "at": promotion.at,
+        "reason": promotion.reason,
+        "override_reason": promotion.override_reason,
+        "gates": promotion.gates,
+    }

@@ -1,0 +1,103 @@
+"""Writing a model: its files and its row."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from project.storage.artifacts import joblib_bytes, write_folder
+from training.domain.fitted import FittedModel
+from training.domain.kind import ModelKind
+from training.domain.libraries import library_versions
+from training.domain.measuring import MeasuredModel
+from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
+from training.models import Dataset, ModelVersion
+from training.services.overrides import Override
+from training.services.versions import claim_version
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A fitted model and everything that was measured on it, ready to be written."""
+
+    kind: ModelKind
+    dataset: Dataset
+    seed: int
+    fitted: FittedModel
+    measured: MeasuredModel
+    override: Override | None
+
+
+@transaction.atomic
+def write_model(trained: TrainedModel, *, by: User | None = None) -> ModelVersion:
+    """Write folder and row under the next version.
+
+    Both or neither: a folder whose transaction did not commit is removed by the next writer.
+    """
+    measured, gates = trained.measured, trained.measured.gates.as_dict()
+    model = claim_version(ModelVersion, trained.kind.name)
+    model.dataset = trained.dataset
+    model.feature_revision = trained.dataset.feature_revision
+    model.inputs = list(trained.kind.features)
+    model.algorithm = trained.fitted.algorithm
+    model.parameters = trained.fitted.as_dict()
+    model.seed = trained.seed
+    model.metrics = measured.metrics
+    model.baselines = measured.baselines
+    model.ceilings = measured.ceilings
+    model.importance = measured.importance
+    model.gates = gates["checks"]
+    model.comparisons = gates["comparisons"]
+    model.verdict = gates["verdict"]
+    if trained.override is not None:
+        model.override_reason = trained.override.reason
+        model.override_by = trained.override.by
+    model.created_by = by
+    model.files = write_folder(
+        model.folder,
+        {
+            f"{trained.kind.file_stem}.pkl": joblib_bytes(trained.fitted.estimator),
+            FEATURES_FILE: orjson.dumps(model.inputs),
+            METADATA_FILE: orjson.dumps(
+                _metadata(model, trained), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+            ),
+        },
+    )
+    model.save(force_insert=True)
+    return model
+
+
+def _metadata(model: ModelVersion, trained: TrainedModel) -> dict[str, Any]:
+    dataset, interval = trained.dataset, trained.fitted.interval
+    return {
+        "kind": model.kind,
+        "version": model.version,
+        "created_at": datetime.now(UTC).isoformat(),
+        "task": trained.kind.task,
+        "target": trained.kind.target,
+        "format": MODEL_FORMAT,
+        "features": model.inputs,
+        "feature_set": dataset.feature_set,
+        "feature_revision": model.feature_revision,
+        "reference": trained.measured.reference,
+        "categories": trained.measured.categories,
+        "interval": None if interval is None else interval.as_dict(),
+        "dataset": {
+            "version": dataset.version,
+            "source": dataset.source,
+            "sha256": {name: digest["sha256"] for name, digest in dataset.files.items()},
+        },
+        "algorithm": model.algorithm,
+        "parameters": model.parameters,
+        "seed": model.seed,
+        "metrics": model.metrics,
+        "baselines": model.baselines,
+        "ceilings": model.ceilings,
+        "gates": model.gates,
+        "verdict": model.verdict,
+        "override_reason": model.override_reason,
+        "libraries": library_versions(),
+    }
