@@ -63,7 +63,7 @@ def run(rows: int) -> list[Figure]:
             "matching.import_events",
             ring_bell=False,
             files=[stored.as_dict()],
-            source="real",
+            origin="real",
             feature_set="tiered-1",
         )
         run_job(str(job.pk))

@@ -22,7 +22,7 @@ def run(rows: int, runs: int) -> list[Figure]:
     from django.db import connection, transaction
 
     from matching.jobs.generation import generate
-    from matching.models import EventBatch, MatchEvent, Source
+    from matching.models import EventBatch, MatchEvent
     from matching.queries.generations import load_generation
     from matching.services.generation import as_rows
     from project.bulk import copy_rows
@@ -35,12 +35,12 @@ def run(rows: int, runs: int) -> list[Figure]:
         job = Job.objects.create(kind="matching.generate_events", state="running", fence=1)
         return JobRun(job, 1)
 
-    made = EventBatch.objects.get(pk=generate(begin(), count=rows, match_type="solo")["batch"])
+    made = EventBatch.objects.get(pk=generate(begin(), count=rows, match_type="user_user")["batch"])
     generation = load_generation(made)
     chunks = [generation.make_chunk(number) for number in range(generation.chunk_count)]
     template = {
+        "method": made.method,
         "origin": made.origin,
-        "source": Source.SYNTHETIC,
         "feature_set": made.feature_set,
         "asked": rows,
     }

@@ -63,7 +63,7 @@ def run_once(rows: int) -> dict[str, Any]:
     finished: dict[str, Job] = {}
     taken: dict[str, float] = {}
     for kind, arguments in (
-        ("matching.generate_events", {"count": rows, "match_type": "solo", "seed": 7}),
+        ("matching.generate_events", {"count": rows, "match_type": "user_user", "seed": 7}),
         ("training.build_dataset", {}),
         ("training.train_model", {}),
     ):

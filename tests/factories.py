@@ -9,7 +9,8 @@ from typing import Any
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
-from matching.models import SeedUser, Source, TravelGroup, TravelSession
+from matching.models import SeedUser, TravelGroup, TravelSession
+from project.origin import Origin
 
 _numbers = count(1)
 
@@ -34,7 +35,7 @@ LISBON = {"destination_name": "Lisbon", "destination_lat": 38.72, "destination_l
 
 def make_seed_user(external_id: str = "", **fields: Any) -> SeedUser:
     """Make a user with a complete profile."""
-    values = {**COMPLETE_PROFILE, "source": Source.SYNTHETIC, **fields}
+    values = {**COMPLETE_PROFILE, "origin": Origin.SYNTHETIC.code, **fields}
     user = SeedUser(external_id=external_id or f"seed_test_{next(_numbers):05d}", **values)
     user.save()
     user.refresh_from_db()  # completeness is the database's to compute
@@ -46,7 +47,7 @@ def make_group(external_id: str = "", members: list[SeedUser] | None = None) -> 
     group = TravelGroup.objects.create(
         external_id=external_id or f"group_test_{next(_numbers):04d}",
         name="A test group",
-        source=Source.SYNTHETIC,
+        origin=Origin.SYNTHETIC.code,
     )
     group.members.set([make_seed_user(), make_seed_user()] if members is None else members)
     return group
@@ -61,7 +62,7 @@ def make_session(owner: SeedUser | TravelGroup | None = None, **fields: Any) -> 
         "external_id": owner.external_id,
         "user": None if is_group else owner,
         "group": owner if is_group else None,
-        "source": Source.SYNTHETIC,
+        "origin": Origin.SYNTHETIC.code,
         **LISBON,
         "budget": 1500.0,
         "start_date": start,

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from matching.models import EventBatch
+from project.origin import Origin
 
 if TYPE_CHECKING:
     from training.domain.checks import CheckFields
@@ -36,14 +37,11 @@ class Dataset(models.Model):
     as it can be seen. A database trigger refuses updates.
     """
 
-    class Source(models.TextChoices):
-        REAL = "real", "Real"
-        SYNTHETIC = "synthetic", "Synthetic"
-        COMBINED = "combined", "Combined"
-
     kind = models.CharField(max_length=60)
     version = models.PositiveIntegerField()
-    source = models.CharField(max_length=9, choices=Source)
+    origin = models.CharField(
+        max_length=9, choices=[(one.value, one.value.capitalize()) for one in Origin]
+    )
     feature_set = models.CharField(max_length=20, blank=True)
     feature_revision = models.PositiveSmallIntegerField(
         default=1, help_text="Revision of the feature set that computed the features."

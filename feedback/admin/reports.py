@@ -22,7 +22,7 @@ from feedback.queries.reports import (
 )
 from feedback.queries.reports.csat import Groups
 from feedback.queries.reports.rows import FACTORS
-from feedback.queries.sources import ORIGINS, SYNTHETIC_LABEL, choose_scope
+from feedback.queries.sources import SYNTHETIC_LABEL, choose_scope
 from feedback.queries.status import (
     FeedbackStatus,
     KindSamples,
@@ -30,6 +30,7 @@ from feedback.queries.status import (
     feedback_status,
 )
 from project import words
+from project.origin import Origin
 from project.pages.registry import page, panel
 from project.refusal import Refusal
 
@@ -48,6 +49,13 @@ CHART_ROWS = 24  # the groups with most rows; the table beside has all
 class ReportForm(forms.Form):
     """Which rows, and how they are cut."""
 
+    origin = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "as it stands: real, else synthetic"),
+            *((origin.value, origin.value) for origin in Origin),
+        ],
+    )
     source = forms.ChoiceField(required=False)
     days = forms.TypedChoiceField(
         label="period", required=False, choices=PERIODS, coerce=int, empty_value=None
@@ -57,11 +65,7 @@ class ReportForm(forms.Form):
         super().__init__(*args, **kwargs)
         names = FeedbackSource.objects.values_list("name", flat=True)
         source: Any = self.fields["source"]
-        source.choices = [
-            ("", "as it stands: real, else synthetic"),
-            *((origin, origin) for origin in ORIGINS),
-            *((name, f"source {name}") for name in names if name not in ORIGINS),
-        ]
+        source.choices = [("", "all of that origin"), *((name, name) for name in names)]
 
 
 class CsatForm(ReportForm):
@@ -113,7 +117,7 @@ def report_view(request: HttpRequest, kind: str) -> HttpResponse:
     context |= {"form": form, "tabs": _tabs(request.GET.urlencode()), "report": None}
     if form.is_valid():
         chosen = form.cleaned_data
-        scope = choose_scope(chosen["source"], days=chosen["days"])
+        scope = choose_scope(source=chosen["source"], origin=chosen["origin"], days=chosen["days"])
         levels = {name: chosen[name] for name in FACTORS if chosen.get(name)}
         edges = chosen.get("edges") or QUALITY_EDGES
         report = build_report(kind, scope, edges=edges, levels=levels)

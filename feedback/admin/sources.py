@@ -29,7 +29,7 @@ from project.pages.badges import badge
 
 def origin_badge(source: FeedbackSource) -> SafeString:
     """Show whether rows of a source are real."""
-    return badge("synthetic" if source.is_synthetic else "real")
+    return badge(source.origin)
 
 
 @admin.register(FeedbackSource)

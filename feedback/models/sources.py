@@ -13,6 +13,7 @@ from simple_history.models import HistoricalRecords
 
 from feedback.domain.tables import MappingError, check_mapping
 from project.jobs.models import Job
+from project.origin import Origin
 
 # Passwords may only come from variables of this name: any other variable of this process, such as
 # the secret key, could otherwise be sent to a host that the person editing the source controls.
@@ -136,8 +137,9 @@ class FeedbackSource(models.Model):
         return self.name
 
     @property
-    def is_synthetic(self) -> bool:
-        return self.kind == self.Kind.SYNTHETIC
+    def origin(self) -> Origin:
+        """Whether people left its feedback or it was generated."""
+        return Origin.SYNTHETIC if self.kind == self.Kind.SYNTHETIC else Origin.REAL
 
     @property
     def overlap(self) -> timedelta:

@@ -1,20 +1,22 @@
 """Which sources a question is about: by name, or by whether people left their rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from django.utils import timezone
 
 from feedback.models import FeedbackSource, model_of
+from project.origin import Origin
 from project.refusal import Refusal
 
-Origin = Literal["", "real", "synthetic", "combined"]
-ORIGINS = ("real", "synthetic", "combined")
 SYNTHETIC_LABEL = "Synthetic: these rows were generated; nobody left them."
-COMBINED_LABEL = "Combined: real and generated rows together, because it was asked for."
-REAL_LABEL = "Real: what people left."
+LABELS = {
+    Origin.REAL: "Real: what people left.",
+    Origin.SYNTHETIC: SYNTHETIC_LABEL,
+    Origin.COMBINED: "Combined: real and generated rows together, because it was asked for.",
+}
 
 
 class ScopeFields(TypedDict):
@@ -31,17 +33,16 @@ class ScopeFields(TypedDict):
 class Scope:
     """Which rows a report is about."""
 
-    origin: str
+    origin: Origin
     sources: tuple[FeedbackSource, ...]
     days: int | None = None
     since: datetime | None = None
 
     def as_dict(self) -> ScopeFields:
         """Say it in words."""
-        labels = {"synthetic": SYNTHETIC_LABEL, "combined": COMBINED_LABEL, "real": REAL_LABEL}
         return {
-            "origin": self.origin,
-            "label": labels[self.origin],
+            "origin": self.origin.value,
+            "label": LABELS[self.origin],
             "sources": [source.name for source in self.sources],
             "days": self.days,
             "since": None if self.since is None else self.since.isoformat(),
@@ -56,27 +57,32 @@ def sources_named(names: Sequence[str]) -> list[FeedbackSource]:
         known = ", ".join(FeedbackSource.objects.values_list("name", flat=True)) or "none"
         raise Refusal(
             f"There is no source {', '.join(unknown)}; there are: {known}.",
-            remedy="Give the name of a source, or add it in the admin.",
+            remedy="Give the name of a source, or add it in the admin; real, synthetic and "
+            "combined are origins: --origin.",
         )
     return [found[name] for name in names]
 
 
-def choose_scope(source: str = "", *, days: int | None = None) -> Scope:
-    """Choose rows by origin or by a source's name; real ones wherever a real source is set up.
+def choose_scope(*, source: str = "", origin: str = "", days: int | None = None) -> Scope:
+    """Choose rows by a source's name or by origin; real ones wherever a real source is set up.
 
     Generated rows stand in only while there is no real source, and are mixed in only for
     `combined`.
     """
     since = None if days is None else timezone.now() - timedelta(days=days)
-    if source and source not in ORIGINS:
-        named = sources_named([source])
-        return Scope(origin_of(named), tuple(named), days, since)
-    every = list(FeedbackSource.objects.all())
-    origin = source or ("synthetic" if origin_of(every) in ("", "synthetic") else "real")
-    return Scope(origin, tuple(_of_origin(every, origin)), days, since)
+    if source:
+        (named,) = sources_named([source])
+        if origin and named.origin not in Origin(origin).parts:
+            raise Refusal(
+                f"The rows of {source} are {named.origin}, and --origin says {origin}.",
+                remedy="Leave --origin out, or name another source.",
+            )
+        return Scope(named.origin, (named,), days, since)
+    chosen = Origin(origin) if origin else standing_origin()
+    return Scope(chosen, tuple(_of_origin(FeedbackSource.objects.all(), chosen)), days, since)
 
 
-def choose_sources(table: str, origin: Origin = "") -> list[FeedbackSource]:
+def choose_sources(table: str, origin: Origin | None = None) -> list[FeedbackSource]:
     """Return the sources with rows in a table: real ones, or generated where no real one is set up.
 
     Both together only for `combined`: generated feedback is never mixed with real unless asked, and
@@ -84,20 +90,18 @@ def choose_sources(table: str, origin: Origin = "") -> list[FeedbackSource]:
     """
     # DISTINCT over one small integer column; the planner reads the table once.
     used = set(model_of(table).objects.order_by().values_list("source_id", flat=True).distinct())
-    if not origin:
-        origin = "real" if FeedbackSource.objects.real().exists() else "synthetic"
-    return _of_origin(list(FeedbackSource.objects.filter(pk__in=used)), origin)
+    return _of_origin(FeedbackSource.objects.filter(pk__in=used), origin or standing_origin())
 
 
-def origin_of(sources: Sequence[FeedbackSource]) -> str:
-    """Say whether sources are real, synthetic or combined; empty for none."""
-    kinds = {source.is_synthetic for source in sources}
-    if not kinds:
-        return ""
-    return "combined" if len(kinds) == 2 else "synthetic" if kinds.pop() else "real"
+def standing_origin() -> Origin:
+    """Return whose rows stand while nobody asks for others: real ones once a real source is set up."""
+    return Origin.REAL if FeedbackSource.objects.real().exists() else Origin.SYNTHETIC
 
 
-def _of_origin(sources: Sequence[FeedbackSource], origin: str) -> list[FeedbackSource]:
-    if origin == "combined":
-        return list(sources)
-    return [source for source in sources if source.is_synthetic == (origin == "synthetic")]
+def origin_of(sources: Iterable[FeedbackSource]) -> Origin:
+    """Say whether the rows of these sources, at least one, are real, synthetic or combined."""
+    return Origin.of(source.origin for source in sources)
+
+
+def _of_origin(sources: Iterable[FeedbackSource], origin: Origin) -> list[FeedbackSource]:
+    return [source for source in sources if source.origin in origin.parts]

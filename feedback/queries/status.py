@@ -15,6 +15,7 @@ from feedback.models import (
     model_of,
 )
 from feedback.queries.schedule import current_schedule
+from project.origin import ROW_ORIGINS, Origin
 
 # Which rows of which table are samples of a kind: those with its target and something to learn
 # from.
@@ -98,8 +99,8 @@ class FeedbackStatus(TypedDict):
 def feedback_status() -> FeedbackStatus:
     """Describe every table of every source, the samples of each kind and the next collection."""
     sources = {source.pk: source for source in FeedbackSource.objects.all()}
-    real = [source for source in sources.values() if not source.is_synthetic]
-    own = "real" if real else "synthetic"
+    real = [source for source in sources.values() if source.origin == Origin.REAL]
+    own = (Origin.REAL if real else Origin.SYNTHETIC).value
     newest = CollectionRun.objects.order_by("source_id", "table", "-id").distinct(
         "source_id", "table"
     )
@@ -111,7 +112,7 @@ def feedback_status() -> FeedbackStatus:
         .values("source_id", "table")
         .annotate(n=Count("pk"))
     }
-    samples = {kind: {"real": 0, "synthetic": 0} for kind in MINIMUM_SAMPLES}
+    samples = {kind: {origin.value: 0 for origin in ROW_ORIGINS} for kind in MINIMUM_SAMPLES}
     tables: list[TableStatus] = []
     for table in Table:
         kinds = {kind: where for kind, (at, where) in SAMPLES.items() if at == table}
@@ -132,16 +133,16 @@ def feedback_status() -> FeedbackStatus:
         "real_sources": len(real),
         "failing": [source.name for source in real if source.failures],
         "rows": {
-            origin: sum(row["rows"] for row in tables if row["origin"] == origin)
-            for origin in ("real", "synthetic")
+            origin.value: sum(row["rows"] for row in tables if row["origin"] == origin)
+            for origin in ROW_ORIGINS
         },
         "tables": tables,
         "samples": [
             {
                 "kind": kind,
                 "minimum": minimum,
-                "real": samples[kind]["real"],
-                "synthetic": samples[kind]["synthetic"],
+                "real": samples[kind][Origin.REAL],
+                "synthetic": samples[kind][Origin.SYNTHETIC],
                 "enough": samples[kind][own] >= minimum,
             }
             for kind, minimum in MINIMUM_SAMPLES.items()
@@ -162,7 +163,7 @@ def _table(
         "table": table.value,
         "title": str(table.label),
         "source": source.name,
-        "origin": "synthetic" if source.is_synthetic else "real",
+        "origin": source.origin.value,
         "rows": row["rows"],
         "latest": _iso(latest),
         "lag_seconds": None if latest is None else (timezone.now() - latest).total_seconds(),

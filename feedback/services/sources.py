@@ -6,6 +6,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from feedback.models import FeedbackSource
 from feedback.models.passwords import encrypt_password, rotate_token
+from project.origin import Origin
 from project.refusal import Refusal
 
 SYNTHETIC_NAME = "synthetic"
@@ -33,7 +34,7 @@ def reencrypt_passwords() -> int:
 def synthetic_source(*, by: User | None = None) -> FeedbackSource:
     """Return the source that stands in while there is no other."""
     source = _source(SYNTHETIC_NAME, FeedbackSource.Kind.SYNTHETIC, by)
-    if not source.is_synthetic:
+    if source.origin != Origin.SYNTHETIC:
         raise Refusal(
             f"A source of kind {source.kind} is called {SYNTHETIC_NAME}.",
             remedy="Rename it: the name belongs to generated feedback.",

@@ -4,14 +4,10 @@ from django import forms
 from django.core.validators import RegexValidator
 
 from matching.domain.limits import DEFAULT_EVENTS, DEFAULT_SEED, MAX_EVENTS
-from matching.domain.words import MATCH_TYPES_ASKED
-from matching.models import FeatureSet, Preset, Source
+from matching.domain.words import MATCH_TYPES_ASKED, FeatureSet, Preset
+from project.origin import ROW_ORIGINS
 
-MATCH_TYPE_WORDS = {
-    "solo": "solo: users with users",
-    "group": "group: users with groups",
-    "both": "both: half of each",
-}
+FEATURE_SETS = [(one.value, one.value) for one in FeatureSet]
 
 
 class GenerateForm(forms.Form):
@@ -21,10 +17,10 @@ class GenerateForm(forms.Form):
         min_value=1, max_value=MAX_EVENTS, initial=DEFAULT_EVENTS, help_text="Events to make."
     )
     match_type = forms.ChoiceField(
-        choices=[(name, MATCH_TYPE_WORDS[name]) for name in MATCH_TYPES_ASKED]
+        choices=[(word, f"{word}: {meaning}") for word, meaning in MATCH_TYPES_ASKED.items()]
     )
     preset = forms.ChoiceField(
-        choices=[(word, word) for word in Preset.labels], help_text="How picky people are."
+        choices=[(word.value, word.value) for word in Preset], help_text="How picky people are."
     )
     seed = forms.IntegerField(
         min_value=0,
@@ -33,28 +29,28 @@ class GenerateForm(forms.Form):
         help_text="The same seed and population give the same events.",
     )
     feature_set = forms.ChoiceField(
-        choices=FeatureSet.choices, help_text="Formulas of the stored features."
+        choices=FEATURE_SETS, help_text="Formulas of the stored features."
     )
     allow_repeats = forms.BooleanField(
         required=False, help_text="Let ordered pairs come again when all have come."
     )
 
 
-SAID_SOURCES = [
+SAID_ORIGINS = [
     ("", "what the log says, else real"),
-    *((word, word) for word in Source.labels),
+    *((origin.value, origin.value) for origin in ROW_ORIGINS),
 ]
 
 
 class _LogForm(forms.Form):
-    source = forms.ChoiceField(
+    origin = forms.ChoiceField(
         required=False,
-        choices=SAID_SOURCES,
+        choices=SAID_ORIGINS,
         help_text="Synthetic events never land as real ones.",
     )
     feature_set = forms.ChoiceField(
-        choices=FeatureSet.choices,
-        initial=FeatureSet.TIERED,
+        choices=FEATURE_SETS,
+        initial=FeatureSet.TIERED.value,
         help_text="Formulas that the logged features were made with.",
     )
 
@@ -65,7 +61,7 @@ class UploadForm(_LogForm):
     file = forms.FileField(
         help_text="One JSON object a line, packed with gzip or not. Nothing is imported yet."
     )
-    field_order = ("file", "source", "feature_set")
+    field_order = ("file", "origin", "feature_set")
 
 
 class ImportForm(_LogForm):
@@ -75,5 +71,5 @@ class ImportForm(_LogForm):
         widget=forms.HiddenInput, validators=[RegexValidator(r"^[0-9a-f]{64}\Z")]
     )
     name = forms.CharField(widget=forms.HiddenInput, max_length=255)
-    source = forms.ChoiceField(required=False, widget=forms.HiddenInput, choices=SAID_SOURCES)
-    feature_set = forms.ChoiceField(widget=forms.HiddenInput, choices=FeatureSet.choices)
+    origin = forms.ChoiceField(required=False, widget=forms.HiddenInput, choices=SAID_ORIGINS)
+    feature_set = forms.ChoiceField(widget=forms.HiddenInput, choices=FEATURE_SETS)

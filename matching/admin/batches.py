@@ -16,7 +16,7 @@ from matching.admin.batch_forms import GenerateForm, ImportForm, UploadForm
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.account import ALREADY_KNOWN
 from matching.domain.log.format import REASONS
-from matching.domain.words import OUTCOMES
+from matching.domain.words import Outcome, revision_of
 from matching.models import EventBatch
 from matching.queries.exports import export_batches, pack
 from matching.queries.generations import preview
@@ -26,6 +26,7 @@ from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
 from project import words
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
+from project.origin import Origin
 from project.pages.admins import RecordAdmin
 from project.pages.badges import badge
 from project.pages.links import record_link
@@ -43,7 +44,7 @@ NEWEST_SHOWN = 5
 class EventBatchAdmin(RecordAdmin[EventBatch]):
     list_display = (
         "name",
-        "source_word",
+        "origin_word",
         "state_word",
         "made_count",
         "left_out",
@@ -52,7 +53,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         "created_by",
     )
     list_display_links = ("name",)
-    list_filter = ("source", "origin", "state")
+    list_filter = ("origin", "method", "state")
     list_select_related = ("created_by",)
     list_per_page = 50
     actions = ("export",)
@@ -94,9 +95,9 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
     def name(self, batch: EventBatch) -> Any:
         return f"Batch {batch.pk}"
 
-    @admin.display(description="source", ordering="source")
-    def source_word(self, batch: EventBatch) -> Any:
-        return badge(batch.get_source_display())
+    @admin.display(description="origin", ordering="origin")
+    def origin_word(self, batch: EventBatch) -> Any:
+        return badge(batch.get_origin_display())
 
     @admin.display(description="state", ordering="state")
     def state_word(self, batch: EventBatch) -> Any:
@@ -177,20 +178,20 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
                 form.add_error("file", str(error))
             else:
                 context["found"] = preview_log(
-                    stored.path, stored.name, source=said["source"] or None, max_lines=PREVIEW_LINES
+                    stored.path, stored.name, origin=said["origin"] or None, max_lines=PREVIEW_LINES
                 )
                 context["reasons"] = _reasons(context["found"]["rejected_by_reason"])
                 context["confirm"] = ImportForm(
                     initial={
                         **stored.as_dict(),
-                        "source": said["source"],
+                        "origin": said["origin"],
                         "feature_set": said["feature_set"],
                     }
                 )
         return TemplateResponse(request, "matching/upload.html", {**context, "form": form})
 
     def _start_import(
-        self, request: HttpRequest, *, sha256: str, name: str, source: str, feature_set: str
+        self, request: HttpRequest, *, sha256: str, name: str, origin: str, feature_set: str
     ) -> HttpResponse:
         stored = StoredLog(sha256, name)
         if stored.path.exists():
@@ -198,7 +199,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
                 "matching.import_events",
                 by=request.user,
                 files=[stored.as_dict()],
-                source=source or None,
+                origin=origin or None,
                 feature_set=feature_set,
             )
             message_job(request, job)
@@ -277,7 +278,7 @@ def _reasons(counts: Mapping[str, int]) -> list[dict[str, Any]]:
 
 def _describe(batch: EventBatch) -> dict[str, Any]:
     """Return what the page of a batch shows."""
-    is_import = batch.origin == EventBatch.Origin.IMPORTED
+    is_import = batch.method == EventBatch.Method.IMPORTED
     outcomes = batch.summary.get("outcomes", {})
     total = sum(outcomes.values())
     skipped = [
@@ -319,7 +320,7 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
         "skipped": skipped,
         "outcomes": [
             {"label": word, "value": outcomes[word], "share": outcomes[word] / total}
-            for word in OUTCOMES
+            for word in Outcome
             if total
         ],
         "histograms": histograms,
@@ -329,13 +330,24 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
     }
 
 
+def _formulas(batch: EventBatch) -> str:
+    """Say which formulas made the features, and what becomes of those that were corrected since."""
+    formulas = f"{batch.feature_set}, revision {batch.feature_revision}"
+    now = revision_of(batch.feature_set)
+    if batch.method == EventBatch.Method.IMPORTED:
+        return f"{formulas}, as they were logged"
+    if batch.feature_revision == now:
+        return formulas
+    return f"{formulas}; a dataset has them computed anew by revision {now}"
+
+
 def _facts(batch: EventBatch) -> list[tuple[str, Any]]:
     facts = [
         ("Made by", f"{batch.created_by or 'a command'}, {words.moment(batch.created_at)}"),
-        ("Features", batch.feature_set),
+        ("Features", _formulas(batch)),
         ("Name of the content", batch.uid),
     ]
-    if batch.origin == EventBatch.Origin.IMPORTED:
+    if batch.method == EventBatch.Method.IMPORTED:
         return [*facts, ("File", batch.file_name), ("SHA-256", batch.file_sha256)]
     asked = {
         key.replace("_", " "): ", ".join(value) if isinstance(value, list) else value
@@ -365,8 +377,8 @@ def batches_panel(request: HttpRequest) -> dict[str, Any]:
     """Return what the front page says of events."""
     totals = EventBatch.objects.complete().aggregate(
         batches=Count("pk"),
-        real=Sum("made", filter=Q(source=1), default=0),
-        synthetic=Sum("made", filter=Q(source=2), default=0),
+        real=Sum("made", filter=Q(origin=Origin.REAL.code), default=0),
+        synthetic=Sum("made", filter=Q(origin=Origin.SYNTHETIC.code), default=0),
     )
     newest = EventBatch.objects.defer("population", "summary", "skipped")[:NEWEST_SHOWN]
     step = None
@@ -385,7 +397,7 @@ def batches_panel(request: HttpRequest) -> dict[str, Any]:
         "newest": [
             {
                 "link": record_link(batch, f"Batch {batch.pk}"),
-                "source": batch.get_source_display(),
+                "origin": batch.get_origin_display(),
                 "state": batch.get_state_display().lower(),
                 "made": batch.made,
                 "when": batch.created_at,

@@ -74,7 +74,7 @@ def _score(feature: str) -> Callable[[MatchEvent], str]:
 class MatchEventAdmin(LargeTableAdmin[MatchEvent]):
     list_display = (
         "name",
-        "source_word",
+        "origin_word",
         "match_type",
         "outcome",
         "when",
@@ -88,7 +88,7 @@ class MatchEventAdmin(LargeTableAdmin[MatchEvent]):
                 "fields": (
                     "name",
                     "batch",
-                    "source_word",
+                    "origin_word",
                     "match_type",
                     "outcome",
                     "label",
@@ -107,7 +107,7 @@ class MatchEventAdmin(LargeTableAdmin[MatchEvent]):
         ),
         ("Of an imported event", {"fields": ("event_key", "external")}),
     )
-    readonly_fields = ("name", "batch", "source_word", "user", "target", "group")
+    readonly_fields = ("name", "batch", "origin_word", "user", "target", "group")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # What an unfinished batch has so far is nobody's to read.
@@ -124,9 +124,9 @@ class MatchEventAdmin(LargeTableAdmin[MatchEvent]):
     def batch(self, event: MatchEvent) -> Any:
         return batch_link(event.batch_id)
 
-    @admin.display(description="source")
-    def source_word(self, event: MatchEvent) -> Any:
-        return badge(event.get_source_display())
+    @admin.display(description="origin")
+    def origin_word(self, event: MatchEvent) -> Any:
+        return badge(event.get_origin_display())
 
     @admin.display(description="occurred at")
     def when(self, event: MatchEvent) -> Any:

@@ -80,9 +80,9 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         "age",
         "personality",
         "trip",
-        "source_word",
+        "origin_word",
     ]
-    list_filter = [MissingFilter, "source", ArchetypeFilter]
+    list_filter = [MissingFilter, "origin", ArchetypeFilter]
     show_facets = admin.ShowFacets.ALWAYS
     search_fields = ["external_id", "name", "home_city"]
     search_help_text = "Search by id, name or home town."
@@ -90,7 +90,7 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
     list_per_page = 50
     readonly_fields = ["profile"]
     fieldsets = [
-        (None, {"fields": ["profile", "external_id", "name", ("source", "archetype")]}),
+        (None, {"fields": ["profile", "external_id", "name", ("origin", "archetype")]}),
         (
             "Person",
             {
@@ -139,9 +139,9 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
             *super().get_urls(),
         ]
 
-    @admin.display(description="source", ordering="source")
-    def source_word(self, user: SeedUser) -> Any:
-        return badge(user.get_source_display())
+    @admin.display(description="origin", ordering="origin")
+    def origin_word(self, user: SeedUser) -> Any:
+        return badge(user.get_origin_display())
 
     @admin.display(description="completeness", ordering="completeness")
     def profile(self, user: SeedUser) -> Any:
@@ -231,13 +231,13 @@ def _start_import(request: HttpRequest, form: ImportForm) -> bool:
 
 @admin.register(TravelGroup)
 class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
-    list_display = ["external_id", "name", "source_word", "members_word", "trip"]
-    list_filter = ["source"]
+    list_display = ["external_id", "name", "origin_word", "members_word", "trip"]
+    list_filter = ["origin"]
     search_fields = ["external_id", "name"]
     search_help_text = "Search by id or name."
     list_select_related = ["session"]
     list_per_page = 50
-    fields = ["external_id", "name", "source", "members"]
+    fields = ["external_id", "name", "origin", "members"]
     autocomplete_fields = ["members"]
     actions = ["create_sessions"]
     empty_title = "There are no groups yet"
@@ -254,7 +254,7 @@ class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
             )
         )
 
-    source_word = SeedUserAdmin.source_word
+    origin_word = SeedUserAdmin.origin_word
     trip = SeedUserAdmin.trip
     has_plan_permission = SeedUserAdmin.has_plan_permission
 

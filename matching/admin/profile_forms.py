@@ -86,7 +86,7 @@ class ProfileForm(RecordForm[SeedUser]):
 
     class Meta:
         model = SeedUser
-        fields = ["external_id", "name", "source", "archetype", "home_city", *PROFILE_FIELDS]
+        fields = ["external_id", "name", "origin", "archetype", "home_city", *PROFILE_FIELDS]
         widgets = {
             "gender": SuggestInput(GENDERS),
             "religion": SuggestInput(RELIGIONS),
@@ -115,7 +115,7 @@ class SessionForm(RecordForm[TravelSession]):
         fields = [
             "user",
             "group",
-            "source",
+            "origin",
             "destination_name",
             "destination_lat",
             "destination_lon",

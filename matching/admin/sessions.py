@@ -81,15 +81,15 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
         "dates",
         "budget_word",
         "copy_word",
-        "source_word",
+        "origin_word",
     ]
-    list_filter = [StateFilter, "mode", "source", "is_adopted"]
+    list_filter = [StateFilter, "mode", "origin", "is_adopted"]
     search_fields = ["external_id", "destination_name"]
     search_help_text = "Search by traveller or destination."
     list_per_page = 50
     autocomplete_fields = ["user", "group"]
     fieldsets = [
-        (None, {"fields": [("user", "group"), ("source", "mode")]}),
+        (None, {"fields": [("user", "group"), ("origin", "mode")]}),
         (
             "Trip",
             {
@@ -144,9 +144,9 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
             days,
         )
 
-    @admin.display(description="source", ordering="source")
-    def source_word(self, session: TravelSession) -> Any:
-        return badge("adopted" if session.is_adopted else session.get_source_display())
+    @admin.display(description="origin", ordering="origin")
+    def origin_word(self, session: TravelSession) -> Any:
+        return badge("adopted" if session.is_adopted else session.get_origin_display())
 
     @admin.display(description="live copy", ordering="expires_at")
     def copy_word(self, session: TravelSession) -> Any:

@@ -29,11 +29,11 @@ from matching.domain.pairing import (
 )
 from matching.domain.personality import extraversion_of
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.words import MATCH_TYPES, PRESETS
+from matching.domain.words import MatchType, Preset
+from project.origin import Origin
 
 CHUNK_ROWS: Final = 65_536  # events that land together: about 0.2 s of work
 WINDOW_DAYS: Final = 30  # events are spread over this many days before `as_of`
-SYNTHETIC: Final = 2  # code of the source, as stored
 # Ids differ from one database to the next; what an event is must not.
 DATABASE_IDS: Final = ("user_id", "group_id")
 MILLISECONDS_PER_DAY: Final = 24 * 3600 * 1000
@@ -183,9 +183,9 @@ class Generation:
     def __init__(self, specification: Specification, population: Population) -> None:
         self.specification = specification
         self.population = population
-        unknown = set(specification.match_types) - set(MATCH_TYPES)
+        unknown = set(specification.match_types) - set(MatchType)
         if unknown or not specification.match_types:
-            raise ValueError(f"Expected match types of {', '.join(MATCH_TYPES)}; got {unknown}.")
+            raise ValueError(f"Expected match types of {', '.join(MatchType)}; got {unknown}.")
         vocabulary = Vocabulary.of(population.users, population.groups)
         users = Travellers.from_frame(population.users, vocabulary)
         who = np.array([_number_of(name) for name in population.users["external_id"]], np.int64)
@@ -252,7 +252,8 @@ class Generation:
         specification = self.specification
         within = number - part.first_chunk
         # Each part has a stream of its own: both would otherwise draw the same numbers.
-        stream = MATCH_TYPES.index(part.match_type)
+        match_type = MatchType(part.match_type)
+        stream = match_type.code - 1
         pairs = sample_pairs(
             part.candidates,
             part.count,
@@ -280,9 +281,9 @@ class Generation:
         count = len(pairs)
         return {
             "row": part.first_row + rows,
-            "match_type": np.full(count, MATCH_TYPES.index(part.match_type) + 1, np.int16),
-            "source": np.full(count, SYNTHETIC, np.int16),
-            "preset": np.full(count, PRESETS.index(specification.preset) + 1, np.int16),
+            "match_type": np.full(count, match_type.code, np.int16),
+            "origin": np.full(count, Origin.SYNTHETIC.code, np.int16),
+            "preset": np.full(count, Preset(specification.preset).code, np.int16),
             "outcome": outcomes.outcome.astype(np.int16),
             "label": outcomes.label.astype(bool),
             "occurred_at": self._times(rows, part.count, rng),
@@ -346,7 +347,7 @@ def recompute_features(
     users = Travellers.from_frame(population.users, vocabulary)
     values = np.full((len(events), len(FEATURE_NAMES)), np.nan, np.float32)
     missing = np.zeros(values.shape, bool)
-    for match_type in MATCH_TYPES:
+    for match_type in MatchType:
         rows = np.flatnonzero((events["match_type"] == match_type).to_numpy())
         if not len(rows):
             continue

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from matching.domain.features.names import COLUMN, FEATURE_NAMES, features_of
 from matching.domain.pairing import mix64
-from matching.domain.words import PRESETS
+from matching.domain.words import Outcome, Preset
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -79,7 +79,7 @@ class PersonalEffects:
 class Outcomes:
     """Outcomes of n events.
 
-    outcome : int8 (n,), code in `vocabulary.OUTCOMES`: 1 accept, 2 chat, 3 ignore, 4 unmatch
+    outcome : int8 (n,), codes of `words.Outcome`
     label : int8 (n,), 1 for accept and chat
     true_probability : float32 (n,), p of label 1 given the features and the user: its ROC-AUC
         against the label is the oracle ceiling
@@ -95,7 +95,7 @@ class Outcomes:
         return len(self.label)
 
 
-def personal_effects(seed: int, user_id: npt.NDArray[Any]) -> PersonalEffects:
+def personal_effects(seed: int, who: npt.NDArray[Any]) -> PersonalEffects:
     """Draw each user's pickiness and tastes: a pure function of (seed, user).
 
     Independent normal deviates by counter, so every chunk on every machine gives a user the same.
@@ -103,7 +103,7 @@ def personal_effects(seed: int, user_id: npt.NDArray[Any]) -> PersonalEffects:
     Parameters
     ----------
     seed : int
-    user_id : int array of shape (n,)
+    who : int array of shape (n,), a number that stands for the user in every database
 
     Returns
     -------
@@ -111,9 +111,9 @@ def personal_effects(seed: int, user_id: npt.NDArray[Any]) -> PersonalEffects:
     """
     columns = len(FEATURE_NAMES) + 1
     base = np.random.SeedSequence([abs(seed), seed < 0]).generate_state(1, np.uint64)[0]
-    who = mix64(np.asarray(user_id, np.int64).view(np.uint64), base)
+    start = mix64(np.asarray(who, np.int64).view(np.uint64), base)
     # Two uniforms a deviate, Box and Muller 1958.
-    draws = mix64(who[:, None], np.arange(1, 2 * columns + 1, dtype=np.uint64))
+    draws = mix64(start[:, None], np.arange(1, 2 * columns + 1, dtype=np.uint64))
     uniform = ((draws >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     radius = np.sqrt(-2 * np.log(uniform[:, :columns]))
     normal = radius * np.cos(2 * np.pi * uniform[:, columns:])
@@ -154,8 +154,8 @@ def draw_outcomes(
     ValueError
         For an unknown match type or preset.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"Expected a preset of {', '.join(PRESETS)}; got {preset!r}.")
+    if preset not in tuple(Preset):
+        raise ValueError(f"Expected a preset of {', '.join(Preset)}; got {preset!r}.")
     parts, columns = _parts(values, match_type)
     steepness = STEEPNESS[match_type]
     mean = steepness * (parts.sum(axis=1) - THRESHOLDS[match_type][preset])
@@ -165,7 +165,9 @@ def draw_outcomes(
     spread = steepness * np.sqrt(TASTE_SD**2 * (parts**2).sum(axis=1) + PICKINESS_SD**2)
     chance = rng.random((2, len(values)))
     label = chance[0] < true_probability
-    outcome = np.where(label, 1 + (chance[1] >= ACCEPT_SHARE), 3 + (chance[1] >= IGNORE_SHARE))
+    taken_up = np.where(chance[1] < ACCEPT_SHARE, Outcome.ACCEPT.code, Outcome.CHAT.code)
+    left = np.where(chance[1] < IGNORE_SHARE, Outcome.IGNORE.code, Outcome.UNMATCH.code)
+    outcome = np.where(label, taken_up, left)
     return Outcomes(
         outcome=outcome.astype(np.int8),
         label=label.astype(np.int8),

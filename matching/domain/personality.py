@@ -1,6 +1,8 @@
 """Temperament: the three labels, the extraversion behind them, and how alike two people are."""
 
 import math
+from collections.abc import Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -8,8 +10,19 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+
+class Personality(StrEnum):
+    """The label beside the continuous extraversion."""
+
+    INTROVERT = "introvert"
+    AMBIVERT = "ambivert"
+    EXTROVERT = "extrovert"
+
+
 # Label -> the extraversion of somebody of whom nothing else is known: the ends and the middle.
-PERSONALITIES: Final = MappingProxyType({"introvert": 0.0, "ambivert": 0.5, "extrovert": 1.0})
+PERSONALITIES: Final[Mapping[str, float]] = MappingProxyType(
+    {Personality.INTROVERT: 0.0, Personality.AMBIVERT: 0.5, Personality.EXTROVERT: 1.0}
+)
 _LABELS: Final = tuple(PERSONALITIES.values())
 # The label of a measured extraversion: ambivert from the first, extrovert from the second.
 INTROVERT_BELOW: Final = 1 / 3
@@ -27,7 +40,7 @@ def extraversion_of(label: str) -> float | None:
     return PERSONALITIES.get(label)
 
 
-def personality_of(extraversion: float) -> str:
+def personality_of(extraversion: float) -> Personality:
     """Name the personality of a measured extraversion.
 
     Parameters
@@ -36,11 +49,11 @@ def personality_of(extraversion: float) -> str:
 
     Returns
     -------
-    "introvert" below 1/3, "extrovert" from 2/3, else "ambivert".
+    Introvert below 1/3, extrovert from 2/3, else ambivert.
     """
     if extraversion < INTROVERT_BELOW:
-        return "introvert"
-    return "extrovert" if extraversion >= EXTROVERT_FROM else "ambivert"
+        return Personality.INTROVERT
+    return Personality.EXTROVERT if extraversion >= EXTROVERT_FROM else Personality.AMBIVERT
 
 
 def label_likeness(a: str, b: str) -> float:
@@ -53,9 +66,9 @@ def label_likeness(a: str, b: str) -> float:
     """
     if a == b:
         return 1.0
-    if "ambivert" in (a, b):
+    if Personality.AMBIVERT in (a, b):
         return 0.7
-    return 0.4 if {a, b} == {"introvert", "extrovert"} else math.nan
+    return 0.4 if {a, b} == {Personality.INTROVERT, Personality.EXTROVERT} else math.nan
 
 
 def personality_likeness(

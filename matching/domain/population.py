@@ -48,7 +48,7 @@ HUBS: Final[dict[str, tuple[str, float]]] = {
 }
 
 # Nationality -> (share, mother tongues, probability of speaking English as a foreign language).
-ORIGINS: Final[dict[str, tuple[float, tuple[str, ...], float]]] = {
+HOMELANDS: Final[dict[str, tuple[float, tuple[str, ...], float]]] = {
     "american": (0.13, ("english",), 0.0),
     "british": (0.10, ("english",), 0.0),
     "german": (0.10, ("german",), 0.85),
@@ -293,9 +293,9 @@ def draw_population(
     age = np.clip(np.rint(of("age", 0) + of("age", 1) * maturity), MIN_AGE, MAX_AGE)
     wealth = AGE_BUDGET_CORRELATION * maturity + np.sqrt(1 - AGE_BUDGET_CORRELATION**2) * thrift
     extraversion = rng.beta(of("extraversion", 0), of("extraversion", 1)).round(3)
-    origins = list(ORIGINS)
-    origin_shares = np.array([ORIGINS[name][0] for name in origins])
-    nationality = rng.choice(origins, size=count, p=origin_shares / origin_shares.sum())
+    homelands = list(HOMELANDS)
+    shares = np.array([HOMELANDS[name][0] for name in homelands])
+    nationality = rng.choice(homelands, size=count, p=shares / shares.sum())
     homes = _draw_homes(nationality, rng)
     return pd.DataFrame(
         {
@@ -542,7 +542,7 @@ def _draw_languages(nationality: npt.NDArray[Any], rng: np.random.Generator) -> 
     spoken = []
     learnt = rng.random((len(nationality), len(LEARNT_LANGUAGES) + 1))
     for name, chances in zip(nationality, learnt, strict=True):
-        _, mother_tongues, english = ORIGINS[str(name)]
+        _, mother_tongues, english = HOMELANDS[str(name)]
         words = list(mother_tongues)
         if chances[0] < english:
             words.append("english")

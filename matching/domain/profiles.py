@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from matching.domain.personality import PERSONALITIES, extraversion_of, personality_of
-from matching.domain.words import HABITS, INTERESTS, LANGUAGES
+from matching.domain.words import INTERESTS, LANGUAGES, Habit
 
 MIN_AGE, MAX_AGE = 18, 100  # years
 MAX_WORDS: Final = 60  # interests or languages of one person; the vocabulary has about half as many
@@ -203,6 +203,6 @@ CLEANERS: Final[dict[str, Callable[[Any], Any]]] = {
     "languages": list,
     "home_lat": _number(-90.0, 90.0, "degrees north from -90 to 90"),
     "home_lon": _number(-180.0, 180.0, "degrees east from -180 to 180"),
-    "smoking": _choice(tuple(HABITS)),
-    "drinking": _choice(tuple(HABITS)),
+    "smoking": _choice(tuple(Habit)),
+    "drinking": _choice(tuple(Habit)),
 }

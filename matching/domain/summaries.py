@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.words import OUTCOMES
+from matching.domain.words import Outcome
 
 BINS: Final = 20  # of each histogram, equally wide over [0, 1]; 1 falls into the last
 
@@ -21,14 +21,14 @@ def summarise_events(
 
     Parameters
     ----------
-    outcome : int array of shape (n,), codes of `vocabulary.OUTCOMES`
+    outcome : int array of shape (n,), codes of `words.Outcome`
     features : for each of FEATURE_NAMES a float array of shape (n,) in [0, 1]; NaN missing
 
     Returns
     -------
     JSON: `outcomes` {word: count}, `features` {name: {counts: BINS numbers, missing: count}}.
     """
-    counts = np.bincount(outcome, minlength=len(OUTCOMES) + 1)
+    counts = np.bincount(outcome, minlength=1 + max(Outcome.codes().values()))
     columns = {}
     for name, values in zip(FEATURE_NAMES, features, strict=True):
         known = values[~np.isnan(values)]
@@ -38,7 +38,7 @@ def summarise_events(
             "missing": len(values) - len(known),
         }
     return {
-        "outcomes": {word: int(counts[code]) for word, code in OUTCOMES.items()},
+        "outcomes": {word: int(counts[code]) for word, code in Outcome.codes().items()},
         "features": columns,
     }
 

@@ -1,20 +1,71 @@
 """The words a profile may use, and how alike two of them are; validation, autocomplete and features read them."""
 
+from collections.abc import Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-MATCH_TYPES: Final = ("user_user", "user_group")
-# What a generation is asked for -> the match types that it makes.
-MATCH_TYPES_ASKED: Final = MappingProxyType(
-    {"solo": ("user_user",), "group": ("user_group",), "both": MATCH_TYPES}
+from project.coded import CodedWord
+
+
+class MatchType(CodedWord):
+    """Who is matched with whom."""
+
+    USER_USER = "user_user", 1
+    USER_GROUP = "user_group", 2
+
+
+class Outcome(CodedWord):
+    """What a person did with a proposed match."""
+
+    ACCEPT = "accept", 1
+    CHAT = "chat", 2
+    IGNORE = "ignore", 3
+    UNMATCH = "unmatch", 4
+
+    @property
+    def label(self) -> int:
+        """1 for what counts as taken up, else 0."""
+        return int(self in (Outcome.ACCEPT, Outcome.CHAT))
+
+
+class Preset(CodedWord):
+    """How picky the simulated users are."""
+
+    BALANCED = "balanced", 1
+    STRICT = "strict", 2
+    LOOSE = "loose", 3
+
+
+class FeatureSet(StrEnum):
+    """Which formulas make a feature vector."""
+
+    SMOOTH = "smooth-1"
+    TIERED = "tiered-1"
+
+
+class Habit(StrEnum):
+    """How often somebody smokes or drinks, in order."""
+
+    NO = "no"
+    OCCASIONALLY = "occasionally"
+    YES = "yes"
+
+
+# What a generation is asked for: one match type, or both with half of the events each.
+BOTH_MATCH_TYPES: Final = "both"
+MATCH_TYPES_ASKED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        MatchType.USER_USER.value: "users with users",
+        MatchType.USER_GROUP.value: "users with groups",
+        BOTH_MATCH_TYPES: "half of each",
+    }
 )
-# Outcome -> code, as stored; accept and chat have the label 1.
-OUTCOMES: Final = MappingProxyType({"accept": 1, "chat": 2, "ignore": 3, "unmatch": 4})
-PRESETS: Final = ("balanced", "strict", "loose")
-# Feature set -> its revision, raised whenever a definition is corrected; CHANGELOG.md says what was.
+# What the first edition called them; its schedules and jobs still say so.
+_ASKED_BEFORE: Final = MappingProxyType({"solo": "user_user", "group": "user_group"})
+# The revision of each feature set, raised whenever a definition is corrected; CHANGELOG.md says what.
 # What was computed by an earlier revision is not mixed with, or scored by, what is computed now.
-FEATURE_REVISIONS: Final = MappingProxyType({"smooth-1": 2, "tiered-1": 2})
-FEATURE_SETS: Final = tuple(FEATURE_REVISIONS)
+FEATURE_REVISIONS: Final = MappingProxyType({FeatureSet.SMOOTH: 2, FeatureSet.TIERED: 2})
 
 GENDERS: Final = ("female", "male", "non-binary")
 MODES: Final = ("solo", "group")
@@ -40,9 +91,12 @@ PROFESSIONS: Final = (
 # Habits in order, 0 never to 1 regularly: in even steps for `tiered-1`, while for `smooth-1`
 # "occasionally" stands nearer to "no" than to "yes": people who rarely smoke or drink put up with
 # abstainers more easily than with daily habits.
-EVEN_HABITS: Final = MappingProxyType({"no": 0.0, "occasionally": 0.5, "yes": 1.0})
-GRADED_HABITS: Final = MappingProxyType({"no": 0.0, "occasionally": 0.4, "yes": 1.0})
-HABITS: Final = tuple(EVEN_HABITS)
+EVEN_HABITS: Final[Mapping[str, float]] = MappingProxyType(
+    {Habit.NO: 0.0, Habit.OCCASIONALLY: 0.5, Habit.YES: 1.0}
+)
+GRADED_HABITS: Final[Mapping[str, float]] = MappingProxyType(
+    {Habit.NO: 0.0, Habit.OCCASIONALLY: 0.4, Habit.YES: 1.0}
+)
 
 # Tag -> share of travellers who hold it, rounded from a drawn population of 20,000. Part of the
 # definition of `smooth-1`: rarity is frozen here, so training and serving cannot weigh a tag
@@ -161,9 +215,28 @@ NATIONALITIES: Final = MappingProxyType(
 )
 
 
+def asked_word(asked: str) -> str:
+    """Return a word for what a generation is asked for as it is said today."""
+    return _ASKED_BEFORE.get(asked, asked)
+
+
+def asked_match_types(asked: str) -> tuple[MatchType, ...]:
+    """Return the match types that a generation is asked for: one by its name, or `both`.
+
+    Raises
+    ------
+    ValueError
+        For any other word.
+    """
+    asked = asked_word(asked)
+    if asked not in MATCH_TYPES_ASKED:
+        raise ValueError(f"Expected one of {', '.join(MATCH_TYPES_ASKED)}; got {asked!r}.")
+    return tuple(MatchType) if asked == BOTH_MATCH_TYPES else (MatchType(asked),)
+
+
 def revision_of(feature_set: str) -> int:
     """Revision of a feature set's definitions now; 1 where there is no set, as of feedback."""
-    return FEATURE_REVISIONS.get(feature_set, 1)
+    return FEATURE_REVISIONS[FeatureSet(feature_set)] if feature_set else 1
 
 
 def nationality_similarity(a: str, b: str) -> float:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from matching.domain.limits import DEFAULT_EVENTS, DEFAULT_SEED
-from matching.models import EventBatch, Preset
+from matching.domain.words import MatchType, Preset
+from matching.models import EventBatch
 from matching.queries.generations import (
     expect,
     load_generation,
@@ -27,8 +28,8 @@ def generate(
     run: Run,
     *,
     count: int = DEFAULT_EVENTS,
-    match_type: str = "solo",
-    preset: str = Preset.BALANCED.label,
+    match_type: str = MatchType.USER_USER,
+    preset: str = Preset.BALANCED,
     seed: int = DEFAULT_SEED,
     feature_set: str = "smooth-1",
     allow_repeats: bool = False,

@@ -3,14 +3,15 @@
 from typing import Any
 
 from matching.domain.log.account import Account, summarise_files
-from matching.domain.log.format import SOURCES
 from matching.domain.log.reader import read_log
-from matching.models import EventBatch, FeatureSet
+from matching.domain.words import FeatureSet
+from matching.models import EventBatch
 from matching.services.batches import abandon_batch
 from matching.services.imports import complete_import, land_chunk, open_import
 from matching.services.stored_logs import StoredLog, open_log
 from project.ahead import ahead
 from project.jobs.contract import Run
+from project.origin import Origin
 
 CHUNK_LINES = 32_768  # lines that land together: a fraction of a second of work
 
@@ -27,30 +28,33 @@ def import_logs(
     run: Run,
     *,
     files: list[dict[str, str]],
-    source: str | None = None,
+    origin: str | None = None,
     feature_set: str = FeatureSet.TIERED,
+    source: str | None = None,
 ) -> dict[str, Any]:
     """Import logs, a batch each: good lines land once, the others are kept with their reason.
 
-    A batch can be read once all of its file is there. Without `source` it is what the first line
+    A batch can be read once all of its file is there. Without `origin` it is what the first line
     that says so tells, else real. Missing features stay missing, logged ones as they were logged.
+    `source` is what the first edition called the origin; its jobs and schedules still say so.
     """
+    origin = origin or source
     results = []
     for number, given in enumerate(files):
         stored = StoredLog(given["sha256"], given["name"])
-        results.append(_import_log(run, number, stored, source, feature_set))
+        results.append(_import_log(run, number, stored, origin, feature_set))
     return summarise_files(results)
 
 
 def _import_log(
-    run: Run, number: int, stored: StoredLog, source: str | None, feature_set: str
+    run: Run, number: int, stored: StoredLog, origin: str | None, feature_set: str
 ) -> dict[str, Any]:
     done = run.result_of("import.complete", number)
     if done is not None:
         return done
     opened = run.once(
         "import.prepare",
-        lambda: open_import(stored, source=source, feature_set=feature_set, by=run.user),
+        lambda: open_import(stored, origin=origin, feature_set=feature_set, by=run.user),
         number,
     )
     if "batch" not in opened:
@@ -73,7 +77,7 @@ def _import_log(
             chunks = read_log(
                 stream,
                 now=batch.created_at,
-                source=SOURCES[batch.source - 1],
+                origin=Origin.of_code(batch.origin),
                 line=line,
                 offset=offset,
                 chunk_lines=CHUNK_LINES,

@@ -1,5 +1,6 @@
 """Seed users, groups, sessions, and the batches of match events made from them or imported."""
 
+from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
@@ -11,64 +12,18 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
+from matching.domain.personality import Personality
+from matching.domain.words import FeatureSet, Habit, MatchType, Outcome, Preset
+from project.origin import ROW_ORIGIN_CHOICES, Origin
+
 validate_external_id = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z",
     "Expected 1 to 100 letters, digits, '_', '.', ':' or '-', such as seed_budget_traveler_001.",
 )
 
 
-class Source(models.IntegerChoices):
-    """Where a record comes from; synthetic data is always labelled so."""
-
-    REAL = 1, "real"
-    SYNTHETIC = 2, "synthetic"
-
-
-class MatchType(models.IntegerChoices):
-    """Who is matched with whom; the labels are those of the event log."""
-
-    USER_USER = 1, "user_user"
-    USER_GROUP = 2, "user_group"
-
-
-class Outcome(models.IntegerChoices):
-    """What a person did with a proposed match; accept and chat count as label 1."""
-
-    ACCEPT = 1, "accept"
-    CHAT = 2, "chat"
-    IGNORE = 3, "ignore"
-    UNMATCH = 4, "unmatch"
-
-
-class Preset(models.IntegerChoices):
-    """How picky the simulated users are."""
-
-    BALANCED = 1, "balanced"
-    STRICT = 2, "strict"
-    LOOSE = 3, "loose"
-
-
-class FeatureSet(models.TextChoices):
-    """Which formulas made a feature vector."""
-
-    SMOOTH = "smooth-1", "smooth-1"
-    TIERED = "tiered-1", "tiered-1"
-
-
-class Frequency(models.TextChoices):
-    """How often somebody smokes or drinks."""
-
-    NO = "no", "No"
-    OCCASIONALLY = "occasionally", "Occasionally"
-    YES = "yes", "Yes"
-
-
-class Personality(models.TextChoices):
-    """The label beside the continuous extraversion."""
-
-    INTROVERT = "introvert", "Introvert"
-    AMBIVERT = "ambivert", "Ambivert"
-    EXTROVERT = "extrovert", "Extrovert"
+def _titles(words: type[StrEnum]) -> list[tuple[str, str]]:
+    return [(word.value, word.value.capitalize()) for word in words]
 
 
 class RealField(models.FloatField):  # type: ignore[type-arg]  # no [] at run time
@@ -134,7 +89,7 @@ class SeedUser(models.Model):
 
     external_id = models.CharField(max_length=100, unique=True, validators=[validate_external_id])
     name = models.CharField(max_length=100, blank=True)
-    source = models.PositiveSmallIntegerField(choices=Source, default=Source.REAL)
+    origin = models.PositiveSmallIntegerField(choices=ROW_ORIGIN_CHOICES, default=Origin.REAL.code)
     archetype = models.CharField(
         max_length=40, blank=True, help_text="The archetype a synthetic profile was drawn from."
     )
@@ -148,7 +103,7 @@ class SeedUser(models.Model):
         help_text="Years, 18 to 100.",
     )
     gender = models.CharField(max_length=20, blank=True)
-    personality = models.CharField(max_length=10, choices=Personality, blank=True)
+    personality = models.CharField(max_length=10, choices=_titles(Personality), blank=True)
     extraversion = models.FloatField(
         null=True,
         blank=True,
@@ -181,8 +136,8 @@ class SeedUser(models.Model):
         ],
         help_text="Degrees east, -180 to 180.",
     )
-    smoking = models.CharField(max_length=12, choices=Frequency, blank=True)
-    drinking = models.CharField(max_length=12, choices=Frequency, blank=True)
+    smoking = models.CharField(max_length=12, choices=_titles(Habit), blank=True)
+    drinking = models.CharField(max_length=12, choices=_titles(Habit), blank=True)
     religion = models.CharField(max_length=40, blank=True)
     nationality = models.CharField(max_length=60, blank=True)
     profession = models.CharField(max_length=60, blank=True)
@@ -234,7 +189,7 @@ class TravelGroup(models.Model):
 
     external_id = models.CharField(max_length=100, unique=True, validators=[validate_external_id])
     name = models.CharField(max_length=100, blank=True)
-    source = models.PositiveSmallIntegerField(choices=Source, default=Source.REAL)
+    origin = models.PositiveSmallIntegerField(choices=ROW_ORIGIN_CHOICES, default=Origin.REAL.code)
     members = models.ManyToManyField(SeedUser, related_name="travel_groups", blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -278,7 +233,7 @@ class TravelSession(models.Model):
     group = models.OneToOneField(
         TravelGroup, null=True, blank=True, on_delete=models.CASCADE, related_name="session"
     )
-    source = models.PositiveSmallIntegerField(choices=Source, default=Source.REAL)
+    origin = models.PositiveSmallIntegerField(choices=ROW_ORIGIN_CHOICES, default=Origin.REAL.code)
     is_adopted = models.BooleanField(
         default=False, help_text="Found in Valkey, written by another application."
     )
@@ -355,7 +310,9 @@ class EventBatch(models.Model):
 
     ROW_BITS = 32
 
-    class Origin(models.TextChoices):
+    class Method(models.TextChoices):
+        """How its events came about."""
+
         GENERATED = "generated", "Generated"
         IMPORTED = "imported", "Imported"
 
@@ -369,10 +326,12 @@ class EventBatch(models.Model):
         editable=False,
         help_text="Name of the content: batches of one recipe and population share it.",
     )
-    origin = models.CharField(max_length=9, choices=Origin)
-    source = models.PositiveSmallIntegerField(choices=Source)
+    method = models.CharField(max_length=9, choices=Method)
+    origin = models.PositiveSmallIntegerField(choices=ROW_ORIGIN_CHOICES)
     state = models.CharField(max_length=9, choices=State, default=State.BUILDING)
-    feature_set = models.CharField(max_length=10, choices=FeatureSet)
+    feature_set = models.CharField(
+        max_length=10, choices=[(one.value, one.value) for one in FeatureSet]
+    )
     feature_revision = models.PositiveSmallIntegerField(
         default=1, help_text="Revision of the feature set that computed the features."
     )
@@ -414,14 +373,15 @@ class EventBatch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Batch {self.pk} ({self.get_source_display()}, {self.made:,} events)"
+        return f"Batch {self.pk} ({self.get_origin_display()}, {self.made:,} events)"
 
     @property
     def label_share(self) -> float | None:
         """Share of events with label 1, None while nothing is known."""
         outcomes = self.summary.get("outcomes") or {}
         total = sum(outcomes.values())
-        return (outcomes["accept"] + outcomes["chat"]) / total if total else None
+        taken_up = sum(outcomes[word] for word in Outcome if word.label) if total else 0
+        return taken_up / total if total else None
 
     @property
     def first_event_id(self) -> int:
@@ -453,10 +413,10 @@ class MatchEvent(models.Model):
     """
 
     id = models.BigIntegerField(primary_key=True, help_text="Batch * 2**32 + row.")
-    match_type = models.PositiveSmallIntegerField(choices=MatchType)
-    source = models.PositiveSmallIntegerField(choices=Source)
-    preset = models.PositiveSmallIntegerField(choices=Preset, null=True)
-    outcome = models.PositiveSmallIntegerField(choices=Outcome)
+    match_type = models.PositiveSmallIntegerField(choices=MatchType.choices())
+    origin = models.PositiveSmallIntegerField(choices=ROW_ORIGIN_CHOICES)
+    preset = models.PositiveSmallIntegerField(choices=Preset.choices(), null=True)
+    outcome = models.PositiveSmallIntegerField(choices=Outcome.choices())
     label = models.BooleanField()
     occurred_at = models.DateTimeField()
     # Ids without constraints or indexes: an event outlives the profile it was computed from, and

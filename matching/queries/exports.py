@@ -35,7 +35,7 @@ def export_batches(batches: Iterable[EventBatch]) -> Iterator[bytes]:
                 remedy="Wait for its job, or retry it.",
             )
         users, groups = _names_of(batch)
-        columns = ", ".join(("id", "match_type", "outcome", "preset", "source", *FEATURE_NAMES))
+        columns = ", ".join(("id", "match_type", "outcome", "preset", "origin", *FEATURE_NAMES))
         for rows in read_batches(
             f"SELECT {columns}, user_id, target_id, group_id, external, "  # noqa: S608 - own names
             "(extract(epoch FROM occurred_at) * 1000)::bigint AS occurred_ms "
@@ -111,7 +111,7 @@ def _as_events(
         match_type=_small(rows, "match_type"),
         outcome=_small(rows, "outcome"),
         preset=_small(rows, "preset"),
-        source=_small(rows, "source"),
+        source=_small(rows, "origin"),
         occurred_ms=rows.column("occurred_ms").to_numpy(),
         features=np.column_stack(
             [rows.column(name).to_numpy(zero_copy_only=False) for name in FEATURE_NAMES]

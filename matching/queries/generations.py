@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from matching.domain.generation import Generation, Population, Specification
 from matching.domain.limits import DEFAULT_SEED, MAX_EVENTS
-from matching.domain.words import MATCH_TYPES_ASKED, revision_of
-from matching.models import EventBatch, Preset, TravelSession
+from matching.domain.words import MatchType, Preset, asked_match_types, revision_of
+from matching.models import EventBatch, TravelSession
 from matching.queries.travellers import LoadedTravellers, load_travellers
 from project import words
 from project.refusal import Refusal
@@ -28,11 +28,9 @@ def plan_generation(
 
     Refuses when nobody can be matched.
     """
-    if match_type not in MATCH_TYPES_ASKED:
-        raise ValueError(f"Expected one of {', '.join(MATCH_TYPES_ASKED)}; got {match_type!r}.")
     if not 1 <= count <= MAX_EVENTS:
         raise ValueError(f"Expected 1 to {MAX_EVENTS:,} events; got {count:,}.")
-    match_types = MATCH_TYPES_ASKED[match_type]
+    match_types = asked_match_types(match_type)
     loaded = load_travellers(match_types[-1])
     _require_travellers(loaded, match_types)
     specification = Specification(
@@ -53,7 +51,7 @@ def preview(
     *,
     count: int,
     match_type: str,
-    preset: str = Preset.BALANCED.label,
+    preset: str = Preset.BALANCED,
     seed: int = DEFAULT_SEED,
     feature_set: str = "smooth-1",
     allow_repeats: bool = False,
@@ -107,9 +105,9 @@ def require_same_formulas(generation: Generation) -> None:
         )
 
 
-def _require_travellers(loaded: LoadedTravellers, match_types: tuple[str, ...]) -> None:
+def _require_travellers(loaded: LoadedTravellers, match_types: tuple[MatchType, ...]) -> None:
     details = {"skipped": loaded.skipped()}
-    if len(loaded.users) < (2 if "user_user" in match_types else 1):
+    if len(loaded.users) < (2 if MatchType.USER_USER in match_types else 1):
         raise Refusal(
             f"Matches need complete users with live sessions; there are {len(loaded.users)}.",
             remedy="Run `manage.py seed_users`, `manage.py check_profiles` and "
@@ -120,7 +118,7 @@ def _require_travellers(loaded: LoadedTravellers, match_types: tuple[str, ...]) 
         raise Refusal(
             "Matches with groups need groups with live sessions; there are none.",
             remedy="Run `manage.py seed_users` and `manage.py create_sessions`, or choose "
-            "--match-type solo.",
+            "--match-type user_user.",
             details=details,
         )
 

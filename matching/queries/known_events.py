@@ -13,23 +13,23 @@ from django.utils import timezone
 
 from matching.domain.log.account import Account
 from matching.domain.log.careful import sum_ignored
-from matching.domain.log.format import SOURCES
 from matching.domain.log.reader import read_log
 from matching.models import EventBatch, MatchEvent
 from project.bulk import copy_rows
+from project.origin import Origin
 
 _EVENTS = MatchEvent._meta.db_table
 _OWN_EVENT = re.compile(r"seedbed:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,10})")
 
 
 def preview_log(
-    path: Path, name: str, *, source: str | None = None, max_lines: int | None = None
+    path: Path, name: str, *, origin: str | None = None, max_lines: int | None = None
 ) -> dict[str, Any]:
     """Say what an import would find, without writing anything that stays.
 
     With `max_lines` only the beginning is read, and `is_whole` says whether that was all.
     """
-    source = source or source_said(path)
+    origin = origin or origin_said(path)
     account = Account()
     lines = 0
     with (
@@ -37,7 +37,7 @@ def preview_log(
         transaction.atomic(),
         temporary_table("seen_event", "event_key uuid") as table,
     ):
-        for chunk in read_log(stream, now=timezone.now(), source=source):
+        for chunk in read_log(stream, now=timezone.now(), origin=origin):
             fresh = np.flatnonzero(~find_own(chunk.events.ids["eventId"], account))
             copy_rows(connection, table, {"event_key": chunk.keys[fresh]})
             account.found += len(chunk.events) + len(chunk.rejected)
@@ -55,15 +55,15 @@ def preview_log(
             )
             account.new = cursor.fetchone()[0]
         account.known = account.found - account.rejected_count - account.new
-    return {**account.as_result(name, "", source), "lines": lines, "is_whole": is_whole}
+    return {**account.as_result(name, "", origin), "lines": lines, "is_whole": is_whole}
 
 
-def source_said(path: Path) -> str:
-    """Return the source that the first lines of a log tell, or real."""
+def origin_said(path: Path) -> str:
+    """Return the origin that the first lines of a log tell, or real."""
     with path.open("rb") as stream:
         chunk = next(read_log(stream, now=timezone.now()))
     said = chunk.events.source[chunk.events.source > 0]
-    return SOURCES[int(said[0]) - 1] if len(said) else "real"
+    return Origin.of_code(said[0]) if len(said) else Origin.REAL
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pandas as pd
 from django.db.models import QuerySet
 
 from matching.domain.groups import group_travellers
-from matching.domain.words import MATCH_TYPES
+from matching.domain.words import MatchType
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
 
 EXAMPLES: Final = 100  # travellers named per reason; the counts are always whole
@@ -87,8 +87,8 @@ def load_travellers(match_type: str) -> LoadedTravellers:
     made from it. A user without a session is only waiting, so it is left out as such; a user with
     a session whose profile lacks something is left out with the names of what is missing.
     """
-    if match_type not in MATCH_TYPES:
-        raise ValueError(f"Expected one of {', '.join(MATCH_TYPES)}, got {match_type!r}.")
+    if match_type not in tuple(MatchType):
+        raise ValueError(f"Expected one of {', '.join(MatchType)}, got {match_type!r}.")
     profiles = load_profiles(SeedUser.objects.complete())
     sessions = _sessions(TravelSession.objects.live().filter(user__isnull=False), "user_id")
     complete = profiles.set_index("external_id")

@@ -11,10 +11,11 @@ from django.utils import timezone
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Columns, Generation
 from matching.domain.summaries import add_summaries, summarise_events
-from matching.domain.words import MATCH_TYPES
-from matching.models import EventBatch, MatchEvent, Source
+from matching.domain.words import MatchType
+from matching.models import EventBatch, MatchEvent
 from matching.queries.travellers import LoadedTravellers
 from project.bulk import copy_rows
+from project.origin import Origin
 
 
 def open_batch(generation: Generation, loaded: LoadedTravellers, *, by: User | None) -> EventBatch:
@@ -22,8 +23,8 @@ def open_batch(generation: Generation, loaded: LoadedTravellers, *, by: User | N
     specification = generation.specification
     return EventBatch.objects.create(
         uid=generation.uid,
-        origin=EventBatch.Origin.GENERATED,
-        source=Source.SYNTHETIC,
+        method=EventBatch.Method.GENERATED,
+        origin=Origin.SYNTHETIC.code,
         feature_set=specification.feature_set,
         feature_revision=specification.feature_revision,
         parameters=specification.as_dict(),
@@ -70,11 +71,11 @@ def complete_batch(
         "asked": batch.asked,
         "made": batch.made,
         "label_share": round(batch.label_share or 0.0, 4),
-        "match_types": [name for name in MATCH_TYPES if name in expected["distinct_pairs"]],
+        "match_types": [name for name in MatchType if name in expected["distinct_pairs"]],
         "preset": batch.parameters["preset"],
         "seed": batch.seed,
         "feature_set": batch.feature_set,
-        "source": "synthetic",
+        "origin": Origin.SYNTHETIC,
         "distinct_pairs": expected["distinct_pairs"],
         "expected_duplicate_share": expected["expected_duplicate_share"],
         "remedy": expected["remedy"],

@@ -1,6 +1,7 @@
 """Landing the events of a log, each once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -17,7 +18,7 @@ from psycopg.errors import UniqueViolation
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.account import ALREADY_KNOWN, Account
-from matching.domain.log.format import ID_FIELDS, SOURCES
+from matching.domain.log.format import ID_FIELDS, with_products
 from matching.domain.log.reader import LogChunk, RejectedLine
 from matching.domain.summaries import Summary, add_summaries, summarise_events
 from matching.domain.words import revision_of
@@ -26,12 +27,12 @@ from matching.models import (
     MatchEvent,
     RejectedEvent,
     SeedUser,
-    Source,
     TravelGroup,
 )
-from matching.queries.known_events import count_known, find_own, source_said, temporary_table
+from matching.queries.known_events import count_known, find_own, origin_said, temporary_table
 from matching.services.stored_logs import StoredLog, open_log
 from project.bulk import copy_rows
+from project.origin import Origin
 
 _EVENTS = MatchEvent._meta.db_table
 
@@ -50,21 +51,21 @@ _encode = msgspec.json.Encoder().encode
 
 
 def open_import(
-    stored: StoredLog, *, source: str | None, feature_set: str, by: User | None
+    stored: StoredLog, *, origin: str | None, feature_set: str, by: User | None
 ) -> dict[str, Any]:
     """Open the batch of a log, or return the account of a file that was imported before."""
     earlier = EventBatch.objects.complete().filter(file_sha256=stored.sha256).first()
     if earlier is not None:
         return {"known_file": _known_file(earlier, stored)}
     with open_log(stored):
-        source = source or source_said(stored.path)
+        origin = origin or origin_said(stored.path)
     batch = EventBatch.objects.create(
         uid=UUID(hex=stored.sha256[:32]),
-        origin=EventBatch.Origin.IMPORTED,
-        source=Source[source.upper()],
+        method=EventBatch.Method.IMPORTED,
+        origin=Origin(origin).code,
         feature_set=feature_set,
         feature_revision=revision_of(feature_set),
-        parameters={"source": source, "feature_set": feature_set},
+        parameters={"origin": origin, "feature_set": feature_set},
         file_name=stored.name,
         file_sha256=stored.sha256,
         created_by=by,
@@ -80,6 +81,8 @@ def land_chunk(
     Where none is known, as in most logs, the rows go straight into their table: half the work of
     going by a table beside it. `may_be_known` says that it is not worth trying.
     """
+    events = with_products(chunk.events)
+    chunk = replace(chunk, events=events)
     account = Account(found=len(chunk.events) + len(chunk.rejected), ignored=chunk.ignored)
     account.reject(chunk.rejected)
     fresh = np.flatnonzero(~find_own(chunk.events.ids["eventId"], account))
@@ -100,7 +103,6 @@ def land_chunk(
         account.new = len(fresh)
     account.known = len(chunk.events) - account.new
     _keep_rejected(batch, chunk.rejected)
-    events = chunk.events
     return account, summarise_events(events.outcome[fresh], events.features[fresh].T)
 
 
@@ -108,7 +110,7 @@ def complete_import(
     batch: EventBatch, stored: StoredLog, account: Account, summaries: Sequence[Summary]
 ) -> dict[str, Any]:
     """Open a batch to readers; one that brought nothing and refused nothing goes again."""
-    result = account.as_result(stored.name, stored.sha256, SOURCES[batch.source - 1])
+    result = account.as_result(stored.name, stored.sha256, Origin.of_code(batch.origin))
     if not account.new and not account.rejected:
         batch.delete()  # nothing was added and nothing is to be looked at
         return result
@@ -148,7 +150,7 @@ def _known_file(earlier: EventBatch, stored: StoredLog) -> dict[str, Any]:
             account.rejected[reason] = skipped["count"]
     account.known = account.found - account.rejected_count
     account.known_in = {str(earlier.pk): account.known}
-    result = account.as_result(stored.name, stored.sha256, SOURCES[earlier.source - 1])
+    result = account.as_result(stored.name, stored.sha256, Origin.of_code(earlier.origin))
     return {**result, "batch": earlier.pk, "is_known_file": True}
 
 
@@ -205,7 +207,7 @@ def _as_rows(batch: EventBatch, chunk: LogChunk, rows: npt.NDArray[np.int64]) ->
     return {
         "id": batch.first_event_id + chunk.lines[rows] - 1,
         "match_type": events.match_type[rows],
-        "source": np.full(count, batch.source, np.int16),
+        "origin": np.full(count, batch.origin, np.int16),
         "preset": np.ma.masked_equal(events.preset[rows], 0),
         "outcome": events.outcome[rows],
         "label": events.label[rows],

@@ -19,12 +19,12 @@ from matching.domain.profiles import clean_profile
 from matching.models import (
     PROFILE_FIELDS,
     SeedUser,
-    Source,
     TravelGroup,
     validate_external_id,
 )
 from matching.queries import named
 from matching.services.sessions import publish_after_commit, travellers_of_users
+from project.origin import Origin
 
 BLOCK: Final = 1000  # users drawn at once; user number k of a seed is the same for every count
 USERS_PER_GROUP: Final = 8
@@ -42,7 +42,7 @@ def seed_named() -> dict[str, Any]:
     """Add the named users and groups that are not there; what people edited stays as it is."""
     there = _existing(SeedUser, (user["external_id"] for user in named.users()))
     users = [
-        SeedUser(source=Source.SYNTHETIC, **user)
+        SeedUser(origin=Origin.SYNTHETIC.code, **user)
         for user in named.users()
         if user["external_id"] not in there
     ]
@@ -72,7 +72,7 @@ def seed_block(*, seed: int, block: int, count: int) -> dict[str, Any]:
     there = _existing(SeedUser, drawn["external_id"])
     fields = ["external_id", "archetype", "home_city", *PROFILE_FIELDS]
     users = [
-        SeedUser(source=Source.SYNTHETIC, **{name: row[name] for name in fields})
+        SeedUser(origin=Origin.SYNTHETIC.code, **{name: row[name] for name in fields})
         for row in drawn.to_dict("records")
         if row["external_id"] not in there
     ]
@@ -104,7 +104,7 @@ def _add_groups(groups: Sequence[tuple[str, str, Sequence[str]]], *, reason: str
         SeedUser.objects.filter(external_id__in=names).values_list("external_id", "pk")
     )
     made = TravelGroup.objects.bulk_create(
-        [TravelGroup(external_id=g[0], name=g[1], source=Source.SYNTHETIC) for g in fresh]
+        [TravelGroup(external_id=g[0], name=g[1], origin=Origin.SYNTHETIC.code) for g in fresh]
     )
     through = TravelGroup.members.through
     links = through.objects.bulk_create(
@@ -179,7 +179,7 @@ def import_profiles(rows: Sequence[Row], *, seen: Mapping[str, int]) -> dict[str
                 for name, text in problems.items()
             ]
         elif user is None:
-            added.append(SeedUser(external_id=external_id, source=Source.REAL, **cleaned))
+            added.append(SeedUser(external_id=external_id, origin=Origin.REAL.code, **cleaned))
         elif cleaned != _profile_of(user):
             for name, value in cleaned.items():
                 setattr(user, name, value)

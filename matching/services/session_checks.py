@@ -12,7 +12,7 @@ from simple_history.utils import bulk_create_with_history, bulk_update_with_hist
 
 from matching.domain.limits import DEFAULT_TTL_DAYS, MINIMUM_LIVE
 from matching.domain.profiles import clean_profile
-from matching.models import SeedUser, Source, TravelGroup, TravelSession, live
+from matching.models import SeedUser, TravelGroup, TravelSession, live
 from matching.models.live import LiveCopy, LiveSession
 from matching.services.sessions import (
     CHUNK,
@@ -20,6 +20,7 @@ from matching.services.sessions import (
     load_records,
     publish_sessions,
 )
+from project.origin import Origin
 
 logger = logging.getLogger(__name__)
 
@@ -240,7 +241,7 @@ def _pull(theirs: Mapping[str, Written]) -> int:
     for record in records:
         _take_over(record, *theirs[record.external_id], now=now)
     if records:
-        fields = [*SESSION_FIELDS, "is_adopted", "expires_at", "created_at", "source"]
+        fields = [*SESSION_FIELDS, "is_adopted", "expires_at", "created_at", "origin"]
         bulk_update_with_history(
             records,
             TravelSession,
@@ -256,7 +257,7 @@ def _take_over(record: TravelSession, session: LiveSession, ttl_ms: int, *, now:
         setattr(record, name, getattr(session, name))
     record.interests = list(session.interests)
     record.is_adopted = True
-    record.source = Source.REAL
+    record.origin = Origin.REAL.code
     record.created_at = session.created_at or record.created_at or now
     record.expires_at = (
         now + timedelta(days=DEFAULT_TTL_DAYS)
@@ -319,7 +320,7 @@ def _adopted_user(session: LiveSession) -> SeedUser:
         logger.info("Adopted %s without %s", session.external_id, ", ".join(sorted(errors)))
     if {"home_lat", "home_lon"} & errors.keys():
         cleaned["home_lat"] = cleaned["home_lon"] = None
-    return SeedUser(external_id=session.external_id, source=Source.REAL, **cleaned)
+    return SeedUser(external_id=session.external_id, origin=Origin.REAL.code, **cleaned)
 
 
 def _deleted_owners(external_ids: Sequence[str]) -> set[str]:

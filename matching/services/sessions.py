@@ -17,10 +17,11 @@ from simple_history.utils import bulk_create_with_history, bulk_update_with_hist
 from matching.domain.groups import describe_group, nearest_habit
 from matching.domain.personality import personality_of
 from matching.domain.population import draw_budgets, draw_sessions
-from matching.models import SeedUser, Source, TravelGroup, TravelSession, live
+from matching.models import SeedUser, TravelGroup, TravelSession, live
 from matching.models.live import LiveCopy, LiveSession, ValkeyUnavailable
 from matching.queries import named
 from matching.queries.travellers import load_profiles
+from project.origin import Origin
 
 logger = logging.getLogger(__name__)
 
@@ -281,7 +282,7 @@ def _store_trips(
         session.end_date = trip["end_date"].date()
         session.mode = trip["mode"]
         session.interests = list(trip["interests"] or [])
-        session.source = Source.SYNTHETIC
+        session.origin = Origin.SYNTHETIC.code
         session.is_adopted = False
         session.expires_at = expires_at
         session.created_at = now
@@ -290,7 +291,7 @@ def _store_trips(
         (renewed if external_id in expired else fresh).append(session)
     bulk_create_with_history(fresh, TravelSession, batch_size=CHUNK)
     if renewed:
-        fields = [*SESSION_FIELDS, "source", "is_adopted", "expires_at", "created_at"]
+        fields = [*SESSION_FIELDS, "origin", "is_adopted", "expires_at", "created_at"]
         bulk_update_with_history(
             renewed, TravelSession, fields, batch_size=CHUNK, default_change_reason="Renewed"
         )

@@ -5,8 +5,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from matching.domain.words import MATCH_TYPES_ASKED
-from matching.models import Preset
+from matching.domain.words import MATCH_TYPES_ASKED, Preset
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
 from project.pages.registry import page
@@ -18,8 +17,10 @@ class RebuildForm(forms.Form):
     """What the rebuild generates."""
 
     count = forms.IntegerField(initial=1000, min_value=1, max_value=10_000_000)
-    match_type = forms.ChoiceField(choices=[(name, name) for name in MATCH_TYPES_ASKED])
-    preset = forms.ChoiceField(choices=[(name, name) for name in Preset.labels])
+    match_type = forms.ChoiceField(
+        choices=[(word, f"{word}: {meaning}") for word, meaning in MATCH_TYPES_ASKED.items()]
+    )
+    preset = forms.ChoiceField(choices=[(word.value, word.value) for word in Preset])
     seed = forms.IntegerField(initial=7, min_value=0, max_value=2**32 - 1)
 
 

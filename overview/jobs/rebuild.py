@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from matching.domain.words import MatchType, Preset
 from matching.jobs.generation import generate
 from matching.jobs.people import create_sessions
 from matching.services.people import check_profiles
@@ -27,8 +28,8 @@ def rebuild(
     run: Run,
     *,
     count: int = 1000,
-    match_type: str = "solo",
-    preset: str = "balanced",
+    match_type: str = MatchType.USER_USER,
+    preset: str = Preset.BALANCED,
     seed: int = 7,
 ) -> dict[str, Any]:
     """Check, generate, build, analyse, train, gate, promote and verify; stops at the first refusal.

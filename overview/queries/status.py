@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from matching.models import EventBatch, SeedUser, Source, TravelGroup, TravelSession
+from matching.models import EventBatch, SeedUser, TravelGroup, TravelSession
 from project.jobs.models import Job, Process, Schedule
 from training.kinds import DEFAULT_KIND, ModelKind, all_kinds
 from training.models import Dataset, ModelVersion, Verdict
@@ -63,7 +63,7 @@ def describe_kind(kind: ModelKind) -> dict[str, Any]:
             "id": dataset.pk,
             "version": dataset.version,
             "verdict": dataset.verdict,
-            "source": dataset.source,
+            "origin": dataset.origin,
             "rows": dataset.rows,
         },
         "models": ModelVersion.objects.filter(kind=kind.name).count(),
@@ -143,7 +143,7 @@ def _batches() -> dict[str, Any]:
         "newest": [
             {
                 "id": batch.pk,
-                "source": Source(batch.source).label,
+                "origin": batch.get_origin_display(),
                 "state": batch.state,
                 "events": batch.made,
                 "feature_set": batch.feature_set,

@@ -88,7 +88,9 @@ def test_nothing_is_lost_and_nothing_doubled(
     monkeypatch.setattr(generation_module, "CHUNK_ROWS", kinds.CHUNK_ROWS)
 
     def submit(number: int) -> Job:
-        return enqueue("matching.generate_events", count=EVENTS, match_type="solo", seed=number)
+        return enqueue(
+            "matching.generate_events", count=EVENTS, match_type="user_user", seed=number
+        )
 
     with Chaos(tmp_path, seed=SEED) as chaos:
         jobs = chaos.rage(kills=KILLS, submit=submit)

@@ -19,6 +19,7 @@ from feedback.models import (
     RejectedRecord,
 )
 from feedback.services.refused import Retried, retry_rejected
+from project.origin import Origin
 from tests.feedback.conftest import QUALITY
 from tests.feedback.test_commands import run
 
@@ -103,7 +104,7 @@ def test_the_generator_stands_in_only_while_there_is_no_source(db):
     code, result = run("collect_feedback", "--now")
     assert code == 0
     assert result["synthetic"]
-    assert FeedbackSource.objects.get().is_synthetic
+    assert FeedbackSource.objects.get().origin == Origin.SYNTHETIC
     count = QualityFeedback.objects.synthetic().count()
     assert count == result["sources"][0]["tables"][1]["new"] > 1000
     run("collect_feedback", "--now")

@@ -52,7 +52,7 @@ def test_the_page_collects_reports_writes_a_training_file_and_scores(said, sourc
     assert 0 <= expected["low"] < expected["value"] < expected["high"] <= 1
     assert expected["unseen"] == ["model"]
 
-    assert said["dataset"].source == "real"
+    assert said["dataset"].origin == "real"
     assert len(said["train"]) == said["dataset"].train_rows > 200
 
     assert 0 < said["scores"].score[0] < 1

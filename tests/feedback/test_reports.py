@@ -42,16 +42,16 @@ def test_generated_rows_stand_in_and_every_report_says_so() -> None:
 
 
 def test_real_and_generated_rows_are_mixed_only_when_asked() -> None:
-    generated = build_report("csat", choose_scope(synthetic().name))["rows"]
+    generated = build_report("csat", choose_scope(source=synthetic().name))["rows"]
     people = real_source()
     rate(people, [0.2, 0.4, 0.6])
     assert build_report("csat", choose_scope())["rows"] == 3
-    assert build_report("csat", choose_scope("real"))["rows"] == 3
-    assert build_report("csat", choose_scope("synthetic"))["rows"] == generated
-    both = build_report("csat", choose_scope("combined"))
+    assert build_report("csat", choose_scope(origin="real"))["rows"] == 3
+    assert build_report("csat", choose_scope(origin="synthetic"))["rows"] == generated
+    both = build_report("csat", choose_scope(origin="combined"))
     assert both["rows"] == generated + 3
     assert both["scope"]["origin"] == "combined"
-    assert build_report("csat", choose_scope("people"))["scope"]["sources"] == ["people"]
+    assert build_report("csat", choose_scope(source="people"))["scope"]["sources"] == ["people"]
 
 
 def test_a_real_source_without_rows_is_shown_empty_and_not_filled_up() -> None:
@@ -246,7 +246,7 @@ def test_feedback_report_prints_every_report_for_people_and_for_programs() -> No
         "Given predictions", "Experiments",
     ):  # fmt: skip
         assert words in text
-    result = json.loads(_run("feedback_report", "--json", "--kind", "csat", "--edges", "0,.5,1"))
+    result = json.loads(_run("feedback_report", "--json", "--report", "csat", "--edges", "0,.5,1"))
     assert list(result["reports"]) == ["csat"]
     assert result["reports"]["csat"]["ranges"]["edges"] == [0.0, 0.5, 1.0]
 
@@ -273,7 +273,7 @@ def test_unusable_edges_and_sources_are_refused_with_two(arguments: tuple[str, s
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--kind", "all-of-it"), ("--days", "0"), ("--kind", "csat", "--model", "m")]
+    "arguments", [("--report", "all-of-it"), ("--days", "0"), ("--report", "csat", "--model", "m")]
 )
 def test_arguments_that_cannot_be_read_are_errors(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):

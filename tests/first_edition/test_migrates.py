@@ -36,7 +36,17 @@ Tables = dict[str, dict[str, Row]]
 # Table of the first edition -> the one that has its rows now.
 REPLACED_TABLES: Mapping[str, str] = {}
 # (table, column) of the first edition -> the column that has its values now, None where it is gone.
-REPLACED_COLUMNS: Mapping[tuple[str, str], str | None] = {}
+REPLACED_COLUMNS: Mapping[tuple[str, str], str | None] = {
+    ("matching_eventbatch", "origin"): "method",
+    **{
+        (f"matching_{table}", "source"): "origin"
+        for table in (
+            *("eventbatch", "matchevent", "seeduser", "travelgroup", "travelsession"),
+            *("historicalseeduser", "historicaltravelgroup", "historicaltravelsession"),
+        )
+    },
+    ("training_dataset", "source"): "origin",
+}
 # (table, column) of the first edition -> {value: the value that stands for it now}.
 REPLACED_VALUES: Mapping[tuple[str, str], Mapping[Any, Any]] = {}
 

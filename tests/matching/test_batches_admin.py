@@ -69,7 +69,7 @@ def lines(count: int, *, first: int = 0) -> bytes:
 
 def upload(client: Client, text: bytes, **fields: str) -> Any:
     file = SimpleUploadedFile("my log.jsonl", text)
-    data = {"file": file, "source": "", "feature_set": "tiered-1", **fields}
+    data = {"file": file, "origin": "", "feature_set": "tiered-1", **fields}
     return client.post(url("eventbatch_upload"), data)
 
 
@@ -114,7 +114,7 @@ def test_a_damaged_pack_is_an_error_of_the_form(admin_client: Client) -> None:
 
 
 def test_a_confirmation_without_its_file_starts_nothing(admin_client: Client) -> None:
-    given = {"name": "a", "source": "", "feature_set": "tiered-1"}
+    given = {"name": "a", "origin": "", "feature_set": "tiered-1"}
     gone = admin_client.post(url("eventbatch_upload"), {**given, "sha256": "0" * 64})
     assert "Upload the file again" in said(gone)
     forged = admin_client.post(url("eventbatch_upload"), {**given, "sha256": "../../etc/passwd"})
@@ -126,7 +126,7 @@ def test_a_confirmation_without_its_file_starts_nothing(admin_client: Client) ->
 
 RECIPE = {
     "count": "6",
-    "match_type": "solo",
+    "match_type": "user_user",
     "preset": "balanced",
     "seed": "7",
     "feature_set": "smooth-1",
@@ -145,7 +145,7 @@ def test_generation_says_what_to_expect_and_then_starts(admin_client: Client) ->
     assert job.arguments["count"] == 6
     run_job(str(job.pk))
     batch = EventBatch.objects.get()
-    assert (batch.made, batch.get_source_display()) == (6, "synthetic")
+    assert (batch.made, batch.get_origin_display()) == (6, "synthetic")
     page = admin_client.get(url("eventbatch_change", batch.pk)).content.decode()
     assert "synthetic" in page
     assert "distance_score (6 values)" in page

@@ -23,14 +23,14 @@ from matching.domain.log.format import (
     MAX_IGNORED_NAMES,
     MAX_LINE_BYTES,
     REASONS,
-    SOURCES,
     EventColumns,
     LoggedEvent,
     LoggedFeatures,
 )
 from matching.domain.log.reader import LogChunk, event_key, read_log, read_plain
 from matching.domain.log.writer import write_log
-from matching.domain.words import MATCH_TYPES, OUTCOMES, PRESETS
+from matching.domain.words import MatchType, Outcome, Preset
+from project.origin import ROW_ORIGINS
 from tests.factories import write_poor_log
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -443,10 +443,10 @@ def test_the_struct_of_the_format_has_the_features_in_the_order_of_the_columns()
 def test_the_words_of_the_format_are_those_of_the_vocabulary() -> None:
     told = {field.name: field.type for field in msgspec.structs.fields(LoggedEvent)}
     for name, words in (
-        ("match_type", MATCH_TYPES),
-        ("outcome", OUTCOMES),
-        ("preset", PRESETS),
-        ("source", SOURCES),
+        ("match_type", MatchType),
+        ("outcome", Outcome),
+        ("preset", Preset),
+        ("source", ROW_ORIGINS),
     ):
         literal = next(
             (part for part in get_args(told[name]) if get_origin(part) is Literal), told[name]

@@ -56,7 +56,7 @@ def test_a_batch_has_the_events_that_its_recipe_gives(travellers):
     batch = EventBatch.objects.get(pk=result["batch"])
     assert (result["asked"], result["made"], batch.made) == (100, 100, 100)
     assert batch.state == EventBatch.State.COMPLETE
-    assert batch.get_source_display() == "synthetic"
+    assert batch.get_origin_display() == "synthetic"
     expected = as_rows(load_generation(batch).make_chunk(0), batch)
     stored = MatchEvent.objects.of_batch(batch).values_list("id", "user_id", "target_id", "label")
     columns = (expected[name].tolist() for name in ("id", "user_id", "target_id", "label"))
@@ -109,7 +109,7 @@ def test_whoever_is_left_out_is_named_with_what_is_missing_and_used_once_complet
 def test_groups_are_met_by_users_who_are_not_their_members(travellers):
     group = make_group(members=travellers[:3])
     make_session(group)
-    result = run("--count", "17", "--match-type", "group")
+    result = run("--count", "17", "--match-type", "user_group")
     events = MatchEvent.objects.of_batch(EventBatch.objects.get(pk=result["batch"]))
     assert set(events.values_list("group_id", flat=True)) == {group.pk}
     assert not events.filter(user_id__in=[user.pk for user in travellers[:3]]).exists()

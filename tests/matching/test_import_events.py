@@ -66,7 +66,7 @@ def test_the_poor_log_lands_as_it_was_logged(tmp_path: Path, uploads: Path) -> N
     assert (result["found"], result["new"], result["known"], result["rejected"]) == (232, 232, 0, 0)
     (pk,) = result["batches"]
     batch = EventBatch.objects.get(pk=pk)
-    assert (batch.state, batch.made, batch.get_source_display()) == ("complete", 232, "real")
+    assert (batch.state, batch.made, batch.get_origin_display()) == ("complete", 232, "real")
     assert batch.feature_set == "tiered-1"
     first = MatchEvent.objects.of_batch(batch).first()
     assert first is not None
@@ -149,15 +149,29 @@ def test_several_files_become_a_batch_each(tmp_path: Path) -> None:
     assert [(one["new"], one["known"]) for one in result["files"]] == [(1, 0), (1, 1)]
 
 
+def test_a_product_that_a_line_leaves_out_is_derived_from_its_factors(tmp_path: Path) -> None:
+    both = {"distanceScore": 0.8, "interestScore": 0.25, "dateOverlapScore": 0.5}
+    lines = [
+        event(1, features=both),
+        event(2, features={**both, "destination_interest": 0.9}),
+        event(3, features={"distanceScore": 0.8}),
+    ]
+    told = run("import_events", log(tmp_path / "a", *lines))
+    batch = EventBatch.objects.get(pk=told["batches"][0])
+    landed = MatchEvent.objects.of_batch(batch).values_list("destination_interest", "date_budget")
+    assert list(landed) == [(pytest.approx(0.2), None), (pytest.approx(0.9), None), (None, None)]
+    assert batch.summary["features"]["destination_interest"]["missing"] == 1
+
+
 def test_synthetic_events_never_land_as_real_ones(tmp_path: Path) -> None:
     lines = [event(1, source="synthetic"), event(2, source="real"), event(3)]
     path = log(tmp_path / "a", *lines)
-    result = run("import_events", path, "--source", "real")
+    result = run("import_events", path, "--origin", "real")
     assert result["rejected_by_reason"] == {"source_contradicts_import": 1}
     told = run("import_events", log(tmp_path / "b", event(4, source="synthetic_v2"), event(5)))
     batch = EventBatch.objects.get(pk=told["batches"][0])
-    assert batch.get_source_display() == "synthetic"
-    assert {e.get_source_display() for e in MatchEvent.objects.of_batch(batch)} == {"synthetic"}
+    assert batch.get_origin_display() == "synthetic"
+    assert {e.get_origin_display() for e in MatchEvent.objects.of_batch(batch)} == {"synthetic"}
 
 
 def test_users_and_groups_that_are_here_are_recognised(tmp_path: Path) -> None:

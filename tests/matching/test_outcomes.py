@@ -20,7 +20,7 @@ from matching.domain.outcomes import (
 )
 from matching.domain.pairing import find_candidates, own_groups, sample_pairs
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.words import MATCH_TYPES, PRESETS
+from matching.domain.words import MatchType, Preset
 from tests.matching.drawn import draw_travellers
 
 TODAY = date(2026, 1, 1)
@@ -57,7 +57,7 @@ def drawn(events, match_type, preset="balanced", seed=0):
     return draw_outcomes(values, match_type, preset, effects, np.random.default_rng(seed), left)
 
 
-@pytest.mark.parametrize("match_type", MATCH_TYPES)
+@pytest.mark.parametrize("match_type", MatchType)
 def test_ceilings_and_rule_score_lie_where_the_design_wants_them(events, match_type):
     outcomes = drawn(events, match_type)
     feature = roc_auc_score(outcomes.label, outcomes.feature_probability)
@@ -68,15 +68,15 @@ def test_ceilings_and_rule_score_lie_where_the_design_wants_them(events, match_t
     assert 0.003 < feature - rule < 0.03
 
 
-@pytest.mark.parametrize("match_type", MATCH_TYPES)
+@pytest.mark.parametrize("match_type", MatchType)
 def test_presets_shift_the_share_of_positive_labels(events, match_type):
-    share = {preset: drawn(events, match_type, preset).label.mean() for preset in PRESETS}
+    share = {preset: drawn(events, match_type, preset).label.mean() for preset in Preset}
     assert share["balanced"] == pytest.approx(0.5, abs=0.04)
     assert share["strict"] == pytest.approx(0.33, abs=0.05)
     assert share["loose"] == pytest.approx(0.67, abs=0.05)
 
 
-@pytest.mark.parametrize("match_type", MATCH_TYPES)
+@pytest.mark.parametrize("match_type", MatchType)
 def test_both_probabilities_are_calibrated_at_every_level(events, match_type):
     outcomes = drawn(events, match_type)
     for probability in (outcomes.true_probability, outcomes.feature_probability):
@@ -142,7 +142,7 @@ def test_effects_are_independent_normal_deviates():
     assert 0.045 < (np.abs(deviates) > 1.96).mean() < 0.055
 
 
-@pytest.mark.parametrize("match_type", MATCH_TYPES)
+@pytest.mark.parametrize("match_type", MatchType)
 def test_a_missing_feature_counts_as_the_population_mean(match_type):
     nobody = personal_effects(5, np.arange(13))
     means = np.full((13, 13), np.nan)
@@ -163,7 +163,7 @@ def test_frozen_means_are_those_of_the_population(events):
             assert measured == pytest.approx(UTILITY[match_type][name][1], abs=0.05)
 
 
-@pytest.mark.parametrize("match_type", MATCH_TYPES)
+@pytest.mark.parametrize("match_type", MatchType)
 def test_a_better_pair_is_likelier_to_match(match_type):
     values = np.full((2, 13), 0.4)
     crowd = personal_effects(5, np.zeros(2, np.int64))
@@ -175,9 +175,9 @@ def test_a_better_pair_is_likelier_to_match(match_type):
 
 
 def test_every_feature_and_preset_has_its_constants():
-    for match_type in MATCH_TYPES:
+    for match_type in MatchType:
         assert tuple(UTILITY[match_type]) == features_of(match_type)
-        assert set(THRESHOLDS[match_type]) == set(PRESETS)
+        assert set(THRESHOLDS[match_type]) == set(Preset)
 
 
 def test_no_pairs_have_no_outcomes():

@@ -9,12 +9,13 @@ import pytest
 from matching.domain.personality import personality_of
 from matching.domain.population import ARCHETYPES
 from matching.domain.profiles import clean_profile
-from matching.models import PROFILE_FIELDS, SeedUser, Source, TravelGroup
+from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup
 from matching.queries import named
 from matching.services import people
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
+from project.origin import Origin
 from tests.factories import make_seed_user
 from tests.matching.commands import run_command, show_command
 
@@ -96,7 +97,7 @@ def test_seeding_leaves_edits_of_people_alone() -> None:
 def test_drawn_users_are_complete_valid_synthetic_and_have_a_history() -> None:
     run_command("seed_users", "--now", "--count", "60")
     assert not SeedUser.objects.incomplete().exists()
-    assert set(SeedUser.objects.values_list("source", flat=True)) == {Source.SYNTHETIC}
+    assert set(SeedUser.objects.values_list("origin", flat=True)) == {Origin.SYNTHETIC.code}
     for user in SeedUser.objects.all():
         assert clean_profile({name: getattr(user, name) for name in PROFILE_FIELDS})[1] == {}
     assert SeedUser.history.count() == SeedUser.objects.count()
@@ -162,7 +163,7 @@ def test_import_lands_good_rows_and_names_bad_ones_by_line_and_field(tmp_path: P
     assert named_errors == [(3, "age"), (4, "external_id"), (5, "external_id"), (6, "interests")]
     assert "good stands on line 2 already" in result["errors"][2]["message"]
     user = SeedUser.objects.get(external_id="good")
-    assert (user.source, user.interests) == (Source.REAL, ["food", "wine"])
+    assert (user.origin, user.interests) == (Origin.REAL.code, ["food", "wine"])
     assert personality_of(user.extraversion or 0.0) == "introvert"
     assert "line" in show_command("seed_users", "--now", "--file", str(file))
 

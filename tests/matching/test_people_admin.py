@@ -52,7 +52,7 @@ def client_with(*permissions: str) -> Client:
 
 def profile_data(user: SeedUser, **changes: Any) -> dict[str, Any]:
     values = {name: getattr(user, name) for name in (*PROFILE_FIELDS, "home_city", "name")}
-    values |= {"source": user.source, "archetype": user.archetype, **changes}
+    values |= {"origin": user.origin, "archetype": user.archetype, **changes}
     return {name: "" if value is None else value for name, value in values.items()}
 
 
@@ -104,7 +104,7 @@ def test_extraversion_follows_from_the_label_in_the_form(admin_client: Client) -
 
 
 def test_added_user_needs_only_an_id(admin_client: Client) -> None:
-    response = admin_client.post(url("seeduser_add"), {"external_id": "new_one", "source": 1})
+    response = admin_client.post(url("seeduser_add"), {"external_id": "new_one", "origin": 1})
     assert response.status_code == 302
     assert SeedUser.objects.get(external_id="new_one").completeness == 0.0
 
@@ -212,7 +212,7 @@ def session_data(**changes: Any) -> dict[str, Any]:
     start = timezone.localdate() + timedelta(days=5)
     expires = timezone.now() + timedelta(days=2)
     return {
-        "source": 1,
+        "origin": 1,
         "mode": "solo",
         **LISBON,
         "start_date": start,
@@ -282,7 +282,7 @@ def test_group_is_edited_and_its_copy_follows_its_members(
     group = make_group("team", [make_seed_user(age=20)])
     make_session(group)
     older = make_seed_user(age=60)
-    data = {"name": "Team", "source": 2, "members": [older.pk]}
+    data = {"name": "Team", "origin": 2, "members": [older.pk]}
     with django_capture_on_commit_callbacks(execute=True):
         response = admin_client.post(url("travelgroup_change", group.pk), data)
     assert response.status_code == 302

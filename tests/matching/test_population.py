@@ -13,8 +13,8 @@ from matching.domain.pairing import find_candidates, own_groups, row_digests, sa
 from matching.domain.personality import personality_of
 from matching.domain.population import (
     ARCHETYPES,
+    HOMELANDS,
     HUBS,
-    ORIGINS,
     cities,
     destinations,
     draw_groups,
@@ -24,7 +24,6 @@ from matching.domain.population import (
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import (
     GENDERS,
-    HABITS,
     INTEREST_SHARES,
     INTERESTS,
     LANGUAGES,
@@ -32,6 +31,7 @@ from matching.domain.words import (
     NATIONALITIES,
     PROFESSIONS,
     RELIGIONS,
+    Habit,
 )
 from tests.matching.drawn import draw_travellers, travellers_frame
 
@@ -53,8 +53,8 @@ def test_profiles_are_complete_and_within_the_vocabulary(profiles):
     assert profiles["home_lat"].between(-90, 90).all()
     for column, words in (
         ("gender", GENDERS),
-        ("smoking", HABITS),
-        ("drinking", HABITS),
+        ("smoking", Habit),
+        ("drinking", Habit),
         ("religion", RELIGIONS),
         ("nationality", NATIONALITIES),
         ("profession", PROFESSIONS),
@@ -170,8 +170,8 @@ def test_frozen_interest_shares_are_those_of_the_population():
 
 
 def test_every_mother_tongue_and_origin_is_in_the_vocabulary():
-    assert set(ORIGINS) <= set(NATIONALITIES)
-    assert {word for _, words, _ in ORIGINS.values() for word in words} <= set(LANGUAGES)
+    assert set(HOMELANDS) <= set(NATIONALITIES)
+    assert {word for _, words, _ in HOMELANDS.values() for word in words} <= set(LANGUAGES)
 
 
 @pytest.mark.parametrize("seed", [1, 7, 42])

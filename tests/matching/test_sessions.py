@@ -9,12 +9,13 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from matching.models import SeedUser, Source, TravelSession, live
+from matching.models import SeedUser, TravelSession, live
 from matching.queries.travellers import load_travellers
 from matching.services import session_checks, sessions
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
+from project.origin import Origin
 from tests.factories import make_group, make_seed_user, make_session
 from tests.matching.commands import run_command, show_command
 from tests.matching.test_sessions_live import DOCUMENT
@@ -234,9 +235,9 @@ def test_session_of_another_application_is_adopted_with_its_owner(valkey: Any) -
     code, report = run_command("check_sessions", "--min", "1", "--repair", "--now")
     assert (code, report["repaired"]["adopted"], report["repaired"]["adopted_users"]) == (0, 1, 1)
     record = TravelSession.objects.get(external_id="real_person_9")
-    assert (record.is_adopted, record.source, record.budget) == (True, Source.REAL, 1500.0)
+    assert (record.is_adopted, record.origin, record.budget) == (True, Origin.REAL.code, 1500.0)
     owner = SeedUser.objects.get(external_id="real_person_9")
-    assert (owner.age, owner.source, owner.completeness) == (29, Source.REAL, 1.0)
+    assert (owner.age, owner.origin, owner.completeness) == (29, Origin.REAL.code, 1.0)
     assert before + timedelta(days=9) < record.expires_at < timezone.now() + timedelta(days=10)
     assert json.loads(valkey.get("session:real_person_9"))["theirs"] == "kept"
     assert list(load_travellers("user_user").users["external_id"]) == ["real_person_9"]

@@ -51,7 +51,7 @@ def test_jobs_are_listed_by_state_kind_and_number(declare: Declare) -> None:
         enqueue(name)
     stop_job(enqueue(other))
     assert jobs("list")["total"] == 4
-    assert jobs("list", "--kind", other)["total"] == 2
+    assert jobs("list", "--job-kind", other)["total"] == 2
     assert [job["state"] for job in jobs("list", "--state", "cancelled")["jobs"]] == ["cancelled"]
     assert len(jobs("list", "--limit", "2")["jobs"]) == 2
     assert "2 of 4" in jobs("list", "--limit", "2", as_json=False)

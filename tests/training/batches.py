@@ -18,12 +18,13 @@ from matching.domain.generation import Generation
 from matching.domain.outcomes import draw_outcomes, personal_effects
 from matching.domain.pairing import find_candidates, sample_pairs
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.words import revision_of
-from matching.models import EventBatch, FeatureSet, MatchEvent, MatchType, Source
+from matching.domain.words import FeatureSet, MatchType, revision_of
+from matching.models import EventBatch, MatchEvent
 from matching.services.generation import as_rows
 from project.bulk import copy_rows
 from project.jobs.models import Job
 from project.jobs.run import JobRun
+from project.origin import Origin
 from tests.matching.drawn import draw_travellers
 from training.jobs.models import fit_and_measure
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
@@ -54,8 +55,8 @@ def draw_events(count: int, *, seed: int = 1, users: int = 400) -> pd.DataFrame:
     )
     frame = pd.DataFrame(values, columns=list(FEATURE_NAMES))
     return frame.assign(
-        match_type=np.full(count, MatchType.USER_USER, np.int16),
-        source=np.full(count, Source.SYNTHETIC, np.int16),
+        match_type=np.full(count, MatchType.USER_USER.code, np.int16),
+        origin=np.full(count, Origin.SYNTHETIC.code, np.int16),
         outcome=outcomes.outcome.astype(np.int16),
         label=outcomes.label.astype(bool),
         occurred_at=FIRST_MOMENT + np.arange(count) * np.timedelta64(60, "s"),
@@ -71,8 +72,8 @@ def make_generated_batch(generation: Generation, **fields: Any) -> EventBatch:
     specification = generation.specification
     batch = EventBatch.objects.create(
         uid=generation.uid,
-        origin=EventBatch.Origin.GENERATED,
-        source=Source.SYNTHETIC,
+        method=EventBatch.Method.GENERATED,
+        origin=Origin.SYNTHETIC.code,
         state=EventBatch.State.COMPLETE,
         feature_set=specification.feature_set,
         feature_revision=specification.feature_revision,
@@ -93,16 +94,16 @@ def make_generated_batch(generation: Generation, **fields: Any) -> EventBatch:
 def make_batch(
     events: pd.DataFrame,
     *,
-    origin: str = EventBatch.Origin.GENERATED,
-    source: int = Source.SYNTHETIC,
+    method: str = EventBatch.Method.GENERATED,
+    origin: Origin = Origin.SYNTHETIC,
     feature_set: str = FeatureSet.SMOOTH,
     **fields: Any,
 ) -> EventBatch:
     """Write a complete batch of these events."""
     batch = EventBatch.objects.create(
         uid=uuid4(),
-        origin=origin,
-        source=source,
+        method=method,
+        origin=origin.code,
         state=EventBatch.State.COMPLETE,
         feature_set=feature_set,
         asked=len(events),
@@ -111,8 +112,8 @@ def make_batch(
         **{"feature_revision": revision_of(feature_set), **fields},
     )
     ids = batch.first_event_id + np.arange(len(events))
-    columns = {name: events[name].to_numpy() for name in events if name != "source"}
-    columns["source"] = np.full(len(events), source, np.int16)
+    columns = {name: events[name].to_numpy() for name in events if name != "origin"}
+    columns["origin"] = np.full(len(events), origin.code, np.int16)
     copy_rows(connection, MatchEvent._meta.db_table, {"id": ids, **columns})
     return batch
 

@@ -31,7 +31,7 @@ def test_the_kind_of_the_page_is_built_analysed_trained_promoted_and_served(kind
     fill_synthetic(count=1_000, seed=3)
     named = ("--kind", kind.name)
     built = run_json(capsys, "build_dataset", *named, "--now")
-    assert (built["verdict"], built["source"], built["split"]) == ("pass", "synthetic", "time")
+    assert (built["verdict"], built["origin"], built["split"]) == ("pass", "synthetic", "time")
     analysed = run_json(capsys, "analyze_dataset", *named)
     assert analysed["features"].keys() == set(kind.features)
     trained = run_json(capsys, "train_model", *named, "--now")

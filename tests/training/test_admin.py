@@ -192,10 +192,10 @@ def test_train_form_and_action_start_jobs(as_, dataset):
 def test_rebuild_form_starts_the_job(as_, db):
     as_("training.rebuild_model").post(
         url("modelversion_rebuild"),
-        {"count": "500", "match_type": "solo", "preset": "balanced", "seed": "7"},
+        {"count": "500", "match_type": "user_user", "preset": "balanced", "seed": "7"},
     )
     assert Job.objects.get().arguments == {
-        "count": 500, "match_type": "solo", "preset": "balanced", "seed": 7,
+        "count": 500, "match_type": "user_user", "preset": "balanced", "seed": 7,
     }  # fmt: skip
 
 

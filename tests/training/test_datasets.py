@@ -15,7 +15,9 @@ from django.db import IntegrityError, connection, transaction
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Generation, Population, Specification
-from matching.models import EventBatch, FeatureSet, Source
+from matching.domain.words import FeatureSet
+from matching.models import EventBatch
+from project.origin import Origin
 from project.refusal import Refusal
 from project.storage.artifacts import folder_path
 from tests.matching.drawn import draw_travellers
@@ -51,7 +53,7 @@ def test_generated_batch_gives_a_dataset_that_passes():
     dataset = make_dataset()
     assert (dataset.version, dataset.verdict, dataset.rows) == (1, "pass", 1_000)
     assert (dataset.train_rows, dataset.validation_rows) == (800, 200)
-    assert (dataset.split, dataset.source, dataset.feature_set) == ("time", "synthetic", "smooth-1")
+    assert (dataset.split, dataset.origin, dataset.feature_set) == ("time", "synthetic", "smooth-1")
     assert dataset.batches.count() == 1
 
 
@@ -111,20 +113,20 @@ def test_without_names_the_newest_complete_batch_is_taken():
 
 def test_source_chooses_among_the_batches_and_is_recorded():
     synthetic = make_good_batch(300, seed=1)
-    real = make_batch(draw_events(300, seed=2), source=Source.REAL)
-    assert KIND.load(Recipe(source="synthetic")).batches == (synthetic.pk,)
-    assert KIND.load(Recipe(source="real")).batches == (real.pk,)
-    combined = KIND.load(Recipe(source="combined"))
+    real = make_batch(draw_events(300, seed=2), origin=Origin.REAL)
+    assert KIND.load(Recipe(origin="synthetic")).batches == (synthetic.pk,)
+    assert KIND.load(Recipe(origin="real")).batches == (real.pk,)
+    combined = KIND.load(Recipe(origin="combined"))
     assert set(combined.batches) == {synthetic.pk, real.pk}
-    assert combined.recipe.source == "combined"
+    assert combined.recipe.origin == "combined"
     assert len(combined.frame) == 600
 
 
 def test_logged_features_are_kept_and_never_mixed_with_others():
     log = make_batch(
         draw_events(300, seed=2),
-        origin=EventBatch.Origin.IMPORTED,
-        source=Source.REAL,
+        method=EventBatch.Method.IMPORTED,
+        origin=Origin.REAL,
         feature_set=FeatureSet.TIERED,
     )
     assert KIND.load(Recipe(batches=(log.pk,))).recipe.feature_set == "tiered-1"
@@ -176,7 +178,7 @@ def test_copies_are_dropped_from_validation_and_still_counted():
         ({"batches": (99,)}, "no complete batch 99"),
         ({"split": "moon"}, "not split by 'moon'"),
         ({"feature_set": "smooth-9"}, "no feature set 'smooth-9'"),
-        ({"source": "real"}, "no complete batch of real events"),
+        ({"origin": "real"}, "no complete batch of real events"),
     ],
 )
 def test_recipe_that_cannot_be_is_refused_with_what_to_do(recipe, message):
@@ -238,7 +240,7 @@ def test_command_without_any_batch_is_refused_with_what_to_do(capsys):
         ("build_dataset", "--kind", "nonsense"),
         ("build_dataset", "--train-share", "1.5"),
         ("build_dataset", "--batch", "0"),
-        ("build_dataset", "--source", "imaginary"),
+        ("build_dataset", "--origin", "imaginary"),
         ("analyze_dataset", "1", "--csv", "x.csv"),
         ("analyze_dataset", "--csv", "/nowhere/train.csv"),
         ("analyze_dataset", "zero"),

@@ -230,7 +230,7 @@ def test_a_model_that_passed_predicts_with_an_interval_and_names_what_it_lacks(d
 
 def test_no_model_is_split_by_lot_and_batches_are_refused(db):
     fill_synthetic(count=300, seed=2)
-    for recipe in (Recipe(split="random"), Recipe(batches=(1,)), Recipe(source="invented")):
+    for recipe in (Recipe(split="random"), Recipe(batches=(1,)), Recipe(origin="invented")):
         with pytest.raises(Refusal):
             prepare_dataset(get_kind("quality"), recipe)
 
@@ -240,8 +240,8 @@ def test_generated_rows_do_not_stand_in_for_a_real_source_without_rows(db):
     FeedbackSource.objects.create(name="theirs", kind=FeedbackSource.Kind.FILE)
     with pytest.raises(Refusal, match="no collected feedback"):
         prepare_dataset(get_kind("quality"), Recipe())
-    asked = prepare_dataset(get_kind("quality"), Recipe(source="synthetic"))
-    assert asked.loaded.recipe.source == "synthetic"
+    asked = prepare_dataset(get_kind("quality"), Recipe(origin="synthetic"))
+    assert asked.loaded.recipe.origin == "synthetic"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -266,20 +266,20 @@ def test_splits_are_by_time_or_by_group_and_groups_stay_together(db, kind):
 def test_generated_feedback_is_mixed_with_real_only_when_asked(db, tmp_path):
     fill_synthetic(count=600, seed=2)
     kind = get_kind("quality")
-    assert prepare_dataset(kind, Recipe()).loaded.recipe.source == "synthetic"
+    assert prepare_dataset(kind, Recipe()).loaded.recipe.origin == "synthetic"
     with pytest.raises(Refusal, match="real"):
-        kind.load(Recipe(source="real"))
+        kind.load(Recipe(origin="real"))
     path = tmp_path / "own.csv"
     path.write_text(
         "id,quality_score,created_at\n"
         + "".join(f"{n},0.{n % 9 + 1},2026-05-01T00:00Z\n" for n in range(200))
     )
     run("import_feedback", str(path), "--table", "explanations", "--now")
-    assert kind.load(Recipe()).recipe.source == "real"
+    assert kind.load(Recipe()).recipe.origin == "real"
     assert len(kind.load(Recipe()).frame) == 200
-    combined = kind.load(Recipe(source="combined"))
-    assert (len(combined.frame), combined.recipe.source) == (800, "combined")
-    assert {entry["source"] for entry in combined.lineage} == {"real", "synthetic"}
+    combined = kind.load(Recipe(origin="combined"))
+    assert (len(combined.frame), combined.recipe.origin) == (800, "combined")
+    assert {entry["origin"] for entry in combined.lineage} == {"real", "synthetic"}
 
 
 def test_a_missing_metric_reaches_the_dataset_as_missing(db):

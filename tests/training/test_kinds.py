@@ -27,7 +27,7 @@ ROWS = 600
 def toy_rows(recipe: Recipe) -> LoadedRows:
     """Draw rows whose target follows from a number and a category."""
     rng = np.random.default_rng(recipe.seed)
-    rows = 40 if recipe.source == "real" else ROWS
+    rows = 40 if recipe.origin == "real" else ROWS
     signal, shop = rng.random(rows) * 10, rng.choice(["north", "south", "east"], rows)
     truth = 3 * signal + np.where(shop == "north", 10.0, 0.0)
     return LoadedRows(
@@ -42,7 +42,7 @@ def toy_rows(recipe: Recipe) -> LoadedRows:
                 "sales": truth + rng.normal(0, 3, rows),
             }
         ),
-        recipe=Recipe(**{**recipe.as_dict(), "batches": (), "source": recipe.source or "real"}),
+        recipe=Recipe(**{**recipe.as_dict(), "batches": (), "origin": recipe.origin or "real"}),
         lineage=({"model": "toy", "rows": rows},),
     )
 
@@ -88,7 +88,7 @@ def toy(monkeypatch):
 
 
 def test_toy_kind_goes_through_every_command(toy, capsys, tmp_path):
-    built = run_json(capsys, "build_dataset", "--kind", "toy", "--source", "combined", "--now")
+    built = run_json(capsys, "build_dataset", "--kind", "toy", "--origin", "combined", "--now")
     assert (built["verdict"], built["split"]) == ("pass", "session")
     trained = run_json(capsys, "train_model", "--kind", "toy", "--now")
     assert trained["metrics"].keys() == {"train", "validation", "by_shop"}
@@ -111,7 +111,7 @@ def test_toy_kind_goes_through_every_command(toy, capsys, tmp_path):
 
 
 def test_too_few_rows_of_a_toy_train_nothing(toy, capsys):
-    built = run_json(capsys, "build_dataset", "--kind", "toy", "--source", "real", "--now")
+    built = run_json(capsys, "build_dataset", "--kind", "toy", "--origin", "real", "--now")
     assert built["verdict"] == "refuse"
     said = run_json(capsys, "train_model", "--kind", "toy", "--now", code=2)
     assert "100 are needed" in said["refused"]["message"]
@@ -119,7 +119,7 @@ def test_too_few_rows_of_a_toy_train_nothing(toy, capsys):
 
 
 def test_versions_of_two_kinds_are_counted_apart(toy, capsys):
-    run_json(capsys, "build_dataset", "--kind", "toy", "--source", "combined", "--now")
+    run_json(capsys, "build_dataset", "--kind", "toy", "--origin", "combined", "--now")
     assert Dataset.objects.get().version == 1
     said = run_json(capsys, "train_model", "--now", code=2)
     assert "no dataset of match_compatibility" in said["refused"]["message"]

@@ -47,7 +47,7 @@ def test_generated_rows_are_recomputed_for_another_feature_set(population, made,
 
 
 def test_batches_of_two_feature_sets_meet_in_the_smooth_one(population):
-    batches = generate("smooth-1").pk, generate("tiered-1", "solo").pk
+    batches = generate("smooth-1").pk, generate("tiered-1", "user_user").pk
     loaded = KIND.load(Recipe(batches=batches))
     assert loaded.recipe.feature_set == "smooth-1"
     assert len(loaded.frame) == 400
@@ -56,10 +56,10 @@ def test_batches_of_two_feature_sets_meet_in_the_smooth_one(population):
 def test_poor_log_is_imported_refused_by_analysis_and_trains_nothing(db, valkey, tmp_path, capsys):
     """232 logged events, 51 % of them copies, many values of exactly 0.5."""
     log = write_poor_log(tmp_path / "events.jsonl")
-    call_command("import_events", str(log), source="real", now=True, json=True)
+    call_command("import_events", str(log), origin="real", now=True, json=True)
     assert EventBatch.objects.get().made == 232
     capsys.readouterr()
-    built = run_json(capsys, "build_dataset", "--source", "real", "--now")
+    built = run_json(capsys, "build_dataset", "--origin", "real", "--now")
     assert (built["verdict"], built["rows"], built["feature_set"]) == ("refuse", 232, "tiered-1")
     report = run_json(capsys, "analyze_dataset", code=2)
     refused = {check["name"]: check for check in report["checks"] if check["verdict"] == "refuse"}
@@ -129,7 +129,7 @@ def test_a_label_stored_as_the_middle_of_its_range_is_read_as_the_labels_own_num
 def test_logged_rows_stay_as_they_were_logged_and_products_come_from_their_factors(db):
     events = draw_events(120)
     logged = events.assign(destination_interest=np.nan)
-    batch = make_batch(logged, origin=EventBatch.Origin.IMPORTED, feature_revision=1)
+    batch = make_batch(logged, method=EventBatch.Method.IMPORTED, feature_revision=1)
     loaded = KIND.load(Recipe(batches=(batch.pk,)))
     assert loaded.lineage[0]["is_as_logged"]
     for name in FEATURE_NAMES:

@@ -84,7 +84,7 @@ def test_every_figure_stands_beside_constant_rule_score_and_ceilings(dataset):
 
 def test_rows_without_true_probabilities_have_no_ceilings():
     events = draw_events(600).drop(columns=["true_probability", "feature_probability"])
-    batch = make_batch(events, origin=EventBatch.Origin.IMPORTED)
+    batch = make_batch(events, method=EventBatch.Method.IMPORTED)
     model = make_model(make_dataset(batch))
     assert model.ceilings == {"oracle": None, "feature": None}
 

@@ -51,8 +51,8 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Dataset)
 class DatasetAdmin(ReadOnlyAdmin[Dataset]):
-    list_display = ["name", "verdict_badge", "parts", "copies", "source_badge", "features", "split", "created_at"]  # fmt: skip
-    list_filter = [KindFilter, "verdict", "source"]
+    list_display = ["name", "verdict_badge", "parts", "copies", "origin_badge", "features", "split", "created_at"]  # fmt: skip
+    list_filter = [KindFilter, "verdict", "origin"]
     list_per_page = 50
     search_fields = ["kind", "feature_set", "split"]
     actions = ["train"]
@@ -82,9 +82,9 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     def copies(self, dataset: Dataset) -> Any:
         return words.share(dataset.report["duplicate_share"])
 
-    @admin.display(description="Source", ordering="source")
-    def source_badge(self, dataset: Dataset) -> Any:
-        return badge(dataset.source)
+    @admin.display(description="Origin", ordering="origin")
+    def origin_badge(self, dataset: Dataset) -> Any:
+        return badge(dataset.origin)
 
     @admin.display(description="Features", ordering="feature_set")
     def features(self, dataset: Dataset) -> Any:

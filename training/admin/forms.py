@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 
 from matching.models import EventBatch
+from project.origin import Origin
 from training.kinds import DEFAULT_KIND, all_kinds
-from training.models import Dataset
 
 
 def kind_choices() -> list[tuple[str, str]]:
@@ -23,8 +23,12 @@ class BuildForm(forms.Form):
         required=False,
         help_text="For match compatibility; without any, the newest complete one is taken.",
     )
-    source = forms.ChoiceField(
-        choices=[("", "that of the rows"), *Dataset.Source.choices], required=False
+    origin = forms.ChoiceField(
+        choices=[
+            ("", "that of the rows"),
+            *((one.value, one.value.capitalize()) for one in Origin),
+        ],
+        required=False,
     )
     feature_set = forms.ChoiceField(
         choices=[("", "that of the rows"), ("smooth-1", "smooth-1"), ("tiered-1", "tiered-1")],

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from project.origin import Origin
+from project.refusal import Refusal
 from training.domain.expectations import QualitySpec
 from training.domain.tasks import get_figures, get_task
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 class RecipeFields(TypedDict):
     """A `Recipe` as JSON."""
 
-    source: str
+    origin: str
     batches: list[int]
     feature_set: str
     split: str
@@ -43,7 +45,7 @@ class Recipe:
 
     Attributes
     ----------
-    source : real, synthetic or combined; empty lets the kind choose and say what it chose.
+    origin : real, synthetic or combined; empty lets the kind choose and say what it chose.
     batches : ids of the event batches, for kinds that read batches; empty lets the kind choose.
     feature_set : name of the feature formulas; empty takes that of the rows.
     split : one of the kind's splits; empty takes its default.
@@ -51,22 +53,46 @@ class Recipe:
     seed : of the split.
     """
 
-    source: str = ""
+    origin: str = ""
     batches: tuple[int, ...] = ()
     feature_set: str = ""
     split: str = ""
     train_share: float = 0.8
     seed: int = 0
 
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Recipe:
+        """Read what `as_dict` wrote, and what the first edition wrote: it said source for origin."""
+        return cls(
+            origin=given.get("origin") or given.get("source") or "",
+            batches=tuple(given.get("batches", ())),
+            feature_set=given.get("feature_set", ""),
+            split=given.get("split", ""),
+            train_share=float(given.get("train_share", 0.8)),
+            seed=int(given.get("seed", 0)),
+        )
+
     def as_dict(self) -> RecipeFields:
         return {
-            "source": self.source,
+            "origin": self.origin,
             "batches": list(self.batches),
             "feature_set": self.feature_set,
             "split": self.split,
             "train_share": self.train_share,
             "seed": self.seed,
         }
+
+
+def require_origin(recipe: Recipe) -> Origin | None:
+    """Return the origin that a recipe asks for, None where it leaves that open; refuses any other."""
+    if not recipe.origin:
+        return None
+    try:
+        return Origin(recipe.origin)
+    except ValueError:
+        raise Refusal(
+            f"There is no origin {recipe.origin!r}.", remedy=f"Choose one of {', '.join(Origin)}."
+        ) from None
 
 
 @dataclass(frozen=True)

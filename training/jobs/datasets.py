@@ -12,16 +12,8 @@ from training.services.datasets import write_dataset
 def build_dataset(run: Run) -> Result:
     """Build a dataset of `model_kind` from the recipe in the arguments."""
     arguments = run.arguments
-    recipe = Recipe(
-        source=arguments.get("source", ""),
-        batches=tuple(arguments.get("batches", ())),
-        feature_set=arguments.get("feature_set", ""),
-        split=arguments.get("split", ""),
-        train_share=float(arguments.get("train_share", 0.8)),
-        seed=int(arguments.get("seed", 0)),
-    )
     kind = get_kind(arguments.get("model_kind", DEFAULT_KIND))
-    return {**describe_dataset(build(run, kind, recipe))}
+    return {**describe_dataset(build(run, kind, Recipe.from_dict(arguments)))}
 
 
 def build(run: Run, kind: ModelKind, recipe: Recipe) -> Dataset:

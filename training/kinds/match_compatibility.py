@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.models import FeatureSet
+from matching.domain.words import FeatureSet
 from training.domain.expectations import QualitySpec
 from training.domain.kind import LoadedRows, ModelKind, Recipe, SplitColumns
 from training.domain.match_quality import GROUPS, match_quality_spec

@@ -22,7 +22,7 @@ class DatasetSummary(TypedDict):
     kind: str
     version: int
     verdict: str
-    source: str
+    origin: str
     feature_set: str
     feature_revision: int
     split: str
@@ -81,7 +81,7 @@ def describe_dataset(dataset: Dataset) -> DatasetSummary:
         "kind": dataset.kind,
         "version": dataset.version,
         "verdict": dataset.verdict,
-        "source": dataset.source,
+        "origin": dataset.origin,
         "feature_set": dataset.feature_set,
         "feature_revision": dataset.feature_revision,
         "split": dataset.split,

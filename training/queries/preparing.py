@@ -44,7 +44,7 @@ def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
         )
     loaded = kind.load(recipe)
     if not len(loaded.frame):
-        raise Refusal("The recipe gives no rows.", remedy="Choose other batches or another source.")
+        raise Refusal("The recipe gives no rows.", remedy="Choose other batches or another origin.")
     spec = kind.quality_of(loaded.recipe)
     split, measured = _split(kind, loaded, copied_by(spec))
     frame, defaulted, train = loaded.frame, loaded.defaulted, ~split.validation

@@ -40,7 +40,7 @@ def write_dataset(prepared: PreparedDataset, *, by: User | None = None) -> Datas
     """
     kind, loaded = prepared.kind, prepared.loaded
     dataset = claim_version(Dataset, kind.name)
-    dataset.source = loaded.recipe.source
+    dataset.origin = loaded.recipe.origin
     dataset.feature_set = loaded.recipe.feature_set
     dataset.feature_revision = revision_of(loaded.recipe.feature_set)
     dataset.split = loaded.recipe.split
@@ -148,7 +148,7 @@ def _manifest(dataset: Dataset, prepared: PreparedDataset) -> dict[str, Any]:
         "features": list(kind.features),
         "columns": list(prepared.loaded.frame.columns),
         "recipe": dataset.recipe,
-        "source": dataset.source,
+        "origin": dataset.origin,
         "feature_revision": dataset.feature_revision,
         "lineage": dataset.lineage,
         "rows": dataset.rows,

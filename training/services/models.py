@@ -87,7 +87,7 @@ def _metadata(model: ModelVersion, trained: TrainedModel) -> dict[str, Any]:
         "interval": None if interval is None else interval.as_dict(),
         "dataset": {
             "version": dataset.version,
-            "source": dataset.source,
+            "origin": dataset.origin,
             "sha256": {name: digest["sha256"] for name, digest in dataset.files.items()},
         },
         "algorithm": model.algorithm,

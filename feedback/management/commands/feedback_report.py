@@ -1,5 +1,6 @@
 """`manage.py feedback_report`: what the collected feedback says."""
 
+from argparse import SUPPRESS
 from typing import Any, TypedDict
 
 from django.core.management.base import CommandError, CommandParser
@@ -21,6 +22,7 @@ from feedback.queries.reports.rows import FACTORS
 from feedback.queries.sources import ScopeFields, choose_scope
 from project import words
 from project.command import SeedbedCommand, positive_int
+from project.origin import Origin
 from project.terminal import Table
 
 
@@ -38,13 +40,16 @@ class Command(SeedbedCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--kind", choices=[*REPORT_KINDS, "all"], default="all")
+        parser.add_argument("--report", choices=[*REPORT_KINDS, "all"], default="all")
+        # What --report was called before; --kind is a kind of model.
+        parser.add_argument("--kind", dest="report", choices=[*REPORT_KINDS, "all"], help=SUPPRESS)
         parser.add_argument(
-            "--source",
+            "--origin",
+            choices=[origin.value for origin in Origin],
             default="",
-            metavar="real|synthetic|combined|NAME",
-            help="default: real where a real source is set up, else synthetic",
+            help="whose rows; default: real where a real source is set up, else synthetic",
         )
+        parser.add_argument("--source", default="", metavar="NAME", help="only rows of this source")
         parser.add_argument("--days", type=positive_int, help="only rows of the last N days")
         parser.add_argument(
             "--edges",
@@ -58,11 +63,15 @@ class Command(SeedbedCommand):
 
     def run(self, **options: Any) -> Reports:
         levels = {name: options[name] for name in FACTORS if options[name]}
-        if levels and options["kind"] not in ("baselines", "all"):
-            raise CommandError("--provider, --model and --action-type belong to --kind baselines.")
+        if levels and options["report"] not in ("baselines", "all"):
+            raise CommandError(
+                "--provider, --model and --action-type belong to --report baselines."
+            )
         edges = read_edges(options["edges"]) if options["edges"] is not None else QUALITY_EDGES
-        scope = choose_scope(options["source"], days=options["days"])
-        kinds = REPORT_KINDS if options["kind"] == "all" else [options["kind"]]
+        scope = choose_scope(
+            source=options["source"], origin=options["origin"], days=options["days"]
+        )
+        kinds = REPORT_KINDS if options["report"] == "all" else [options["report"]]
         return {
             "scope": scope.as_dict(),
             "reports": {

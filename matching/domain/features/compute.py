@@ -12,7 +12,7 @@ from matching.domain.features.names import FEATURE_NAMES, features_of
 from matching.domain.features.smooth import smooth_scores
 from matching.domain.features.tiered import tiered_scores
 from matching.domain.travellers import PairSide, Travellers
-from matching.domain.words import FEATURE_SETS
+from matching.domain.words import FeatureSet, MatchType
 
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -80,10 +80,8 @@ def compute_features(
     VocabularyMismatch
         When the sides were encoded with different vocabularies.
     """
-    if feature_set not in FEATURE_SETS:
-        raise ValueError(
-            f"Expected a feature set of {', '.join(FEATURE_SETS)}; got {feature_set!r}."
-        )
+    if feature_set not in tuple(FeatureSet):
+        raise ValueError(f"Expected a feature set of {', '.join(FeatureSet)}; got {feature_set!r}.")
     used = applicable(match_type)
     if left.vocabulary != right.vocabulary:
         raise VocabularyMismatch
@@ -92,11 +90,11 @@ def compute_features(
         raise ValueError("Expected as many travellers on the left as on the right.")
     values = np.full((count, len(FEATURE_NAMES)), np.nan, np.float32)
     missing = np.zeros((count, len(FEATURE_NAMES)), np.bool_)
-    names, is_group = features_of(match_type), match_type == "user_group"
+    names, is_group = features_of(match_type), match_type == MatchType.USER_GROUP
     for rows in _chunks(count, chunk_rows):
         a = PairSide(left, rows if left_index is None else left_index[rows])
         b = PairSide(right, rows if right_index is None else right_index[rows])
-        if feature_set == "tiered-1":
+        if feature_set == FeatureSet.TIERED:
             scores, unknown = tiered_scores(a, b, is_group)
             stacked = _stack(scores, names)
             missing[rows, used] = np.stack([unknown[name] for name in names], axis=1)

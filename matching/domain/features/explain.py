@@ -12,7 +12,7 @@ from matching.domain.features.names import COLUMN, FEATURE_NAMES, PRODUCTS, feat
 from matching.domain.geo import distance_km
 from matching.domain.travellers import Travellers
 from matching.domain.trips import overlap_days
-from matching.domain.words import EVEN_HABITS, GRADED_HABITS
+from matching.domain.words import EVEN_HABITS, GRADED_HABITS, FeatureSet
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def explain_pair(
 
     km = _plain(distance_km(left.destination, right.destination)[0], 1)
     home_km = _plain(distance_km(left.home, right.home)[0], 1)
-    temperament = "personality" if feature_set == "tiered-1" else "extraversion"
+    temperament = "personality" if feature_set == FeatureSet.TIERED else "extraversion"
     inputs = {
         "distance_score": sides("destination_lat", "destination_lon", km=km),
         "date_overlap_score": sides(
@@ -98,7 +98,7 @@ def _plain(number: Any, digits: int = 3) -> float | None:
 
 def _readable(side: Travellers, feature_set: str) -> dict[str, Any]:
     """The inputs of one traveller as a feature set reads them: plain values, None where unknown."""
-    is_even = feature_set == "tiered-1"
+    is_even = feature_set == FeatureSet.TIERED
     degrees = EVEN_HABITS if is_even else GRADED_HABITS
     smoking, drinking = (
         (side.smoking_even, side.drinking_even) if is_even else (side.smoking, side.drinking)
@@ -115,7 +115,9 @@ def _readable(side: Travellers, feature_set: str) -> dict[str, Any]:
         return None if np.isnan(number) else str(np.datetime64(int(number), "D"))
 
     def habit(number: float) -> str | float | None:
-        return next((name for name, value in degrees.items() if value == number), _plain(number))
+        return next(
+            (str(name) for name, value in degrees.items() if value == number), _plain(number)
+        )
 
     numbers = ("destination_lat", "destination_lon", "budget", "age", "extraversion")
     counts = ("group_size", "n_languages", "n_nationalities")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from matching.domain.words import MATCH_TYPES
+from matching.domain.words import MatchType
 
 # Column order of every feature matrix.
 FEATURE_NAMES: Final = (
@@ -62,8 +62,8 @@ def features_of(match_type: str) -> tuple[str, ...]:
     ValueError
         For any other match type.
     """
-    if match_type not in MATCH_TYPES:
-        raise ValueError(f"Expected a match type of {', '.join(MATCH_TYPES)}; got {match_type!r}.")
-    if match_type == "user_group":
+    if match_type not in tuple(MatchType):
+        raise ValueError(f"Expected a match type of {', '.join(MatchType)}; got {match_type!r}.")
+    if match_type == MatchType.USER_GROUP:
         return FEATURE_NAMES
     return tuple(name for name in FEATURE_NAMES if name not in GROUP_ONLY)

@@ -53,12 +53,12 @@ class Account:
         """Lines refused, whatever the reason."""
         return sum(self.rejected.values())
 
-    def as_result(self, name: str, sha256: str, source: str) -> dict[str, Any]:
+    def as_result(self, name: str, sha256: str, origin: str) -> dict[str, Any]:
         """Return the account of a file as jobs and commands report it."""
         return {
             "file": name,
             "sha256": sha256,
-            "source": source,
+            "origin": origin,
             "batch": None,
             "found": self.found,
             "new": self.new,

@@ -14,21 +14,20 @@ from matching.domain.log.format import (
     FEATURES,
     FIELDS,
     ID_FIELDS,
-    MATCH_TYPE_CODES,
+    LABELS,
     MAX_DEPTH,
     MAX_ID_LENGTH,
     MAX_IGNORED_NAMES,
-    OUTCOME_CODES,
-    POSITIVE_OUTCOMES,
-    PRESET_CODES,
     LoggedEvent,
 )
+from matching.domain.words import MatchType, Outcome, Preset
+from project.origin import Origin
 
 # What each field is asked to be, in the order in which a line with several faults names them.
 _EXPECTED = {
-    "matchType": f"one of {', '.join(MATCH_TYPE_CODES)}",
-    "outcome": f"one of {', '.join(OUTCOME_CODES)}",
-    "preset": f"one of {', '.join(PRESET_CODES)}",
+    "matchType": f"one of {', '.join(MatchType)}",
+    "outcome": f"one of {', '.join(Outcome)}",
+    "preset": f"one of {', '.join(Preset)}",
     "timestamp": "whole milliseconds since 1970",
     "label": "0 or 1",
     "features": "an object",
@@ -36,7 +35,11 @@ _EXPECTED = {
     **dict.fromkeys(ID_FIELDS, "a text"),
 }
 _REQUIRED = ("matchType", "outcome", "timestamp", "features")
-_WORDS = {"matchType": MATCH_TYPE_CODES, "outcome": OUTCOME_CODES, "preset": PRESET_CODES}
+_WORDS = {
+    "matchType": frozenset(MatchType.codes()),
+    "outcome": frozenset(Outcome.codes()),
+    "preset": frozenset(Preset.codes()),
+}
 
 
 class RefusedLine(Exception):
@@ -49,7 +52,7 @@ class RefusedLine(Exception):
 
 
 def read_carefully(
-    text: bytes, limits: tuple[int, int], source: str | None
+    text: bytes, limits: tuple[int, int], origin: str | None
 ) -> tuple[LoggedEvent, bytes, Counter[str]]:
     """Read a line in any spelling that is allowed; RefusedLine says what is wrong with it.
 
@@ -74,7 +77,7 @@ def read_carefully(
     said = line.get("source")
     if type(said) is str and said not in ("real", "synthetic"):
         if said.lower().startswith("synthetic"):
-            known["source"] = "synthetic"  # "synthetic_v2" must not pass for real
+            known["source"] = Origin.SYNTHETIC.value  # "synthetic_v2" must not pass for real
         else:
             del known["source"]
             if said:
@@ -83,17 +86,17 @@ def read_carefully(
         event = msgspec.convert(known, LoggedEvent)
     except msgspec.ValidationError:
         _explain_types(known)
-    require_consistent(event, limits, source)
+    require_consistent(event, limits, origin)
     return event, orjson.dumps(line, option=orjson.OPT_SORT_KEYS), ignored
 
 
-def require_consistent(event: LoggedEvent, limits: tuple[int, int], source: str | None) -> None:
+def require_consistent(event: LoggedEvent, limits: tuple[int, int], origin: str | None) -> None:
     """Refuse an event whose fields are each as they should be, but not together or not here.
 
     Parameters
     ----------
     limits : first and last moment that is possible, milliseconds since 1970
-    source : "real" or "synthetic", when all of the log is said to be of it
+    origin : "real" or "synthetic", when all of the log is said to be of it
     """
     if not limits[0] <= event.timestamp <= limits[1]:
         raise RefusedLine(
@@ -102,17 +105,17 @@ def require_consistent(event: LoggedEvent, limits: tuple[int, int], source: str 
             f"now) in milliseconds; got {event.timestamp}.",
         )
     if event.label is not None:
-        label = int(OUTCOME_CODES[event.outcome] <= POSITIVE_OUTCOMES)
+        label = LABELS[event.outcome]
         if event.label != label:
             raise RefusedLine(
                 "label_contradicts_outcome",
                 f"Expected label {label} for outcome {event.outcome}; got {event.label}.",
             )
-    if source is not None and event.source is not None and event.source != source:
+    if origin is not None and event.source is not None and event.source != origin:
         raise RefusedLine(
             "source_contradicts_import",
-            f"Expected {source} events; this line says that it is {event.source}. Import such events "
-            f"with --source {event.source}.",
+            f"Expected {origin} events; this line says that it is {event.source}. Import such events "
+            f"with --origin {event.source}.",
         )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
@@ -11,8 +11,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features.names import LOG_NAMES
-from matching.domain.words import MATCH_TYPES, OUTCOMES, PRESETS
+from matching.domain.features.columns import fill_products
+from matching.domain.features.names import FEATURE_NAMES, LOG_NAMES
+from matching.domain.words import MatchType, Outcome, Preset
+from project.origin import ROW_ORIGINS
 
 PREFIX: Final = b"[ML_MATCH_EVENT]"
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -25,13 +27,10 @@ EXCERPT_LENGTH: Final = 200  # characters
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SKEW: Final = timedelta(days=1)  # how far ahead of ours a logging machine's clock may be
 
-# Codes are as stored, from 1; 0 stands for "not said".
-SOURCES: Final = ("real", "synthetic")
-POSITIVE_OUTCOMES: Final = OUTCOMES["chat"]  # accept and chat, the lowest codes, are label 1
-MATCH_TYPE_CODES: Final = {name: code for code, name in enumerate(MATCH_TYPES, 1)}
-OUTCOME_CODES: Final = dict(OUTCOMES)
-PRESET_CODES: Final = {name: code for code, name in enumerate(PRESETS, 1)}
-SOURCE_CODES: Final = {name: code for code, name in enumerate(SOURCES, 1)}
+NOT_SAID: Final = 0  # among the codes of words, which begin at 1
+SOURCE_CODES: Final = {origin.value: origin.code for origin in ROW_ORIGINS}
+LABELS: Final = {outcome.value: outcome.label for outcome in Outcome}
+_POSITIVE: Final = [outcome.code for outcome in Outcome if outcome.label]
 
 # Reason code of a refused line to what it means.
 REASONS: Final = {
@@ -118,10 +117,10 @@ _values = attrgetter(
 class EventColumns:
     """Events as columns of n rows.
 
-    match_type : int16 (n,), 1 user_user, 2 user_group
-    outcome : int16 (n,), a code of `words.OUTCOMES`
-    preset : int16 (n,), position in `words.PRESETS` plus 1; 0 when not said
-    source : int16 (n,), 1 real, 2 synthetic, 0 when not said
+    match_type : int16 (n,), codes of `words.MatchType`
+    outcome : int16 (n,), codes of `words.Outcome`
+    preset : int16 (n,), codes of `words.Preset`; NOT_SAID
+    source : int16 (n,), codes of `Origin`, real or synthetic; NOT_SAID
     occurred_ms : int64 (n,), milliseconds since 1970 in UTC
     features : float32 (n, 13) in [0, 1], columns as `features.FEATURE_NAMES`; NaN missing
     ids : for each of ID_FIELDS a list of n texts, None when not said
@@ -141,7 +140,7 @@ class EventColumns:
     @property
     def label(self) -> npt.NDArray[np.bool_]:
         """True for accept and chat: bool (n,)."""
-        return self.outcome <= POSITIVE_OUTCOMES
+        return np.isin(self.outcome, _POSITIVE)
 
 
 def as_columns(events: Sequence[LoggedEvent]) -> EventColumns:
@@ -154,9 +153,9 @@ def as_columns(events: Sequence[LoggedEvent]) -> EventColumns:
     count = len(events)
     values = np.array(list(map(_feature_values, features)), np.float64)
     return EventColumns(
-        match_type=_codes(MATCH_TYPE_CODES, match_type),
-        outcome=_codes(OUTCOME_CODES, outcome),
-        preset=_codes(PRESET_CODES, preset),
+        match_type=_codes(MatchType.codes(), match_type),
+        outcome=_codes(Outcome.codes(), outcome),
+        preset=_codes(Preset.codes(), preset),
         source=_codes(SOURCE_CODES, source),
         occurred_ms=np.array(timestamp, np.int64),
         features=values.astype(np.float32).reshape(count, len(LOG_NAMES)),
@@ -164,8 +163,15 @@ def as_columns(events: Sequence[LoggedEvent]) -> EventColumns:
     )
 
 
+def with_products(events: EventColumns) -> EventColumns:
+    """Return events with each product that a line left out, where it has both of its factors."""
+    columns = dict(zip(FEATURE_NAMES, events.features.T, strict=True))
+    fill_products(columns)
+    return replace(events, features=np.column_stack(list(columns.values())))
+
+
 def _codes(codes: Mapping[str, int], words: Sequence[Any]) -> npt.NDArray[np.int16]:
-    """Return the codes of words, 0 for none."""
-    of: dict[str | None, int] = {None: 0}
+    """Return the codes of words, NOT_SAID for none."""
+    of: dict[str | None, int] = {None: NOT_SAID}
     of.update(codes)
     return np.fromiter(map(of.__getitem__, words), np.int16, len(words))

@@ -77,7 +77,7 @@ def read_log(
     stream: BinaryIO,
     *,
     now: datetime,
-    source: str | None = None,
+    origin: str | None = None,
     line: int = 1,
     offset: int = 0,
     chunk_lines: int = CHUNK_LINES,
@@ -92,8 +92,8 @@ def read_log(
     ----------
     stream : binary file, positioned at `offset`
     now : aware datetime; an event may lie at most CLOCK_SKEW after it
-    source : "real" or "synthetic", optional
-        Lines that say that they are of the other source are rejected.
+    origin : "real" or "synthetic", optional
+        Lines that say that they are of the other are rejected.
     line, offset : number of the first line to read, from 1, and where it begins
     chunk_lines : lines of a chunk, blank ones included
 
@@ -102,7 +102,7 @@ def read_log(
     LogChunk; at least one, so that an empty log says that it is empty.
     """
     limits = (_milliseconds(EARLIEST), _milliseconds(now + CLOCK_SKEW))
-    chunk = _Chunk(limits, source)
+    chunk = _Chunk(limits, origin)
     read = 0
     for raw, end in _lines(stream, offset):
         chunk.take(line, raw)
@@ -111,7 +111,7 @@ def read_log(
         read += 1
         if read == chunk_lines:
             yield chunk.finish(line, offset)
-            chunk = _Chunk(limits, source)
+            chunk = _Chunk(limits, origin)
             read = 0
     if read or line == 1:
         yield chunk.finish(line, offset)
@@ -131,7 +131,7 @@ def excerpt_of(raw: bytes) -> str:
 @dataclass
 class _Chunk:
     limits: tuple[int, int]
-    source: str | None = None
+    origin: str | None = None
     lines: list[int] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     events: list[LoggedEvent] = field(default_factory=list)
@@ -150,10 +150,10 @@ class _Chunk:
             return
         if text.startswith(PREFIX):
             text = text[len(PREFIX) :].lstrip()
-        plain = read_plain(text, self.limits, self.source)
+        plain = read_plain(text, self.limits, self.origin)
         if plain is None:
             try:
-                event, canonical, ignored = read_carefully(text, self.limits, self.source)
+                event, canonical, ignored = read_carefully(text, self.limits, self.origin)
             except RefusedLine as refused:
                 self.rejected.append(
                     RejectedLine(line, refused.reason, refused.message, excerpt_of(raw))
@@ -183,7 +183,7 @@ class _Chunk:
 
 
 def read_plain(
-    text: bytes, limits: tuple[int, int], source: str | None
+    text: bytes, limits: tuple[int, int], origin: str | None
 ) -> tuple[LoggedEvent, bytes] | None:
     """Read a line that is in no way unusual; None leaves the verdict to `read_carefully`.
 
@@ -197,7 +197,7 @@ def read_plain(
     """
     try:
         event = _decode(text)
-        require_consistent(event, limits, source)
+        require_consistent(event, limits, origin)
     except (msgspec.MsgspecError, RefusedLine, UnicodeDecodeError, RecursionError):
         return None
     canonical = _encode_sorted(event)

@@ -1,6 +1,6 @@
 """Writes events in the format that the reader reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from matching.domain.features.names import LOG_NAMES
-from matching.domain.log.format import ID_FIELDS, SOURCES, EventColumns
-from matching.domain.words import MATCH_TYPES, OUTCOMES, PRESETS
+from matching.domain.log.format import ID_FIELDS, SOURCE_CODES, EventColumns
+from matching.domain.words import MatchType, Outcome, Preset
 
 
 def write_log(events: EventColumns) -> bytes:
@@ -37,13 +37,13 @@ def write_log(events: EventColumns) -> bytes:
     # Joined without a comma before the first one that is there.
     inside = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*features, ""), 1)
     parts = [
-        _prefixed('"matchType":', _names(MATCH_TYPES, events.match_type)),
+        _prefixed('"matchType":', _names(MatchType.codes(), events.match_type)),
         pc.binary_join_element_wise('"features":{', inside, "}", ""),
-        _prefixed('"outcome":', _names(tuple(OUTCOMES), events.outcome)),
+        _prefixed('"outcome":', _names(Outcome.codes(), events.outcome)),
         _prefixed('"label":', pc.cast(pa.array(events.label.astype(np.int8)), pa.string())),
-        _prefixed('"preset":', _names(PRESETS, events.preset)),
+        _prefixed('"preset":', _names(Preset.codes(), events.preset)),
         _prefixed('"timestamp":', pc.cast(pa.array(events.occurred_ms), pa.string())),
-        _prefixed('"source":', _names(SOURCES, events.source)),
+        _prefixed('"source":', _names(SOURCE_CODES, events.source)),
     ]
     for name in ID_FIELDS:
         values = events.ids[name]
@@ -60,7 +60,9 @@ def _prefixed(prefix: str, values: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(prefix, values, "")
 
 
-def _names(words: Sequence[str], codes: npt.NDArray[np.int16]) -> pa.Array:
-    """Quoted words of codes; null for 0."""
-    quoted = pa.array([None, *(f'"{word}"' for word in words)], pa.string())
-    return quoted.take(pa.array(codes))
+def _names(words: Mapping[str, int], codes: npt.NDArray[np.int16]) -> pa.Array:
+    """Quoted words of codes; null for NOT_SAID."""
+    quoted: list[str | None] = [None] * (1 + max(words.values()))
+    for word, code in words.items():
+        quoted[code] = f'"{word}"'
+    return pa.array(quoted, pa.string()).take(pa.array(codes))

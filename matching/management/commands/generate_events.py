@@ -7,8 +7,8 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from matching.domain.limits import DEFAULT_EVENTS, DEFAULT_SEED
-from matching.domain.words import MATCH_TYPES_ASKED
-from matching.models import EventBatch, FeatureSet, Preset
+from matching.domain.words import MATCH_TYPES_ASKED, FeatureSet, MatchType, Preset, asked_word
+from matching.models import EventBatch
 from project import words
 from project.command import positive_int
 from project.jobs.command import JobCommand
@@ -33,14 +33,15 @@ class Command(JobCommand):
         )
         parser.add_argument(
             "--match-type",
+            type=asked_word,
             choices=list(MATCH_TYPES_ASKED),
-            default="solo",
-            help="users with users, users with groups, or half of each (default solo)",
+            default=MatchType.USER_USER.value,
+            help="users with users, users with groups, or half of each (default user_user)",
         )
         parser.add_argument(
             "--preset",
-            choices=Preset.labels,
-            default=Preset.BALANCED.label,
+            choices=[preset.value for preset in Preset],
+            default=Preset.BALANCED.value,
             help="how picky people are (default balanced)",
         )
         parser.add_argument(
@@ -51,8 +52,8 @@ class Command(JobCommand):
         )
         parser.add_argument(
             "--feature-set",
-            choices=FeatureSet.values,
-            default=FeatureSet.SMOOTH,
+            choices=[one.value for one in FeatureSet],
+            default=FeatureSet.SMOOTH.value,
             help="formulas of the stored features (default smooth-1)",
         )
         parser.add_argument(
@@ -90,7 +91,6 @@ class Command(JobCommand):
             name: options[name]
             for name in ("count", "match_type", "preset", "seed", "feature_set", "allow_repeats")
         }
-        arguments["feature_set"] = str(arguments["feature_set"])
         if not options["json"] and not options["detach"]:
             from matching.queries.generations import preview
 

@@ -8,14 +8,15 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from matching.models import FeatureSet, Source
+from matching.domain.words import FeatureSet
 from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
+from project.origin import ROW_ORIGINS
 
 
 class Command(JobCommand):
-    """`import_events FILE ... [--source real|synthetic] [--dry-run]`; `-` reads stdin."""
+    """`import_events FILE ... [--origin real|synthetic] [--dry-run]`; `-` reads stdin."""
 
     help = (
         "Import event logs, one JSON object a line, packed with gzip or not. The same file or "
@@ -27,13 +28,13 @@ class Command(JobCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="+", metavar="FILE", help="a log, or - for stdin")
         parser.add_argument(
-            "--source",
-            choices=Source.labels,
+            "--origin",
+            choices=[origin.value for origin in ROW_ORIGINS],
             help="what the events are; by default what the log says, else real",
         )
         parser.add_argument(
             "--feature-set",
-            choices=FeatureSet.values,
+            choices=[one.value for one in FeatureSet],
             default=FeatureSet.TIERED.value,
             help="formulas that the logged features were made with (default tiered-1)",
         )
@@ -53,14 +54,14 @@ class Command(JobCommand):
             for file in options["file"]:
                 stored = self._store(file, folder)
                 results.append(
-                    preview_log(folder / stored.sha256, stored.name, source=options["source"])
+                    preview_log(folder / stored.sha256, stored.name, origin=options["origin"])
                 )
         return {"dry_run": True, **summarise_files(results)}
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         return {
             "files": [self._store(file).as_dict() for file in options["file"]],
-            "source": options["source"],
+            "origin": options["origin"],
             "feature_set": options["feature_set"],
         }
 
@@ -81,7 +82,7 @@ class Command(JobCommand):
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         would = "would be " if result.get("dry_run") else ""
         for one in result["files"]:
-            where = f"batch {one['batch']}, {one['source']}" if one["batch"] else one["source"]
+            where = f"batch {one['batch']}, {one['origin']}" if one["batch"] else one["origin"]
             console.print(
                 f"{one['file']} ({where}): {one['found']:,} events found, {one['new']:,} {would}new, "
                 f"{one['known']:,} already known, {one['rejected']:,} rejected.",

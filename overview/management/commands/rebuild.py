@@ -5,8 +5,7 @@ from typing import Any, cast
 from django.core.management.base import CommandParser
 from rich.console import Console
 
-from matching.domain.words import MATCH_TYPES_ASKED
-from matching.models import Preset
+from matching.domain.words import MATCH_TYPES_ASKED, MatchType, Preset, asked_word
 from project import words
 from project.command import positive_int
 from project.jobs.command import JobCommand
@@ -31,14 +30,15 @@ class Command(JobCommand):
         )
         parser.add_argument(
             "--match-type",
+            type=asked_word,
             choices=list(MATCH_TYPES_ASKED),
-            default="solo",
-            help="users with users, users with groups, or half of each (default solo)",
+            default=MatchType.USER_USER.value,
+            help="users with users, users with groups, or half of each (default user_user)",
         )
         parser.add_argument(
             "--preset",
-            choices=Preset.labels,
-            default=Preset.BALANCED.label,
+            choices=[preset.value for preset in Preset],
+            default=Preset.BALANCED.value,
             help="how picky people are (default balanced)",
         )
         parser.add_argument("--seed", type=seed, default=7, help="of what is drawn (default 7)")

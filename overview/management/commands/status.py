@@ -33,11 +33,11 @@ class Command(SeedbedCommand):
             f"{people['groups']:,} groups, {people['live_sessions']:,} of "
             f"{people['sessions']:,} sessions live"
         )
-        batches = Table("Batch", "Source", "State", "Events", "Feature set")
+        batches = Table("Batch", "Origin", "State", "Events", "Feature set")
         for batch in result["batches"]["newest"]:
             batches.add_row(
                 str(batch["id"]),
-                batch["source"],
+                batch["origin"],
                 batch["state"],
                 f"{batch['events']:,}",
                 batch["feature_set"],

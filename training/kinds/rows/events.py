@@ -9,13 +9,16 @@ import pandas as pd
 import pyarrow as pa
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.models import EventBatch, MatchType
+from matching.domain.words import MatchType
+from matching.models import EventBatch
 from project.bulk import read_arrow
 
 PROBABILITIES = ("true_probability", "feature_probability")
 IDENTIFIERS = ("user_id", "target_id", "group_id")
 CONTEXT = ("id", "occurred_at", "match_type", *IDENTIFIERS)
-MATCH_TYPE_DTYPE = pd.CategoricalDtype([str(label) for _, label in MatchType.choices])
+MATCH_TYPE_DTYPE = pd.CategoricalDtype([match_type.value for match_type in MatchType])
+# Stored code -> place among those categories.
+_PLACES = {match_type.code: place for place, match_type in enumerate(MatchType)}
 
 
 def load_match_events(batches: Sequence[EventBatch]) -> pd.DataFrame:
@@ -47,13 +50,16 @@ def load_match_events(batches: Sequence[EventBatch]) -> pd.DataFrame:
 
 
 def _frame(table: dict[str, pa.ChunkedArray]) -> pd.DataFrame:
-    codes = table.pop("match_type").to_numpy().astype(np.int8) - np.int8(1)
+    places = np.full(1 + max(_PLACES), -1, np.int8)
+    for code, place in _PLACES.items():
+        places[code] = place
+    match_types = places[table.pop("match_type").to_numpy()]
     event_id = table.pop("id").to_numpy()
     columns: dict[str, Any] = {
         "event_key": event_id,
         "batch_id": event_id >> EventBatch.ROW_BITS,
         "occurred_at": table.pop("occurred_at").to_pandas(),
-        "match_type": pd.Categorical.from_codes(codes, dtype=MATCH_TYPE_DTYPE),
+        "match_type": pd.Categorical.from_codes(match_types, dtype=MATCH_TYPE_DTYPE),
     }
     user, target, group = (_identifiers(table.pop(name)) for name in IDENTIFIERS)
     no_target = np.ma.getmaskarray(target)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,9 @@ import pandas as pd
 
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.frames import load_csat, load_model_performance, load_quality
-from feedback.queries.sources import Origin, choose_sources, origin_of
+from feedback.queries.sources import choose_sources, origin_of
 from project.refusal import Refusal
-from training.domain.kind import LoadedRows, Recipe
+from training.domain.kind import LoadedRows, Recipe, require_origin
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -28,23 +28,19 @@ def load(table: str, recipe: Recipe) -> LoadedRows:
     if recipe.batches or recipe.feature_set:
         raise Refusal(
             "Feedback has neither batches nor feature sets.",
-            remedy="Leave --batch and --feature-set out; choose rows with --source.",
+            remedy="Leave --batch and --feature-set out; choose rows with --origin.",
         )
-    if recipe.source not in ("", "real", "synthetic", "combined"):
-        raise Refusal(
-            f"There is no source {recipe.source!r}.", remedy="Choose real, synthetic or combined."
-        )
-    sources = choose_sources(table, cast(Origin, recipe.source))
+    sources = choose_sources(table, require_origin(recipe))
     if not sources:
         raise Refusal(
-            f"There is no {recipe.source or 'collected'} feedback in {table} yet.",
+            f"There is no {recipe.origin or 'collected'} feedback in {table} yet.",
             remedy="Run `manage.py collect_feedback`, or `manage.py import_feedback FILE --table "
-            f"{table}`; --source synthetic takes generated rows.",
+            f"{table}`; --origin synthetic takes generated rows.",
         )
     frame = READERS[table](sources)
     return LoadedRows(
         frame=frame,
-        recipe=replace(recipe, source=origin_of(sources)),
+        recipe=replace(recipe, origin=origin_of(sources).value),
         lineage=tuple(_lineage(table, source, frame) for source in sources),
     )
 
@@ -57,7 +53,7 @@ def _lineage(table: str, source: FeedbackSource, frame: pd.DataFrame) -> dict[st
         "model": "feedback.feedbacksource",
         "id": source.pk,
         "title": source.name,
-        "source": "synthetic" if source.is_synthetic else "real",
+        "origin": source.origin.value,
         "table": table,
         "rows": len(moments),
         "first": moments.min().isoformat() if len(moments) else None,

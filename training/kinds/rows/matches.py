@@ -12,10 +12,11 @@ from matching.domain.features.columns import fill_products
 from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, PRODUCTS, TIERED_DEFAULT
 from matching.domain.features.rules import rule_score
 from matching.domain.generation import Population, recompute_features
-from matching.domain.words import revision_of
-from matching.models import EventBatch, FeatureSet, Source
+from matching.domain.words import FeatureSet, revision_of
+from matching.models import EventBatch
+from project.origin import Origin
 from project.refusal import Refusal
-from training.domain.kind import LoadedRows, Recipe
+from training.domain.kind import LoadedRows, Recipe, require_origin
 from training.domain.match_quality import TIERED_HALVES
 from training.kinds.rows.events import load_match_events
 
@@ -27,17 +28,17 @@ def load(recipe: Recipe) -> LoadedRows:
     frame = load_match_events(batches)
     now = (feature_set, revision_of(feature_set))
     for batch in batches:
-        is_generated = batch.origin == EventBatch.Origin.GENERATED
+        is_generated = batch.method == EventBatch.Method.GENERATED
         if is_generated and (batch.feature_set, batch.feature_revision) != now:
             _compute_anew(frame, batch, feature_set)
     defaulted = _write_defaults(frame, batches, feature_set)
     fill_products(frame)
-    source = _source_of(batches)
+    origin = _origin_of(batches)
     return LoadedRows(
         frame=frame,
         recipe=replace(
             recipe,
-            source=source,
+            origin=origin.value,
             batches=tuple(int(batch.pk) for batch in batches),
             feature_set=feature_set,
         ),
@@ -48,10 +49,10 @@ def load(recipe: Recipe) -> LoadedRows:
 
 
 def choose_batches(recipe: Recipe) -> list[EventBatch]:
-    """Return the batches of a recipe: those named, else the newest complete one of the source.
+    """Return the batches of a recipe: those named, else the newest complete one of the origin.
 
     Only the newest, because two batches of one population repeat each other's pairs; combining is
-    naming several. `combined` without names takes the newest of each source.
+    naming several. `combined` without names takes the newest of each.
     """
     complete = EventBatch.objects.complete().defer("population")
     if recipe.batches:
@@ -64,32 +65,21 @@ def choose_batches(recipe: Recipe) -> list[EventBatch]:
                 "are still being made.",
             )
         batches = [found[number] for number in sorted(set(recipe.batches))]
-        wanted = recipe.source
-        if wanted and wanted != _source_of(batches):
+        if recipe.origin and recipe.origin != _origin_of(batches):
             raise Refusal(
-                f"The batches named are {_source_of(batches)}, and --source says {wanted}.",
-                remedy="Leave --source out, or name other batches.",
+                f"The batches named are {_origin_of(batches)}, and --origin says {recipe.origin}.",
+                remedy="Leave --origin out, or name other batches.",
             )
         return batches
-    sources: dict[str, list[Source | None]] = {
-        "": [None],
-        "real": [Source.REAL],
-        "synthetic": [Source.SYNTHETIC],
-        "combined": [Source.REAL, Source.SYNTHETIC],
-    }
-    if recipe.source not in sources:
-        raise Refusal(
-            f"There is no source {recipe.source!r}.",
-            remedy="Choose real, synthetic or combined.",
-        )
+    wanted = require_origin(recipe)
     batches = []
-    for source in sources[recipe.source]:
+    for origin in (None,) if wanted is None else wanted.parts:
         chosen = complete.filter(made__gt=0)
-        if source is not None:
-            chosen = chosen.filter(source=source)
+        if origin is not None:
+            chosen = chosen.filter(origin=origin.code)
         newest = chosen.order_by("-pk").first()
         if newest is None:
-            named = "" if source is None else f"{Source(source).label} "
+            named = "" if origin is None else f"{origin} "
             raise Refusal(
                 f"There is no complete batch of {named}events yet.",
                 remedy="Run `manage.py generate_events --count 1000`, or import a log with "
@@ -102,16 +92,16 @@ def choose_batches(recipe: Recipe) -> list[EventBatch]:
 def _choose_feature_set(asked: str, batches: Sequence[EventBatch]) -> str:
     """Return the one feature set of all rows; logged features cannot be turned into another."""
     present = sorted({batch.feature_set for batch in batches})
-    if asked and asked not in FeatureSet.values:
+    if asked and asked not in tuple(FeatureSet):
         raise Refusal(
             f"There is no feature set {asked!r}.",
-            remedy=f"Choose one of {', '.join(FeatureSet.values)}.",
+            remedy=f"Choose one of {', '.join(FeatureSet)}.",
         )
     wanted = asked or (present[0] if len(present) == 1 else FeatureSet.SMOOTH.value)
     fixed = [
         batch
         for batch in batches
-        if batch.feature_set != wanted and batch.origin != EventBatch.Origin.GENERATED
+        if batch.feature_set != wanted and batch.method != EventBatch.Method.GENERATED
     ]
     if fixed:
         named = ", ".join(f"{batch.pk} ({batch.feature_set})" for batch in fixed)
@@ -155,7 +145,7 @@ def _write_defaults(
 
     Products are left open: they are those of the scores that then stand there, as in serving.
     """
-    generated = [int(b.pk) for b in batches if b.origin == EventBatch.Origin.GENERATED]
+    generated = [int(b.pk) for b in batches if b.method == EventBatch.Method.GENERATED]
     if feature_set != FeatureSet.TIERED or not generated:
         return None
     ours = frame["batch_id"].isin(generated).to_numpy()
@@ -173,9 +163,8 @@ def _write_defaults(
     return defaulted
 
 
-def _source_of(batches: Sequence[EventBatch]) -> str:
-    sources = {batch.source for batch in batches}
-    return "combined" if len(sources) > 1 else str(Source(sources.pop()).label)
+def _origin_of(batches: Sequence[EventBatch]) -> Origin:
+    return Origin.of(Origin.of_code(batch.origin) for batch in batches)
 
 
 def _lineage(batch: EventBatch) -> dict[str, Any]:
@@ -184,11 +173,11 @@ def _lineage(batch: EventBatch) -> dict[str, Any]:
         "id": batch.pk,
         "uid": str(batch.uid),
         "title": str(batch),
-        "origin": batch.origin,
-        "source": Source(batch.source).label,
+        "method": batch.method,
+        "origin": batch.get_origin_display(),
         "feature_set": batch.feature_set,
         "feature_revision": batch.feature_revision,
-        "is_as_logged": batch.origin != EventBatch.Origin.GENERATED,
+        "is_as_logged": batch.method != EventBatch.Method.GENERATED,
         "events": batch.made,
         "seed": batch.seed,
         "file_sha256": batch.file_sha256,

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from project.command import positive_int
 from project.jobs.command import JobCommand
+from project.origin import Origin
 from training.management.kind_option import add_kind_option, seed, share
 from training.management.tables import print_checks, verdict
 
@@ -16,7 +17,7 @@ class Command(JobCommand):
 
     help = (
         "Build a versioned dataset and measure its quality. Without --batch the newest complete "
-        "batch of the source is taken; combining is naming several batches."
+        "batch of the origin is taken; combining is naming several batches."
     )
     kind = "training.build_dataset"
 
@@ -32,8 +33,8 @@ class Command(JobCommand):
             help="of a kind made of events: these batches (default: the newest complete one)",
         )
         parser.add_argument(
-            "--source",
-            choices=["synthetic", "real", "combined"],
+            "--origin",
+            choices=[origin.value for origin in Origin],
             default="",
             help="whose rows to take; batches that are named tell it themselves",
         )
@@ -60,7 +61,7 @@ class Command(JobCommand):
         return {
             "model_kind": options["kind"].name,
             "batches": options["batch"],
-            "source": options["source"],
+            "origin": options["origin"],
             "feature_set": options["feature_set"],
             "split": options["split"],
             "train_share": options["train_share"],
@@ -72,6 +73,6 @@ class Command(JobCommand):
         console.print(
             f"Dataset {result['version']} of {result['kind']}: {verdict(result['verdict'])}, "
             f"{result['train_rows']:,} training and {result['validation_rows']:,} validation rows "
-            f"({result['source']}, {result['feature_set'] or 'no feature set'}, split by "
+            f"({result['origin']}, {result['feature_set'] or 'no feature set'}, split by "
             f"{result['split']})."
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from matching.domain.words import MATCH_TYPES
+from matching.domain.words import MatchType
 from project import words
 from project.command import SeedbedCommand, positive_int
 from project.terminal import Table
@@ -37,8 +37,8 @@ class Command(SeedbedCommand):
         what.add_argument("--sample", type=positive_int, metavar="N", help="so many pairs by lot")
         parser.add_argument(
             "--match-type",
-            choices=MATCH_TYPES,
-            default="user_user",
+            choices=[match_type.value for match_type in MatchType],
+            default=MatchType.USER_USER.value,
             help="of --features (default user_user)",
         )
         parser.add_argument("--seed", type=seed, default=0, help="of --sample (default 0)")

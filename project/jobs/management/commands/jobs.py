@@ -29,12 +29,12 @@ class Command(SeedbedCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         listed = actions.add_parser("list", help="the newest jobs")
         listed.add_argument("--state", choices=Job.State.values, help="only jobs in this state")
+        names = [kind.name for kind in all_kinds()]
         listed.add_argument(
-            "--kind",
-            choices=[kind.name for kind in all_kinds()],
-            metavar="KIND",
-            help="only jobs of this kind",
+            "--job-kind", dest="kind", choices=names, metavar="KIND", help="only jobs of this kind"
         )
+        # What --job-kind was called before; --kind is a kind of model.
+        listed.add_argument("--kind", choices=names, help=SUPPRESS)
         listed.add_argument(
             "--limit", type=positive_int, default=20, help="how many at most (default 20)"
         )
