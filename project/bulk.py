@@ -89,7 +89,8 @@ class _Fixed:
 
 @dataclass(frozen=True)
 class _Variable:
-    """A column of text or bytes, as Arrow keeps it: all values in one buffer, and where each begins."""
+    """A column of text or bytes, as Arrow keeps it: all values in one buffer, and where each
+    begins."""
 
     data: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]
@@ -114,10 +115,10 @@ def copy_rows(
     connection : a Django connection; an open transaction is joined.
     table : name of the table, temporary ones included.
     columns : column name to values, all of one length.
-        NumPy arrays (masked ones too), Arrow arrays, pandas series or lists. They must fit the column's
-        type without guessing: floats do not become integers. ``datetime64`` is UTC. uuid takes
-        ``uuid.UUID`` objects, an array of dtype V16, or uint8 of shape (n_rows, 16).
-        Masked, Arrow null, NaT and None become NULL.
+        NumPy arrays (masked ones too), Arrow arrays, pandas series or lists. They must fit the
+        column's type without guessing: floats do not become integers. ``datetime64`` is UTC. uuid
+        takes ``uuid.UUID`` objects, an array of dtype V16, or uint8 of shape (n_rows, 16). Masked,
+        Arrow null, NaT and None become NULL.
     nan_is_null : whether NaN in a floating-point column becomes NULL (default) or stays NaN.
 
     Returns
@@ -177,10 +178,10 @@ def read_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Read the rows of a query as a stream of Arrow batches, in bounded memory.
 
-    Outside a transaction a connection of its own reads with COPY at some 500,000 rows a second. Inside
-    one (`atomic`) the rows come through the caller's connection, so that its own uncommitted writes
-    are seen, at a fifth of the speed. Types are the same both ways: numeric becomes float64, uuid
-    becomes binary(16), json becomes string.
+    Outside a transaction a connection of its own reads with COPY at some 500,000 rows a second.
+    Inside one (`atomic`) the rows come through the caller's connection, so that its own uncommitted
+    writes are seen, at a fifth of the speed. Types are the same both ways: numeric becomes float64,
+    uuid becomes binary(16), json becomes string.
 
     Parameters
     ----------
@@ -231,7 +232,8 @@ def _encodable(name: str, type_name: str, values: Any, *, nan_is_null: bool) -> 
     accepted = {"b": "b", "i": "iu", "f": "fiu"}[target.kind]
     if array.dtype.kind not in accepted:
         raise ColumnRefused(
-            f"{name} is of type {type_name}, the values are {array.dtype}. Convert them first: what "
+            f"{name} is of type {type_name}, the values are {array.dtype}. Convert them first: "
+            "what "
             "would be lost or guessed is the caller's decision."
         )
     if target.kind == "i" and array.size and not np.can_cast(array.dtype, target):
@@ -239,7 +241,8 @@ def _encodable(name: str, type_name: str, values: Any, *, nan_is_null: bool) -> 
         lowest, highest = int(array.min()), int(array.max())
         if lowest < limits.min or highest > limits.max:
             raise ColumnRefused(
-                f"{name} is of type {type_name}, which holds {limits.min} to {limits.max}; the values "
+                f"{name} is of type {type_name}, which holds {limits.min} to {limits.max}; the "
+                "values "
                 f"reach from {lowest} to {highest}."
             )
     return _Fixed(array, nulls, nan_is_null=nan_is_null and array.dtype.kind == "f")
@@ -277,7 +280,8 @@ def _as_arrow(name: str, type_name: str, values: Any) -> pa.Array:
             values = pa.array(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             raise ColumnRefused(
-                f"{name} is of type {type_name}, the values are mixed or of an unknown kind: {error}"
+                f"{name} is of type {type_name}, the values are mixed or of an unknown kind: "
+                f"{error}"
             ) from error
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
@@ -503,7 +507,8 @@ def _schema(cursor: Any) -> pa.Schema:
         known = psycopg.adapters.types.get(column.type_code)
         if known is None or known.name not in ARROW_TYPES or column.type_code == known.array_oid:
             raise ColumnRefused(
-                f"Column {column.name} of the query has a type that is not read in bulk; cast it to one "
+                f"Column {column.name} of the query has a type that is not read in bulk; cast it "
+                "to one "
                 f"of {', '.join(ARROW_TYPES)}."
             )
         fields.append(pa.field(column.name, ARROW_TYPES[known.name]))

@@ -132,7 +132,8 @@ def ensure_migrated() -> None:
 
 
 def _written_migrations() -> set[tuple[str, str]]:
-    """Name the migrations there are, by their files: to import them all takes a tenth of a second."""
+    """Name the migrations there are, by their files: to import them all takes a tenth of a
+    second."""
     return {
         (app.label, module.name)
         for app in apps.get_app_configs()

@@ -10,8 +10,8 @@ from django.views.debug import SafeExceptionReporterFilter
 class SecretsFilter(SafeExceptionReporterFilter):
     """Hides what is marked as sensitive whatever DEBUG says, and wherever a posted secret turns up.
 
-    Django's own filter rests while DEBUG is on, and knows only the functions that are decorated: the
-    frames of a form library would still show the value.
+    Django's own filter rests while DEBUG is on, and knows only the functions that are decorated:
+    the frames of a form library would still show the value.
     """
 
     def is_active(self, request: HttpRequest | None) -> bool:

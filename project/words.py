@@ -1,4 +1,5 @@
-"""How a number, an interval, a duration and a moment are spelt: once for terminal, page and docs."""
+"""How a number, an interval, a duration and a moment are spelt: once for terminal, page and
+docs."""
 
 import math
 from datetime import datetime
@@ -56,7 +57,8 @@ def measured(value: float | None, low: float | None = None, high: float | None =
 
 
 def duration(seconds: float | None) -> str:
-    """Return a length of time in its one or two largest units, as `4.2 s`, `3 min 5 s`, `2 d 4 h`."""
+    """Return a length of time in its one or two largest units, as `4.2 s`, `3 min 5 s`, `2 d 4
+    h`."""
     if seconds is None or not math.isfinite(seconds):
         return NONE
     if seconds < 0:
@@ -87,8 +89,8 @@ def ago(seconds: float | None) -> str:
 def moment(at: datetime | None, *, seconds: bool = False) -> str:
     """Return a moment in the installation's time zone, with the zone: `2026-11-26 14:05 UTC`.
 
-    The zone is that of the process, which Django sets from SEEDBED_TIME_ZONE. A moment without a zone
-    is refused, because nobody could say when it was.
+    The zone is that of the process, which Django sets from SEEDBED_TIME_ZONE. A moment without a
+    zone is refused, because nobody could say when it was.
     """
     if at is None:
         return NONE

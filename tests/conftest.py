@@ -20,9 +20,10 @@ from project import bootstrap, embedded
 
 WORKERS_AT_LEAST, WORKERS_AT_MOST = 2, 15  # Valkey has 16 numbers, one for runs without workers
 
-# No example has a time limit, and none is refused because it took long to draw: both tell how busy the
-# machine is. The same examples in every run: what goes red goes red again, and no change is blamed for
-# what the run before it happened not to draw. To look further: pytest --hypothesis-profile=search.
+# No example has a time limit, and none is refused because it took long to draw: both tell how busy
+# the machine is. The same examples in every run: what goes red goes red again, and no change is
+# blamed for what the run before it happened not to draw. To look further: pytest
+# --hypothesis-profile=search.
 NO_TIMES: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": [hypothesis.HealthCheck.too_slow],

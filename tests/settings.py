@@ -11,17 +11,21 @@ os.environ["REDIS_URL"] = ""
 
 from project.settings import *  # noqa: F403 - the environment has to come first
 
-# A slow hash protects nobody's password here, and each test that logs somebody in would wait for it.
+# A slow hash protects nobody's password here, and each test that logs somebody in would wait for
+# it.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-# A connection that a live server's thread keeps open would keep the test database from being dropped.
+# A connection that a live server's thread keeps open would keep the test database from being
+# dropped.
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405 - from the line above
 
-# Which of pytest-xdist's workers this is; empty without them. Processes that a test starts inherit it.
+# Which of pytest-xdist's workers this is; empty without them. Processes that a test starts inherit
+# it.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER:
-    # The servers are the same; what is in them, and beside them, is each worker's own. pytest-django
-    # names the database after the worker. Number 0 is that of runs without workers, and of `serve`.
+    # The servers are the same; what is in them, and beside them, is each worker's own.
+    # pytest-django names the database after the worker. Number 0 is that of runs without workers,
+    # and of `serve`.
     VALKEY_NUMBER = int(WORKER.removeprefix("gw")) + 1
     REDIS_URL = f"{REDIS_URL}?db={VALKEY_NUMBER}"  # noqa: F405 - from the line above
     RQ_QUEUES["default"]["URL"] = f"{REDIS_URL}&socket_timeout=5"  # noqa: F405 - from the line above

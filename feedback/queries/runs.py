@@ -36,8 +36,8 @@ class CollectedSource(TypedDict):
 class Collected(TypedDict):
     """What a collection found.
 
-    `synthetic` says that generated feedback stood in; `waiting` are sources that were left out after
-    failures, or because they were not due.
+    `synthetic` says that generated feedback stood in; `waiting` are sources that were left out
+    after failures, or because they were not due.
     """
 
     sources: list[CollectedSource]

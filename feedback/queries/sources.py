@@ -94,7 +94,8 @@ def choose_sources(table: str, origin: Origin | None = None) -> list[FeedbackSou
 
 
 def standing_origin() -> Origin:
-    """Return whose rows stand while nobody asks for others: real ones once a real source is set up."""
+    """Return whose rows stand while nobody asks for others: real ones once a real source is set
+    up."""
     return Origin.REAL if FeedbackSource.objects.real().exists() else Origin.SYNTHETIC
 
 

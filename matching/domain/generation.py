@@ -1,4 +1,5 @@
-"""Batches of synthetic match events: each chunk a pure function of specification, population, number."""
+"""Batches of synthetic match events: each chunk a pure function of specification, population,
+number."""
 
 import io
 import json

@@ -1,4 +1,5 @@
-"""Finds the pairs that pass the hard gates without building all of them, and samples them by rank."""
+"""Finds the pairs that pass the hard gates without building all of them, and samples them by
+rank."""
 
 import itertools
 import math
@@ -317,7 +318,8 @@ def expected_duplicate_share(
 
 
 def row_digests(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:
-    """Hash each row of a float32 matrix to 64 bits: equal rows agree, NaN equals NaN, -0 equals 0."""
+    """Hash each row of a float32 matrix to 64 bits: equal rows agree, NaN equals NaN, -0 equals
+    0."""
     clean = np.where(np.isnan(values), np.float32(2.0), values + np.float32(0.0))
     bits = np.ascontiguousarray(clean, np.float32).view(np.uint32)
     digest = np.zeros(len(values), np.uint64)

@@ -1,4 +1,5 @@
-"""Draws seed users, their sessions and travelling groups whose traits hang together as people's do."""
+"""Draws seed users, their sessions and travelling groups whose traits hang together as people's
+do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -234,7 +235,8 @@ ARCHETYPES: Final = (
 
 @lru_cache(maxsize=1)
 def cities() -> pd.DataFrame:
-    """Real cities of over 15,000 people (GeoNames): name, country, lat, lon, population, largest first."""
+    """Real cities of over 15,000 people (GeoNames): name, country, lat, lon, population, largest
+    first."""
     table = pd.DataFrame.from_records(
         [
             (c["name"], c["countrycode"], c["latitude"], c["longitude"], c["population"])

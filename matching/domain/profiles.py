@@ -1,4 +1,5 @@
-"""What a valid profile is, in words: the admin, the import and the fixtures refuse the same things."""
+"""What a valid profile is, in words: the admin, the import and the fixtures refuse the same
+things."""
 
 import difflib
 import math

@@ -106,10 +106,10 @@ class Vocabulary:
 class Travellers:
     """Encoded travellers, one row per live session or per travelling group, column by column.
 
-    Days are whole days since 1970-01-01. The end date is the day of departure and does not count:
-    a trip from the 1st to the 5th lasts 4 days, as in production. Numbers are float64 with NaN
-    where unknown; float64 so that tier boundaries fall as they do in plain Python. Word sets are
-    bits over `vocabulary`; no bit at all means unknown. Codes are -1 where unknown. A group of nobody
+    Days are whole days since 1970-01-01. The end date is the day of departure and does not count: a
+    trip from the 1st to the 5th lasts 4 days, as in production. Numbers are float64 with NaN where
+    unknown; float64 so that tier boundaries fall as they do in plain Python. Word sets are bits
+    over `vocabulary`; no bit at all means unknown. Codes are -1 where unknown. A group of nobody
     has no size, and no languages or nationalities are none that are known: NaN, like every count
     below 1.
     """
@@ -162,10 +162,11 @@ class Travellers:
             Columns, all optional (an absent column is wholly missing): external_id, user_id,
             destination_lat, destination_lon, home_lat, home_lon (degrees), start_date, end_date
             (dates, timestamps or ISO text), budget, age, extraversion, personality (label),
-            interests, languages (lists of words), smoking, drinking (yes, occasionally, no; a list of
-            those; or a number in [0, 1] by GRADED_HABITS), nationality, religion; for groups also
-            group_size, n_languages, n_nationalities. Words are compared stripped and in lower case.
-            Where only one of extraversion and personality is known, the other follows from it.
+            interests, languages (lists of words), smoking, drinking (yes, occasionally, no; a list
+            of those; or a number in [0, 1] by GRADED_HABITS), nationality, religion; for groups
+            also group_size, n_languages, n_nationalities. Words are compared stripped and in lower
+            case. Where only one of extraversion and personality is known, the other follows from
+            it.
         vocabulary : Vocabulary, optional
             Must hold every word of the frame; by default it is made from the frame. Two frames
             that are to be compared need a shared one.

@@ -1,4 +1,5 @@
-"""The words a profile may use, and how alike two of them are; validation, autocomplete and features read them."""
+"""The words a profile may use, and how alike two of them are; validation, autocomplete and features
+read them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -63,8 +64,9 @@ MATCH_TYPES_ASKED: Final[Mapping[str, str]] = MappingProxyType(
 )
 # What the first edition called them; its schedules and jobs still say so.
 _ASKED_BEFORE: Final = MappingProxyType({"solo": "user_user", "group": "user_group"})
-# The revision of each feature set, raised whenever a definition is corrected; CHANGELOG.md says what.
-# What was computed by an earlier revision is not mixed with, or scored by, what is computed now.
+# The revision of each feature set, raised whenever a definition is corrected; CHANGELOG.md says
+# what. What was computed by an earlier revision is not mixed with, or scored by, what is computed
+# now.
 FEATURE_REVISIONS: Final = MappingProxyType({FeatureSet.SMOOTH: 2, FeatureSet.TIERED: 2})
 
 GENDERS: Final = ("female", "male", "non-binary")
@@ -240,7 +242,8 @@ def revision_of(feature_set: str) -> int:
 
 
 def nationality_similarity(a: str, b: str) -> float:
-    """Graded likeness of two nationalities: same 1, same sub-region 0.7, same continent 0.4, else 0.1."""
+    """Graded likeness of two nationalities: same 1, same sub-region 0.7, same continent 0.4, else
+    0.1."""
     if a == b:
         return 1.0
     if a not in NATIONALITIES or b not in NATIONALITIES:

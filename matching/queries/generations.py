@@ -56,7 +56,8 @@ def preview(
     feature_set: str = "smooth-1",
     allow_repeats: bool = False,
 ) -> dict[str, Any]:
-    """Say what a generation would find and what is to be expected of it, without making anything."""
+    """Say what a generation would find and what is to be expected of it, without making
+    anything."""
     generation, loaded = plan_generation(
         count=count,
         match_type=match_type,
@@ -77,7 +78,8 @@ def expect(generation: Generation, loaded: LoadedTravellers) -> dict[str, Any]:
         )
         raise Refusal(
             f"{generation.specification.count:,} events were asked for; there are {pairs} distinct "
-            f"pairs, and {words.share(forecast['expected_duplicate_share'])} of the feature vectors would "
+            f"pairs, and {words.share(forecast['expected_duplicate_share'])} of the feature "
+            "vectors would "
             "be copies.",
             remedy=forecast["remedy"],
             details={**forecast, "skipped": loaded.skipped()},

@@ -1,4 +1,5 @@
-"""The only place where rows of matching become DataFrames: names, order and dtypes are fixed here."""
+"""The only place where rows of matching become DataFrames: names, order and dtypes are fixed
+here."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -143,7 +144,8 @@ def load_traveller(external_id: str) -> tuple[pd.DataFrame, bool]:
 
 
 def load_profiles(users: QuerySet[SeedUser]) -> pd.DataFrame:
-    """Read profiles as a frame with PROFILE_COLUMNS, by external_id; what is not set is None or NaN."""
+    """Read profiles as a frame with PROFILE_COLUMNS, by external_id; what is not set is None or
+    NaN."""
     fields = ["pk", *PROFILE_COLUMNS[1:]]
     rows = users.order_by("external_id").values_list(*fields)
     frame = _frame(rows, PROFILE_COLUMNS)

@@ -96,7 +96,8 @@ def _unpacked(stream: BinaryIO) -> Iterator[bytes]:
         size += len(block)
         if size > MAX_LOG_BYTES:
             raise LogUnreadable(
-                f"Expected at most {MAX_LOG_BYTES / 1024**3:.0f} GiB of lines; there is more. Split the "
+                f"Expected at most {MAX_LOG_BYTES / 1024**3:.0f} GiB of lines; there is more. "
+                "Split the "
                 "log and import the parts."
             )
         yield block
@@ -114,14 +115,16 @@ def _gunzip(blocks: Iterable[bytes]) -> Iterator[bytes]:
                 text = member.decompress(rest, BLOCK_BYTES)
             except zlib.error as error:
                 raise LogUnreadable(
-                    f"Expected a whole gzip file; it is damaged after {unpacked:,} bytes ({error}). "
+                    f"Expected a whole gzip file; it is damaged after {unpacked:,} bytes "
+                    f"({error}). "
                     "Pack or copy it again."
                 ) from error
             is_inside = True
             unpacked += len(text)
             if unpacked > max(RATIO_APPLIES_FROM, MAX_PACKED_RATIO * packed):
                 raise LogUnreadable(
-                    f"Expected a log; {packed:,} bytes unpack to more than {unpacked:,}, which no log "
+                    f"Expected a log; {packed:,} bytes unpack to more than {unpacked:,}, which no "
+                    "log "
                     "does. Unpack it yourself and look at it before importing it."
                 )
             yield text
@@ -133,7 +136,8 @@ def _gunzip(blocks: Iterable[bytes]) -> Iterator[bytes]:
                 is_inside = False
     if is_inside:
         raise LogUnreadable(
-            f"Expected a whole gzip file; it ends after {unpacked:,} bytes in the middle. Copy it again."
+            f"Expected a whole gzip file; it ends after {unpacked:,} bytes in the middle. Copy it "
+            "again."
         )
 
 

@@ -42,7 +42,8 @@ def rebuild_page(request: HttpRequest) -> HttpResponse:
             **admin.site.each_context(request),
             "opts": ModelVersion._meta,
             "title": "Rebuild the matching model",
-            "intro": "Checks profiles and sessions, generates events, builds and analyses a dataset, "
+            "intro": "Checks profiles and sessions, generates events, builds and analyses a "
+            "dataset, "
             "trains, holds the model to its gates, promotes it and scores 20 pairs. It stops at "
             "the first refusal and says what to do.",
         },

@@ -81,7 +81,8 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
 
     def teardown(self) -> None:
         """Sign off from the ledger as well."""
-        # A request to end may have come in the middle of a statement, whose connection takes no other.
+        # A request to end may have come in the middle of a statement, whose connection takes no
+        # other.
         connections.close_all()
         try:
             leave()

@@ -1,4 +1,5 @@
-"""What record pages of all apps are made from: lists with a next step, read-only and huge tables."""
+"""What record pages of all apps are made from: lists with a next step, read-only and huge
+tables."""
 
 from collections.abc import Callable, Iterable
 from functools import cached_property

@@ -1,4 +1,5 @@
-"""Badges: a word in the tone of what it means. Tone and word stand together; colour alone says nothing."""
+"""Badges: a word in the tone of what it means. Tone and word stand together; colour alone says
+nothing."""
 
 from typing import Final
 

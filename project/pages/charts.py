@@ -21,7 +21,8 @@ class Bar:
 
 @dataclass(frozen=True)
 class Mark:
-    """One point with its interval, in the units of the view box; `reference` is what it is held to."""
+    """One point with its interval, in the units of the view box; `reference` is what it is held
+    to."""
 
     x: float
     y: float

@@ -98,7 +98,8 @@ def page(
 def object_action(
     model: str, label: str, *, permission: str, template: str = "components/object_action.html"
 ) -> Callable[[RunAction], RunAction]:
-    """Register the decorated function as an action on records of `model`, `app_label.model_name`."""
+    """Register the decorated function as an action on records of `model`,
+    `app_label.model_name`."""
 
     def register(run: RunAction) -> RunAction:
         key = model, run.__name__

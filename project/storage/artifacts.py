@@ -1,4 +1,5 @@
-"""Artefact files: the one place that writes, verifies and reads them, and the only one that unpickles."""
+"""Artefact files: the one place that writes, verifies and reads them, and the only one that
+unpickles."""
 
 import contextlib
 import fcntl
@@ -26,7 +27,8 @@ STAGING_SECONDS = 60.0  # between making its folder and locking it a writer need
 PIECE_BYTES = 1024 * 1024
 SALT = "project.artifacts"  # stands in every signature: never change it
 REMEDY = (
-    "It is not used. Return to the version before it (models rollback), make it again, or restore the "
+    "It is not used. Return to the version before it (models rollback), make it again, or restore "
+    "the "
     "folder from a backup."
 )
 
@@ -91,7 +93,8 @@ def write_folder(name: str, files: Mapping[str, Content]) -> dict[str, Digest]:
         except OSError as error:
             if target.exists():
                 raise ArtifactRefused(
-                    f"{target} exists already, and what is written never changes. Write a new version."
+                    f"{target} exists already, and what is written never changes. Write a new "
+                    "version."
                 ) from error
             raise
         _sync_folder(target.parent)
@@ -114,7 +117,8 @@ def remove_folder(name: str) -> None:
 
 
 def folder_path(name: str) -> Path:
-    """Return the place of a folder below ARTIFACT_ROOT; refuses every name that could lead elsewhere."""
+    """Return the place of a folder below ARTIFACT_ROOT; refuses every name that could lead
+    elsewhere."""
     parts = name.split("/")
     for part in parts:
         _require_name(part)
@@ -162,7 +166,8 @@ def iter_zip(
     Parameters
     ----------
     name, digests : as for `verify`.
-    top : the name of the folder inside the archive; by default the artefact's own with ``-`` for ``/``.
+    top : the name of the folder inside the archive; by default the artefact's own with ``-`` for
+        ``/``.
     """
     verify(name, digests)  # before the first byte leaves: a refusal can still be shown
     top = top or name.replace("/", "-")
@@ -225,7 +230,8 @@ class _Pieces(io.RawIOBase):
 def _require_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise ArtifactRefused(
-            f"{name!r} should consist of A-Z a-z 0-9 . _ -, not begin with a dot, and have at most 100 "
+            f"{name!r} should consist of A-Z a-z 0-9 . _ -, not begin with a dot, and have at most "
+            "100 "
             "characters."
         )
 
@@ -258,8 +264,10 @@ def _require_unchanged(name: str, file_name: str, digest: Digest, file: BinaryIO
     signatures = (_sign(name, file_name, found, key) for key in _keys())
     if not any(hmac.compare_digest(digest["hmac_sha256"], known) for known in signatures):
         raise ArtifactCorrupt(
-            f"{path} is not signed with this installation's key for this place. It was written with "
-            "another SEEDBED_ARTIFACT_KEY, or copied from elsewhere. After a change of the key, name the "
+            f"{path} is not signed with this installation's key for this place. It was written "
+            "with "
+            "another SEEDBED_ARTIFACT_KEY, or copied from elsewhere. After a change of the key, "
+            "name the "
             f"old one in SEEDBED_ARTIFACT_KEY_FALLBACKS. {REMEDY}"
         )
 
@@ -282,8 +290,8 @@ def _sha256(file: BinaryIO) -> str:
 
 
 def _sign(name: str, file_name: str, sha256: str, key: str) -> str:
-    # The place is signed too: another model's file, properly signed for its own, is not accepted here.
-    # Neither name can hold a NUL, so that no two places share a message.
+    # The place is signed too: another model's file, properly signed for its own, is not accepted
+    # here. Neither name can hold a NUL, so that no two places share a message.
     message = f"{name}\0{file_name}\0{sha256}"
     return salted_hmac(SALT, message, secret=key, algorithm="sha256").hexdigest()
 

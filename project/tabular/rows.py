@@ -137,7 +137,7 @@ def read_rows(
     return _json_rows(stream, limits) if kind == "json" else _jsonl_rows(stream, limits)
 
 
-# --- JSON Lines ------------------------------------------------------------------------------------
+# --- JSON Lines ----------------------------------------------------------------------------------
 
 
 def _jsonl_rows(stream: IO[bytes], limits: Limits) -> Iterator[Row]:
@@ -168,7 +168,7 @@ def _json_row(line: int, value: Any, text: bytes) -> Row:
     return Row(line, None, "not_an_object", said, text or json.dumps(value).encode())
 
 
-# --- JSON ------------------------------------------------------------------------------------------
+# --- JSON ----------------------------------------------------------------------------------------
 
 
 def _json_rows(stream: IO[bytes], limits: Limits) -> Iterator[Row]:
@@ -228,7 +228,7 @@ def _next_item(text: str, position: int) -> int:
     return found.start() if found else len(text)
 
 
-# --- CSV -------------------------------------------------------------------------------------------
+# --- CSV -----------------------------------------------------------------------------------------
 
 
 def _csv_rows(stream: IO[bytes], limits: Limits, csv_format: CsvFormat) -> Iterator[Row]:

@@ -31,8 +31,8 @@ LOOKS_FOR_A_HIT = 250  # at an armed point, until it is given up
 class Chaos:
     """A few workers on the test database, and the means to make their lives hard.
 
-    Use it as a context: on leaving, every process that it started is gone. All that it decides comes
-    from the seed, so that a failing run can be repeated (the timing of processes cannot).
+    Use it as a context: on leaving, every process that it started is gone. All that it decides
+    comes from the seed, so that a failing run can be repeated (the timing of processes cannot).
 
         with Chaos(tmp_path, seed=1) as chaos:
             job = enqueue("feedback.collect", ...)

@@ -1,7 +1,8 @@
 """Runs commands and opens pages inside an installation, one question after the other.
 
 `python -m tests.first_edition.ask` reads questions from standard input, a JSON object on each line:
-`{"commands": [[name, ...]], "pages": [[session, path]], "records": [[label, id]]}`, and answers each
+`{"commands": [[name, ...]], "pages": [[session, path]], "records": [[label, id]]}`, and answers
+each
 with one line. It imports nothing of the product, so that no move of a module disturbs it.
 """
 

@@ -1,4 +1,5 @@
-"""Importing and exporting event logs: good lines land once, nothing is lost and all is accounted for."""
+"""Importing and exporting event logs: good lines land once, nothing is lost and all is accounted
+for."""
 
 import gzip
 import io

@@ -190,7 +190,8 @@ def test_a_thousand_events_of_two_hundred_users_pass_the_data_gates(seed):
 
 
 def test_events_with_few_groups_have_no_copies_and_are_not_refused_for_sameness():
-    # Sixty groups have few sizes: 5 to 9 distinct values is a warning of the gate, under 5 a refusal.
+    # Sixty groups have few sizes: 5 to 9 distinct values is a warning of the gate, under 5 a
+    # refusal.
     frames = draw_travellers(200, 7, TODAY, group_count=60)
     words = Vocabulary.of(*frames)
     users, groups = (Travellers.from_frame(frame, words) for frame in frames)

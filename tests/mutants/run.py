@@ -1,7 +1,8 @@
 """Break each rule that has a patch here, and see that its tests notice.
 
-A patch is the mutation, a unified diff, below a line `# rule: SENTENCE` and lines `# tests: NODE ID` for the tests
-of which each has to fail under it. `make mutants` tries all, `python -m tests.mutants.run NAME ...` some.
+A patch is the mutation, a unified diff, below a line `# rule: SENTENCE` and lines `# tests: NODE
+ID` for the tests of which each has to fail under it. `make mutants` tries all, `python -m
+tests.mutants.run NAME ...` some.
 """
 
 import contextlib

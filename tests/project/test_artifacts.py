@@ -208,7 +208,8 @@ def test_a_killed_writer_leaves_no_folder_and_is_swept_by_the_next(
         "from django.conf import settings\n"
         f"settings.ARTIFACT_ROOT = Path({str(root)!r})\n"
         "from project.storage import artifacts\n"
-        "artifacts.write_folder('models/match/1', {'a': b'x', 'b': lambda path: os.kill(os.getpid(), 9)})"
+        "artifacts.write_folder('models/match/1', {'a': b'x', 'b': lambda path: "
+        "os.kill(os.getpid(), 9)})"
     )
     ended = subprocess.run([sys.executable, "-c", dying], check=False, cwd=Path.cwd())
     assert ended.returncode == -9

@@ -18,7 +18,8 @@ STARTERS = frozenset({"enqueue"})
 
 
 def commands_called(code: str) -> set[str]:
-    """Return the commands that some code runs: `call_command("jobs")`, `[python, "manage.py", "jobs"]`.
+    """Return the commands that some code runs: `call_command("jobs")`, `[python, "manage.py",
+    "jobs"]`.
 
     The same word elsewhere, as an app's label, a key or a part of a sentence, runs nothing.
     """

@@ -98,7 +98,8 @@ def test_development_makes_one_secret_for_each_folder_and_keeps_it(tmp_path):
 def test_external_servers_come_from_the_environment(tmp_path):
     run = read_settings(
         tmp_path,
-        "settings.DATABASES['default']['HOST'], settings.REDIS_URL, settings.USES_EMBEDDED_POSTGRES",
+        "settings.DATABASES['default']['HOST'], settings.REDIS_URL, "
+        "settings.USES_EMBEDDED_POSTGRES",
         DATABASE_URL="postgres://somebody:secret@db.example.org:5433/seedbed",
         REDIS_URL="redis://cache.example.org:6379/3",
     )

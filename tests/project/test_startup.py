@@ -51,7 +51,8 @@ ALLOWED, LINES = map(json.loads, sys.argv[1:])
 found = {}
 
 class Watch:
-    # Stands before the finders of Python, finds nothing, and remembers on whose behalf it was asked.
+    # Stands before the finders of Python, finds nothing, and remembers on whose behalf it was
+    # asked.
     def find_spec(self, name, path=None, target=None):
         is_known = name in ALLOWED or name in sys.stdlib_module_names or name[0] == "_"
         if "." not in name and not is_known:

@@ -113,7 +113,10 @@ def test_no_test_depends_on_time() -> None:
     [
         "assert time.perf_counter() - start < 2",
         "start = perf_counter()\nwork()\ntook = perf_counter() - start\nassert took < limit",
-        "deadline = time.monotonic() + 5\nwhile not done():\n    assert time.monotonic() < deadline",
+        (
+            "deadline = time.monotonic() + 5\nwhile not done():\n    assert time.monotonic() < "
+            "deadline"
+        ),
         "began = time.time_ns()\nif time.time_ns() - began > 9: pytest.fail('slow')",
         "started = timezone.now()\nassert timezone.now() - started < timedelta(seconds=3)",
         "assert (record.expires_at - timezone.now()).total_seconds() < 60",

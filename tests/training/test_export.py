@@ -38,10 +38,12 @@ if metadata["task"] == "classification":
 else:
     interval, prediction = metadata["interval"], model.predict(rows)
     low, high = (
-        np.clip(prediction + sign * interval["half_width"], interval["minimum"], interval["maximum"])
+        np.clip(prediction + sign * interval["half_width"], interval["minimum"],
+        interval["maximum"])
         for sign in (-1, 1)
     )
-    print(json.dumps({"prediction": prediction.tolist(), "low": low.tolist(), "high": high.tolist()}))
+    print(json.dumps({"prediction": prediction.tolist(), "low": low.tolist(), "high":
+    high.tolist()}))
 ours = {"django", "project", "matching", "feedback", "training", "overview"}
 assert not ours & set(sys.modules), ours & set(sys.modules)
 """

@@ -72,8 +72,16 @@ def test_no_page_asks_which_task_it_is():
         assert telling == [], path
 
 
-@pytest.mark.parametrize("code", ["kind.task == x", "a if spec.task in b else c", "s['roc_auc']",
-                                  "isinstance(report, RegressionReport)", "'r2' in validation"])  # fmt: skip
+@pytest.mark.parametrize(
+    "code",
+    [
+        "kind.task == x",
+        "a if spec.task in b else c",
+        "s['roc_auc']",
+        "isinstance(report, RegressionReport)",
+        "'r2' in validation",
+    ],
+)
 def test_a_question_is_noticed(code):
     assert any(asks(node) for node in ast.walk(ast.parse(code)))
 

@@ -51,7 +51,16 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Dataset)
 class DatasetAdmin(ReadOnlyAdmin[Dataset]):
-    list_display = ["name", "verdict_badge", "parts", "copies", "origin_badge", "features", "split", "created_at"]  # fmt: skip
+    list_display = [
+        "name",
+        "verdict_badge",
+        "parts",
+        "copies",
+        "origin_badge",
+        "features",
+        "split",
+        "created_at",
+    ]
     list_filter = [KindFilter, "verdict", "origin"]
     list_per_page = 50
     search_fields = ["kind", "feature_set", "split"]

@@ -33,7 +33,16 @@ COMPARABLE = 20  # earlier versions offered for a comparison
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
-    list_display = ["name", "stage_badge", "verdict_badge", "main_figure", "best_baseline", "algorithm", "dataset_link", "created_at"]  # fmt: skip
+    list_display = [
+        "name",
+        "stage_badge",
+        "verdict_badge",
+        "main_figure",
+        "best_baseline",
+        "algorithm",
+        "dataset_link",
+        "created_at",
+    ]
     list_filter = [KindFilter, "stage", "verdict"]
     list_select_related = ["dataset"]
     list_per_page = 50
@@ -81,17 +90,25 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
     def dataset_link(self, model: ModelVersion) -> Any:
         return record_link(model.dataset, model.dataset.version)
 
-    # --- Pages -------------------------------------------------------------------------------------
+    # --- Pages -----------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("<int:pk>/promote/", wrap(self.promote_view), name="training_modelversion_promote"),
-            path("<int:pk>/rollback/", wrap(self.rollback_view), name="training_modelversion_rollback"),
-            path("<int:pk>/compare/", wrap(self.compare_view), name="training_modelversion_compare"),
+            path(
+                "<int:pk>/promote/", wrap(self.promote_view), name="training_modelversion_promote"
+            ),
+            path(
+                "<int:pk>/rollback/",
+                wrap(self.rollback_view),
+                name="training_modelversion_rollback",
+            ),
+            path(
+                "<int:pk>/compare/", wrap(self.compare_view), name="training_modelversion_compare"
+            ),
             path("<int:pk>/files.zip", wrap(self.zip_view), name="training_modelversion_zip"),
             *super().get_urls(),
-        ]  # fmt: skip
+        ]
 
     def change_view(
         self,
@@ -300,10 +317,15 @@ def _chart(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
 def _slices(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
     metric = kind.figures.primary_metric
     return [
-        {"column": column.replace("_", " "), "value": value, "rows": measured["rows"], "figure": figure(measured.get(metric))}
+        {
+            "column": column.replace("_", " "),
+            "value": value,
+            "rows": measured["rows"],
+            "figure": figure(measured.get(metric)),
+        }
         for column in kind.slices
         for value, measured in model.metrics.get(f"by_{column}", {}).items()
-    ]  # fmt: skip
+    ]
 
 
 def _importance(model: ModelVersion) -> list[dict[str, Any]]:

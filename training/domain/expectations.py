@@ -25,8 +25,9 @@ class FeatureSpec:
     is_categorical : values are labels; no range, and a single value warns at most.
     half_is_legitimate : the formula itself can give exactly 0.5, so that a 0.5 is no proof of a
         default: the share warns, but does not refuse.
-    grid : the values that the formula gives while only a coarse input is known, such as a label; where
-        no other value is seen, their number is what passes and below which the column is refused.
+    grid : the values that the formula gives while only a coarse input is known, such as a label;
+        where no other value is seen, their number is what passes and below which the column is
+        refused.
     variety_remedy : what to do when the column has too few distinct values.
     missing_remedy : what to do when too many values are missing.
     """
@@ -60,11 +61,11 @@ class QualitySpec:
     minimum_rows : fewer rows are refused.
     target_minimum, target_maximum : range of a numeric target.
     copy_columns : columns whose equality makes two rows copies; None means the features, and where
-        the target is a number the target too (the same inputs with another answer are evidence, not a
-        copy).
-    identity : columns that say who gave an answer to what. Where ratings have few values, many people
-        give the same answer to the same inputs, and `copy_columns` must tell them apart; named here,
-        repeats beyond what chance explains are held to the same limits.
+        the target is a number the target too (the same inputs with another answer are evidence, not
+        a copy).
+    identity : columns that say who gave an answer to what. Where ratings have few values, many
+        people give the same answer to the same inputs, and `copy_columns` must tell them apart;
+        named here, repeats beyond what chance explains are held to the same limits.
     match_type_column : column named by `FeatureSpec.applies_to`; may be absent from the frame.
     groups : name -> columns that identify what train and validation may share: event, user, pair,
         session ... Several columns are read as an unordered set of identifiers.

@@ -34,8 +34,8 @@ class FittedModel:
 
     Attributes
     ----------
-    estimator : made of scikit-learn's classes only; has predict_proba (a label) or predict (a number)
-        on a DataFrame with the training columns; joblib can dump it.
+    estimator : made of scikit-learn's classes only; has predict_proba (a label) or predict (a
+        number) on a DataFrame with the training columns; joblib can dump it.
     algorithm : name of the chosen algorithm.
     parameters : its parameters.
     calibration : of a label `method` (none, sigmoid or isotonic), the rows behind it, the slope of

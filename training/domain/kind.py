@@ -62,7 +62,8 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Recipe:
-        """Read what `as_dict` wrote, and what the first edition wrote: it said source for origin."""
+        """Read what `as_dict` wrote, and what the first edition wrote: it said source for
+        origin."""
         return cls(
             origin=given.get("origin") or given.get("source") or "",
             batches=tuple(given.get("batches", ())),
@@ -84,7 +85,8 @@ class Recipe:
 
 
 def require_origin(recipe: Recipe) -> Origin | None:
-    """Return the origin that a recipe asks for, None where it leaves that open; refuses any other."""
+    """Return the origin that a recipe asks for, None where it leaves that open; refuses any
+    other."""
     if not recipe.origin:
         return None
     try:
@@ -215,7 +217,8 @@ class ModelKind:
         )
 
     def predict(self, estimator: Any, frame: pd.DataFrame) -> FloatArray:
-        """Return the probability of label 1, or the predicted number, of every row: float64 (n,)."""
+        """Return the probability of label 1, or the predicted number, of every row: float64
+        (n,)."""
         return get_task(self.task).predict(estimator, self.inputs(frame))
 
     def rows(self, frame: pd.DataFrame) -> Rows:

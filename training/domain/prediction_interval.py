@@ -1,4 +1,5 @@
-"""Bounds around a predicted number: plain figures beside a model, so that any reader can use them."""
+"""Bounds around a predicted number: plain figures beside a model, so that any reader can use
+them."""
 
 from dataclasses import dataclass
 from math import ceil

@@ -1,4 +1,5 @@
-"""Model kinds: one module each in this folder. What such a module declares is a kind; nothing lists it."""
+"""Model kinds: one module each in this folder. What such a module declares is a kind; nothing lists
+it."""
 
 import pkgutil
 from importlib import import_module

@@ -27,11 +27,13 @@ GROUPS = {
     "model": ("model",),
 }
 COMPLETE_METRICS = (
-    "let the source write them into the metadata of its explanations, or leave out the rows without "
+    "let the source write them into the metadata of its explanations, or leave out the rows "
+    "without "
     "them; nothing is made up for a missing metric"
 )
 JOIN_EXPLANATIONS = (
-    "they come from the explanation with the same response_id, so let the source write that id into "
+    "they come from the explanation with the same response_id, so let the source write that id "
+    "into "
     "both tables"
 )
 
@@ -53,8 +55,8 @@ def declare(
     """Declare a kind that learns a number from one table of feedback.
 
     Its splits go by time or by one of `groups`, never by lot: rows of one conversation or one model
-    resemble one another, and a random split would test on what was learnt. With an identity a row is
-    a copy when that and its time are equal too: people who say the same are no copies.
+    resemble one another, and a random split would test on what was learnt. With an identity a row
+    is a copy when that and its time are equal too: people who say the same are no copies.
     """
     inputs = tuple(feature.name for feature in features)
     spec = QualitySpec(

@@ -35,7 +35,8 @@ class LoadedModel:
     metadata: dict[str, Any]
 
     def predict(self, frame: pd.DataFrame) -> FloatArray:
-        """Return the probability of label 1, or the predicted number, of every row: float64 (n,)."""
+        """Return the probability of label 1, or the predicted number, of every row: float64
+        (n,)."""
         return self.kind.predict(self.estimator, frame)
 
     @property

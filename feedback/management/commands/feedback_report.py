@@ -90,7 +90,8 @@ class Command(SeedbedCommand):
     def _render_csat(self, report: CsatReport, console: Console) -> None:
         overall = report["overall"]
         console.print(
-            f"\nCSAT: {words.measured(overall['mean'], overall['low'], overall['high'])} from {report['rows']:,} ratings",
+            f"\nCSAT: {words.measured(overall['mean'], overall['low'], overall['high'])} from "
+            f"{report['rows']:,} ratings",
             style="bold",
         )
         if not report["rows"]:

@@ -26,7 +26,8 @@ class VocabularyMismatch(ValueError):
     def __init__(self) -> None:
         super().__init__(
             "Expected both sides encoded with one vocabulary; they differ. Build it with "
-            "Vocabulary.of(left_frame, right_frame) and pass it to both Travellers.from_frame calls."
+            "Vocabulary.of(left_frame, right_frame) and pass it to both Travellers.from_frame "
+            "calls."
         )
 
 

@@ -114,7 +114,8 @@ def require_consistent(event: LoggedEvent, limits: tuple[int, int], origin: str 
     if origin is not None and event.source is not None and event.source != origin:
         raise RefusedLine(
             "source_contradicts_import",
-            f"Expected {origin} events; this line says that it is {event.source}. Import such events "
+            f"Expected {origin} events; this line says that it is {event.source}. Import such "
+            "events "
             f"with --origin {event.source}.",
         )
 

@@ -84,9 +84,9 @@ def read_log(
 ) -> Iterator[LogChunk]:
     """Read a log chunk by chunk; memory depends on the chunk, not on the file or its lines.
 
-    An event's key is a 128-bit BLAKE2b digest of its eventId or, without one, of the canonical line:
-    the parsed object written again without spaces, names sorted, features as floating-point numbers.
-    So neither the order of names, spaces, the prefix nor line ends make another event.
+    An event's key is a 128-bit BLAKE2b digest of its eventId or, without one, of the canonical
+    line: the parsed object written again without spaces, names sorted, features as floating-point
+    numbers. So neither the order of names, spaces, the prefix nor line ends make another event.
 
     Parameters
     ----------

@@ -20,7 +20,8 @@ class Command(JobCommand):
     """`check_sessions [--min 5] [--repair]`: exit 2 while something needs repair."""
 
     help = (
-        "Compare the sessions with their live copies: live, expired, orphaned, out of step, without "
+        "Compare the sessions with their live copies: live, expired, orphaned, out of step, "
+        "without "
         "static attributes. Exits with 2 while something needs repair."
     )
     kind = "matching.repair_sessions"

@@ -84,13 +84,15 @@ class Command(JobCommand):
         for one in result["files"]:
             where = f"batch {one['batch']}, {one['origin']}" if one["batch"] else one["origin"]
             console.print(
-                f"{one['file']} ({where}): {one['found']:,} events found, {one['new']:,} {would}new, "
+                f"{one['file']} ({where}): {one['found']:,} events found, {one['new']:,} "
+                f"{would}new, "
                 f"{one['known']:,} already known, {one['rejected']:,} rejected.",
                 markup=False,
             )
             if one["is_known_file"]:
                 console.print(
-                    f"  This very file was imported before as batch {one['batch']}; nothing was added."
+                    f"  This very file was imported before as batch {one['batch']}; nothing was "
+                    "added."
                 )
             elif one["known"]:
                 batches = ", ".join(f"{n:,} in batch {pk}" for pk, n in one["known_in"].items())

@@ -61,7 +61,8 @@ def _sentence(server: dict[str, Any]) -> str:
         return f"{server['name']}: not running, {size} of data"
     return (
         f"{server['name']}: running, version {server['version']}, pid {server['pid']}, "
-        f"up {words.duration(round(server['uptime_seconds']))}, {size} of data, at {server['socket']}"
+        f"up {words.duration(round(server['uptime_seconds']))}, {size} of data, at "
+        f"{server['socket']}"
     )
 
 

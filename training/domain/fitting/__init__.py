@@ -1,1 +1,2 @@
-"""Choosing and fitting estimators: scikit-learn's own classes alone, so that a model loads anywhere."""
+"""Choosing and fitting estimators: scikit-learn's own classes alone, so that a model loads
+anywhere."""

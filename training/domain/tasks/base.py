@@ -15,10 +15,12 @@ from training.domain.fitted import FitSettings, FittedModel
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-# Figures of one set of rows as JSON: metric to its value and interval, and what a task adds to them.
+# Figures of one set of rows as JSON: metric to its value and interval, and what a task adds to
+# them.
 ReportFields = dict[str, Any]
 
-# With fewer rows (of a label, of the rarer one) a single column tells the target by chance now and then.
+# With fewer rows (of a label, of the rarer one) a single column tells the target by chance now and
+# then.
 GIVEAWAY_MINIMUM_ROWS = 30
 
 
@@ -38,8 +40,8 @@ class Rows:
     Attributes
     ----------
     target : float64 array of shape (n_rows,).
-    groups : array of shape (n_rows,), or None; rows of one group are resampled together, which widens
-        every interval to what new groups would show.
+    groups : array of shape (n_rows,), or None; rows of one group are resampled together, which
+        widens every interval to what new groups would show.
     """
 
     target: FloatArray
@@ -163,7 +165,7 @@ class Task(Protocol[ReportType]):
     ) -> Check:
         """Refuse inputs that alone tell the target too well."""
 
-    # --- The way of a model -------------------------------------------------------------------------
+    # --- The way of a model ----------------------------------------------------------------------
 
     def fit(
         self,
@@ -189,7 +191,8 @@ class Task(Protocol[ReportType]):
     def measure_ceiling(
         self, rows: Rows, prediction: FloatArray, truth: FloatArray, rng: np.random.Generator
     ) -> dict[str, Any] | None:
-        """Return the best that anybody could reach on these rows; None where none knows its truth."""
+        """Return the best that anybody could reach on these rows; None where none knows its
+        truth."""
 
     def gate(
         self,
@@ -200,7 +203,7 @@ class Task(Protocol[ReportType]):
     ) -> GateReport:
         """Hold predictions of validation rows to the limits."""
 
-    # --- What decides between two models ---------------------------------------------------------------
+    # --- What decides between two models ---------------------------------------------------------
 
     @property
     def paired_metric(self) -> PairedMetric:

@@ -182,7 +182,8 @@ def _uncalibrated(rows: int, slope: float) -> dict[str, Any]:
         "rows": rows,
         "slope": slope,
         "note": f"Uncalibrated: a sigmoid through {rows:,} out-of-fold scores has the slope "
-        f"{slope:.3f}, so that the higher score has the lower share of label 1; a map would turn the "
+        f"{slope:.3f}, so that the higher score has the lower share of label 1; a map would turn "
+        "the "
         "model round.",
     }
 

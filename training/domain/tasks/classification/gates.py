@@ -33,11 +33,13 @@ TARGET_ACCURACY = 0.55
 TARGET_COVERAGE = 1.0  # of the range that production scores are expected to use
 
 SAME_FOR_EVERYONE = (
-    "The model answers nearly the same for everyone: complete the profiles behind the features, and "
+    "The model answers nearly the same for everyone: complete the profiles behind the features, "
+    "and "
     "check the dataset for defaults."
 )
 SEEN_THE_ANSWER = (
-    "something in the inputs has seen the answer. Look at the leakage meter of the dataset and split "
+    "something in the inputs has seen the answer. Look at the leakage meter of the dataset and "
+    "split "
     "again."
 )
 

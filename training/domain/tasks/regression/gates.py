@@ -65,8 +65,8 @@ def gate_regressor(
     constant : the mean of the training targets.
     rng : draws the bootstrap replicates.
     group_mean, given : arrays of shape (n_rows,), optional
-        The training mean of the row's group, and the prediction that came with the row; NaN rows are
-        left out of that comparison.
+        The training mean of the row's group, and the prediction that came with the row; NaN rows
+        are left out of that comparison.
     true_mean : array of shape (n_rows,), optional
         The mean of the target before noise, known for synthetic rows; NaN elsewhere.
     """
