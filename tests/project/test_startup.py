@@ -128,7 +128,6 @@ def loaded() -> dict[str, dict[str, object]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
