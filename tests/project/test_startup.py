@@ -134,6 +134,7 @@ def loaded() -> dict[str, dict[str, object]]:
 
 
 @pytest.mark.usefixtures("servers")
+@pytest.mark.xdist_group("serve")  # for its database, and to ask once
 @pytest.mark.parametrize("line", LINES)
 def test_light_command_loads_nothing_that_computes(line: str) -> None:
     told = loaded()[line]
