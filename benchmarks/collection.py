@@ -1,5 +1,4 @@
-"""Feedback from a second PostgreSQL: the first collection of three tables, over a real
-connection."""
+"""Feedback from a second PostgreSQL: the first collection of three tables, by a connection."""
 
 import resource
 import statistics
@@ -14,11 +13,12 @@ TABLES = ("ai_gm_quality_feedback", "ai_gm_explanations", "ai_gm_ab_testing")
 KEPT = ("feedback_qualityfeedback", "feedback_explanation", "feedback_abtestresult")
 FILL = """
 CREATE TABLE ai_gm_quality_feedback AS SELECT md5('q' || n)::uuid AS id,
-    'response-' || n AS response_id, (n %% 11) / 10.0::float AS quality_rating, 'fine ' || n AS
-    feedback_text, 'provider-' || n %% 3 AS provider, 'model-' || n %% 5 AS model, 'action-' || n %%
-    2 AS action_type, 'session-' || n / 4 AS session_id, 'user-' || n / 8 AS user_id, now() -
-    interval '20 days' * (1 - n / %(rows)s::float) AS created_at FROM generate_series(1, %(rows)s)
-    n;
+    'response-' || n AS response_id, (n %% 11) / 10.0::float AS quality_rating,
+    'fine ' || n AS feedback_text, 'provider-' || n %% 3 AS provider, 'model-' || n %% 5 AS model,
+    'action-' || n %% 2 AS action_type, 'session-' || n / 4 AS session_id,
+    'user-' || n / 8 AS user_id,
+    now() - interval '20 days' * (1 - n / %(rows)s::float) AS created_at
+    FROM generate_series(1, %(rows)s) n;
 CREATE TABLE ai_gm_explanations AS SELECT md5('e' || n)::uuid AS id,
     (n %% 21) / 20.0::float AS quality_score, 'provider-' || n %% 3 AS provider,
     'model-' || n %% 5 AS model, 'action-' || n %% 2 AS action_type,

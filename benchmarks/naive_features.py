@@ -34,8 +34,7 @@ EXTRAVERSION = {"introvert": 0.0, "ambivert": 0.5, "extrovert": 1.0}
 
 
 def tiered_features(a: Traveller, b: Traveller, match_type: str) -> list[float]:
-    """The 13 tiered-1 features of one pair; 0.5 for a missing input, NaN for what does not
-    apply."""
+    """The 13 tiered-1 features of one pair; 0.5 where missing, NaN where one does not apply."""
     values, _ = tiered_with_missing(a, b, match_type)
     return values
 

@@ -37,13 +37,10 @@ if metadata["task"] == "classification":
     print(json.dumps({"prediction": model.predict_proba(rows)[:, 1].tolist()}))
 else:
     interval, prediction = metadata["interval"], model.predict(rows)
-    low, high = (
-        np.clip(prediction + sign * interval["half_width"], interval["minimum"],
-        interval["maximum"])
-        for sign in (-1, 1)
-    )
-    print(json.dumps({"prediction": prediction.tolist(), "low": low.tolist(), "high":
-    high.tolist()}))
+    inside, width = (interval["minimum"], interval["maximum"]), interval["half_width"]
+    low, high = (np.clip(prediction + sign * width, *inside) for sign in (-1, 1))
+    found = {"prediction": prediction, "low": low, "high": high}
+    print(json.dumps({name: values.tolist() for name, values in found.items()}))
 ours = {"django", "project", "matching", "feedback", "training", "overview"}
 assert not ours & set(sys.modules), ours & set(sys.modules)
 """

@@ -1,5 +1,4 @@
-"""The kinds that learn from feedback: close to the known ceiling, and refused where they should
-be."""
+"""The kinds that learn from feedback: near the known ceiling, refused where they should be."""
 
 import json
 
@@ -70,8 +69,8 @@ def test_shuffled_targets_are_refused(db, kind):
     execute(
         f"UPDATE {table} t SET {target} = s.value FROM (SELECT a.uid, b.value FROM "
         f"(SELECT uid, row_number() OVER (ORDER BY md5('a' || uid)) n FROM {table}) a JOIN "
-        f"(SELECT {target} AS value, row_number() OVER (ORDER BY md5('b' || uid)) n FROM {table}) "
-        "b "
+        f"(SELECT {target} AS value, row_number() OVER (ORDER BY md5('b' || uid)) n "
+        f"FROM {table}) b "
         "USING (n)) s WHERE s.uid = t.uid"
     )
     code, result = build_and_train(kind)

@@ -1,5 +1,4 @@
-"""The same seed gives the same events and the same dataset as ever, where no definition was
-corrected.
+"""The same seed gives the same events and dataset as ever, where no definition was corrected.
 
 The digests are those of the first edition. One that changes means a new revision of its feature
 set, and a line in CHANGELOG.md that says what was corrected.

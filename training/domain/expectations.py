@@ -61,8 +61,8 @@ class QualitySpec:
     minimum_rows : fewer rows are refused.
     target_minimum, target_maximum : range of a numeric target.
     copy_columns : columns whose equality makes two rows copies; None means the features, and where
-        the target is a number the target too (the same inputs with another answer are evidence, not
-        a copy).
+        the target is a number the target too (the same inputs with another answer are evidence,
+        not a copy).
     identity : columns that say who gave an answer to what. Where ratings have few values, many
         people give the same answer to the same inputs, and `copy_columns` must tell them apart;
         named here, repeats beyond what chance explains are held to the same limits.

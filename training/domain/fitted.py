@@ -1,7 +1,7 @@
 """What a fit gives back."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from training.domain.prediction_interval import PredictionInterval
 
@@ -28,6 +28,48 @@ class FitSettings:
     target_range: tuple[float, float] | None = None
 
 
+class Calibration(TypedDict, total=False):
+    """How a model was calibrated.
+
+    Attributes
+    ----------
+    method : none, sigmoid or isotonic; of a label.
+    rows : out-of-fold scores that decided it.
+    slope : of the sigmoid, where one was fitted.
+    note : what there is to say about it.
+    interval_level, half_width : of the intervals of a number.
+    """
+
+    method: str
+    rows: int
+    slope: float
+    note: str
+    interval_level: float
+    half_width: float
+
+
+class Candidate(TypedDict):
+    """An algorithm as cross-validation found it; `difference` is from the simplest one's loss."""
+
+    algorithm: str
+    loss: float
+    difference: float
+    standard_error: float
+    chosen: bool
+
+
+class FitFields(TypedDict):
+    """A `FittedModel` as JSON."""
+
+    algorithm: str
+    parameters: dict[str, Any]
+    calibration: Calibration
+    cross_validation: list[Candidate]
+    rows: int
+    rows_chosen_on: int
+    rows_fitted: int
+
+
 @dataclass(frozen=True)
 class FittedModel:
     """A fitted estimator and how it was chosen.
@@ -38,26 +80,23 @@ class FittedModel:
         number) on a DataFrame with the training columns; joblib can dump it.
     algorithm : name of the chosen algorithm.
     parameters : its parameters.
-    calibration : of a label `method` (none, sigmoid or isotonic), the rows behind it, the slope of
-        the sigmoid and, where it says something, a note; of a number level and half width of the
-        intervals.
+    calibration : how it was calibrated.
     interval : of a number, how its intervals are made; None of a label.
-    cross_validation : one row for each algorithm: mean loss, its paired difference from the
-        simplest one with standard error, and whether it was chosen.
+    cross_validation : one for each algorithm that was tried.
     rows, rows_chosen_on, rows_fitted : training rows, those used to choose, those of the last fit.
     """
 
     estimator: Any
     algorithm: str
     parameters: dict[str, Any]
-    calibration: dict[str, Any]
-    cross_validation: tuple[dict[str, Any], ...]
+    calibration: Calibration
+    cross_validation: tuple[Candidate, ...]
     rows: int
     rows_chosen_on: int
     rows_fitted: int
     interval: PredictionInterval | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> FitFields:
         return {
             "algorithm": self.algorithm,
             "parameters": self.parameters,

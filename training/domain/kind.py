@@ -217,8 +217,7 @@ class ModelKind:
         )
 
     def predict(self, estimator: Any, frame: pd.DataFrame) -> FloatArray:
-        """Return the probability of label 1, or the predicted number, of every row: float64
-        (n,)."""
+        """Return each row's probability of label 1, or its predicted number: float64 (n_rows,)."""
         return get_task(self.task).predict(estimator, self.inputs(frame))
 
     def rows(self, frame: pd.DataFrame) -> Rows:

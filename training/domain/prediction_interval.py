@@ -1,9 +1,8 @@
-"""Bounds around a predicted number: plain figures beside a model, so that any reader can use
-them."""
+"""Bounds around a predicted number: plain figures beside a model, for any reader to use."""
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,15 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 INTERVAL_LEVEL = 0.90  # wanted coverage
+
+
+class IntervalFields(TypedDict):
+    """A `PredictionInterval` as JSON."""
+
+    level: float
+    half_width: float
+    minimum: float | None
+    maximum: float | None
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class PredictionInterval:
             prediction + self.half_width
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> IntervalFields:
         return {
             "level": self.level,
             "half_width": self.half_width,

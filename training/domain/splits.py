@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,14 @@ DEFAULT_TRAIN_SHARE = 0.8
 
 class SplitError(ValueError):
     """The rows cannot be split by this rule; the message says what to choose instead."""
+
+
+class SplitFields(TypedDict):
+    """A `Split` as JSON."""
+
+    train_rows: int
+    validation_rows: int
+    dropped: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class Split:
         """Rows that stand in train or validation."""
         return self.train | self.validation
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> SplitFields:
         return {
             "train_rows": int(self.train.sum()),
             "validation_rows": int(self.validation.sum()),

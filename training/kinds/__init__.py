@@ -1,5 +1,4 @@
-"""Model kinds: one module each in this folder. What such a module declares is a kind; nothing lists
-it."""
+"""Model kinds: whatever a module of this folder declares is one; nothing lists them."""
 
 import pkgutil
 from importlib import import_module

@@ -28,13 +28,11 @@ GROUPS = {
 }
 COMPLETE_METRICS = (
     "let the source write them into the metadata of its explanations, or leave out the rows "
-    "without "
-    "them; nothing is made up for a missing metric"
+    "without them; nothing is made up for a missing metric"
 )
 JOIN_EXPLANATIONS = (
     "they come from the explanation with the same response_id, so let the source write that id "
-    "into "
-    "both tables"
+    "into both tables"
 )
 
 

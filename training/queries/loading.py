@@ -35,8 +35,7 @@ class LoadedModel:
     metadata: dict[str, Any]
 
     def predict(self, frame: pd.DataFrame) -> FloatArray:
-        """Return the probability of label 1, or the predicted number, of every row: float64
-        (n,)."""
+        """Return each row's probability of label 1, or its predicted number: float64 (n_rows,)."""
         return self.kind.predict(self.estimator, frame)
 
     @property

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from project.measure.intervals import MetricFields
+    from project.measure.paired import PairedFields
     from training.domain.checks import CheckFields
     from training.domain.importance import Importance
     from training.domain.tasks.base import ReportFields
@@ -36,7 +37,7 @@ class ModelSummary(TypedDict):
     calibration: str
     importance: Importance
     gates: list[CheckFields]
-    comparisons: dict[str, Any]
+    comparisons: dict[str, PairedFields]
     override_reason: str
     folder: str
 

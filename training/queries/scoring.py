@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,37 @@ NO_CHAMPION: Final = "There is no champion yet; train a model and promote it."
 
 class UnusableFeatures(ValueError):
     """The features given cannot be scored; the message names the one that is wrong."""
+
+
+class ScoreFields(TypedDict):
+    """The score of one pair as JSON."""
+
+    score: float | None
+    served_by: ServedBy
+    model_version: int | None
+    rule_score: float | None
+    missing: list[str]
+
+
+class EffectFields(TypedDict):
+    """A `FeatureEffect` as JSON."""
+
+    name: str
+    value: float | None
+    missing: bool
+    inputs: Mapping[str, Any]
+    reference: float | None
+    effect: float | None
+    effect_if_unknown: float | None
+
+
+class ExplanationFields(ScoreFields):
+    """An `Explanation` as JSON."""
+
+    warning: str
+    feature_set: str
+    is_candidate: bool
+    features: list[EffectFields]
 
 
 @dataclass(frozen=True)
@@ -72,7 +103,7 @@ class Scores:
     features: pd.DataFrame
     serving: Serving
 
-    def as_rows(self) -> list[dict[str, Any]]:
+    def as_rows(self) -> list[ScoreFields]:
         """Return one JSON object a pair."""
         return [
             {
@@ -155,7 +186,7 @@ class FeatureEffect:
     effect: float | None
     effect_if_unknown: float | None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> EffectFields:
         return {
             "name": self.explained.name,
             "value": self.explained.value,
@@ -175,7 +206,7 @@ class Explanation:
     effects: tuple[FeatureEffect, ...]
     is_candidate: bool
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> ExplanationFields:
         return {
             **self.scores.as_rows()[0],
             "warning": self.scores.serving.warning,

@@ -110,8 +110,7 @@ def _piece(table: pa.Table, mask: npt.NDArray[np.bool_], start: int, rows: int) 
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Turn categories and moments into text; Arrow's own text of a moment in UTC is slow to
-    make."""
+    """Turn categories and moments into text; Arrow's own text of a moment in UTC is slow."""
     for position, column in enumerate(table.schema):
         values = table[column.name]
         if pa.types.is_dictionary(column.type):

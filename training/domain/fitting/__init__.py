@@ -1,2 +1,1 @@
-"""Choosing and fitting estimators: scikit-learn's own classes alone, so that a model loads
-anywhere."""
+"""What fits of every task share; scikit-learn's own classes alone, so that models load anywhere."""

@@ -11,6 +11,8 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from training.domain.fitted import Candidate
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -118,11 +120,11 @@ def predict_out_of_fold(
     return found
 
 
-def choose(losses: dict[str, FloatArray]) -> tuple[str, tuple[dict[str, Any], ...]]:
+def choose(losses: dict[str, FloatArray]) -> tuple[str, tuple[Candidate, ...]]:
     """The first (simplest) algorithm, unless a later one is better by over one standard error."""
     simplest = next(iter(losses))
     chosen = simplest
-    table: list[dict[str, Any]] = []
+    table: list[Candidate] = []
     for name, loss in losses.items():
         gap = loss - losses[simplest]
         error = float(gap.std() / np.sqrt(len(gap)))
@@ -134,9 +136,12 @@ def choose(losses: dict[str, FloatArray]) -> tuple[str, tuple[dict[str, Any], ..
                 "loss": float(loss.mean()),
                 "difference": float(gap.mean()),
                 "standard_error": error,
+                "chosen": False,
             }
         )
-    return chosen, tuple({**row, "chosen": row["algorithm"] == chosen} for row in table)
+    for row in table:
+        row["chosen"] = row["algorithm"] == chosen
+    return chosen, tuple(table)
 
 
 def describe_parameters(estimator: Any) -> dict[str, Any]:

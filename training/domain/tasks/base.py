@@ -9,18 +9,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from project.measure.intervals import Metric
-from project.measure.paired import PairedDifference, PairedMetric, paired_bootstrap
+from project.measure.paired import (
+    PairedDifference,
+    PairedFields,
+    PairedMetric,
+    paired_bootstrap,
+)
 from training.domain.checks import Check, CheckFields, Verdict, verdict_of
-from training.domain.fitted import FitSettings, FittedModel
+from training.domain.fitted import Calibration, FitSettings, FittedModel
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-# Figures of one set of rows as JSON: metric to its value and interval, and what a task adds to
-# them.
+# Figures of one set of rows as JSON: metric to its value and interval, and what a task adds.
 ReportFields = dict[str, Any]
 
-# With fewer rows (of a label, of the rarer one) a single column tells the target by chance now and
-# then.
+# With fewer rows (of a label: of the rarer one) one column tells the target by chance at times.
 GIVEAWAY_MINIMUM_ROWS = 30
 
 
@@ -81,7 +84,7 @@ class GateFields(TypedDict):
 
     verdict: Verdict
     checks: list[CheckFields]
-    comparisons: dict[str, Any]
+    comparisons: dict[str, PairedFields]
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class Evidence(Generic[ReportType]):
     """
 
     report: ReportType
-    calibration: Mapping[str, Any]
+    calibration: Calibration
     constant: float
     baselines: Mapping[str, FloatArray]
     ceilings: Mapping[str, FloatArray]
@@ -126,7 +129,7 @@ class Evidence(Generic[ReportType]):
 class Task(Protocol[ReportType]):
     """Fit, baselines, ceilings, measures and gates of one sort of target."""
 
-    # --- What a dataset has to show ---------------------------------------------------------------
+    # --- What a dataset has to show -------------------------------------------------------------
 
     def copied_by(self, features: tuple[str, ...], target: str) -> tuple[str, ...]:
         """Return the columns whose equality makes two rows copies."""
@@ -165,7 +168,7 @@ class Task(Protocol[ReportType]):
     ) -> Check:
         """Refuse inputs that alone tell the target too well."""
 
-    # --- The way of a model ----------------------------------------------------------------------
+    # --- The way of a model ---------------------------------------------------------------------
 
     def fit(
         self,
@@ -191,8 +194,7 @@ class Task(Protocol[ReportType]):
     def measure_ceiling(
         self, rows: Rows, prediction: FloatArray, truth: FloatArray, rng: np.random.Generator
     ) -> dict[str, Any] | None:
-        """Return the best that anybody could reach on these rows; None where none knows its
-        truth."""
+        """Return the best that anybody could reach; None where no row knows its truth."""
 
     def gate(
         self,
@@ -203,7 +205,7 @@ class Task(Protocol[ReportType]):
     ) -> GateReport:
         """Hold predictions of validation rows to the limits."""
 
-    # --- What decides between two models ---------------------------------------------------------
+    # --- What decides between two models --------------------------------------------------------
 
     @property
     def paired_metric(self) -> PairedMetric:

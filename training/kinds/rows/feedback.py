@@ -24,8 +24,7 @@ READERS: Mapping[str, Callable[[Sequence[FeedbackSource]], pd.DataFrame]] = {
 
 
 def load(table: str, recipe: Recipe) -> LoadedRows:
-    """Read the feedback of a recipe: real rows, or generated ones where no real source is set
-    up."""
+    """Read the feedback of a recipe: real rows, or generated ones where there is no real source."""
     if recipe.batches or recipe.feature_set:
         raise Refusal(
             "Feedback has neither batches nor feature sets.",

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit
 from sklearn.pipeline import Pipeline
 
-from training.domain.fitted import FitError, FittedModel
+from training.domain.fitted import Calibration, FitError, FittedModel
 from training.domain.fitting.choice import (
     CHOICE_ROWS,
     FloatArray,
@@ -156,7 +156,7 @@ def fit_classifier(
     )
 
 
-def _choose_map(score: FloatArray, label: IntArray, fold: IntArray) -> dict[str, Any]:
+def _choose_map(score: FloatArray, label: IntArray, fold: IntArray) -> Calibration:
     """Name the map that lowers the out-of-fold log loss beyond one standard error, or none."""
     if len(label) < SIGMOID_ROWS:
         return {"method": "none", "rows": len(label)}
@@ -176,15 +176,14 @@ def _choose_map(score: FloatArray, label: IntArray, fold: IntArray) -> dict[str,
     return {"method": choose(losses)[0], "rows": len(label), "slope": slope}
 
 
-def _uncalibrated(rows: int, slope: float) -> dict[str, Any]:
+def _uncalibrated(rows: int, slope: float) -> Calibration:
     return {
         "method": "none",
         "rows": rows,
         "slope": slope,
         "note": f"Uncalibrated: a sigmoid through {rows:,} out-of-fold scores has the slope "
         f"{slope:.3f}, so that the higher score has the lower share of label 1; a map would turn "
-        "the "
-        "model round.",
+        "the model round.",
     }
 
 

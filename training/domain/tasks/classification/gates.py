@@ -1,13 +1,11 @@
 """What a classifier must show on validation rows before it may be promoted."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from project.measure.intervals import Metric
 from project.measure.paired import PairedDifference
 from training.domain.checks import Check, Gate, Verdict
+from training.domain.fitted import Calibration
 from training.domain.tasks.base import (
     FloatArray,
     GateReport,
@@ -34,13 +32,11 @@ TARGET_COVERAGE = 1.0  # of the range that production scores are expected to use
 
 SAME_FOR_EVERYONE = (
     "The model answers nearly the same for everyone: complete the profiles behind the features, "
-    "and "
-    "check the dataset for defaults."
+    "and check the dataset for defaults."
 )
 SEEN_THE_ANSWER = (
     "something in the inputs has seen the answer. Look at the leakage meter of the dataset and "
-    "split "
-    "again."
+    "split again."
 )
 
 BETTER_THAN_CHANCE = Gate(
@@ -82,7 +78,7 @@ def gate_classifier(
     rule_score: FloatArray,
     rng: np.random.Generator,
     feature_probability: FloatArray | None = None,
-    calibration: Mapping[str, Any] | None = None,
+    calibration: Calibration | None = None,
 ) -> GateReport:
     """Hold a classifier's validation scores to the limits.
 
@@ -109,7 +105,7 @@ def gate_classifier(
             comparisons["feature_ceiling"] = against_ceiling
             low = _auc_low(rows, score, feature_probability, report, rng)
             checks.append(_check_ceiling(against_ceiling, low))
-    note = (calibration or {}).get("note", "")
+    note = calibration.get("note", "") if calibration else ""
     checks += [_check_calibration(report["ece"], note), *_check_targets(report)]
     return GateReport(tuple(checks), comparisons)
 

@@ -68,8 +68,7 @@ class Classification:
         settings: FitSettings,
         groups: npt.NDArray[Any] | None,
     ) -> FittedModel:
-        # Here and not above, because scikit-learn takes seconds to load: lists and pages, which ask
-        # a task for its titles, would all pay for it.
+        # Here and not above, because scikit-learn takes a second to load, and only a fit needs it.
         from training.domain.tasks.classification.fit import fit_classifier
 
         return fit_classifier(

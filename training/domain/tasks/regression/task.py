@@ -68,8 +68,7 @@ class Regression:
         settings: FitSettings,
         groups: npt.NDArray[Any] | None,
     ) -> FittedModel:
-        # Here and not above, because scikit-learn takes seconds to load: lists and pages, which ask
-        # a task for its titles, would all pay for it.
+        # Here and not above, because scikit-learn takes a second to load, and only a fit needs it.
         from training.domain.tasks.regression.fit import fit_regressor
 
         return fit_regressor(
