@@ -49,7 +49,8 @@ def excess_repeats(inputs: npt.NDArray[np.uint64], target: FloatArray) -> float:
     -------
     Between 0 and 1; 0 without rows. The share of repeated rows, times where their number lies
         between that after the answers were shuffled (0: ratings of few values repeat so by
-        chance) and the largest that these inputs allow (1: equal inputs always have equal answers, as copies do).
+        chance) and the largest that these inputs allow (1: equal inputs always have equal
+        answers, as copies do).
     """
     if not len(inputs):
         return 0.0

@@ -28,9 +28,9 @@ def load_match_events(batches: Sequence[EventBatch]) -> pd.DataFrame:
     -------
     DataFrame with event_key (the id, int64), batch_id (int64), occurred_at (UTC), match_type
     (category), user_id and partner_id (int64, or Int64 with gaps; absent when no row has one; a
-    group's partner_id is below zero, so that users and groups share one space), the 13 features (float32,
-    NaN where the input was missing or the feature does not apply), label (int8) and the two
-    probabilities (float32, NaN for real events).
+    group's partner_id is below zero, so that users and groups share one space), the 13 features
+    (float32, NaN where the input was missing or the feature does not apply), label (int8) and the
+    two probabilities (float32, NaN for real events).
     """
     columns = ", ".join((*CONTEXT, "label", *FEATURE_NAMES, *PROBABILITIES))
     tables = [
