@@ -18,10 +18,11 @@ from matching.domain.log.account import ALREADY_KNOWN
 from matching.domain.log.format import REASONS
 from matching.domain.words import Outcome, revision_of
 from matching.models import EventBatch
+from matching.queries.batches import users_of
 from matching.queries.exports import export_batches, pack
 from matching.queries.generations import preview
 from matching.queries.known_events import preview_log
-from matching.services.batches import delete_batch, users_of
+from matching.services.batches import delete_batch
 from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
 from project import words
 from project.jobs.links import message_job

@@ -19,11 +19,8 @@ from matching.admin.profile_forms import ImportForm, ProfileForm, SeedForm
 from matching.domain.population import ARCHETYPES
 from matching.domain.profile_files import UnreadableFile, read_profiles
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
-from matching.services.sessions import (
-    publish_after_commit,
-    travellers_of_users,
-    withdraw_after_commit,
-)
+from matching.queries.sessions import travellers_of_users
+from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from project import words
 from project.jobs.links import message_job
 from project.jobs.services import enqueue

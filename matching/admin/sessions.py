@@ -17,11 +17,8 @@ from matching.admin.profile_forms import CreateSessionsForm, SessionForm
 from matching.domain.limits import MINIMUM_LIVE
 from matching.models import TravelSession, live
 from matching.models.live import LiveCopy, ValkeyUnavailable
-from matching.services.sessions import (
-    expected_copy,
-    publish_after_commit,
-    withdraw_after_commit,
-)
+from matching.queries.sessions import expected_copy
+from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from project import words
 from project.jobs.links import message_job
 from project.jobs.services import enqueue

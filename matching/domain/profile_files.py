@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,6 +70,14 @@ def read_profiles(content: bytes, *, is_csv: bool) -> list[Row]:
     if not rows:
         raise UnreadableFile("Expected at least one profile, the file has none.")
     return rows
+
+
+def first_lines(rows: Sequence[Row]) -> dict[str, int]:
+    """Return external id to the line where a file names it first."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        seen.setdefault(str(row.values.get("external_id") or "").strip(), row.line)
+    return seen
 
 
 def _check_header(header: list[str]) -> None:

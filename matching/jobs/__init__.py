@@ -1,5 +1,6 @@
 """The job kinds of matching. Their work is imported when it is done: it loads pandas."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from project.jobs.contract import Run, job
@@ -54,7 +55,7 @@ def create_sessions(run: Run) -> dict[str, Any]:
     title="Check sessions",
     permission="matching.view_travelsession",
 )
-def check_sessions(run: Run) -> dict[str, Any]:
+def check_sessions(run: Run) -> Mapping[str, Any]:
     """Compare the live copies with the records; refuse while something needs repair."""
     from matching.jobs import people
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from django.utils import timezone
 
@@ -15,9 +15,13 @@ from matching.domain.limits import (
     DEFAULT_USERS,
     MINIMUM_LIVE,
 )
-from matching.domain.profile_files import UnreadableFile, read_profiles
+from matching.domain.profile_files import UnreadableFile, first_lines, read_profiles
 from matching.models.live import ValkeyUnavailable
-from matching.services import people, session_checks, sessions
+from matching.queries.people import plan_completion
+from matching.queries.session_checks import SessionReport
+from matching.queries.session_checks import check_sessions as report_on_sessions
+from matching.queries.sessions import plan_sessions, travellers
+from matching.services import people, session_repairs, sessions
 from project.jobs.contract import Run
 from project.refusal import Refusal
 
@@ -27,12 +31,12 @@ FILLED_SHOWN: Final = 200  # users named with their filled fields; the counts ar
 
 def seed_users(run: Run, *, count: int = DEFAULT_USERS, seed: int = DEFAULT_SEED) -> dict[str, Any]:
     """Add the named users and groups, and the first `count` users of the population of `seed`."""
-    total = dict(run.once("seed_users.named", people.seed_named))
+    total = dict(run.once("seed_users.named", partial(people.seed_named, by=run.user)))
     for block, start in enumerate(range(0, count, people.BLOCK)):
         size = min(people.BLOCK, count - start)
         made = run.once(
             "seed_users.block",
-            partial(people.seed_block, seed=seed, block=block, count=size),
+            partial(people.seed_block, seed=seed, block=block, count=size, by=run.user),
             block,
         )
         for name, number in made.items():
@@ -59,14 +63,14 @@ def import_users(run: Run, *, file: str, sha256: str) -> dict[str, Any]:
         rows = read_profiles(content, is_csv=path.suffix.lower() == ".csv")
     except UnreadableFile as error:
         raise Refusal(str(error), remedy="Mend the file and import it again.") from error
-    seen = people.first_lines(rows)
+    seen = first_lines(rows)
     total: dict[str, Any] = {"added": 0, "updated": 0, "unchanged": 0, "rows_refused": 0}
     errors: list[dict[str, Any]] = []
     for number, start in enumerate(range(0, len(rows), people.CHUNK)):
         chunk = rows[start : start + people.CHUNK]
         made = run.once(
             "import_users.rows",
-            partial(people.import_profiles, chunk, seen=seen),
+            partial(people.import_profiles, chunk, seen=seen, by=run.user),
             number,
         )
         for name in total:
@@ -80,16 +84,14 @@ def complete_users(
     run: Run, *, users: list[int] | None = None, seed: int = DEFAULT_SEED
 ) -> dict[str, Any]:
     """Fill in what is missing, in all users or those given; says which fields, with what."""
-    waiting = run.once("complete_users.plan", lambda: {"users": people.plan_completion(users)})[
-        "users"
-    ]
+    waiting = run.once("complete_users.plan", lambda: {"users": plan_completion(users)})["users"]
     filled: list[dict[str, Any]] = []
     fields: dict[str, int] = {}
     for number, start in enumerate(range(0, len(waiting), people.CHUNK)):
         chunk = waiting[start : start + people.CHUNK]
         made = run.once(
             "complete_users.chunk",
-            partial(people.complete_profiles, chunk, seed=seed),
+            partial(people.complete_profiles, chunk, seed=seed, by=run.user),
             number,
         )["users"]
         filled += made
@@ -113,7 +115,7 @@ def create_sessions(
     def make_plan() -> dict[str, Any]:
         now = timezone.now()
         return {
-            **sessions.plan_sessions(users=users, groups=groups),
+            **plan_sessions(users=users, groups=groups),
             "today": timezone.localdate().isoformat(),
             "expires_at": (now + timedelta(days=ttl_days)).isoformat(),
         }
@@ -123,6 +125,7 @@ def create_sessions(
         "seed": seed,
         "expires_at": datetime.fromisoformat(plan["expires_at"]),
         "today": date.fromisoformat(plan["today"]),
+        "by": run.user,
     }
     total = {"created": 0, "renewed": 0}
     count, done = len(plan["users"]) + len(plan["groups"]), 0
@@ -143,9 +146,7 @@ def create_sessions(
             run.report(done, count, "Drawing sessions")
     # After the records are committed; doing it again after a restart changes nothing.
     published = _in_words(
-        lambda: sessions.publish_sessions(
-            sessions.travellers(users=plan["users"], groups=plan["groups"])
-        )
+        lambda: sessions.publish_sessions(travellers(users=plan["users"], groups=plan["groups"]))
     )
     return {
         **total,
@@ -157,14 +158,14 @@ def create_sessions(
     }
 
 
-def check_sessions(*, minimum: int = MINIMUM_LIVE, only: list[str] | None = None) -> dict[str, Any]:
+def check_sessions(*, minimum: int = MINIMUM_LIVE, only: list[str] | None = None) -> SessionReport:
     """Compare the live copies with the records; refuse while something needs repair."""
-    report = _in_words(lambda: session_checks.check_sessions(minimum=minimum, only=only))
+    report = _in_words(lambda: report_on_sessions(minimum=minimum, only=only))
     if report["verdict"] == "refuse":
         raise Refusal(
             f"{report['live']:,} sessions are in order, {report['repairable']:,} need repair.",
             remedy=report["remedy"],
-            details=report,
+            details=dict(report),
         )
     return report
 
@@ -177,11 +178,14 @@ def repair_sessions(
 ) -> dict[str, Any]:
     """Restore lost copies, rewrite wrong ones, adopt those of others; then check again."""
     plan = run.once(
-        "repair_sessions.records", lambda: _in_words(lambda: session_checks.mend_records(only))
+        "repair_sessions.records",
+        lambda: _in_words(lambda: session_repairs.mend_records(only, by=run.user)),
     )
-    repaired = _in_words(lambda: session_checks.mend_copies(plan))
+    repaired = _in_words(
+        lambda: session_repairs.mend_copies(cast(session_repairs.RepairPlan, plan))
+    )
     return {
-        **_in_words(lambda: session_checks.check_sessions(minimum=minimum, only=only)),
+        **_in_words(lambda: report_on_sessions(minimum=minimum, only=only)),
         "repaired": repaired,
     }
 

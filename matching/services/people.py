@@ -1,11 +1,11 @@
-"""Seed users and groups: seeding, importing, completing, and what their profiles lack."""
+"""Seed users and groups: seeding, importing and completing."""
 
-import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypedDict
 
 import numpy as np
 import pandas as pd
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
@@ -23,7 +23,9 @@ from matching.models import (
     validate_external_id,
 )
 from matching.queries import named
-from matching.services.sessions import publish_after_commit, travellers_of_users
+from matching.queries.people import existing_ids
+from matching.queries.sessions import travellers_of_users
+from matching.services.sessions import publish_after_commit
 from project.origin import Origin
 
 BLOCK: Final = 1000  # users drawn at once; user number k of a seed is the same for every count
@@ -31,32 +33,74 @@ USERS_PER_GROUP: Final = 8
 CHUNK: Final = 500  # rows of one statement
 DONORS: Final = 500  # profiles to choose from when a profile is filled in
 ERRORS_KEPT: Final = 200  # named in a result; the count is always whole
-ROWS_SHOWN: Final = 200
 
 # What an import or a completion may write; the rest is the application's.
 WRITABLE: Final = ("name", "archetype", "home_city", *PROFILE_FIELDS)
 
 
+class Seeded(TypedDict):
+    """How many users and groups were added, and how many were there."""
+
+    users_added: int
+    users_kept: int
+    groups_added: int
+    groups_kept: int
+
+
+class RefusedCell(TypedDict):
+    """What is wrong in one cell of a file."""
+
+    line: int
+    external_id: str
+    field: str
+    message: str
+
+
+class ImportedRows(TypedDict):
+    """What became of rows of a file, and the first of what was refused."""
+
+    added: int
+    updated: int
+    unchanged: int
+    rows_refused: int
+    errors: list[RefusedCell]
+
+
+class FilledProfile(TypedDict):
+    """Which fields of a profile were filled in, with what."""
+
+    external_id: str
+    filled: dict[str, Any]
+
+
+class Completed(TypedDict):
+    """The profiles that were filled in."""
+
+    users: list[FilledProfile]
+
+
 @transaction.atomic
-def seed_named() -> dict[str, Any]:
+def seed_named(*, by: User | None) -> Seeded:
     """Add the named users and groups that are not there; what people edited stays as it is."""
-    there = _existing(SeedUser, (user["external_id"] for user in named.users()))
+    there = existing_ids(SeedUser, (user["external_id"] for user in named.users()))
     users = [
         SeedUser(origin=Origin.SYNTHETIC.code, **user)
         for user in named.users()
         if user["external_id"] not in there
     ]
-    bulk_create_with_history(users, SeedUser, default_change_reason="Named seed user")
+    bulk_create_with_history(
+        users, SeedUser, default_change_reason="Named seed user", default_user=by
+    )
     groups = [(group["external_id"], group["name"], group["members"]) for group in named.groups()]
     return {
         "users_added": len(users),
         "users_kept": len(there),
-        **_add_groups(groups, reason="Named group"),
+        **_add_groups(groups, reason="Named group", by=by),
     }
 
 
 @transaction.atomic
-def seed_block(*, seed: int, block: int, count: int) -> dict[str, Any]:
+def seed_block(*, seed: int, block: int, count: int, by: User | None) -> Seeded:
     """Add the first `count` users of a block of the population of a seed, and groups of them.
 
     A block is always drawn whole, so user number k of a seed is the same whatever count was
@@ -69,7 +113,7 @@ def seed_block(*, seed: int, block: int, count: int) -> dict[str, Any]:
         f"seed_{archetype}_s{seed}_{first + k:05d}"
         for k, archetype in enumerate(drawn["archetype"])
     ]
-    there = _existing(SeedUser, drawn["external_id"])
+    there = existing_ids(SeedUser, drawn["external_id"])
     fields = ["external_id", "archetype", "home_city", *PROFILE_FIELDS]
     users = [
         SeedUser(origin=Origin.SYNTHETIC.code, **{name: row[name] for name in fields})
@@ -77,7 +121,11 @@ def seed_block(*, seed: int, block: int, count: int) -> dict[str, Any]:
         if row["external_id"] not in there
     ]
     bulk_create_with_history(
-        users, SeedUser, batch_size=CHUNK, default_change_reason=f"Drawn with seed {seed}"
+        users,
+        SeedUser,
+        batch_size=CHUNK,
+        default_change_reason=f"Drawn with seed {seed}",
+        default_user=by,
     )
     groups: list[tuple[str, str, Sequence[str]]] = []
     if len(drawn) >= USERS_PER_GROUP:
@@ -91,13 +139,20 @@ def seed_block(*, seed: int, block: int, count: int) -> dict[str, Any]:
     return {
         "users_added": len(users),
         "users_kept": len(there),
-        **_add_groups(groups, reason=f"Drawn with seed {seed}"),
+        **_add_groups(groups, reason=f"Drawn with seed {seed}", by=by),
     }
 
 
-def _add_groups(groups: Sequence[tuple[str, str, Sequence[str]]], *, reason: str) -> dict[str, int]:
+class _GroupsSeeded(TypedDict):
+    groups_added: int
+    groups_kept: int
+
+
+def _add_groups(
+    groups: Sequence[tuple[str, str, Sequence[str]]], *, reason: str, by: User | None
+) -> _GroupsSeeded:
     """Add groups (external_id, name, members' external ids) that are not there, with history."""
-    there = _existing(TravelGroup, (external_id for external_id, _, _ in groups))
+    there = existing_ids(TravelGroup, (external_id for external_id, _, _ in groups))
     fresh = [group for group in groups if group[0] not in there]
     names = {name for _, _, members in fresh for name in members}
     members_by_name = dict(
@@ -117,7 +172,10 @@ def _add_groups(groups: Sequence[tuple[str, str, Sequence[str]]], *, reason: str
         batch_size=5 * CHUNK,
     )
     # The library has no bulk form for the members of a history record.
-    history = TravelGroup.history.bulk_history_create(made, default_change_reason=reason) or []
+    history = (
+        TravelGroup.history.bulk_history_create(made, default_change_reason=reason, default_user=by)
+        or []
+    )
     records = {record.id: record for record in history}
     historical_member = TravelGroup.history.model.members.model
     historical_member.objects.bulk_create(
@@ -135,13 +193,10 @@ def _add_groups(groups: Sequence[tuple[str, str, Sequence[str]]], *, reason: str
     return {"groups_added": len(made), "groups_kept": len(there)}
 
 
-def _existing(model: Any, external_ids: Iterable[str]) -> set[str]:
-    found = model._default_manager.filter(external_id__in=list(external_ids))
-    return set(found.values_list("external_id", flat=True))
-
-
 @transaction.atomic
-def import_profiles(rows: Sequence[Row], *, seen: Mapping[str, int]) -> dict[str, Any]:
+def import_profiles(
+    rows: Sequence[Row], *, seen: Mapping[str, int], by: User | None
+) -> ImportedRows:
     """Add or update users from rows of a file; a row with an error is named and left out.
 
     A blank cell leaves what is there. Of label and extraversion the one that is given wins.
@@ -156,7 +211,8 @@ def import_profiles(rows: Sequence[Row], *, seen: Mapping[str, int]) -> dict[str
             external_id__in=[str(row.values.get("external_id", "")).strip() for row in rows]
         )
     }
-    added, changed, errors, unchanged = [], [], [], 0
+    added, changed, unchanged = [], [], 0
+    errors: list[RefusedCell] = []
     for row in rows:
         external_id = str(row.values.get("external_id") or "").strip()
         user = there.get(external_id)
@@ -187,9 +243,13 @@ def import_profiles(rows: Sequence[Row], *, seen: Mapping[str, int]) -> dict[str
         else:
             unchanged += 1
     bulk_create_with_history(
-        added, SeedUser, batch_size=CHUNK, default_change_reason="Imported from a file"
+        added,
+        SeedUser,
+        batch_size=CHUNK,
+        default_change_reason="Imported from a file",
+        default_user=by,
     )
-    _update_profiles(changed, WRITABLE, reason="Imported from a file")
+    _update_profiles(changed, WRITABLE, reason="Imported from a file", by=by)
     return {
         "added": len(added),
         "updated": len(changed),
@@ -197,14 +257,6 @@ def import_profiles(rows: Sequence[Row], *, seen: Mapping[str, int]) -> dict[str
         "rows_refused": len({error["line"] for error in errors}),
         "errors": errors[:ERRORS_KEPT],
     }
-
-
-def first_lines(rows: Sequence[Row]) -> dict[str, int]:
-    """Return external id to the line where a file names it first."""
-    seen: dict[str, int] = {}
-    for row in rows:
-        seen.setdefault(str(row.values.get("external_id") or "").strip(), row.line)
-    return seen
 
 
 def _check_id(external_id: str, line: int, seen: Mapping[str, int]) -> dict[str, str]:
@@ -228,7 +280,9 @@ def _let_the_given_win(given: Mapping[str, Any], current: dict[str, Any]) -> Non
         current["personality"] = ""
 
 
-def _update_profiles(users: Sequence[SeedUser], fields: Sequence[str], *, reason: str) -> None:
+def _update_profiles(
+    users: Sequence[SeedUser], fields: Sequence[str], *, reason: str, by: User | None
+) -> None:
     if not users:
         return
     now = timezone.now()
@@ -240,20 +294,13 @@ def _update_profiles(users: Sequence[SeedUser], fields: Sequence[str], *, reason
         [*fields, "updated_at"],
         batch_size=CHUNK,
         default_change_reason=reason,
+        default_user=by,
     )
     publish_after_commit(travellers_of_users(user.pk for user in users))
 
 
-def plan_completion(users: Sequence[int] | None = None) -> list[int]:
-    """Return who has something missing, by primary key; only of `users` when they are given."""
-    waiting = SeedUser.objects.incomplete()
-    if users is not None:
-        waiting = waiting.filter(pk__in=users)
-    return sorted(waiting.values_list("pk", flat=True))
-
-
 @transaction.atomic
-def complete_profiles(users: Sequence[int], *, seed: int) -> dict[str, Any]:
+def complete_profiles(users: Sequence[int], *, seed: int, by: User | None) -> Completed:
     """Fill what is missing in these profiles with plausible values; what is set stays.
 
     The values are those of a drawn person of the same archetype who is most like the user in
@@ -261,7 +308,8 @@ def complete_profiles(users: Sequence[int], *, seed: int) -> dict[str, Any]:
     """
     waiting = SeedUser.objects.incomplete().select_for_update().filter(pk__in=users)
     donors: dict[str, pd.DataFrame] = {}
-    results, changed = [], []
+    results: list[FilledProfile] = []
+    changed = []
     for user in waiting.order_by("pk"):
         if user.archetype not in donors:
             donors[user.archetype] = _donors(user.archetype, seed)
@@ -269,7 +317,7 @@ def complete_profiles(users: Sequence[int], *, seed: int) -> dict[str, Any]:
         user._change_reason = f"Filled in: {', '.join(filled)}"[:100]  # type: ignore[attr-defined]
         changed.append(user)
         results.append({"external_id": user.external_id, "filled": filled})
-    _update_profiles(changed, WRITABLE, reason="Filled in")
+    _update_profiles(changed, WRITABLE, reason="Filled in", by=by)
     return {"users": results}
 
 
@@ -319,55 +367,3 @@ def _likeness(user: SeedUser, donors: pd.DataFrame) -> Any:
         own_home = unit_vectors(np.array([user.home_lat]), np.array([user.home_lon]))
         score -= distance_km(homes, own_home[0]) / 4000
     return score
-
-
-def check_profiles(external_ids: Collection[str] | None = None) -> dict[str, Any]:
-    """Report what is set and missing, of everybody or only of those named, the incomplete first."""
-    users = SeedUser.objects.all()
-    unknown: list[dict[str, Any]] = []
-    if external_ids:
-        users = users.filter(external_id__in=external_ids)
-        unknown = _unknown(external_ids)
-    total = users.count()
-    incomplete = users.incomplete().count()
-    missing = {name: users.missing(name).count() for name in PROFILE_FIELDS} if incomplete else {}
-    rows = [
-        {
-            "external_id": user.external_id,
-            "completeness": user.completeness,
-            "missing": user.missing_fields,
-        }
-        for user in users.order_by("completeness", "external_id")[:ROWS_SHOWN]
-    ]
-    has_nobody = not total and not external_ids
-    remedy = ""
-    if has_nobody:
-        remedy = "There are no seed users yet; make some with seed_users."
-    elif incomplete:
-        remedy = "Set what is missing in the admin, or fill it in with seed_users --complete."
-    elif unknown:
-        remedy = "Check the spelling, or make users with seed_users."
-    return {
-        "verdict": "refuse" if incomplete or unknown or has_nobody else "pass",
-        "users": total,
-        "complete": total - incomplete,
-        "incomplete": incomplete,
-        "missing": {name: count for name, count in missing.items() if count},
-        "unknown": unknown,
-        "profiles": rows,
-        "remedy": remedy,
-    }
-
-
-def _unknown(external_ids: Collection[str]) -> list[dict[str, Any]]:
-    there = _existing(SeedUser, external_ids)
-    strangers = [
-        external_id for external_id in dict.fromkeys(external_ids) if external_id not in there
-    ]
-    if not strangers:
-        return []
-    everybody = list(SeedUser.objects.values_list("external_id", flat=True)[:10_000])
-    return [
-        {"external_id": name, "close": difflib.get_close_matches(name, everybody, n=3)}
-        for name in strangers
-    ]

@@ -5,8 +5,8 @@ from typing import Any
 from matching.domain.words import MatchType, Preset
 from matching.jobs.generation import generate
 from matching.jobs.people import create_sessions
-from matching.services.people import check_profiles
-from matching.services.session_checks import check_sessions
+from matching.queries.people import check_profiles
+from matching.queries.session_checks import check_sessions
 from project.jobs.contract import Run
 from project.refusal import Refusal
 from training.domain.kind import Recipe

@@ -49,7 +49,7 @@ class Run(Protocol):
         With a name, the dict that it yields is stored as the result of that step.
         """
 
-    def once(self, name: str, work: Callable[[], Result], number: int = 0) -> Result:
+    def once(self, name: str, work: Callable[[], Mapping[str, Any]], number: int = 0) -> Result:
         """Return the step's result, doing its work in one such transaction if it is missing."""
 
     def check(self) -> None:

@@ -1,7 +1,7 @@
 """A run's hold on its job: fenced writes, finished steps, what it shows to people."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -98,7 +98,7 @@ class JobRun:
         self.check()
 
     def once(
-        self, name: str, work: Callable[[], dict[str, Any]], number: int = 0
+        self, name: str, work: Callable[[], Mapping[str, Any]], number: int = 0
     ) -> dict[str, Any]:
         """Return the step's result, doing its work in one fenced transaction if it is missing."""
         done = self.result_of(name, number)

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 from matching.domain.personality import personality_of
 from matching.domain.population import ARCHETYPES
 from matching.domain.profiles import clean_profile
-from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup
+from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
 from matching.queries import named
 from matching.services import people
 from project.jobs.models import Job
@@ -107,17 +108,29 @@ def test_drawn_users_are_complete_valid_synthetic_and_have_a_history() -> None:
     assert set(remembered) == set(group.members.values_list("pk", flat=True))
 
 
+def test_the_history_of_what_a_job_wrote_names_who_asked_for_it() -> None:
+    somebody = User.objects.create_user("somebody")
+    run_job(str(enqueue("matching.seed_users", ring_bell=False, count=8, seed=1, by=somebody).pk))
+    SeedUser.objects.filter(external_id__in=NAMES[:2]).update(age=None)
+    run_job(str(enqueue("matching.complete_users", ring_bell=False, by=somebody).pk))
+    run_job(str(enqueue("matching.create_sessions", ring_bell=False, by=somebody).pk))
+    for model in (SeedUser, TravelGroup, TravelSession):
+        authors = set(model.history.values_list("history_user__username", flat=True))
+        assert authors == {"somebody"}
+    assert SeedUser.history.filter(history_type="~").count() == 2
+
+
 def test_block_after_block_is_made_and_a_retry_goes_on_after_the_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(people, "BLOCK", 10)
-    job = enqueue("matching.seed_users", ring_bell=False, count=25, seed=1)
+    job = enqueue("matching.seed_users", ring_bell=False, count=25, seed=1, by=None)
     whole = people.seed_block
 
-    def breaks(*, seed: int, block: int, count: int) -> dict[str, Any]:
+    def breaks(*, seed: int, block: int, count: int, by: Any) -> people.Seeded:
         if block == 2:
             raise RuntimeError("power cut")
-        return whole(seed=seed, block=block, count=count)
+        return whole(seed=seed, block=block, count=count, by=by)
 
     monkeypatch.setattr(people, "seed_block", breaks)
     with pytest.raises(RuntimeError, match="power cut"):
@@ -278,7 +291,7 @@ def test_only_the_chosen_profiles_are_completed() -> None:
 @pytest.mark.parametrize("label", ["introvert", "ambivert", "extrovert"])
 def test_completed_extraversion_agrees_with_the_label(label: str) -> None:
     user = make_seed_user(personality=label, extraversion=None)
-    people.complete_profiles([user.pk], seed=1)
+    people.complete_profiles([user.pk], seed=1, by=None)
     user.refresh_from_db()
     assert personality_of(user.extraversion or 0.0) == label
 
@@ -290,10 +303,10 @@ def test_empty_profile_of_an_unknown_archetype_is_completed_the_same_each_time()
     empty |= dict.fromkeys(("age", "extraversion", "home_lat", "home_lon"))
     user = make_seed_user("blank", home_city="", **empty)
     assert user.completeness == 0.0
-    first = people.complete_profiles([user.pk], seed=4)["users"][0]["filled"]
+    first = people.complete_profiles([user.pk], seed=4, by=None)["users"][0]["filled"]
     assert set(first) >= set(PROFILE_FIELDS)
     SeedUser.objects.filter(pk=user.pk).update(**empty, home_city="")
-    assert people.complete_profiles([user.pk], seed=4)["users"][0]["filled"] == first
+    assert people.complete_profiles([user.pk], seed=4, by=None)["users"][0]["filled"] == first
     user.refresh_from_db()
     assert clean_profile({name: getattr(user, name) for name in PROFILE_FIELDS})[1] == {}
 

@@ -10,8 +10,10 @@ from django.test import override_settings
 from django.utils import timezone
 
 from matching.models import SeedUser, TravelSession, live
+from matching.queries.session_checks import inspect_sessions
+from matching.queries.sessions import user_attributes
 from matching.queries.travellers import load_travellers
-from matching.services import session_checks, sessions
+from matching.services import session_repairs, sessions
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
@@ -54,7 +56,7 @@ def test_created_session_has_a_record_and_a_copy_with_static_attributes(valkey: 
     assert set(document) == set(DOCUMENT)
     assert document["userId"] == "seed_one"
     assert document["budget"] == record.budget
-    assert document["static_attributes"] == sessions.user_attributes(user)
+    assert document["static_attributes"] == user_attributes(user)
     assert set(document["static_attributes"]) == set(DOCUMENT["static_attributes"])
     assert before < record.expires_at - timedelta(days=3) < timezone.now()
     assert valkey.pexpiretime("session:seed_one") == milliseconds(record.expires_at)
@@ -342,10 +344,10 @@ def test_what_another_application_keeps_in_an_adopted_copy_outlives_our_writing(
 def test_copy_that_came_while_a_lost_one_was_being_restored_is_left_alone(valkey: Any) -> None:
     published(make_seed_user("one"))
     valkey.flushdb()
-    planned = session_checks.mend_records()
+    planned = session_repairs.mend_records(by=None)
     write_document(valkey, "one", budget=42.0)
     came = valkey.get("session:one")
-    session_checks.mend_copies(planned)
+    session_repairs.mend_copies(planned)
     assert valkey.get("session:one") == came
 
 
@@ -417,9 +419,9 @@ def test_inspecting_takes_the_same_queries_for_many_as_for_one(
 ) -> None:
     published(make_group())
     with django_assert_num_queries(2):
-        session_checks.inspect_sessions()
+        inspect_sessions()
     for _ in range(4):
         published(make_group())
         published()
     with django_assert_num_queries(2):
-        session_checks.inspect_sessions()
+        inspect_sessions()

@@ -22,7 +22,7 @@ KIND = get_kind(DEFAULT_KIND)
 
 @pytest.fixture
 def population(db, valkey):
-    seed_block(seed=7, block=0, count=120)
+    seed_block(seed=7, block=0, count=120, by=None)
     call_command("create_sessions", now=True, json=True)
 
 

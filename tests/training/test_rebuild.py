@@ -8,7 +8,7 @@ from django.core.management import call_command
 
 from matching.models import PROFILE_FIELDS, EventBatch, SeedUser, TravelSession
 from matching.services.people import seed_block
-from matching.services.session_checks import mend_copies, mend_records
+from matching.services.session_repairs import mend_copies, mend_records
 from matching.services.sessions import SESSION_FIELDS
 from overview.jobs.rebuild import rebuild
 from overview.management.commands import demo
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def population(db, valkey):
-    seed_block(seed=7, block=0, count=120)
+    seed_block(seed=7, block=0, count=120, by=None)
 
 
 def test_one_command_goes_from_users_to_scores_that_differ(population, capsys):
@@ -96,7 +96,7 @@ def leave_couples(valkey, *, count, different):
         place = {"destination_lat": -60.0, "destination_lon": 15.0 * couple}
         TravelSession.objects.filter(user=user).update(**trip | place)
     valkey.flushdb()
-    mend_copies(mend_records())
+    mend_copies(mend_records(by=None))
 
 
 def test_rebuild_needs_ten_different_scores_or_as_many_as_there_are_pairs(population, valkey):

@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 
 from matching.models import PROFILE_FIELDS
+from matching.queries.people import ProfileReport, check_profiles
 from project.command import EXIT_REFUSED, SeedbedCommand
 from project.terminal import Table
 
@@ -18,15 +19,13 @@ class Command(SeedbedCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("ids", nargs="*", metavar="ID", help="only these users")
 
-    def run(self, **options: Any) -> dict[str, Any]:
-        from matching.services.people import check_profiles
-
+    def run(self, **options: Any) -> ProfileReport:
         return check_profiles(options["ids"] or None)
 
-    def exit_code(self, result: dict[str, Any]) -> int:
+    def exit_code(self, result: ProfileReport) -> int:
         return EXIT_REFUSED if result["verdict"] == "refuse" else 0
 
-    def render(self, result: dict[str, Any], console: Console) -> None:
+    def render(self, result: ProfileReport, console: Console) -> None:
         if result["profiles"]:
             table = Table("user", "set", "missing")
             for row in result["profiles"]:

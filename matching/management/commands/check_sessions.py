@@ -42,10 +42,10 @@ class Command(JobCommand):
     def run(self, **options: Any) -> dict[str, Any]:
         if options["repair"]:
             return super().run(**options)
-        from matching.services.session_checks import check_sessions
+        from matching.queries.session_checks import check_sessions
 
         try:
-            return check_sessions(minimum=options["min"])
+            return dict(check_sessions(minimum=options["min"]))
         except ValkeyUnavailable as error:
             raise CommandError(str(error)) from error
 

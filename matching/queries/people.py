@@ -1,0 +1,106 @@
+"""What profiles have and lack."""
+
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, TypedDict
+
+from matching.models import (
+    PROFILE_FIELDS,
+    SeedUser,
+)
+
+ROWS_SHOWN: Final = 200
+
+
+def existing_ids(model: Any, external_ids: Iterable[str]) -> set[str]:
+    """Return those of the external ids that a user or group here has."""
+    found = model._default_manager.filter(external_id__in=list(external_ids))
+    return set(found.values_list("external_id", flat=True))
+
+
+def plan_completion(users: Sequence[int] | None = None) -> list[int]:
+    """Return who has something missing, by primary key; only of `users` when they are given."""
+    waiting = SeedUser.objects.incomplete()
+    if users is not None:
+        waiting = waiting.filter(pk__in=users)
+    return sorted(waiting.values_list("pk", flat=True))
+
+
+class ProfileState(TypedDict):
+    """What one profile has and lacks."""
+
+    external_id: str
+    completeness: float
+    missing: list[str]
+
+
+class Stranger(TypedDict):
+    """An id that nobody has, and ids that are spelt nearly so."""
+
+    external_id: str
+    close: list[str]
+
+
+class ProfileReport(TypedDict):
+    """What is set and missing in profiles; `refuse` while something is."""
+
+    verdict: str
+    users: int
+    complete: int
+    incomplete: int
+    missing: dict[str, int]
+    unknown: list[Stranger]
+    profiles: list[ProfileState]
+    remedy: str
+
+
+def check_profiles(external_ids: Collection[str] | None = None) -> ProfileReport:
+    """Report what is set and missing, of everybody or only of those named, the incomplete first."""
+    users = SeedUser.objects.all()
+    unknown: list[Stranger] = []
+    if external_ids:
+        users = users.filter(external_id__in=external_ids)
+        unknown = _unknown(external_ids)
+    total = users.count()
+    incomplete = users.incomplete().count()
+    missing = {name: users.missing(name).count() for name in PROFILE_FIELDS} if incomplete else {}
+    rows: list[ProfileState] = [
+        {
+            "external_id": user.external_id,
+            "completeness": user.completeness,
+            "missing": user.missing_fields,
+        }
+        for user in users.order_by("completeness", "external_id")[:ROWS_SHOWN]
+    ]
+    has_nobody = not total and not external_ids
+    remedy = ""
+    if has_nobody:
+        remedy = "There are no seed users yet; make some with seed_users."
+    elif incomplete:
+        remedy = "Set what is missing in the admin, or fill it in with seed_users --complete."
+    elif unknown:
+        remedy = "Check the spelling, or make users with seed_users."
+    return {
+        "verdict": "refuse" if incomplete or unknown or has_nobody else "pass",
+        "users": total,
+        "complete": total - incomplete,
+        "incomplete": incomplete,
+        "missing": {name: count for name, count in missing.items() if count},
+        "unknown": unknown,
+        "profiles": rows,
+        "remedy": remedy,
+    }
+
+
+def _unknown(external_ids: Collection[str]) -> list[Stranger]:
+    there = existing_ids(SeedUser, external_ids)
+    strangers = [
+        external_id for external_id in dict.fromkeys(external_ids) if external_id not in there
+    ]
+    if not strangers:
+        return []
+    everybody = list(SeedUser.objects.values_list("external_id", flat=True)[:10_000])
+    return [
+        {"external_id": name, "close": difflib.get_close_matches(name, everybody, n=3)}
+        for name in strangers
+    ]
