@@ -107,9 +107,7 @@ def command_names() -> list[str]:
     )
 
 
-# Their imports move with the rooms of feedback.
-HEAVY_YET = {"collect_feedback", "feedback_report", "import_feedback"}
-LINES = (*LIGHT, "--help", *(f"{name} --help" for name in command_names() if name not in HEAVY_YET))
+LINES = (*LIGHT, "--help", *(f"{name} --help" for name in command_names()))
 
 
 @cache
