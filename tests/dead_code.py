@@ -1,11 +1,14 @@
-"""What nobody calls: `make lint` fails for it. Run as `python -m tests.dead_code`.
+"""What nobody calls or reads: `make lint` fails for it. Run as `python -m tests.dead_code`.
 
-Fields of models, forms and typed results are declarations and are not looked at. What is called by
+Of variables only the constants of modules are looked at: fields are declarations. What is called by
 Django, argparse, RQ or a library by its name, or by a documented use in code, is named here.
 """
 
+import ast
 import sys
 from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
 
 from vulture import Vulture
 
@@ -52,6 +55,26 @@ EXCEPTIONS = {
 }
 
 
+# Whose constants are read by Django.
+SETTINGS = ("project/settings.py", "project/formats/*/formats.py")
+
+
+@cache
+def constants_of(file: Path) -> frozenset[str]:
+    """Return the names in capitals that a module assigns, where Django does not read them."""
+    if any(file.match(pattern) for pattern in SETTINGS):
+        return frozenset()
+    targets = [
+        target
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    ]
+    return frozenset(
+        target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper()
+    )
+
+
 def main() -> int:
     """Print what is dead; 1 when there is any."""
     finder = Vulture(ignore_decorators=["@*"])
@@ -59,7 +82,8 @@ def main() -> int:
     dead = [
         item
         for item in finder.get_unused_code(min_confidence=60)
-        if item.typ in KINDS and not any(fnmatch(str(item.name), pattern) for pattern in EXCEPTIONS)
+        if (item.typ in KINDS or str(item.name) in constants_of(Path(item.filename)))
+        and not any(fnmatch(str(item.name), pattern) for pattern in EXCEPTIONS)
     ]
     for item in dead:
         print(f"{item.filename}:{item.first_lineno}: unused {item.typ} {item.name}")
