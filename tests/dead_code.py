@@ -55,14 +55,15 @@ EXCEPTIONS = {
 }
 
 
-# Whose constants are read by Django.
-SETTINGS = ("project/settings.py", "project/formats/*/formats.py")
+# Modules whose constants are found by what they are: settings and formats by Django, model kinds by
+# the list of them.
+FOUND = ("project/settings.py", "project/formats/*/formats.py", "training/kinds/*.py")
 
 
 @cache
 def constants_of(file: Path) -> frozenset[str]:
-    """Return the names in capitals that a module assigns, where Django does not read them."""
-    if any(file.match(pattern) for pattern in SETTINGS):
+    """Return the names in capitals that a module assigns for others to read."""
+    if any(file.match(pattern) for pattern in FOUND):
         return frozenset()
     targets = [
         target

@@ -199,7 +199,7 @@ class Server(ABC):
         self.end_orphan()
 
     def end(self, pid: int, *signals: signal.Signals) -> None:
-        """End a process gently, then hard; returns once it is gone."""
+        """End a server of this folder gently, then hard; returns once it is gone."""
         for how in signals:
             try:
                 os.kill(pid, how)
@@ -212,7 +212,8 @@ class Server(ABC):
                 ) from None
             deadline = time.monotonic() + STOP_SECONDS
             while time.monotonic() < deadline:
-                if not command_line(pid):
+                # Its number may belong to another program at once: that one gets no signal.
+                if not self.is_mine(command_line(pid)):
                     return
                 time.sleep(POLL_SECONDS)
         raise ServerFailure(
