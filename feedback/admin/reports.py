@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from feedback.domain.csat import QUALITY_EDGES
+from feedback.domain.words import FACTORS, QUALITY_EDGES
 from feedback.models import FeedbackSource
 from feedback.queries.reports import (
     BaselinesReport,
@@ -21,7 +21,6 @@ from feedback.queries.reports import (
     read_edges,
 )
 from feedback.queries.reports.csat import Groups
-from feedback.queries.reports.rows import FACTORS
 from feedback.queries.sources import SYNTHETIC_LABEL, choose_scope
 from feedback.queries.status import (
     FeedbackStatus,

@@ -16,9 +16,8 @@ import pandas as pd
 
 from feedback.domain.comparisons import NOT_ENOUGH
 from feedback.domain.means import cluster_codes, unit_values
+from feedback.domain.words import QUALITY_EDGES
 from project.measure.intervals import SIGNIFICANCE, student_p_value, student_reach
-
-QUALITY_EDGES = (0.0, 0.5, 0.7, 0.85, 1.0)
 
 
 class UnusableEdges(ValueError):

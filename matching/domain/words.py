@@ -70,7 +70,6 @@ _ASKED_BEFORE: Final = MappingProxyType({"solo": "user_user", "group": "user_gro
 FEATURE_REVISIONS: Final = MappingProxyType({FeatureSet.SMOOTH: 2, FeatureSet.TIERED: 2})
 
 GENDERS: Final = ("female", "male", "non-binary")
-MODES: Final = ("solo", "group")
 PROFESSIONS: Final = (
     "student",
     "engineer",

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
+from feedback.domain.words import REPORT_KINDS
 from feedback.models import FeedbackSource
 from feedback.queries.reports import (
-    REPORT_KINDS,
     build_report,
     read_edges,
 )

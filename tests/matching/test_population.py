@@ -27,7 +27,6 @@ from matching.domain.words import (
     INTEREST_SHARES,
     INTERESTS,
     LANGUAGES,
-    MODES,
     NATIONALITIES,
     PROFESSIONS,
     RELIGIONS,
@@ -121,7 +120,7 @@ def test_sessions_lie_ahead_at_known_places(profiles):
     assert list(sessions["external_id"]) == list(profiles["external_id"])
     assert (sessions["start_date"] > pd.Timestamp(TODAY)).all()
     assert ((sessions["end_date"] - sessions["start_date"]).dt.days >= 2).all()
-    assert set(sessions["mode"]) == set(MODES)
+    assert set(sessions["mode"]) == {"solo", "group"}
     assert set(sessions["hub"]) == set(HUBS)
     places = {
         (hub, *place)

@@ -1,29 +1,32 @@
-"""`manage.py feedback_report`: what the collected feedback says."""
+"""`manage.py feedback_report`: what the collected feedback says.
+
+What computes loads pandas and SciPy; the help does without.
+"""
+
+from __future__ import annotations
 
 from argparse import SUPPRESS
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from feedback.domain.csat import QUALITY_EDGES
-from feedback.queries.reports import (
-    REPORT_KINDS,
-    BaselinesReport,
-    CalibrationReport,
-    CsatReport,
-    ExperimentsReport,
-    Report,
-    build_report,
-    read_edges,
-)
-from feedback.queries.reports.csat import BestRow, MeanRow
-from feedback.queries.reports.rows import FACTORS
+from feedback.domain.words import FACTORS, QUALITY_EDGES, REPORT_KINDS
 from feedback.queries.sources import ScopeFields, choose_scope
 from project import words
 from project.command import SeedbedCommand, positive_int
 from project.origin import Origin
 from project.terminal import Table
+
+if TYPE_CHECKING:
+    from feedback.queries.reports import (
+        BaselinesReport,
+        CalibrationReport,
+        CsatReport,
+        ExperimentsReport,
+        Report,
+    )
+    from feedback.queries.reports.csat import BestRow, MeanRow
 
 
 class Reports(TypedDict):
@@ -62,6 +65,8 @@ class Command(SeedbedCommand):
             )
 
     def run(self, **options: Any) -> Reports:
+        from feedback.queries.reports import build_report, read_edges
+
         levels = {name: options[name] for name in FACTORS if options[name]}
         if levels and options["report"] not in ("baselines", "all"):
             raise CommandError(

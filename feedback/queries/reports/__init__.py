@@ -1,9 +1,9 @@
 """What the collected feedback says: CSAT, baselines, calibration, experiments."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
-from feedback.domain.csat import QUALITY_EDGES, check_edges
+from feedback.domain.csat import check_edges
+from feedback.domain.words import QUALITY_EDGES, REPORT_KINDS
 from feedback.queries.reports.baselines import BaselinesReport, baselines_report
 from feedback.queries.reports.calibration import CalibrationReport, calibration_report
 from feedback.queries.reports.csat import CsatReport, csat_report
@@ -12,7 +12,6 @@ from feedback.queries.sources import Scope
 from project.refusal import Refusal
 
 __all__ = [
-    "REPORT_KINDS",
     "BaselinesReport",
     "CalibrationReport",
     "CsatReport",
@@ -26,7 +25,6 @@ __all__ = [
     "read_edges",
 ]
 
-REPORT_KINDS: Final = ("csat", "baselines", "calibration", "experiments")
 Report = CsatReport | BaselinesReport | CalibrationReport | ExperimentsReport
 
 

@@ -6,7 +6,8 @@ from typing import Literal, NotRequired, TypedDict
 import pandas as pd
 
 from feedback.domain.baselines import Baseline, BaselinePrediction, fit_baseline
-from feedback.queries.reports.rows import FACTORS, baseline_targets
+from feedback.domain.words import FACTORS
+from feedback.queries.reports.rows import baseline_targets
 from feedback.queries.sources import Scope, ScopeFields
 from project.measure.intervals import json_number
 

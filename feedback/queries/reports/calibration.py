@@ -7,8 +7,9 @@ import pandas as pd
 
 from feedback.domain.baselines import fit_baseline
 from feedback.domain.calibration import Calibration, calibration
+from feedback.domain.words import FACTORS
 from feedback.queries.reports.csat import MeanRow, mean_rows
-from feedback.queries.reports.rows import FACTORS, baseline_targets, tests_of
+from feedback.queries.reports.rows import baseline_targets, tests_of
 from feedback.queries.sources import Scope, ScopeFields
 from project.measure.intervals import CONFIDENCE, json_number
 

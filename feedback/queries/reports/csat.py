@@ -9,9 +9,10 @@ import pandas as pd
 from django.utils import timezone
 
 from feedback.domain.comparisons import MINIMUM_SAMPLES, Best, best_group
-from feedback.domain.csat import QUALITY_EDGES, range_labels, trend
+from feedback.domain.csat import range_labels, trend
 from feedback.domain.means import GroupMeans, group_means
-from feedback.queries.reports.rows import FACTORS, quality_of_responses, ratings_of, tests_of
+from feedback.domain.words import FACTORS, QUALITY_EDGES
+from feedback.queries.reports.rows import quality_of_responses, ratings_of, tests_of
 from feedback.queries.sources import Scope, ScopeFields
 from project.measure.intervals import json_number
 

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from feedback.domain.words import FACTORS
 from feedback.models import Table, model_of
 from feedback.queries.sources import Scope
 from project.bulk import read_arrow
-
-FACTORS = ("provider", "model", "action_type")
 
 
 def ratings_of(scope: Scope) -> pd.DataFrame:

@@ -1,0 +1,7 @@
+"""The words that reports are asked for with, and what they take when nothing is asked."""
+
+from typing import Final
+
+REPORT_KINDS: Final = ("csat", "baselines", "calibration", "experiments")
+FACTORS: Final = ("provider", "model", "action_type")  # what a baseline is learnt of
+QUALITY_EDGES: Final = (0.0, 0.5, 0.7, 0.85, 1.0)  # of the ranges of quality
