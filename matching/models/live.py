@@ -18,7 +18,7 @@ from django.core.exceptions import ValidationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from matching.models import validate_external_id
+from matching.models.people import validate_external_id
 
 PREFIX: Final = "session:"
 BATCH: Final = 1000  # keys per round trip

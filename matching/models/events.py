@@ -1,0 +1,219 @@
+"""Batches of match events, made from people or imported, and their events."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from matching.domain.words import FeatureSet, MatchType, Outcome, Preset
+from project.origin import ROW_ORIGIN_CHOICES
+
+
+class RealField(models.FloatField):  # type: ignore[type-arg]  # no [] at run time
+    """A four-byte float: features and probabilities need no more, and events are many."""
+
+    def db_type(self, connection: Any) -> str:
+        """Return PostgreSQL's name of the type."""
+        return "real"
+
+    def deconstruct(self) -> Any:
+        """Keep the name under which the first migration knows the field."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "matching.models.RealField", args, kwargs
+
+
+class EventBatchQuerySet(models.QuerySet["EventBatch"]):
+    """Questions about batches."""
+
+    def complete(self) -> "EventBatchQuerySet":
+        """Batches whose events may be read."""
+        return self.filter(state=EventBatch.State.COMPLETE)
+
+
+class EventBatch(models.Model):
+    """One generation or one import of match events.
+
+    Readers see its events once it is complete. The events of batch `b` have the ids
+    `b * 2**32 + row`, so a batch is a range of the primary key.
+    """
+
+    ROW_BITS = 32
+
+    class Method(models.TextChoices):
+        """How its events came about."""
+
+        GENERATED = "generated", "Generated"
+        IMPORTED = "imported", "Imported"
+
+    class State(models.TextChoices):
+        BUILDING = "building", "Building"
+        COMPLETE = "complete", "Complete"
+        ABANDONED = "abandoned", "Abandoned"
+
+    uid = models.UUIDField(
+        db_index=True,
+        editable=False,
+        help_text="Name of the content: batches of one recipe and population share it.",
+    )
+    method = models.CharField(max_length=9, choices=Method)
+    origin = models.PositiveSmallIntegerField(choices=ROW_ORIGIN_CHOICES)
+    state = models.CharField(max_length=9, choices=State, default=State.BUILDING)
+    feature_set = models.CharField(
+        max_length=10, choices=[(one.value, one.value) for one in FeatureSet]
+    )
+    feature_revision = models.PositiveSmallIntegerField(
+        default=1, help_text="Revision of the feature set that computed the features."
+    )
+    parameters = models.JSONField(default=dict, help_text="What was asked, as given.")
+    seed = models.BigIntegerField(null=True, blank=True)
+    asked = models.PositiveBigIntegerField(default=0)
+    made = models.PositiveBigIntegerField(default=0)
+    skipped = models.JSONField(
+        default=dict, help_text="Reason to {count, examples}: rows or users left out."
+    )
+    summary = models.JSONField(
+        default=dict, editable=False, help_text="Outcomes and feature histograms; see summaries.py."
+    )
+    file_name = models.CharField(max_length=255, blank=True, help_text="Only for display.")
+    file_sha256 = models.CharField(max_length=64, blank=True, db_index=True)
+    population = models.BinaryField(
+        null=True,
+        editable=False,
+        help_text="Parquet of the travellers as they were, so that every chunk sees the same.",
+    )
+    population_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Of who the travellers are, database ids left out."
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = EventBatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "event batches"
+        permissions = [
+            ("generate_events", "Can generate events"),
+            ("import_events", "Can import event logs"),
+            ("export_events", "Can export event logs"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Batch {self.pk} ({self.get_origin_display()}, {self.made:,} events)"
+
+    @property
+    def label_share(self) -> float | None:
+        """Share of events with label 1, None while nothing is known."""
+        outcomes = self.summary.get("outcomes") or {}
+        total = sum(outcomes.values())
+        taken_up = sum(outcomes[word] for word in Outcome if word.label) if total else 0
+        return taken_up / total if total else None
+
+    @property
+    def first_event_id(self) -> int:
+        """Lowest id an event of this batch can have."""
+        return int(self.pk) << self.ROW_BITS
+
+    @property
+    def last_event_id(self) -> int:
+        """Highest id an event of this batch can have."""
+        return ((int(self.pk) + 1) << self.ROW_BITS) - 1
+
+
+STRANGER = "{}; below zero, a number for somebody known only from the log."
+
+
+class MatchEventQuerySet(models.QuerySet["MatchEvent"]):
+    """Questions about events."""
+
+    def of_batch(self, batch: EventBatch) -> "MatchEventQuerySet":
+        """Events of one batch: a range of the primary key."""
+        return self.filter(id__range=(batch.first_event_id, batch.last_event_id))
+
+
+class MatchEvent(models.Model):
+    """One proposed match: its features, what came of it, and for synthetic rows the truth.
+
+    Written with COPY, never one by one. A NULL feature means that its input was missing or that
+    it does not apply to the match type.
+    """
+
+    id = models.BigIntegerField(primary_key=True, help_text="Batch * 2**32 + row.")
+    match_type = models.PositiveSmallIntegerField(choices=MatchType.choices())
+    origin = models.PositiveSmallIntegerField(choices=ROW_ORIGIN_CHOICES)
+    preset = models.PositiveSmallIntegerField(choices=Preset.choices(), null=True)
+    outcome = models.PositiveSmallIntegerField(choices=Outcome.choices())
+    label = models.BooleanField()
+    occurred_at = models.DateTimeField()
+    # Ids without constraints or indexes: an event outlives the profile it was computed from, and
+    # each index would slow the load of a million rows by more than a second.
+    user_id = models.BigIntegerField(null=True, help_text=STRANGER.format("SeedUser"))
+    target_id = models.BigIntegerField(null=True, help_text=STRANGER.format("SeedUser"))
+    group_id = models.BigIntegerField(null=True, help_text=STRANGER.format("TravelGroup"))
+    distance_score = RealField(null=True)
+    date_overlap_score = RealField(null=True)
+    budget_score = RealField(null=True)
+    interest_score = RealField(null=True)
+    age_score = RealField(null=True)
+    personality_score = RealField(null=True)
+    language_score = RealField(null=True)
+    lifestyle_score = RealField(null=True)
+    background_score = RealField(null=True)
+    group_size_score = RealField(null=True)
+    group_diversity_score = RealField(null=True)
+    destination_interest = RealField(null=True)
+    date_budget = RealField(null=True)
+    true_probability = RealField(null=True, help_text="Of label 1, for synthetic events.")
+    feature_probability = RealField(
+        null=True, help_text="The same with personal effects averaged out."
+    )
+    event_key = models.UUIDField(
+        null=True, help_text="Digest of an imported event: the same event never lands twice."
+    )
+    external = models.JSONField(
+        null=True, help_text="What the log said of ids and model version, for imported events."
+    )
+
+    objects = MatchEventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event_key"],
+                condition=Q(event_key__isnull=False),
+                name="matchevent_key_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Event {self.pk >> EventBatch.ROW_BITS}.{self.pk & 0xFFFFFFFF}"
+
+    @property
+    def batch_id(self) -> int:
+        """Id of the batch, from the event's own id."""
+        return int(self.pk) >> EventBatch.ROW_BITS
+
+
+class RejectedEvent(models.Model):
+    """A row of an event log that was not taken, and why."""
+
+    batch = models.ForeignKey(EventBatch, on_delete=models.CASCADE, related_name="rejected")
+    line = models.PositiveBigIntegerField(help_text="Line number in the file, from 1.")
+    reason = models.CharField(max_length=40, db_index=True)
+    message = models.TextField()
+    excerpt = models.TextField(help_text="The beginning of the line.")
+
+    class Meta:
+        ordering = ["batch", "line"]
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "line"], name="rejectedevent_line_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message}"
