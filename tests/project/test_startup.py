@@ -140,6 +140,33 @@ def test_light_command_loads_nothing_that_computes(line: str) -> None:
     assert (told["code"], bool(told["shown"])) == (0, True)
 
 
+def test_worker_has_loaded_what_jobs_compute_with_before_it_forks() -> None:
+    program = """
+import sys, django
+django.setup()
+from project.jobs.management.commands.worker import preload
+preload()
+print(*sorted(sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = set(done.stdout.split())
+    ours = {
+        ".".join(file.relative_to(settings.BASE_DIR).with_suffix("").parts)
+        for app in ("matching", "feedback", "training", "overview")
+        for room in ("domain", "queries", "services", "jobs", "kinds")
+        for file in Path(settings.BASE_DIR, app, room).rglob("[a-z]*.py")
+    }
+    assert {"project.jobs.runner", "sklearn.ensemble", "pyarrow.parquet", *ours} <= names
+    assert "matching.admin" not in names
+
+
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     with subprocess.Popen(
         [sys.executable, "manage.py", "services", "status", "--json"],

@@ -1,8 +1,8 @@
 """Works on queued jobs."""
 
-import sys
 from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 import django_rq
@@ -29,18 +29,26 @@ PRELOADED = (
     "sklearn.isotonic",
     "sklearn.linear_model",
     "sklearn.model_selection",
+    "project.jobs.runner",
 )
+DOORS = frozenset({"admin", "management", "migrations", "apps"})
 
 
 def preload() -> None:
-    """Import what jobs compute with, and the modules beside each declaration of a kind."""
+    """Import what jobs compute with, and all but the doors of each app that declares kinds."""
     for name in PRELOADED:
         import_module(name)
-    for package in {kind.work.__module__ for kind in all_kinds()}:
-        # A kind that is declared in a plain module has its work there.
-        folders = getattr(sys.modules[package], "__path__", ())
-        for module in iter_modules(folders, f"{package}."):
-            import_module(module.name)
+    for declaring in {kind.work.__module__ for kind in all_kinds()}:
+        if declaring.endswith(".jobs"):
+            _import_below(import_module(declaring.removesuffix(".jobs")))
+
+
+def _import_below(package: ModuleType) -> None:
+    for found in iter_modules(package.__path__, f"{package.__name__}."):
+        if found.name.rpartition(".")[2] not in DOORS:
+            module = import_module(found.name)
+            if found.ispkg:
+                _import_below(module)
 
 
 class Command(SeedbedCommand):
