@@ -14,7 +14,6 @@ from matching.domain.pairing import (
     expected_duplicate_share,
     find_candidates,
     own_groups,
-    row_digests,
     sample_pairs,
 )
 from matching.domain.travellers import Travellers, Vocabulary
@@ -268,11 +267,3 @@ def test_profiles_that_are_alike_are_named_as_the_cause(population):
     assert diversity.expected_duplicate_share > 0.99
     assert not diversity.met
     assert "too much alike" in diversity.remedy
-
-
-def test_row_digests_agree_exactly_for_equal_rows():
-    rows = np.array([[0.5, np.nan], [0.5, np.nan], [np.nan, 0.5], [-0.0, 1], [0.0, 1]], np.float32)
-    digests = row_digests(rows)
-    assert digests[0] == digests[1] != digests[2]
-    assert digests[3] == digests[4]
-    assert len(row_digests(rows[:0])) == 0

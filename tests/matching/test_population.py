@@ -9,7 +9,7 @@ import pytest
 from matching.domain.features.columns import applicable
 from matching.domain.features.compute import compute_features
 from matching.domain.features.names import COLUMN
-from matching.domain.pairing import find_candidates, own_groups, row_digests, sample_pairs
+from matching.domain.pairing import find_candidates, own_groups, sample_pairs
 from matching.domain.personality import personality_of
 from matching.domain.population import (
     ARCHETYPES,
@@ -32,6 +32,7 @@ from matching.domain.words import (
     RELIGIONS,
     Habit,
 )
+from project.measure.hashing import hash_rows
 from tests.matching.drawn import draw_travellers, travellers_frame
 
 TODAY = date(2026, 1, 1)
@@ -180,7 +181,7 @@ def test_a_thousand_events_of_two_hundred_users_pass_the_data_gates(seed):
     assert 1_100 <= candidates.pair_count <= 1_900
     pairs = sample_pairs(candidates, 1_000, seed, 0)
     values = compute_features(users, users, left_index=pairs.left, right_index=pairs.right).values
-    assert len(np.unique(row_digests(values))) / 1_000 > 0.9
+    assert len(np.unique(hash_rows(list(values.T)))) / 1_000 > 0.9
     distinct = [len(np.unique(values[:, k])) for k in np.flatnonzero(applicable("user_user"))]
     assert min(distinct) >= 10
     assert len(np.unique(values[:, COLUMN["interest_score"]])) > 20
@@ -205,5 +206,5 @@ def test_events_with_few_groups_have_no_copies_and_are_not_refused_for_sameness(
         right_index=pairs.right,
     )
     assert not block.missing.any()
-    assert len(np.unique(row_digests(block.values))) > 450
+    assert len(np.unique(hash_rows(list(block.values.T)))) > 450
     assert min(len(np.unique(column)) for column in block.values.T) >= 5
