@@ -1,6 +1,8 @@
 """The example of docs/adding-a-kind.md, run as it stands there."""
 
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +27,25 @@ def kind(monkeypatch, tmp_path):
     kinds.register_all()
     yield kinds.get_kind("early_quality")
     sys.modules.pop("training.kinds.early_quality", None)
+
+
+def test_the_file_of_the_page_loads_no_frame_before_rows_are_read():
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    program = f"""
+import django, sys
+django.setup()
+exec(compile({code!r}, "early_quality.py", "exec"))
+print(sorted({{"pandas", "numpy", "sklearn"}} & sys.modules.keys()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PAGE.parents[1],
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_kind_of_the_page_is_built_analysed_trained_promoted_and_served(kind, capsys):
