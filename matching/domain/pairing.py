@@ -14,7 +14,7 @@ from matching.domain.features.compute import compute_features
 from matching.domain.geo import EARTH_RADIUS_KM, distance_km
 from matching.domain.travellers import Travellers
 from matching.domain.trips import MAX_DISTANCE_KM, MIN_OVERLAP_DAYS
-from project.measure.hashing import hash_rows
+from project.measure.hashing import GOLDEN_GAMMA, hash_rows, mix
 
 IntArray = npt.NDArray[np.int64]
 
@@ -448,11 +448,8 @@ def _same_user(user_id: npt.NDArray[Any]) -> IntArray:
 def mix64(
     x: npt.NDArray[np.uint64], key: np.uint64 | npt.NDArray[np.uint64]
 ) -> npt.NDArray[np.uint64]:
-    """The SplitMix64 finaliser (Steele, Lea and Flood 2014), keyed."""
-    x = (x ^ key) * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    """The finaliser of splitmix64, keyed."""
+    return mix((x ^ key) * GOLDEN_GAMMA)
 
 
 def _key(seed: int, number: int) -> np.uint64:
