@@ -19,6 +19,7 @@ from tests.training.batches import make_good_batch
 
 @pytest.fixture(autouse=True)
 def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin.autodiscover()  # what the apps register while a copy stands in would go with it
     for name in ("_panels", "_pages", "_actions"):
         monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
 
