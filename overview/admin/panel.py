@@ -1,11 +1,11 @@
 """The front page: which models are live, how good the newest data is, what to do next."""
 
-from typing import Any
+from typing import TypedDict
 
 from django.http import HttpRequest
 from django.urls import reverse
 
-from overview.queries.status import describe_kind, next_step
+from overview.queries.status import KindState, Step, describe_kind, next_step
 from project.pages.registry import panel
 from training.kinds import all_kinds
 
@@ -16,13 +16,30 @@ STEP_PAGES = {
 }
 
 
+class KindRow(TypedDict):
+    """A kind as the front page shows it, with the pages of its champion and newest dataset."""
+
+    state: KindState
+    champion_url: str
+    dataset_url: str
+
+
+class ModelsPanel(TypedDict):
+    """The panel of models; an empty url where there is no page for it, or no right to it."""
+
+    kinds: list[KindRow]
+    step: Step
+    step_url: str
+    rebuild_url: str
+
+
 @panel(
     "Models",
     template="overview/models_panel.html",
     permission="training.view_modelversion",
     order=30,
 )
-def models_panel(request: HttpRequest) -> dict[str, Any]:
+def models_panel(request: HttpRequest) -> ModelsPanel:
     """Return the champions and the newest datasets of each kind."""
     step = next_step()
     name, permission = STEP_PAGES.get(step["command"].split()[0], ("", ""))
@@ -36,12 +53,14 @@ def models_panel(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _row(state: dict[str, Any]) -> dict[str, Any]:
+def _row(state: KindState) -> KindRow:
     champion, dataset = state["champion"], state["dataset"]
     return {
-        **state,
-        "champion_url": champion
-        and reverse("admin:training_modelversion_change", args=[champion["id"]]),
-        "dataset_url": dataset and reverse("admin:training_dataset_change", args=[dataset["id"]]),
-        "metric": champion["metric_title"] if champion else "",
+        "state": state,
+        "champion_url": reverse("admin:training_modelversion_change", args=[champion["id"]])
+        if champion
+        else "",
+        "dataset_url": reverse("admin:training_dataset_change", args=[dataset["id"]])
+        if dataset
+        else "",
     }

@@ -1,6 +1,7 @@
 """Everything at a glance: what there is, what is live, what runs, what to do next."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NotRequired, TypedDict, cast
 
 from django.conf import settings
 from django.db import connection
@@ -15,8 +16,138 @@ LISTED_JOBS = 10
 LISTED_BATCHES = 5
 
 
-def describe_everything() -> dict[str, Any]:
-    """Return the state of the whole installation as JSON."""
+class Postgres(TypedDict):
+    """The database server; `data_bytes` of this database alone."""
+
+    version: str
+    data_bytes: int
+    is_embedded: bool
+
+
+class Valkey(TypedDict):
+    """The server of live sessions and of the bell."""
+
+    is_embedded: bool
+
+
+class Servers(TypedDict):
+    """The servers at one moment."""
+
+    postgres: Postgres
+    valkey: Valkey
+    at: datetime
+
+
+class People(TypedDict):
+    """How many users, groups and sessions there are."""
+
+    users: int
+    complete: int
+    groups: int
+    sessions: int
+    live_sessions: int
+
+
+class BatchState(TypedDict):
+    """One batch of events."""
+
+    id: int
+    origin: str
+    state: str
+    events: int
+    feature_set: str
+
+
+class Batches(TypedDict):
+    """How many batches can be read, and the newest of all."""
+
+    complete: int
+    newest: list[BatchState]
+
+
+class DatasetState(TypedDict):
+    """One dataset."""
+
+    id: int
+    version: int
+    verdict: str
+    origin: str
+    rows: int
+
+
+class ModelState(TypedDict):
+    """One model with the figure that its kind is judged by, where it was measured."""
+
+    id: int
+    version: int
+    stage: str
+    verdict: str
+    metric: str
+    metric_title: str
+    value: NotRequired[float | None]
+    low: NotRequired[float | None]
+    high: NotRequired[float | None]
+
+
+class KindState(TypedDict):
+    """What there is of one kind: its newest dataset and model, and its champion."""
+
+    kind: str
+    title: str
+    datasets: int
+    dataset: DatasetState | None
+    models: int
+    model: ModelState | None
+    champion: ModelState | None
+
+
+class JobState(TypedDict):
+    """One job that waits or runs; `done` is a share, None where the end is not known."""
+
+    id: str
+    kind: str
+    state: str
+    done: float | None
+
+
+class Jobs(TypedDict):
+    """The jobs that wait or run, and how many failed and were not tried again."""
+
+    active: list[JobState]
+    failed: int
+
+
+class ScheduleState(TypedDict):
+    """When a schedule is due next; None while it is off."""
+
+    name: str
+    kind: str
+    is_enabled: bool
+    next_run_at: datetime | None
+
+
+class Step(TypedDict):
+    """What to do next, and the command that does it."""
+
+    text: str
+    command: str
+
+
+class Status(TypedDict):
+    """The state of the whole installation."""
+
+    servers: Servers
+    processes: dict[str, int]
+    people: People
+    batches: Batches
+    kinds: list[KindState]
+    jobs: Jobs
+    schedules: list[ScheduleState]
+    next_step: Step
+
+
+def describe_everything() -> Status:
+    """Return the state of the whole installation, in values that JSON can say."""
     return {
         "servers": _servers(),
         "processes": {
@@ -48,7 +179,7 @@ def describe_everything() -> dict[str, Any]:
     }
 
 
-def describe_kind(kind: ModelKind) -> dict[str, Any]:
+def describe_kind(kind: ModelKind) -> KindState:
     """Return the newest dataset, the newest model and the champion of a kind."""
     dataset = Dataset.objects.of_kind(kind.name).first()
     model = ModelVersion.objects.of_kind(kind.name).first()
@@ -72,7 +203,7 @@ def describe_kind(kind: ModelKind) -> dict[str, Any]:
     }
 
 
-def next_step() -> dict[str, str]:
+def next_step() -> Step:
     """Return the one thing to do now on the way to a trusted matching model."""
     for is_needed, text, command in (
         (_lacks(SeedUser.objects), "Make seed users.", "seed_users"),
@@ -119,7 +250,7 @@ def _lacks(records: Any) -> bool:
     return not records.exists()
 
 
-def _servers() -> dict[str, Any]:
+def _servers() -> Servers:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('server_version'), pg_database_size(current_database())"
@@ -136,7 +267,7 @@ def _servers() -> dict[str, Any]:
     }
 
 
-def _batches() -> dict[str, Any]:
+def _batches() -> Batches:
     complete = EventBatch.objects.complete()
     return {
         "complete": complete.count(),
@@ -153,18 +284,20 @@ def _batches() -> dict[str, Any]:
     }
 
 
-def _model(kind: ModelKind, model: ModelVersion) -> dict[str, Any]:
+def _model(kind: ModelKind, model: ModelVersion) -> ModelState:
     metric = kind.figures.primary_metric
-    return {
+    state: ModelState = {
         "id": model.pk,
         "version": model.version,
         "stage": model.stage,
         "verdict": model.verdict,
         "metric": metric,
         "metric_title": kind.figures.metric_titles[metric],
-        **(model.metrics.get("validation", {}).get(metric) or {}),
     }
+    measured = model.metrics.get("validation", {}).get(metric) or {}
+    state.update(cast(ModelState, measured))
+    return state
 
 
-def _job(job: Job) -> dict[str, Any]:
+def _job(job: Job) -> JobState:
     return {"id": str(job.pk), "kind": job.kind, "state": job.state, "done": job.progress_share}

@@ -4,7 +4,7 @@ An app's admin registers its own; it never reaches into another app's. So traini
 dataset" beside a batch of matching, and matching knows nothing of it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-BuildPanel = Callable[[HttpRequest], dict[str, Any]]
+BuildPanel = Callable[[HttpRequest], Mapping[str, Any]]
 View = Callable[..., HttpResponse]
 RunAction = Callable[[HttpRequest, QuerySet[Any]], HttpResponseBase | None]
 
@@ -111,7 +111,7 @@ def object_action(
     return register
 
 
-def panels_for(request: HttpRequest) -> Iterator[tuple[Panel, dict[str, Any]]]:
+def panels_for(request: HttpRequest) -> Iterator[tuple[Panel, Mapping[str, Any]]]:
     """Yield the panels that this person may see and that have something to say."""
     for each in sorted(_panels.values(), key=lambda panel: (panel.order, panel.template)):
         if request.user.has_perm(each.permission) and (context := each.build(request)):

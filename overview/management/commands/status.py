@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.console import Console
 
-from overview.queries.status import describe_everything
+from overview.queries.status import Status, describe_everything
 from project import words
 from project.command import SeedbedCommand
 from project.terminal import Table
@@ -16,10 +16,10 @@ class Command(SeedbedCommand):
 
     help = "Show what there is, what is live, what runs and what to do next."
 
-    def run(self, **options: Any) -> dict[str, Any]:
+    def run(self, **options: Any) -> Status:
         return describe_everything()
 
-    def render(self, result: dict[str, Any], console: Console) -> None:
+    def render(self, result: Status, console: Console) -> None:
         servers, people = result["servers"], result["people"]
         where = "embedded" if servers["postgres"]["is_embedded"] else "external"
         console.print(
