@@ -240,11 +240,17 @@ class ModelKind:
         """
         import numpy as np
 
-        inputs = frame.reindex(columns=list(self.features))
-        for name in self.numeric:
-            column = inputs[name]
-            if not isinstance(column.dtype, np.dtype) or column.dtype.kind != "f":
-                inputs[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        names = list(self.features)
+        is_ready = list(frame.columns) == names
+        inputs = frame.copy(deep=False) if is_ready else frame.reindex(columns=names)
+        # One look at all types: with a look at each column a pair takes half a millisecond longer.
+        odd = {
+            name
+            for name, dtype in zip(names, inputs.dtypes, strict=True)
+            if not isinstance(dtype, np.dtype) or dtype.kind != "f"
+        }
+        for name in odd.intersection(self.numeric):
+            inputs[name] = inputs[name].to_numpy(dtype=np.float64, na_value=np.nan)
         for name in self.categorical:
             column = inputs[name].astype(object)
             inputs[name] = column.map(str, na_action="ignore").where(column.notna(), None)

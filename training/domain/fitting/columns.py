@@ -65,7 +65,13 @@ def tree_columns(
         nothing = SimpleImputer(keep_empty_features=True)  # zeros, from which a constant is learnt
         return [("nothing", nothing)], list(frame.columns)
     if not categorical:
-        return [("known", FunctionTransformer(itemgetter(known)))], known
+        # By name, whatever their order; as an array, which boosting reads in half the time of a
+        # frame where there is one row.
+        array = methodcaller("to_numpy", dtype=np.float64)
+        return [
+            ("known", FunctionTransformer(itemgetter(known))),
+            ("array", FunctionTransformer(array)),
+        ], known
     encoder = OrdinalEncoder(
         handle_unknown="use_encoded_value",
         unknown_value=np.nan,
