@@ -35,13 +35,13 @@ hypothesis.settings.load_profile("seedbed")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Keep tests that share something on one worker: `-n` alone would not."""
+    """Distribute the tests only where workers are asked for; pyproject.toml says how."""
     if isinstance(config.option.numprocesses, int) and (
         config.option.numprocesses > WORKERS_AT_MOST
     ):
         raise pytest.UsageError(f"Expected at most {WORKERS_AT_MOST} workers.")
-    if config.option.numprocesses and config.option.dist == "no":
-        config.option.dist = "loadgroup"
+    if not config.option.numprocesses:
+        config.option.dist = "no"
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -59,9 +59,20 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let workers begin with what takes long, so that none is left alone with it in the end."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Let workers begin with what takes long, so that none is left alone with it in the end.
+
+    And keep groups together: pytest-xdist 3.8 writes the group into an id that pytest 9.2 does not
+    read (pytest-dev/pytest-xdist#1386), and its scheduler then finds no groups at all.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        mark = item.get_closest_marker("xdist_group")
+        if mark is not None and not item.nodeid.endswith(f"@{mark.args[0]}"):
+            item._id = type(item.id).parse(f"{item.nodeid}@{mark.args[0]}")
+            if not item.nodeid.endswith(f"@{mark.args[0]}"):
+                raise pytest.UsageError(f"{item.nodeid} cannot be kept in its group.")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Naive jobs: rows as a pure function of seed, chunk and row, written without the ledger's care."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +49,18 @@ def _write(seed: int, chunk: int) -> None:
             copy.write_row(row)
 
 
-def _wait_for_the_end() -> dict[str, Any]:
+def _wait_for_the_end(sign: str) -> dict[str, Any]:
+    Path(sign).touch()
     until(shutdown.is_set)
     return {}
 
 
 @job("tests.chaos_steps", title="Take steps", permission="jobs.view_job")
 def take_steps(run: JobRun) -> dict[str, Any]:
-    """Do nothing, in small fenced steps; one of them lasts until its worker is told to end."""
+    """Do nothing, in small fenced steps; one makes a sign and lasts until its worker has to end."""
+    wait = partial(_wait_for_the_end, run.arguments["sign"])
     for number in range(run.arguments["chunks"]):
-        run.once("step", _wait_for_the_end if number == run.arguments["waits_at"] else dict, number)
+        run.once("step", wait if number == run.arguments["waits_at"] else dict, number)
     return {}
 
 

@@ -166,8 +166,9 @@ def test_ctrl_c_stops_a_job_that_works_here(declare: Declare) -> None:
 @pytest.mark.usefixtures("valkey")
 def test_worker_that_is_told_to_end_leaves_its_job_to_another(tmp_path: Path) -> None:
     with Chaos(tmp_path, seed=0, workers=1) as chaos:
-        job = enqueue("tests.chaos_steps", chunks=8, waits_at=3)
-        chaos.until(lambda: job.steps.count() == 3, "the job to begin")
+        sign = tmp_path / "waits"
+        job = enqueue("tests.chaos_steps", chunks=8, waits_at=3, sign=str(sign))
+        chaos.until(sign.exists, "the fourth step to begin")
         first = chaos.workers[0]
         first.send_signal(signal.SIGTERM)
         assert first.wait() == 0
