@@ -22,6 +22,7 @@ class KindRow(TypedDict):
     state: KindState
     champion_url: str
     dataset_url: str
+    retrain_url: str
 
 
 class ModelsPanel(TypedDict):
@@ -42,9 +43,10 @@ class ModelsPanel(TypedDict):
 def models_panel(request: HttpRequest) -> ModelsPanel:
     """Return the champions and the newest datasets of each kind."""
     step = next_step()
+    may_train = request.user.has_perm("training.train_model")
     name, permission = STEP_PAGES.get(step["command"].split()[0], ("", ""))
     return {
-        "kinds": [_row(describe_kind(kind)) for kind in all_kinds()],
+        "kinds": [_row(describe_kind(kind), may_train) for kind in all_kinds()],
         "step": step,
         "step_url": reverse(name) if name and request.user.has_perm(permission) else "",
         "rebuild_url": reverse("admin:training_modelversion_rebuild")
@@ -53,8 +55,9 @@ def models_panel(request: HttpRequest) -> ModelsPanel:
     }
 
 
-def _row(state: KindState) -> KindRow:
+def _row(state: KindState, may_train: bool) -> KindRow:
     champion, dataset = state["champion"], state["dataset"]
+    must_retrain = champion is not None and champion["problem"]
     return {
         "state": state,
         "champion_url": reverse("admin:training_modelversion_change", args=[champion["id"]])
@@ -62,5 +65,8 @@ def _row(state: KindState) -> KindRow:
         else "",
         "dataset_url": reverse("admin:training_dataset_change", args=[dataset["id"]])
         if dataset
+        else "",
+        "retrain_url": reverse("admin:training_modelversion_retrain", args=[champion["id"]])
+        if champion and must_retrain and may_train
         else "",
     }

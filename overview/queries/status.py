@@ -11,6 +11,8 @@ from matching.models import EventBatch, SeedUser, TravelGroup, TravelSession
 from project.jobs.models import Job, Process, Schedule
 from training.kinds import DEFAULT_KIND, ModelKind, all_kinds
 from training.models import Dataset, ModelVersion, Verdict
+from training.queries.models import champion_of
+from training.queries.serviceable import retrain_command, why_not_serving
 
 LISTED_JOBS = 10
 LISTED_BATCHES = 5
@@ -89,6 +91,13 @@ class ModelState(TypedDict):
     high: NotRequired[float | None]
 
 
+class ChampionState(ModelState):
+    """A live model; one that cannot serve, with the reason and the command that trains another."""
+
+    problem: str
+    command: str | None
+
+
 class KindState(TypedDict):
     """What there is of one kind: its newest dataset and model, and its champion."""
 
@@ -98,7 +107,7 @@ class KindState(TypedDict):
     dataset: DatasetState | None
     models: int
     model: ModelState | None
-    champion: ModelState | None
+    champion: ChampionState | None
 
 
 class JobState(TypedDict):
@@ -183,7 +192,7 @@ def describe_kind(kind: ModelKind) -> KindState:
     """Return the newest dataset, the newest model and the champion of a kind."""
     dataset = Dataset.objects.of_kind(kind.name).first()
     model = ModelVersion.objects.of_kind(kind.name).first()
-    champion = ModelVersion.objects.champions().filter(kind=kind.name).first()
+    champion = champion_of(kind.name)
     return {
         "kind": kind.name,
         "title": kind.title,
@@ -199,12 +208,22 @@ def describe_kind(kind: ModelKind) -> KindState:
         },
         "models": ModelVersion.objects.filter(kind=kind.name).count(),
         "model": None if model is None else _model(kind, model),
-        "champion": None if champion is None else _model(kind, champion),
+        "champion": None if champion is None else _champion(kind, champion),
     }
 
 
 def next_step() -> Step:
     """Return the one thing to do now on the way to a trusted matching model."""
+    champion = champion_of(DEFAULT_KIND)
+    model = ModelVersion.objects.of_kind(DEFAULT_KIND).first()
+    if champion is not None and model is not None and why_not_serving(champion):
+        is_followed = model.version > champion.version and not why_not_serving(model)
+        if not is_followed:
+            return {
+                "text": f"The rules serve, because champion {champion.version} cannot: train it "
+                "again.",
+                "command": retrain_command(champion),
+            }
     for is_needed, text, command in (
         (_lacks(SeedUser.objects), "Make seed users.", "seed_users"),
         (_lacks(SeedUser.objects.complete()), "Complete the profiles.", "seed_users --complete"),
@@ -218,8 +237,6 @@ def next_step() -> Step:
         if is_needed:
             return {"text": text, "command": command}
     dataset = Dataset.objects.of_kind(DEFAULT_KIND).first()
-    model = ModelVersion.objects.of_kind(DEFAULT_KIND).first()
-    champion = ModelVersion.objects.champions().filter(kind=DEFAULT_KIND).first()
     if dataset is None:
         return {"text": "Build a dataset.", "command": "build_dataset"}
     newest = EventBatch.objects.complete().filter(made__gt=0).order_by("-pk").first()
@@ -297,6 +314,15 @@ def _model(kind: ModelKind, model: ModelVersion) -> ModelState:
     measured = model.metrics.get("validation", {}).get(metric) or {}
     state.update(cast(ModelState, measured))
     return state
+
+
+def _champion(kind: ModelKind, champion: ModelVersion) -> ChampionState:
+    problem = why_not_serving(champion)
+    return {
+        **_model(kind, champion),
+        "problem": problem,
+        "command": retrain_command(champion) if problem else None,
+    }
 
 
 def _job(job: Job) -> JobState:

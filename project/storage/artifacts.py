@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypedDict
 
-import joblib
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
@@ -148,11 +147,15 @@ def read_verified(name: str, file_name: str, digest: Digest) -> bytes:
 def load_joblib(name: str, file_name: str, digest: Digest) -> Any:
     """Load a pickled object, after its bytes have been verified; they are read only once."""
     # What was verified is what is loaded: a second read of the path could meet another file.
+    import joblib  # with numpy, which nothing else here needs: lists and status verify as well
+
     return joblib.load(io.BytesIO(read_verified(name, file_name, digest)))
 
 
 def joblib_bytes(value: object) -> bytes:
     """Return an object as `load_joblib` reads it."""
+    import joblib
+
     buffer = io.BytesIO()
     joblib.dump(value, buffer, compress=3)
     return buffer.getvalue()

@@ -339,7 +339,6 @@ def test_every_champion_predicts_what_it_did_or_steps_back(installation: Install
             assert name in said["refused"]["message"], answer
 
 
-@pytest.mark.xfail(reason="status names no model that is to be trained again yet")
 def test_status_names_every_champion_that_has_stepped_back(installation: Installation) -> None:
     asked = EXPECTED["predictions"]
     (status,) = installation.commands(["status"])

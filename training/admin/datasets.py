@@ -24,6 +24,7 @@ from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip, ve
 from training.admin.forms import BuildForm, TrainForm
 from training.kinds import all_kinds, get_kind
 from training.models import Dataset, ModelVersion
+from training.queries.serviceable import why_outdated
 
 
 @object_action("matching.eventbatch", "Build a dataset", permission="training.build_dataset")
@@ -188,6 +189,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
         context = {
             **self.page_context(request, str(dataset).capitalize().replace("_", " ")),
             "dataset": dataset,
+            "outdated": why_outdated(dataset),
             "figures": _figures(dataset),
             "features": features,
             "shared": shared,

@@ -12,6 +12,8 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from project import words
+from project.jobs.links import message_job
+from project.jobs.services import enqueue
 from project.pages.admins import ReadOnlyAdmin, signed_in
 from project.pages.badges import badge
 from project.pages.figures import KeyFigure, figure
@@ -26,6 +28,7 @@ from training.kinds import get_kind
 from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import Comparison, compare
 from training.queries.models import champion_of
+from training.queries.serviceable import why_not_serving
 from training.services import registry
 
 COMPARABLE = 20  # earlier versions offered for a comparison
@@ -106,6 +109,9 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             path(
                 "<int:pk>/compare/", wrap(self.compare_view), name="training_modelversion_compare"
             ),
+            path(
+                "<int:pk>/retrain/", wrap(self.retrain_view), name="training_modelversion_retrain"
+            ),
             path("<int:pk>/files.zip", wrap(self.zip_view), name="training_modelversion_zip"),
             *super().get_urls(),
         ]
@@ -138,6 +144,9 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             "history": history.filter(model=model) | history.filter(previous=model),
             "others": others.only("version", "kind", "stage")[:COMPARABLE],
             "dataset_url": record_url(model.dataset),
+            "inputs": model.inputs or kind.features,
+            "problem": why_not_serving(model),
+            "may_retrain": request.user.has_perm("training.train_model"),
             "may_promote": may_decide and not is_champion,
             "may_rollback": may_decide and is_champion,
             "may_export": request.user.has_perm("training.export_model"),
@@ -198,6 +207,21 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             intro=f"Version {model.version} is live now and will be archived; the version that "
             "was live before it comes back, unchanged.",
         )
+
+    def retrain_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Train another model on the rows of this one; a button posts here."""
+        self.require(request, "training.train_model")
+        model = self.get_or_denied(request, str(pk))
+        if request.method == "POST":
+            job = enqueue(
+                "training.train_model",
+                by=signed_in(request),
+                model_kind=model.kind,
+                dataset=model.dataset.version,
+                seed=model.seed,
+            )
+            message_job(request, job)
+        return self.to_record(model)
 
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Compare with another version on the same rows."""

@@ -6,19 +6,24 @@ import pandas as pd
 from project.jobs.contract import Result, Run
 from project.refusal import Refusal
 from training.domain.fitted import FitError, FitSettings, FittedModel
-from training.domain.kind import ModelKind
+from training.domain.kind import ModelKind, Recipe
 from training.domain.measuring import measure_model
 from training.domain.tasks import get_task
+from training.jobs.datasets import build
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import Dataset, ModelVersion, Verdict
 from training.queries.datasets import find_dataset, read_part, say_refused
 from training.queries.models import describe_model
+from training.queries.serviceable import why_outdated
 from training.services.models import TrainedModel, write_model
 from training.services.overrides import Override, claim_override
 
 
 def train_model(run: Run) -> Result:
-    """Train on the dataset version in the arguments, or on the newest."""
+    """Train on the dataset version in the arguments, or on the newest.
+
+    One whose formulas were corrected since is built anew first, from its own recipe.
+    """
     arguments = run.arguments
     kind = get_kind(arguments.get("model_kind", DEFAULT_KIND))
     # The newest is chosen once: a resumed run must not find another one.
@@ -28,11 +33,19 @@ def train_model(run: Run) -> Result:
     )
     model = train(
         run,
-        find_dataset(kind, chosen["version"]),
+        _with_current_formulas(run, kind, find_dataset(kind, chosen["version"])),
         seed=int(arguments.get("seed", 0)),
         override_reason=arguments.get("override_reason", ""),
     )
     return {**describe_model(model)}
+
+
+def _with_current_formulas(run: Run, kind: ModelKind, dataset: Dataset) -> Dataset:
+    outdated = why_outdated(dataset)
+    if not outdated:
+        return dataset
+    run.log(f"{outdated}: it is built anew from its recipe.", "warning")
+    return build(run, kind, Recipe.from_dict(dataset.recipe))
 
 
 def train(run: Run, dataset: Dataset, *, seed: int = 0, override_reason: str = "") -> ModelVersion:

@@ -32,7 +32,7 @@ def quality(recipe: Recipe) -> QualitySpec:
 
 
 def baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
-    """Score rows by the production rules."""
+    """Score rows by `rule-1`."""
     from training.kinds.rows import matches
 
     return matches.baselines(rows)

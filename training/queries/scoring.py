@@ -13,7 +13,7 @@ from matching.domain.features.columns import applicable, fill_products
 from matching.domain.features.compute import compute_features
 from matching.domain.features.explain import FeatureExplanation, explain_pair
 from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES
-from matching.domain.features.rules import origin_score, rule_score
+from matching.domain.features.rules import RULE_NAME, RULE_WEIGHTS, origin_score, rule_score
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.trips import candidate_mask
 from project.measure.intervals import json_number
@@ -41,6 +41,7 @@ class ScoreFields(TypedDict):
     score: float | None
     served_by: ServedBy
     model_version: int | None
+    rule: str
     rule_score: float | None
     missing: list[str]
 
@@ -63,6 +64,7 @@ class ExplanationFields(ScoreFields):
     warning: str
     feature_set: str
     is_candidate: bool
+    rule_weights: Mapping[str, float]
     features: list[EffectFields]
 
 
@@ -91,7 +93,7 @@ class Scores:
     Attributes
     ----------
     score : float64 (n,) in [0, 1]; NaN where nothing at all is known of a pair.
-    rule_score : float64 (n,), the same pairs by the production rules.
+    rule_score : float64 (n,), the same pairs by `rule-1`.
     missing : names of the features without an input, for each pair.
     features : float32 frame of n rows, the 13 features.
     serving : which model answered, or why none did.
@@ -110,6 +112,7 @@ class Scores:
                 "score": json_number(float(self.score[row])),
                 "served_by": self.serving.served_by,
                 "model_version": self.serving.model_version,
+                "rule": RULE_NAME,
                 "rule_score": json_number(float(self.rule_score[row])),
                 "missing": list(self.missing[row]),
             }
@@ -125,7 +128,8 @@ def current_serving() -> Serving:
     try:
         loaded = load_cached(champion)
     except ArtifactCorrupt as error:
-        warning = f"Champion {champion.version} cannot be used, the rule score serves: {error}"
+        serving = f"the rule score {RULE_NAME} serves"
+        warning = f"Champion {champion.version} cannot be used, {serving}: {error}"
         logger.error(warning)  # the message says it all; a trace reads like a crash
         return Serving(None, FALLBACK_FEATURE_SET, warning)
     return Serving(loaded, champion.dataset.feature_set, "")
@@ -205,6 +209,7 @@ class Explanation:
     scores: Scores
     effects: tuple[FeatureEffect, ...]
     is_candidate: bool
+    match_type: str
 
     def as_dict(self) -> ExplanationFields:
         return {
@@ -212,6 +217,7 @@ class Explanation:
             "warning": self.scores.serving.warning,
             "feature_set": self.scores.serving.feature_set,
             "is_candidate": self.is_candidate,
+            "rule_weights": RULE_WEIGHTS[self.match_type],
             "features": [effect.as_dict() for effect in self.effects],
         }
 
@@ -230,7 +236,7 @@ def explain_frame(
     explained = explain_pair(a, b, scores.serving.feature_set, match_type)
     effects = _effects(scores, explained, match_type, origin_score(a, b))
     ordered = sorted(effects, key=lambda effect: -abs(effect.effect or 0.0))
-    return Explanation(scores, tuple(ordered), bool(candidate_mask(a, b)[0]))
+    return Explanation(scores, tuple(ordered), bool(candidate_mask(a, b)[0]), match_type)
 
 
 def _scores(

@@ -12,8 +12,8 @@ from project.storage.artifacts import ArtifactCorrupt, read_verified
 from training.domain.kind import ModelKind
 from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import check_against
-from training.queries.loading import verify_model
 from training.queries.models import champion_of, line_of_champions
+from training.queries.serviceable import verify_model
 from training.services.overrides import claim_override
 from training.services.versions import actor_name, lock_kind
 

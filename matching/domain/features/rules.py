@@ -23,8 +23,9 @@ ORIGIN_KNOTS: Final = (
     (5000.0, 0.0),
 )
 
-# Weights of the rule score, as production has them. `origin` is not a feature column. Production's
-# "religion" (pairs) and "nationality" (groups) are read from background_score, which holds both.
+RULE_NAME: Final = "rule-1"  # of these weights; other ones would be another rule
+# `origin`, the distance between homes, is no feature column. The established parts "religion" (of
+# pairs) and "nationality" (of groups) are read from background_score, which holds both.
 RULE_WEIGHTS: Final[dict[str, dict[str, float]]] = {
     "user_user": {
         "distance_score": 0.25,
@@ -64,7 +65,7 @@ def rule_score(
     match_type: str | Sequence[str] | npt.NDArray[Any],
     origin: FloatArray | None = None,
 ) -> FloatArray:
-    """Weigh the features by the production rules: the baseline, and the score when no model serves.
+    """Weigh the features by `rule-1`: the baseline, and the score when no model serves.
 
     Works on any stored feature matrix. The home towns are no feature: without `origin` that part
     (0.05 of a pair's weight) counts as unknown. Every part that is NaN counts as unknown, and the

@@ -55,6 +55,13 @@ class Command(SeedbedCommand):
                 f"{champion['metric_title']} {measured(champion)}" if champion else "-",
             )
         console.print(kinds)
+        for champion in (kind["champion"] for kind in result["kinds"] if kind["champion"]):
+            if champion["problem"]:
+                console.print(
+                    f"{champion['problem']} (manage.py {champion['command']})",
+                    style="bold yellow",
+                    markup=False,
+                )
         for job in result["jobs"]["active"]:
             console.print(f"Job {job['id']} {job['kind']}: {job['state']}")
         if result["jobs"]["failed"]:

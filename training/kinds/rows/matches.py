@@ -186,7 +186,7 @@ def _lineage(batch: EventBatch) -> dict[str, Any]:
 
 
 def baselines(rows: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
-    """Score rows by the production rules."""
+    """Score rows by `rule-1`."""
     values = rows.reindex(columns=list(FEATURE_NAMES)).to_numpy(dtype=np.float64)
     kinds = (
         rows["match_type"].astype(str).to_numpy()

@@ -32,10 +32,11 @@ class Command(SeedbedCommand):
     def render(self, result: dict[str, Any], console: Console) -> None:
         if result["warning"]:
             console.print(result["warning"], style="bold yellow", markup=False)
-        by = f"model {result['model_version']}" if result["model_version"] else "the rule score"
+        version = result["model_version"]
+        by = f"model {version}" if version else f"the rule score {result['rule']}"
         console.print(
             f"{result['left']} and {result['right']}: {words.number(result['score'])} by {by} "
-            f"(rule score {words.number(result['rule_score'])})",
+            f"({result['rule']}: {words.number(result['rule_score'])})",
             markup=False,
         )
         if not result["is_candidate"]:

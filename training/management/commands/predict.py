@@ -88,7 +88,7 @@ class Command(SeedbedCommand):
                 row.get("right", ""),
                 words.number(row["score"]),
                 words.number(row["rule_score"]),
-                f"model {version}" if version else "rule score (fallback)",
+                f"model {version}" if version else f"{row['rule']} (fallback)",
                 ", ".join(row["missing"]) or "none",
             )
         console.print(table)

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from project.command import EXIT_REFUSED, positive_int
 from project.jobs.command import JobCommand
+from training.kinds import DEFAULT_KIND
 from training.management.kind_option import add_kind_option, seed
 from training.management.tables import print_model, verdict
 from training.queries.models import ModelSummary
@@ -52,4 +53,5 @@ class Command(JobCommand):
             f"{result['dataset']}): {verdict(result['verdict'])}."
         )
         if result["verdict"] != "refuse":
-            console.print(f"To make it live: manage.py models promote {result['version']}")
+            of = "" if result["kind"] == DEFAULT_KIND else f" --kind {result['kind']}"
+            console.print(f"To make it live: manage.py models promote {result['version']}{of}")

@@ -1,0 +1,94 @@
+"""Whether a model can serve and a dataset can be trained on, as their files and formulas are now.
+
+What lists and shows asks this too, so nothing here loads a model.
+"""
+
+from typing import Any
+
+import orjson
+
+from matching.domain.words import revision_of
+from project.storage.artifacts import ArtifactCorrupt, read_verified, verify
+from training.domain.libraries import SKLEARN, library_versions
+from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
+from training.kinds import get_kind
+from training.models import Dataset, ModelVersion
+
+
+class ModelOutdated(ArtifactCorrupt):
+    """The files are those that were written, but for other formulas, libraries or classes."""
+
+
+def require_current(model: ModelVersion) -> dict[str, Any]:
+    """Return the metadata of a model that can serve, without loading it.
+
+    Raises
+    ------
+    ArtifactCorrupt
+        When its metadata is not what was written, or a file has no record; as ModelOutdated, for a
+        model of an earlier format, of another scikit-learn, or of another revision of its feature
+        set.
+    """
+    for name in (f"{get_kind(model.kind).file_stem}.pkl", FEATURES_FILE, METADATA_FILE):
+        if name not in model.files:
+            raise ArtifactCorrupt(f"{model} has no record of {name}. Train it again.")
+    metadata: dict[str, Any] = orjson.loads(
+        read_verified(model.folder, METADATA_FILE, model.files[METADATA_FILE])
+    )
+    if metadata.get("format", 1) != MODEL_FORMAT:
+        raise ModelOutdated(
+            f"{model} was written by an earlier edition, whose classes are gone. Train it again."
+        )
+    written_with = metadata["libraries"][SKLEARN]
+    installed = library_versions()[SKLEARN]
+    if written_with != installed:
+        raise ModelOutdated(
+            f"{model} was written with scikit-learn {written_with}, installed is "
+            f"{installed}; a pickle of another release may score differently. "
+            "Train it again."
+        )
+    feature_set = metadata["feature_set"]
+    if model.feature_revision != revision_of(feature_set):
+        raise ModelOutdated(
+            f"{model} was trained on revision {model.feature_revision} of {feature_set}; its "
+            f"formulas were corrected since, and are revision {revision_of(feature_set)} now. "
+            "Train it again."
+        )
+    return metadata
+
+
+def verify_model(model: ModelVersion) -> None:
+    """Compare every file of a model with its record, and see that it can serve.
+
+    Raises
+    ------
+    ArtifactCorrupt
+        Names what differs; as ModelOutdated, why it cannot serve.
+    """
+    verify(model.folder, model.files)
+    require_current(model)
+
+
+def why_not_serving(model: ModelVersion) -> str:
+    """Say why a model cannot serve, empty when it can; its files themselves are looked at."""
+    try:
+        verify_model(model)
+    except ArtifactCorrupt as error:
+        return str(error)
+    return ""
+
+
+def retrain_command(model: ModelVersion) -> str:
+    """Return the command that trains another model on the rows of this one."""
+    return f"train_model --kind {model.kind} --dataset {model.dataset.version}"
+
+
+def why_outdated(dataset: Dataset) -> str:
+    """Say which formulas a dataset was built by when they were corrected since; else empty."""
+    now = revision_of(dataset.feature_set)
+    if dataset.feature_revision == now:
+        return ""
+    return (
+        f"Dataset {dataset.version} was built by revision {dataset.feature_revision} of "
+        f"{dataset.feature_set}, which is at revision {now} now"
+    )
