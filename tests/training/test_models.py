@@ -267,7 +267,7 @@ def test_export_writes_verified_files_and_never_overwrites(dataset, tmp_path):
 def test_model_of_another_scikit_learn_is_not_loaded(dataset, monkeypatch):
     model = make_model(dataset)
     monkeypatch.setattr(
-        "training.queries.loading.library_versions", lambda: {"scikit-learn": "0.1"}
+        "training.queries.serviceable.library_versions", lambda: {"scikit-learn": "0.1"}
     )
     with pytest.raises(Exception, match="written with scikit-learn"):
         load_model(model)
