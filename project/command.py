@@ -11,15 +11,18 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
-from rich.console import Console
 
+from project.outside import one_line, visible_json
 from project.refusal import Refusal
+from project.terminal import Console
 
 EXIT_ERROR = 1
 EXIT_REFUSED = 2
+SHOWN = 2_000  # characters of an error; what came is quoted in it, and may be long
+LARGEST = 2**63 - 1  # what the database's widest whole number holds
 MIGRATION_LOCK = 0x5EEDBED  # any number that nothing else locks
 
 
@@ -27,10 +30,17 @@ class _Parser(CommandParser):
     """Ends with 1 on unusable arguments: 2 is kept for refusals."""
 
     def error(self, message: str) -> NoReturn:
+        message = _short(message)
         if self.called_from_command_line:
             self.print_usage()
             self.exit(EXIT_ERROR, f"{self.prog}: error: {message}\n")
         raise CommandError(f"Error: {message}")
+
+
+def _short(message: object) -> str:
+    """Write an error as one line of a length that a terminal can show."""
+    text = one_line(str(message))
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
 
 
 class SeedbedCommand(BaseCommand):
@@ -69,20 +79,24 @@ class SeedbedCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         # rich ends its own lines; Django's wrapper would add a second end to each piece.
         self.stdout.ending = self.stderr.ending = ""
-        self.console = Console(file=cast(IO[str], self.stdout), highlight=False, soft_wrap=True)
-        self.error_console = Console(
-            file=cast(IO[str], self.stderr), highlight=False, soft_wrap=True
-        )
+        self.console = Console(file=cast(IO[str], self.stdout))
+        self.error_console = Console(file=cast(IO[str], self.stderr))
         self.as_json: bool = options["json"]
         try:
             ensure_migrated()
             result = self.run(**options)
         except Refusal as refusal:
             self.finish_refused(refusal.as_dict())
+        except CommandError as error:
+            raise CommandError(_short(error), returncode=error.returncode) from error
         except OperationalError as error:
             raise CommandError(
-                f"The database does not answer: {error} Look at `manage.py services status`."
+                _short(f"The database does not answer: {error}")
+                + " Look at `manage.py services status`."
             ) from error
+        except (DataError, UnicodeEncodeError) as error:
+            # A number beyond the column's, a NUL, half a surrogate pair: of this command's options.
+            raise CommandError(_short(f"A value cannot be looked up or kept: {error}")) from error
         if self.as_json:
             self._write_json(result)
         else:
@@ -97,14 +111,15 @@ class SeedbedCommand(BaseCommand):
             self._write_json({"refused": refusal})
         else:
             self.error_console.print("Refused: ", style="bold red", end="")
-            self.error_console.print(refusal["message"], markup=False)
+            self.error_console.print(refusal["message"])
             if refusal.get("remedy"):
                 self.error_console.print("What to do: ", style="bold", end="")
-                self.error_console.print(refusal["remedy"], markup=False)
+                self.error_console.print(refusal["remedy"])
         raise SystemExit(EXIT_REFUSED)
 
     def _write_json(self, result: Mapping[str, Any]) -> None:
-        self.stdout.write(f"{json.dumps(result, default=str, ensure_ascii=False)}\n")
+        text = json.dumps(result, default=str, ensure_ascii=False)
+        self.stdout.write(f"{visible_json(text)}\n")
 
 
 def ensure_migrated() -> None:
@@ -144,6 +159,7 @@ def _written_migrations() -> set[tuple[str, str]]:
 
 def positive_int(text: str) -> int:
     """Read a whole number above zero for argparse."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError(f"expected a whole number above zero, got {text!r}")
-    return int(text)
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+    if not 1 <= number <= LARGEST:
+        raise ArgumentTypeError(f"expected a whole number from 1 to {LARGEST:,}, got {text!r}")
+    return number

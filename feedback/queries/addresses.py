@@ -4,6 +4,33 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+# IANA's special-purpose address registries (RFC 6890), the blocks that may be reached from
+# everywhere included: relays and AS112 serve no database. And multicast, which stands apart.
+SPECIAL_IPV4: Final = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+            "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24",
+            "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
+            "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        ),
+    )
+)  # fmt: skip
+# Of IPv6 only what is assigned as global unicast can be public (RFC 4291), less what is special
+# in it; so loopback, local, multicast, translated and compatible forms need not be listed.
+GLOBAL_IPV6: Final = ipaddress.IPv6Network("2000::/3")
+SPECIAL_IPV6: Final = tuple(
+    map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20"))
+)
+# Where an IPv4 address stands inside an IPv6 one that leads to it, and how many bits from the end.
+EMBEDDED_IPV4: Final = (
+    (ipaddress.IPv6Network("::ffff:0:0/96"), 0),  # mapped (RFC 4291)
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),  # NAT64 (RFC 6052)
+    (ipaddress.IPv6Network("2002::/16"), 80),  # 6to4 (RFC 3056)
+)
 
 
 class AddressRefused(Exception):
@@ -52,7 +79,7 @@ def check_address(host: str, port: int, allowed: Sequence[str]) -> Address:
         raise AddressRefused(f"{host}:{port} is not on the list of allowed hosts. {remedy}")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise AddressRefused(f"The host {host!r} is unknown: {error}. Check its name.") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not is_named:
@@ -79,12 +106,16 @@ def _matches(entry: str, host: str, port: int, *, exactly: bool) -> bool:
 
 
 def _is_public(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        # An IPv4 address can be written inside an IPv6 one, in several ways.
-        inner = parsed.ipv4_mapped or parsed.sixtofour
-        if inner is None and parsed in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
-        if inner is not None:
-            parsed = inner
-    return parsed.is_global and not parsed.is_multicast
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return not any(parsed in network for network in SPECIAL_IPV4)
+    if parsed.scope_id is not None:  # of one line of this machine only
+        return False
+    for network, bits in EMBEDDED_IPV4:
+        if parsed in network:
+            inner = ipaddress.IPv4Address(int(parsed) >> bits & 0xFFFFFFFF)
+            return _is_public(str(inner))
+    return parsed in GLOBAL_IPV6 and not any(parsed in network for network in SPECIAL_IPV6)

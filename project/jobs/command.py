@@ -7,7 +7,6 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error, connection
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from project.command import SeedbedCommand
@@ -17,6 +16,8 @@ from project.jobs.processes import has_worker
 from project.jobs.reconciler import ring_due_jobs
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
+from project.outside import one_line
+from project.terminal import Console
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class JobCommand(SeedbedCommand):
 
     def _follow(self, job: Job, *, works_here: bool) -> Job:
         with Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -124,7 +125,7 @@ class _Bar:
             self._task,
             completed=self._job.progress_done,
             total=self._job.progress_total,
-            description=self._job.progress_message or self._title,
+            description=one_line(self._job.progress_message or self._title),
         )
         return self._job.is_finished
 

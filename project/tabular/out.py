@@ -2,10 +2,9 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
-# Spreadsheets take a cell that begins so for a formula.
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+from project.outside import csv_cell
 
 
 class _Echo:
@@ -20,14 +19,4 @@ def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[
     writer = csv.writer(_Echo())
     yield writer.writerow(header)
     for row in rows:
-        yield writer.writerow([harmless(value) for value in row])
-
-
-def harmless(value: Any) -> Any:
-    """Return a cell that a spreadsheet shows as it is; numbers are numbers, none is empty."""
-    if value is None:
-        return ""
-    if isinstance(value, int | float):
-        return value
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+        yield writer.writerow([csv_cell(value) for value in row])

@@ -12,7 +12,7 @@ from feedback.models import FeedbackSource, QualityFeedback
 from project.jobs.models import Job, Schedule
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
-from tests.feedback.conftest import make_source
+from tests.feedback.conftest import AB_TESTING, EXPLANATIONS, QUALITY, make_source
 
 
 def run(*arguments):
@@ -88,3 +88,32 @@ def test_a_scheduled_collection_leaves_out_sources_that_wait(customer, source):
     run_job(str(job.pk))
     assert Job.objects.get().result["waiting"] == ["customer"]
     assert QualityFeedback.objects.count() == 0
+
+
+def test_import_feedback_ends_with_2_where_every_row_is_refused(db, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "uploads"
+    bad, mixed = tmp_path / "bad.csv", tmp_path / "mixed.csv"
+    head, row = "id,quality_rating,created_at\n", "r{},0.5,{}\n"
+    bad.write_text(head + row.format(1, 1741082400001) + row.format(2, "soon"))
+    mixed.write_text(head + row.format(1, "soon") + row.format(2, "2026-03-04T10:00:00Z"))
+    named = ("--now", "--table", "quality_feedback")
+    assert [
+        run("import_feedback", str(bad), *named, *more)[0] for more in ((), ("--dry-run",))
+    ] == [
+        2,
+        2,
+    ]
+    assert run("import_feedback", str(mixed), *named)[0] == 0
+
+
+def test_collect_feedback_ends_with_2_where_every_row_is_refused(customer, source):
+    customer.fill(4)
+    for table in (QUALITY, EXPLANATIONS, AB_TESTING):
+        customer.execute(f"UPDATE {table} SET created_at = 'infinity'")
+    code, result = run("collect_feedback", "--now")
+    assert [(one["found"], one["rejected"]) for one in result["sources"][0]["tables"]] == [
+        (4, 4),
+        (4, 4),
+        (4, 4),
+    ]
+    assert code == 2

@@ -229,6 +229,12 @@ def test_command_builds_and_reports(capsys):
     assert "Dataset 2 of match_compatibility: pass" in capsys.readouterr().out
 
 
+def test_command_ends_with_2_where_the_dataset_is_refused(capsys):
+    batch = make_good_batch(60)  # fewer rows than any limit allows
+    built = run_json(capsys, "build_dataset", "--batch", str(batch.pk), "--now", code=2)
+    assert built["verdict"] == "refuse"
+
+
 def test_command_without_any_batch_is_refused_with_what_to_do(capsys):
     said = run_json(capsys, "build_dataset", "--now", code=2)
     assert "generate_events" in said["refused"]["remedy"]

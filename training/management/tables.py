@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from project import words
 from project.terminal import Table
@@ -31,9 +31,9 @@ def _cell(metric: Mapping[str, Any] | None) -> str:
     return measured(metric).replace(" (", "\n(")
 
 
-def verdict(word: str) -> str:
+def verdict(word: str) -> Text:
     """Write a verdict in its colour."""
-    return f"[{VERDICT_STYLES.get(word, 'default')}]{escape(word)}[/]"
+    return Text(word, style=VERDICT_STYLES.get(word, "default"))
 
 
 def print_checks(console: Console, checks: Iterable[CheckFields]) -> None:
@@ -44,18 +44,18 @@ def print_checks(console: Console, checks: Iterable[CheckFields]) -> None:
     remedies = []
     for check in checks:
         table.add_row(
-            escape(check["name"]),
+            check["name"],
             words.number(check["value"]),
-            escape(check["target"]),
+            check["target"],
             words.number(check["limit"]),
             verdict(check["verdict"]),
         )
         if check["remedy"]:
-            word = verdict(check["verdict"])
-            remedies.append(f"{word} [bold]{escape(check['name'])}[/]: {check['remedy']}")
+            remedies.append(check)
     console.print(table)
-    for remedy in remedies:
-        console.print(remedy)
+    for check in remedies:
+        name = Text(check["name"], style="bold")
+        console.print(verdict(check["verdict"]), " ", name, f": {check['remedy']}", sep="")
 
 
 def print_model(console: Console, model: ModelSummary) -> None:
@@ -66,7 +66,7 @@ def print_model(console: Console, model: ModelSummary) -> None:
     table = Table()
     table.add_column("Metric", no_wrap=True)
     for title in ("train", "validation", *baselines):
-        table.add_column(escape(title.replace("_", " ").capitalize()))
+        table.add_column(title.replace("_", " ").capitalize())
     for name in names:
         table.add_row(
             titles[name],

@@ -10,7 +10,7 @@ from rich.console import Console
 from feedback.queries.runs import Collected
 from feedback.queries.schedule import COLLECT_KIND
 from feedback.queries.sources import sources_named
-from project.command import EXIT_ERROR, positive_int
+from project.command import EXIT_ERROR, EXIT_REFUSED, positive_int
 from project.jobs.command import JobCommand
 from project.terminal import Table as ConsoleTable
 
@@ -51,7 +51,12 @@ class Command(JobCommand):
         }
 
     def exit_code(self, result: Collected) -> int:
-        return EXIT_ERROR if result.get("failed") else 0
+        """Say 1 where a source could not be read, 2 where every row that came was refused."""
+        if result.get("failed"):
+            return EXIT_ERROR
+        tables = [one for source in result.get("sources", ()) for one in source["tables"]]
+        found = sum(one["found"] for one in tables)
+        return EXIT_REFUSED if 0 < found == sum(one["rejected"] for one in tables) else 0
 
     def render_result(self, result: Collected, console: Console) -> None:
         if not result["sources"]:
@@ -84,7 +89,7 @@ class Command(JobCommand):
         if result["sources"]:
             console.print(table)
         for remark in remarks:
-            console.print(remark, markup=False)
+            console.print(remark)
         if result["waiting"]:
             console.print(f"Waiting after failures: {', '.join(result['waiting'])}.")
 

@@ -88,7 +88,7 @@ class Command(SeedbedCommand):
         scope = result["scope"]
         period = f" of the last {scope['days']} days" if scope["days"] else ""
         console.print(scope["label"], style="bold")
-        console.print(f"Sources{period}: {', '.join(scope['sources']) or 'none'}.", markup=False)
+        console.print(f"Sources{period}: {', '.join(scope['sources']) or 'none'}.")
         for kind, report in result["reports"].items():
             getattr(self, f"_render_{kind}")(report, console)
 
@@ -111,10 +111,10 @@ class Command(SeedbedCommand):
             f"{ranges['matched']:,} ratings found the quality of their response, "
             f"{ranges['unmatched']:,} did not."
         )
-        console.print(f"Optimal quality range: {_verdict(ranges['best'])}", markup=False)
+        console.print(f"Optimal quality range: {_verdict(ranges['best'])}")
         for groups, title in ((report["provider"], "Provider"), (report["model"], "Model")):
             _means(title, groups["rows"], console)
-            console.print(f"Best {title.lower()}: {_verdict(groups['best'])}", markup=False)
+            console.print(f"Best {title.lower()}: {_verdict(groups['best'])}")
         _means("Action type", report["action_type"]["rows"], console)
         title = "Variant" if report["variant"]["measure"] == "csat" else "Variant (its own ratings)"
         _means(title, report["variant"]["rows"], console)
@@ -148,8 +148,7 @@ class Command(SeedbedCommand):
                     f"Expected of {of}: "
                     f"{words.measured(expected['value'], expected['low'], expected['high'])}, "
                     f"confidence {words.number(expected['confidence'])}"
-                    + (f"; not known: {unseen}." if unseen else "."),
-                    markup=False,
+                    + (f"; not known: {unseen}." if unseen else ".")
                 )
 
     def _render_calibration(self, report: CalibrationReport, console: Console) -> None:
@@ -185,9 +184,7 @@ class Command(SeedbedCommand):
             console.print("No A/B results that name an experiment and a variant.")
             return
         for one in report["experiments"]:
-            console.print(
-                f"\n{one['experiment']}: {one['verdict']} ({one['rows']:,} rows)", markup=False
-            )
+            console.print(f"\n{one['experiment']}: {one['verdict']} ({one['rows']:,} rows)")
             table = Table("Variant")
             for column in ("Rows", "Rating", f"Against {one['control']}", "95 %", "p"):
                 table.add_column(column, justify="right")
@@ -214,10 +211,7 @@ class Command(SeedbedCommand):
                     if effect["verdict"] == "not enough evidence" and decide
                     else ""
                 )
-                console.print(
-                    f"{effect['variant']}: {effect['verdict']}. {effect['reason']}{more}",
-                    markup=False,
-                )
+                console.print(f"{effect['variant']}: {effect['verdict']}. {effect['reason']}{more}")
 
 
 def _verdict(best: BestRow) -> str:

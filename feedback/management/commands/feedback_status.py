@@ -54,9 +54,9 @@ class Command(SeedbedCommand):
             ]
             text += f"; {row['rejected']:,} refused"
             text += f"; without {', '.join(gaps)}." if gaps else "."
-            console.print(f"{row['source']} {row['table']}: {text}", markup=False)
+            console.print(f"{row['source']} {row['table']}: {text}")
             if run and run["error"]:
-                console.print(f"  {run['error']}", markup=False)
+                console.print(f"  {run['error']}")
         samples = Table("Model kind")
         for column in ("Needed", "Real", "Synthetic", ""):
             samples.add_column(column, justify="right")

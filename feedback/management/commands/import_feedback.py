@@ -10,6 +10,7 @@ from rich.console import Console
 from feedback.domain.tables import MappingError, table_named
 from feedback.queries.runs import CheckedFile, ImportedFile
 from feedback.services.uploads import keep_upload
+from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
 from project.terminal import Table as ConsoleTable
 
@@ -62,6 +63,10 @@ class Command(JobCommand):
             "columns": columns,
             "dry_run": options["dry_run"],
         }
+
+    def exit_code(self, result: dict[str, Any]) -> int:
+        """Say 2 where every row was refused."""
+        return EXIT_REFUSED if 0 < result.get("found", 0) == result["rejected"] else 0
 
     def render_result(self, result: ImportedFile | CheckedFile, console: Console) -> None:
         if "dry_run" in result:

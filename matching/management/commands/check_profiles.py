@@ -43,7 +43,7 @@ class Command(SeedbedCommand):
             close = (
                 f"; did you mean {' or '.join(stranger['close'])}?" if stranger["close"] else "."
             )
-            console.print(f"There is no user {stranger['external_id']}{close}", markup=False)
+            console.print(f"There is no user {stranger['external_id']}{close}")
         console.print(f"{result['complete']:,} of {result['users']:,} profiles are complete.")
         for name, count in result["missing"].items():
             console.print(f"  {name}: missing in {count:,}")

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
+from rich.text import Text
 
 from matching.domain.limits import MINIMUM_LIVE
 from matching.models.live import ValkeyUnavailable
@@ -62,12 +63,11 @@ class Command(JobCommand):
             console.print(f"Repaired: {words or 'there was nothing to do'}.")
         table = Table("sessions", "count", "limit", "verdict")
         for check in result["checks"]:
-            tone = TONES[check["verdict"]]
             table.add_row(
                 check["name"],
                 f"{check['value']:,}",
                 check["limit"],
-                f"[{tone}]{check['verdict']}[/]",
+                Text(check["verdict"], style=TONES[check["verdict"]]),
             )
         console.print(table)
         for finding in FINDINGS:
@@ -75,7 +75,7 @@ class Command(JobCommand):
             for one in found["examples"][:SHOWN]:
                 notes = one.get("fields") or [one.get("problem") or one.get("note") or ""]
                 line = f"  {finding.replace('_', ' ')}: {one['external_id']}  {', '.join(notes)}"
-                console.print(line.rstrip(), markup=False)
+                console.print(line.rstrip())
             if found["count"] > SHOWN:
                 console.print(f"  and {found['count'] - SHOWN:,} more {finding.replace('_', ' ')}")
         if result["remedy"]:

@@ -54,6 +54,4 @@ class Command(SeedbedCommand):
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         if result:
-            console.print(
-                f"{result['events']:,} events written to {result['output']}.", markup=False
-            )
+            console.print(f"{result['events']:,} events written to {result['output']}.")

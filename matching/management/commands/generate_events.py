@@ -108,7 +108,7 @@ class Command(JobCommand):
             f"made, {words.share(result['label_share'])} with label 1."
         )
         if "output" in result:
-            console.print(f"Written to {result['output']}.", markup=False)
+            console.print(f"Written to {result['output']}.")
         for reason, skipped in result["skipped"].items():
             named = "; ".join(
                 one["external_id"]
@@ -116,6 +116,6 @@ class Command(JobCommand):
                 for one in skipped["examples"][:10]
             )
             more = "" if skipped["count"] <= 10 else f"; and {skipped['count'] - 10:,} more"
-            console.print(f"Left out, {reason}: {skipped['count']:,} ({named}{more})", markup=False)
+            console.print(f"Left out, {reason}: {skipped['count']:,} ({named}{more})")
         if result["remedy"]:
-            console.print(result["remedy"], markup=False)
+            console.print(result["remedy"])

@@ -86,8 +86,7 @@ class Command(JobCommand):
             console.print(
                 f"{one['file']} ({where}): {one['found']:,} events found, {one['new']:,} "
                 f"{would}new, "
-                f"{one['known']:,} already known, {one['rejected']:,} rejected.",
-                markup=False,
+                f"{one['known']:,} already known, {one['rejected']:,} rejected."
             )
             if one["is_known_file"]:
                 console.print(
@@ -98,12 +97,10 @@ class Command(JobCommand):
                 batches = ", ".join(f"{n:,} in batch {pk}" for pk, n in one["known_in"].items())
                 console.print(f"  Already known: {batches or 'repeated within the file'}.")
             for reason, count in one["rejected_by_reason"].items():
-                console.print(f"  {count:,} rejected, {reason}:", markup=False)
+                console.print(f"  {count:,} rejected, {reason}:")
                 for example in one["examples"]:
                     if example["reason"] == reason:
-                        console.print(
-                            f"    line {example['line']:,}: {example['message']}", markup=False
-                        )
+                        console.print(f"    line {example['line']:,}: {example['message']}")
             if one["ignored"]:
                 names = ", ".join(f"{name} ({count:,})" for name, count in one["ignored"].items())
-                console.print(f"  Unknown names, ignored: {names}.", markup=False)
+                console.print(f"  Unknown names, ignored: {names}.")

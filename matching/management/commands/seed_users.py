@@ -106,14 +106,13 @@ def _render_import(result: dict[str, Any], console: Console) -> None:
     console.print(
         f"{result['file']}: {result['rows']:,} rows; {result['added']:,} users added, "
         f"{result['updated']:,} updated, {result['unchanged']:,} unchanged, "
-        f"{result['rows_refused']:,} rows refused.",
-        markup=False,
+        f"{result['rows_refused']:,} rows refused."
     )
     if result["errors"]:
         table = Table("line", "user", "field", "what is wrong", title="Refused rows")
         for error in result["errors"][:SHOWN]:
             cells = (error["line"], error["external_id"], error["field"], error["message"])
-            table.add_row(*(str(cell).replace("[", "\\[") for cell in cells))
+            table.add_row(*map(str, cells))
         console.print(table)
         if len(result["errors"]) > SHOWN:
             console.print(f"and {len(result['errors']) - SHOWN:,} more; see --json.")

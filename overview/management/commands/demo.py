@@ -47,8 +47,7 @@ class Command(SeedbedCommand):
         if result["password"]:
             console.print(
                 f"Log in as {result['user']} with the password {result['password']} "
-                f"(kept in {result['password_file']})",
-                markup=False,
+                f"(kept in {result['password_file']})"
             )
         else:
             console.print(

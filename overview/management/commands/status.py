@@ -1,8 +1,10 @@
 """Everything at a glance."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from overview.queries.status import Status, describe_everything
 from project import words
@@ -49,8 +51,8 @@ class Command(SeedbedCommand):
             dataset, model, champion = kind["dataset"], kind["model"], kind["champion"]
             kinds.add_row(
                 kind["kind"],
-                f"{dataset['version']} {verdict(dataset['verdict'])}" if dataset else "-",
-                f"{model['version']} {verdict(model['verdict'])}" if model else "-",
+                _judged(dataset) if dataset else "-",
+                _judged(model) if model else "-",
                 str(champion["version"]) if champion else "none",
                 f"{champion['metric_title']} {measured(champion)}" if champion else "-",
             )
@@ -58,9 +60,7 @@ class Command(SeedbedCommand):
         for champion in (kind["champion"] for kind in result["kinds"] if kind["champion"]):
             if champion["problem"]:
                 console.print(
-                    f"{champion['problem']} (manage.py {champion['command']})",
-                    style="bold yellow",
-                    markup=False,
+                    f"{champion['problem']} (manage.py {champion['command']})", style="bold yellow"
                 )
         for job in result["jobs"]["active"]:
             console.print(f"Job {job['id']} {job['kind']}: {job['state']}")
@@ -72,3 +72,7 @@ class Command(SeedbedCommand):
             console.print(f"Schedule {schedule['name']}: {when}")
         step = result["next_step"]
         console.print(f"Next: {step['text']} (manage.py {step['command']})", style="bold")
+
+
+def _judged(version: Mapping[str, Any]) -> Text:
+    return Text.assemble(f"{version['version']} ", verdict(version["verdict"]))

@@ -57,7 +57,7 @@ class Command(SeedbedCommand):
                 for child in children:
                     told = child.tend()
                     if told:
-                        self.error_console.print(told, markup=False)
+                        self.error_console.print(told)
         finally:
             _stop(children)
         return {"restarts": {child.name: child.restarts for child in children}}

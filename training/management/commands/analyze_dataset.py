@@ -58,4 +58,4 @@ class Command(SeedbedCommand):
         if shares.row_count:
             console.print(shares)
         print_checks(console, result["checks"])
-        console.print(f"{result['rows']:,} rows, verdict: {verdict(result['verdict'])}")
+        console.print(f"{result['rows']:,} rows, verdict:", verdict(result["verdict"]))

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.console import Console
 
-from project.command import positive_int
+from project.command import EXIT_REFUSED, positive_int
 from project.jobs.command import JobCommand
 from project.origin import Origin
 from training.management.kind_option import add_kind_option, seed, share
@@ -68,11 +68,17 @@ class Command(JobCommand):
             "seed": options["seed"],
         }
 
+    def exit_code(self, result: dict[str, Any]) -> int:
+        """Say 2 for a dataset that is refused: it is kept as evidence, and trains nothing."""
+        return EXIT_REFUSED if result.get("verdict") == "refuse" else 0
+
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         print_checks(console, result["checks"])
         console.print(
-            f"Dataset {result['version']} of {result['kind']}: {verdict(result['verdict'])}, "
-            f"{result['train_rows']:,} training and {result['validation_rows']:,} validation rows "
-            f"({result['origin']}, {result['feature_set'] or 'no feature set'}, split by "
-            f"{result['split']})."
+            f"Dataset {result['version']} of {result['kind']}: ",
+            verdict(result["verdict"]),
+            f", {result['train_rows']:,} training and {result['validation_rows']:,} validation "
+            f"rows ({result['origin']}, {result['feature_set'] or 'no feature set'}, split by "
+            f"{result['split']}).",
+            sep="",
         )

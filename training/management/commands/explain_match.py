@@ -31,13 +31,12 @@ class Command(SeedbedCommand):
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         if result["warning"]:
-            console.print(result["warning"], style="bold yellow", markup=False)
+            console.print(result["warning"], style="bold yellow")
         version = result["model_version"]
         by = f"model {version}" if version else f"the rule score {result['rule']}"
         console.print(
             f"{result['left']} and {result['right']}: {words.number(result['score'])} by {by} "
-            f"({result['rule']}: {words.number(result['rule_score'])})",
-            markup=False,
+            f"({result['rule']}: {words.number(result['rule_score'])})"
         )
         if not result["is_candidate"]:
             console.print(

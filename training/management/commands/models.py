@@ -144,7 +144,7 @@ class Command(SeedbedCommand):
         elif result["action"] == "compare":
             difference = result["difference"]
             if difference is None:
-                console.print(f"Not compared: {result['note']}", markup=False)
+                console.print(f"Not compared: {result['note']}")
             else:
                 console.print(
                     f"{difference['metric']} of {result['version']} minus {result['other']}: "
@@ -153,7 +153,7 @@ class Command(SeedbedCommand):
                 )
         elif result["action"] == "export":
             for file in result["files"]:
-                console.print(file, markup=False)
+                console.print(file)
         else:
             before = f", before it {result['previous']}" if result["previous"] else ""
             console.print(f"Version {result['version']} of {result['kind']} is live{before}.")

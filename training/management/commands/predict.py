@@ -79,7 +79,7 @@ class Command(SeedbedCommand):
             _render_prediction(result, console)
             return
         if result["warning"]:
-            console.print(result["warning"], style="bold yellow", markup=False)
+            console.print(result["warning"], style="bold yellow")
         table = Table("Left", "Right", "Score", "Rule score", "Served by", "Missing inputs")
         for row in result["scores"]:
             version = row["model_version"]
@@ -111,13 +111,10 @@ def _render_prediction(result: dict[str, Any], console: Console) -> None:
             f", {100 * result['interval_level']:g} % interval "
             f"{words.interval(result['low'], result['high'])}"
         )
-    console.print(f"{said} (model {result['model_version']} of {result['kind']})", markup=False)
-    console.print(f"Missing inputs: {', '.join(result['missing']) or 'none'}", markup=False)
+    console.print(f"{said} (model {result['model_version']} of {result['kind']})")
+    console.print(f"Missing inputs: {', '.join(result['missing']) or 'none'}")
     if result["unseen"]:
-        console.print(
-            f"Never seen in training, so taken as unknown: {', '.join(result['unseen'])}",
-            markup=False,
-        )
+        console.print(f"Never seen in training, so taken as unknown: {', '.join(result['unseen'])}")
 
 
 def _result(scores: "Scores", pairs: list[dict[str, str]]) -> dict[str, Any]:

@@ -50,7 +50,10 @@ class Command(JobCommand):
         print_model(console, cast(ModelSummary, result))
         console.print(
             f"Model {result['version']} of {result['kind']} ({result['algorithm']}, dataset "
-            f"{result['dataset']}): {verdict(result['verdict'])}."
+            f"{result['dataset']}): ",
+            verdict(result["verdict"]),
+            ".",
+            sep="",
         )
         if result["verdict"] != "refuse":
             of = "" if result["kind"] == DEFAULT_KIND else f" --kind {result['kind']}"

@@ -87,7 +87,7 @@ class Command(SeedbedCommand):
                 for line in job.log_lines.filter(pk__gt=last):
                     last = line.pk
                     if not self.as_json:
-                        self.console.print(f"{words.clock(line.at)} {line.message}", markup=False)
+                        self.console.print(f"{words.clock(line.at)} {line.message}")
                 if job.is_finished:
                     return
                 time.sleep(POLL_SECONDS)
@@ -203,19 +203,19 @@ def _render_job(result: dict[str, Any], console: Console) -> None:
     }
     for name, value in lines.items():
         if value:
-            console.print(f"{name + ':':<12}{value}", markup=False)
+            console.print(f"{name + ':':<12}{value}")
     for stage in result["stages"]:
-        console.print(f"{'Stage:':<12}{stage['name']}, {stage['state']}", markup=False)
+        console.print(f"{'Stage:':<12}{stage['name']}, {stage['state']}")
     for record in result["records"]:
-        console.print(f"{'Made:':<12}{record['title']}", markup=False)
+        console.print(f"{'Made:':<12}{record['title']}")
     for name in ("arguments", "result"):
         if result[name]:
             console.print(f"{name.capitalize()}:")
             console.print_json(data=result[name], default=str)
     if result["traceback"]:
-        console.print(result["traceback"], markup=False)
+        console.print(result["traceback"])
     for line in result.get("log", []):
-        console.print(f"{words.clock(line['at'])} {line['message']}", markup=False)
+        console.print(f"{words.clock(line['at'])} {line['message']}")
 
 
 def _is_stopping(result: dict[str, Any]) -> bool:
