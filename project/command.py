@@ -17,6 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from project.outside import one_line, visible_json
 from project.refusal import Refusal
+from project.storage.artifacts import ArtifactUnwritable
 from project.terminal import Console
 
 EXIT_ERROR = 1
@@ -87,6 +88,8 @@ class SeedbedCommand(BaseCommand):
             result = self.run(**options)
         except Refusal as refusal:
             self.finish_refused(refusal.as_dict())
+        except ArtifactUnwritable as error:
+            raise CommandError(str(error)) from error
         except CommandError as error:
             raise CommandError(_short(error), returncode=error.returncode) from error
         except OperationalError as error:

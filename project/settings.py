@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "simple_history",
     "django_rq",
     "project",
+    "project.storage",
     "project.jobs",
     "matching",
     "feedback",

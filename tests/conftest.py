@@ -99,6 +99,8 @@ def django_db_modify_db_settings(
         if not django_db_keepdb:
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             admin.execute(drop.format(sql.Identifier(name)))
+            # The folder has the id of the database that went: the next one is another one.
+            shutil.rmtree(settings.ARTIFACT_ROOT, ignore_errors=True)
         yield
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from matching.models import EventBatch
 from project.origin import Origin
+from project.storage.records import keeps_files
 
 if TYPE_CHECKING:
     from training.domain.checks import CheckFields
@@ -30,6 +31,7 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         return self.filter(kind=kind).order_by("-version")
 
 
+@keeps_files
 class Dataset(models.Model):
     """Rows that were split, measured and written; it never changes afterwards.
 
@@ -104,6 +106,7 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         return self.filter(stage=ModelVersion.Stage.CHAMPION)
 
 
+@keeps_files
 class ModelVersion(models.Model):
     """One trained model with everything that was measured on it.
 

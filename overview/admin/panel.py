@@ -5,7 +5,14 @@ from typing import TypedDict
 from django.http import HttpRequest
 from django.urls import reverse
 
-from overview.queries.status import KindState, Step, describe_kind, next_step
+from overview.queries.status import (
+    KindState,
+    Step,
+    StoreState,
+    describe_kind,
+    describe_store,
+    next_step,
+)
 from project.pages.registry import panel
 from training.kinds import all_kinds
 
@@ -28,6 +35,7 @@ class KindRow(TypedDict):
 class ModelsPanel(TypedDict):
     """The panel of models; an empty url where there is no page for it, or no right to it."""
 
+    store: StoreState
     kinds: list[KindRow]
     step: Step
     step_url: str
@@ -46,6 +54,7 @@ def models_panel(request: HttpRequest) -> ModelsPanel:
     may_train = request.user.has_perm("training.train_model")
     name, permission = STEP_PAGES.get(step["command"].split()[0], ("", ""))
     return {
+        "store": describe_store(),
         "kinds": [_row(describe_kind(kind), may_train) for kind in all_kinds()],
         "step": step,
         "step_url": reverse(name) if name and request.user.has_perm(permission) else "",
@@ -57,7 +66,8 @@ def models_panel(request: HttpRequest) -> ModelsPanel:
 
 def _row(state: KindState, may_train: bool) -> KindRow:
     champion, dataset = state["champion"], state["dataset"]
-    must_retrain = champion is not None and champion["problem"]
+    # Where the dataset is gone as well, a button that trains on it would only be refused.
+    retrains = champion is not None and (champion["command"] or "").startswith("train_model")
     return {
         "state": state,
         "champion_url": reverse("admin:training_modelversion_change", args=[champion["id"]])
@@ -67,6 +77,6 @@ def _row(state: KindState, may_train: bool) -> KindRow:
         if dataset
         else "",
         "retrain_url": reverse("admin:training_modelversion_retrain", args=[champion["id"]])
-        if champion and must_retrain and may_train
+        if champion and retrains and may_train
         else "",
     }

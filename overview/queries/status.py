@@ -9,10 +9,14 @@ from django.utils import timezone
 
 from matching.models import EventBatch, SeedUser, TravelGroup, TravelSession
 from project.jobs.models import Job, Process, Schedule
+from project.refusal import Refusal
+from project.storage.artifacts import why_not_own_folder
+from project.storage.installation import this_owner
 from training.kinds import DEFAULT_KIND, ModelKind, all_kinds
 from training.models import Dataset, ModelVersion, Verdict
+from training.queries.files import build_command, file_problem, retrain_command
 from training.queries.models import champion_of
-from training.queries.serviceable import retrain_command, why_not_serving
+from training.queries.serviceable import why_not_serving
 
 LISTED_JOBS = 10
 LISTED_BATCHES = 5
@@ -68,13 +72,14 @@ class Batches(TypedDict):
 
 
 class DatasetState(TypedDict):
-    """One dataset."""
+    """One dataset; `problem` says what is wrong with its files, at a glance."""
 
     id: int
     version: int
     verdict: str
     origin: str
     rows: int
+    problem: str
 
 
 class ModelState(TypedDict):
@@ -92,10 +97,23 @@ class ModelState(TypedDict):
 
 
 class ChampionState(ModelState):
-    """A live model; one that cannot serve, with the reason and the command that trains another."""
+    """A live model, and what serves; one that cannot, with the reason and the command to another.
 
+    `serves` is "model", or what answers instead: "rules", or "nothing" for kinds without rules.
+    """
+
+    serves: str
     problem: str
     command: str | None
+
+
+class StoreState(TypedDict):
+    """The folder of artefacts; `problem` says why this installation may not write there."""
+
+    folder: str
+    installation: str
+    problem: str
+    remedy: str
 
 
 class KindState(TypedDict):
@@ -146,6 +164,7 @@ class Status(TypedDict):
     """The state of the whole installation."""
 
     servers: Servers
+    store: StoreState
     processes: dict[str, int]
     people: People
     batches: Batches
@@ -159,6 +178,7 @@ def describe_everything() -> Status:
     """Return the state of the whole installation, in values that JSON can say."""
     return {
         "servers": _servers(),
+        "store": describe_store(),
         "processes": {
             role: Process.objects.alive().filter(role=role).count() for role in Process.Role.values
         },
@@ -205,6 +225,7 @@ def describe_kind(kind: ModelKind) -> KindState:
             "verdict": dataset.verdict,
             "origin": dataset.origin,
             "rows": dataset.rows,
+            "problem": _said(file_problem(dataset)),
         },
         "models": ModelVersion.objects.filter(kind=kind.name).count(),
         "model": None if model is None else _model(kind, model),
@@ -212,18 +233,26 @@ def describe_kind(kind: ModelKind) -> KindState:
     }
 
 
+def describe_store() -> StoreState:
+    """Return whose folder the artefacts lie in."""
+    disagreement = why_not_own_folder()
+    return {
+        "folder": str(settings.ARTIFACT_ROOT),
+        "installation": str(this_owner().installation),
+        "problem": "" if disagreement is None else disagreement.message,
+        "remedy": "" if disagreement is None else disagreement.remedy,
+    }
+
+
 def next_step() -> Step:
     """Return the one thing to do now on the way to a trusted matching model."""
+    if why_not_own_folder() is not None:
+        text = "Nothing can be written: see whose folder of artefacts it is."
+        return {"text": text, "command": "adopt_folder"}
+    model = ModelVersion.objects.of_kind(DEFAULT_KIND).select_related("dataset").first()
     champion = champion_of(DEFAULT_KIND)
-    model = ModelVersion.objects.of_kind(DEFAULT_KIND).first()
     if champion is not None and model is not None and why_not_serving(champion):
-        is_followed = model.version > champion.version and not why_not_serving(model)
-        if not is_followed:
-            return {
-                "text": f"The rules serve, because champion {champion.version} cannot: train it "
-                "again.",
-                "command": retrain_command(champion),
-            }
+        return _replace(champion, model)
     for is_needed, text, command in (
         (_lacks(SeedUser.objects), "Make seed users.", "seed_users"),
         (_lacks(SeedUser.objects.complete()), "Complete the profiles.", "seed_users --complete"),
@@ -247,20 +276,46 @@ def next_step() -> Step:
         text = f"Dataset {dataset.version} is refused; see why and mend the data."
         return {"text": text, "command": f"analyze_dataset {dataset.version}"}
     if model is None or model.dataset_id != dataset.pk:
+        if file_problem(dataset) is not None:
+            text = f"Build dataset {dataset.version} again: its files cannot be read."
+            return {"text": text, "command": build_command(dataset)}
         return {"text": f"Train on dataset {dataset.version}.", "command": "train_model"}
     if champion is None or (
-        champion.version < model.version
-        and model.verdict != Verdict.REFUSE
-        and model.stage == ModelVersion.Stage.CANDIDATE
+        champion.version < model.version and model.stage == ModelVersion.Stage.CANDIDATE
     ):
-        if model.verdict == Verdict.REFUSE:
-            text = f"Model {model.version} is refused by its gates; see why."
-            return {"text": text, "command": f"models show {model.version}"}
-        return {
-            "text": f"Promote model {model.version}.",
-            "command": f"models promote {model.version}",
-        }
+        if model.verdict != Verdict.REFUSE:
+            return _promote(model)
+        if champion is None:
+            return _look_at(model)
     return {"text": "Nothing waits: the champion serves.", "command": "predict --sample 20"}
+
+
+def _replace(champion: ModelVersion, newest: ModelVersion) -> Step:
+    """Return the step to a champion that serves: promote what is there already, or make another."""
+    if newest.version > champion.version and not why_not_serving(newest):
+        return _look_at(newest) if newest.verdict == Verdict.REFUSE else _promote(newest)
+    command = retrain_command(champion)
+    how = "train it" if command.startswith("train_model") else "build its dataset"
+    return {
+        "text": f"The rules serve, because champion {champion.version} cannot: {how} again.",
+        "command": command,
+    }
+
+
+def _promote(model: ModelVersion) -> Step:
+    problem = why_not_serving(model)
+    if problem:
+        text = f"Model {model.version} cannot serve: train it again."
+        return {"text": text, "command": retrain_command(model)}
+    return {
+        "text": f"Promote model {model.version}.",
+        "command": f"models promote {model.version}",
+    }
+
+
+def _look_at(model: ModelVersion) -> Step:
+    text = f"Model {model.version} is refused by its gates; see why."
+    return {"text": text, "command": f"models show {model.version}"}
 
 
 def _lacks(records: Any) -> bool:
@@ -320,9 +375,20 @@ def _champion(kind: ModelKind, champion: ModelVersion) -> ChampionState:
     problem = why_not_serving(champion)
     return {
         **_model(kind, champion),
+        "serves": _serves(kind, problem),
         "problem": problem,
         "command": retrain_command(champion) if problem else None,
     }
+
+
+def _serves(kind: ModelKind, problem: str) -> str:
+    if not problem:
+        return "model"
+    return "rules" if kind.name == DEFAULT_KIND else "nothing"
+
+
+def _said(problem: Refusal | None) -> str:
+    return "" if problem is None else str(problem)
 
 
 def _job(job: Job) -> JobState:

@@ -40,6 +40,9 @@ TONES: Final[dict[str, frozenset[str]]] = {
             "unreadable",
             "out of step",
             "no attributes",
+            "gone",
+            "changed",
+            "cannot serve",
         }
     ),
     "warn": frozenset(

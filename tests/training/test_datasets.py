@@ -19,7 +19,7 @@ from matching.domain.words import FeatureSet
 from matching.models import EventBatch
 from project.origin import Origin
 from project.refusal import Refusal
-from project.storage.artifacts import folder_path
+from project.storage.artifacts import MADE_BY, folder_path
 from tests.matching.drawn import draw_travellers
 from tests.training.batches import (
     draw_events,
@@ -62,7 +62,7 @@ def test_folder_holds_every_promised_file_and_the_manifest_their_digests():
     folder = folder_path(dataset.folder)
     assert {file.name for file in folder.iterdir()} == {
         "train.csv", "val.csv", "train.parquet", "val.parquet", "manifest.json",
-        "quality_report.json",
+        "quality_report.json", MADE_BY,
     }  # fmt: skip
     manifest = json.loads((folder / "manifest.json").read_bytes())
     for name, digest in manifest["sha256"].items():
@@ -186,16 +186,6 @@ def test_recipe_that_cannot_be_is_refused_with_what_to_do(recipe, message):
     with pytest.raises(Refusal, match=message) as refused:
         prepare_dataset(KIND, Recipe(**recipe))
     assert refused.value.remedy
-
-
-def test_folder_of_a_writer_that_died_is_replaced():
-    prepared = prepare_dataset(KIND, Recipe(batches=(make_good_batch(300).pk,)))
-    with transaction.atomic():
-        write_dataset(prepared)
-        transaction.set_rollback(True)
-    assert not Dataset.objects.exists()
-    assert folder_path(f"datasets/{DEFAULT_KIND}/1").exists()
-    assert write_dataset(prepared).version == 1
 
 
 def test_written_dataset_never_changes():

@@ -11,7 +11,7 @@ from matching.models import EventBatch
 from project.jobs.models import Job
 from project.jobs.run import JobStopped
 from project.refusal import Refusal
-from project.storage.artifacts import folder_path
+from project.storage.artifacts import MADE_BY, folder_path
 from tests.factories import make_admin, make_staff
 from tests.training.batches import (
     claimed_run,
@@ -59,7 +59,7 @@ def test_model_folder_holds_the_promised_files(dataset):
     model = make_model(dataset)
     folder = folder_path(model.folder)
     assert {file.name for file in folder.iterdir()} == {
-        "match_compatibility_model.pkl", "model_features.json", "model_metadata.json",
+        "match_compatibility_model.pkl", "model_features.json", "model_metadata.json", MADE_BY,
     }  # fmt: skip
     assert json.loads((folder / "model_features.json").read_bytes()) == list(KIND.features)
     metadata = json.loads((folder / "model_metadata.json").read_bytes())

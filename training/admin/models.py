@@ -27,6 +27,7 @@ from training.domain.tasks.figures import Figures
 from training.kinds import get_kind
 from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import Comparison, compare
+from training.queries.files import file_word, retrain_command
 from training.queries.models import champion_of
 from training.queries.serviceable import why_not_serving
 from training.services import registry
@@ -44,6 +45,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         "best_baseline",
         "algorithm",
         "dataset_link",
+        "files_badge",
         "created_at",
     ]
     list_filter = [KindFilter, "stage", "verdict"]
@@ -54,7 +56,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
     empty_text = "A model is trained on a dataset that passed, and has to earn its promotion."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        heavy = ["parameters", "importance", "comparisons", "gates", "files"]
+        heavy = ["parameters", "importance", "comparisons", "gates"]
         dataset = [f"dataset__{name}" for name in ("report", "histograms", "lineage", "files")]
         return super().get_queryset(request).select_related("dataset").defer(*heavy, *dataset)
 
@@ -92,6 +94,14 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
     @admin.display(description="Dataset")
     def dataset_link(self, model: ModelVersion) -> Any:
         return record_link(model.dataset, model.dataset.version)
+
+    @admin.display(description="Files")
+    def files_badge(self, model: ModelVersion) -> Any:
+        word = file_word(model)
+        if word == "there" and model.stage == ModelVersion.Stage.CHAMPION:
+            # One of a kind: worth reading whole, and asking whether it can serve at all.
+            return badge("cannot serve" if why_not_serving(model) else word)
+        return badge(word)
 
     # --- Pages -----------------------------------------------------------------------------------
 
@@ -146,7 +156,8 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             "dataset_url": record_url(model.dataset),
             "inputs": model.inputs or kind.features,
             "problem": why_not_serving(model),
-            "may_retrain": request.user.has_perm("training.train_model"),
+            "may_retrain": request.user.has_perm("training.train_model")
+            and retrain_command(model).startswith("train_model"),
             "may_promote": may_decide and not is_champion,
             "may_rollback": may_decide and is_champion,
             "may_export": request.user.has_perm("training.export_model"),

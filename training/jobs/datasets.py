@@ -1,10 +1,12 @@
 """The work of jobs on datasets."""
 
 from project.jobs.contract import Result, Run
+from project.storage.artifacts import require_own_folder
 from training.domain.kind import ModelKind, Recipe
 from training.kinds import DEFAULT_KIND, get_kind
-from training.models import Dataset
+from training.models import Dataset, ModelVersion
 from training.queries.datasets import describe_dataset
+from training.queries.files import skipped_numbers
 from training.queries.preparing import prepare_dataset
 from training.services.datasets import write_dataset
 
@@ -20,12 +22,21 @@ def build(run: Run, kind: ModelKind, recipe: Recipe) -> Dataset:
     """Build a dataset inside a job; a resumed run returns the one it has made."""
     done = run.result_of("build_dataset")
     if done is None:
+        require_own_folder()  # before hours of work for a folder that takes nothing
         with run.stage("Build the dataset"):
             run.report(0, 2, "Reading, splitting and measuring the rows")
             prepared = prepare_dataset(kind, recipe)
             run.report(1, 2, "Writing the files")
             with run.transaction("build_dataset") as done:
-                done["dataset"] = write_dataset(prepared, by=run.user).pk
+                dataset = write_dataset(prepared, by=run.user, job_id=run.job_id)
+                done["dataset"] = dataset.pk
+            log_skipped(run, dataset)
     dataset = Dataset.objects.get(pk=done["dataset"])
     run.add_record(dataset)
     return dataset
+
+
+def log_skipped(run: Run, record: Dataset | ModelVersion) -> None:
+    """Say in the log of a job which numbers were not free, and why nothing was removed there."""
+    for reason in skipped_numbers(record):
+        run.log(reason, "warning")

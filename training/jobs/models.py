@@ -5,11 +5,12 @@ import pandas as pd
 
 from project.jobs.contract import Result, Run
 from project.refusal import Refusal
+from project.storage.artifacts import require_own_folder
 from training.domain.fitted import FitError, FitSettings, FittedModel
 from training.domain.kind import ModelKind, Recipe
 from training.domain.measuring import measure_model
 from training.domain.tasks import get_task
-from training.jobs.datasets import build
+from training.jobs.datasets import build, log_skipped
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import Dataset, ModelVersion, Verdict
 from training.queries.datasets import find_dataset, read_part, say_refused
@@ -52,11 +53,14 @@ def train(run: Run, dataset: Dataset, *, seed: int = 0, override_reason: str = "
     """Train inside a job; a resumed run returns the model it has written."""
     done = run.result_of("train_model")
     if done is None:
+        require_own_folder()
         override = claim_override(override_reason, run.user)
         require_trainable(dataset, override)
         trained = fit_and_measure(run, dataset, seed=seed, override=override)
         with run.stage("Write the model"), run.transaction("train_model") as done:
-            done["model"] = write_model(trained, by=run.user).pk
+            model = write_model(trained, by=run.user, job_id=run.job_id)
+            done["model"] = model.pk
+        log_skipped(run, model)
     model = ModelVersion.objects.select_related("dataset").get(pk=done["model"])
     run.add_record(model)
     return model

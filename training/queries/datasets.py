@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from project.refusal import Refusal
-from project.storage.artifacts import ArtifactCorrupt, read_verified, verify
+from project.storage.artifacts import read_verified
 from training.domain.checks import CheckFields
 from training.domain.foreign_csv import read_foreign_csv
 from training.domain.kind import ModelKind, Recipe
 from training.domain.quality import QualityReport, report_quality
 from training.models import Dataset
+from training.queries.files import naming
 
 
 class DatasetSummary(TypedDict):
@@ -55,21 +56,11 @@ def find_dataset(kind: ModelKind, version: int | None = None) -> Dataset:
     )
 
 
-def verify_dataset(dataset: Dataset) -> None:
-    """Compare the files of a dataset with its record; a Refusal names what differs."""
-    try:
-        verify(dataset.folder, dataset.files)
-    except ArtifactCorrupt as error:
-        raise Refusal(
-            f"The files of {dataset} are not those that were written: {error}",
-            remedy="Build the dataset again.",
-        ) from error
-
-
 def read_part(dataset: Dataset, part: str, columns: list[str] | None = None) -> pd.DataFrame:
     """Read `train` or `val` of a dataset, after its bytes were verified."""
     name = f"{part}.parquet"
-    content = read_verified(dataset.folder, name, dataset.files[name])
+    with naming(dataset):
+        content = read_verified(dataset.folder, name, dataset.files[name])
     table = pq.read_table(pa.BufferReader(content), columns=columns)
     frame: pd.DataFrame = table.to_pandas(self_destruct=True, split_blocks=True)
     return frame

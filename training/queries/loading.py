@@ -9,13 +9,14 @@ import numpy.typing as npt
 import orjson
 import pandas as pd
 
-from project.storage.artifacts import load_joblib, read_verified
+from project.storage.artifacts import Stamp, glance, load_joblib, read_verified
 from training.domain.kind import ModelKind
 from training.domain.model_files import FEATURES_FILE
 from training.domain.prediction_interval import PredictionInterval
 from training.kinds import get_kind
 from training.models import ModelVersion
-from training.queries.serviceable import ModelOutdated, require_current
+from training.queries.files import naming
+from training.queries.serviceable import ModelOutdated, require_current, train_again
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -40,8 +41,8 @@ class LoadedModel:
         return None if found is None else PredictionInterval(**found)
 
 
-# One model per kind stays in memory; what identifies it are the digests of its files.
-_loaded: dict[str, tuple[tuple[int, str], LoadedModel]] = {}
+# One model per kind stays in memory, with the row and the files that it was loaded from.
+_loaded: dict[str, tuple[tuple[int, tuple[Stamp, ...]], LoadedModel]] = {}
 _lock = Lock()
 
 
@@ -56,19 +57,26 @@ def load_model(model: ModelVersion) -> LoadedModel:
     metadata = require_current(model)
     kind = get_kind(model.kind)
     pickle_name = f"{kind.file_stem}.pkl"
-    inputs = orjson.loads(read_verified(model.folder, FEATURES_FILE, model.files[FEATURES_FILE]))
-    try:
-        estimator = load_joblib(model.folder, pickle_name, model.files[pickle_name])
-    except (ImportError, AttributeError) as error:
-        raise ModelOutdated(f"{model} no longer loads ({error}). Train it again.") from error
+    with naming(model):
+        features = read_verified(model.folder, FEATURES_FILE, model.files[FEATURES_FILE])
+        try:
+            estimator = load_joblib(model.folder, pickle_name, model.files[pickle_name])
+        except (ImportError, AttributeError) as error:
+            raise ModelOutdated(
+                f"{model} no longer loads ({error}).", remedy=train_again(model)
+            ) from error
+    inputs = orjson.loads(features)
     return LoadedModel(kind.reading(inputs), model.version, estimator, metadata)
 
 
 def load_cached(model: ModelVersion) -> LoadedModel:
-    """Return the model from memory if it is the one loaded last for its kind, else load it."""
-    kind = get_kind(model.kind)
-    digest = str(model.files.get(f"{kind.file_stem}.pkl", {}).get("sha256", ""))
-    identity = (int(model.pk), digest)
+    """Return the model from memory if it is the one loaded last for its kind, else load it.
+
+    What lies there is what serves, in every process: files that went or changed since are as good
+    as those that were never loaded. ArtifactCorrupt as for `load_model`.
+    """
+    with naming(model):
+        identity = (int(model.pk), glance(model.folder, model.files))
     with _lock:
         found = _loaded.get(model.kind)
         if found is not None and found[0] == identity:

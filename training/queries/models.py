@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from project.refusal import Refusal
 from training.kinds import ModelKind, get_kind
 from training.models import ModelVersion, Promotion
+from training.queries.files import file_word
+from training.queries.serviceable import why_not_serving
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,7 +45,11 @@ class ModelSummary(TypedDict):
 
 
 class ListedModel(TypedDict):
-    """A model in a list: `value` is the figure of its main metric on validation rows."""
+    """A model in a list: `value` is the figure of its main metric on validation rows.
+
+    `files` is there, gone, unreadable or changed, at a glance; `problem` says why the champion
+    cannot serve, after all of its files were read.
+    """
 
     version: int
     stage: str
@@ -52,6 +58,8 @@ class ListedModel(TypedDict):
     dataset: int
     metric: str
     value: MetricFields | None
+    files: str
+    problem: str
     created_at: datetime
 
 
@@ -81,6 +89,8 @@ def list_models(kind: ModelKind) -> list[ListedModel]:
             "dataset": model.dataset.version,
             "metric": metric,
             "value": model.metrics.get("validation", {}).get(metric),
+            "files": file_word(model),
+            "problem": why_not_serving(model) if model.stage == ModelVersion.Stage.CHAMPION else "",
             "created_at": model.created_at,
         }
         for model in models.defer("parameters")
@@ -105,19 +115,6 @@ def find_model(kind: ModelKind, version: int) -> ModelVersion:
 def champion_of(kind: str) -> ModelVersion | None:
     """Return the live model of a kind."""
     return ModelVersion.objects.champions().filter(kind=kind).select_related("dataset").first()
-
-
-def line_of_champions(kind: str) -> list[int]:
-    """Return the ids of the champions in the order they went live, without those rolled back."""
-    line: list[int] = []
-    for action, model in (
-        Promotion.objects.filter(kind=kind).order_by("id").values_list("action", "model_id")
-    ):
-        if action == Promotion.Action.PROMOTE:
-            line.append(model)
-        else:
-            line.pop()
-    return line
 
 
 def describe_model(model: ModelVersion) -> ModelSummary:

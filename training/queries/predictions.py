@@ -146,6 +146,6 @@ def _champion(kind: ModelKind) -> LoadedModel:
         return load_cached(champion)
     except ArtifactCorrupt as error:
         raise Refusal(
-            f"Champion {champion.version} of {kind.name} cannot be used: {error}",
-            remedy=f"Return with `manage.py models rollback --kind {kind.name}`, or train again.",
+            f"Champion {champion.version} of {kind.name} cannot be used: {error.message}",
+            remedy=error.remedy,
         ) from error

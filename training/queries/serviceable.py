@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 
 from matching.domain.words import revision_of
-from project.storage.artifacts import ArtifactCorrupt, read_verified, verify
+from project.storage.artifacts import ArtifactCorrupt, read_verified
 from training.domain.libraries import SKLEARN, library_versions
 from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
 from training.kinds import get_kind
 from training.models import Dataset, ModelVersion
+from training.queries.files import naming, retrain_command, verify_files
 
 
 class ModelOutdated(ArtifactCorrupt):
@@ -31,28 +32,29 @@ def require_current(model: ModelVersion) -> dict[str, Any]:
     """
     for name in (f"{get_kind(model.kind).file_stem}.pkl", FEATURES_FILE, METADATA_FILE):
         if name not in model.files:
-            raise ArtifactCorrupt(f"{model} has no record of {name}. Train it again.")
-    metadata: dict[str, Any] = orjson.loads(
-        read_verified(model.folder, METADATA_FILE, model.files[METADATA_FILE])
-    )
+            raise ArtifactCorrupt(f"{model} has no record of {name}.", remedy=train_again(model))
+    with naming(model):
+        content = read_verified(model.folder, METADATA_FILE, model.files[METADATA_FILE])
+    metadata: dict[str, Any] = orjson.loads(content)
     if metadata.get("format", 1) != MODEL_FORMAT:
         raise ModelOutdated(
-            f"{model} was written by an earlier edition, whose classes are gone. Train it again."
+            f"{model} was written by an earlier edition, whose classes are gone.",
+            remedy=train_again(model),
         )
     written_with = metadata["libraries"][SKLEARN]
     installed = library_versions()[SKLEARN]
     if written_with != installed:
         raise ModelOutdated(
             f"{model} was written with scikit-learn {written_with}, installed is "
-            f"{installed}; a pickle of another release may score differently. "
-            "Train it again."
+            f"{installed}; a pickle of another release may score differently.",
+            remedy=train_again(model),
         )
     feature_set = metadata["feature_set"]
     if model.feature_revision != revision_of(feature_set):
         raise ModelOutdated(
             f"{model} was trained on revision {model.feature_revision} of {feature_set}; its "
-            f"formulas were corrected since, and are revision {revision_of(feature_set)} now. "
-            "Train it again."
+            f"formulas were corrected since, and are revision {revision_of(feature_set)} now.",
+            remedy=train_again(model),
         )
     return metadata
 
@@ -65,7 +67,7 @@ def verify_model(model: ModelVersion) -> None:
     ArtifactCorrupt
         Names what differs; as ModelOutdated, why it cannot serve.
     """
-    verify(model.folder, model.files)
+    verify_files(model)
     require_current(model)
 
 
@@ -78,11 +80,6 @@ def why_not_serving(model: ModelVersion) -> str:
     return ""
 
 
-def retrain_command(model: ModelVersion) -> str:
-    """Return the command that trains another model on the rows of this one."""
-    return f"train_model --kind {model.kind} --dataset {model.dataset.version}"
-
-
 def why_outdated(dataset: Dataset) -> str:
     """Say which formulas a dataset was built by when they were corrected since; else empty."""
     now = revision_of(dataset.feature_set)
@@ -92,3 +89,8 @@ def why_outdated(dataset: Dataset) -> str:
         f"Dataset {dataset.version} was built by revision {dataset.feature_revision} of "
         f"{dataset.feature_set}, which is at revision {now} now"
     )
+
+
+def train_again(model: ModelVersion) -> str:
+    """Return the remedy for a model that cannot serve any more."""
+    return f"Train it again: `manage.py {retrain_command(model)}`."

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -33,10 +34,13 @@ PARTS = ("train", "val")
 
 
 @transaction.atomic
-def write_dataset(prepared: PreparedDataset, *, by: User | None = None) -> Dataset:
+def write_dataset(
+    prepared: PreparedDataset, *, by: User | None = None, job_id: UUID | None = None
+) -> Dataset:
     """Write folder and row under the next version.
 
-    Both or neither: a folder whose transaction did not commit is removed by the next writer.
+    Both or neither: a folder whose transaction was rolled back is known by its job, and removed by
+    the next writer.
     """
     kind, loaded = prepared.kind, prepared.loaded
     dataset = claim_version(Dataset, kind.name)
@@ -55,7 +59,7 @@ def write_dataset(prepared: PreparedDataset, *, by: User | None = None) -> Datas
     dataset.report = prepared.report.as_dict()
     dataset.histograms = prepared.histograms
     dataset.created_by = by
-    dataset.files = write_folder(dataset.folder, _files(dataset, prepared))
+    dataset.files = write_folder(dataset.folder, _files(dataset, prepared), run=job_id)
     dataset.save(force_insert=True)
     if loaded.batches:
         dataset.batches.set(loaded.batches)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.contrib.auth.models import User
@@ -32,10 +33,13 @@ class TrainedModel:
 
 
 @transaction.atomic
-def write_model(trained: TrainedModel, *, by: User | None = None) -> ModelVersion:
+def write_model(
+    trained: TrainedModel, *, by: User | None = None, job_id: UUID | None = None
+) -> ModelVersion:
     """Write folder and row under the next version.
 
-    Both or neither: a folder whose transaction did not commit is removed by the next writer.
+    Both or neither: a folder whose transaction was rolled back is known by its job, and removed by
+    the next writer.
     """
     measured, gates = trained.measured, trained.measured.gates.as_dict()
     model = claim_version(ModelVersion, trained.kind.name)
@@ -65,6 +69,7 @@ def write_model(trained: TrainedModel, *, by: User | None = None) -> ModelVersio
                 _metadata(model, trained), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
             ),
         },
+        run=job_id,
     )
     model.save(force_insert=True)
     return model

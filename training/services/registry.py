@@ -8,11 +8,13 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from project.refusal import Refusal
-from project.storage.artifacts import ArtifactCorrupt, read_verified
+from project.storage.artifacts import ArtifactCorrupt, ArtifactUnwritable, read_verified
 from training.domain.kind import ModelKind
 from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import check_against
-from training.queries.models import champion_of, line_of_champions
+from training.queries.files import naming
+from training.queries.models import champion_of
+from training.queries.promotions import line_of_champions
 from training.queries.serviceable import verify_model
 from training.services.overrides import claim_override
 from training.services.versions import actor_name, lock_kind
@@ -101,25 +103,32 @@ def export_model(model: ModelVersion, output: Path) -> list[Path]:
         )
     if not output.parent.is_dir():
         raise Refusal(f"{output.parent} is no folder.", remedy="Make it, or choose another place.")
+    try:
+        _write_export(model, output)
+    except OSError as error:
+        raise ArtifactUnwritable(output, error) from error
+    return [output / name for name in model.files]
+
+
+def _write_export(model: ModelVersion, output: Path) -> None:
     staging = Path(tempfile.mkdtemp(prefix=".export-", dir=output.parent))
     try:
         for name, digest in model.files.items():
-            (staging / name).write_bytes(read_verified(model.folder, name, digest))
+            with naming(model):
+                content = read_verified(model.folder, name, digest)
+            (staging / name).write_bytes(content)
         staging.chmod(0o755)
         staging.rename(output)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    return [output / name for name in model.files]
 
 
 def _require_intact(model: ModelVersion) -> None:
     try:
         verify_model(model)
     except ArtifactCorrupt as error:
-        raise Refusal(
-            f"{model} cannot go live: {error}", remedy="Choose another version, or train again."
-        ) from error
+        raise Refusal(f"{model} cannot go live: {error.message}", remedy=error.remedy) from error
 
 
 def _switch(model: ModelVersion, champion: ModelVersion | None) -> None:

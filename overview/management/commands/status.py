@@ -6,11 +6,13 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from overview.queries.status import Status, describe_everything
+from overview.queries.status import ChampionState, Status, describe_everything
 from project import words
 from project.command import SeedbedCommand
 from project.terminal import Table
 from training.management.tables import measured, verdict
+
+SERVES = {"model": "", "rules": "the rules do", "nothing": "nothing does"}
 
 
 class Command(SeedbedCommand):
@@ -30,6 +32,9 @@ class Command(SeedbedCommand):
             f"{result['processes'].get('worker', 0)}, schedulers "
             f"{result['processes'].get('scheduler', 0)}"
         )
+        store = result["store"]
+        if store["problem"]:
+            console.print(f"{store['problem']} {store['remedy']}", style="bold yellow")
         console.print(
             f"{people['users']:,} seed users ({people['complete']:,} complete), "
             f"{people['groups']:,} groups, {people['live_sessions']:,} of "
@@ -54,14 +59,13 @@ class Command(SeedbedCommand):
                 _judged(dataset) if dataset else "-",
                 _judged(model) if model else "-",
                 str(champion["version"]) if champion else "none",
-                f"{champion['metric_title']} {measured(champion)}" if champion else "-",
+                _figure(champion),
             )
         console.print(kinds)
-        for champion in (kind["champion"] for kind in result["kinds"] if kind["champion"]):
-            if champion["problem"]:
-                console.print(
-                    f"{champion['problem']} (manage.py {champion['command']})", style="bold yellow"
-                )
+        for kind in result["kinds"]:
+            for record in (kind["champion"], kind["dataset"]):
+                if record and record["problem"]:
+                    console.print(record["problem"], style="bold yellow")
         for job in result["jobs"]["active"]:
             console.print(f"Job {job['id']} {job['kind']}: {job['state']}")
         if result["jobs"]["failed"]:
@@ -76,3 +80,11 @@ class Command(SeedbedCommand):
 
 def _judged(version: Mapping[str, Any]) -> Text:
     return Text.assemble(f"{version['version']} ", verdict(version["verdict"]))
+
+
+def _figure(champion: ChampionState | None) -> Text:
+    if champion is None:
+        return Text("-")
+    if champion["problem"]:
+        return Text(f"cannot serve; {SERVES[champion['serves']]}", style="bold yellow")
+    return Text(f"{champion['metric_title']} {measured(champion)}")

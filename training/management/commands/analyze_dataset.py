@@ -27,11 +27,12 @@ class Command(SeedbedCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         from training.domain.foreign_csv import ForeignCsvError
-        from training.queries.datasets import analyze_csv, find_dataset, verify_dataset
+        from training.queries.datasets import analyze_csv, find_dataset
+        from training.queries.files import verify_files
 
         if options["csv"] is None:
             dataset = find_dataset(options["kind"], options["version"])
-            verify_dataset(dataset)
+            verify_files(dataset)
             return dict(dataset.report)
         if options["version"] is not None:
             raise CommandError("Give either a version or --csv, not both.")

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from project import words
 from project.command import SeedbedCommand, positive_int
-from project.refusal import Refusal
 from project.terminal import Table
 from training.kinds import ModelKind
 from training.management.kind_option import add_kind_option
@@ -25,6 +24,7 @@ from training.queries.models import (
     list_models,
     promotions_of,
 )
+from training.queries.serviceable import why_not_serving
 
 
 class Command(SeedbedCommand):
@@ -78,6 +78,7 @@ class Command(SeedbedCommand):
             **describe_model(model),
             "created_at": model.created_at,
             "files": model.files,
+            "problem": why_not_serving(model),
             "history": promotions_of(model),
         }
 
@@ -97,31 +98,24 @@ class Command(SeedbedCommand):
         return {**describe_promotion(registry.rollback(kind, reason=options["reason"]))}
 
     def _compare(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
-        from project.storage.artifacts import ArtifactCorrupt
         from training.queries.comparisons import compare
 
         a = find_model(kind, options["version"])
         b = find_model(kind, options["other"])
-        try:
-            comparison = compare(a, b)
-        except ArtifactCorrupt as error:
-            raise _unusable(kind, error) from error
-        return {"version": a.version, "other": b.version, **comparison.as_dict()}
+        return {"version": a.version, "other": b.version, **compare(a, b).as_dict()}
 
     def _export(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
-        from project.storage.artifacts import ArtifactCorrupt
         from training.services import registry
 
         model = find_model(kind, options["version"])
-        try:
-            files = registry.export_model(model, options["output"])
-        except ArtifactCorrupt as error:
-            raise _unusable(kind, error) from error
+        files = registry.export_model(model, options["output"])
         return {"version": model.version, "files": [str(file) for file in files]}
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         if result["action"] == "list":
-            table = Table("Version", "Stage", "Verdict", "Algorithm", "Figure", "Dataset", "Made")
+            table = Table(
+                *("Version", "Stage", "Verdict", "Algorithm", "Figure", "Dataset", "Files", "Made")
+            )
             for row in result["models"]:
                 table.add_row(
                     str(row["version"]),
@@ -130,14 +124,20 @@ class Command(SeedbedCommand):
                     row["algorithm"],
                     f"{row['metric']} {measured(row['value'])}",
                     str(row["dataset"]),
+                    "cannot serve" if row["problem"] else row["files"],
                     words.moment(row["created_at"]),
                 )
             console.print(table if result["models"] else "No model yet: `manage.py train_model`.")
+            for row in result["models"]:
+                if row["problem"]:
+                    console.print(row["problem"], style="bold yellow")
         elif result["action"] == "show":
             console.print(
                 f"Model {result['version']} of {result['kind']}: {result['stage']}, "
                 f"{result['algorithm']}, dataset {result['dataset']}"
             )
+            if result["problem"]:
+                console.print(result["problem"], style="bold yellow")
             print_model(console, cast(ModelSummary, result))
             for event in result["history"]:
                 console.print(f"{words.moment(event['at'])}: {event['done']} by {event['by']}")
@@ -157,10 +157,3 @@ class Command(SeedbedCommand):
         else:
             before = f", before it {result['previous']}" if result["previous"] else ""
             console.print(f"Version {result['version']} of {result['kind']} is live{before}.")
-
-
-def _unusable(kind: ModelKind, error: Exception) -> Refusal:
-    return Refusal(
-        str(error),
-        remedy=f"Choose another version, or make one: `manage.py train_model --kind {kind.name}`.",
-    )

@@ -1,0 +1,265 @@
+"""Whose folder this is: an id stands in the database and in the folder, and both must agree.
+
+A number in a database says nothing about a folder that belongs to another database, or to the one
+of which this is an older copy. So nothing is written, replaced or removed before this was asked.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+
+from project.refusal import Refusal
+from project.storage.models import Installation
+
+MARKER = "installation.json"
+ABOUT = (
+    "This folder belongs to the Seedbed installation of this id, and to the database named here as "
+    "<system identifier of the server>/<oid>. `manage.py adopt_folder` gives it to another one."
+)
+ADOPT = "`manage.py adopt_folder` says what this database would own there, and takes it with --yes."
+
+
+class FolderDisagrees(Refusal):
+    """The folder of artefacts is not known to be that of this database."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """An installation and the very database that it is kept in.
+
+    Attributes
+    ----------
+    installation : its id.
+    database : system identifier of the server and oid of the database; a copy that was restored
+        elsewhere has the same installation and another one of these.
+    """
+
+    installation: UUID
+    database: str
+
+    def __str__(self) -> str:
+        return f"installation {self.installation} (database {self.database})"
+
+    def as_dict(self) -> dict[str, str]:
+        return {"installation": str(self.installation), "database": self.database}
+
+
+def this_owner() -> Owner:
+    """Return this installation and its database."""
+    return Owner(_row().pk, _database())
+
+
+def folder_owner() -> Owner | None:
+    """Return whose folder it is; None for one without an id.
+
+    Raises
+    ------
+    FolderDisagrees
+        When the id cannot be read.
+    """
+    path = marker_path()
+    try:
+        said = json.loads(path.read_bytes())
+        return Owner(UUID(said["installation"]), str(said["database"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise FolderDisagrees(
+            f"{path} holds no installation id, so nobody knows whose folder it is.",
+            remedy=f"Restore that file from a backup. {ADOPT}",
+        ) from error
+
+
+def require_agreement(knows_folder: Callable[[], bool]) -> Owner:
+    """See that database and folder are of one installation; the first use marks the folder.
+
+    Parameters
+    ----------
+    knows_folder : whether this database has a record of files in the folder. It is asked only of a
+        folder with files and without an id, as editions before this one left it.
+
+    Raises
+    ------
+    FolderDisagrees
+        When they are not, or when that cannot be known; nothing was touched.
+    """
+    row = _row()
+    own = Owner(row.pk, _database())
+    with _folder_failures():
+        found = folder_owner()
+        if found is None:
+            _require_first_use(row, knows_folder)
+            found = _mark(own)
+    _require_same(own, found)
+    if not row.has_folder:
+        Installation.objects.filter(pk=row.pk).update(has_folder=True)
+    return own
+
+
+def why_disagreeing(knows_folder: Callable[[], bool]) -> FolderDisagrees | None:
+    """Say why nothing could be written now, None when it could; marks nothing."""
+    try:
+        with _folder_failures():
+            found = folder_owner()
+            if found is None:
+                _require_first_use(_row(), knows_folder)
+            else:
+                _require_same(this_owner(), found)
+    except FolderDisagrees as disagreement:
+        return disagreement
+    return None
+
+
+def take_folder() -> Owner:
+    """Mark the folder as that of this database, whosever it was."""
+    own = this_owner()
+    with _folder_failures():
+        _root().mkdir(parents=True, exist_ok=True)
+        _written(own).replace(marker_path())
+    Installation.objects.filter(pk=own.installation).update(has_folder=True)
+    return own
+
+
+def is_empty(root: Path) -> bool:
+    """Whether there is no file below a folder; what begins with a dot is somebody's half-made."""
+    for _, folders, files in os.walk(root):
+        if any(not name.startswith(".") for name in files):
+            return False
+        folders[:] = [name for name in folders if not name.startswith(".")]
+    return True
+
+
+def marker_path() -> Path:
+    return _root() / MARKER
+
+
+def current_transaction() -> int | None:
+    """Return the id of the transaction that is open, None where each statement is its own."""
+    if not connection.in_atomic_block:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text")
+        return int(cursor.fetchone()[0])
+
+
+def has_rolled_back(transaction_id: int) -> bool:
+    """Whether a transaction of this server is known to have ended without a trace.
+
+    False for one that committed, that goes on, or that the server no longer (or not yet) knows.
+    """
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_xact_status(%s::text::xid8)", [str(transaction_id)])
+            return bool(cursor.fetchone()[0] == "aborted")
+    except DatabaseError:  # a number that this server has not given out
+        return False
+
+
+@contextlib.contextmanager
+def _folder_failures() -> Iterator[None]:
+    """Say in words what the system says of the folder: no right to it, no space, no folder."""
+    try:
+        yield
+    except OSError as error:
+        raise FolderDisagrees(
+            f"{error.filename or _root()}: {error.strerror}. So nobody knows whose folder it is.",
+            remedy=f"Give the user that runs Seedbed (uid {os.geteuid()}) the right to read and "
+            "write it, or free space there, or name another folder in SEEDBED_VAR.",
+        ) from error
+
+
+def _row() -> Installation:
+    row = Installation.objects.first()
+    if row is None:  # flushed by something that tells nobody
+        Installation.objects.bulk_create([Installation()], ignore_conflicts=True)
+        row = Installation.objects.get()
+    return row
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT oid::text, has_function_privilege('pg_control_system()', 'execute') "
+            "FROM pg_database WHERE datname = current_database()"
+        )
+        oid, may_ask = cursor.fetchone()
+        if not may_ask:  # a server that hides it: then the oid has to do
+            return f"?/{oid}"
+        cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
+        return f"{cursor.fetchone()[0]}/{oid}"
+
+
+def _require_first_use(row: Installation, knows_folder: Callable[[], bool]) -> None:
+    root = _root()
+    if row.has_folder:
+        raise FolderDisagrees(
+            f"{root} carries no installation id, and the folder of this database does: it is "
+            "another one.",
+            remedy=f"Mount the right one, or name it in SEEDBED_VAR. {ADOPT}",
+        )
+    if not is_empty(root) and not knows_folder():
+        raise FolderDisagrees(
+            f"{root} holds files of which this database has no record: they belong to another one.",
+            remedy=f"Name another folder in SEEDBED_VAR, or another DATABASE_URL. {ADOPT}",
+        )
+
+
+def _require_same(own: Owner, found: Owner) -> None:
+    if found.installation != own.installation:
+        raise FolderDisagrees(
+            f"{_root()} belongs to {found}, and this is {own}.",
+            remedy=f"Name another folder in SEEDBED_VAR, or another DATABASE_URL. {ADOPT}",
+        )
+    if found.database != own.database:
+        raise FolderDisagrees(
+            f"{_root()} belongs to database {found.database}, and this is database {own.database} "
+            "with the same installation id: a copy of it, restored or moved here.",
+            remedy=f"If the other one is no longer used, adopt the folder; else name another in "
+            f"SEEDBED_VAR. {ADOPT}",
+        )
+
+
+def _mark(own: Owner) -> Owner:
+    """Place the id in a folder without one; returns whose id is there then."""
+    root = _root()
+    root.mkdir(parents=True, exist_ok=True)
+    fresh = _written(own)
+    try:
+        # A link fails when another process was first, and never shows a half-written file.
+        marker_path().hardlink_to(fresh)
+    except FileExistsError:
+        found = folder_owner()
+        if found is not None:
+            return found
+        raise
+    finally:
+        fresh.unlink()
+    return own
+
+
+def _written(own: Owner) -> Path:
+    path = _root() / f".{MARKER}.{secrets.token_hex(4)}"
+    said: dict[str, Any] = {**own.as_dict(), "about": ABOUT}
+    try:
+        with path.open("x") as file:
+            json.dump(said, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+    return path
+
+
+def _root() -> Path:
+    return Path(settings.ARTIFACT_ROOT)

@@ -1,0 +1,379 @@
+"""Whose folder it is, and what may be removed there: nothing on a guess."""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from overview.queries.status import describe_store, next_step
+from project.jobs.models import Job
+from project.refusal import Refusal
+from project.storage import artifacts, installation
+from project.storage.artifacts import MADE_BY, folder_path, maker_of, verify
+from project.storage.installation import FolderDisagrees, Owner, folder_owner, this_owner
+from project.storage.models import Installation
+from tests.factories import make_admin
+from tests.matching.commands import show_command
+from tests.training.batches import claimed_run, make_dataset, make_good_batch, make_model
+from tests.training.test_datasets import run_json
+from training.jobs.datasets import build
+from training.kinds import DEFAULT_KIND, Recipe, get_kind
+from training.models import Dataset, ModelVersion
+from training.queries.preparing import PreparedDataset, prepare_dataset
+from training.services import registry
+from training.services.datasets import write_dataset
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
+KIND = get_kind(DEFAULT_KIND)
+PLACE = f"datasets/{DEFAULT_KIND}"
+
+
+def everything_in(root: Path) -> dict[str, bytes | None]:
+    """Return every path below a folder with its bytes."""
+    return {
+        str(path.relative_to(root)): path.read_bytes() if path.is_file() else None
+        for path in sorted(root.rglob("*"))
+    }
+
+
+def become_another_database() -> None:
+    """Be what a second DATABASE_URL would be to the folder: fresh, with an id of its own."""
+    ModelVersion.objects.all().delete()
+    Dataset.objects.all().delete()
+    Installation.objects.all().delete()
+    Installation.objects.create()
+
+
+@contextmanager
+def owner_of_folder(**changed: str) -> Iterator[None]:
+    """Let the folder say that it belongs to somebody else."""
+    path = installation.marker_path()
+    said = path.read_bytes()
+    path.write_text(json.dumps({**json.loads(said), **changed}))
+    yield
+    path.write_bytes(said)
+
+
+def small_dataset() -> Dataset:
+    return make_dataset(make_good_batch(300))
+
+
+# --- First use -----------------------------------------------------------------------------------
+
+
+def test_the_first_file_marks_the_folder_as_this_databases(artifact_root):
+    assert folder_owner() is None
+    assert not Installation.objects.get().has_folder
+    small_dataset()
+    assert folder_owner() == this_owner()
+    assert Installation.objects.get().has_folder
+    assert "adopt_folder" in json.loads((artifact_root / installation.MARKER).read_bytes())["about"]
+
+
+def test_a_database_is_one_installation():
+    with pytest.raises(Exception, match="unique"), transaction.atomic():
+        Installation.objects.create()
+
+
+def test_a_folder_of_an_edition_without_ids_is_taken_by_the_database_that_knows_it(artifact_root):
+    dataset = small_dataset()
+    (artifact_root / installation.MARKER).unlink()
+    (folder_path(dataset.folder) / MADE_BY).unlink()
+    Installation.objects.update(has_folder=False)
+    assert small_dataset().version == 2
+    assert folder_owner() == this_owner()
+    verify(dataset.folder, dataset.files)
+
+
+def test_a_folder_of_an_edition_without_ids_is_not_taken_by_any_other_database(artifact_root):
+    small_dataset()
+    (artifact_root / installation.MARKER).unlink()
+    become_another_database()
+    before = everything_in(artifact_root)
+    with pytest.raises(FolderDisagrees, match="no record"):
+        small_dataset()
+    assert everything_in(artifact_root) == before
+    assert describe_store()["problem"]
+
+
+def test_a_record_of_the_same_name_is_no_proof_that_a_folder_is_known(artifact_root, tmp_path):
+    """A second database has a dataset 1 too, of other bytes."""
+    mine = small_dataset()
+    shutil.rmtree(artifact_root)
+    (artifact_root / mine.folder).mkdir(parents=True)
+    for name in mine.files:
+        (artifact_root / mine.folder / name).write_bytes(b"other bytes")
+    Installation.objects.update(has_folder=False)
+    with pytest.raises(FolderDisagrees, match="no record"):
+        small_dataset()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_processes_may_use_a_fresh_folder_first_at_once(artifact_root):
+    def use(_: int) -> Owner:
+        try:
+            return artifacts.require_own_folder()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        owners = set(pool.map(use, range(8)))
+    assert owners == {this_owner()} == {folder_owner()}
+    assert [path.name for path in artifact_root.iterdir()] == [installation.MARKER]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_first_use_that_is_rolled_back_does_not_lock_its_own_database_out():
+    with transaction.atomic():
+        artifacts.require_own_folder()
+        transaction.set_rollback(True)
+    assert not Installation.objects.get().has_folder
+    assert artifacts.require_own_folder() == folder_owner()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_flushed_database_has_a_new_id_and_leaves_the_folder_alone(artifact_root):
+    small_dataset()
+    before = everything_in(artifact_root)
+    call_command("flush", interactive=False, verbosity=0)
+    with pytest.raises(FolderDisagrees, match="belongs to installation"):
+        small_dataset()
+    assert everything_in(artifact_root) == before
+
+
+# --- Another database, a restored copy, another folder -------------------------------------------
+
+
+def test_another_database_is_refused_in_words_and_nothing_is_touched(artifact_root, capsys):
+    make_model()
+    become_another_database()
+    make_good_batch(300)
+    before = everything_in(artifact_root)
+    said = run_json(capsys, "build_dataset", "--now", code=2)["refused"]
+    assert "belongs to installation" in said["message"]
+    assert "adopt_folder" in said["remedy"]
+    assert everything_in(artifact_root) == before
+    assert not Dataset.objects.exists()
+
+
+def test_training_is_refused_before_hours_of_work(artifact_root, capsys, monkeypatch):
+    make_dataset()
+    monkeypatch.setattr("training.jobs.models.fit_and_measure", pytest.fail)
+    with owner_of_folder(installation=str(uuid.uuid4())):
+        said = run_json(capsys, "train_model", "--now", code=2)["refused"]
+    assert "belongs to installation" in said["message"]
+
+
+def test_a_copy_that_was_restored_elsewhere_is_refused(artifact_root, capsys):
+    """The same id, another database: an older dump would write over what came after it."""
+    small_dataset()
+    with owner_of_folder(database="7000000000000000000/16384"):
+        said = run_json(capsys, "build_dataset", "--now", code=2)["refused"]
+    assert "a copy of it" in said["message"]
+    assert "adopt" in said["remedy"]
+    assert Dataset.objects.count() == 1
+
+
+def test_a_volume_that_is_not_mounted_is_not_taken_for_a_fresh_folder(settings, tmp_path, capsys):
+    small_dataset()
+    settings.ARTIFACT_ROOT = tmp_path / "not-mounted"
+    said = run_json(capsys, "build_dataset", "--now", code=2)["refused"]
+    assert "carries no installation id" in said["message"]
+    assert "Mount" in said["remedy"]
+    assert not settings.ARTIFACT_ROOT.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"installation": "x"}', b"\xff"])
+def test_a_damaged_id_is_nobodys(artifact_root, content):
+    small_dataset()
+    (artifact_root / installation.MARKER).write_bytes(content)
+    with pytest.raises(FolderDisagrees, match="holds no installation id"):
+        small_dataset()
+
+
+def test_a_folder_that_cannot_be_used_is_refused_in_words(settings, tmp_path, capsys):
+    make_good_batch(300)
+    (tmp_path / "file").write_text("")
+    settings.ARTIFACT_ROOT = tmp_path / "file" / "artifacts"
+    said = run_json(capsys, "build_dataset", "--now", code=2)["refused"]
+    assert "Not a directory" in said["message"]
+    assert run_json(capsys, "status")["store"]["problem"]
+
+
+def test_status_front_page_and_next_step_say_whose_folder_it_is(artifact_root, client, capsys):
+    small_dataset()
+    client.force_login(make_admin())
+    with owner_of_folder(installation=str(uuid.uuid4())):
+        assert "belongs to installation" in run_json(capsys, "status")["store"]["problem"]
+        assert "belongs to installation" in show_command("status").replace("\n", " ")
+        assert next_step()["command"] == "adopt_folder"
+        assert "belongs to installation" in client.get("/admin/").content.decode()
+    assert describe_store()["problem"] == ""
+    assert "belongs to installation" not in client.get("/admin/").content.decode()
+
+
+# --- Adopting ------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_adopted_on_purpose_and_no_file_of_it_changes(artifact_root, capsys):
+    first = small_dataset()
+    become_another_database()
+    before = everything_in(artifact_root)
+    told = run_json(capsys, "adopt_folder", code=2)
+    assert (told["is_own"], told["is_adopted"]) == (False, False)
+    assert told["unrecorded_folders"] == [first.folder]
+    assert told["records"]["training.dataset"]["records"] == 0
+    assert everything_in(artifact_root) == before
+    assert run_json(capsys, "adopt_folder", "--yes")["is_adopted"]
+    after = everything_in(artifact_root)
+    assert after.pop(installation.MARKER) != before.pop(installation.MARKER)
+    assert after == before
+    assert folder_owner() == this_owner()
+    verify(first.folder, first.files)
+    # And what belongs to nobody here is not written over.
+    assert small_dataset().version == 2
+    verify(first.folder, first.files)
+
+
+def test_adopting_says_which_records_have_lost_their_files(artifact_root, capsys):
+    lost, kept = small_dataset(), small_dataset()
+    shutil.rmtree(folder_path(lost.folder))
+    with owner_of_folder(database="7/7"):
+        found = run_json(capsys, "adopt_folder", code=2)["records"]["training.dataset"]
+        shown = show_command("adopt_folder")
+    assert found == {
+        "records": 2, "there": 1, "gone": 1, "changed": 0, "named": [f"{lost}: gone"],
+    }  # fmt: skip
+    assert "adopt_folder --yes" in shown
+    assert str(kept) not in shown
+    assert "Nothing to adopt" in show_command("adopt_folder", "--yes")
+
+
+def test_a_damaged_id_can_be_adopted(artifact_root, capsys):
+    small_dataset()
+    (artifact_root / installation.MARKER).write_text("{")
+    assert run_json(capsys, "adopt_folder", "--yes")["owner"] is None
+    assert small_dataset().version == 2
+
+
+# --- What lies at a number -----------------------------------------------------------------------
+
+
+def prepared() -> PreparedDataset:
+    return prepare_dataset(KIND, Recipe(batches=(make_good_batch(300).pk,)))
+
+
+def leave_folder(rows: PreparedDataset, job_id: uuid.UUID | None) -> Path:
+    """Do what a run does that dies between its folder and its row."""
+    with transaction.atomic():
+        folder = write_dataset(rows, job_id=job_id).folder
+        transaction.set_rollback(True)
+    assert not Dataset.objects.exists()
+    assert folder_path(folder).is_dir()
+    return folder_path(folder)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_run_left_that_died_before_its_row_is_swept():
+    rows, run = prepared(), claimed_run("training.build_dataset")
+    leave_folder(rows, run.job_id)
+    dataset = write_dataset(rows, job_id=run.job_id)
+    assert dataset.version == 1
+    verify(dataset.folder, dataset.files)
+    maker = maker_of(dataset.folder)
+    assert maker is not None
+    assert (maker.run, maker.owner) == (run.job_id, this_owner())
+
+
+def change_maker(folder: Path, **changed: object) -> None:
+    said = json.loads((folder / MADE_BY).read_bytes())
+    (folder / MADE_BY).write_text(json.dumps({**said, **changed}))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"installation": "00000000-0000-0000-0000-000000000001"},
+        {"database": "7000000000000000000/16384"},
+        {"run": "00000000-0000-0000-0000-000000000001"},
+        {"run": None},
+        {"transaction": None},
+        {"transaction": 2**62},  # of a server that this one was before its backup was restored
+        {"transaction": 1},  # so old that the server has forgotten how it ended
+    ],
+    ids=lambda changed: "-".join(f"{name}={str(value)[-6:]}" for name, value in changed.items()),
+)
+@pytest.mark.django_db(transaction=True)
+def test_what_is_not_proven_to_be_a_leftover_stays_and_its_number_is_skipped(
+    artifact_root, changed
+):
+    rows, run = prepared(), claimed_run("training.build_dataset")
+    change_maker(leave_folder(rows, run.job_id), **changed)
+    before = everything_in(artifact_root)
+    dataset = write_dataset(rows, job_id=run.job_id)
+    assert dataset.version == 2
+    assert {name: everything_in(artifact_root)[name] for name in before} == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_committed_folder_stays_though_its_row_is_not_here():
+    """An older dump restored in place: the number is free in the table, and not on the disk."""
+    run = claimed_run("training.build_dataset")
+    rows = prepared()
+    later = write_dataset(rows, job_id=run.job_id)
+    Dataset.objects.all().delete()
+    assert write_dataset(rows, job_id=run.job_id).version == 2
+    verify(later.folder, later.files)
+
+
+@pytest.mark.parametrize("lay", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_whatever_lies_at_a_number_is_left_there(artifact_root, lay):
+    artifacts.require_own_folder()
+    (artifact_root / PLACE).mkdir(parents=True)
+    lay(artifact_root / PLACE / "1")
+    assert small_dataset().version == 2
+    assert os.path.lexists(artifact_root / PLACE / "1")
+
+
+def test_the_log_of_the_job_names_the_skipped_number_and_who_made_what_lies_there(artifact_root):
+    artifacts.require_own_folder()
+    (artifact_root / PLACE / "1").mkdir(parents=True)
+    run = claimed_run("training.build_dataset")
+    dataset = build(run, KIND, Recipe(batches=(make_good_batch(300).pk,)))
+    assert dataset.version == 2
+    (line,) = Job.objects.get().log_lines.filter(level="warning")
+    assert line.message.startswith("Number 1 was skipped: ")
+    assert "nothing proves that it may be removed" in line.message
+
+
+def test_models_skip_numbers_as_datasets_do(artifact_root):
+    dataset = make_dataset()
+    stray = artifact_root / "models" / DEFAULT_KIND / "1" / "theirs.pkl"
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"theirs")
+    model = make_model(dataset)
+    assert model.version == 2
+    assert stray.read_bytes() == b"theirs"
+    registry.promote(model)
+
+
+def test_the_marker_is_no_file_of_the_dataset(artifact_root):
+    dataset = small_dataset()
+    assert MADE_BY not in dataset.files
+    manifest = json.loads((folder_path(dataset.folder) / "manifest.json").read_bytes())
+    assert MADE_BY not in manifest["sha256"]
+
+
+def test_no_leftover_is_swept_where_the_folder_is_anothers(artifact_root):
+    rows, run = prepared(), claimed_run("training.build_dataset")
+    write_dataset(rows, job_id=run.job_id)
+    with owner_of_folder(installation=str(uuid.uuid4())), pytest.raises(Refusal):
+        artifacts.remove_leftover(f"{PLACE}/1", is_run=lambda job_id: True)

@@ -1,0 +1,121 @@
+"""The files of datasets and models: whether they are there, and what to do where they are not."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db.models import Max
+
+from project.storage.artifacts import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ArtifactUnreadable,
+    folder_path,
+    glance,
+    maker_of,
+    verify,
+)
+from training.domain.kind import Recipe
+from training.models import Dataset, ModelVersion
+from training.queries.promotions import line_of_champions
+
+FileRecord = Dataset | ModelVersion
+
+
+def verify_files(record: FileRecord) -> None:
+    """Compare every file of a record with what was kept about it.
+
+    Raises
+    ------
+    ArtifactCorrupt
+        Names what differs, and what to do about this record.
+    """
+    with naming(record):
+        verify(record.folder, record.files)
+
+
+def file_problem(record: FileRecord) -> ArtifactCorrupt | None:
+    """Look at the files without reading them, and say what is wrong with them."""
+    try:
+        with naming(record):
+            glance(record.folder, record.files)
+    except ArtifactCorrupt as error:
+        return error
+    return None
+
+
+def file_word(record: FileRecord) -> str:
+    """Return what lists show of the files: there, gone, unreadable or changed. Asks no database."""
+    try:
+        glance(record.folder, record.files)
+    except ArtifactMissing:
+        return "gone"
+    except ArtifactUnreadable:
+        return "unreadable"
+    except ArtifactCorrupt:
+        return "changed"
+    return "there"
+
+
+def build_command(dataset: Dataset) -> str:
+    """Return the command that builds another dataset from the recipe of this one."""
+    recipe, plain = Recipe.from_dict(dataset.recipe), Recipe()
+    words = ["build_dataset", "--kind", dataset.kind]
+    if recipe.batches:
+        words += ["--batch", *map(str, recipe.batches)]
+    for name in ("origin", "feature_set", "split", "train_share", "seed"):
+        value = getattr(recipe, name)
+        # Batches that are named tell their origin themselves.
+        if value != getattr(plain, name) and not (name == "origin" and recipe.batches):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return " ".join(words)
+
+
+def retrain_command(model: ModelVersion) -> str:
+    """Return the command that leads to another model on the rows of this one.
+
+    Where their dataset is gone as well, it is built again first.
+    """
+    if file_problem(model.dataset) is not None:
+        return build_command(model.dataset)
+    return f"train_model --kind {model.kind} --dataset {model.dataset.version}"
+
+
+def skipped_numbers(record: FileRecord) -> list[str]:
+    """Say of each number between a record and the one before it why it was not taken."""
+    before = (
+        type(record)  # type: ignore[attr-defined]
+        ._default_manager.filter(kind=record.kind, version__lt=record.version)
+        .aggregate(newest=Max("version"))["newest"]
+    )
+    said = []
+    for version in range((before or 0) + 1, record.version):
+        folder = type(record)(kind=record.kind, version=version).folder
+        if os.path.lexists(folder_path(folder)):
+            maker = maker_of(folder)
+            who = f"{maker.owner}, job {maker.run or 'none'}" if maker else "nobody that it names"
+            said.append(
+                f"Number {version} was skipped: {folder_path(folder)} is there already, made by "
+                f"{who}, and nothing proves that it may be removed."
+            )
+    return said
+
+
+@contextmanager
+def naming(record: FileRecord) -> Iterator[None]:
+    """Say of what is wrong with a file which record it belongs to, and what can be done."""
+    try:
+        yield
+    except ArtifactCorrupt as error:
+        remedies = [error.remedy]
+        if isinstance(record, Dataset):
+            remedies.append(f"Or build it again: `manage.py {build_command(record)}`.")
+        else:
+            line = line_of_champions(record.kind)
+            if record.stage == ModelVersion.Stage.CHAMPION and len(line) > 1:
+                remedies.append(
+                    "Or return to the champion before it: "
+                    f"`manage.py models rollback --kind {record.kind}`."
+                )
+            remedies.append(f"Or make another: `manage.py {retrain_command(record)}`.")
+        raise type(error)(f"{record}: {error.message}", remedy=" ".join(remedies)) from error
