@@ -121,9 +121,11 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "project.pages.errors.Poison",
 ]
 
 ROOT_URLCONF = "project.urls"
+CSRF_FAILURE_VIEW = "project.pages.errors.csrf_failure"
 WSGI_APPLICATION = "project.wsgi.application"
 TEMPLATES = [
     {

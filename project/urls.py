@@ -6,11 +6,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, include, path, reverse
 from django.views.generic import RedirectView
+from django_rq.settings import get_queues_list
 from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
+from rq.exceptions import InvalidJobOperation, InvalidJobOperationError, NoSuchJobError
+
+# What RQ's pages call the number of a queue in their addresses.
+QUEUE_NUMBERS = {"queue_index", "scheduler_index", "connection_index"}
 
 
 def superusers_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -22,7 +27,17 @@ def superusers_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResp
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         if not request.user.is_superuser:
             raise PermissionDenied
-        return view(request, *args, **kwargs)
+        for name in QUEUE_NUMBERS & kwargs.keys():
+            if kwargs[name] >= len(get_queues_list()):
+                raise Http404(f"There is no queue {str(kwargs[name])[:20]}.")
+        try:
+            return view(request, *args, **kwargs)
+        except NoSuchJobError:
+            raise Http404("There is no such job in the queue. Perhaps it is done?") from None
+        except ValueError:  # so RQ calls a name that no worker has
+            raise Http404("There is nothing of that name in the queue.") from None
+        except (InvalidJobOperation, InvalidJobOperationError) as error:
+            raise SuspiciousOperation(str(error)) from error
 
     return guarded
 
@@ -38,6 +53,11 @@ def queue_patterns() -> list[URLPattern]:
 
 # Here and not when Django starts: a command that shows no page does without the apps' admin.
 admin.autodiscover()
+
+handler400 = "project.pages.errors.bad_request"
+handler403 = "project.pages.errors.permission_denied"
+handler404 = "project.pages.errors.page_not_found"
+handler500 = "project.pages.errors.server_error"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

@@ -127,8 +127,10 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         source = self.get_object(request, str(pk))
-        if source is None or not self.has_change_permission(request, source):
+        if not self.has_change_permission(request, source):
             raise PermissionDenied
+        if source is None:
+            raise self.not_found(str(pk))
         # Connecting somewhere is not for a link that a page elsewhere may hold: it asks first.
         tested = check_connection(source) if request.method == "POST" else None
         return TemplateResponse(

@@ -129,7 +129,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         if not self.has_view_permission(request, batch):
             raise PermissionDenied
         if batch is None:
-            return self.not_found(request, object_id)
+            raise self.not_found(object_id)
         context = {
             **self.page_context(request, f"Batch {batch.pk}"),
             **_describe(batch),

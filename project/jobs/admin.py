@@ -183,7 +183,7 @@ class JobAdmin(RecordAdmin[Job]):
         if not self.has_view_permission(request, job):
             raise PermissionDenied
         if job is None:
-            return self.not_found(request, object_id)
+            raise self.not_found(object_id)
         context = self.page_context(
             request,
             f"{title_of(job.kind)} {job.short_id}",
@@ -215,10 +215,7 @@ class JobAdmin(RecordAdmin[Job]):
         return HttpResponseRedirect(record_url(self._retry(request, job) or job))
 
     def _job(self, request: HttpRequest, object_id: str) -> Job:
-        job = self.get_object(request, unquote(object_id))
-        if job is None or not self.has_view_permission(request, job):
-            raise PermissionDenied
-        return job
+        return self.get_or_denied(request, object_id)
 
     def _live_context(self, request: HttpRequest, job: Job) -> dict[str, Any]:
         lines = list(job.log_lines.order_by("-pk")[: LOG_LINES_SHOWN + 1])

@@ -3,28 +3,30 @@ tables."""
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db import connections
+from django.db import connections, models
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from simple_history.admin import SimpleHistoryAdmin
 
+from project.pages.json_field import StrictJSONField
 from project.pages.links import record_url
 from project.pages.registry import ObjectAction, actions_for, starts_for
 from project.pages.start import F, start_page
 
 M = TypeVar("M", bound=Model)
 
+SHOWN_KEY = 80  # characters of a key that no record has
 REACH = 10_000  # rows that pages lead to; behind them a filter is the better way
 EXACT_BELOW = 50_000  # rows; smaller tables are counted, an estimate would look odd
 
@@ -56,6 +58,7 @@ class RecordAdmin(_ModelAdmin[M]):
     """
 
     change_list_template = "components/change_list.html"
+    formfield_overrides = {models.JSONField: {"form_class": StrictJSONField}}
     empty_title: ClassVar[str] = ""
     empty_text: ClassVar[str] = ""
     start_links: ClassVar[Iterable[tuple[str, str, str]]] = ()
@@ -102,8 +105,10 @@ class RecordAdmin(_ModelAdmin[M]):
     def get_or_denied(self, request: HttpRequest, object_id: str) -> M:
         """Return a record that this person may see; who may not is not told whether it is there."""
         record = self.get_object(request, unquote(object_id))
-        if record is None or not self.has_view_permission(request, record):
+        if not self.has_view_permission(request, record):
             raise PermissionDenied
+        if record is None:
+            raise self.not_found(object_id)
         return record
 
     def page_context(self, request: HttpRequest, title: str, **more: Any) -> dict[str, Any]:
@@ -122,13 +127,17 @@ class RecordAdmin(_ModelAdmin[M]):
         """The address of the list."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
-    def not_found(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Say that there is no such record, on the list."""
-        messages.warning(
-            request,
-            f"There is no {self.opts.verbose_name} {object_id}. Perhaps it was deleted?",
-        )
-        return HttpResponseRedirect(reverse("admin:index"))
+    def not_found(self, object_id: str) -> Http404:
+        """Return what says that there is no such record."""
+        shown = unquote(object_id)
+        shown = shown if len(shown) <= SHOWN_KEY else f"{shown[:SHOWN_KEY]} ..."
+        return Http404(f"There is no {self.opts.verbose_name} {shown}. Perhaps it was deleted?")
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> NoReturn:
+        # Django leads to the front page with a message; a link that leads nowhere should say so.
+        raise self.not_found(object_id)
 
     def to_record(self, record: M) -> HttpResponseRedirect:
         """Go to the page of a record."""
@@ -220,6 +229,38 @@ class ReadOnlyAdmin(RecordAdmin[M]):
 
 class HistoryAdmin(SimpleHistoryAdmin, RecordAdmin[M]):  # type: ignore[misc]  # it has no types
     """Records that people edit, with every earlier state."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """List the earlier states; what is no key of a record says that there is none."""
+        self._require_key(object_id)
+        answer: HttpResponse = super().history_view(request, object_id, extra_context)
+        return answer
+
+    def history_form_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        version_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show an earlier state; what is no key of one says that there is none."""
+        self._require_key(object_id)
+        try:
+            models.BigIntegerField().to_python(version_id)
+        except ValidationError:
+            raise self.not_found(object_id) from None
+        answer: HttpResponse = super().history_form_view(
+            request, object_id, version_id, extra_context
+        )
+        return answer
+
+    def _require_key(self, object_id: str) -> None:
+        try:
+            self.opts.pk.to_python(unquote(object_id))
+        except ValidationError:
+            raise self.not_found(object_id) from None
 
 
 class ReachPaginator(_Paginator):

@@ -37,7 +37,9 @@ class SeedbedAdminSite(admin.AdminSite):
             path(page.route, self.admin_view(_guarded(page)), name=page.name)
             for page in all_pages()
         ]
-        return pages + super().get_urls()
+        # Django's way from any record to its page on the site: no record here has another page.
+        known = [each for each in super().get_urls() if getattr(each, "name", "") != "view_on_site"]
+        return pages + known
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

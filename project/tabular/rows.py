@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -210,7 +211,9 @@ def _load_json(content: bytes) -> tuple[Any, str]:
 
     try:
         text = content.decode()
-        return json.loads(text, parse_constant=refuse), text
+        return json.loads(
+            text, parse_constant=refuse, parse_int=_whole_number, parse_float=_number
+        ), text
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise FileRefused(
@@ -221,6 +224,23 @@ def _load_json(content: bytes) -> tuple[Any, str]:
         raise FileRefused(f"Line {error.lineno}: the JSON is broken: {error.msg}.") from None
     except RecursionError:
         raise FileRefused("The JSON cannot be read: it is nested too deeply.") from None
+
+
+def _whole_number(digits: str) -> int | float:
+    """Read a whole number as JSON Lines are read: beyond 64 bits it is a float."""
+    return int(digits) if len(digits) < 19 else _beyond(digits)
+
+
+def _beyond(digits: str) -> int | float:
+    number = _number(digits)
+    return int(digits) if abs(number) < 2**63 else number
+
+
+def _number(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise FileRefused(f"Expected numbers below 1.8e308, got {digits[:40]}.")
+    return number
 
 
 def _next_item(text: str, position: int) -> int:

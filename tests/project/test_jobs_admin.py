@@ -88,9 +88,9 @@ def test_page_of_an_active_job_renews_itself(declare: Declare, admin_client: Cli
     assert "1,234,567" in live["html"]
 
 
-def test_unknown_job_leads_back_to_the_front_page(admin_client: Client) -> None:
+def test_page_of_an_unknown_job_says_so(admin_client: Client) -> None:
     for key in ("nothing", "00000000-0000-0000-0000-000000000000"):
-        assert admin_client.get(reverse("admin:jobs_job_change", args=[key])).status_code == 302
+        assert admin_client.get(reverse("admin:jobs_job_change", args=[key])).status_code == 404
 
 
 def test_failed_job_and_its_retry_link_to_each_other(

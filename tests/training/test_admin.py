@@ -261,7 +261,7 @@ def test_download_of_changed_files_is_an_error_on_the_page(as_, model):
     assert "has changed since it was written" in text(answer)
 
 
-def test_page_of_nothing_is_refused(client, db):
+def test_page_of_nothing_says_so(client, db):
     client.force_login(make_admin())
-    assert client.get(url("dataset_change", 77)).status_code == 403
+    assert client.get(url("dataset_change", 77)).status_code == 404
     assert not Dataset.objects.exists()

@@ -1,0 +1,159 @@
+"""Pages that say no: what was wrong, in words and in the admin's look, with a way back."""
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.messages import get_messages
+from django.core.exceptions import DisallowedHost, SuspiciousOperation, ValidationError
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from project.outside import one_line
+
+logger = logging.getLogger(__name__)
+
+TITLES = {
+    400: "This cannot be asked",
+    403: "You may not open this",
+    404: "There is nothing here",
+    500: "Something went wrong here",
+}
+SAID_LENGTH = 300  # characters of what an error says; an address may be long
+# Where Django's models say of a value that it is none of theirs.
+CONVERSIONS = frozenset({"get_prep_value", "get_db_prep_value", "to_python"})
+
+
+class Poison:
+    """Answers values that nothing here can hold with 400 in words, wherever they come to light.
+
+    A NUL in an address or its parameters is refused before any page sees it. A number beyond its
+    column, a word where a key is expected: what a form does not check, the database or Django's
+    fields refuse while a record is looked up, and that is a fault of the question, not of the page.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        parameters = (text for pair in request.GET.lists() for text in (pair[0], *pair[1]))
+        if "\0" in request.path_info or any("\0" in text for text in parameters):
+            return bad_request(request, SuspiciousOperation("It holds a NUL character."))
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Turn the refusal of a value into an answer; leave every other error alone."""
+        if not is_refused_value(error):
+            return None
+        # With its traceback: a page of ours that asks the database amiss must be found.
+        logger.warning("A value of %s was refused", request.path, exc_info=error)
+        return bad_request(
+            request, SuspiciousOperation("It names a value that nothing here can have.")
+        )
+
+
+def is_refused_value(error: Exception) -> bool:
+    """Whether an error says that a value does not fit its column."""
+    if isinstance(error, DataError | ValidationError):
+        return True
+    if not isinstance(error, ValueError | TypeError | OverflowError):
+        return False
+    last: TracebackType | None = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    module = str(last.tb_frame.f_globals.get("__name__", ""))
+    return module.startswith("django.db.models.") and last.tb_frame.f_code.co_name in CONVERSIONS
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that a request cannot be answered as it was asked (400)."""
+    return _page(request, 400, _said(exception) or "The request is not one that this page knows.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that this person may not (403)."""
+    user = getattr(request, "user", None)
+    who = f"You are signed in as {user}. " if user is not None and user.is_authenticated else ""
+    told = _said(exception) or "Your account lacks the permission for this page or this button."
+    return _page(request, 403, f"{who}{told} Somebody who manages accounts can give it to you.")
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that there is no such page or record (404)."""
+    told = _said(exception) if isinstance(exception, Http404) else ""
+    if isinstance(exception, Resolver404) or not told:
+        told = "No page has this address. Perhaps what it showed was removed."
+    return _page(request, 404, told)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Say that it is our fault (500); asks neither the database nor the session."""
+    told = "It has been written to the log of the server. What you sent was not kept."
+    return _page(request, 500, told, is_bare=True)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say that a form did not come from one of our own pages (403)."""
+    told = (
+        "The form did not carry the mark of this page: it was open while somebody signed in or "
+        "out, or it came from elsewhere. Nothing was changed. Go back, load the page again and "
+        "send it once more."
+    )
+    return _page(request, 403, f"{told} ({reason})" if reason else told)
+
+
+def _said(exception: Exception) -> str:
+    text = next((each for each in exception.args if isinstance(each, str)), "")
+    text = one_line(text)
+    return text if len(text) <= SAID_LENGTH else f"{text[:SAID_LENGTH]} ..."
+
+
+def _page(request: HttpRequest, status: int, said: str, *, is_bare: bool = False) -> HttpResponse:
+    is_known = not is_bare and hasattr(request, "user")
+    # Before the session is known, or when it may be what is broken, only the bare look.
+    context: dict[str, Any] = {"site_header": "Seedbed", "site_title": "Seedbed"}
+    if is_known:
+        context = admin.site.each_context(request)
+    context |= {
+        "title": TITLES[status],
+        "status": status,
+        "status_words": HTTPStatus(status).phrase,
+        "said": said,
+        "ways": _ways_back(request),
+        "is_popup": False,
+    }
+    html = render_to_string("components/error.html", context, request if is_known else None)
+    if is_known:
+        list(get_messages(request))  # shown here, and not a second time
+    return HttpResponse(html, status=status)
+
+
+def _ways_back(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return where one can go from here: the page before, the list that this was of, the front."""
+    ways = []
+    before = request.META.get("HTTP_REFERER", "")
+    try:
+        is_ours = url_has_allowed_host_and_scheme(before, {request.get_host()}, request.is_secure())
+    except DisallowedHost:
+        is_ours = False
+    if is_ours:
+        ways.append((before, "The page before"))
+    parts = [part for part in request.path_info.split("/") if part]
+    for count in range(len(parts) - 1, 0, -1):
+        address = f"/{'/'.join(parts[:count])}/"
+        try:
+            name = resolve(address).url_name or ""
+        except Resolver404:
+            continue
+        if name.endswith("_changelist"):
+            ways.append((address, "The list"))
+            break
+    return [*ways, (reverse("admin:index"), "The overview")]
