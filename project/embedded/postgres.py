@@ -29,6 +29,8 @@ DATABASE = "seedbed"
 USER = "seedbed"
 PORT = 5432  # never listened on: PostgreSQL names its socket file after it
 NOBODY = 65534  # the overflow uid of Linux, which every system maps to "nobody"
+MAKING_PREFIX = ".making-"
+MAKING_MARK = "seedbed-is-making-this"
 
 # Crash safety is promised to users: fsync, full_page_writes and synchronous_commit stay on.
 SETTINGS: Mapping[str, str] = {
@@ -112,6 +114,11 @@ class Postgres(Server):
         if holder is not None and holder != self.pid:
             if str(self.data) in command_line(holder):
                 self.end(holder, signal.SIGQUIT, signal.SIGKILL)
+            elif self.accepts():
+                raise ServerFailure(
+                    f"A server that is not of {self.folder} answers at {self.socket}. Stop it, or "
+                    "name another folder in SEEDBED_VAR."
+                )
             lock.unlink(missing_ok=True)
             self.socket.unlink(missing_ok=True)
 
@@ -152,11 +159,17 @@ class Postgres(Server):
 
     def _initialise(self, programs: "Programs") -> None:
         """Make the data folder beside its place and move it there when it is whole."""
-        for leftover in self.folder.glob("new-*"):
-            shutil.rmtree(leftover)
-        fresh = Path(tempfile.mkdtemp(prefix="new-", dir=self.folder))
+        for leftover in self.folder.glob(f"{MAKING_PREFIX}*"):
+            # Ours by its mark: a folder that somebody has put here is no leftover.
+            if (leftover / MAKING_MARK).is_file():
+                shutil.rmtree(leftover)
+        making = Path(tempfile.mkdtemp(prefix=MAKING_PREFIX, dir=self.folder))
+        (making / MAKING_MARK).touch()
+        fresh = making / "data"
+        fresh.mkdir(mode=0o700)
         if os.geteuid() == 0:
-            os.chown(fresh, programs.owner, -1)
+            for folder in (making, fresh):
+                os.chown(folder, programs.owner, -1)
         # The provider came with version 17, and the folder of 16 is the one without a number.
         builtin = ("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8")
         made = programs.run(
@@ -172,9 +185,10 @@ class Postgres(Server):
                 output=self.start_log,
             )
         if made != 0:
-            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(making, ignore_errors=True)
             raise self.failure(tail([self.start_log]))
         fresh.rename(self.data)
+        shutil.rmtree(making, ignore_errors=True)
 
     def _connect(self) -> psycopg.Connection[psycopg.rows.TupleRow]:
         folder = str(self.socket.parent)

@@ -21,6 +21,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from project import bootstrap, embedded
+from project.embedded.postgres import MAKING_MARK, MAKING_PREFIX, Postgres
 from project.embedded.server import command_line
 from tests.waiting import until
 
@@ -259,11 +260,33 @@ def test_data_of_another_major_version_is_named_and_left_alone(fresh_var: Path) 
 
 
 def test_an_interrupted_initialisation_is_begun_again(fresh_var: Path) -> None:
-    half = fresh_var / "postgres" / "new-abc"
-    half.mkdir(parents=True)
-    (half / "PG_VERSION").write_text("18\n")
+    half = fresh_var / "postgres" / f"{MAKING_PREFIX}abc"
+    (half / "data").mkdir(parents=True)
+    (half / MAKING_MARK).touch()
+    (half / "data" / "PG_VERSION").write_text("18\n")
+    theirs = fresh_var / "postgres" / f"{MAKING_PREFIX}backup" / "data" / "PG_VERSION"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("17\n")
     embedded.ensure_postgres(fresh_var)
     assert not half.exists()
+    assert theirs.read_text() == "17\n"
+
+
+def test_the_socket_of_a_server_that_answers_and_is_not_ours_stays(fresh_var: Path) -> None:
+    embedded.ensure_postgres(fresh_var)
+    server = Postgres(fresh_var)
+    lock = server.socket.with_name(f"{server.socket.name}.lock")
+    kept = {path: path.read_text() for path in (lock, server.pid_file)}
+    try:
+        server.pid_file.unlink()
+        lock.write_text(kept[lock].replace(kept[lock].split()[0], str(os.getpid()), 1))
+        with pytest.raises(embedded.ServerFailure, match=r"not of .* answers at"):
+            embedded.ensure_postgres(fresh_var)
+        assert server.socket.exists()
+        assert server.accepts()
+    finally:
+        for path, text in kept.items():
+            path.write_text(text)
 
 
 def test_a_server_that_cannot_start_shows_its_own_words(fresh_var: Path) -> None:

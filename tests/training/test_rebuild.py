@@ -1,10 +1,11 @@
 """The rebuild as one job, and the demo."""
 
+import os
 import stat
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from matching.models import PROFILE_FIELDS, EventBatch, SeedUser, TravelSession
 from matching.services.people import seed_block
@@ -139,9 +140,42 @@ def test_demo_runs_twice_and_keeps_its_password(
 def test_demo_leaves_the_account_of_somebody_else_alone(db, settings, tmp_path):
     settings.VAR = tmp_path
     User.objects.create_superuser("admin", password="somebody else's own")
-    (tmp_path / "demo_password").write_text("not theirs")
+    kept = tmp_path / "demo_password"
+    kept.touch(mode=0o600)
+    kept.write_text("not theirs")
     assert demo.make_admin()["password"] == ""
     assert User.objects.get().check_password("somebody else's own")
+    assert kept.read_text() == "not theirs"
+
+
+def test_demo_of_a_second_database_leaves_the_password_of_the_first_where_it_is(
+    db, settings, tmp_path
+):
+    settings.VAR = tmp_path
+    first = demo.make_admin()["password"]
+    User.objects.all().delete()  # as another DATABASE_URL would find it
+    assert demo.make_admin()["password"] == first
+    assert (tmp_path / "demo_password").read_text().strip() == first
+    assert User.objects.get().check_password(first)
+
+
+@pytest.mark.parametrize("lay", ["link", "pipe", "open to others"])
+def test_demo_takes_no_password_from_a_file_that_somebody_may_have_planted(
+    db, settings, tmp_path, lay
+):
+    settings.VAR = tmp_path
+    path = tmp_path / "demo_password"
+    if lay == "pipe":
+        os.mkfifo(path, mode=0o600)
+    else:
+        target = path if lay == "open to others" else tmp_path / "elsewhere"
+        target.touch(mode=0o644 if lay == "open to others" else 0o600)
+        target.write_text("planted")
+        if lay == "link":
+            path.symlink_to(target)
+    with pytest.raises(CommandError, match="Move it away"):
+        demo.make_admin()
+    assert not User.objects.exists()
 
 
 def test_status_names_the_next_step_all_the_way(population, capsys):

@@ -2,13 +2,14 @@
 
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from project.command import SeedbedCommand
@@ -62,26 +63,44 @@ class Command(SeedbedCommand):
 def make_admin() -> dict[str, Any]:
     """Make the superuser of the demo, or find it again; an account of anybody else stays as it is.
 
-    The password lies in a file that only this user can read. An account whose password is not the
-    one in the file belongs to somebody.
+    The password lies in a file that only this user can read, and is never written over: another
+    database of this folder has an account with it. An account whose password is not the one in the
+    file belongs to somebody.
     """
     path = Path(settings.VAR) / "demo_password"
     users = get_user_model().objects
     user = users.filter(username=ADMIN).first()
+    kept = _kept_password(path)
     if user is None:
-        password = _write_password(path)
+        password = kept or _write_password(path)
         users.create_superuser(ADMIN, password=password)
-    elif path.is_file() and user.check_password(kept := path.read_text().strip()):
-        password = kept
     else:
-        password = ""
+        password = kept if kept and user.check_password(kept) else ""
     return {"user": ADMIN, "password": password, "password_file": str(path)}
+
+
+def _kept_password(path: Path) -> str:
+    """Return the password of the file, empty where there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}. Move it away.") from error
+    with os.fdopen(descriptor) as file:
+        found = os.fstat(descriptor)
+        is_ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+        if not is_ours or found.st_mode & 0o077:
+            raise CommandError(
+                f"{path} is no file that only this user can read and write, so its password is "
+                "not used. Move it away, or give it mode 0600."
+            )
+        return file.read(1000).strip()
 
 
 def _write_password(path: Path) -> str:
     password = secrets.token_urlsafe(12)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(password + "\n")

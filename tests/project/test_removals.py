@@ -1,0 +1,213 @@
+"""Nothing is removed or written over on a guess: each place that does is here, with its proof.
+
+A new one fails until it is named below with what it removes and how it is known that nobody needs
+it. A database tells nothing of a folder that another one may use as well: ask
+`project.storage.artifacts.require_own_folder` before you believe it.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+ROOT = Path(settings.BASE_DIR)
+LOOKED_AT = ("project", "matching", "feedback", "training", "overview", "benchmarks")
+# Methods and functions that remove, wherever they come from: pathlib, os, shutil, querysets, redis.
+REMOVES = {
+    *("rmtree", "unlink", "rmdir", "removedirs", "delete", "_raw_delete", "flushdb", "flushall"),
+    *("truncate", "kill"),
+}
+# Those that take the place of what was there; with a keyword or two words they mean something else
+# (a column of a frame, a part of a text).
+REPLACES = {"replace", "rename", "move"}
+STATEMENT = re.compile(r"\b(DELETE\s+FROM|TRUNCATE|DROP\s+(?!AS\b)[A-Z]+|pg_terminate_backend)\b")
+
+OWN_TEMPORARY = "its own, made under a random name a moment before"
+KNOWN = {
+    # --- The store ---
+    ("project/storage/artifacts.py", "_write_folder", "rmtree"): OWN_TEMPORARY,
+    ("project/storage/artifacts.py", "_write_folder", "rename"): (
+        "onto a number that was free; the system refuses a folder with files"
+    ),
+    ("project/storage/artifacts.py", "remove_leftover", "rename"): (
+        "this database's, of a known run, whose transaction the server knows as rolled back"
+    ),
+    ("project/storage/artifacts.py", "remove_leftover", "rmtree"): "what was renamed just before",
+    ("project/storage/artifacts.py", "sweep", "rmtree"): (
+        "a half-written folder whose writer is dead: the system has let go of its lock"
+    ),
+    ("project/storage/installation.py", "_mark", "unlink"): OWN_TEMPORARY,
+    ("project/storage/installation.py", "_written", "unlink"): OWN_TEMPORARY,
+    ("project/storage/installation.py", "take_folder", "replace"): (
+        "the id, after adopt_folder said what would be owned and got --yes"
+    ),
+    ("training/services/registry.py", "_write_export", "rmtree"): OWN_TEMPORARY,
+    ("training/services/registry.py", "_write_export", "rename"): (
+        "onto a name that was free; the system refuses a folder with files"
+    ),
+    # --- Servers of this folder ---
+    ("project/settings.py", "_development_secret", "unlink"): OWN_TEMPORARY,
+    ("project/embedded/postgres.py", "end_orphan", "unlink"): (
+        "the socket of this folder, whose holder is dead and where nobody answers"
+    ),
+    ("project/embedded/postgres.py", "_initialise", "rmtree"): (
+        "half-made data that carries our mark, under the lock: it never was a server's"
+    ),
+    ("project/embedded/postgres.py", "_initialise", "rename"): "there is no data yet",
+    ("project/embedded/server.py", "_end_leftover", "unlink"): (
+        "the pid file of a dead server, under the lock"
+    ),
+    ("project/embedded/server.py", "end", "kill"): "a process whose command line names this folder",
+    ("project/embedded/valkey.py", "prepare", "replace"): (
+        "the log before the last one, of this folder's server"
+    ),
+    ("project/jobs/worker.py", "_end_horse", "kill"): "its own child",
+    # --- The ledger ---
+    ("project/jobs/processes.py", "beat", "delete"): (
+        "the sign of life of a process that was silent for a day; it would write another one"
+    ),
+    ("project/jobs/processes.py", "leave", "delete"): "the sign of life of this process",
+    ("project/jobs/runner.py", "_cancel", "delete"): (
+        "steps of a stopped run after its cleanup, in one fenced transaction"
+    ),
+    ("project/jobs/reconciler.py", "_end_stalled_sessions", "pg_terminate_backend"): (
+        "sessions that name a job and a fence that has been lost"
+    ),
+    ("project/jobs/admin.py", "delete_queryset", "delete"): (
+        "finished jobs that somebody chose, with the right to"
+    ),
+    # --- Events and sessions ---
+    ("matching/services/batches.py", "delete_batch", "delete"): (
+        "what somebody chose, unless something was made of it or a job writes it"
+    ),
+    ("matching/services/batches.py", "abandon_batch", "delete"): (
+        "events of the batch that this very run has opened, by the result of its step"
+    ),
+    ("matching/services/imports.py", "complete_import", "delete"): (
+        "the empty batch that this very run has opened"
+    ),
+    ("matching/queries/known_events.py", "temporary_table", "DROP TABLE"): "its temporary table",
+    ("matching/queries/exports.py", "write_log_file", "replace"): (
+        "the file that somebody named as the output"
+    ),
+    ("matching/queries/exports.py", "write_log_file", "unlink"): OWN_TEMPORARY,
+    ("matching/models/live.py", "remove", "unlink"): (
+        "live copies of sessions that expired, or whose owner the history here says was deleted"
+    ),
+    ("matching/services/stored_logs.py", "store_log", "replace"): "the same bytes, by their digest",
+    ("matching/services/stored_logs.py", "store_log", "unlink"): OWN_TEMPORARY,
+    ("matching/services/stored_logs.py", "_remove_old", "unlink"): (
+        "logs that nobody imported for a week; issue 7 makes them uploads with an expiry"
+    ),
+    ("matching/jobs/imports.py", "_import_log", "unlink"): "the log that this job has imported",
+    ("feedback/jobs/imports.py", "import_feedback", "unlink"): "the upload of this job",
+    ("feedback/services/landing.py", "_update", "DROP TABLE"): "its temporary table",
+    # --- Benchmarks: servers, databases and folders of their own, under var/bench ---
+    ("benchmarks/collection.py", "*", "DROP DATABASE"): "its own, on its own server",
+    ("benchmarks/collection.py", "*", "TRUNCATE"): "its own, on its own server",
+    ("benchmarks/collection.py", "*", "delete"): "its own, on its own server",
+    ("benchmarks/importing.py", "*", "unlink"): "the log it has written",
+    ("benchmarks/servers.py", "clean", "TRUNCATE"): "its own, on its own server",
+    ("benchmarks/servers.py", "clean", "rmtree"): "under var/bench",
+    ("benchmarks/servers.py", "remove", "rmtree"): "var/bench, after its servers have stopped",
+}
+
+
+def removals(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield file, function and word of each removal in a file."""
+    name = str(path.relative_to(ROOT))
+
+    def visit(node: ast.AST, function: str) -> Iterator[tuple[str, str, str]]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            function = node.name
+        if isinstance(node, ast.Call):
+            word = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if word in REMOVES or (word in REPLACES and takes_a_place(node)):
+                yield name, function, word
+            if word == "remove" and ast.unparse(node.func) in ("os.remove", "shutil.remove"):
+                yield name, function, word
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for found in STATEMENT.findall(node.value):
+                yield name, function, " ".join(found.split())
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, function)
+
+    yield from visit(ast.parse(path.read_text()), "*")
+
+
+def takes_a_place(call: ast.Call) -> bool:
+    """Whether it is a path that is renamed: `path.replace(other)`, not `text.replace("a", "b")`."""
+    if getattr(call.func, "attr", "") == "move":
+        return ast.unparse(call.func) == "shutil.move"
+    if ast.unparse(call.func) in ("os.replace", "os.rename"):
+        return True
+    is_method = isinstance(call.func, ast.Attribute)
+    is_one = len(call.args) == 1 and not call.keywords
+    return is_method and is_one and not isinstance(call.args[0], ast.Constant)
+
+
+def found_in(path: Path) -> set[tuple[str, str, str]]:
+    return set(removals(path))
+
+
+def code() -> list[Path]:
+    return [
+        path
+        for app in LOOKED_AT
+        for path in sorted((ROOT / app).rglob("*.py"))
+        if "migrations" not in path.parts
+    ]
+
+
+def is_known(removal: tuple[str, str, str]) -> bool:
+    file, _, word = removal
+    return removal in KNOWN or (file, "*", word) in KNOWN
+
+
+def test_every_removal_is_known_with_its_proof() -> None:
+    unknown = sorted(one for path in code() for one in found_in(path) if not is_known(one))
+    assert not unknown, "name them in this file, with how it is known that nobody needs them"
+
+
+def test_every_known_removal_is_still_there() -> None:
+    found = {one for path in code() for one in found_in(path)}
+    found |= {(file, "*", word) for file, _, word in found}
+    assert sorted(KNOWN.keys() - found) == []
+
+
+def test_make_removes_what_make_and_tests_have_made() -> None:
+    """The data under var/ is never removed, whatever the target."""
+    lines = map(str.strip, (ROOT / "Makefile").read_text().splitlines())
+    tools = ".pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache"
+    assert [line for line in lines if "rm -" in line] == [
+        f"@rm -rf .venv {tools} var/test",
+        "@find . -name __pycache__ -type d -prune -exec rm -rf {} +",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("shutil.rmtree(folder)", {"rmtree"}),
+        ("path.unlink(missing_ok=True)", {"unlink"}),
+        ("os.remove(path)", {"remove"}),
+        ("Model.objects.filter(pk=1).delete()", {"delete"}),
+        ("staging.rename(target)", {"rename"}),
+        ("os.replace(a, b)", {"replace"}),
+        ("shutil.move(a, b)", {"move"}),
+        ("cursor.execute(f'DELETE FROM {table}')", {"DELETE FROM"}),
+        ("cursor.execute('DROP  TABLE x')", {"DROP TABLE"}),
+        ("text.replace('a', 'b')", set()),
+        ("frame.rename(columns=names)", set()),
+        ("names.remove(name)", set()),
+        ("dataclasses.replace(one, name=2)", set()),
+    ],
+)
+def test_a_removal_is_recognised(text: str, words: set[str], tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "some.py"
+    path.write_text(text)
+    monkeypatch.setattr("tests.project.test_removals.ROOT", tmp_path)
+    assert {word for _, _, word in removals(path)} == words
