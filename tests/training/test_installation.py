@@ -3,18 +3,26 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from overview.queries.status import describe_store, next_step
 from project.jobs.models import Job
+from project.jobs.runner import run_job
+from project.jobs.services import enqueue
 from project.refusal import Refusal
 from project.storage import artifacts, installation
 from project.storage.artifacts import MADE_BY, folder_path, maker_of, verify
@@ -377,3 +385,77 @@ def test_no_leftover_is_swept_where_the_folder_is_anothers(artifact_root):
     write_dataset(rows, job_id=run.job_id)
     with owner_of_folder(installation=str(uuid.uuid4())), pytest.raises(Refusal):
         artifacts.remove_leftover(f"{PLACE}/1", is_run=lambda job_id: True)
+
+
+# --- Killed between folder and row ---------------------------------------------------------------
+
+# Works at a job as a worker would, and is killed at a point.
+DYING = """
+import os, sys
+from pathlib import Path
+from django.conf import settings
+settings.DATABASES["default"]["NAME"], root, point, job_id = sys.argv[1:]
+import django
+django.setup()
+settings.ARTIFACT_ROOT = Path(root)
+from project.jobs.runner import run_job
+from training.jobs import datasets, models
+from training.models import Dataset, ModelVersion
+
+def die(*_, **__):
+    os.kill(os.getpid(), 9)
+
+if point == "before the row":
+    Dataset.save = ModelVersion.save = die
+else:
+    datasets.log_skipped = models.log_skipped = die
+run_job(job_id)
+"""
+
+
+def die_at(point: str, job: Job, root: Path) -> None:
+    name = connection.settings_dict["NAME"]
+    command = [sys.executable, "-c", DYING, name, str(root), point, str(job.pk)]
+    ended = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    Job.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "records"),
+    [("training.build_dataset", Dataset), ("training.train_model", ModelVersion)],
+)
+@pytest.mark.parametrize("point", ["before the row", "after the row"])
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_killed_beside_its_row_loses_nothing_and_removes_nothing_foreign(
+    artifact_root, kind, records, point
+):
+    dataset = make_dataset()
+    foreign = artifact_root / records(kind=DEFAULT_KIND, version=7).folder / "theirs"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"theirs")
+    before = everything_in(artifact_root)
+    known = set(records.objects.values_list("pk", flat=True))
+    arguments = {"batches": [dataset.batches.get().pk]} if records is Dataset else {"dataset": 1}
+    job = enqueue(kind, ring_bell=False, model_kind=DEFAULT_KIND, **arguments)
+
+    die_at(point, job, artifact_root)
+    died_at = records.objects.exclude(pk__in=known)
+    assert died_at.count() == (0 if point == "before the row" else 1)
+    (left,) = {maker.run for name in folders(artifact_root) if (maker := maker_of(name)).run}
+    assert left == job.pk
+
+    run_job(str(job.pk))  # as the worker does that takes over
+    job.refresh_from_db()
+    assert (job.state, job.error) == ("succeeded", "")
+    made = records.objects.exclude(pk__in=known).get()
+    assert made.version == len(known) + 1
+    verify(made.folder, made.files)
+    after = everything_in(artifact_root)
+    assert {name: after[name] for name in before} == before
+    assert {name for name in folders(artifact_root) if maker_of(name).run} == {made.folder}
+
+
+def folders(root: Path) -> list[str]:
+    """Name the folders that say who made them."""
+    return [str(path.parent.relative_to(root)) for path in root.rglob(MADE_BY)]

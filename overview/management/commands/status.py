@@ -63,9 +63,15 @@ class Command(SeedbedCommand):
             )
         console.print(kinds)
         for kind in result["kinds"]:
-            for record in (kind["champion"], kind["dataset"]):
-                if record and record["problem"]:
-                    console.print(record["problem"], style="bold yellow")
+            champion, dataset = kind["champion"], kind["dataset"]
+            if champion and champion["problem"]:
+                console.print(
+                    f"The champion of {kind['kind']} cannot serve, {SERVES[champion['serves']]}: "
+                    f"{champion['problem']}",
+                    style="bold yellow",
+                )
+            if dataset and dataset["problem"]:
+                console.print(dataset["problem"], style="bold yellow")
         for job in result["jobs"]["active"]:
             console.print(f"Job {job['id']} {job['kind']}: {job['state']}")
         if result["jobs"]["failed"]:
@@ -86,5 +92,5 @@ def _figure(champion: ChampionState | None) -> Text:
     if champion is None:
         return Text("-")
     if champion["problem"]:
-        return Text(f"cannot serve; {SERVES[champion['serves']]}", style="bold yellow")
+        return Text("cannot serve", style="bold yellow")
     return Text(f"{champion['metric_title']} {measured(champion)}")
