@@ -24,6 +24,10 @@ from feedback.services.landing import Landing, row_format
 from feedback.services.runs import note_on_run, open_window, widen_start
 from project.jobs.contract import Run
 
+# Of one chunk; three are in memory at once, decoded too. A usual row has some hundred bytes, so
+# that the number of rows ends the chunk.
+LAND_BYTES = 8 * 1024 * 1024
+SLICE_ROWS = 128  # at most 8 MB of the longest rows
 EARLIEST_MOMENT: datetime = EARLIEST.item().replace(tzinfo=UTC)
 TOLERANCE: timedelta = FUTURE_TOLERANCE.astype("m8[us]").item()
 
@@ -85,10 +89,10 @@ class TableReading:
         CollectionRun.objects.filter(pk=reading.pk).update(source_count=main_count + odd_count)
 
         if window.odd and odd_count:
-            self._land(self.remote.rows(self.table, window.odd, limit=None), moves_cursor=False)
-        self._land(
-            self.remote.rows(self.table, window.main, limit=limit), moves_cursor=window.moves_cursor
-        )
+            odd = self.remote.rows(self.table, window.odd, limit=None, counted=odd_count)
+            self._land(odd, moves_cursor=False)
+        main = self.remote.rows(self.table, window.main, limit=limit, counted=main_count)
+        self._land(main, moves_cursor=window.moves_cursor)
         reading.refresh_from_db()
         if limit is not None:
             # Rows of one instant without an id are taken together, beyond the limit if need be.
@@ -179,12 +183,17 @@ class TableReading:
 
 
 def _chunks(fetches: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+    """Gather rows for one transaction: as many as it takes well, or as memory does."""
     chunk: list[bytes] = []
+    size = 0
     for fetched in fetches:
-        chunk += fetched
-        if len(chunk) >= LAND_ROWS:
-            yield chunk
-            chunk = []
+        for begin in range(0, len(fetched), SLICE_ROWS):
+            rows = fetched[begin : begin + SLICE_ROWS]
+            chunk += rows
+            size += sum(map(len, rows))
+            if len(chunk) >= LAND_ROWS or size >= LAND_BYTES:
+                yield chunk
+                chunk, size = [], 0
     if chunk:
         yield chunk
 

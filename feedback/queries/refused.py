@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-import orjson
 from psycopg import sql
 
+from feedback.domain.row_format import decode_row
 from feedback.domain.tables import TABLES, MissingColumn, source_columns, source_table
 from feedback.models import FeedbackSource, RejectedRecord
 from feedback.queries.remote import (
@@ -45,8 +45,13 @@ def rows_now(
             where = sql.SQL("{}::text IN ({})").format(
                 sql.Identifier(known["id"]), sql.SQL(", ").join(map(sql.Literal, ids))
             )
-            fetched = chain.from_iterable(remote.rows(remote_table, all_of([where]), limit=None))
-            rows = [orjson.loads(raw) for raw in fetched]
+            condition = all_of([where])
+            # An id need not be a key; what is beyond is not what was asked for.
+            counted = min(remote.count(remote_table, condition), RETRY_ROWS)
+            fetched = chain.from_iterable(
+                remote.rows(remote_table, condition, limit=counted, counted=counted)
+            )
+            rows = [row for row in map(decode_row, fetched) if isinstance(row, dict)]
     except (SourceUnreachable, TableMissing, MissingColumn):
         return {}
     return {str(row.get(known["id"])): row for row in rows}

@@ -2,8 +2,7 @@
 
 import contextlib
 import os
-import socket
-import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +13,12 @@ import psycopg
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 from psycopg import sql
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
 
 from feedback.domain.row_format import MAX_ROW_BYTES, OVERSIZED_KEY
 from feedback.models import FeedbackSource
 from feedback.models.passwords import PasswordUnavailable, password_of
 from feedback.queries.addresses import Address, AddressRefused, check_address
+from feedback.queries.line_watch import LineWatch
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 120  # of one statement or fetch, at the server
@@ -30,7 +28,14 @@ SILENCE_SECONDS = (
 )
 # An empty name would mean ~/.pgpass, and of a device libpq warns.
 NO_PASSWORD_FILE = "/nonexistent"  # noqa: S105 - the name of a file
-FETCH_ROWS = 4_096  # times MAX_ROW_BYTES is the most that one fetch can bring: 256 MB
+# Times MAX_ROW_BYTES is the most that a fetch can bring: 16 MB, of which the driver makes eight
+# times as much where it is an error.
+FETCH_ROWS = 256
+OVERHEAD_BYTES = 1024 * 1024  # of an answer beyond its rows, and of an answer that has few
+READING_SECONDS = 6 * 3600  # of one table; what came is kept, and the next run goes on there
+MOST_COLUMNS = 1_600  # PostgreSQL's own limit
+MOST_DIGITS = 18  # of a count; one digit more may be beyond 64 bits
+SAID_LENGTH = 500  # characters of what a source says
 TIMED_TYPES = ("timestamp with time zone", "timestamp without time zone", "date")
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -86,27 +91,27 @@ class RemoteTable:
         )
 
 
-class _BytesLoader(Loader):
-    """Leaves text as it came over the line; the parser reads bytes."""
-
-    def load(self, data: Buffer) -> bytes:
-        return bytes(data)
-
-
 class Remote:
-    """An open connection to a source, inside its one transaction."""
+    """An open connection to a source, inside its one transaction.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    What answers there may be anything: the shape, the number and the size of its answers are
+    compared with what was asked, and values are read as the bytes they came as.
+    """
+
+    def __init__(self, connection: Connection, watch: LineWatch) -> None:
+        self._connection, self._watch = connection, watch
+        self._opened = time.monotonic()
 
     def now(self) -> datetime:
         """Return the source's time at the beginning of the transaction."""
-        return datetime.fromisoformat(
-            self._one('SELECT to_char(now(), \'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"\')')
-        )
+        told = self._one('SELECT to_char(now(), \'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"\')')
+        try:
+            return datetime.fromisoformat(told)
+        except ValueError:
+            raise SourceUnreachable(f"Expected the source's time, got {shortened(told)}.") from None
 
     def version(self) -> str:
-        return str(self._one("SHOW server_version"))
+        return shortened(self._one("SHOW server_version"))
 
     def columns_of(self, schema: str, table: str) -> dict[str, str]:
         """Return column -> type of a table, in its order.
@@ -116,36 +121,39 @@ class Remote:
         TableMissing
             When there is no such table, or none of its columns may be read.
         """
-        with self._patience():
-            rows = self._connection.execute(
-                "SELECT column_name::text, data_type::text FROM information_schema.columns "
-                "WHERE table_schema = %s AND table_name = %s "
-                "AND has_column_privilege(to_regclass(quote_ident(table_schema) || '.' || "
-                "quote_ident(table_name)), column_name::text, 'SELECT') ORDER BY ordinal_position",
-                [schema, table],
-            ).fetchall()
+        rows = self._ask(
+            "SELECT column_name::text, data_type::text FROM information_schema.columns "
+            "WHERE table_schema = %s AND table_name = %s "
+            "AND has_column_privilege(to_regclass(quote_ident(table_schema) || '.' || "
+            "quote_ident(table_name)), column_name::text, 'SELECT') ORDER BY ordinal_position",
+            [schema, table],
+            columns=2,
+            rows=MOST_COLUMNS,
+        )
         if not rows:
             raise TableMissing(
                 f"There is no table {schema}.{table} that this user may read. Create it, grant "
                 "SELECT on it, map it to the name it has, or map it to an empty name to leave it "
                 "out."
             )
-        return dict(rows)
+        return {_text(name): _text(type_) for name, type_ in rows}
 
     def count(self, table: RemoteTable, where: sql.Composable) -> int:
         """Return the source's own count of rows."""
-        return int(
-            self._one(sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table.source, where))
-        )
+        told = self._one(sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table.source, where))
+        if not told.isascii() or not told.isdigit() or len(told) > MOST_DIGITS:
+            raise SourceUnreachable(f"Expected a count of rows, got {shortened(told)}.")
+        return int(told)
 
     def rows(
-        self, table: RemoteTable, where: sql.Composable, *, limit: int | None
+        self, table: RemoteTable, where: sql.Composable, *, limit: int | None, counted: int
     ) -> Iterator[list[bytes]]:
         """Yield rows as JSON, oldest first, in lists of at most FETCH_ROWS.
 
         The source itself writes each row as JSON, so that values arrive as they are, whatever their
         type: infinity, NaN and the year 10000 included. OFFSET 0 keeps the planner from writing it
-        twice.
+        twice. `counted` is how many rows the source counts for `where`: when more have come, no
+        further ones are asked for.
         """
         columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
         order: sql.Composable = sql.Identifier(table.moment)
@@ -157,6 +165,7 @@ class Remote:
             ties = sql.SQL("ONLY" if table.identity is not None else "WITH TIES")
             bound = sql.SQL("FETCH FIRST {} ROWS {}").format(sql.Literal(limit), ties)
         query = sql.SQL(
+            "DECLARE seedbed_feedback NO SCROLL CURSOR FOR "
             "SELECT CASE WHEN octet_length(seedbed_row) <= {most} THEN seedbed_row ELSE "
             "json_build_object({key}, octet_length(seedbed_row), {stub})::text END FROM "
             "(SELECT row_to_json(r)::text AS seedbed_row, r.* FROM "
@@ -175,40 +184,91 @@ class Remote:
             order=order,
             bound=bound,
         )
-        with self._connection.cursor(name="seedbed_feedback") as cursor:
-            cursor.adapters.register_loader("text", _BytesLoader)
-            with self._patience():
-                cursor.execute(query)
-            while True:
-                with self._patience():
-                    fetched = cursor.fetchmany(FETCH_ROWS)
-                if not fetched:
-                    return
-                yield [row[0] for row in fetched]
+        self._ask(query, columns=0, rows=0)
+        came = 0
+        while True:
+            fetched = self._ask(
+                sql.SQL("FETCH FORWARD {} FROM seedbed_feedback").format(sql.Literal(FETCH_ROWS)),
+                columns=1,
+                rows=FETCH_ROWS,
+                size=FETCH_ROWS * MAX_ROW_BYTES + OVERHEAD_BYTES,
+            )
+            came += len(fetched)
+            if fetched:
+                yield [_row(row[0]) for row in fetched]
+            if came > counted:
+                return  # it may go on so for ever; who counts the rows says what is wrong
+            if len(fetched) < FETCH_ROWS:  # so PostgreSQL says that there are no more
+                self._ask("CLOSE seedbed_feedback", columns=0, rows=0)
+                return
+            if time.monotonic() - self._opened > READING_SECONDS:
+                raise SourceUnreachable(
+                    f"Reading took longer than {READING_SECONDS // 3600} hours. What came was "
+                    "kept; collect again, and it goes on there."
+                )
 
-    def _one(self, query: Any) -> Any:
-        with self._patience():
-            row = self._connection.execute(query).fetchone()
-        assert row is not None  # noqa: S101 - each query asks for exactly one row
-        return row[0]
+    def _one(self, query: str | sql.Composable) -> str:
+        rows = self._ask(query, columns=1, rows=1)
+        if not rows:
+            raise SourceUnreachable("Expected one row, got none.")
+        return _text(rows[0][0])
 
-    @contextmanager
-    def _patience(self) -> Iterator[None]:
-        """Hang up when the server has been silent for too long."""
-        watch = threading.Timer(SILENCE_SECONDS, _hang_up, [self._connection])
-        watch.daemon = True
-        watch.start()
-        try:
-            yield
-        finally:
-            watch.cancel()
+    def _ask(
+        self,
+        query: str | sql.Composable,
+        parameters: Sequence[str] | None = None,
+        *,
+        columns: int,
+        rows: int,
+        size: int = OVERHEAD_BYTES,
+    ) -> list[list[bytes | None]]:
+        """Return the answer to a statement as bytes, if it is of the shape that was asked for."""
+        with self._watch.answer(size):
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute(query, parameters)  # type: ignore[arg-type]  # ours, not a template
+            except (ValueError, TypeError, OverflowError) as error:
+                # The driver reads names and types of columns as they come.
+                raise SourceUnreachable(_explain(error)) from None
+        answer = cursor.pgresult
+        if answer is None or answer.nfields != columns or answer.ntuples > rows:
+            came = (0, 0) if answer is None else (answer.nfields, answer.ntuples)
+            raise SourceUnreachable(
+                f"Expected at most {rows:,} rows of {columns} columns, got {came[1]:,} of "
+                f"{came[0]:,}. What listens there does not behave as PostgreSQL does."
+            )
+        return [
+            [answer.get_value(row, column) for column in range(columns)]
+            for row in range(answer.ntuples)
+        ]
 
 
-def _hang_up(connection: Connection) -> None:
-    with contextlib.suppress(OSError, psycopg.Error):
-        line = socket.socket(fileno=os.dup(connection.fileno()))
-        line.shutdown(socket.SHUT_RDWR)
-        line.close()
+def shortened(text: str) -> str:
+    """Return what a source says, no longer than a message can be."""
+    return text if len(text) <= SAID_LENGTH else f"{text[:SAID_LENGTH]} ..."
+
+
+def _text(value: bytes | None) -> str:
+    try:
+        text = (value or b"").decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not text or "\0" in text:
+        raise SourceUnreachable(
+            f"Expected a text, got {shortened(repr(value))}. What listens there does not behave "
+            "as PostgreSQL does."
+        )
+    return text
+
+
+def _row(value: bytes | None) -> bytes:
+    if value is None:
+        raise SourceUnreachable("A row came as NULL, where each is written as JSON.")
+    if len(value) > MAX_ROW_BYTES + OVERHEAD_BYTES:
+        raise SourceUnreachable(
+            f"A row of {len(value):,} bytes came, where at most {MAX_ROW_BYTES:,} were asked for."
+        )
+    return value
 
 
 @contextmanager
@@ -229,23 +289,27 @@ def open_source(source: FeedbackSource) -> Iterator[Remote]:
     connection, problem = _connect(source, address)
     if connection is None:
         raise SourceDown(problem)
+    watch = LineWatch(connection.fileno(), SILENCE_SECONDS)
+    watch.start()
     try:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        remote = Remote(connection)
-        with remote._patience():
-            connection.execute(
-                sql.SQL(
-                    "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; "
-                    "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; "
-                    "SET LOCAL search_path = pg_catalog"
-                ).format(sql.Literal(STATEMENT_SECONDS * 1000), sql.Literal(LOCK_SECONDS * 1000))
-            )
+        remote = Remote(connection, watch)
+        remote._ask(
+            sql.SQL(
+                "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; "
+                "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; "
+                "SET LOCAL search_path = pg_catalog"
+            ).format(sql.Literal(STATEMENT_SECONDS * 1000), sql.Literal(LOCK_SECONDS * 1000)),
+            columns=0,
+            rows=0,
+        )
         yield remote
     except psycopg.Error as error:
         # From None: frames of the driver say nothing that the message does not.
-        raise SourceUnreachable(_explain(error)) from None
+        raise SourceUnreachable(watch.broke or _explain(error)) from None
     finally:
+        watch.end()
         with contextlib.suppress(psycopg.Error):
             connection.close()
 
@@ -296,7 +360,7 @@ def _explain(error: Exception) -> str:
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         return "The source refused to be only read."
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines[:3]) or type(error).__name__
+    text = shortened(" ".join(lines[:3])) or type(error).__name__
     return f"The source does not answer as it should: {text}"
 
 
