@@ -1,7 +1,7 @@
 """Imports files of feedback: the good rows land, each once, the bad ones say why not."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC
 from itertools import chain, islice
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from feedback.domain.file_rows import FileRow, chunked, read_feedback_rows
 from feedback.domain.parsing import parse_rows
+from feedback.domain.row_format import MAX_ROW_BYTES
 from feedback.domain.tables import (
     TABLES,
     MappingError,
@@ -54,7 +55,7 @@ def import_file(
         When the file is not readable, or lacks a column that cannot be done without.
     """
     name = name or path.name
-    with _rows_of(path, name, table, columns or {}) as (known, chunks):
+    with _rows_of(path, name, table, columns or {}, run) as (known, chunks):
         reading = begin_run(
             source, table, job_id=None if run is None else run.job_id, file_name=name[:255]
         )
@@ -85,15 +86,21 @@ def import_file(
 
 
 def check_file(
-    path: Path, *, table: str, name: str = "", columns: Mapping[str, str] | None = None
+    path: Path,
+    *,
+    table: str,
+    name: str = "",
+    columns: Mapping[str, str] | None = None,
+    run: Run | None = None,
 ) -> CheckedFile:
     """Check the rows of a file as `import_file` would, and write nothing."""
+    name = name or path.name
     found, accepted = 0, 0
     reasons: Counter[str] = Counter()
     errors: list[RefusedLine] = []
     seen: set[bytes] = set()
     now = np.datetime64(timezone.now().astimezone(UTC).replace(tzinfo=None), "us")
-    with _rows_of(path, name or path.name, table, columns or {}) as (known, chunks):
+    with _rows_of(path, name, table, columns or {}, run) as (known, chunks):
         form = row_format(FeedbackSource(), table, known)
         for chunk in chunks:
             parsed = parse_rows(
@@ -103,6 +110,9 @@ def check_file(
             uids = {uid.tobytes() for uid in parsed.columns["uid"]}
             accepted += len(uids - seen)
             seen |= uids
+            if run is not None:
+                run.report(found, None, f"{name}: {found:,} rows")
+                run.check()
             reasons.update(row.reason for row in parsed.rejected)
             errors += [
                 {"line": chunk[row.number].line, "reason": row.reason, "detail": row.detail}
@@ -120,17 +130,34 @@ def check_file(
 
 @contextmanager
 def _rows_of(
-    path: Path, name: str, table: str, columns: Mapping[str, str]
+    path: Path, name: str, table: str, columns: Mapping[str, str], run: Run | None
 ) -> Iterator[tuple[dict[str, str], Iterator[list[FileRow]]]]:
     """Give the columns that a file has, by their known names, and its rows in chunks."""
     mapping = {table: {"columns": dict(columns)}}
-    with closing(read_feedback_rows(path, name=name)) as rows:
+    header: list[str] = []
+    done = 0
+
+    def told(read_bytes: int) -> None:
+        # While no row comes too: a file of blank lines is long.
+        if run is not None:
+            run.report(done, None, f"{name}: {done:,} rows, {read_bytes / 1e6:,.0f} MB read")
+            run.check()
+
+    def counted(chunks: Iterator[list[FileRow]]) -> Iterator[list[FileRow]]:
+        nonlocal done
+        for chunk in chunks:
+            yield chunk
+            done += len(chunk)
+
+    with closing(read_feedback_rows(path, name=name, on_header=header.extend, told=told)) as rows:
         try:
             check_mapping(mapping)
             head = list(islice(rows, LOOKED_AT_ROWS))
-            available = set(chain.from_iterable(one.row for one in head if one.row))
+            if all(one.problem for one in head):
+                raise _nothing_readable(name, head, header)
+            available = {*header, *chain.from_iterable(one.row for one in head if one.row)}
             known = source_columns(TABLES[table], mapping, available)
-            yield known, chunked(chain(head, rows))
+            yield known, counted(chunked(chain(head, rows)))
         except MissingColumn as error:
             raise Refusal(
                 str(error).partition(" Map it:")[0],
@@ -138,6 +165,21 @@ def _rows_of(
             ) from None
         except (FileRefused, MappingError) as error:
             raise Refusal(str(error), remedy="Choose another file, table or mapping.") from None
+
+
+def _nothing_readable(name: str, head: Sequence[FileRow], header: Sequence[str]) -> Refusal:
+    """Say of a file why no row of its beginning can be read; which columns it has is not known."""
+    if not head:
+        had = f"a first line that names {len(header)} columns, and no rows" if header else "no rows"
+        return Refusal(f"{name} has {had}.", remedy="Choose a file with rows, or export it anew.")
+    first = head[0]
+    many = "The only row" if len(head) == 1 else f"None of the first {len(head):,} rows"
+    cannot = "cannot" if len(head) == 1 else "can"
+    return Refusal(
+        f"{many} of {name} {cannot} be read. Line {first.line}: {first.problem}",
+        remedy="Mend the file: UTF-8, one row a line, at most "
+        f"{MAX_ROW_BYTES:,} bytes a row; its name says whether it is CSV, JSON or JSONL.",
+    )
 
 
 def import_feedback(run: Run) -> ImportedFile | CheckedFile:

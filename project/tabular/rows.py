@@ -17,6 +17,7 @@ from typing import IO, Any, Final, Literal, NamedTuple, NoReturn, cast
 import orjson
 
 Format = Literal["csv", "json", "jsonl"]
+Told = Callable[[int], None]
 Reason = Literal["", "cells", "encoding", "not_an_object", "oversized", "unreadable"]
 
 FORMAT_OF: Final[dict[str, Format]] = {
@@ -25,6 +26,9 @@ FORMAT_OF: Final[dict[str, Format]] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
+HELD_TIMES: Final = 4  # the longest row, quotes and delimiters included, of which more is not held
+TOLD_BYTES: Final = 8 * 1024 * 1024  # between two calls of `told`
+BLOCK_BYTES: Final = 256 * 1024
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _ITEM = re.compile(r"[^\s,]")  # where the next item of a JSON list begins
 
@@ -100,9 +104,17 @@ def format_of(name: str) -> tuple[Format, bool]:
 
 
 def read_file(
-    path: Path, *, name: str = "", limits: Limits, csv_format: CsvFormat = CSV
+    path: Path,
+    *,
+    name: str = "",
+    limits: Limits,
+    csv_format: CsvFormat = CSV,
+    told: Told | None = None,
 ) -> Generator[Row, None, None]:
     """Yield the rows of a file; its name, or `name`, says of which format it is.
+
+    `told` is called with the bytes that were read so far, every TOLD_BYTES of them, whether rows
+    came of them or not; what it raises ends the reading.
 
     Raises
     ------
@@ -114,28 +126,57 @@ def read_file(
     with path.open("rb") as file:
         stream = cast("IO[bytes]", gzip.open(file)) if is_packed else file  # noqa: SIM115 - the file is closed
         try:
-            yield from read_rows(stream, kind, limits=limits, csv_format=csv_format)
+            yield from read_rows(stream, kind, limits=limits, csv_format=csv_format, told=told)
         except (OSError, EOFError) as error:
             raise FileRefused(f"{name} cannot be read: {error}") from error
 
 
 def read_rows(
-    stream: IO[bytes], kind: Format, *, limits: Limits, csv_format: CsvFormat = CSV
+    stream: IO[bytes],
+    kind: Format,
+    *,
+    limits: Limits,
+    csv_format: CsvFormat = CSV,
+    told: Told | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of a stream in bounded memory; blank lines are no rows.
 
     Parameters
     ----------
     kind : csv with a header line, json (a list of objects) or jsonl (an object a line); UTF-8
+    told : called while reading, see `read_file`
 
     Raises
     ------
     FileRefused
         When the stream is no table of rows.
     """
+    if told is not None:
+        stream = io.BufferedReader(_Counted(stream, told), BLOCK_BYTES)
     if kind == "csv":
         return _csv_rows(stream, limits, csv_format)
     return _json_rows(stream, limits) if kind == "json" else _jsonl_rows(stream, limits)
+
+
+class _Counted(io.RawIOBase):
+    """A stream that tells how much of it was read."""
+
+    def __init__(self, stream: IO[bytes], told: Told) -> None:
+        self._stream, self._told = stream, told
+        self._read = 0
+        self._next = TOLD_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._stream.read(len(buffer))
+        buffer[: len(block)] = block
+        self._read += len(block)
+        if self._read >= self._next:
+            self._next = self._read + TOLD_BYTES
+            self._told(self._read)
+        return len(block)
 
 
 # --- JSON Lines ----------------------------------------------------------------------------------
@@ -254,23 +295,32 @@ def _next_item(text: str, position: int) -> int:
 def _csv_rows(stream: IO[bytes], limits: Limits, csv_format: CsvFormat) -> Iterator[Row]:
     # Bytes that are no UTF-8 become surrogates, which mark the row they stand in.
     with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
-        lines = _Lines(text)
-        first = next(lines, "")
+        lines = _Lines(text, limits.row_bytes * HELD_TIMES)
+        first = lines.peek()
         delimiter = max(csv_format.delimiters, key=first.count)
-        lines.push_back(first)
-        # Too long a cell is that row's problem, not the file's.
-        before = csv.field_size_limit(max(csv.field_size_limit(), limits.json_bytes))
+        before = csv.field_size_limit(lines.most)  # the lines end first
         try:
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            yield from _csv_lines(reader, limits, csv_format)
+            yield from _csv_lines(reader, lines, limits, csv_format)
         finally:
             csv.field_size_limit(before)
 
 
-class _Lines:
-    """Lines of a text, of which the first can be looked at before it is read."""
+class _TooLong(Exception):
+    """A row goes on beyond what is held of one."""
 
-    def __init__(self, text: io.TextIOWrapper) -> None:
+
+class _Lines:
+    """Lines of a text, of which the first can be looked at before it is read.
+
+    A row may go on over lines, in quotes that are closed late or never: after `most` characters of
+    one row the rest of the line is skipped, and whoever reads is told that the row is too long.
+    """
+
+    def __init__(self, text: io.TextIOWrapper, most: int) -> None:
+        self.most = most
+        self.number = 0
+        self.row_size = 0
         self._text = text
         self._pushed: list[str] = []
 
@@ -278,18 +328,29 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        return self._pushed.pop() if self._pushed else next(self._text)
+        line = self._pushed.pop() if self._pushed else self._text.readline(self.most + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.row_size += len(line)
+        if self.row_size > self.most:
+            while not line.endswith("\n") and (line := self._text.readline(self.most + 1)):
+                self.row_size += len(line)
+            raise _TooLong
+        return line
 
-    def push_back(self, line: str) -> None:
-        """Give a line again."""
+    def peek(self) -> str:
+        """Return the first line, which is read again."""
+        line = self._text.readline(self.most + 1)
         if line:
             self._pushed.append(line)
+        return line
 
 
-def _csv_lines(reader: Any, limits: Limits, csv_format: CsvFormat) -> Iterator[Row]:
+def _csv_lines(reader: Any, lines: _Lines, limits: Limits, csv_format: CsvFormat) -> Iterator[Row]:
     header: list[str] = []
-    line = 1
     while True:
+        begins, lines.row_size = lines.number + 1, 0
         try:
             cells = next(reader)
         except StopIteration:
@@ -298,14 +359,20 @@ def _csv_lines(reader: Any, limits: Limits, csv_format: CsvFormat) -> Iterator[R
                     "The file is empty; the first line should name the columns."
                 ) from None
             return
+        except _TooLong:
+            if not header:
+                raise FileRefused(
+                    f"The first line should name the columns, got one of {lines.row_size:,} "
+                    "characters."
+                ) from None
+            yield _oversized(begins, lines.row_size, limits)
+            continue
         except csv.Error as error:
             if not header:
                 raise FileRefused(f"The first line cannot be read: {error}.") from None
-            begins, line = line, reader.line_num + 1
-            said = f"line {reader.line_num}: {error}"
+            said = f"line {lines.number}: {error}"
             yield Row(begins, None, "unreadable", f"{error}.", said.encode())
             continue
-        begins, line = line, reader.line_num + 1
         if not any(cell.strip() for cell in cells):
             continue
         if not header:

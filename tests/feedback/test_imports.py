@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from feedback.domain.synthetic import QUALITY_WEIGHTS, generate_feedback, true_quality
 from feedback.domain.tables import QUALITY_METRICS
 from feedback.jobs.collection import collect
+from feedback.jobs.imports import check_file, import_file
 from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import (
     ABTestResult,
@@ -23,6 +25,7 @@ from project.origin import Origin
 from tests.feedback.conftest import QUALITY
 from tests.feedback.test_commands import run
 
+HEADER = b"id,quality_rating,created_at\n"
 NOW = np.datetime64("2026-06-01T00:00:00", "us")
 
 
@@ -82,13 +85,78 @@ def test_a_json_list_lands_and_a_packed_file_adds_nothing_new(tmp_path, db):
         ("rows.json", "{}", "list"),
         ("rows.json", "[", "JSON is broken"),
         ("rows.jsonl.gz", "not packed", "cannot be read"),
+        ("rows.csv", "id,quality_rating,created_at\n", "names 3 columns, and no rows"),
+        ("rows.csv", "\n" * 1_000, "empty"),
+        ("rows.json", "[]", "has no rows"),
+        ("rows.jsonl", "\n \n", "has no rows"),
+        ("rows.jsonl", "id,quality_rating\n1,2\n", "Line 1: Expected JSON"),
+        (
+            "rows.csv",
+            HEADER + b'1,0.5,"' + b"x" * 10**7 + b'"\n',
+            "Line 2: Expected at most 65,536",
+        ),
+        ("rows.jsonl", '{"id": "' + "x" * 10**7 + '"}', "Line 1: Expected at most 65,536"),
+        ("rows.csv", HEADER + "1,0.5,Zürich\n".encode("latin-1"), "Expected UTF-8, got byte 0xfc"),
+        ("rows.csv", "id,stérn\n1,2\n".encode("latin-1"), "Line 1: Expected UTF-8, got byte 0xe9"),
+        ("rows.csv", (HEADER + b"1,0.5,2026\n").decode().encode("utf-16"), "Expected UTF-8"),
+        ("rows.csv", b"x" * 10**7, "The first line should name the columns"),
+        ("rows.json", f'[{{"id": {"9" * 5_000}}}]', "below 1.8e308"),
+        ("rows.json", "[" * 5_000, "nested too deeply"),
+        ("rows.json", '[{"quality_rating": 1e400}]', "below 1.8e308"),
     ],
+    ids=str,
 )
 def test_a_file_that_cannot_be_read_is_refused_with_the_remedy(tmp_path, db, name, text, says):
     code, result = import_text(tmp_path, text, name=name)
     assert code == 2
     assert says in result["refused"]["message"]
+    assert result["refused"]["remedy"]
+    assert ("quality_rating" in result["refused"]["message"]) == (says == "quality_rating")
     assert not CollectionRun.objects.exists()
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_csv_of_other_countries_is_read(tmp_path, db, delimiter):
+    text = HEADER.decode().replace(",", delimiter) + delimiter.join(
+        ["1", "0.5", "2026-03-04T10:00:00Z"]
+    )
+    assert import_text(tmp_path, text)[1]["new"] == 1
+
+
+def test_a_quote_that_is_never_closed_costs_its_row_and_not_the_file(tmp_path, db):
+    good = b"%d,0.5,2026-03-04T10:00:00Z\n"
+    lines = [HEADER, good % 1, b'2,"0.5,2026-03-04\n', *[good % n for n in range(3, 40_000)]]
+    _, result = import_text(tmp_path, b"".join(lines))
+    assert result["errors"][0]["line"] == 3
+    assert result["errors"][0]["reason"] == "oversized_row"
+    assert result["new"] > 20_000
+
+
+def test_a_file_of_blank_lines_can_be_stopped(tmp_path, db, monkeypatch):
+    """Whoever asks to stop is heard while no row comes."""
+    monkeypatch.setattr("project.tabular.rows.TOLD_BYTES", 1_000_000)
+    path = tmp_path / "rows.csv"
+    path.write_bytes(HEADER + b"\n" * 3_000_000 + b"1,0.5,2026-03-04T10:00:00Z\n")
+
+    class Stopped(Exception):
+        pass
+
+    class Asked:
+        """A run that somebody stops when it has read something."""
+
+        said = ""
+
+        def report(self, done, total=None, message=""):
+            self.said = message
+
+        def check(self):
+            raise Stopped
+
+    for work in (check_file, partial(import_file, source=FeedbackSource())):
+        asked = Asked()
+        with pytest.raises(Stopped):
+            work(path, table="quality_feedback", run=asked)
+        assert asked.said == "rows.csv: 0 rows, 1 MB read"
 
 
 def test_a_line_without_end_is_refused_by_its_size(tmp_path, db):
