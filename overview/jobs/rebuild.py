@@ -9,6 +9,7 @@ from matching.queries.people import check_profiles
 from matching.queries.session_checks import check_sessions
 from project.jobs.contract import Run
 from project.refusal import Refusal
+from project.storage.artifacts import require_own_folder
 from training.domain.kind import Recipe
 from training.jobs.datasets import build
 from training.jobs.models import require_trainable, train
@@ -37,6 +38,7 @@ def rebuild(
     Incomplete profiles do not stop it: generation leaves those users out and names them. A run
     that died goes on after its last finished step.
     """
+    require_own_folder()  # a second database would also write over the live copies of the first
     kind = get_kind(DEFAULT_KIND)
     with run.stage("Check profiles"):
         profiles = run.once("rebuild.profiles", _check_profiles)

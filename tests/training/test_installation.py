@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from matching.models import SeedUser
 from overview.queries.status import describe_store, next_step
 from project.jobs.models import Job
 from project.jobs.runner import run_job
@@ -170,6 +172,17 @@ def test_another_database_is_refused_in_words_and_nothing_is_touched(artifact_ro
     assert "adopt_folder" in said["remedy"]
     assert everything_in(artifact_root) == before
     assert not Dataset.objects.exists()
+
+
+@pytest.mark.parametrize("command", [("demo",), ("rebuild", "--now")])
+def test_whole_runs_are_refused_before_anything_is_made(artifact_root, capsys, valkey, command):
+    """Sessions of a second database would take the place of live copies of the first one."""
+    artifacts.require_own_folder()
+    with owner_of_folder(installation=str(uuid.uuid4())):
+        said = run_json(capsys, *command, code=2)["refused"]
+    assert "belongs to installation" in said["message"]
+    assert not SeedUser.objects.exists()
+    assert valkey.dbsize() == 0
 
 
 def test_training_is_refused_before_hours_of_work(artifact_root, capsys, monkeypatch):
@@ -459,3 +472,14 @@ def test_a_worker_killed_beside_its_row_loses_nothing_and_removes_nothing_foreig
 def folders(root: Path) -> list[str]:
     """Name the folders that say who made them."""
     return [str(path.parent.relative_to(root)) for path in root.rglob(MADE_BY)]
+
+
+@pytest.mark.parametrize(("revoke", "server"), [(False, r"\d+"), (True, r"\?")])
+def test_a_server_that_hides_its_identity_leaves_the_oid(revoke, server):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE ordinary; GRANT SELECT ON storage_installation TO ordinary")
+        if revoke:
+            cursor.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+        cursor.execute("SET LOCAL ROLE ordinary")
+        assert re.fullmatch(rf"{server}/\d+", this_owner().database)
+        cursor.execute("RESET ROLE")

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from project.command import SeedbedCommand
+from project.storage.artifacts import require_own_folder
 
 USERS = 200
 EVENTS = 1000
@@ -32,6 +33,7 @@ class Command(SeedbedCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         how = {"now": not options["in_job"], "detach": False, "stdout": self.stdout}
+        require_own_folder()
         self._say("1. Seed users")
         call_command("seed_users", count=USERS, **how)
         self._say("2. Sessions")
