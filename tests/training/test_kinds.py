@@ -111,7 +111,7 @@ def test_toy_kind_goes_through_every_command(toy, capsys, tmp_path):
 
 
 def test_too_few_rows_of_a_toy_train_nothing(toy, capsys):
-    built = run_json(capsys, "build_dataset", "--kind", "toy", "--origin", "real", "--now")
+    built = run_json(capsys, "build_dataset", "--kind", "toy", "--origin", "real", "--now", code=2)
     assert built["verdict"] == "refuse"
     said = run_json(capsys, "train_model", "--kind", "toy", "--now", code=2)
     assert "100 are needed" in said["refused"]["message"]

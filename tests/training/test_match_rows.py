@@ -59,7 +59,7 @@ def test_poor_log_is_imported_refused_by_analysis_and_trains_nothing(db, valkey,
     call_command("import_events", str(log), origin="real", now=True, json=True)
     assert EventBatch.objects.get().made == 232
     capsys.readouterr()
-    built = run_json(capsys, "build_dataset", "--origin", "real", "--now")
+    built = run_json(capsys, "build_dataset", "--origin", "real", "--now", code=2)
     assert (built["verdict"], built["rows"], built["feature_set"]) == ("refuse", 232, "tiered-1")
     report = run_json(capsys, "analyze_dataset", code=2)
     refused = {check["name"]: check for check in report["checks"] if check["verdict"] == "refuse"}
