@@ -100,10 +100,10 @@ def _iso(text: str | None) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if timezone.is_naive(moment):
+            moment = timezone.make_aware(moment)
+        return moment.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):  # the year 9999 in a zone west of ours is no date here
         raise CommandError(
             f"Expected a date or time such as 2026-05-01 or 2026-05-01T12:00+02:00, got {text!r}."
         ) from None
-    if timezone.is_naive(moment):
-        moment = timezone.make_aware(moment)
-    return moment.astimezone(UTC).isoformat()

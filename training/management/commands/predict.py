@@ -97,8 +97,8 @@ class Command(SeedbedCommand):
 def _json_object(text: str) -> dict[str, Any]:
     try:
         features = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise CommandError(f"--features is no JSON: {error}.") from error
+    except (ValueError, RecursionError) as error:  # broken, 5,000 digits, or nested without end
+        raise CommandError(f"--features is no JSON that can be read: {error}.") from error
     if not isinstance(features, dict):
         raise CommandError("--features should be a JSON object of names and values.")
     return features
