@@ -2,13 +2,14 @@
 
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from project import embedded
+from project import embedded, keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -30,27 +31,31 @@ VAR = Path(env.str("SEEDBED_VAR", default=str(BASE_DIR / "var"))).resolve()
 ARTIFACT_ROOT = VAR / "artifacts"
 MEDIA_ROOT = VAR / "uploads"
 
-SECRET_MIN_LENGTH = 40  # characters; 40 of a 62-letter alphabet are more than 200 bits
-
 
 def _secret(name: str) -> str:
     """Return a secret: from the environment, or in development one made for this folder."""
     value: str = env.str(name, default="")
-    if value and (len(value) >= SECRET_MIN_LENGTH and "change-me" not in value):
-        return value
-    if IS_PRODUCTION:
-        state = "is missing"
-        if "change-me" in value:
-            state = "still has the example's value"
-        elif value:
-            state = f"has {len(value)} characters"
+    if IS_PRODUCTION and (fault := keys.weakness(value)):
         raise ImproperlyConfigured(
-            f"{name} {state}; production needs at least {SECRET_MIN_LENGTH} random characters. "
-            'Make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
+            f"{name} {fault}; production needs at least {keys.MIN_LENGTH} random characters. "
+            f"{keys.MAKE_ONE}"
         )
-    if value:
+    if value and keys.EXAMPLE not in value:
         return value
     return _development_secret(VAR / "secrets" / name.lower())
+
+
+def _earlier_keys(name: str) -> list[str]:
+    """Return keys that are still accepted for reading; what is no key at all is none of them."""
+    values: list[str] = [value for value in env.list(name, default=[]) if value]
+    for value in values:
+        # Earlier editions took keys that repeat themselves: they are needed to get away from them.
+        if IS_PRODUCTION and (len(value) < keys.MIN_LENGTH or keys.EXAMPLE in value):
+            raise ImproperlyConfigured(
+                f"{name} has an entry that was never a key of production: {keys.weakness(value)}. "
+                "Remove it: whoever knows it could write what is then believed."
+            )
+    return values
 
 
 def _development_secret(path: Path) -> str:
@@ -71,9 +76,26 @@ def _development_secret(path: Path) -> str:
 
 SECRET_KEY = _secret("SEEDBED_SECRET_KEY")
 ARTIFACT_KEY = _secret("SEEDBED_ARTIFACT_KEY")  # signs model files
-ARTIFACT_KEY_FALLBACKS = env.list("SEEDBED_ARTIFACT_KEY_FALLBACKS", default=[])  # read only
+ARTIFACT_KEY_FALLBACKS = _earlier_keys("SEEDBED_ARTIFACT_KEY_FALLBACKS")  # read only
 FIELD_KEY = _secret("SEEDBED_FIELD_KEY")  # encrypts the passwords of feedback sources
-FIELD_KEY_FALLBACKS = env.list("SEEDBED_FIELD_KEY_FALLBACKS", default=[])  # read only
+FIELD_KEY_FALLBACKS = _earlier_keys("SEEDBED_FIELD_KEY_FALLBACKS")  # read only
+_EQUAL = keys.equal_keys(
+    {
+        "SEEDBED_SECRET_KEY": SECRET_KEY,
+        "SEEDBED_ARTIFACT_KEY": ARTIFACT_KEY,
+        "SEEDBED_FIELD_KEY": FIELD_KEY,
+    },
+    {
+        "SEEDBED_ARTIFACT_KEY_FALLBACKS": ARTIFACT_KEY_FALLBACKS,
+        "SEEDBED_FIELD_KEY_FALLBACKS": FIELD_KEY_FALLBACKS,
+    },
+)
+if IS_PRODUCTION and _EQUAL:
+    raise ImproperlyConfigured(
+        f"{_EQUAL} hold the same key; whoever learns one would have the other. Give each its own, "
+        "put the old one into SEEDBED_ARTIFACT_KEY_FALLBACKS and SEEDBED_FIELD_KEY_FALLBACKS, and "
+        f"run `manage.py rotate_keys`. {keys.MAKE_ONE}"
+    )
 
 DEBUG = env.bool("SEEDBED_DEBUG", default=False)
 if DEBUG and IS_PRODUCTION:
@@ -99,10 +121,12 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "axes",
     "simple_history",
     "django_rq",
     "project",
     "project.storage",
+    "project.audit",
     "project.jobs",
     "matching",
     "feedback",
@@ -120,8 +144,11 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "project.middleware.idle_sessions",
+    "project.audit.middleware.trace",
     "simple_history.middleware.HistoryRequestMiddleware",
     "project.pages.errors.Poison",
+    "axes.middleware.AxesMiddleware",  # last: it answers instead of the page of the form
 ]
 
 ROOT_URLCONF = "project.urls"
@@ -174,6 +201,8 @@ JOB_MAX_ATTEMPTS = env.int("SEEDBED_JOB_MAX_ATTEMPTS", default=5)
 
 # Hosts that feedback sources may connect to, as host:port or host:*; private ones must be named.
 FEEDBACK_ALLOWED_HOSTS = env.list("SEEDBED_FEEDBACK_ALLOWED_HOSTS", default=[])
+# Variables with passwords of feedback sources, as NAME=host:port; others are used for no host.
+FEEDBACK_VARIABLES = env.list("SEEDBED_FEEDBACK_VARIABLES", default=[])
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -181,6 +210,28 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+# The first one hashes; a password that another one hashed is hashed anew when it is next entered.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTHENTICATION_BACKENDS = [
+    "project.signin.LockoutBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+
+# Lockout of whoever guesses passwords; the counts stand in the database, for all web servers.
+AXES_FAILURE_LIMIT = env.int("SEEDBED_LOGIN_FAILURES", default=5)
+AXES_COOLOFF_TIME = timedelta(seconds=env.int("SEEDBED_LOCKOUT_SECONDS", default=15 * 60))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]  # as LockoutHandler reads it
+AXES_HANDLER = "project.signin.LockoutHandler"
+AXES_LOCKOUT_CALLABLE = "project.signin.locked_out"
+AXES_CLIENT_IP_CALLABLE = "project.visitors.client_address"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # who tries again does not wait longer
+AXES_DISABLE_ACCESS_LOG = True  # the audit list has them
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False  # a line at each start of each process, and names in the log
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = env.str("SEEDBED_TIME_ZONE", default="UTC")
@@ -195,12 +246,16 @@ WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # bytes of a form without its files
 
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = env.int("SEEDBED_SESSION_IDLE_SECONDS", default=8 * 3600)  # since the last act
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 if IS_PRODUCTION:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = env.bool("SEEDBED_SSL_REDIRECT", default=True)
     SECURE_HSTS_SECONDS = env.int("SEEDBED_HSTS_SECONDS", default=3600)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SEEDBED_HSTS_SUBDOMAINS", default=True)
+    # Nobody but the owner of the domain asks browsers to know it for ever.
+    SILENCED_SYSTEM_CHECKS = ["security.W021"]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 LOG_LEVEL = env.str("SEEDBED_LOG_LEVEL", default="INFO")
@@ -218,4 +273,5 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"axes": {"level": "WARNING"}},  # the audit list says who signs in
 }

@@ -1,19 +1,19 @@
 """The forms of feedback: a source whose password is written and never read, and an upload."""
 
+from contextlib import suppress
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
+from feedback.domain.endpoints import Endpoint, refuse_variable
 from feedback.domain.tables import TABLES
 from feedback.models import FeedbackSource, Table
+from feedback.models.passwords import AGAIN, PasswordUnavailable, endpoint_of, password_of
 from feedback.queries.addresses import AddressRefused, check_address
 from feedback.services.sources import set_password
 from project.pages.forms import RecordForm
-
-# A password that is kept must not follow an address that somebody else may have changed.
-ADDRESS_FIELDS = ("host", "port", "database", "user")
 
 
 class SourceForm(RecordForm[FeedbackSource]):
@@ -54,20 +54,30 @@ class SourceForm(RecordForm[FeedbackSource]):
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        endpoint = Endpoint(
+            cleaned.get("host") or "",
+            cleaned.get("port") or 0,
+            cleaned.get("database") or "",
+            cleaned.get("user") or "",
+            cleaned.get("sslmode") or "",
+        )
         # Held against what is stored: the page of an earlier state in the history, which can be
         # saved again, begins with the address of that day and the password of today.
         stored = FeedbackSource.objects.filter(pk=self.instance.pk).first()
         if (
             stored is not None
             and stored.password_encrypted
-            and any(cleaned.get(name) != getattr(stored, name) for name in ADDRESS_FIELDS)
+            and not endpoint.may_have(endpoint_of(stored))
             and not cleaned.get("new_password")
             and not cleaned.get("remove_password")
         ):
-            self.add_error(
-                "new_password",
-                "Enter the password again: it is sent to the new address only when you say so.",
+            self.add_error("new_password", AGAIN)
+        if cleaned.get("password_variable") and cleaned.get("kind") == FeedbackSource.Kind.POSTGRES:
+            refused = refuse_variable(
+                cleaned["password_variable"], endpoint, settings.FEEDBACK_VARIABLES
             )
+            if refused:
+                self.add_error("password_variable", refused)
         if cleaned.get("kind") == FeedbackSource.Kind.POSTGRES and cleaned.get("host"):
             try:
                 check_address(
@@ -77,12 +87,23 @@ class SourceForm(RecordForm[FeedbackSource]):
                 self.add_error("host", str(error))
         return cleaned
 
+    @property
+    def password_change(self) -> str:
+        """What is done about the password, in words."""
+        if self.cleaned_data.get("new_password"):
+            return "password entered"
+        return "password removed" if self.cleaned_data.get("remove_password") else ""
+
     @sensitive_variables()
     def save(self, commit: bool = True) -> Any:
         if self.cleaned_data.get("new_password"):
             set_password(self.instance, self.cleaned_data["new_password"])
         elif self.cleaned_data.get("remove_password"):
             set_password(self.instance, "")
+        elif self.instance.password_encrypted and "sslmode" in self.changed_data:
+            # Whoever asks for more TLS wants it to stay: the password is bound to the new mode.
+            with suppress(PasswordUnavailable):
+                set_password(self.instance, password_of(self.instance))
         return super().save(commit)
 
 

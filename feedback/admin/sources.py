@@ -19,6 +19,7 @@ from feedback.models import CollectionRun, FeedbackSource
 from feedback.queries.connections import check_connection
 from feedback.queries.schedule import COLLECT_KIND, current_schedule
 from feedback.services.schedule import switch_off, switch_on
+from feedback.services.sources import save_source
 from feedback.services.uploads import keep_upload
 from project import words
 from project.jobs.links import job_link, message_job
@@ -79,6 +80,11 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(
+        self, request: HttpRequest, obj: FeedbackSource, form: SourceForm, change: bool
+    ) -> None:
+        save_source(obj, by=request.user, password_change=form.password_change)
 
     @admin.display(description="origin")
     def origin(self, source: FeedbackSource) -> Any:

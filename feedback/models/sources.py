@@ -11,13 +11,10 @@ from django.db.models import F, Q
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
+from feedback.domain.endpoints import PASSWORD_VARIABLE, PASSWORD_VARIABLE_PREFIX
 from feedback.domain.tables import MappingError, check_mapping
 from project.jobs.models import Job
 from project.origin import Origin
-
-# Passwords may only come from variables of this name: any other variable of this process, such as
-# the secret key, could otherwise be sent to a host that the person editing the source controls.
-PASSWORD_VARIABLE_PREFIX = "FEEDBACK_PASSWORD_"  # noqa: S105 - the name of a variable
 
 
 class Table(models.TextChoices):
@@ -84,12 +81,13 @@ class FeedbackSource(models.Model):
         blank=True,
         validators=[
             RegexValidator(
-                rf"^{PASSWORD_VARIABLE_PREFIX}[A-Z0-9_]+\Z",
+                rf"^{PASSWORD_VARIABLE}\Z",
                 f"Expected a name such as {PASSWORD_VARIABLE_PREFIX}MAIN.",
             )
         ],
         help_text=f"Environment variable {PASSWORD_VARIABLE_PREFIX}... that holds the password, "
-        "instead of a password kept here.",
+        "instead of a password kept here. SEEDBED_FEEDBACK_VARIABLES says for which host it may be "
+        "used.",
     )
     sslmode = models.CharField(max_length=11, choices=SslMode, default=SslMode.REQUIRE)
     schema = models.CharField(max_length=63, default="public", blank=True)

@@ -1,22 +1,60 @@
 """Makes the sources that are made by themselves, and keeps the passwords of the others."""
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
 from feedback.models import FeedbackSource
-from feedback.models.passwords import encrypt_password, rotate_token
+from feedback.models.passwords import encrypt_password, endpoint_of, rotate_token
+from project.audit.models import Act
+from project.audit.services import record
 from project.origin import Origin
 from project.refusal import Refusal
 
 SYNTHETIC_NAME = "synthetic"
 
+Person = AbstractBaseUser | AnonymousUser | None
+
 
 @sensitive_variables("password")
 def set_password(source: FeedbackSource, password: str) -> FeedbackSource:
-    """Keep a password encrypted; an empty one removes it. The caller saves."""
-    source.password_encrypted = encrypt_password(password) if password else ""
+    """Keep a password encrypted, for the source's address as it stands; an empty one removes it.
+
+    The caller saves.
+    """
+    source.password_encrypted = encrypt_password(password, endpoint_of(source)) if password else ""
     return source
+
+
+@transaction.atomic
+def save_source(source: FeedbackSource, *, by: Person, password_change: str = "") -> FeedbackSource:
+    """Save a source and note what was done about its password and address.
+
+    `password_change` says it in words, where something was; the words never hold a password.
+    """
+    before = FeedbackSource.objects.select_for_update().filter(pk=source.pk).first()
+    source._history_user = by  # type: ignore[attr-defined]  # the name that simple_history reads
+    source.save()
+    changes = [
+        "added" if before is None else "",
+        password_change,
+        *_address_changes(before, source),
+    ]
+    if detail := "; ".join(filter(None, changes)):
+        record(Act.SOURCE, by=by, about=source, detail=detail)
+    return source
+
+
+def _address_changes(before: FeedbackSource | None, after: FeedbackSource) -> list[str]:
+    """Say where the password goes now, if that is somewhere else, and from where it comes."""
+    changes = []
+    is_elsewhere = before is None or endpoint_of(before) != endpoint_of(after)
+    if is_elsewhere and after.host:
+        changes.append(f"address: {endpoint_of(after)}")
+    variable = after.password_variable
+    if variable != ("" if before is None else before.password_variable):
+        changes.append(f"password from {variable}" if variable else "password from no variable")
+    return changes
 
 
 @transaction.atomic

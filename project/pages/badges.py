@@ -43,6 +43,7 @@ TONES: Final[dict[str, frozenset[str]]] = {
             "gone",
             "changed",
             "cannot serve",
+            "locked out",
         }
     ),
     "warn": frozenset(
@@ -57,6 +58,9 @@ TONES: Final[dict[str, frozenset[str]]] = {
             "interrupted",
             "nobody",
             "too few",
+            "failed to sign in",
+            "set a refusal aside",
+            "removed",
         }
     ),
     "busy": frozenset({"running", "building", "queued", "candidate"}),

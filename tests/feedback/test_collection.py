@@ -17,8 +17,16 @@ from feedback.models import (
 )
 from feedback.queries.connections import check_connection
 from feedback.queries.remote import SourceUnreachable, open_source
+from feedback.services.sources import set_password
 from project.refusal import Refusal
-from tests.feedback.conftest import AB_TESTING, EXPLANATIONS, QUALITY, READER, make_source
+from tests.feedback.conftest import (
+    AB_TESTING,
+    EXPLANATIONS,
+    QUALITY,
+    READER,
+    READER_PASSWORD,
+    make_source,
+)
 from tests.feedback.test_commands import run as run_command
 from tests.training.batches import claimed_run
 
@@ -242,7 +250,7 @@ def test_a_source_that_is_down_fails_alone_and_waits_longer_each_time(customer, 
     assert down not in type(down).objects.due()
     assert [run.new for run in collect(source)] == [5, 5, 5]
     down.database = source.database
-    down.save()
+    set_password(down, READER_PASSWORD).save()
     assert [run.new for run in collect(down)] == [5, 5, 5]
     down.refresh_from_db()
     assert (down.failures, down.retry_after) == (0, None)

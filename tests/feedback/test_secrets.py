@@ -19,6 +19,7 @@ from feedback.models import FeedbackSource
 from feedback.models.passwords import (
     PasswordUnavailable,
     encrypt_password,
+    endpoint_of,
     password_of,
 )
 from feedback.queries import remote
@@ -155,8 +156,9 @@ def test_an_error_while_saving_does_not_report_what_was_posted(admin_client, sou
     assert CANARY not in reported(caught.value, request)
 
 
-def test_a_password_may_come_from_a_variable_of_its_own_kind_only(source, monkeypatch):
+def test_a_password_may_come_from_a_variable_of_its_own_kind_only(source, monkeypatch, settings):
     source.password_variable = "FEEDBACK_PASSWORD_MAIN"
+    settings.FEEDBACK_VARIABLES = [f"FEEDBACK_PASSWORD_MAIN={source.host}:*"]
     with pytest.raises(PasswordUnavailable, match="FEEDBACK_PASSWORD_MAIN is not set"):
         password_of(source)
     monkeypatch.setenv("FEEDBACK_PASSWORD_MAIN", CANARY)
@@ -169,7 +171,7 @@ def test_a_password_may_come_from_a_variable_of_its_own_kind_only(source, monkey
 def test_earlier_keys_still_open_and_are_replaced(source, settings):
     current = settings.FIELD_KEY
     settings.FIELD_KEY = KEY
-    FeedbackSource.objects.update(password_encrypted=encrypt_password(CANARY))
+    FeedbackSource.objects.update(password_encrypted=encrypt_password(CANARY, endpoint_of(source)))
     source.refresh_from_db()
     settings.FIELD_KEY = current
     with pytest.raises(PasswordUnavailable, match="another SEEDBED_FIELD_KEY"):

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -149,13 +150,15 @@ def test_process_that_lived_long_is_always_started_again(monkeypatch: pytest.Mon
 def test_in_production_only_the_trusted_proxy_may_say_that_a_visitor_came_by_https(
     port: int,
 ) -> None:
-    secret = "k3" * 30
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "SEEDBED_ENV": "production",
         "SEEDBED_ALLOWED_HOSTS": "127.0.0.1",
-        **{f"SEEDBED_{name}_KEY": secret for name in ("SECRET", "ARTIFACT", "FIELD")},
+        **{
+            f"SEEDBED_{name}_KEY": secrets.token_urlsafe(48)
+            for name in ("SECRET", "ARTIFACT", "FIELD")
+        },
     }
 
     def answer(trusted: str) -> int:

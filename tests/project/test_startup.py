@@ -15,6 +15,7 @@ from django.conf import settings
 ALLOWED = frozenset(
     {
         "asgiref",
+        "axes",
         "cffi",
         "click",
         "croniter",

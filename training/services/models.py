@@ -9,6 +9,8 @@ import orjson
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from project.audit.models import Act
+from project.audit.services import record
 from project.storage.artifacts import joblib_bytes, write_folder
 from training.domain.fitted import FittedModel
 from training.domain.kind import ModelKind
@@ -72,6 +74,8 @@ def write_model(
         run=job_id,
     )
     model.save(force_insert=True)
+    if trained.override is not None:
+        record(Act.OVERRIDE, by=by, about=model, detail=f"trained: {trained.override.reason}")
     return model
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from project.audit.models import Act
+from project.audit.services import record
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt, ArtifactUnwritable, read_verified
 from training.domain.kind import ModelKind
@@ -54,6 +56,9 @@ def promote(
             details={"model": model.version, "checks": refused},
         )
     _switch(model, champion)
+    record(Act.PROMOTION, by=by, about=model, detail=reason)
+    if refused and override is not None:
+        record(Act.OVERRIDE, by=by, about=model, detail=f"promoted: {override.reason}")
     return Promotion.objects.create(
         kind=model.kind,
         action=Promotion.Action.PROMOTE,
@@ -81,6 +86,7 @@ def rollback(kind: ModelKind, *, by: User | None = None, reason: str = "") -> Pr
     _require_intact(previous)
     champion = champion_of(kind.name)
     _switch(previous, champion)
+    record(Act.ROLLBACK, by=by, about=previous, detail=reason)
     return Promotion.objects.create(
         kind=kind.name,
         action=Promotion.Action.ROLLBACK,
@@ -107,6 +113,7 @@ def export_model(model: ModelVersion, output: Path) -> list[Path]:
         _write_export(model, output)
     except OSError as error:
         raise ArtifactUnwritable(output, error) from error
+    record(Act.EXPORT, about=model, detail=f"to {output}")
     return [output / name for name in model.files]
 
 

@@ -1,6 +1,7 @@
 """Exports batches of events as a log."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from matching.models import EventBatch
+from project.audit.models import Act
+from project.audit.services import record
 from project.command import SeedbedCommand, positive_int
 
 
@@ -45,13 +48,20 @@ class Command(SeedbedCommand):
             for block in export_batches(batches):
                 sys.stdout.buffer.write(block)
             sys.stdout.buffer.flush()
+            _note(batches, "the terminal")
             return {}
         try:
             events = write_log_file(Path(output), batches)
         except OSError as error:
             raise CommandError(f"{output}: {error}") from error
+        _note(batches, output)
         return {"output": output, "batches": options["batch"], "events": events}
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         if result:
             console.print(f"{result['events']:,} events written to {result['output']}.")
+
+
+def _note(batches: Sequence[EventBatch], place: str) -> None:
+    for batch in batches:
+        record(Act.EXPORT, about=batch, detail=f"to {place}")

@@ -142,10 +142,11 @@ def _commands(*, host: str, port: int, workers: int, **_: Any) -> dict[str, list
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
     web = [sys.executable, "-m", "waitress", f"--host={host}", f"--port={port}"]
     if settings.TRUSTED_PROXY:
-        # Only that address may say that a visitor came by HTTPS; from others the header is dropped.
+        # Only that address may say where a visitor came from, and that it was by HTTPS; what others
+        # say of it is dropped.
         web += [
             f"--trusted-proxy={settings.TRUSTED_PROXY}",
-            "--trusted-proxy-headers=x-forwarded-proto",
+            "--trusted-proxy-headers=x-forwarded-for x-forwarded-proto",
             "--clear-untrusted-proxy-headers",
         ]
     return {

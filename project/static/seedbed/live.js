@@ -5,7 +5,9 @@ for (const part of document.querySelectorAll("[data-live-url]")) {
   const renew = async () => {
     let answer;
     try {
-      const response = await fetch(part.dataset.liveUrl, { headers: { Accept: "application/json" } });
+      const response = await fetch(part.dataset.liveUrl, {
+        headers: { Accept: "application/json", "X-Seedbed-Live": "1" }, // nobody's act: idle sessions end
+      });
       if (!response.ok || response.redirected) return;
       answer = await response.json();
     } catch {
