@@ -8,7 +8,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.messages import get_messages
-from django.core.exceptions import DisallowedHost, SuspiciousOperation, ValidationError
+from django.core.exceptions import (
+    DisallowedHost,
+    FieldDoesNotExist,
+    SuspiciousOperation,
+    ValidationError,
+)
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -62,15 +67,25 @@ def is_refused_value(error: Exception) -> bool:
     """Whether an error says that a value does not fit its column."""
     if isinstance(error, DataError | ValidationError):
         return True
-    if not isinstance(error, ValueError | TypeError | OverflowError):
+    if not isinstance(error, ValueError | TypeError | OverflowError | FieldDoesNotExist):
         return False
     last: TracebackType | None = error.__traceback__
+    before = last
     while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is None:
+        before, last = last, last.tb_next
+    if last is None or before is None:
         return False
-    module = str(last.tb_frame.f_globals.get("__name__", ""))
-    return module.startswith("django.db.models.") and last.tb_frame.f_code.co_name in CONVERSIONS
+    if isinstance(error, FieldDoesNotExist):  # the field that _to_field names
+        return _place_of(before) == ("django.contrib.admin.options", "get_object")
+    module, function = _place_of(last)
+    if (module, function) == ("django.contrib.admin.views.main", "get_filters"):  # a year or day
+        return True
+    return module.startswith("django.db.models.") and function in CONVERSIONS
+
+
+def _place_of(step: TracebackType) -> tuple[str, str]:
+    frame = step.tb_frame
+    return str(frame.f_globals.get("__name__", "")), frame.f_code.co_name
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
