@@ -65,6 +65,9 @@ KNOWN = {
         "the log before the last one, of this folder's server"
     ),
     ("project/jobs/worker.py", "_end_horse", "kill"): "its own child",
+    ("project/signin.py", "reset_user_attempts", "delete"): (
+        "failures under one name from one address, after a sign-in with it; the audit list has them"
+    ),
     # --- The ledger ---
     ("project/jobs/processes.py", "beat", "delete"): (
         "the sign of life of a process that was silent for a day; it would write another one"
