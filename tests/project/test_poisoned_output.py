@@ -60,6 +60,7 @@ SHOWS: dict[str, list[list[str]]] = {
     "generate_events": [["--now", "--count", "10"]],
     "build_dataset": [["--now"]],
     "train_model": [["--now"]],
+    "adopt_folder": [[]],
 }
 # They show no record, only what they started and stopped.
 SHOW_NOTHING_KEPT = {"serve", "worker", "scheduler", "services", "demo", "rebuild"}
