@@ -7,7 +7,8 @@ PYTHON := .venv/bin/python
 PYTHON_FOR_VENV ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v "$$p"; break; }; done)
 # One file for every platform and every Python from 3.11 on.
-COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	--generate-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test lint bench chaos mutants lock browser clean
@@ -73,10 +74,10 @@ define install
 	if [ "$$(cat $@ 2>/dev/null)" = "$$sum" ]; then touch $@; else \
 		echo "Installing $(1) into .venv ..."; \
 		if command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1; then \
-			uv pip install --quiet --python $(PYTHON) -r $(1); \
+			uv pip install --quiet --require-hashes --python $(PYTHON) -r $(1); \
 		else \
 			$(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip --upgrade >/dev/null; \
-			$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $(1); \
+			$(PYTHON) -m pip install --quiet --require-hashes --disable-pip-version-check -r $(1); \
 		fi && echo "$$sum" > $@; fi
 endef
 

@@ -50,6 +50,7 @@ def run(rows: int) -> list[Figure]:
     write_log(path, rows)
     connect()
     from matching.services.stored_logs import store_log
+
     from project.jobs.models import Job
     from project.jobs.runner import run_job
     from project.jobs.services import enqueue

@@ -127,6 +127,7 @@ INSTALLED_APPS = [
     "project",
     "project.storage",
     "project.audit",
+    "project.uploads",
     "project.jobs",
     "matching",
     "feedback",
@@ -138,6 +139,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.content_security_policy",
+    "project.middleware.limit_uploads",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -148,6 +150,7 @@ MIDDLEWARE = [
     "project.audit.middleware.trace",
     "simple_history.middleware.HistoryRequestMiddleware",
     "project.pages.errors.Poison",
+    "project.middleware.name_actor",
     "axes.middleware.AxesMiddleware",  # last: it answers instead of the page of the form
 ]
 
@@ -192,12 +195,17 @@ RQ_QUEUES = {
         "SERIALIZER": "rq.serializers.JSONSerializer",
     },
 }
-RQ = {"COMMIT_MODE": "auto"}  # the ledger itself waits for the commit
+RQ = {
+    "COMMIT_MODE": "auto",  # the ledger itself waits for the commit
+    "JOB_CLASS": "project.jobs.bell.Bell",  # nothing that a queued job names is run
+}
 RQ_SHOW_ADMIN_LINK = False  # the queue pages are mounted for superusers only
 
 # The job ledger.
 JOB_LEASE_SECONDS = env.float("SEEDBED_JOB_LEASE_SECONDS", default=30.0)
 JOB_MAX_ATTEMPTS = env.int("SEEDBED_JOB_MAX_ATTEMPTS", default=5)
+SCHEDULE_OWNER = env.str("SEEDBED_SCHEDULE_OWNER", default="")  # of what a command switches on
+MAX_PAGE_UPLOAD_BYTES = env.int("SEEDBED_MAX_PAGE_UPLOAD_BYTES", default=50 * 1024 * 1024)
 
 # Hosts that feedback sources may connect to, as host:port or host:*; private ones must be named.
 FEEDBACK_ALLOWED_HOSTS = env.list("SEEDBED_FEEDBACK_ALLOWED_HOSTS", default=[])

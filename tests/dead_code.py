@@ -52,12 +52,15 @@ EXCEPTIONS = {
     "add_arguments": "called by Django for a command",
     "ready": "called by Django for an app",
     "db_type": "called by Django for a field",
-    "SecretsFilter": "named in the settings",
     "is_active": "called by Django's error pages",
-    "content_security_policy": "named in the settings",
     "SeedbedAdminSite": "named by its app",
     "setup_work_horse_signals": "called by RQ",
     "writable": "asked by zipfile",
+    "prepare_value": "called by Django's forms",
+    "restore": "called by RQ",
+    "reset_user_attempts": "called by django-axes",
+    "is_under_newest_key": "asked by tests of rotate_keys",
+    "_execute": "called by RQ",
     "_show": "chosen by the name of an action",
     "_rollback": "chosen by the name of an action",
     "_export": "chosen by the name of an action",
@@ -71,6 +74,19 @@ EXCEPTIONS = {
 # Modules whose constants are found by what they are: settings and formats by Django, model kinds by
 # the list of them.
 FOUND = ("project/settings.py", "project/formats/*/formats.py", "training/kinds/*.py")
+
+
+@cache
+def named_by_path() -> frozenset[str]:
+    """Return what the settings and the URLs name by its dotted path: middleware, handlers."""
+    return frozenset(
+        node.value.rpartition(".")[2]
+        for file in ("project/settings.py", "project/urls.py")
+        for node in ast.walk(ast.parse(Path(file).read_text()))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.startswith("project.")
+    )
 
 
 @cache
@@ -97,6 +113,7 @@ def main() -> int:
         item
         for item in finder.get_unused_code(min_confidence=60)
         if (item.typ in KINDS or str(item.name) in constants_of(Path(item.filename)))
+        and item.name not in named_by_path()
         and not any(fnmatch(str(item.name), pattern) for pattern in EXCEPTIONS)
     ]
     for item in dead:

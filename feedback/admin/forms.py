@@ -8,8 +8,7 @@ from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
 from feedback.domain.endpoints import Endpoint, refuse_variable
-from feedback.domain.tables import TABLES
-from feedback.models import FeedbackSource, Table
+from feedback.models import FeedbackSource
 from feedback.models.passwords import AGAIN, PasswordUnavailable, endpoint_of, password_of
 from feedback.queries.addresses import AddressRefused, check_address
 from feedback.services.sources import set_password
@@ -105,33 +104,3 @@ class SourceForm(RecordForm[FeedbackSource]):
             with suppress(PasswordUnavailable):
                 set_password(self.instance, password_of(self.instance))
         return super().save(commit)
-
-
-class UploadForm(forms.Form):
-    """A file of feedback, and what it calls the columns."""
-
-    file = forms.FileField(help_text="CSV, JSON or JSONL; .gz too.")
-    table = forms.ChoiceField(choices=Table.choices)
-    source = forms.SlugField(initial="files", help_text="The source that keeps the rows.")
-    columns = forms.CharField(
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Only what the file calls otherwise, one a line: quality_rating=stars",
-    )
-    dry_run = forms.BooleanField(required=False, label="Only check, write nothing")
-
-    def clean_columns(self) -> Any:
-        pairs = [line.partition("=") for line in self.cleaned_data["columns"].splitlines() if line]
-        if not all(known.strip() and theirs.strip() for known, _, theirs in pairs):
-            raise forms.ValidationError("Expected lines such as quality_rating=stars.")
-        return {known.strip(): theirs.strip() for known, _, theirs in pairs}
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        table = cleaned.get("table")
-        if table and "columns" in cleaned:
-            known = {column.name for column in TABLES[table].columns}
-            unknown = sorted(set(cleaned["columns"]) - known)
-            if unknown:
-                self.add_error("columns", f"No such column: {', '.join(unknown)}.")
-        return cleaned

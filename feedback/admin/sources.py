@@ -14,17 +14,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
-from feedback.admin.forms import SourceForm, UploadForm
+from feedback.admin.forms import SourceForm
 from feedback.models import CollectionRun, FeedbackSource
 from feedback.queries.connections import check_connection
 from feedback.queries.schedule import COLLECT_KIND, current_schedule
 from feedback.services.schedule import switch_off, switch_on
 from feedback.services.sources import save_source
-from feedback.services.uploads import keep_upload
 from project import words
 from project.jobs.links import job_link, message_job
 from project.jobs.services import enqueue
-from project.pages.admins import HistoryAdmin, ReadOnlyAdmin
+from project.jobs.starts import start_from_list
+from project.pages.admins import HistoryAdmin, ReadOnlyAdmin, signed_in
 from project.pages.badges import badge
 
 
@@ -162,37 +162,22 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
         if request.method != "POST" or not self.has_collect_permission(request):
             raise PermissionDenied
         if request.POST.get("switch") == "on":
-            switch_on()
-            messages.success(request, "Feedback is collected every hour from now on.")
+            switch_on(owner=signed_in(request))
+            messages.success(
+                request, "Feedback is collected every hour from now on, with your rights."
+            )
         else:
             switch_off()
             messages.success(request, "Feedback is not collected by itself any more.")
         return self.to_list()
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
-        def start(request: HttpRequest, form: UploadForm) -> bool:
-            upload = form.cleaned_data["file"]
-            job = enqueue(
-                "feedback.import",
-                by=request.user,
-                path=str(keep_upload(upload.file)),
-                name=upload.name,
-                **{
-                    name: form.cleaned_data[name]
-                    for name in ("table", "source", "columns", "dry_run")
-                },
-            )
-            message_job(request, job)
-            return True
-
-        return self.start_page(
+        return start_from_list(
+            self,
             request,
-            form_class=UploadForm,
-            title="Import feedback",
+            "feedback.import_feedback",
             intro="Bad rows are refused with their line and reason, the good ones land. The same "
             "row twice is one row.",
-            permission="feedback.import_feedback",
-            start=start,
         )
 
 

@@ -108,20 +108,6 @@ TABLES: Mapping[str, TableSpec] = {
 }
 
 
-def table_named(name: str) -> TableSpec:
-    """Return a table by its name here or by its default name at the source.
-
-    Raises
-    ------
-    MappingError
-        When there is no such table; the message names those there are.
-    """
-    for spec in TABLES.values():
-        if name in (spec.name, spec.default_table):
-            return spec
-    raise MappingError(f"There is no table {name!r}; expected one of {', '.join(TABLES)}.")
-
-
 def check_mapping(mapping: Any) -> None:
     """Raise MappingError unless `mapping` names known tables and columns, and texts for them."""
     if not isinstance(mapping, dict):

@@ -1,5 +1,6 @@
 """The job kinds of feedback. Their work is imported when it is done: it loads pandas."""
 
+from feedback.jobs import arguments
 from feedback.queries.runs import CheckedFile, Collected, ImportedFile
 from feedback.queries.schedule import COLLECT_KIND
 from project.jobs.contract import Run, job
@@ -15,23 +16,25 @@ def _interrupt_runs(run: Run) -> None:
     COLLECT_KIND,
     title="Collect feedback",
     permission="feedback.collect_feedback",
+    arguments=arguments.CollectFeedback,
     cleanup=_interrupt_runs,
 )
-def collect_feedback(run: Run) -> Collected:
-    """Collect from the sources of the arguments, one by one; one that fails fails alone."""
+def collect_feedback(run: Run, asked: arguments.CollectFeedback) -> Collected:
+    """Collect what is new from sources, one by one; one that fails fails alone."""
     from feedback.jobs import collection
 
-    return collection.collect_feedback(run)
+    return collection.collect_feedback(run, asked)
 
 
 @job(
-    "feedback.import",
+    "feedback.import_feedback",
     title="Import feedback",
     permission="feedback.import_feedback",
+    arguments=arguments.ImportFeedback,
     cleanup=_interrupt_runs,
 )
-def import_feedback(run: Run) -> ImportedFile | CheckedFile:
-    """Land the rows of an uploaded file; rows that are there already are counted as known."""
+def import_feedback(run: Run, asked: arguments.ImportFeedback) -> ImportedFile | CheckedFile:
+    """Land the rows of a file; rows that are there already are counted as known."""
     from feedback.jobs import imports
 
-    return imports.import_feedback(run)
+    return imports.import_feedback(run, asked)

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
-from django.utils import timezone
-
 from feedback.domain.tables import TABLES, MissingColumn, source_table
+from feedback.jobs.arguments import CollectFeedback
 from feedback.jobs.reading import TableReading
 from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import CollectionRun, FeedbackSource, Table
@@ -104,14 +103,13 @@ def interrupt_runs(run: Run) -> None:
         interrupt_stale_runs(source, run.job_id)
 
 
-def collect_feedback(run: Run) -> Collected:
+def collect_feedback(run: Run, asked: CollectFeedback) -> Collected:
     """Collect from the sources of the arguments, one by one; one that fails fails alone."""
-    arguments = run.arguments
-    since, until = _moment(arguments.get("start")), _moment(arguments.get("end"))
-    if arguments.get("days"):
-        since = run.asked_at - timedelta(days=arguments["days"])
-    if arguments.get("sources"):
-        sources = sources_named(arguments["sources"])
+    since, until = asked.start, asked.end
+    if asked.days:
+        since = run.asked_at - timedelta(days=asked.days)
+    if asked.sources:
+        sources = sources_named(asked.sources)
     elif run.is_scheduled:
         sources = list(FeedbackSource.objects.due())
     else:
@@ -127,9 +125,7 @@ def collect_feedback(run: Run) -> Collected:
     for source in sources:
         done = run.result_of("collect_source", source.pk)
         if done is None:
-            readings = collect(
-                source, since=since, until=until, limit=arguments.get("limit"), run=run
-            )
+            readings = collect(source, since=since, until=until, limit=asked.limit, run=run)
             done = _remember(run, source.name, source.pk, readings)
             for one in readings:
                 run.add_record(one)
@@ -145,7 +141,7 @@ def collect_feedback(run: Run) -> Collected:
             for one in collected
             if any(table["state"] == CollectionRun.State.FAILED for table in one["tables"])
         ],
-        "waiting": [] if arguments.get("sources") else [source.name for source in waiting],
+        "waiting": [] if asked.sources else [source.name for source in waiting],
         "new": sum(table["new"] for one in collected for table in one["tables"]),
     }
 
@@ -155,10 +151,3 @@ def _remember(run: Run, name: str, number: int, readings: Sequence[CollectionRun
     with run.transaction("collect_source", number) as done:
         done.update(source=name, tables=[describe_run(one) for one in readings])
     return done
-
-
-def _moment(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else timezone.make_aware(moment)

@@ -21,6 +21,7 @@ from feedback.domain.tables import (
     check_mapping,
     source_columns,
 )
+from feedback.jobs.arguments import ImportFeedback
 from feedback.jobs.landing import land_chunk
 from feedback.models import FeedbackSource, RejectedRecord
 from feedback.queries.runs import CheckedFile, ImportedFile, RefusedLine
@@ -30,6 +31,7 @@ from feedback.services.sources import file_source
 from project.jobs.contract import Run
 from project.refusal import Refusal
 from project.tabular.rows import FileRefused
+from project.uploads.services import get_upload, release_upload
 
 LOOKED_AT_ROWS = 1_000  # at the head of a file, to learn its columns
 SHOWN_ERRORS = 100
@@ -182,26 +184,27 @@ def _nothing_readable(name: str, head: Sequence[FileRow], header: Sequence[str])
     )
 
 
-def import_feedback(run: Run) -> ImportedFile | CheckedFile:
+def import_feedback(run: Run, asked: ImportFeedback) -> ImportedFile | CheckedFile:
     """Land the rows of an uploaded file; rows that are there already are counted as known."""
     done = run.result_of("import_file")
     if done is not None:
         return cast(ImportedFile | CheckedFile, done)
-    arguments = run.arguments
-    path = Path(arguments["path"])
-    if not path.is_file():
-        raise Refusal(
-            f"The upload of {arguments['name']} is not there any more.",
-            remedy="Import the file again.",
-        )
-    asked = {name: arguments[name] for name in ("name", "table", "columns")}
+    upload = get_upload(asked.file)
     outcome: ImportedFile | CheckedFile
-    if arguments["dry_run"]:
-        outcome = check_file(path, **asked)
+    if asked.dry_run:
+        outcome = check_file(
+            upload.path, name=upload.name, table=asked.table, columns=asked.columns
+        )
     else:
-        source = file_source(arguments["source"], by=run.user)
-        outcome = import_file(path, **asked, source=source, run=run)
+        outcome = import_file(
+            upload.path,
+            name=upload.name,
+            table=asked.table,
+            columns=asked.columns,
+            source=file_source(asked.source, by=run.user),
+            run=run,
+        )
     with run.transaction("import_file") as done:
         done.update(outcome)
-    path.unlink()
+    release_upload(upload)
     return outcome

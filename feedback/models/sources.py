@@ -13,6 +13,7 @@ from simple_history.models import HistoricalRecords
 
 from feedback.domain.endpoints import PASSWORD_VARIABLE, PASSWORD_VARIABLE_PREFIX
 from feedback.domain.tables import MappingError, check_mapping
+from project.acting import ActedHistory, current_user
 from project.jobs.models import Job
 from project.origin import Origin
 
@@ -120,7 +121,9 @@ class FeedbackSource(models.Model):
 
     objects = FeedbackSourceQuerySet.as_manager()
     history = HistoricalRecords(
-        excluded_fields=["password_encrypted", "failures", "retry_after", "last_error"]
+        excluded_fields=["password_encrypted", "failures", "retry_after", "last_error"],
+        bases=[ActedHistory],
+        get_user=current_user,
     )
 
     class Meta:

@@ -2,7 +2,7 @@
 
 from project.jobs.models import Schedule
 
-COLLECT_KIND = "feedback.collect"
+COLLECT_KIND = "feedback.collect_feedback"
 SCHEDULE_NAME = "collect-feedback"
 
 

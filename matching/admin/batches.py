@@ -2,17 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet, Sum
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from matching.admin.batch_forms import GenerateForm, ImportForm, UploadForm
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.account import ALREADY_KNOWN
 from matching.domain.log.format import REASONS
@@ -23,8 +29,10 @@ from matching.queries.exports import export_batches, pack
 from matching.queries.generations import preview
 from matching.queries.known_events import preview_log
 from matching.services.batches import delete_batch
-from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
 from project import words
+from project.acting import Actor
+from project.jobs.contract import get_kind
+from project.jobs.forms import form_for
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
 from project.origin import Origin
@@ -34,6 +42,7 @@ from project.pages.links import record_link
 from project.pages.registry import panel
 from project.refusal import Refusal
 from project.tabular.out import csv_lines
+from project.uploads.services import get_upload
 
 PREVIEW_LINES = 50_000  # of an upload that are looked at before it is imported
 REJECTED_SHOWN = 20
@@ -146,15 +155,15 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         """Ask what to generate, say what is to be expected of it, then start it."""
         if not request.user.has_perm("matching.generate_events"):
             raise PermissionDenied
-        form = GenerateForm(request.POST or None)
+        kind = get_kind("matching.generate_events")
+        form = form_for(kind, by=Actor.of(request.user))(request.POST or None)
         context = {**self.page_context(request, "Generate events"), "form": form}
         if request.method == "POST" and form.is_valid():
             if "start" in request.POST:
-                job = enqueue("matching.generate_events", by=request.user, **form.cleaned_data)
-                message_job(request, job)
+                message_job(request, enqueue(kind.name, by=request.user, **form.arguments))
                 return self.to_list()
             try:
-                context["forecast"] = preview(**form.cleaned_data)
+                context["forecast"] = preview(**form.arguments)
             except Refusal as refusal:
                 context["refusal"] = refusal
         return TemplateResponse(request, "matching/generate.html", context)
@@ -164,49 +173,34 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         if not request.user.has_perm("matching.import_events"):
             raise PermissionDenied
         context = self.page_context(request, "Import a log")
-        if "sha256" in request.POST:
-            confirmed = ImportForm(request.POST)
+        kind = get_kind("matching.import_events")
+        by = Actor.of(request.user)
+        if "kept" in request.POST:
+            # What was looked at is imported: the upload goes along by its id.
+            given = {"files": [request.POST["kept"]]}
+            confirmed = form_for(kind, by=by, given=given)(request.POST)
             if confirmed.is_valid():
-                return self._start_import(request, **confirmed.cleaned_data)
-            messages.error(request, "The upload could not be confirmed. Upload the file again.")
-        is_upload = request.method == "POST" and "sha256" not in request.POST
-        form = UploadForm(request.POST, request.FILES) if is_upload else UploadForm()
-        if is_upload and form.is_valid():
-            said = form.cleaned_data
-            try:
-                stored = store_log(said["file"], said["file"].name)
-            except LogUnreadable as error:
-                form.add_error("file", str(error))
-            else:
-                context["found"] = preview_log(
-                    stored.path, stored.name, origin=said["origin"] or None, max_lines=PREVIEW_LINES
-                )
-                context["reasons"] = _reasons(context["found"]["rejected_by_reason"])
-                context["confirm"] = ImportForm(
-                    initial={
-                        **stored.as_dict(),
-                        "origin": said["origin"],
-                        "feature_set": said["feature_set"],
-                    }
-                )
-        return TemplateResponse(request, "matching/upload.html", {**context, "form": form})
-
-    def _start_import(
-        self, request: HttpRequest, *, sha256: str, name: str, origin: str, feature_set: str
-    ) -> HttpResponse:
-        stored = StoredLog(sha256, name)
-        if stored.path.exists():
-            job = enqueue(
-                "matching.import_events",
-                by=request.user,
-                files=[stored.as_dict()],
-                origin=origin or None,
-                feature_set=feature_set,
+                message_job(request, enqueue(kind.name, by=by, **confirmed.arguments))
+                return self.to_list()
+            messages.error(request, "The upload is not there any more. Upload the file again.")
+            return HttpResponseRedirect(request.path)
+        form = form_for(kind, by=by)(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            (kept,) = form.arguments["files"]
+            upload = get_upload(UUID(kept))
+            context["found"] = preview_log(
+                upload.path,
+                upload.name,
+                origin=form.arguments["origin"] or None,
+                max_lines=PREVIEW_LINES,
             )
-            message_job(request, job)
-        else:
-            messages.error(request, "The stored copy is gone. Upload the file again.")
-        return self.to_list()
+            context["reasons"] = _reasons(context["found"]["rejected_by_reason"])
+            context["confirm"] = {
+                "kept": kept,
+                "origin": form.arguments["origin"],
+                "feature_set": form.arguments["feature_set"],
+            }
+        return TemplateResponse(request, "matching/upload.html", {**context, "form": form})
 
     def export_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Download one batch as a packed log."""

@@ -132,6 +132,21 @@ class MatchEventAdmin(LargeTableAdmin[MatchEvent]):
     def when(self, event: MatchEvent) -> Any:
         return words.moment(event.occurred_at)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Who they are is for who may see people; the event itself says their numbers.
+        named = request.user.has_perm("matching.view_seeduser")
+        people = ("user", "target", "group") if named else ("user_id", "target_id", "group_id")
+        return ("name", "batch", "origin_word", *people)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = set(self.get_readonly_fields(request, obj))
+        (title, first), *others = self.fieldsets
+        fields = [
+            name if name in shown or f"{name}_id" not in shown else f"{name}_id"
+            for name in first["fields"]
+        ]
+        return [(title, {**first, "fields": fields}), *others]
+
     @admin.display(description="user")
     def user(self, event: MatchEvent) -> Any:
         return _person(SeedUser, event.user_id)

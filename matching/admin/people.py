@@ -1,12 +1,10 @@
 """Seed users and groups in the admin."""
 
-import hashlib
 import math
 from functools import partial
-from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
@@ -15,19 +13,23 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from matching.admin.profile_forms import ImportForm, ProfileForm, SeedForm
+from matching.admin.profile_forms import ProfileForm
 from matching.domain.population import ARCHETYPES
-from matching.domain.profile_files import UnreadableFile, read_profiles
+from matching.domain.profile_files import UnreadableFile
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
+from matching.queries.profile_uploads import read_profile_upload
 from matching.queries.sessions import travellers_of_users
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from project import words
+from project.jobs.forms import ArgumentsForm
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
+from project.jobs.starts import start_from_list
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
 from project.pages.links import record_url
 from project.pages.registry import panel
+from project.uploads.services import get_upload, release_upload
 
 
 class MissingFilter(admin.SimpleListFilter):
@@ -102,6 +104,7 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         ("Home", {"fields": ["home_city", ("home_lat", "home_lon")]}),
         ("Habits", {"fields": [("smoking", "drinking")]}),
     ]
+    foreign_columns = {"trip": "matching.view_travelsession"}
     actions = ["fill_in", "create_sessions"]
     empty_title = "There are no seed users yet"
     empty_text = "Six named users and a drawn population are the ground for everything else."
@@ -112,22 +115,21 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
 
     def get_urls(self) -> list[URLPattern]:
         seed = partial(
-            self.start_page,
-            form_class=SeedForm,
+            start_from_list,
+            self,
+            kind="matching.seed_users",
             title="Draw seed users",
             intro="Adds the six named users, four named groups and a synthetic population. Who is "
             "there stays as edited; the same seed and count add nothing twice.",
-            permission="matching.add_seeduser",
-            start=_start_seeding,
         )
         import_file = partial(
-            self.start_page,
-            form_class=ImportForm,
+            start_from_list,
+            self,
+            kind="matching.import_users",
             title="Import seed users",
             intro="Rows with errors are named by line and field, the good ones are added or "
             "updated. Blank cells leave what is there.",
-            permission="matching.add_seeduser",
-            start=_start_import,
+            check=_check_profiles,
         )
         wrap = self.admin_site.admin_view
         return [
@@ -199,31 +201,13 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         message_job(request, enqueue("matching.create_sessions", by=request.user, users=users))
 
 
-def _start_seeding(request: HttpRequest, form: SeedForm) -> bool:
-    message_job(request, enqueue("matching.seed_users", by=request.user, **form.cleaned_data))
-    return True
-
-
-def _start_import(request: HttpRequest, form: ImportForm) -> bool:
-    upload = form.cleaned_data["file"]
-    suffix = Path(upload.name).suffix.lower()
-    if suffix not in (".csv", ".json"):
-        form.add_error("file", f"Expected a file named .csv or .json, got {upload.name}.")
-        return False
-    content = upload.read()
+def _check_profiles(form: ArgumentsForm) -> None:
+    upload = get_upload(UUID(form.arguments["file"]))
     try:
-        read_profiles(content, is_csv=suffix == ".csv")
+        read_profile_upload(upload)
     except UnreadableFile as error:
+        release_upload(upload)
         form.add_error("file", str(error))
-        return False
-    sha256 = hashlib.sha256(content).hexdigest()
-    folder = Path(settings.MEDIA_ROOT) / "profiles"
-    folder.mkdir(parents=True, exist_ok=True)
-    stored = folder / f"{sha256}{suffix}"
-    stored.write_bytes(content)
-    job = enqueue("matching.import_users", by=request.user, file=str(stored), sha256=sha256)
-    message_job(request, job)
-    return True
 
 
 @admin.register(TravelGroup)
@@ -235,6 +219,7 @@ class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
     list_select_related = ["session"]
     list_per_page = 50
     fields = ["external_id", "name", "origin", "members"]
+    foreign_columns = {"trip": "matching.view_travelsession"}
     autocomplete_fields = ["members"]
     actions = ["create_sessions"]
     empty_title = "There are no groups yet"

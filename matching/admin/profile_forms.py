@@ -8,7 +8,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from matching.domain.limits import DEFAULT_TTL_DAYS, MAX_TTL_DAYS
+from matching.domain.limits import DEFAULT_TTL_DAYS
 from matching.domain.profiles import WORD_LISTS, clean_profile
 from matching.domain.words import GENDERS, NATIONALITIES, PROFESSIONS, RELIGIONS
 from matching.models import PROFILE_FIELDS, SeedUser, TravelSession
@@ -163,32 +163,3 @@ class SessionForm(RecordForm[TravelSession]):
                 None, f"{external_id} plans a trip already; edit that session, or delete it first."
             )
         self.instance.external_id = external_id
-
-
-class SeedForm(forms.Form):
-    """How many users to draw, or which file to import."""
-
-    count = forms.IntegerField(
-        min_value=0, max_value=100_000, initial=200, help_text="Drawn beside the six named users."
-    )
-    seed = forms.IntegerField(
-        min_value=0, max_value=2**31, initial=7, help_text="The same seed draws the same users."
-    )
-
-
-class ImportForm(forms.Form):
-    """A file of users."""
-
-    file = forms.FileField(
-        help_text="CSV with a header line, or a JSON list of objects; UTF-8.",
-        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.json"}),
-    )
-
-
-class CreateSessionsForm(forms.Form):
-    """How long the sessions live."""
-
-    ttl_days = forms.IntegerField(
-        label="Days to live", min_value=1, max_value=MAX_TTL_DAYS, initial=DEFAULT_TTL_DAYS
-    )
-    seed = forms.IntegerField(min_value=0, max_value=2**31, initial=7)

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 
-from matching.admin.profile_forms import CreateSessionsForm, SessionForm
+from matching.admin.profile_forms import SessionForm
 from matching.domain.limits import MINIMUM_LIVE
 from matching.models import TravelSession, live
 from matching.models.live import LiveCopy, ValkeyUnavailable
@@ -22,6 +22,7 @@ from matching.services.sessions import publish_after_commit, withdraw_after_comm
 from project import words
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
+from project.jobs.starts import start_from_list
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
 
@@ -117,13 +118,12 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
 
     def get_urls(self) -> list[URLPattern]:
         create = partial(
-            self.start_page,
-            form_class=CreateSessionsForm,
+            start_from_list,
+            self,
+            kind="matching.create_sessions",
             title="Create sessions",
             intro="Draws a trip for each user and group without a live session. Live sessions stay "
             "as they are, expired ones are renewed.",
-            permission="matching.add_travelsession",
-            start=_start_creating,
         )
         view = self.admin_site.admin_view(create)
         return [path("create/", view, name="matching_travelsession_create"), *super().get_urls()]
@@ -195,7 +195,7 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
         super().delete_queryset(request, queryset)
         withdraw_after_commit(gone, on_failure=partial(messages.warning, request))
 
-    @admin.action(description="Check live copies", permissions=["view"])
+    @admin.action(description="Check live copies", permissions=["change"])
     def check_copies(self, request: HttpRequest, queryset: QuerySet[TravelSession]) -> None:
         message_job(
             request, enqueue("matching.check_sessions", by=request.user, **_scope(queryset))
@@ -214,8 +214,3 @@ def _scope(queryset: QuerySet[TravelSession]) -> dict[str, Any]:
     if len(only) == TravelSession.objects.count():
         return {"minimum": MINIMUM_LIVE, "only": None}
     return {"minimum": 1, "only": only}
-
-
-def _start_creating(request: HttpRequest, form: CreateSessionsForm) -> bool:
-    message_job(request, enqueue("matching.create_sessions", by=request.user, **form.cleaned_data))
-    return True

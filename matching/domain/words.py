@@ -63,7 +63,7 @@ MATCH_TYPES_ASKED: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 # What the first edition called them; its schedules and jobs still say so.
-_ASKED_BEFORE: Final = MappingProxyType({"solo": "user_user", "group": "user_group"})
+ASKED_BEFORE: Final = MappingProxyType({"solo": "user_user", "group": "user_group"})
 # The revision of each feature set, raised whenever a definition is corrected; CHANGELOG.md says
 # what. What was computed by an earlier revision is not mixed with, or scored by, what is computed
 # now.
@@ -218,7 +218,7 @@ NATIONALITIES: Final = MappingProxyType(
 
 def asked_word(asked: str) -> str:
     """Return a word for what a generation is asked for as it is said today."""
-    return _ASKED_BEFORE.get(asked, asked)
+    return ASKED_BEFORE.get(asked, asked)
 
 
 def asked_match_types(asked: str) -> tuple[MatchType, ...]:

@@ -3,75 +3,86 @@
 from collections.abc import Mapping
 from typing import Any
 
+from matching.jobs import arguments
 from project.jobs.contract import Run, job
 
 
-@job("matching.seed_users", title="Make seed users", permission="matching.add_seeduser")
-def seed_users(run: Run) -> dict[str, Any]:
-    """Add the named users and `count` drawn ones; what is there stays."""
+@job(
+    "matching.seed_users",
+    title="Make seed users",
+    permission="matching.add_seeduser",
+    arguments=arguments.SeedUsers,
+)
+def seed_users(run: Run, asked: arguments.SeedUsers) -> dict[str, Any]:
+    """Add the named users and drawn ones; what is there stays."""
     from matching.jobs import people
 
-    return people.seed_users(run, **run.arguments)
+    return people.seed_users(run, asked)
 
 
 @job(
     "matching.import_users",
     title="Import seed users from a file",
     permission="matching.add_seeduser",
+    arguments=arguments.ImportUsers,
 )
-def import_users(run: Run) -> dict[str, Any]:
-    """Add or update the users of a file."""
+def import_users(run: Run, asked: arguments.ImportUsers) -> dict[str, Any]:
+    """Add the users of a file; with the right to change users, update those that are there."""
     from matching.jobs import people
 
-    return people.import_users(run, **run.arguments)
+    return people.import_users(run, asked)
 
 
 @job(
     "matching.complete_users",
     title="Fill in what profiles lack",
     permission="matching.change_seeduser",
+    arguments=arguments.CompleteUsers,
 )
-def complete_users(run: Run) -> dict[str, Any]:
-    """Fill in what is missing in profiles."""
+def complete_users(run: Run, asked: arguments.CompleteUsers) -> dict[str, Any]:
+    """Fill in what is missing in profiles, with drawn values."""
     from matching.jobs import people
 
-    return people.complete_users(run, **run.arguments)
+    return people.complete_users(run, asked)
 
 
 @job(
     "matching.create_sessions",
     title="Create sessions",
     permission="matching.add_travelsession",
+    arguments=arguments.CreateSessions,
 )
-def create_sessions(run: Run) -> dict[str, Any]:
+def create_sessions(run: Run, asked: arguments.CreateSessions) -> dict[str, Any]:
     """Give users and groups without a live session one."""
     from matching.jobs import people
 
-    return people.create_sessions(run, **run.arguments)
+    return people.create_sessions(run, asked)
 
 
 @job(
     "matching.check_sessions",
     title="Check sessions",
-    permission="matching.view_travelsession",
+    permission="matching.change_travelsession",
+    arguments=arguments.CheckSessions,
 )
-def check_sessions(run: Run) -> Mapping[str, Any]:
+def check_sessions(run: Run, asked: arguments.CheckSessions) -> Mapping[str, Any]:
     """Compare the live copies with the records; refuse while something needs repair."""
     from matching.jobs import people
 
-    return people.check_sessions(**run.arguments)
+    return people.check_sessions(asked)
 
 
 @job(
     "matching.repair_sessions",
     title="Repair sessions",
     permission="matching.change_travelsession",
+    arguments=arguments.CheckSessions,
 )
-def repair_sessions(run: Run) -> dict[str, Any]:
+def repair_sessions(run: Run, asked: arguments.CheckSessions) -> dict[str, Any]:
     """Bring records and live copies together."""
     from matching.jobs import people
 
-    return people.repair_sessions(run, **run.arguments)
+    return people.repair_sessions(run, asked)
 
 
 def discard_generation(run: Run) -> None:
@@ -85,13 +96,14 @@ def discard_generation(run: Run) -> None:
     "matching.generate_events",
     title="Generate match events",
     permission="matching.generate_events",
+    arguments=arguments.GenerateEvents,
     cleanup=discard_generation,
 )
-def generate_events(run: Run) -> dict[str, Any]:
-    """Generate one batch of synthetic events."""
+def generate_events(run: Run, asked: arguments.GenerateEvents) -> dict[str, Any]:
+    """Generate one batch of synthetic events from the live sessions of complete users."""
     from matching.jobs import generation
 
-    return generation.generate(run, **run.arguments)
+    return generation.generate(run, asked)
 
 
 def _discard_import(run: Run) -> None:
@@ -100,27 +112,15 @@ def _discard_import(run: Run) -> None:
     imports.discard_import(run)
 
 
-def _check_import(arguments: dict[str, Any]) -> None:
-    from matching.services.stored_logs import StoredLog
-
-    files = arguments.get("files")
-    if not isinstance(files, list) or not files:
-        raise ValueError("Expected files, a list of {sha256, name}; upload them first.")
-    for given in files:
-        if not isinstance(given, dict) or given.keys() != {"sha256", "name"}:
-            raise ValueError(f"Expected each file as {{sha256, name}}; got {given!r}.")
-        StoredLog(**given)
-
-
 @job(
     "matching.import_events",
     title="Import event logs",
     permission="matching.import_events",
+    arguments=arguments.ImportEvents,
     cleanup=_discard_import,
-    check=_check_import,
 )
-def import_events(run: Run) -> dict[str, Any]:
-    """Import the stored logs, a batch each."""
+def import_events(run: Run, asked: arguments.ImportEvents) -> dict[str, Any]:
+    """Import logs, a batch each: good lines land once, the others are kept with their reason."""
     from matching.jobs import imports
 
-    return imports.import_logs(run, **run.arguments)
+    return imports.import_logs(run, asked)

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from matching.domain.limits import DEFAULT_EVENTS, DEFAULT_SEED
-from matching.domain.words import MatchType, Preset
+from matching.jobs.arguments import GenerateEvents
 from matching.models import EventBatch
 from matching.queries.generations import (
     expect,
@@ -24,16 +23,7 @@ def discard_generation(run: Run) -> None:
         abandon_batch(EventBatch.objects.get(pk=prepared["batch"]))
 
 
-def generate(
-    run: Run,
-    *,
-    count: int = DEFAULT_EVENTS,
-    match_type: str = MatchType.USER_USER,
-    preset: str = Preset.BALANCED,
-    seed: int = DEFAULT_SEED,
-    feature_set: str = "smooth-1",
-    allow_repeats: bool = False,
-) -> dict[str, Any]:
+def generate(run: Run, asked: GenerateEvents) -> dict[str, Any]:
     """Generate one batch; it can be read once all of it is there.
 
     Refuses, before any event is made, when nobody can be matched or the population cannot give
@@ -42,12 +32,12 @@ def generate(
     prepared = run.result_of("generate.prepare")
     if prepared is None:
         generation, loaded = plan_generation(
-            count=count,
-            match_type=match_type,
-            preset=preset,
-            seed=seed,
-            feature_set=feature_set,
-            allow_repeats=allow_repeats,
+            count=asked.count,
+            match_type=asked.match_type,
+            preset=asked.preset,
+            seed=asked.seed,
+            feature_set=asked.feature_set,
+            allow_repeats=asked.allow_repeats,
         )
         expected = expect(generation, loaded)
         with run.transaction("generate.prepare") as prepared:
@@ -65,6 +55,7 @@ def generate(
     for number, columns in made:
         with run.transaction("generate.chunk", number) as result:
             result.update(land_chunk(batch, columns))
+        count = asked.count
         done = min((number + 1) * -(-count // generation.chunk_count), count)
         run.report(done, count, f"Generating events, {done:,} of {count:,}")
     chunks = [run.result_of("generate.chunk", number) or {} for number in numbers]

@@ -1,64 +1,58 @@
 """Importing event logs chunk by chunk."""
 
+from itertools import count
 from typing import Any
+from uuid import UUID
 
 from matching.domain.log.account import Account, summarise_files
 from matching.domain.log.reader import read_log
-from matching.domain.words import FeatureSet
+from matching.jobs.arguments import ImportEvents
 from matching.models import EventBatch
 from matching.services.batches import abandon_batch
 from matching.services.imports import complete_import, land_chunk, open_import
-from matching.services.stored_logs import StoredLog, open_log
 from project.ahead import ahead
 from project.jobs.contract import Run
 from project.origin import Origin
+from project.uploads.services import get_upload, open_upload, release_upload
 
 CHUNK_LINES = 32_768  # lines that land together: a fraction of a second of work
 
 
 def discard_import(run: Run) -> None:
     """Remove the events of an import that was stopped; its batches stay, marked abandoned."""
-    for number in range(len(run.arguments.get("files", []))):
+    for number in count():
         opened = run.result_of("import.prepare", number)
-        if opened and "batch" in opened and not run.result_of("import.complete", number):
+        if opened is None:  # they are opened in order
+            return
+        if "batch" in opened and not run.result_of("import.complete", number):
             abandon_batch(EventBatch.objects.get(pk=opened["batch"]))
 
 
-def import_logs(
-    run: Run,
-    *,
-    files: list[dict[str, str]],
-    origin: str | None = None,
-    feature_set: str = FeatureSet.TIERED,
-    source: str | None = None,
-) -> dict[str, Any]:
+def import_logs(run: Run, asked: ImportEvents) -> dict[str, Any]:
     """Import logs, a batch each: good lines land once, the others are kept with their reason.
 
     A batch can be read once all of its file is there. Without `origin` it is what the first line
     that says so tells, else real. Missing features stay missing, logged ones as they were logged.
-    `source` is what the first edition called the origin; its jobs and schedules still say so.
     """
-    origin = origin or source
-    results = []
-    for number, given in enumerate(files):
-        stored = StoredLog(given["sha256"], given["name"])
-        results.append(_import_log(run, number, stored, origin, feature_set))
+    results = [_import_log(run, number, upload, asked) for number, upload in enumerate(asked.files)]
     return summarise_files(results)
 
 
-def _import_log(
-    run: Run, number: int, stored: StoredLog, origin: str | None, feature_set: str
-) -> dict[str, Any]:
+def _import_log(run: Run, number: int, upload: UUID, asked: ImportEvents) -> dict[str, Any]:
     done = run.result_of("import.complete", number)
     if done is not None:
         return done
+    stored = get_upload(upload)
+    origin, feature_set = asked.origin or None, asked.feature_set
     opened = run.once(
         "import.prepare",
         lambda: open_import(stored, origin=origin, feature_set=feature_set, by=run.user),
         number,
     )
     if "batch" not in opened:
-        return run.once("import.complete", lambda: opened["known_file"], number)
+        result = run.once("import.complete", lambda: opened["known_file"], number)
+        release_upload(stored)
+        return result
     batch = EventBatch.objects.get(pk=opened["batch"])
     account = Account()
     summaries = []
@@ -70,8 +64,8 @@ def _import_log(
         summaries.append(chunk_done["summary"])
         line, offset = chunk_done["next_line"], chunk_done["next_offset"]
         finished += 1
-    with open_log(stored) as stream:
-        size = stored.path.stat().st_size
+    with open_upload(stored) as stream:
+        size = stored.size
         stream.seek(offset)
         if offset < size or not finished:
             chunks = read_log(
@@ -106,7 +100,7 @@ def _import_log(
     if result["batch"] is not None:
         run.add_record(batch)
     _warn_of_unfinished(run, account)
-    stored.path.unlink(missing_ok=True)
+    release_upload(stored)
     return result
 
 

@@ -1,36 +1,38 @@
 """The work of jobs on seed users and sessions."""
 
-import hashlib
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from django.utils import timezone
 
-from matching.domain.limits import (
-    DEFAULT_SEED,
-    DEFAULT_TTL_DAYS,
-    DEFAULT_USERS,
-    MINIMUM_LIVE,
+from matching.domain.profile_files import UnreadableFile, first_lines
+from matching.jobs.arguments import (
+    CheckSessions,
+    CompleteUsers,
+    CreateSessions,
+    ImportUsers,
+    SeedUsers,
 )
-from matching.domain.profile_files import UnreadableFile, first_lines, read_profiles
 from matching.models.live import ValkeyUnavailable
 from matching.queries.people import plan_completion
+from matching.queries.profile_uploads import read_profile_upload
 from matching.queries.session_checks import SessionReport
 from matching.queries.session_checks import check_sessions as report_on_sessions
 from matching.queries.sessions import plan_sessions, travellers
 from matching.services import people, session_repairs, sessions
 from project.jobs.contract import Run
 from project.refusal import Refusal
+from project.uploads.services import get_upload, release_upload
 
 T = TypeVar("T")
 FILLED_SHOWN: Final = 200  # users named with their filled fields; the counts are always whole
 
 
-def seed_users(run: Run, *, count: int = DEFAULT_USERS, seed: int = DEFAULT_SEED) -> dict[str, Any]:
+def seed_users(run: Run, asked: SeedUsers) -> dict[str, Any]:
     """Add the named users and groups, and the first `count` users of the population of `seed`."""
+    count, seed = asked.count, asked.seed
     total = dict(run.once("seed_users.named", partial(people.seed_named, by=run.user)))
     for block, start in enumerate(range(0, count, people.BLOCK)):
         size = min(people.BLOCK, count - start)
@@ -45,22 +47,15 @@ def seed_users(run: Run, *, count: int = DEFAULT_USERS, seed: int = DEFAULT_SEED
     return {"count": count, "seed": seed, **total}
 
 
-def import_users(run: Run, *, file: str, sha256: str) -> dict[str, Any]:
-    """Add or update the users of a file; rows with errors are named and left out."""
-    path = Path(file)
+def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
+    """Add or update the users of a file; rows with errors are named and left out.
+
+    Users that are there change only where the right to change users goes with the job.
+    """
+    upload = get_upload(asked.file)
+    may_change = run.by.may("matching.change_seeduser")
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Refusal(
-            f"{file} cannot be read here: {error.strerror}.",
-            remedy="Put the file where the worker can read it, or add --now to the command.",
-        ) from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise Refusal(
-            f"{file} has changed since the import was asked for.", remedy="Start the import again."
-        )
-    try:
-        rows = read_profiles(content, is_csv=path.suffix.lower() == ".csv")
+        rows = read_profile_upload(upload)
     except UnreadableFile as error:
         raise Refusal(str(error), remedy="Mend the file and import it again.") from error
     seen = first_lines(rows)
@@ -70,28 +65,30 @@ def import_users(run: Run, *, file: str, sha256: str) -> dict[str, Any]:
         chunk = rows[start : start + people.CHUNK]
         made = run.once(
             "import_users.rows",
-            partial(people.import_profiles, chunk, seen=seen, by=run.user),
+            partial(people.import_profiles, chunk, seen=seen, by=run.user, may_change=may_change),
             number,
         )
         for name in total:
             total[name] += made[name]
         errors += made["errors"]
         run.report(start + len(chunk), len(rows), "Importing users")
-    return {"file": path.name, "rows": len(rows), **total, "errors": errors[: people.ERRORS_KEPT]}
+    with run.transaction():
+        release_upload(upload)
+    return {"file": upload.name, "rows": len(rows), **total, "errors": errors[: people.ERRORS_KEPT]}
 
 
-def complete_users(
-    run: Run, *, users: list[int] | None = None, seed: int = DEFAULT_SEED
-) -> dict[str, Any]:
+def complete_users(run: Run, asked: CompleteUsers) -> dict[str, Any]:
     """Fill in what is missing, in all users or those given; says which fields, with what."""
-    waiting = run.once("complete_users.plan", lambda: {"users": plan_completion(users)})["users"]
+    waiting = run.once("complete_users.plan", lambda: {"users": plan_completion(asked.users)})[
+        "users"
+    ]
     filled: list[dict[str, Any]] = []
     fields: dict[str, int] = {}
     for number, start in enumerate(range(0, len(waiting), people.CHUNK)):
         chunk = waiting[start : start + people.CHUNK]
         made = run.once(
             "complete_users.chunk",
-            partial(people.complete_profiles, chunk, seed=seed, by=run.user),
+            partial(people.complete_profiles, chunk, seed=asked.seed, by=run.user),
             number,
         )["users"]
         filled += made
@@ -102,27 +99,20 @@ def complete_users(
     return {"completed": len(filled), "fields": fields, "users": filled[:FILLED_SHOWN]}
 
 
-def create_sessions(
-    run: Run,
-    *,
-    ttl_days: int = DEFAULT_TTL_DAYS,
-    seed: int = DEFAULT_SEED,
-    users: list[int] | None = None,
-    groups: list[int] | None = None,
-) -> dict[str, Any]:
+def create_sessions(run: Run, asked: CreateSessions) -> dict[str, Any]:
     """Draw a session for everybody who has no live one, and write their live copies."""
 
     def make_plan() -> dict[str, Any]:
         now = timezone.now()
         return {
-            **plan_sessions(users=users, groups=groups),
+            **plan_sessions(users=asked.users, groups=asked.groups),
             "today": timezone.localdate().isoformat(),
-            "expires_at": (now + timedelta(days=ttl_days)).isoformat(),
+            "expires_at": (now + timedelta(days=asked.ttl_days)).isoformat(),
         }
 
     plan = run.once("create_sessions.plan", make_plan)
     drawn: dict[str, Any] = {
-        "seed": seed,
+        "seed": asked.seed,
         "expires_at": datetime.fromisoformat(plan["expires_at"]),
         "today": date.fromisoformat(plan["today"]),
         "by": run.user,
@@ -158,9 +148,9 @@ def create_sessions(
     }
 
 
-def check_sessions(*, minimum: int = MINIMUM_LIVE, only: list[str] | None = None) -> SessionReport:
+def check_sessions(asked: CheckSessions) -> SessionReport:
     """Compare the live copies with the records; refuse while something needs repair."""
-    report = _in_words(lambda: report_on_sessions(minimum=minimum, only=only))
+    report = _in_words(lambda: report_on_sessions(minimum=asked.minimum, only=asked.only))
     if report["verdict"] == "refuse":
         raise Refusal(
             f"{report['live']:,} sessions are in order, {report['repairable']:,} need repair.",
@@ -170,22 +160,17 @@ def check_sessions(*, minimum: int = MINIMUM_LIVE, only: list[str] | None = None
     return report
 
 
-def repair_sessions(
-    run: Run,
-    *,
-    minimum: int = MINIMUM_LIVE,
-    only: list[str] | None = None,
-) -> dict[str, Any]:
+def repair_sessions(run: Run, asked: CheckSessions) -> dict[str, Any]:
     """Restore lost copies, rewrite wrong ones, adopt those of others; then check again."""
     plan = run.once(
         "repair_sessions.records",
-        lambda: _in_words(lambda: session_repairs.mend_records(only, by=run.user)),
+        lambda: _in_words(lambda: session_repairs.mend_records(asked.only, by=run.user)),
     )
     repaired = _in_words(
         lambda: session_repairs.mend_copies(cast(session_repairs.RepairPlan, plan))
     )
     return {
-        **_in_words(lambda: report_on_sessions(minimum=minimum, only=only)),
+        **_in_words(lambda: report_on_sessions(minimum=asked.minimum, only=asked.only)),
         "repaired": repaired,
     }
 

@@ -13,6 +13,7 @@ from simple_history.models import HistoricalRecords
 
 from matching.domain.personality import Personality
 from matching.domain.words import Habit
+from project.acting import ActedHistory, current_user
 from project.origin import ROW_ORIGIN_CHOICES, Origin
 
 validate_external_id = RegexValidator(
@@ -142,7 +143,9 @@ class SeedUser(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = SeedUserQuerySet.as_manager()
-    history = HistoricalRecords(excluded_fields=["completeness"])
+    history = HistoricalRecords(
+        excluded_fields=["completeness"], bases=[ActedHistory], get_user=current_user
+    )
 
     class Meta:
         ordering = ["external_id"]
@@ -185,7 +188,7 @@ class TravelGroup(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    history = HistoricalRecords(m2m_fields=[members])
+    history = HistoricalRecords(m2m_fields=[members], bases=[ActedHistory], get_user=current_user)
 
     class Meta:
         ordering = ["external_id"]

@@ -8,6 +8,7 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from matching.models.people import SeedUser, TravelGroup
+from project.acting import ActedHistory, current_user
 from project.origin import ROW_ORIGIN_CHOICES, Origin
 
 
@@ -77,7 +78,7 @@ class TravelSession(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = TravelSessionQuerySet.as_manager()
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedHistory], get_user=current_user)
 
     class Meta:
         ordering = ["external_id"]

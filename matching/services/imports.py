@@ -30,9 +30,10 @@ from matching.models import (
     TravelGroup,
 )
 from matching.queries.known_events import count_known, find_own, origin_said, temporary_table
-from matching.services.stored_logs import StoredLog, open_log
 from project.bulk import copy_rows
 from project.origin import Origin
+from project.uploads.models import Upload
+from project.uploads.services import get_upload
 
 _EVENTS = MatchEvent._meta.db_table
 
@@ -51,14 +52,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 def open_import(
-    stored: StoredLog, *, origin: str | None, feature_set: str, by: User | None
+    stored: Upload, *, origin: str | None, feature_set: str, by: User | None
 ) -> dict[str, Any]:
     """Open the batch of a log, or return the account of a file that was imported before."""
     earlier = EventBatch.objects.complete().filter(file_sha256=stored.sha256).first()
     if earlier is not None:
         return {"known_file": _known_file(earlier, stored)}
-    with open_log(stored):
-        origin = origin or origin_said(stored.path)
+    origin = origin or origin_said(get_upload(stored.pk).path)
     batch = EventBatch.objects.create(
         uid=UUID(hex=stored.sha256[:32]),
         method=EventBatch.Method.IMPORTED,
@@ -107,7 +107,7 @@ def land_chunk(
 
 
 def complete_import(
-    batch: EventBatch, stored: StoredLog, account: Account, summaries: Sequence[Summary]
+    batch: EventBatch, stored: Upload, account: Account, summaries: Sequence[Summary]
 ) -> dict[str, Any]:
     """Open a batch to readers; one that brought nothing and refused nothing goes again."""
     result = account.as_result(stored.name, stored.sha256, Origin.of_code(batch.origin))
@@ -142,7 +142,7 @@ def complete_import(
     return {**result, "batch": batch.pk}
 
 
-def _known_file(earlier: EventBatch, stored: StoredLog) -> dict[str, Any]:
+def _known_file(earlier: EventBatch, stored: Upload) -> dict[str, Any]:
     """Return the account of a file whose every byte was imported before: nothing is new."""
     account = Account(found=earlier.asked)
     for reason, skipped in earlier.skipped.items():

@@ -195,11 +195,12 @@ def _add_groups(
 
 @transaction.atomic
 def import_profiles(
-    rows: Sequence[Row], *, seen: Mapping[str, int], by: User | None
+    rows: Sequence[Row], *, seen: Mapping[str, int], by: User | None, may_change: bool = True
 ) -> ImportedRows:
     """Add or update users from rows of a file; a row with an error is named and left out.
 
-    A blank cell leaves what is there. Of label and extraversion the one that is given wins.
+    A blank cell leaves what is there. Of label and extraversion the one that is given wins. Without
+    `may_change` a row that would change a user is such an error.
 
     Parameters
     ----------
@@ -236,6 +237,16 @@ def import_profiles(
             ]
         elif user is None:
             added.append(SeedUser(external_id=external_id, origin=Origin.REAL.code, **cleaned))
+        elif cleaned != _profile_of(user) and not may_change:
+            errors.append(
+                {
+                    "line": row.line,
+                    "external_id": external_id[:100],
+                    "field": "row",
+                    "message": f"{external_id} is there already, and who imports may only add "
+                    "users: ask somebody with the right to change them.",
+                }
+            )
         elif cleaned != _profile_of(user):
             for name, value in cleaned.items():
                 setattr(user, name, value)

@@ -23,8 +23,8 @@ class AuditEntryAdmin(LargeTableAdmin[AuditEntry]):
     fields = FIELDS
     readonly_fields = FIELDS
 
-    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        return ("at", self.act_badge, "actor", self.what(request), "address", "detail")
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return ["at", self.act_badge, "actor", self.what(request), "address", "detail"]
 
     @admin.display(description="act", ordering="act")
     def act_badge(self, entry: AuditEntry) -> Any:

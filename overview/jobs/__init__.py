@@ -3,17 +3,19 @@
 from typing import Any
 
 from matching.jobs import discard_generation
+from overview.jobs.arguments import RebuildModel
 from project.jobs.contract import Run, job
 
 
 @job(
-    "training.rebuild",
+    "overview.rebuild_model",
     title="Rebuild the matching model",
     permission="training.rebuild_model",
+    arguments=RebuildModel,
     cleanup=discard_generation,
 )
-def rebuild_matching_model(run: Run) -> dict[str, Any]:
-    """Run every step from profiles to a champion."""
+def rebuild_matching_model(run: Run, asked: RebuildModel) -> dict[str, Any]:
+    """Go every step from profiles to a model, and promote it where that is asked."""
     from overview.jobs.rebuild import rebuild
 
-    return rebuild(run, **run.arguments)
+    return rebuild(run, asked)

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from matching.domain.words import MatchType, Preset
+from matching.jobs.arguments import CreateSessions, GenerateEvents
 from matching.jobs.generation import generate
 from matching.jobs.people import create_sessions
 from matching.queries.people import check_profiles
 from matching.queries.session_checks import check_sessions
+from overview.jobs.arguments import PROMOTE_PERMISSION, RebuildModel
 from project.jobs.contract import Run
 from project.refusal import Refusal
 from project.storage.artifacts import require_own_folder
@@ -25,15 +26,10 @@ MINIMUM_DIFFERENT = 10  # of them; the defect this product ends is the same scor
 EXAMPLES = 10  # incomplete profiles named in the log
 
 
-def rebuild(
-    run: Run,
-    *,
-    count: int = 1000,
-    match_type: str = MatchType.USER_USER,
-    preset: str = Preset.BALANCED,
-    seed: int = 7,
-) -> dict[str, Any]:
+def rebuild(run: Run, asked: RebuildModel) -> dict[str, Any]:
     """Check, generate, build, analyse, train, gate, promote and verify; stops at the first refusal.
+
+    It ends with a candidate where promoting was not asked for, or where who asked may not.
 
     Incomplete profiles do not stop it: generation leaves those users out and names them. A run
     that died goes on after its last finished step.
@@ -50,15 +46,25 @@ def rebuild(
     with run.stage("Check sessions"):
         sessions = _check_sessions(run)
     with run.stage("Generate events"):
-        events = generate(run, count=count, match_type=match_type, preset=preset, seed=seed)
-    dataset = build(run, kind, Recipe(batches=(events["batch"],), seed=seed))
+        events = generate(
+            run,
+            GenerateEvents(
+                count=asked.count,
+                match_type=asked.match_type,
+                preset=asked.preset,
+                seed=asked.seed,
+            ),
+        )
+    dataset = build(run, kind, Recipe(batches=(events["batch"],), seed=asked.seed))
     with run.stage("Analyse the dataset"):
         require_trainable(dataset, None)
-    model = train(run, dataset, seed=seed)
-    with run.stage("Promote"):
-        promotion = run.once("rebuild.promote", lambda: _promote(run, model))
-    with run.stage("Verify"):
-        verified = _verify(model)
+    model = train(run, dataset, seed=asked.seed)
+    promotion, verified = None, []
+    if _may_go_live(run, asked, model):
+        with run.stage("Promote"):
+            promotion = run.once("rebuild.promote", lambda: _promote(run, model))
+        with run.stage("Verify"):
+            verified = _verify(model)
     return {
         "profiles": profiles,
         "sessions": sessions,
@@ -68,6 +74,17 @@ def rebuild(
         "promotion": promotion,
         "scores": verified,
     }
+
+
+def _may_go_live(run: Run, asked: RebuildModel, model: ModelVersion) -> bool:
+    if asked.promote and not run.by.may(PROMOTE_PERMISSION):
+        run.log(
+            f"{run.by} may not promote models, so {model} waits as a candidate for somebody who "
+            "may.",
+            "warning",
+        )
+        return False
+    return asked.promote
 
 
 def _check_profiles() -> dict[str, Any]:
@@ -92,7 +109,7 @@ def _check_sessions(run: Run) -> dict[str, Any]:
     created = None
     # A resumed run goes on with what it had begun to create.
     if report["live"] < report["minimum"] or run.result_of("create_sessions.plan") is not None:
-        created = create_sessions(run)
+        created = create_sessions(run, CreateSessions())
         report = check_sessions()
     if report["verdict"] == "refuse":
         raise Refusal(

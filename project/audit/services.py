@@ -1,12 +1,11 @@
 """Adds to the audit list, in the transaction of the act."""
 
-import os
-import pwd
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Model
 
+from project.acting import current_actor_name
 from project.audit.models import NAME_LENGTH, AuditEntry
 from project.visitors import client_address, visitor
 
@@ -24,31 +23,26 @@ def record(
 ) -> AuditEntry:
     """Add an entry; who and from where are those of the request, unless `by` names an account.
 
-    `actor` is a name where there is no account. Without any, it is the operating system's user.
+    `actor` is a name where there is no account. Without any, it is who acts here: of the job, or
+    the operating system's user.
     What it is about is a record, or `model` (app_label.model_name) and `pk` where none is at hand.
     """
     request = visitor()
     by = by or getattr(request, "user", None)
     user = by if isinstance(by, User) and by.pk else None
+    name = actor or (user.get_username() if user else current_actor_name())
     return AuditEntry.objects.create(
         act=act,
         user=user,
-        actor=_plain(actor or (user.get_username() if user else operator()))[:NAME_LENGTH],
+        actor=_plain(actor or (user.get_username() if user else current_actor_name()))[
+            :NAME_LENGTH
+        ],
         address=None if request is None else client_address(request),
         model=model if about is None else about._meta.label_lower,
         object_id=_plain(str(pk if about is None else about.pk))[:64],
         title=_plain(title or ("" if about is None else str(about)))[:NAME_LENGTH],
         detail=_plain(detail),
     )
-
-
-def operator() -> str:
-    """Return the name of who runs a command on this machine."""
-    number = os.getuid()
-    try:
-        return f"{pwd.getpwuid(number).pw_name} at the command line"
-    except KeyError:
-        return f"user {number} at the command line"
 
 
 def _plain(text: str) -> str:

@@ -3,10 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
@@ -16,12 +15,30 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from project import words
-from project.jobs.contract import UnknownKind, UnusableArguments, all_kinds, get_kind, title_of
+from project.acting import Actor
+from project.jobs.contract import (
+    JobKind,
+    UnknownKind,
+    UnusableArguments,
+    all_kinds,
+    get_kind,
+    is_known,
+    title_of,
+)
+from project.jobs.forms import answers_of, check_answers, fields_for
 from project.jobs.links import job_link, message_job
 from project.jobs.models import Job, Process, Schedule
 from project.jobs.presentation import present
-from project.jobs.services import JobStateError, retry_job, run_schedule, save_schedule, stop_job
-from project.pages.admins import RecordAdmin
+from project.jobs.services import (
+    JobStateError,
+    NotPermitted,
+    retry_job,
+    run_schedule,
+    save_schedule,
+    stop_job,
+)
+from project.jobs.starts import start_kind
+from project.pages.admins import HistoryAdmin, RecordAdmin
 from project.pages.badges import badge
 from project.pages.forms import RecordForm
 from project.pages.links import record_url, url_for
@@ -29,6 +46,7 @@ from project.pages.registry import panel
 
 LOG_LINES_SHOWN = 500
 FAILURES_SHOWN = 5
+RUNS_SHOWN = 5
 FAILURES_FOR = timedelta(days=7)
 
 
@@ -57,7 +75,7 @@ class KindFilter(admin.SimpleListFilter):
 class JobAdmin(RecordAdmin[Job]):
     """Jobs are made by pages and commands; here they are watched, stopped and retried."""
 
-    list_display = ("what", "state_badge", "progress", "user", "age", "duration")
+    list_display = ("what", "state_badge", "progress", "actor", "age", "duration")
     list_filter = ("state", KindFilter, ("user", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user",)
     list_per_page = 50
@@ -149,7 +167,7 @@ class JobAdmin(RecordAdmin[Job]):
             return None
         try:
             retried = retry_job(job, by=request.user)
-        except JobStateError as error:
+        except (JobStateError, UnknownKind, UnusableArguments, NotPermitted) as error:
             self.message_user(request, str(error), messages.ERROR)
             return None
         message_job(request, retried)
@@ -169,6 +187,7 @@ class JobAdmin(RecordAdmin[Job]):
                 wrap(require_POST(self.retry_view)),
                 name="jobs_job_retry",
             ),
+            path("<path:object_id>/again/", wrap(self.again_view), name="jobs_job_again"),
             *super().get_urls(),
         ]
 
@@ -214,15 +233,38 @@ class JobAdmin(RecordAdmin[Job]):
             raise PermissionDenied
         return HttpResponseRedirect(record_url(self._retry(request, job) or job))
 
+    def again_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask what a job was asked, filled with its answers, and start another one."""
+        job = self._job(request, object_id)
+        if not may_start(request, job.kind):
+            raise PermissionDenied
+        try:
+            kind = get_kind(job.kind)
+        except UnknownKind as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return self.to_record(job)
+        title = f"{kind.title}: again, with changes"
+        return start_kind(
+            request,
+            job.kind,
+            then=self.list_url,
+            context=self.page_context(request, title, intro=kind.summary),
+            given=job.arguments,
+        )
+
     def _job(self, request: HttpRequest, object_id: str) -> Job:
         return self.get_or_denied(request, object_id)
 
     def _live_context(self, request: HttpRequest, job: Job) -> dict[str, Any]:
-        lines = list(job.log_lines.order_by("-pk")[: LOG_LINES_SHOWN + 1])
-        result = job.result or {}
+        # What a job was asked and made are rows of other models: for who has the right to them.
+        may_see = may_start(request, job.kind) or job.user_id == request.user.pk
+        lines = list(job.log_lines.order_by("-pk")[: LOG_LINES_SHOWN + 1]) if may_see else []
+        result = (job.result or {}) if may_see else {}
         refusal = result.get("refused") if job.state == Job.State.REFUSED else None
         return {
             "job": job,
+            "may_see": may_see,
+            "needed": get_kind(job.kind).permission if not may_see and is_known(job.kind) else "",
             "kind_title": title_of(job.kind),
             "took": words.duration(job.duration_seconds),
             "is_waiting_for_worker": job.state == Job.State.QUEUED
@@ -230,13 +272,13 @@ class JobAdmin(RecordAdmin[Job]):
             "stages": [
                 {**stage, "took": words.duration(stage.get("seconds"))} for stage in job.stages
             ],
-            "arguments": present(job.arguments) if job.arguments else None,
+            "arguments": present(job.arguments) if job.arguments and may_see else None,
             "checks": (refusal or result).get("checks") or [],
             "refusal": refusal,
             "result": present({k: v for k, v in (refusal or result).items() if k not in HIDDEN})
-            if job.result
+            if result
             else None,
-            "records": [_record(request, record) for record in job.records],
+            "records": [_record(request, record) for record in job.records] if may_see else [],
             "log_lines": lines[:LOG_LINES_SHOWN][::-1],
             "has_more_lines": len(lines) > LOG_LINES_SHOWN,
             "retried_as": [job_link(retry) for retry in job.retries.all()],
@@ -248,6 +290,7 @@ class JobAdmin(RecordAdmin[Job]):
             and not job.retries.all()
             and self.has_retry_permission(request)
             and may_start(request, job.kind),
+            "may_again": job.is_finished and may_start(request, job.kind),
         }
 
 
@@ -267,31 +310,53 @@ def _record(request: HttpRequest, record: dict[str, Any]) -> dict[str, Any]:
 
 
 class ScheduleForm(RecordForm[Schedule]):
-    """Says what a field expects where the model's words are not enough."""
+    """A rhythm, and what the job of `job_kind` asks: one field for each question."""
+
+    job_kind: JobKind
+    by: Actor
 
     class Meta:
         model = Schedule
-        fields = ("name", "kind", "arguments", "interval_seconds", "cron", "is_enabled")
+        fields = ("name", "interval_seconds", "cron", "is_enabled")
         help_texts = {
-            "arguments": 'A JSON object with the arguments by name, such as {"days": 30}.',
             "name": "Letters, digits, '-' and '_'.",
+            "interval_seconds": "Seconds from one run to the next, at least 10: 3600 is an hour, "
+            "86400 a day. Or give a cron expression.",
+            "cron": 'Minute, hour, day of the month, month, day of the week: "0 6 * * *" is every '
+            'day at six, "*/15 * * * 1-5" every quarter of an hour from Monday to Friday.',
         }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        self.instance.kind = self.job_kind.name
+        if not self.errors:
+            check_answers(self, self.job_kind)
+            self.instance.arguments = answers_of(self.job_kind, cleaned)
+        return cleaned
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        # What the record says of all arguments has no field of that name here.
+        by_field: dict[str, list[Any]] = {}
+        for name, texts in errors.update_error_dict({}).items():
+            field = name if name in self.fields else NON_FIELD_ERRORS
+            by_field.setdefault(field, []).extend(texts)
+        super()._update_errors(ValidationError(by_field))  # type: ignore[misc]  # Django's own hook
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(RecordAdmin[Schedule]):
-    """When which job starts by itself."""
+class ScheduleAdmin(HistoryAdmin[Schedule]):
+    """When which job starts by itself, with the rights of whoever saved it last."""
 
-    form = ScheduleForm
-    list_display = ("name", "what", "rhythm", "is_enabled", "next_run", "last_run", "last_state")
-    list_filter = ("is_enabled",)
-    search_fields = ("name", "kind")
-    fields = (
-        *("name", "kind", "arguments", "interval_seconds", "cron", "is_enabled"),
-        *("next_run", "last_run", "last_state", "missed_runs", "last_error"),
+    list_display = (
+        *("name", "what", "rhythm", "is_enabled", "owner", "next_run", "last_run", "last_state"),
     )
-    readonly_fields = ("next_run", "last_run", "last_state", "missed_runs", "last_error")
+    list_filter = ("is_enabled",)
+    list_select_related = ("owner",)
+    search_fields = ("name", "kind")
+    readonly_fields = ("what", "owner", "next_runs", "last_run", "last_state", "missed_runs")
     actions = ("run_now",)
+    empty_title = "Nothing starts by itself yet"
+    empty_text = "A schedule starts a job again and again: every hour, or at six every morning."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
         newest = Job.objects.filter(schedule=OuterRef("pk")).order_by("-created_at")
@@ -304,16 +369,76 @@ class ScheduleAdmin(RecordAdmin[Schedule]):
             )
         )
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "kind":
-            kinds = [kind for kind in all_kinds() if request.user.has_perm(kind.permission)]
-            return forms.ChoiceField(
-                choices=[("", "---------"), *((kind.name, kind.title) for kind in kinds)]
-            )
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+    # Whoever changes or removes a schedule, or makes its job, needs the right to that job.
+
+    def has_change_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (
+            obj is None or may_start(request, obj.kind)
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (
+            obj is None or may_start(request, obj.kind)
+        )
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
+        closed = [
+            f"{schedule}: you may not start “{title_of(schedule.kind)}”"
+            for schedule in objs
+            if not may_start(request, schedule.kind)
+        ]
+        return deleted, counts, missing, [*protected, *closed]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask first what the schedule starts; its questions follow from that."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if _asked_kind(request) is None:
+            kinds = [kind for kind in all_kinds() if _may_schedule(request, kind)]
+            context = self.page_context(request, "What is to start by itself?", kinds=kinds)
+            return TemplateResponse(request, "jobs/choose_kind.html", context)
+        return super().add_view(request, form_url, extra_context)
+
+    def get_form(
+        self, request: HttpRequest, obj: Schedule | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Return the form of one kind of job."""
+        kind = _asked_kind(request) if obj is None else _kind_of(obj)
+        by = Actor.of(request.user)
+        base: dict[str, Any] = {"by": by, "job_kind": kind}
+        if kind is not None:
+            # A name of its own in the form: a job may ask for a `name` as well.
+            base |= fields_for(kind, by=by, given=obj.arguments if obj else None)
+        kwargs["form"] = type("ScheduleForm", (ScheduleForm,), base)
+        kwargs["fields"] = ScheduleForm.Meta.fields
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
+        kind = _asked_kind(request) if obj is None else _kind_of(obj)
+        given = None if obj is None else obj.arguments
+        by = Actor.of(request.user)
+        asked = [] if kind is None else [*fields_for(kind, by=by, given=given)]
+        sections: list[tuple[str | None, dict[str, Any]]] = [
+            (None, {"fields": [*(["what"] if obj else []), "name", "is_enabled"]})
+        ]
+        if asked:
+            sections.append(("What the job is asked", {"fields": asked}))
+        rhythm = {"fields": ["interval_seconds", "cron", *(["next_runs"] if obj else [])]}
+        sections.append(("When", rhythm))
+        if obj:
+            shown = ["owner", "last_run", "last_state", "missed_runs"]
+            sections.append(("How it goes", {"fields": shown}))
+        return sections
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        save_schedule(obj)
+        save_schedule(obj, by=request.user)
+        runs = ", ".join(words.moment(moment) for moment in obj.next_runs(RUNS_SHOWN))
+        messages.info(request, f"It runs with your rights, next at {runs}.")
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("jobs.run_schedule")
@@ -327,6 +452,14 @@ class ScheduleAdmin(RecordAdmin[Schedule]):
         if schedule.cron:
             return f"cron {schedule.cron} ({timezone.get_default_timezone_name()})"
         return f"every {words.duration(schedule.interval_seconds)}"
+
+    @admin.display(description=f"Next {RUNS_SHOWN} runs")
+    def next_runs(self, schedule: Schedule) -> Any:
+        if not schedule.is_enabled:
+            return "None: it is switched off."
+        if schedule.last_error:
+            return f"It cannot run: {schedule.last_error}"
+        return ", ".join(words.moment(moment) for moment in schedule.next_runs(RUNS_SHOWN))
 
     @admin.display(description="Next run", ordering="next_run_at")
     def next_run(self, schedule: Schedule) -> Any:
@@ -354,8 +487,28 @@ class ScheduleAdmin(RecordAdmin[Schedule]):
                 continue
             try:
                 message_job(request, run_schedule(schedule, by=request.user))
-            except (JobStateError, UnknownKind, UnusableArguments) as error:
+            except (JobStateError, UnknownKind, UnusableArguments, NotPermitted) as error:
                 self.message_user(request, str(error), messages.ERROR)
+
+
+def _asked_kind(request: HttpRequest) -> JobKind | None:
+    """Return the kind that the address of an add page names, where this person may schedule it."""
+    try:
+        kind = get_kind(request.GET.get("kind", ""))
+    except UnknownKind:
+        return None
+    return kind if _may_schedule(request, kind) else None
+
+
+def _kind_of(schedule: Schedule) -> JobKind | None:
+    try:
+        return get_kind(schedule.kind)
+    except UnknownKind:
+        return None
+
+
+def _may_schedule(request: HttpRequest, kind: JobKind) -> bool:
+    return kind.can_be_scheduled and request.user.has_perm(kind.permission)
 
 
 # --- Front page -----------------------------------------------------------------------------------

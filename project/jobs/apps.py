@@ -3,6 +3,8 @@
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
+from project.jobs.bell import disarm
+
 
 class JobsConfig(AppConfig):
     """The job ledger; every app declares its kinds in its own jobs.py."""
@@ -13,3 +15,4 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         autodiscover_modules("jobs")
+        disarm()

@@ -10,9 +10,11 @@ from django.db import Error, connection
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from project.command import SeedbedCommand
-from project.jobs.contract import title_of
+from project.jobs.contract import UnusableArguments, get_kind, title_of
 from project.jobs.models import Job
+from project.jobs.options import add_options, answers
 from project.jobs.processes import has_worker
+from project.jobs.questions import Question
 from project.jobs.reconciler import ring_due_jobs
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
@@ -28,10 +30,12 @@ WORKER_PATIENCE_SECONDS = 2.0  # between two looks whether a waiting job has a w
 class JobCommand(SeedbedCommand):
     """A command that enqueues a job of `kind` and follows it to its end.
 
-    A subclass names the kind and turns options into the job's arguments in `job_arguments`.
+    Its options are what the kind asks, but for the fields `asked_here`, which the subclass asks
+    itself and gives in `job_arguments`.
     """
 
     kind = ""
+    asked_here: tuple[str, ...] = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Add the options that every job command has."""
@@ -45,12 +49,28 @@ class JobCommand(SeedbedCommand):
         )
         return parser
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add an option for each question of the kind."""
+        add_options(parser, self._questions())
+
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         """Return the JSON arguments of the job; raises CommandError or Refusal for bad options."""
-        return {}
+        return answers(self._questions(), options)
+
+    def _questions(self) -> list[Question]:
+        return [
+            question
+            for question in get_kind(self.kind).questions
+            if question.ask.is_asked
+            and not question.asks_upload
+            and question.name not in self.asked_here
+        ]
 
     def run(self, **options: Any) -> dict[str, Any]:
-        job = enqueue(self.kind, ring_bell=not options["now"], **self.job_arguments(**options))
+        try:
+            job = enqueue(self.kind, ring_bell=not options["now"], **self.job_arguments(**options))
+        except UnusableArguments as error:
+            raise CommandError(str(error)) from error
         if options["detach"]:
             return {"job": str(job.pk), "state": job.state}
         try:

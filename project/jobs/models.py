@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -10,9 +11,11 @@ from django.db import connections, models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from simple_history.models import HistoricalRecords
 
+from project.acting import ACTOR_LENGTH, ActedHistory, Actor, current_user
 from project.jobs.clock import UnreadableCron, count_missed, next_occurrence
-from project.jobs.contract import UnknownKind, UnusableArguments, check_arguments
+from project.jobs.contract import UnknownKind, UnusableArguments, get_kind, read_arguments
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -110,8 +113,21 @@ class Job(models.Model):
         help_text="Records the job made: a list of {model, id, title}.",
     )
 
+    actor = models.CharField(
+        "asked for by",
+        max_length=ACTOR_LENGTH,
+        default="",
+        help_text="Who asked for it, by name; kept when the account is gone.",
+    )
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        help_text="The account of who asked; none for somebody at the command line.",
+    )
+    is_by_operator = models.BooleanField(
+        default=False, help_text="Asked for at the command line, with the rights of the machine."
     )
     schedule = models.ForeignKey(
         "Schedule", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs"
@@ -151,6 +167,11 @@ class Job(models.Model):
     def short_id(self) -> str:
         """First block of the id, enough to name a job in a command."""
         return str(self.id)[:8]
+
+    @property
+    def by(self) -> Actor:
+        """Who asked for it."""
+        return Actor(self.actor, self.user, is_operator=self.is_by_operator)
 
     @property
     def is_finished(self) -> bool:
@@ -251,6 +272,24 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
         return self.filter(is_enabled=True, next_run_at__lte=Now())
 
 
+def require_schedulable(kind: str, arguments: Any) -> None:
+    """Raise UnknownKind or UnusableArguments for what no schedule may start.
+
+    A file is there once, and a refusal is set aside by a person who looks at it.
+    """
+    declared = get_kind(kind)
+    if not declared.can_be_scheduled:
+        raise UnusableArguments(
+            {"": f"“{declared.title}” works on a file that somebody uploads; no schedule can."}
+        )
+    asked = read_arguments(declared, arguments)
+    for question in declared.questions:
+        if question.ask.is_override and getattr(asked, question.name):
+            raise UnusableArguments(
+                {question.name: f"{question.name}: nothing is overridden by a schedule."}
+            )
+
+
 class Schedule(models.Model):
     """Enqueues one kind of job again and again; missed runs collapse into one."""
 
@@ -266,6 +305,13 @@ class Schedule(models.Model):
         help_text='Five fields in the time zone of the project, such as "0 * * * *".',
     )
     is_enabled = models.BooleanField(default=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        help_text="With whose rights it runs: whoever saved it last.",
+    )
     next_run_at = models.DateTimeField(default=timezone.now)
     last_run_at = models.DateTimeField(null=True, blank=True)
     missed_runs = models.PositiveIntegerField(
@@ -274,6 +320,11 @@ class Schedule(models.Model):
     last_error = models.TextField(blank=True, help_text="Why the last due run could not start.")
 
     objects = ScheduleQuerySet.as_manager()
+    history = HistoricalRecords(
+        excluded_fields=["next_run_at", "last_run_at", "missed_runs", "last_error"],
+        bases=[ActedHistory],
+        get_user=current_user,
+    )
 
     class Meta:
         ordering = ["name"]
@@ -296,7 +347,7 @@ class Schedule(models.Model):
         if bool(self.interval_seconds) == bool(self.cron):
             raise ValidationError("Give either an interval or a cron expression, not both.")
         try:
-            check_arguments(self.kind, self.arguments)
+            require_schedulable(self.kind, self.arguments)
         except UnknownKind as error:
             raise ValidationError({"kind": str(error)}) from error
         except UnusableArguments as error:
@@ -317,6 +368,13 @@ class Schedule(models.Model):
             cron=self.cron,
             zone=timezone.get_default_timezone(),
         )
+
+    def next_runs(self, count: int) -> list[datetime]:
+        """Return when it is due next, `count` times; raises UnreadableCron."""
+        runs = [max(self.next_run_at, timezone.now())]
+        while len(runs) < count:
+            runs.append(self.occurrence_after(runs[-1]))
+        return runs
 
     def missed_until(self, now: datetime) -> int:
         """Count the runs that were due after the next one; raises UnreadableCron."""

@@ -11,7 +11,7 @@ from project.jobs.bell import ring
 from project.jobs.clock import UnreadableCron
 from project.jobs.contract import UnknownKind, UnusableArguments
 from project.jobs.models import Job, Schedule
-from project.jobs.services import enqueue
+from project.jobs.services import NotPermitted, start_due
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +105,8 @@ def _start_schedule(schedule_id: int) -> bool:
     try:
         missed = schedule.missed_until(now)
         schedule.next_run_at = schedule.occurrence_after(now)
-        enqueue(schedule.kind, schedule=schedule, **schedule.arguments)
-    except (UnknownKind, UnusableArguments, UnreadableCron) as error:
+        start_due(schedule)
+    except (UnknownKind, UnusableArguments, UnreadableCron, NotPermitted) as error:
         # The others go on, and its page says what is wrong with this one.
         logger.error("The schedule %s cannot run: %s", schedule, error)
         schedule.last_error = str(error)
@@ -115,5 +115,11 @@ def _start_schedule(schedule_id: int) -> bool:
     else:
         schedule.last_run_at = now
         schedule.missed_runs += missed
-    schedule.save(update_fields=["missed_runs", "last_run_at", "next_run_at", "last_error"])
+    # Past the history, which is of what people change.
+    Schedule.objects.filter(pk=schedule.pk).update(
+        missed_runs=schedule.missed_runs,
+        last_run_at=schedule.last_run_at,
+        next_run_at=schedule.next_run_at,
+        last_error=schedule.last_error,
+    )
     return not schedule.last_error

@@ -13,6 +13,7 @@ from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from project.acting import Actor
 from project.jobs.models import Job, JobLogLine, JobStep
 
 # Set by the signal that ends a worker: its job is left at the end of the chunk for another one.
@@ -41,7 +42,6 @@ class JobRun:
     def __init__(self, job: Job, fence: int) -> None:
         self.job = job
         self.fence = fence
-        self.arguments: dict[str, Any] = job.arguments
         self._held: dict[str, Any] | None = None  # what waits for the end of the transaction
         self._steps = {(step.name, step.number): step.result for step in job.steps.all()}
 
@@ -61,8 +61,13 @@ class JobRun:
         return self.job.schedule_id is not None
 
     @property
+    def by(self) -> Actor:
+        """Who asked for the job."""
+        return self.job.by
+
+    @property
     def user(self) -> User | None:
-        """Who asked for the job, or None for a schedule or command."""
+        """The account that asked for the job, None at the command line."""
         return self.job.user
 
     def result_of(self, name: str, number: int = 0) -> dict[str, Any] | None:

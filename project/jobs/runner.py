@@ -11,8 +11,15 @@ from django.db import Error, InterfaceError, OperationalError, connection, trans
 from django.db.models import F
 from django.db.models.functions import Now
 
+from project.acting import acting
 from project.jobs.bell import ring
-from project.jobs.contract import get_kind
+from project.jobs.contract import (
+    Arguments,
+    JobKind,
+    UnusableArguments,
+    get_kind,
+    read_arguments,
+)
 from project.jobs.models import Job, JobStep
 from project.jobs.processes import process_name
 from project.jobs.run import JobInterrupted, JobRun, JobStopped, LostLease, lease, storable
@@ -71,7 +78,7 @@ def run_job(job_id: str) -> None:
     try:
         _name_session(session_name(identifier, fence))
         run = JobRun(Job.objects.select_related("user").get(pk=identifier), fence)
-        with _Heartbeat(identifier, fence):
+        with _Heartbeat(identifier, fence), acting(run.job.by):
             _run_claimed(run)
     except LostLease:
         logger.warning("Job %s was taken by another worker; this run wrote nothing more", job_id)
@@ -117,9 +124,9 @@ def _run_claimed(run: JobRun) -> None:
         return
     try:
         try:
-            kind = get_kind(job.kind)
+            kind, asked = _what_is_asked(job)
             run.check()
-            _finish(run, Job.State.SUCCEEDED, result=kind.work(run))
+            _finish(run, Job.State.SUCCEEDED, result=dict(kind.work(run, asked)))
         except JobStopped:
             _cancel(run, "Stopped on request")
         except KeyboardInterrupt:
@@ -146,6 +153,18 @@ def _run_claimed(run: JobRun) -> None:
             traceback=storable("".join(traceback.format_exception(error)))[-20_000:],
         )
         raise
+
+
+def _what_is_asked(job: Job) -> tuple[JobKind, Arguments]:
+    """Return the kind and the checked arguments; the row may be older than this version."""
+    kind = get_kind(job.kind)
+    try:
+        return kind, read_arguments(kind, job.arguments)
+    except UnusableArguments as error:
+        raise Refusal(
+            f"This job was asked for in words that this version does not know. {error}",
+            remedy="Start it anew.",
+        ) from error
 
 
 def _cancel(run: JobRun, why: str) -> None:

@@ -2,15 +2,31 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
+from project.acting import Actor, current_actor
 from project.jobs.bell import ring
-from project.jobs.contract import check_arguments
-from project.jobs.models import Job, Schedule
+from project.jobs.contract import (
+    Arguments,
+    JobKind,
+    UnusableArguments,
+    get_kind,
+    read_arguments,
+    stored_arguments,
+)
+from project.jobs.models import Job, Schedule, require_schedulable
+from project.refusal import Refusal
+from project.uploads.services import find_upload
 
-Person = AbstractBaseUser | AnonymousUser | None
+Person = AbstractBaseUser | AnonymousUser | Actor | None
+
+
+class NotPermitted(PermissionDenied):
+    """Who asks lacks a right that the job needs; the message names it."""
 
 
 class JobStateError(Exception):
@@ -27,19 +43,58 @@ def enqueue(
 ) -> Job:
     """Write a job in the caller's transaction; its worker is told after the commit.
 
-    Without a ring the caller has a few seconds to run the job itself.
+    Whoever asks, `by` or who acts here, needs the rights of what is asked. Without a ring the
+    caller has a few seconds to run the job itself.
+
+    Raises
+    ------
+    UnknownKind, UnusableArguments
+        For what no job can be.
+    NotPermitted
+        When a right is lacking.
     """
-    check_arguments(kind, arguments)
+    actor = _actor(by)
+    declared = get_kind(kind)
+    asked = read_arguments(declared, arguments)
+    require_rights(actor, declared, asked)
+    _require_uploads(actor, declared, asked)
     job = Job.objects.create(
         kind=kind,
-        arguments=arguments,
-        user=_person(by),
+        arguments=stored_arguments(asked),
+        actor=actor.name,
+        user=actor.user,
+        is_by_operator=actor.is_operator,
         schedule=schedule,
         rung_at=timezone.now(),
     )
     if ring_bell:
         _ring_after_commit(job)
     return job
+
+
+def require_rights(actor: Actor, kind: JobKind, asked: Arguments) -> None:
+    """Raise NotPermitted unless an actor has every right that a start with arguments needs."""
+    lacking = [name for name in kind.permissions_for(asked) if not actor.may(name)]
+    if lacking:
+        raise NotPermitted(
+            f"{actor.name} may not start “{kind.title}” so: it needs the right to "
+            f"{' and '.join(lacking)}."
+        )
+
+
+def _require_uploads(actor: Actor, kind: JobKind, asked: Arguments) -> None:
+    for question in kind.questions:
+        if not question.asks_upload:
+            continue
+        value = getattr(asked, question.name)
+        for upload in value if isinstance(value, list) else [value]:
+            if find_upload(upload, actor) is None:
+                raise UnusableArguments(
+                    {
+                        question.name: f"{question.name}: you have no upload {upload}. Upload the "
+                        "file again; what nobody uses is removed after a week."
+                    }
+                )
 
 
 @transaction.atomic
@@ -62,7 +117,11 @@ def stop_job(job: Job) -> Job:
 
 @transaction.atomic
 def retry_job(job: Job, *, by: Person = None) -> Job:
-    """Clone a finished job that did not succeed; the clone goes on after its finished steps."""
+    """Clone a finished job that did not succeed; the clone goes on after its finished steps.
+
+    Whoever retries needs the rights that the job needs, and is who asked for the clone.
+    """
+    actor = _actor(by)
     job = Job.objects.select_for_update(no_key=True).get(pk=job.pk)
     if not job.is_finished or job.state == Job.State.SUCCEEDED:
         raise JobStateError(
@@ -70,13 +129,18 @@ def retry_job(job: Job, *, by: Person = None) -> Job:
         )
     if job.retries.exists():
         raise JobStateError(f"{job} was retried as {job.retries.first()}; retry that one.")
+    declared = get_kind(job.kind)
+    asked = read_arguments(declared, job.arguments)
+    require_rights(actor, declared, asked)
     if job.schedule_id is not None:
         _require_idle(Schedule.objects.select_for_update().get(pk=job.schedule_id))
     clone = Job.objects.create(
         kind=job.kind,
         arguments=job.arguments,
         records=job.records,
-        user=_person(by) or job.user,
+        actor=actor.name,
+        user=actor.user,
+        is_by_operator=actor.is_operator,
         schedule_id=job.schedule_id,
         retry_of=job,
         rung_at=timezone.now(),
@@ -91,13 +155,70 @@ def run_schedule(schedule: Schedule, *, by: Person = None) -> Job:
     """Run a schedule once now, whatever its time; the planned runs stay as they are."""
     schedule = Schedule.objects.select_for_update().get(pk=schedule.pk)
     _require_idle(schedule)
-    schedule.last_run_at = timezone.now()
-    schedule.save(update_fields=["last_run_at"])
+    require_schedulable(schedule.kind, schedule.arguments)
+    Schedule.objects.filter(pk=schedule.pk).update(last_run_at=timezone.now())
     return enqueue(schedule.kind, by=by, schedule=schedule, **schedule.arguments)
 
 
-def save_schedule(schedule: Schedule) -> None:
-    """Save a schedule; a new rhythm, or being switched on again, counts from now."""
+def start_due(schedule: Schedule) -> Job:
+    """Start a schedule with the rights that its owner has now.
+
+    Raises
+    ------
+    NotPermitted
+        When nobody owns it, or the owner's account or rights are gone.
+    UnknownKind, UnusableArguments
+        For what no schedule may start.
+    """
+    require_schedulable(schedule.kind, schedule.arguments)
+    owner = schedule.owner
+    if owner is None:
+        raise NotPermitted("Nobody owns this schedule: save it, and it runs with your rights.")
+    if not owner.is_active:
+        raise NotPermitted(
+            f"The account of its owner {owner} is switched off: save it, and it runs with your "
+            "rights."
+        )
+    return enqueue(schedule.kind, by=owner, schedule=schedule, **schedule.arguments)
+
+
+def owner_for_operator(named: str = "") -> User:
+    """Return the account with whose rights a schedule runs that a command switches on.
+
+    The one that is named, else that of SEEDBED_SCHEDULE_OWNER, else the only active superuser.
+
+    Raises
+    ------
+    Refusal
+        When there is no such account, or which one is not clear.
+    """
+    accounts = User.objects.filter(is_active=True)
+    if named := named or settings.SCHEDULE_OWNER:
+        owner = accounts.filter(username=named).first()
+        if owner is None:
+            raise Refusal(
+                f"There is no active account {named!r} that the schedule could belong to.",
+                remedy="Name another one with --owner or SEEDBED_SCHEDULE_OWNER.",
+            )
+        return owner
+    superusers = list(accounts.filter(is_superuser=True)[:2])
+    if len(superusers) != 1:
+        found = "no active superuser" if not superusers else "more than one active superuser"
+        raise Refusal(
+            f"A schedule runs with the rights of its owner, and there is {found}.",
+            remedy="Name the owner with --owner or SEEDBED_SCHEDULE_OWNER"
+            + ("." if superusers else "; `manage.py createsuperuser` makes an account."),
+        )
+    return superusers[0]
+
+
+def save_schedule(schedule: Schedule, *, by: Person = None) -> None:
+    """Save a schedule, which then runs with the rights of who saves it.
+
+    A new rhythm, or being switched on again, counts from now.
+    """
+    actor = _actor(by)
+    schedule.owner = actor.user
     before = Schedule.objects.filter(pk=schedule.pk).first()
     now = timezone.now()
     if before is None:
@@ -124,5 +245,5 @@ def _ring_after_commit(job: Job) -> None:
     transaction.on_commit(lambda: ring(job.pk, job.fence), robust=True)
 
 
-def _person(by: Person) -> User | None:
-    return by if isinstance(by, User) else None
+def _actor(by: Person) -> Actor:
+    return current_actor() if by is None else Actor.of(by)

@@ -9,14 +9,23 @@ from django.db import Error, connections
 from django.db.models.functions import Now
 from rq import Worker, worker_registration
 
+from project.jobs.bell import Bell
 from project.jobs.models import Job, Process
 from project.jobs.processes import beat, leave, process_name
 from project.jobs.reconciler import ring_due_jobs
 from project.jobs.run import shutdown
+from project.jobs.runner import run_job
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5  # a quarter of Process.SILENCE_SECONDS
+
+
+class AnsweredBell(Bell):
+    """A bell where a worker is: it runs the ledger's one function, whatever the queue names."""
+
+    def _execute(self) -> None:
+        run_job(self.args[0])
 
 
 class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
@@ -32,6 +41,7 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
         # RQ waits for the queue 15 seconds less than the time to live, and beats after each wait.
         kwargs["worker_ttl"] = BEAT_SECONDS + 15
         kwargs["job_monitoring_interval"] = BEAT_SECONDS
+        kwargs["job_class"] = AnsweredBell
         super().__init__(*args, **kwargs)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:

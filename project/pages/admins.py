@@ -1,8 +1,9 @@
 """What record pages of all apps are made from: lists with a next step, read-only and huge
 tables."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 from django import forms
@@ -79,6 +80,8 @@ class RecordAdmin(AuditedAdmin[M]):
         What a list without any record says.
     start_links : sequence of (url name, words, permission)
         Pages that begin something, above the list; the first is the next step of an empty one.
+    foreign_columns : mapping of names in `list_display` to permissions
+        Columns that show rows of another model, for who may see those.
     """
 
     change_list_template = "components/change_list.html"
@@ -86,6 +89,16 @@ class RecordAdmin(AuditedAdmin[M]):
     empty_title: ClassVar[str] = ""
     empty_text: ClassVar[str] = ""
     start_links: ClassVar[Iterable[tuple[str, str, str]]] = ()
+    foreign_columns: ClassVar[Mapping[Any, str]] = MappingProxyType({})
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Leave out what shows rows that this person may not see."""
+        return [
+            column
+            for column in super().get_list_display(request)
+            if column not in self.foreign_columns
+            or request.user.has_perm(self.foreign_columns[column])
+        ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -252,7 +265,9 @@ class ReadOnlyAdmin(RecordAdmin[M]):
 
 
 class HistoryAdmin(SimpleHistoryAdmin, RecordAdmin[M]):  # type: ignore[misc]  # it has no types
-    """Records that people edit, with every earlier state."""
+    """Records that people edit, with every earlier state and who left it."""
+
+    history_list_display = ("history_actor",)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -4,7 +4,6 @@ What is wrong with a row stands in the row; what makes the whole file unusable i
 """
 
 import csv
-import gzip
 import io
 import json
 import math
@@ -12,9 +11,11 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Literal, NamedTuple, NoReturn, cast
+from typing import IO, Any, Final, Literal, NamedTuple, NoReturn
 
 import orjson
+
+from project.tabular.packed import Unpackable, open_unpacked
 
 Format = Literal["csv", "json", "jsonl"]
 Told = Callable[[int], None]
@@ -85,8 +86,8 @@ class Row(NamedTuple):
     size: int = 0
 
 
-def format_of(name: str) -> tuple[Format, bool]:
-    """Return the format that a file's name says, and whether it is packed with gzip.
+def format_of(name: str) -> Format:
+    """Return the format that a file's name says, packed or not.
 
     Raises
     ------
@@ -94,13 +95,12 @@ def format_of(name: str) -> tuple[Format, bool]:
         When it says none that can be read.
     """
     suffixes = [suffix.lower() for suffix in Path(name).suffixes]
-    is_packed = bool(suffixes) and suffixes[-1] == ".gz"
-    suffix = (suffixes[:-1] if is_packed else suffixes)[-1:]
+    suffix = (suffixes[:-1] if suffixes[-1:] == [".gz"] else suffixes)[-1:]
     if not suffix or suffix[0] not in FORMAT_OF:
         raise FileRefused(
             f"{name} should end with {', '.join(FORMAT_OF)}, or one of these and .gz."
         )
-    return FORMAT_OF[suffix[0]], is_packed
+    return FORMAT_OF[suffix[0]]
 
 
 def read_file(
@@ -122,12 +122,13 @@ def read_file(
         When the format is unknown, or the file is no table of rows.
     """
     name = name or path.name
-    kind, is_packed = format_of(name)
+    kind = format_of(name)
     with path.open("rb") as file:
-        stream = cast("IO[bytes]", gzip.open(file)) if is_packed else file  # noqa: SIM115 - the file is closed
         try:
-            yield from read_rows(stream, kind, limits=limits, csv_format=csv_format, told=told)
-        except (OSError, EOFError) as error:
+            yield from read_rows(
+                open_unpacked(file), kind, limits=limits, csv_format=csv_format, told=told
+            )
+        except (OSError, Unpackable) as error:
             raise FileRefused(f"{name} cannot be read: {error}") from error
 
 

@@ -35,7 +35,7 @@ class Chaos:
     comes from the seed, so that a failing run can be repeated (the timing of processes cannot).
 
         with Chaos(tmp_path, seed=1) as chaos:
-            job = enqueue("feedback.collect", ...)
+            job = enqueue("feedback.collect_feedback", ...)
             chaos.rage(kills=5, submit=lambda number: job)
             chaos.wait([job])
     """

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from django.db import connection
 
-from project.jobs.contract import job
+from project.jobs.contract import Arguments, job
 from project.jobs.models import Job
+from project.jobs.questions import Text
 from project.jobs.run import JobRun, shutdown
 from tests.waiting import until
 
@@ -55,28 +56,36 @@ def _wait_for_the_end(sign: str) -> dict[str, Any]:
     return {}
 
 
-@job("tests.chaos_steps", title="Take steps", permission="jobs.view_job")
-def take_steps(run: JobRun) -> dict[str, Any]:
+class Steps(Arguments):
+    """How many steps, and which of them waits."""
+
+    chunks: int
+    waits_at: int
+    sign: Text
+
+
+@job("tests.chaos_steps", title="Take steps", permission="jobs.retry_job", arguments=Steps)
+def take_steps(run: JobRun, asked: Steps) -> dict[str, Any]:
     """Do nothing, in small fenced steps; one makes a sign and lasts until its worker has to end."""
-    wait = partial(_wait_for_the_end, run.arguments["sign"])
-    for number in range(run.arguments["chunks"]):
-        run.once("step", wait if number == run.arguments["waits_at"] else dict, number)
+    wait = partial(_wait_for_the_end, asked.sign)
+    for number in range(asked.chunks):
+        run.once("step", wait if number == asked.waits_at else dict, number)
     return {}
 
 
-@job("tests.chaos_naive", title="Write rows naively", permission="jobs.view_job")
-def write_naively(run: JobRun) -> dict[str, Any]:
+class Rows(Arguments):
+    """Which rows, in how many chunks."""
+
+    seed: int
+    chunks: int
+
+
+@job("tests.chaos_naive", title="Write rows naively", permission="jobs.retry_job", arguments=Rows)
+def write_naively(run: JobRun, asked: Rows) -> dict[str, Any]:
     """Commit rows and progress apart, and never look at the fence."""
-    seed, chunks = run.arguments["seed"], run.arguments["chunks"]
+    seed, chunks = asked.seed, asked.chunks
     for chunk in range(run.job.progress_done, chunks):
         _write(seed, chunk)
         time.sleep(CHUNK_SECONDS)
         Job.objects.filter(pk=run.job.pk).update(progress_done=chunk + 1)
     return {"rows": chunks * ROWS_PER_CHUNK}
-
-
-def write_without_ledger(seed: int, chunks: int, gate: str) -> None:
-    """Write every chunk, the second one once there is a file `gate`; RQ calls this directly."""
-    for chunk in range(chunks):
-        _write(seed, chunk)
-        until(Path(gate).exists)

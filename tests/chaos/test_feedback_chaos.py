@@ -73,7 +73,7 @@ def test_every_row_is_collected_exactly_once(
 
     def submit(number: int) -> Job:
         add_rows(customer, number)
-        return enqueue("feedback.collect", sources=[source.name])
+        return enqueue("feedback.collect_feedback", sources=[source.name])
 
     allowed = {"SEEDBED_FEEDBACK_ALLOWED_HOSTS": ",".join(settings.FEEDBACK_ALLOWED_HOSTS)}
     with Chaos(tmp_path, seed=SEED, environment=allowed) as chaos:

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
-import django_rq
 import pandas as pd
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from rq import Retry
 
 from matching.domain import generation as generation_module
 from matching.models import EventBatch, MatchEvent
@@ -132,24 +130,3 @@ def test_harness_finds_doubles_of_a_job_without_fence_and_transaction(tmp_path: 
             _, doubled, _ = compare(list(range(len(jobs))))
         print(f"\n{chaos}")  # noqa: T201 - what hit, and the seed to repeat it with
     assert doubled > 0, str(chaos)
-
-
-def test_harness_finds_losses_of_rq_without_the_ledger(tmp_path: Path) -> None:
-    queue = django_rq.get_queue("default")
-    gate = tmp_path / "gate"
-    with Chaos(tmp_path, seed=SEED) as chaos:
-        for number in range(3):
-            queue.enqueue(
-                kinds.write_without_ledger,
-                args=(number, CHUNKS, str(gate)),
-                retry=Retry(max=3),
-                result_ttl=0,
-            )
-        everything = CHUNKS * kinds.ROWS_PER_CHUNK
-        chaos.until(lambda: compare([0])[0] < everything, "the first rows")
-        chaos.flush()
-        gate.touch()
-        chaos.until(lambda: compare([0])[0] == 0, "the job that had begun")
-        chaos.tend()
-    # Two workers had begun two jobs at most; nobody will ever hear of the third.
-    assert compare([2])[0] == everything

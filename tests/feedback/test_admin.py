@@ -186,7 +186,7 @@ def test_collecting_starts_a_job_without_the_password(admin_client, source):
     asked = {"action": "collect_now", "_selected_action": [source.pk]}
     admin_client.post(url("feedback_feedbacksource_changelist"), asked)
     job = Job.objects.get()
-    assert (job.kind, job.arguments) == ("feedback.collect", {"sources": ["customer"]})
+    assert (job.kind, job.arguments) == ("feedback.collect_feedback", {"sources": ["customer"]})
     assert READER_PASSWORD not in str(job.arguments)
 
 
@@ -195,7 +195,7 @@ def test_a_file_is_imported_by_a_job(admin_client):
     upload.name = "own.csv"
     fields = {"file": upload, "table": "quality_feedback", "source": "files"}
     wrong = admin_client.post(url("feedback_import"), {**fields, "columns": "colour=stars"})
-    assert "No such column" in wrong.content.decode()
+    assert "there is no column colour" in wrong.content.decode()
     upload.seek(0)
     admin_client.post(url("feedback_import"), {**fields, "columns": "quality_rating=stars"})
     assert Job.objects.get().arguments["columns"] == {"quality_rating": "stars"}

@@ -433,7 +433,7 @@ def test_a_reading_of_the_overlap_that_breaks_off_leaves_the_cursor_where_it_was
     def break_off(*_):
         raise KeyboardInterrupt
 
-    run = claimed_run("feedback.collect", sources=[source.name])
+    run = claimed_run("feedback.collect_feedback", sources=[source.name])
     monkeypatch.setattr(run, "report", break_off)
     with pytest.raises(KeyboardInterrupt):
         collect(source, tables=[table], run=run)

@@ -81,10 +81,12 @@ def test_collect_feedback_refuses_a_source_that_does_not_exist(source):
 
 def test_a_scheduled_collection_leaves_out_sources_that_wait(customer, source):
     customer.fill(5)
-    schedule = Schedule.objects.create(name="s", kind="feedback.collect", interval_seconds=3600)
+    schedule = Schedule.objects.create(
+        name="s", kind="feedback.collect_feedback", interval_seconds=3600
+    )
     FeedbackSource.objects.update(retry_after=schedule.next_run_at + timedelta(hours=1))
 
-    job = enqueue("feedback.collect", schedule=schedule, ring_bell=False)
+    job = enqueue("feedback.collect_feedback", schedule=schedule, ring_bell=False)
     run_job(str(job.pk))
     assert Job.objects.get().result["waiting"] == ["customer"]
     assert QualityFeedback.objects.count() == 0

@@ -84,7 +84,6 @@ def test_a_json_list_lands_and_a_packed_file_adds_nothing_new(tmp_path, db):
         ("rows.csv", "id,id\n1,2\n", "twice"),
         ("rows.json", "{}", "list"),
         ("rows.json", "[", "JSON is broken"),
-        ("rows.jsonl.gz", "not packed", "cannot be read"),
         ("rows.csv", "id,quality_rating,created_at\n", "names 3 columns, and no rows"),
         ("rows.csv", "\n" * 1_000, "empty"),
         ("rows.json", "[]", "has no rows"),

@@ -18,6 +18,7 @@ from feedback.queries.sources import SYNTHETIC_LABEL, choose_scope
 from feedback.queries.status import feedback_status
 from feedback.services.schedule import switch_on
 from project.refusal import Refusal
+from tests.factories import make_admin
 from tests.feedback.collected import answer, judge, rate, real_source, synthetic
 
 pytestmark = pytest.mark.django_db
@@ -231,7 +232,7 @@ def test_status_of_nothing_says_what_is_missing() -> None:
     assert status["schedule"] == {
         "enabled": False, "next_run_at": None, "last_run_at": None, "last_error": "",
     }  # fmt: skip
-    switch_on()
+    switch_on(owner=make_admin())
     assert feedback_status()["schedule"]["next_run_at"] is not None
 
 

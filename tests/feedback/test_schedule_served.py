@@ -17,7 +17,7 @@ from project import embedded
 from tests.project.test_serve import free_port
 from tests.waiting import until
 
-JOBS = "SELECT state FROM jobs_job WHERE kind = 'feedback.collect'"
+JOBS = "SELECT state FROM jobs_job WHERE kind = 'feedback.collect_feedback'"
 ACTIVE = {"queued", "running", "stopping"}
 
 
@@ -36,6 +36,26 @@ def started(var: Path, *words: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+    )
+
+
+def make_owner(var: Path) -> None:
+    """Make the account with whose rights the schedule runs."""
+    subprocess.run(
+        [sys.executable, "manage.py", "createsuperuser", "--noinput"],
+        cwd=settings.BASE_DIR,
+        env={
+            **os.environ,
+            "SEEDBED_VAR": str(var),
+            "DATABASE_URL": "",
+            "REDIS_URL": "",
+            "DJANGO_SETTINGS_MODULE": "project.settings",
+            "DJANGO_SUPERUSER_USERNAME": "owner",
+            "DJANGO_SUPERUSER_EMAIL": "owner@example.org",
+            "DJANGO_SUPERUSER_PASSWORD": "of-this-test-only",
+        },
+        check=True,
+        capture_output=True,
     )
 
 
@@ -78,6 +98,7 @@ def test_schedule_goes_on_after_a_restart_and_missed_runs_become_one(var: Path) 
         return sum(state == "succeeded" for state in states) >= count
 
     with served(var):
+        make_owner(var)
         with started(var, "auto_collect", "on") as switched:
             assert switched.wait() == 0
         until(lambda: finished(1))

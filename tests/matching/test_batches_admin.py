@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.messages import get_messages
@@ -29,7 +30,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 @pytest.fixture(autouse=True)
 def uploads(settings: Any, tmp_path: Path) -> Path:
     settings.MEDIA_ROOT = tmp_path / "uploads"
-    return settings.MEDIA_ROOT / "event-logs"
+    return settings.MEDIA_ROOT / "store"
 
 
 def url(name: str, *arguments: Any) -> str:
@@ -77,7 +78,7 @@ def imported(text: bytes) -> EventBatch:
     """Import a log through the pages, as a person would."""
     client = client_with("matching.import_events", "matching.view_eventbatch")
     response = upload(client, text)
-    confirmed = response.context["confirm"].initial
+    confirmed = response.context["confirm"]
     assert client.post(url("eventbatch_upload"), confirmed).status_code == 302
     job = Job.objects.order_by("created_at").last()
     assert job is not None
@@ -114,11 +115,16 @@ def test_a_damaged_pack_is_an_error_of_the_form(admin_client: Client) -> None:
 
 
 def test_a_confirmation_without_its_file_starts_nothing(admin_client: Client) -> None:
-    given = {"name": "a", "origin": "", "feature_set": "tiered-1"}
-    gone = admin_client.post(url("eventbatch_upload"), {**given, "sha256": "0" * 64})
-    assert "Upload the file again" in said(gone)
-    forged = admin_client.post(url("eventbatch_upload"), {**given, "sha256": "../../etc/passwd"})
-    assert forged.status_code == 200
+    given = {"origin": "", "feature_set": "tiered-1"}
+    somebody = client_with("matching.import_events")
+    theirs = upload(somebody, lines(3)).context["confirm"]["kept"]
+    other = client_with("matching.import_events")
+    for kept in (str(uuid4()), "../../etc/passwd", "", theirs + "\0"):
+        gone = admin_client.post(url("eventbatch_upload"), {**given, "kept": kept})
+        assert "Upload the file again" in said(gone), kept
+    # The upload of somebody else is none.
+    foreign = other.post(url("eventbatch_upload"), {**given, "kept": theirs})
+    assert "Upload the file again" in said(foreign)
     assert not Job.objects.exists()
 
 

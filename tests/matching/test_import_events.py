@@ -4,7 +4,6 @@ for."""
 import gzip
 import io
 import json
-import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ from matching.domain.features.names import FEATURE_NAMES
 from matching.jobs import imports
 from matching.models import EventBatch, MatchEvent, RejectedEvent
 from matching.queries.known_events import preview_log
-from matching.services import stored_logs
-from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue, retry_job, stop_job
+from project.uploads.services import keep_upload
 from tests.factories import make_group, make_seed_user, make_session, write_poor_log
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +27,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def uploads(settings: Any, tmp_path: Path) -> Path:
     settings.MEDIA_ROOT = tmp_path / "uploads"
-    return settings.MEDIA_ROOT / "event-logs"
+    return settings.MEDIA_ROOT / "store"
 
 
 def event(number: int = 0, **changes: Any) -> str:
@@ -242,8 +240,8 @@ def prepare_failure(monkeypatch: pytest.MonkeyPatch, path: Path, chunk: int) -> 
     """Enqueue the import of a log in chunks of 10 lines whose given chunk fails."""
     monkeypatch.setattr(imports, "CHUNK_LINES", 10)
     with path.open("rb") as stream:
-        stored = store_log(stream, "a.jsonl")
-    job = enqueue("matching.import_events", files=[stored.as_dict()], ring_bell=False)
+        upload = keep_upload(stream, "a.jsonl")
+    job = enqueue("matching.import_events", files=[str(upload.pk)], ring_bell=False)
     land, calls = imports.land_chunk, []
 
     def failing(batch: EventBatch, part: Any, **options: Any) -> Any:
@@ -348,73 +346,6 @@ def test_events_of_a_generated_batch_that_is_not_complete_are_not_known(
     assert (result["new"], result["known"], result["files"][0]["known_in"]) == (16, 0, {})
     (pk,) = result["batches"]
     assert MatchEvent.objects.of_batch(EventBatch.objects.get(pk=pk)).count() == 16
-
-
-def test_an_import_whose_file_is_gone_is_refused(tmp_path: Path) -> None:
-    job = enqueue(
-        "matching.import_events", files=[{"sha256": "0" * 64, "name": "a"}], ring_bell=False
-    )
-    run_job(str(job.pk))
-    job.refresh_from_db()
-    assert job.state == "refused"
-    assert "Import the file again" in job.error
-
-
-@pytest.mark.parametrize(
-    "files", [None, [], ["x"], [{"sha256": "../../etc/passwd", "name": "a"}], [{"name": "a"}]]
-)
-def test_arguments_that_name_no_stored_log_are_refused(files: Any) -> None:
-    with pytest.raises(ValueError, match="Expected"):
-        enqueue("matching.import_events", files=files)
-
-
-# --- Stored logs ---------------------------------------------------------------------------------
-
-
-def test_a_name_is_never_a_path(tmp_path: Path, uploads: Path) -> None:
-    stored = store_log(io.BytesIO(b"x\n"), "../../etc/pass\0wd")
-    assert stored.name == "passwd"
-    assert [path.name for path in uploads.iterdir()] == [stored.sha256]
-    assert stored.path.stat().st_mode & 0o077 == 0
-
-
-def test_packs_one_after_another_and_padding_are_unpacked() -> None:
-    packed = gzip.compress(b"a\n") + gzip.compress(b"b\n") + bytes(20)
-    assert store_log(io.BytesIO(packed), "a").path.read_bytes() == b"a\nb\n"
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (gzip.compress(os.urandom(5000))[:-100], "in the middle"),
-        (gzip.compress(b"a") + b"rubbish", "damaged"),
-        (b"\x1f\x8brubbish", "damaged"),
-        (gzip.compress(bytes(64 * 1024**2)), "no log"),
-    ],
-    ids=["cut off", "followed by rubbish", "no pack at all", "of zeros"],
-)
-def test_a_bad_pack_is_refused_and_leaves_no_file(data: bytes, words: str, uploads: Path) -> None:
-    with pytest.raises(LogUnreadable, match=words):
-        store_log(io.BytesIO(data), "a")
-    assert list(uploads.iterdir()) == []
-
-
-def test_a_log_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_logs, "MAX_LOG_BYTES", 10)
-    with pytest.raises(LogUnreadable, match="Split the log"):
-        store_log(io.BytesIO(b"x" * 11), "a")
-
-
-def test_forgotten_logs_are_removed_in_time(uploads: Path) -> None:
-    old = store_log(io.BytesIO(b"old"), "a")
-    os.utime(old.path, (0, 0))
-    new = store_log(io.BytesIO(b"new"), "b")
-    assert [path.name for path in uploads.iterdir()] == [new.sha256]
-
-
-def test_a_digest_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="SHA-256"):
-        StoredLog("../x", "a")
 
 
 # --- Export --------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 """Seeding, importing, completing and checking users."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 
 from matching.domain.personality import personality_of
 from matching.domain.population import ARCHETYPES
@@ -13,11 +13,13 @@ from matching.domain.profiles import clean_profile
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
 from matching.queries import named
 from matching.services import people
+from project.acting import Actor
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
 from project.origin import Origin
-from tests.factories import make_seed_user
+from project.uploads.services import keep_upload
+from tests.factories import make_seed_user, make_staff
 from tests.matching.commands import run_command, show_command
 
 pytestmark = pytest.mark.django_db
@@ -109,7 +111,12 @@ def test_drawn_users_are_complete_valid_synthetic_and_have_a_history() -> None:
 
 
 def test_the_history_of_what_a_job_wrote_names_who_asked_for_it() -> None:
-    somebody = User.objects.create_user("somebody")
+    somebody = make_staff(
+        "matching.add_seeduser",
+        "matching.change_seeduser",
+        "matching.add_travelsession",
+        name="somebody",
+    )
     run_job(str(enqueue("matching.seed_users", ring_bell=False, count=8, seed=1, by=somebody).pk))
     SeedUser.objects.filter(external_id__in=NAMES[:2]).update(age=None)
     run_job(str(enqueue("matching.complete_users", ring_bell=False, by=somebody).pk))
@@ -117,6 +124,7 @@ def test_the_history_of_what_a_job_wrote_names_who_asked_for_it() -> None:
     for model in (SeedUser, TravelGroup, TravelSession):
         authors = set(model.history.values_list("history_user__username", flat=True))
         assert authors == {"somebody"}
+        assert set(model.history.values_list("history_actor", flat=True)) == {"somebody"}
     assert SeedUser.history.filter(history_type="~").count() == 2
 
 
@@ -228,7 +236,7 @@ def test_import_updates_given_fields_keeps_the_rest_and_its_history(tmp_path: Pa
         ("a.csv", b"external_id\n\xff\n", "expected UTF-8"),
         ("a.csv", b"external_id,colour\na,red\n", "no column 'colour'"),
         ("a.csv", b"external_id\n", "at least one profile"),
-        ("a.txt", b"external_id\na\n", ".json or .csv"),
+        ("a.txt", b"external_id\na\n", ".csv or .json"),
     ],
 )
 def test_unusable_file_ends_with_1_and_lands_nothing(
@@ -248,13 +256,18 @@ def test_missing_file_ends_with_1(tmp_path: Path) -> None:
     assert (code, "No such file" in message) == (1, True)
 
 
-def test_file_changed_after_it_was_asked_for_is_refused(tmp_path: Path) -> None:
-    file = write_csv(tmp_path, "external_id", "a")
-    job = enqueue("matching.import_users", ring_bell=False, file=str(file), sha256="0" * 64)
+def test_who_may_only_add_changes_nobody(tmp_path: Path) -> None:
+    there = make_seed_user("there", age=30)
+    content = b"external_id,age\nthere,50\nnew,20\n"
+    adder = make_staff("matching.add_seeduser")
+    upload = keep_upload(io.BytesIO(content), "people.csv", by=Actor.of(adder))
+    job = enqueue("matching.import_users", ring_bell=False, file=str(upload.pk), by=adder)
     run_job(str(job.pk))
     job.refresh_from_db()
-    assert job.state == Job.State.REFUSED
-    assert "has changed" in job.error
+    assert (job.result["added"], job.result["updated"], job.result["rows_refused"]) == (1, 0, 1)
+    assert "right to change" in job.result["errors"][0]["message"]
+    there.refresh_from_db()
+    assert there.age == 30
 
 
 def test_completing_fills_only_what_is_missing_and_names_it() -> None:

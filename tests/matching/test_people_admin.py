@@ -294,7 +294,7 @@ ACTIONS = [
     ("seeduser", "fill_in", "change_seeduser", "matching.complete_users"),
     ("seeduser", "create_sessions", "add_travelsession", "matching.create_sessions"),
     ("travelgroup", "create_sessions", "add_travelsession", "matching.create_sessions"),
-    ("travelsession", "check_copies", "view_travelsession", "matching.check_sessions"),
+    ("travelsession", "check_copies", "change_travelsession", "matching.check_sessions"),
     ("travelsession", "repair_copies", "change_travelsession", "matching.repair_sessions"),
 ]
 
@@ -321,7 +321,7 @@ def test_action_starts_its_job_with_permission(
 
 @pytest.mark.parametrize(
     ("model", "action"),
-    [(model, action) for model, action, _, _ in ACTIONS if action != "check_copies"],
+    [(model, action) for model, action, _, _ in ACTIONS],
 )
 def test_action_without_permission_starts_nothing(model: str, action: str) -> None:
     record: Any = {
@@ -416,3 +416,12 @@ def test_user_is_found_incomplete_left_out_completed_in_the_admin_and_used(
     assert run_command("check_profiles")[0] == 0
     assert "seed_short_trip_005" in set(load_travellers("user_user").users["external_id"])
     assert TravelGroup.objects.count() == 4
+
+
+def test_rows_of_other_models_show_only_to_who_may_see_them() -> None:
+    user = make_seed_user("traveller", name="Known Only To Some")
+    session = make_session(user)
+    narrow = client_with("matching.view_seeduser").get(url("seeduser_changelist")).content.decode()
+    assert session.destination_name not in narrow
+    wide = client_with("matching.view_seeduser", "matching.view_travelsession")
+    assert session.destination_name in wide.get(url("seeduser_changelist")).content.decode()

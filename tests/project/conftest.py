@@ -4,10 +4,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pydantic import ConfigDict
 
 from project.jobs import contract as kinds
 from project.jobs.run import JobRun
 from project.jobs.run import shutdown as shutting_down
+
+
+class Anything(kinds.Arguments):
+    """Takes every argument, for tests that are not about them."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 @pytest.fixture
@@ -17,7 +24,12 @@ def declare() -> Iterator[Callable[..., str]]:
 
     def declare_kind(work: Callable[[JobRun], dict[str, Any]], **options: Any) -> str:
         name = options.pop("name", f"tests.kind_{len(names)}")
-        kinds.job(name, title="Try the ledger", permission="jobs.add_schedule", **options)(work)
+        options.setdefault("arguments", Anything)
+
+        def answer(run: JobRun, asked: kinds.Arguments) -> dict[str, Any]:
+            return work(run)
+
+        kinds.job(name, title="Try the ledger", permission="jobs.add_schedule", **options)(answer)
         names.append(name)
         return name
 

@@ -9,7 +9,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from feedback.models import FeedbackSource
-from project.audit import services as audit
+from project.acting import operator
 from project.audit.models import Act, AuditEntry
 from project.audit.services import record
 from project.pages.admins import AuditedAdmin
@@ -158,7 +158,7 @@ def test_commands_that_export_name_who_runs_them(tmp_path) -> None:
     batch = make_good_batch(400)
     model = make_model(make_dataset(batch))
     call_command("export_events", "--batch", str(batch.pk), "--output", str(tmp_path / "e.jsonl"))
-    assert (latest().act, latest().actor) == (Act.EXPORT, audit.operator())
+    assert (latest().act, latest().actor) == (Act.EXPORT, operator().name)
     assert latest().address is None
     call_command("models", "export", str(model.version), "--output", str(tmp_path / "model"))
     assert AuditEntry.objects.of(Act.EXPORT).about(model).count() == 1
@@ -294,7 +294,7 @@ def test_names_from_outside_are_kept_as_text() -> None:
 
 
 def test_an_act_outside_of_a_request_is_the_operators() -> None:
-    assert record(Act.KEY).actor == audit.operator()
+    assert record(Act.KEY).actor == operator().name
     request = RequestFactory().get("/")
     assert request.META["REMOTE_ADDR"]  # none is current: its address is nobody's
     assert latest().address is None

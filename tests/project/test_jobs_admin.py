@@ -1,18 +1,22 @@
 """The pages of jobs and schedules: what they show, and to whom."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import URLPattern, reverse
 from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
+from pydantic import Field
 
+from project.jobs.contract import Arguments
 from project.jobs.models import Job, JobLogLine, Process, Schedule
 from project.jobs.processes import beat
+from project.jobs.questions import Ask, Word
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue, retry_job, stop_job
+from tests.factories import make_staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 Declare = Callable[..., str]
@@ -181,7 +185,7 @@ def test_list_takes_as_many_queries_for_many_jobs_as_for_one(
     with django_assert_num_queries(5) as first:
         admin_client.get(changelist)
     for number in range(30):
-        enqueue(kind, by=User.objects.create_user(f"user {number}"))
+        enqueue(kind, by=make_staff("jobs.add_schedule", name=f"user {number}"))
     with django_assert_num_queries(len(first)):
         html = admin_client.get(changelist).content.decode()
     assert html.count("sb-badge") >= 31
@@ -199,66 +203,85 @@ def test_list_is_filtered_by_state_and_kind(declare: Declare, admin_client: Clie
 # --- Schedules ------------------------------------------------------------------------------------
 
 
+class Days(Arguments):
+    days: Annotated[int, Field(ge=1, le=30, description="Days to look back."), Ask(unit="days")] = 7
+    reason: Annotated[Word, Ask(is_override=True)] = ""
+
+
 def form(**changes: Any) -> dict[str, Any]:
-    fields = {"name": "hourly", "arguments": '{"days": 1}', "cron": "0 * * * *", "is_enabled": "on"}
+    fields = {"name": "hourly", "days": "1", "cron": "0 * * * *", "is_enabled": "on"}
     return {**fields, "interval_seconds": "", **changes}
 
 
+def add_url(kind: str) -> str:
+    return f"{reverse('admin:jobs_schedule_add')}?kind={kind}"
+
+
 def test_schedule_is_made_and_changed_in_the_admin(declare: Declare, admin_client: Client) -> None:
-    kind = declare(work)
-    response = admin_client.post(reverse("admin:jobs_schedule_add"), form(kind=kind))
+    kind = declare(work, arguments=Days)
+    chosen = admin_client.get(reverse("admin:jobs_schedule_add")).content.decode()
+    assert f"?kind={kind}" in chosen
+    assert "kind=matching.import_events" not in chosen  # a file is there once
+    page = admin_client.get(add_url(kind)).content.decode()
+    assert "A whole number of days from 1 to 30." in page
+    assert "arguments" not in page
+    response = admin_client.post(add_url(kind), form())
     assert response.status_code == 302
     schedule = Schedule.objects.get()
-    assert (schedule.kind, schedule.arguments, schedule.next_run_at.minute) == (
-        kind,
-        {"days": 1},
-        0,
-    )
+    owner = User.objects.get()
+    assert (schedule.kind, schedule.arguments) == (kind, {"days": 1, "reason": ""})
+    assert (schedule.owner, schedule.next_run_at.minute) == (owner, 0)
     change = reverse("admin:jobs_schedule_change", args=[schedule.pk])
-    admin_client.post(change, form(kind=kind, cron="30 * * * *"))
+    admin_client.post(change, form(cron="30 * * * *", days="2"))
     schedule.refresh_from_db()
-    assert schedule.next_run_at.minute == 30
+    assert (schedule.next_run_at.minute, schedule.arguments["days"]) == (30, 2)
+    assert ":30 UTC" in admin_client.get(change).content.decode()  # in the message as well
+    assert admin_client.get(change).content.decode().count(":30 UTC") == 5
+    assert [row.history_actor for row in schedule.history.all()] == [owner.username] * 2
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "tests.nothing"}, "Select a valid choice"),
         ({"cron": "often"}, "is no cron expression"),
         ({"interval_seconds": "60"}, "not both"),
         ({"cron": ""}, "either an interval or a cron"),
         ({"cron": "", "interval_seconds": "5"}, "shortest interval is 10 seconds"),
-        ({"arguments": "[1]"}, "Expected a JSON object"),
-        ({"arguments": '{"by": 1}'}, "No job has an argument"),
-        ({"arguments": '{"days": 0}'}, "Expected days above zero"),
-        ({"arguments": "{"}, "valid JSON"),
+        ({"days": "0"}, "greater than or equal to 1"),
+        ({"days": "many"}, "Enter a whole number"),
+        ({"reason": "because I can"}, "nothing is overridden by a schedule"),
     ],
 )
 def test_schedule_that_could_not_run_is_not_saved(
     declare: Declare, admin_client: Client, changes: dict[str, Any], message: str
 ) -> None:
-    def check(arguments: dict[str, Any]) -> None:
-        if not arguments.get("days"):
-            raise ValueError("Expected days above zero.")
-
-    kind = declare(work, check=check)
-    response = admin_client.post(
-        reverse("admin:jobs_schedule_add"), form(**{"kind": kind, **changes})
-    )
+    kind = declare(work, arguments=Days)
+    response = admin_client.post(add_url(kind), form(**changes))
     assert message in response.content.decode()
     assert not Schedule.objects.exists()
 
 
 def test_schedule_is_limited_to_kinds_that_its_maker_may_start(declare: Declare) -> None:
-    kind = declare(work)
-    client = login("add_schedule", "view_schedule")
-    Permission.objects.filter(codename="add_schedule").count()
-    assert client.post(reverse("admin:jobs_schedule_add"), form(kind=kind)).status_code == 302
-    client = login("change_schedule", "view_schedule", name="other")
-    html = client.get(
-        reverse("admin:jobs_schedule_change", args=[Schedule.objects.get().pk])
-    ).content.decode()
-    assert "Try the ledger" not in html.partition("<select")[2].partition("</select>")[0]
+    kind = declare(work, arguments=Days)
+    stranger = login("add_schedule", "view_schedule", name="stranger")
+    # The right to schedules alone gives none to what other kinds do.
+    assert (
+        "kind=training.train_model"
+        not in stranger.get(reverse("admin:jobs_schedule_add")).content.decode()
+    )
+    stranger.post(add_url("training.train_model"), form(seed="0"))
+    assert not Schedule.objects.exists()
+    assert stranger.post(add_url(kind), form()).status_code == 302
+    schedule = Schedule.objects.get()
+    other = login("change_schedule", "delete_schedule", "view_schedule", name="other")
+    change = reverse("admin:jobs_schedule_change", args=[schedule.pk])
+    assert other.post(change, form(days="9")).status_code == 403
+    delete = reverse("admin:jobs_schedule_delete", args=[schedule.pk])
+    assert other.post(delete, {"post": "yes"}).status_code == 403
+    changelist = reverse("admin:jobs_schedule_changelist")
+    chosen = {"action": "delete_selected", "_selected_action": [schedule.pk], "post": "yes"}
+    other.post(changelist, chosen)
+    assert Schedule.objects.get().arguments["days"] == 1
 
 
 def test_run_now_needs_its_permission_and_that_of_the_kind(declare: Declare) -> None:

@@ -3,15 +3,15 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import django_rq
 import pytest
-from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
+from pydantic import Field
 
-from project.jobs.contract import UnknownKind, UnusableArguments
+from project.jobs.contract import Arguments, UnknownKind, UnusableArguments
 from project.jobs.models import Job, JobLogLine, JobStep
 from project.jobs.run import JobRun, LostLease
 from project.jobs.run import shutdown as shutting_down
@@ -23,6 +23,7 @@ from project.jobs.services import (
     stop_job,
 )
 from project.refusal import Refusal
+from tests.factories import make_staff
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db
@@ -532,7 +533,7 @@ def test_retry_goes_on_where_the_failed_job_was(declare: Declare) -> None:
 
     job = run_failing(declare(work), ValueError)
     broken.clear()
-    other = User.objects.create_user("other")
+    other = make_staff("jobs.add_schedule")
     retried = retry_job(job, by=other)
     assert (retried.retry_of, retried.user, retried.records) == (job, other, job.records)
     retried = run(retried)
@@ -556,15 +557,16 @@ def test_only_an_ended_job_without_success_is_retried_and_only_once(declare: Dec
 
 
 def test_unknown_kind_and_unusable_arguments_are_not_written(declare: Declare) -> None:
-    def check(arguments: dict[str, Any]) -> None:
-        if arguments.get("count", 0) < 1:
-            raise ValueError("Expected a count above zero.")
+    class Counted(Arguments):
+        count: Annotated[int, Field(ge=1)] = 1
 
-    kind = declare(write_chunks(1), check=check)
+    kind = declare(write_chunks(1), arguments=Counted)
     with pytest.raises(UnknownKind, match=r"there are: .*tests\.kind_0"):
         enqueue("tests.nothing")
-    with pytest.raises(UnusableArguments, match="count above zero"):
+    with pytest.raises(UnusableArguments, match=r"a whole number of at least 1, got 0"):
         enqueue(kind, count=0)
+    with pytest.raises(UnusableArguments, match="no argument 'cuont'; there are: count"):
+        enqueue(kind, cuont=5)
     assert not Job.objects.exists()
     assert enqueue(kind, count=1).arguments == {"count": 1}
 

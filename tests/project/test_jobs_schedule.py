@@ -33,6 +33,7 @@ from project.jobs.services import (
     save_schedule,
     stop_job,
 )
+from tests.factories import make_admin
 
 Declare = Callable[..., str]
 LONG_AGO = timedelta(hours=1)
@@ -188,6 +189,7 @@ def schedule(declare: Declare) -> Schedule:
         kind=declare(idle),
         arguments={"days": 1},
         interval_seconds=3600,
+        owner=make_admin(),
         next_run_at=timezone.now() - timedelta(hours=3, minutes=30),
     )
 
@@ -269,10 +271,10 @@ def test_schedule_that_cannot_run_says_why_and_does_not_stop_the_others(
 @pytest.mark.django_db
 def test_disabled_schedule_does_not_run_and_its_pause_is_not_missed(schedule: Schedule) -> None:
     schedule.is_enabled = False
-    save_schedule(schedule)
+    save_schedule(schedule, by=schedule.owner)
     assert tick().scheduled == 0
     schedule.is_enabled = True
-    save_schedule(schedule)
+    save_schedule(schedule, by=schedule.owner)
     assert tick().scheduled == 0
     assert timezone.now() < schedule.next_run_at < timezone.now() + timedelta(hours=1)
 
@@ -281,7 +283,9 @@ def test_disabled_schedule_does_not_run_and_its_pause_is_not_missed(schedule: Sc
 def test_schedule_whose_cron_no_version_reads_any_more_says_so_and_stops_nobody(
     schedule: Schedule, declare: Declare
 ) -> None:
-    Schedule.objects.create(name="nearest-weekday", kind=declare(idle), cron="0 3 15W * *")
+    Schedule.objects.create(
+        name="nearest-weekday", kind=declare(idle), cron="0 3 15W * *", owner=make_admin()
+    )
     assert tick().scheduled == 1
     stored = Schedule.objects.get(name="nearest-weekday")
     assert "'0 3 15W * *' is no cron expression" in stored.last_error

@@ -100,13 +100,15 @@ KNOWN = {
     ("matching/models/live.py", "remove", "unlink"): (
         "live copies of sessions that expired, or whose owner the history here says was deleted"
     ),
-    ("matching/services/stored_logs.py", "store_log", "replace"): "the same bytes, by their digest",
-    ("matching/services/stored_logs.py", "store_log", "unlink"): OWN_TEMPORARY,
-    ("matching/services/stored_logs.py", "_remove_old", "unlink"): (
-        "logs that nobody imported for a week; issue 7 makes them uploads with an expiry"
+    ("project/uploads/services.py", "keep_upload", "rename"): "onto the id that it just made",
+    ("project/uploads/services.py", "keep_upload", "unlink"): OWN_TEMPORARY,
+    ("project/uploads/services.py", "release_upload", "delete"): (
+        "the upload of a job that is done, or that nobody came for until it expired"
     ),
-    ("matching/jobs/imports.py", "_import_log", "unlink"): "the log that this job has imported",
-    ("feedback/jobs/imports.py", "import_feedback", "unlink"): "the upload of this job",
+    ("project/uploads/services.py", "release_upload", "unlink"): "its file, which carries its id",
+    ("project/uploads/services.py", "_remove_left", "unlink"): (
+        "a half-written file whose writer is dead: the system has let go of its lock"
+    ),
     ("feedback/services/landing.py", "_update", "DROP TABLE"): "its temporary table",
     # --- Benchmarks: servers, databases and folders of their own, under var/bench ---
     ("benchmarks/collection.py", "*", "DROP DATABASE"): "its own, on its own server",

@@ -14,6 +14,7 @@ from django.conf import settings
 # second and 100 MB, which a command that lists, asks or enqueues does without.
 ALLOWED = frozenset(
     {
+        "annotated_types",
         "asgiref",
         "axes",
         "cffi",
@@ -30,6 +31,8 @@ ALLOWED = frozenset(
         "orjson",
         "psycopg",
         "psycopg_binary",
+        "pydantic",
+        "pydantic_core",
         "pygments",
         "redis",
         "rich",
@@ -37,6 +40,7 @@ ALLOWED = frozenset(
         "simple_history",
         "sqlparse",
         "typing_extensions",
+        "typing_inspection",
         "whitenoise",
     }
 )

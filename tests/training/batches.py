@@ -148,5 +148,13 @@ _fits: dict[tuple[str, str, int], TrainedModel] = {}
 
 def claimed_run(kind: str, user: User | None = None, **arguments: Any) -> JobRun:
     """Give a run of a job as a worker that has claimed it would have it."""
-    job = Job.objects.create(kind=kind, arguments=arguments, user=user, state="running", fence=1)
+    job = Job.objects.create(
+        kind=kind,
+        arguments=arguments,
+        actor=user.get_username() if user else "somebody at the command line",
+        user=user,
+        is_by_operator=user is None,
+        state="running",
+        fence=1,
+    )
     return JobRun(job, 1)

@@ -11,6 +11,7 @@ from matching.models import PROFILE_FIELDS, EventBatch, SeedUser, TravelSession
 from matching.services.people import seed_block
 from matching.services.session_repairs import mend_copies, mend_records
 from matching.services.sessions import SESSION_FIELDS
+from overview.jobs.arguments import RebuildModel
 from overview.jobs.rebuild import rebuild
 from overview.management.commands import demo
 from project.jobs.models import Job
@@ -44,9 +45,9 @@ def test_one_command_goes_from_users_to_scores_that_differ(population, capsys):
 
 
 def test_resumed_rebuild_makes_nothing_twice(population):
-    run = claimed_run("training.rebuild")
-    first = rebuild(run, count=300)
-    assert rebuild(run, count=300) == first
+    run = claimed_run("overview.rebuild_model")
+    first = rebuild(run, RebuildModel(count=300))
+    assert rebuild(run, RebuildModel(count=300)) == first
     for records in (EventBatch, Dataset, ModelVersion, Promotion):
         assert records.objects.count() == 1
 
@@ -59,27 +60,27 @@ def test_rebuild_without_users_is_refused_with_what_to_do(db, valkey, capsys):
 
 def test_rebuild_stops_at_the_first_refusal(population):
     with pytest.raises(Refusal, match="distinct pairs"):
-        rebuild(claimed_run("training.rebuild"), count=900_000)
+        rebuild(claimed_run("overview.rebuild_model"), RebuildModel(count=900_000))
     assert not EventBatch.objects.exists()
 
 
 def test_rebuild_names_incomplete_users_and_goes_on(population):
     make_seed_user("seed_gap", age=None)
-    run = claimed_run("training.rebuild")
-    result = rebuild(run, count=300)
+    run = claimed_run("overview.rebuild_model")
+    result = rebuild(run, RebuildModel(count=300))
     assert result["profiles"]["incomplete"] == 1
     assert "seed_gap lacks age" in run.job.log_lines.get(level="warning").message
 
 
 def test_rebuild_whose_promotion_is_refused_keeps_the_champion(population, monkeypatch):
-    rebuild(claimed_run("training.rebuild"), count=300)
+    rebuild(claimed_run("overview.rebuild_model"), RebuildModel(count=300))
 
     def refuse(*_, **__):
         raise Refusal("significantly worse", remedy="keep the champion")
 
     monkeypatch.setattr(registry, "promote", refuse)
     with pytest.raises(Refusal, match="significantly worse"):
-        rebuild(claimed_run("training.rebuild"), count=300, seed=8)
+        rebuild(claimed_run("overview.rebuild_model"), RebuildModel(count=300, seed=8))
     assert ModelVersion.objects.champions().get().version == 1
 
 
@@ -101,8 +102,8 @@ def leave_couples(valkey, *, count, different):
 
 
 def test_rebuild_needs_ten_different_scores_or_as_many_as_there_are_pairs(population, valkey):
-    run = claimed_run("training.rebuild")
-    rebuild(run, count=300)
+    run = claimed_run("overview.rebuild_model")
+    rebuild(run, RebuildModel(count=300))
     for count, different, is_enough in (
         (11, 10, True),
         (11, 9, False),
@@ -112,11 +113,11 @@ def test_rebuild_needs_ten_different_scores_or_as_many_as_there_are_pairs(popula
         leave_couples(valkey, count=count, different=different)
         # All is done but the last step, which looks at today's pairs.
         if is_enough:
-            scores = [row["score"] for row in rebuild(run, count=300)["scores"]]
+            scores = [row["score"] for row in rebuild(run, RebuildModel(count=300))["scores"]]
             assert (len(scores), len(set(scores))) == (count, different)
             continue
         with pytest.raises(Refusal, match=f"{count} pairs got only {different} different scores"):
-            rebuild(run, count=300)
+            rebuild(run, RebuildModel(count=300))
 
 
 def test_demo_runs_twice_and_keeps_its_password(
@@ -183,7 +184,7 @@ def test_status_names_the_next_step_all_the_way(population, capsys):
         return run_json(capsys, "status")["next_step"]["command"]
 
     assert step() == "create_sessions"
-    rebuild(claimed_run("training.rebuild"), count=300)
+    rebuild(claimed_run("overview.rebuild_model"), RebuildModel(count=300))
     state = run_json(capsys, "status")
     assert state["next_step"]["command"].startswith("predict")
     assert state["kinds"][0]["champion"]["version"] == 1

@@ -13,15 +13,14 @@ from django.urls import URLPattern, path
 from matching.models import EventBatch
 from project import words
 from project.jobs.links import message_job
-from project.jobs.models import Job
 from project.jobs.services import enqueue
+from project.jobs.starts import start_from_list
 from project.pages.admins import ReadOnlyAdmin, RecordAdmin
 from project.pages.badges import badge
 from project.pages.figures import KeyFigure
 from project.pages.links import record_url, url_for
 from project.pages.registry import object_action
 from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip
-from training.admin.forms import BuildForm, TrainForm
 from training.kinds import all_kinds, get_kind
 from training.models import Dataset, ModelVersion
 from training.queries.files import file_problem, file_word, verify_files
@@ -109,7 +108,13 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     @admin.action(description="Train a model on each", permissions=["train"])
     def train(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
         for dataset in queryset:
-            message_job(request, start_training(request, dataset))
+            job = enqueue(
+                "training.train_model",
+                by=request.user,
+                model_kind=dataset.kind,
+                dataset=dataset.version,
+            )
+            message_job(request, job)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -123,31 +128,24 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
 
     def build_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for a recipe and start the job that builds it."""
-        return self.start_page(
+        return start_from_list(
+            self,
             request,
-            form_class=BuildForm,
-            title="Build a dataset",
+            "training.build_dataset",
             intro="Rows are split, measured and written under the next version.",
-            permission="training.build_dataset",
-            start=_start_building,
         )
 
     def train_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Ask for the seed and start training on this dataset."""
         dataset = self.get_or_denied(request, str(pk))
-
-        def start(request: HttpRequest, form: TrainForm) -> bool:
-            message_job(request, start_training(request, dataset, **form.cleaned_data))
-            return True
-
-        return self.start_page(
+        return start_from_list(
+            self,
             request,
-            form_class=TrainForm,
+            "training.train_model",
             title=f"Train on {dataset}",
             intro="Logistic regression and gradient boosting are compared by cross-validation "
             "inside the training part; the validation part is only measured.",
-            permission="training.train_model",
-            start=start,
+            fixed={"model_kind": dataset.kind, "dataset": dataset.version},
         )
 
     def zip_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
@@ -206,28 +204,13 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
                 if value is not None
             ],
             "lineage": [_lineage(request, entry) for entry in dataset.lineage],
-            "models": [(model, record_url(model)) for model in models],
+            "models": [(model, record_url(model)) for model in models]
+            if request.user.has_perm("training.view_modelversion")
+            else None,
             "may_train": self.has_train_permission(request),
             "may_download": request.user.has_perm("training.download_dataset"),
         }
         return TemplateResponse(request, "training/dataset.html", context)
-
-
-def _start_building(request: HttpRequest, form: BuildForm) -> bool:
-    job = enqueue("training.build_dataset", by=request.user, **form.arguments())
-    message_job(request, job)
-    return True
-
-
-def start_training(request: HttpRequest, dataset: Dataset, **arguments: Any) -> Job:
-    """Enqueue training on one dataset."""
-    return enqueue(
-        "training.train_model",
-        by=request.user,
-        model_kind=dataset.kind,
-        dataset=dataset.version,
-        **arguments,
-    )
 
 
 def zip_response(

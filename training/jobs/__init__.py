@@ -3,19 +3,30 @@
 from typing import Any
 
 from project.jobs.contract import Run, job
+from training.jobs import arguments
 
 
-@job("training.build_dataset", title="Build a dataset", permission="training.build_dataset")
-def build_dataset(run: Run) -> dict[str, Any]:
-    """Build a dataset of `model_kind` from the recipe in the arguments."""
+@job(
+    "training.build_dataset",
+    title="Build a dataset",
+    permission="training.build_dataset",
+    arguments=arguments.BuildDataset,
+)
+def build_dataset(run: Run, asked: arguments.BuildDataset) -> dict[str, Any]:
+    """Build a dataset version from event batches or feedback, and measure its quality."""
     from training.jobs import datasets
 
-    return datasets.build_dataset(run)
+    return datasets.build_dataset(run, asked)
 
 
-@job("training.train_model", title="Train a model", permission="training.train_model")
-def train_model(run: Run) -> dict[str, Any]:
-    """Train on the dataset version in the arguments, or on the newest."""
+@job(
+    "training.train_model",
+    title="Train a model",
+    permission="training.train_model",
+    arguments=arguments.TrainModel,
+)
+def train_model(run: Run, asked: arguments.TrainModel) -> dict[str, Any]:
+    """Train on a dataset version, measure the model and hold it to its gates."""
     from training.jobs import models
 
-    return models.train_model(run)
+    return models.train_model(run, asked)

@@ -3,7 +3,8 @@
 from project.jobs.contract import Result, Run
 from project.storage.artifacts import require_own_folder
 from training.domain.kind import ModelKind, Recipe
-from training.kinds import DEFAULT_KIND, get_kind
+from training.jobs.arguments import BuildDataset
+from training.kinds import get_kind
 from training.models import Dataset, ModelVersion
 from training.queries.datasets import describe_dataset
 from training.queries.files import skipped_numbers
@@ -11,11 +12,17 @@ from training.queries.preparing import prepare_dataset
 from training.services.datasets import write_dataset
 
 
-def build_dataset(run: Run) -> Result:
-    """Build a dataset of `model_kind` from the recipe in the arguments."""
-    arguments = run.arguments
-    kind = get_kind(arguments.get("model_kind", DEFAULT_KIND))
-    return {**describe_dataset(build(run, kind, Recipe.from_dict(arguments)))}
+def build_dataset(run: Run, asked: BuildDataset) -> Result:
+    """Build a dataset of a kind of model from the recipe that is asked for."""
+    recipe = Recipe(
+        origin=asked.origin,
+        batches=tuple(asked.batches),
+        feature_set=asked.feature_set,
+        split=asked.split,
+        train_share=asked.train_share,
+        seed=asked.seed,
+    )
+    return {**describe_dataset(build(run, get_kind(asked.model_kind), recipe))}
 
 
 def build(run: Run, kind: ModelKind, recipe: Recipe) -> Dataset:

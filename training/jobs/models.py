@@ -10,8 +10,9 @@ from training.domain.fitted import FitError, FitSettings, FittedModel
 from training.domain.kind import ModelKind, Recipe
 from training.domain.measuring import measure_model
 from training.domain.tasks import get_task
+from training.jobs.arguments import TrainModel
 from training.jobs.datasets import build, log_skipped
-from training.kinds import DEFAULT_KIND, get_kind
+from training.kinds import get_kind
 from training.models import Dataset, ModelVersion, Verdict
 from training.queries.datasets import find_dataset, read_part, say_refused
 from training.queries.models import describe_model
@@ -20,23 +21,22 @@ from training.services.models import TrainedModel, write_model
 from training.services.overrides import Override, claim_override
 
 
-def train_model(run: Run) -> Result:
-    """Train on the dataset version in the arguments, or on the newest.
+def train_model(run: Run, asked: TrainModel) -> Result:
+    """Train on the dataset version that is asked for, or on the newest.
 
     One whose formulas were corrected since is built anew first, from its own recipe.
     """
-    arguments = run.arguments
-    kind = get_kind(arguments.get("model_kind", DEFAULT_KIND))
+    kind = get_kind(asked.model_kind)
     # The newest is chosen once: a resumed run must not find another one.
     chosen = run.once(
         "train_choose",
-        lambda: {"version": find_dataset(kind, arguments.get("dataset")).version},
+        lambda: {"version": find_dataset(kind, asked.dataset).version},
     )
     model = train(
         run,
         _with_current_formulas(run, kind, find_dataset(kind, chosen["version"])),
-        seed=int(arguments.get("seed", 0)),
-        override_reason=arguments.get("override_reason", ""),
+        seed=asked.seed,
+        override_reason=asked.override_reason,
     )
     return {**describe_model(model)}
 

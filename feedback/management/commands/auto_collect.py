@@ -10,6 +10,7 @@ from feedback.queries.schedule import current_schedule
 from feedback.services.schedule import switch_off, switch_on
 from project import words
 from project.command import SeedbedCommand, positive_int
+from project.jobs.services import owner_for_operator
 
 
 class Command(SeedbedCommand):
@@ -18,11 +19,21 @@ class Command(SeedbedCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("what", choices=("on", "off", "status"))
         parser.add_argument("--minutes", type=positive_int, help="minutes between two collections")
+        parser.add_argument(
+            "--owner",
+            default="",
+            metavar="USERNAME",
+            help="the account with whose rights it runs (default: SEEDBED_SCHEDULE_OWNER, else the "
+            "only active superuser)",
+        )
 
     def run(self, **options: Any) -> dict[str, Any]:
         if options["what"] == "on":
             minutes = options["minutes"]
-            switch_on(interval_seconds=60 * minutes if minutes else None)
+            switch_on(
+                owner=owner_for_operator(options["owner"]),
+                interval_seconds=60 * minutes if minutes else None,
+            )
         elif options["what"] == "off":
             switch_off()
         schedule = current_schedule()

@@ -1,16 +1,13 @@
 """`manage.py collect_feedback`: read what is new at the sources."""
 
-from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
 from rich.console import Console
 
 from feedback.queries.runs import Collected
 from feedback.queries.schedule import COLLECT_KIND
 from feedback.queries.sources import sources_named
-from project.command import EXIT_ERROR, EXIT_REFUSED, positive_int
+from project.command import EXIT_ERROR, EXIT_REFUSED
 from project.jobs.command import JobCommand
 from project.terminal import Table as ConsoleTable
 
@@ -22,33 +19,9 @@ class Command(JobCommand):
     )
     kind = COLLECT_KIND
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--source", action="append", default=[], metavar="NAME", help="repeat for several"
-        )
-        parser.add_argument("--days", type=positive_int, help="read the last N days again")
-        parser.add_argument("--since", metavar="D", help="read again from this date or time")
-        parser.add_argument("--until", metavar="D", help="up to this date or time, without it")
-        parser.add_argument(
-            "--limit",
-            type=positive_int,
-            help="most rows of each table to go forward; the next collection goes on there",
-        )
-
     def job_arguments(self, **options: Any) -> dict[str, Any]:
-        if options["days"] and (options["since"] or options["until"]):
-            raise CommandError("Give either --days or --since and --until.")
-        since, until = _iso(options["since"]), _iso(options["until"])
-        if since and until and since >= until:
-            raise CommandError(f"--since must lie before --until; got {since} and {until}.")
-        sources_named(options["source"])
-        return {
-            "sources": options["source"],
-            "days": options["days"],
-            "start": since,
-            "end": until,
-            "limit": options["limit"],
-        }
+        sources_named(options["sources"])
+        return super().job_arguments(**options)
 
     def exit_code(self, result: Collected) -> int:
         """Say 1 where a source could not be read, 2 where every row that came was refused."""
@@ -92,18 +65,3 @@ class Command(JobCommand):
             console.print(remark)
         if result["waiting"]:
             console.print(f"Waiting after failures: {', '.join(result['waiting'])}.")
-
-
-def _iso(text: str | None) -> str | None:
-    """Read a date or time, in the project's zone unless it says another, and write it in UTC."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        if timezone.is_naive(moment):
-            moment = timezone.make_aware(moment)
-        return moment.astimezone(UTC).isoformat()
-    except (ValueError, OverflowError):  # the year 9999 in a zone west of ours is no date here
-        raise CommandError(
-            f"Expected a date or time such as 2026-05-01 or 2026-05-01T12:00+02:00, got {text!r}."
-        ) from None

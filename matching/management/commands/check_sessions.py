@@ -6,9 +6,8 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.text import Text
 
-from matching.domain.limits import MINIMUM_LIVE
 from matching.models.live import ValkeyUnavailable
-from project.command import EXIT_REFUSED, positive_int
+from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
 from project.terminal import Table
 
@@ -28,12 +27,7 @@ class Command(JobCommand):
     kind = "matching.repair_sessions"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--min",
-            type=positive_int,
-            default=MINIMUM_LIVE,
-            help=f"live sessions that are needed (default {MINIMUM_LIVE})",
-        )
+        super().add_arguments(parser)
         parser.add_argument(
             "--repair",
             action="store_true",
@@ -46,12 +40,9 @@ class Command(JobCommand):
         from matching.queries.session_checks import check_sessions
 
         try:
-            return dict(check_sessions(minimum=options["min"]))
+            return dict(check_sessions(minimum=options["minimum"]))
         except ValkeyUnavailable as error:
             raise CommandError(str(error)) from error
-
-    def job_arguments(self, **options: Any) -> dict[str, Any]:
-        return {"minimum": options["min"]}
 
     def exit_code(self, result: dict[str, Any]) -> int:
         return EXIT_REFUSED if result.get("verdict") == "refuse" else 0

@@ -6,11 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from matching.domain.limits import DEFAULT_EVENTS, DEFAULT_SEED
-from matching.domain.words import MATCH_TYPES_ASKED, FeatureSet, MatchType, Preset, asked_word
 from matching.models import EventBatch
 from project import words
-from project.command import positive_int
 from project.jobs.command import JobCommand
 
 
@@ -25,42 +22,7 @@ class Command(JobCommand):
     kind = "matching.generate_events"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--count",
-            type=positive_int,
-            default=DEFAULT_EVENTS,
-            help=f"events to make (default {DEFAULT_EVENTS:,})",
-        )
-        parser.add_argument(
-            "--match-type",
-            type=asked_word,
-            choices=list(MATCH_TYPES_ASKED),
-            default=MatchType.USER_USER.value,
-            help="users with users, users with groups, or half of each (default user_user)",
-        )
-        parser.add_argument(
-            "--preset",
-            choices=[preset.value for preset in Preset],
-            default=Preset.BALANCED.value,
-            help="how picky people are (default balanced)",
-        )
-        parser.add_argument(
-            "--seed",
-            type=int,
-            default=DEFAULT_SEED,
-            help=f"of what is drawn (default {DEFAULT_SEED})",
-        )
-        parser.add_argument(
-            "--feature-set",
-            choices=[one.value for one in FeatureSet],
-            default=FeatureSet.SMOOTH.value,
-            help="formulas of the stored features (default smooth-1)",
-        )
-        parser.add_argument(
-            "--allow-repeats",
-            action="store_true",
-            help="let ordered pairs come again when all have come",
-        )
+        super().add_arguments(parser)
         parser.add_argument(
             "--output",
             type=Path,
@@ -87,10 +49,7 @@ class Command(JobCommand):
         return result
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
-        arguments = {
-            name: options[name]
-            for name in ("count", "match_type", "preset", "seed", "feature_set", "allow_repeats")
-        }
+        arguments = super().job_arguments(**options)
         if not options["json"] and not options["detach"]:
             from matching.queries.generations import preview
 

@@ -1,18 +1,19 @@
 """Imports event logs; good lines land once, the others are kept with their reason."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from matching.domain.words import FeatureSet
-from matching.services.stored_logs import LogUnreadable, StoredLog, store_log
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
-from project.origin import ROW_ORIGINS
+from project.tabular.packed import Unpackable
+from project.uploads.services import copy_unpacked, keep_upload
 
 
 class Command(JobCommand):
@@ -27,17 +28,7 @@ class Command(JobCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="+", metavar="FILE", help="a log, or - for stdin")
-        parser.add_argument(
-            "--origin",
-            choices=[origin.value for origin in ROW_ORIGINS],
-            help="what the events are; by default what the log says, else real",
-        )
-        parser.add_argument(
-            "--feature-set",
-            choices=[one.value for one in FeatureSet],
-            default=FeatureSet.TIERED.value,
-            help="formulas that the logged features were made with (default tiered-1)",
-        )
+        super().add_arguments(parser)
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would happen and add nothing"
         )
@@ -48,31 +39,22 @@ class Command(JobCommand):
         from matching.domain.log.account import summarise_files
         from matching.queries.known_events import preview_log
 
+        results = []
         with TemporaryDirectory() as name:
-            folder = Path(name)
-            results = []
+            copy = Path(name) / "log"
             for file in options["file"]:
-                stored = self._store(file, folder)
-                results.append(
-                    preview_log(folder / stored.sha256, stored.name, origin=options["origin"])
-                )
+                with _opened(file) as stream, copy.open("wb") as target:
+                    copy_unpacked(stream, target)
+                shown = _shown(file)
+                results.append(preview_log(copy, shown, origin=options["origin"] or None))
         return {"dry_run": True, **summarise_files(results)}
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
-        return {
-            "files": [self._store(file).as_dict() for file in options["file"]],
-            "origin": options["origin"],
-            "feature_set": options["feature_set"],
-        }
-
-    def _store(self, file: str, folder: Path | None = None) -> StoredLog:
-        try:
-            if file == "-":
-                return store_log(sys.stdin.buffer, "stdin", folder=folder)
-            with Path(file).open("rb") as stream:
-                return store_log(stream, file, folder=folder)
-        except (LogUnreadable, OSError) as error:
-            raise CommandError(f"{file}: {error}") from error
+        uploads = []
+        for file in options["file"]:
+            with _opened(file) as stream:
+                uploads.append(str(keep_upload(stream, _shown(file)).pk))
+        return {"files": uploads, **super().job_arguments(**options)}
 
     def exit_code(self, result: dict[str, Any]) -> int:
         """Return 2 when there were lines and none could be taken."""
@@ -104,3 +86,19 @@ class Command(JobCommand):
             if one["ignored"]:
                 names = ", ".join(f"{name} ({count:,})" for name, count in one["ignored"].items())
                 console.print(f"  Unknown names, ignored: {names}.")
+
+
+def _shown(file: str) -> str:
+    return "stdin" if file == "-" else file
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    try:
+        if file == "-":
+            yield sys.stdin.buffer
+        else:
+            with Path(file).open("rb") as stream:
+                yield stream
+    except (Unpackable, OSError) as error:
+        raise CommandError(f"{file}: {error}") from error

@@ -1,27 +1,23 @@
 """Make seed users: drawn, from a file, or by filling in what existing ones lack."""
 
-import hashlib
-from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from matching.domain.limits import DEFAULT_SEED, DEFAULT_USERS, MAX_USERS
-from matching.domain.profile_files import UnreadableFile, read_profiles
+from matching.domain.profile_files import UnreadableFile
+from matching.queries.profile_uploads import read_profile_upload
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
+from project.jobs.contract import get_kind
+from project.jobs.options import add_options
+from project.tabular.packed import Unpackable
 from project.terminal import Table
+from project.uploads.models import Upload
+from project.uploads.services import keep_upload, release_upload
 
 SHOWN = 20  # rows of a table
-
-
-def count_to_draw(text: str) -> int:
-    """Read how many users to draw; 0 leaves only the named ones."""
-    if not text.isascii() or not text.isdigit() or int(text) > MAX_USERS:
-        raise ArgumentTypeError(f"expected a whole number from 0 to {MAX_USERS:,}, got {text!r}")
-    return int(text)
 
 
 class Command(JobCommand):
@@ -35,25 +31,17 @@ class Command(JobCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         source = parser.add_mutually_exclusive_group()
-        source.add_argument(
-            "--count",
-            type=count_to_draw,
-            default=DEFAULT_USERS,
-            help=f"users to draw beside the named ones (default {DEFAULT_USERS})",
-        )
+        count, seed = get_kind(self.kind).questions
+        add_options(source, [count])
         source.add_argument(
             "--file", type=Path, metavar="F.json|.csv", help="import the users of this file"
         )
         source.add_argument(
             "--complete", action="store_true", help="fill in what existing profiles lack"
         )
-        parser.add_argument(
-            "--seed", type=int, default=DEFAULT_SEED, help=f"of what is drawn ({DEFAULT_SEED})"
-        )
+        add_options(parser, [seed])
 
     def run(self, **options: Any) -> dict[str, Any]:
-        if options["seed"] < 0:
-            raise CommandError(f"Expected a --seed of 0 or more, got {options['seed']}.")
         if options["file"] is not None:
             self.kind = "matching.import_users"
         elif options["complete"]:
@@ -62,7 +50,7 @@ class Command(JobCommand):
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         if options["file"] is not None:
-            return _checked_file(options["file"])
+            return {"file": str(_checked_file(options["file"]).pk)}
         if options["complete"]:
             return {"seed": options["seed"]}
         return {"count": options["count"], "seed": options["seed"]}
@@ -79,17 +67,18 @@ class Command(JobCommand):
             _render_seeding(result, console)
 
 
-def _checked_file(path: Path) -> dict[str, Any]:
-    if path.suffix.lower() not in (".json", ".csv"):
-        raise CommandError(f"Expected a file named .json or .csv, got {path.name!r}.")
+def _checked_file(path: Path) -> Upload:
     try:
-        content = path.read_bytes()
-        read_profiles(content, is_csv=path.suffix.lower() == ".csv")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
+        with path.open("rb") as stream:
+            upload = keep_upload(stream, path.name)
+    except (OSError, Unpackable) as error:
+        raise CommandError(f"{path} cannot be read: {error}") from error
+    try:
+        read_profile_upload(upload)
     except UnreadableFile as error:
+        release_upload(upload)
         raise CommandError(f"{path.name}: {error}") from error
-    return {"file": str(path.resolve()), "sha256": hashlib.sha256(content).hexdigest()}
+    return upload
 
 
 def _render_seeding(result: dict[str, Any], console: Console) -> None:

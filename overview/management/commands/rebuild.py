@@ -2,15 +2,11 @@
 
 from typing import Any, cast
 
-from django.core.management.base import CommandParser
 from rich.console import Console
 
-from matching.domain.words import MATCH_TYPES_ASKED, MatchType, Preset, asked_word
 from project import words
-from project.command import positive_int
 from project.jobs.command import JobCommand
 from project.terminal import Table
-from training.management.kind_option import seed
 from training.management.tables import print_model
 from training.queries.models import ModelSummary
 
@@ -22,29 +18,7 @@ class Command(JobCommand):
         "Check profiles and sessions, generate events, build and analyse a dataset, train, gate, "
         "promote and verify. Stops at the first refusal and says what to do (exit 2)."
     )
-    kind = "training.rebuild"
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--count", type=positive_int, default=1000, help="events (default 1000)"
-        )
-        parser.add_argument(
-            "--match-type",
-            type=asked_word,
-            choices=list(MATCH_TYPES_ASKED),
-            default=MatchType.USER_USER.value,
-            help="users with users, users with groups, or half of each (default user_user)",
-        )
-        parser.add_argument(
-            "--preset",
-            choices=[preset.value for preset in Preset],
-            default=Preset.BALANCED.value,
-            help="how picky people are (default balanced)",
-        )
-        parser.add_argument("--seed", type=seed, default=7, help="of what is drawn (default 7)")
-
-    def job_arguments(self, **options: Any) -> dict[str, Any]:
-        return {name: options[name] for name in ("count", "match_type", "preset", "seed")}
+    kind = "overview.rebuild_model"
 
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         profiles, events, dataset = result["profiles"], result["events"], result["dataset"]

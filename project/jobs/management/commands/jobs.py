@@ -1,4 +1,4 @@
-"""`jobs list|show|stop|retry`: the ledger on the command line."""
+"""`jobs list|show|stop|retry|reference`: the ledger on the command line."""
 
 import time
 from argparse import SUPPRESS
@@ -11,8 +11,9 @@ from rich.console import Console
 
 from project import words
 from project.command import SeedbedCommand, positive_int
-from project.jobs.contract import all_kinds, title_of
+from project.jobs.contract import UnknownKind, UnusableArguments, all_kinds, title_of
 from project.jobs.models import Job, JobLogLine
+from project.jobs.reference import reference
 from project.jobs.services import JobStateError, retry_job, stop_job
 from project.terminal import Table
 
@@ -43,6 +44,7 @@ class Command(SeedbedCommand):
         shown.add_argument(
             "--follow", action="store_true", help="print log lines until the job ends"
         )
+        actions.add_parser("reference", help="every kind and its arguments, as Markdown")
         stopped = actions.add_parser("stop", help="stop a job at the end of its chunk")
         retried = actions.add_parser("retry", help="try an ended job again, from where it was")
         for action in (listed, shown, stopped, retried):
@@ -56,13 +58,15 @@ class Command(SeedbedCommand):
         action = options.pop("action")
         if action == "list":
             return _list(**options)
+        if action == "reference":
+            return {"reference": reference()}
         job = _find(options["id"])
         try:
             if action == "stop":
                 return _describe(stop_job(job))
             if action == "retry":
                 return _describe(retry_job(job))
-        except JobStateError as error:
+        except (JobStateError, UnknownKind, UnusableArguments) as error:
             raise CommandError(str(error)) from error
         if options["follow"]:
             self._follow(job)
@@ -73,7 +77,9 @@ class Command(SeedbedCommand):
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         """Show a list as a table, one job as lines."""
-        if "jobs" in result:
+        if "reference" in result:
+            self.stdout.write(result["reference"])
+        elif "jobs" in result:
             _render_list(result, console)
         else:
             _render_job(result, console)
@@ -128,6 +134,7 @@ def _summary(job: Job) -> dict[str, Any]:
         "title": title_of(job.kind),
         "state": job.state,
         "progress_share": job.progress_share,
+        "by": job.actor,
         "user": job.user.get_username() if job.user else None,
         "created_at": job.created_at,
         "duration_seconds": job.duration_seconds,

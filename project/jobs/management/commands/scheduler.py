@@ -14,7 +14,9 @@ from project.embedded import ServerFailure
 from project.jobs.models import Process
 from project.jobs.processes import beat, leave
 from project.jobs.reconciler import tick
+from project.uploads.services import sweep_uploads
 
+SWEEP_TICKS = 3600  # about an hour between two looks for uploads that nobody came for
 logger = logging.getLogger(__name__)
 
 
@@ -50,6 +52,8 @@ class Command(SeedbedCommand):
                 # The next tick uses a new connection, and an embedded server is started again.
                 logger.warning("A tick failed: %s", error)
                 _restart_servers()
+            if ticks % SWEEP_TICKS == 0:
+                sweep_uploads()
             close_old_connections()
             ended.wait(options["every"])
         leave()

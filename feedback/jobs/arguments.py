@@ -1,0 +1,99 @@
+"""What the jobs of feedback are asked."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from feedback.domain.tables import TABLES
+from project.jobs.contract import Arguments
+from project.jobs.questions import Ask, Moment, Upload, Word
+
+# What the tables are called at a source, unless it maps them.
+_NAMES = {table.default_table: name for name, table in TABLES.items()}
+
+
+def _known_name(given: object) -> object:
+    return _NAMES.get(given, given) if isinstance(given, str) else given
+
+
+def _source_names() -> Iterable[tuple[str, str]]:
+    from feedback.models import FeedbackSource
+
+    names = FeedbackSource.objects.collectable().values_list("name", flat=True)
+    return [(name, name) for name in names]
+
+
+class CollectFeedback(Arguments):
+    """Which rows of which sources are read."""
+
+    sources: Annotated[
+        list[Word],
+        Field(max_length=1000, description="Only these databases; without any, all."),
+        Ask(option="--source", suggestions=_source_names),
+    ] = []
+    days: Annotated[
+        int | None,
+        Field(ge=1, le=36_500, description="Read the last days again, beside what is new."),
+        Ask(unit="days"),
+    ] = None
+    start: Annotated[
+        Moment | None, Field(description="Read again from this time."), Ask(option="--since")
+    ] = None
+    end: Annotated[
+        Moment | None, Field(description="Up to this time, without it."), Ask(option="--until")
+    ] = None
+    limit: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=2**31 - 1,
+            description="Most rows of each table to go forward; the next collection goes on there.",
+        ),
+        Ask(unit="rows"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _require_one_window(self) -> Self:
+        if self.days and (self.start or self.end):
+            raise ValueError("Give either days, or start and end")
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError(f"Expected start before end; got {self.start} and {self.end}")
+        return self
+
+
+class ImportFeedback(Arguments):
+    """A file of feedback."""
+
+    file: Annotated[Upload, Field(description="CSV, JSON or JSON Lines, packed or not.")]
+    table: Annotated[
+        Literal["quality_feedback", "explanations", "ab_testing"],
+        BeforeValidator(_known_name),
+        Field(description="What the rows are."),
+        Ask(also=tuple(_NAMES)),
+    ]
+    source: Annotated[
+        Word,
+        Field(pattern=r"^[-\w]+$", description="The source that keeps the rows."),
+        Ask(),
+    ] = "files"
+    columns: Annotated[
+        dict[Word, Word],
+        Field(
+            max_length=100,
+            description="What the file calls otherwise, one a line: quality_rating=stars.",
+        ),
+        Ask(option="--column"),
+    ] = {}
+    dry_run: Annotated[bool, Field(description="Only check the rows, write none.")] = False
+
+    @model_validator(mode="after")
+    def _require_known_columns(self) -> Self:
+        known = {column.name for column in TABLES[self.table].columns}
+        unknown = sorted(set(self.columns) - known)
+        if unknown:
+            raise ValueError(
+                f"columns: there is no column {', '.join(unknown)[:200]}; there are: "
+                f"{', '.join(sorted(known))}"
+            )
+        return self

@@ -1,0 +1,143 @@
+"""What the jobs of matching are asked."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from matching.domain.limits import (
+    DEFAULT_EVENTS,
+    DEFAULT_SEED,
+    DEFAULT_TTL_DAYS,
+    DEFAULT_USERS,
+    MAX_EVENTS,
+    MAX_TTL_DAYS,
+    MAX_USERS,
+    MINIMUM_LIVE,
+)
+from matching.domain.words import (
+    ASKED_BEFORE,
+    MATCH_TYPES_ASKED,
+    FeatureSet,
+    Preset,
+    asked_word,
+)
+from project.jobs.contract import Arguments
+from project.jobs.questions import LIST_LENGTH, Ask, RecordId, Seed, Upload, Word
+
+
+def _as_said_today(given: object) -> object:
+    return asked_word(given) if isinstance(given, str) else given
+
+
+EventCount = Annotated[
+    int, Field(ge=1, le=MAX_EVENTS, description="Events to make."), Ask(unit="events")
+]
+AskedMatchType = Annotated[
+    Literal["user_user", "user_group", "both"],
+    BeforeValidator(_as_said_today),
+    Field(description="Who is matched with whom."),
+    Ask(meanings=MATCH_TYPES_ASKED, also=tuple(ASKED_BEFORE)),
+]
+AskedPreset = Annotated[Preset, Field(description="How picky people are.")]
+Users = Annotated[
+    list[RecordId] | None,
+    Field(max_length=LIST_LENGTH, description="Only these users; without any, all."),
+    Ask(records="matching.seeduser", is_asked=False),
+]
+Groups = Annotated[
+    list[RecordId] | None,
+    Field(max_length=LIST_LENGTH, description="Only these groups; without any, all."),
+    Ask(records="matching.travelgroup", is_asked=False),
+]
+
+
+class SeedUsers(Arguments):
+    """The named users and some drawn ones."""
+
+    count: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=MAX_USERS,
+            description="Users to draw beside the named ones; 0 leaves only those.",
+        ),
+        Ask(unit="users"),
+    ] = DEFAULT_USERS
+    seed: Seed = DEFAULT_SEED
+
+
+class ImportUsers(Arguments):
+    """A file of profiles."""
+
+    file: Annotated[Upload, Field(description="Profiles as CSV or JSON, packed or not.")]
+
+
+class CompleteUsers(Arguments):
+    """Whose profiles are filled in."""
+
+    users: Users = None
+    seed: Seed = DEFAULT_SEED
+
+
+class CreateSessions(Arguments):
+    """Who gets a session, and for how long."""
+
+    ttl_days: Annotated[
+        int,
+        Field(ge=1, le=MAX_TTL_DAYS, description="Days until a session expires."),
+        Ask(unit="days", label="Days to live"),
+    ] = DEFAULT_TTL_DAYS
+    seed: Seed = DEFAULT_SEED
+    users: Users = None
+    groups: Groups = None
+
+
+class CheckSessions(Arguments):
+    """Which sessions are compared with their live copies, and how many have to be in order."""
+
+    minimum: Annotated[
+        int,
+        Field(ge=1, le=1_000_000, description="Live sessions that are needed."),
+        Ask(unit="sessions", option="--min"),
+    ] = MINIMUM_LIVE
+    only: Annotated[
+        list[Word] | None,
+        Field(max_length=LIST_LENGTH, description="Only these travellers, by external id."),
+        Ask(is_asked=False),
+    ] = None
+
+
+class GenerateEvents(Arguments):
+    """A batch of synthetic events."""
+
+    count: EventCount = DEFAULT_EVENTS
+    match_type: AskedMatchType = "user_user"
+    preset: AskedPreset = Preset.BALANCED
+    seed: Seed = DEFAULT_SEED
+    feature_set: Annotated[FeatureSet, Field(description="Formulas of the stored features.")] = (
+        FeatureSet.SMOOTH
+    )
+    allow_repeats: Annotated[
+        bool, Field(description="Let ordered pairs come again when all have come.")
+    ] = False
+
+
+class ImportEvents(Arguments):
+    """Event logs, a batch each."""
+
+    files: Annotated[
+        list[Upload],
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="One JSON object a line, packed with gzip or not.",
+        ),
+    ]
+    origin: Annotated[
+        Literal["", "real", "synthetic"],
+        Field(description="What the events are; synthetic events never land as real ones."),
+        Ask(meanings={"": "what the log says, else real"}),
+    ] = ""
+    feature_set: Annotated[
+        FeatureSet, Field(description="Formulas that the logged features were made with.")
+    ] = FeatureSet.TIERED
