@@ -34,9 +34,7 @@ def record(
     return AuditEntry.objects.create(
         act=act,
         user=user,
-        actor=_plain(actor or (user.get_username() if user else current_actor_name()))[
-            :NAME_LENGTH
-        ],
+        actor=_plain(name)[:NAME_LENGTH],
         address=None if request is None else client_address(request),
         model=model if about is None else about._meta.label_lower,
         object_id=_plain(str(pk if about is None else about.pk))[:64],
