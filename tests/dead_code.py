@@ -67,7 +67,6 @@ EXCEPTIONS = {
     "roc_auc": "the plain form of auc_of_counts, which holds it to the definition",
     "forget_loaded": "tests begin with nothing loaded",
     "collect_sources": "a documented use in code (docs/in-code.md)",
-    "reencrypt_passwords": "run after a change of the key, in Django's shell",
 }
 
 

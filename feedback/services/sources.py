@@ -5,7 +5,13 @@ from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
 from feedback.models import FeedbackSource
-from feedback.models.passwords import encrypt_password, endpoint_of, rotate_token
+from feedback.models.passwords import (
+    PasswordUnavailable,
+    encrypt_password,
+    endpoint_of,
+    is_under_newest_key,
+    rotate_token,
+)
 from project.audit.models import Act
 from project.audit.services import record
 from project.origin import Origin
@@ -57,16 +63,32 @@ def _address_changes(before: FeedbackSource | None, after: FeedbackSource) -> li
     return changes
 
 
-@transaction.atomic
-def reencrypt_passwords() -> int:
-    """Encrypt every kept password with the current key; returns their number."""
-    # By update: a new key is no edit that the history of a source should show.
-    kept = FeedbackSource.objects.select_for_update().exclude(password_encrypted="")
-    for source in kept:
-        FeedbackSource.objects.filter(pk=source.pk).update(
-            password_encrypted=rotate_token(source.password_encrypted)
-        )
-    return len(kept)
+def reencrypt_passwords() -> tuple[int, int, list[str]]:
+    """Encrypt every kept password with the current key, each in a transaction of its own.
+
+    Stopped anywhere, it goes on from there the next time. Returns how many were encrypted anew, how
+    many were so already, and the names of the sources whose password no key opens.
+    """
+    renewed = current = 0
+    unknown = []
+    kept = FeedbackSource.objects.exclude(password_encrypted="").order_by("pk")
+    for pk in kept.values_list("pk", flat=True):
+        with transaction.atomic():
+            source = kept.select_for_update().filter(pk=pk).first()
+            if source is None:
+                continue
+            if is_under_newest_key(source.password_encrypted):
+                current += 1
+                continue
+            try:
+                token = rotate_token(source.password_encrypted)
+            except PasswordUnavailable:
+                unknown.append(source.name)
+                continue
+            # By update: a new key is no edit that the history of a source should show.
+            kept.filter(pk=pk).update(password_encrypted=token)
+            renewed += 1
+    return renewed, current, unknown
 
 
 def synthetic_source(*, by: User | None = None) -> FeedbackSource:

@@ -14,7 +14,7 @@ import stat
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypedDict
@@ -278,6 +278,29 @@ def verify(name: str, digests: Mapping[str, Digest]) -> None:
             _require_unchanged(name, file_name, digest, file)
 
 
+def sign_anew(name: str, digests: Mapping[str, Digest]) -> dict[str, Digest] | None:
+    """Return what is kept about the files of a folder, signed with the newest key; None if so.
+
+    The files are not read: what was signed is their digest, which stays.
+
+    Raises
+    ------
+    ArtifactCorrupt : none of our keys has signed it; signing it would make it ours.
+    """
+    newest, *_ = keys = _keys()
+    renewed: dict[str, Digest] = {}
+    for file_name, digest in digests.items():
+        if not _is_signed(name, file_name, digest, keys):
+            raise ArtifactCorrupt(
+                f"{name}/{file_name} is signed with none of SEEDBED_ARTIFACT_KEY and "
+                "SEEDBED_ARTIFACT_KEY_FALLBACKS.",
+                remedy="Add the key of that day to SEEDBED_ARTIFACT_KEY_FALLBACKS.",
+            )
+        signature = _sign(name, file_name, digest["sha256"], newest)
+        renewed[file_name] = {**digest, "hmac_sha256": signature}
+    return renewed if renewed != dict(digests) else None
+
+
 def read_verified(name: str, file_name: str, digest: Digest) -> bytes:
     """Read one file once and return its bytes, if they are those that were written."""
     with _plain_file(name, file_name) as file:
@@ -422,13 +445,17 @@ def _require_unchanged(name: str, file_name: str, digest: Digest, file: BinaryIO
             f"{digest['size']} bytes, found {found} and {file.tell()} bytes.",
             remedy=RESTORE,
         )
-    signatures = (_sign(name, file_name, found, key) for key in _keys())
-    if not any(hmac.compare_digest(digest["hmac_sha256"], known) for known in signatures):
+    if not _is_signed(name, file_name, digest, _keys()):
         raise ArtifactCorrupt(
             f"{path} is not signed with this installation's key for this place. It was written "
             "with another SEEDBED_ARTIFACT_KEY, or copied from elsewhere.",
             remedy="After a change of the key, name the old one in SEEDBED_ARTIFACT_KEY_FALLBACKS.",
         )
+
+
+def _is_signed(name: str, file_name: str, digest: Digest, keys: Sequence[str]) -> bool:
+    signatures = (_sign(name, file_name, digest["sha256"], key) for key in keys)
+    return any(hmac.compare_digest(digest["hmac_sha256"], known) for known in signatures)
 
 
 def _maker_bytes(maker: Maker) -> bytes:

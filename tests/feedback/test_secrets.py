@@ -178,7 +178,8 @@ def test_earlier_keys_still_open_and_are_replaced(source, settings):
         password_of(source)
     settings.FIELD_KEY_FALLBACKS = [KEY]
     assert password_of(source) == CANARY
-    assert reencrypt_passwords() == 1
+    assert reencrypt_passwords() == (1, 0, [])
+    assert reencrypt_passwords() == (0, 1, [])
     settings.FIELD_KEY_FALLBACKS = []
     source.refresh_from_db()
     assert password_of(source) == CANARY
