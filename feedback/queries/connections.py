@@ -46,7 +46,8 @@ def check_connection(source: FeedbackSource) -> ConnectionTest:
                     available = remote.columns_of(source.schema, name)
                     columns = source_columns(spec, source.mapping, available)
                 except (TableMissing, MissingColumn) as error:
-                    checks.append(_check(name, "not readable", "there", str(error)))
+                    told = remote.masked(str(error))
+                    checks.append(_check(name, "not readable", "there", told))
                     continue
                 absent = [column.name for column in spec.columns if column.name not in columns]
                 extra = len(available) - len(columns)

@@ -14,7 +14,9 @@ from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 from psycopg import sql
 
+from feedback.domain.masking import Mask
 from feedback.domain.row_format import MAX_ROW_BYTES, OVERSIZED_KEY
+from feedback.domain.tables import MissingColumn
 from feedback.models import FeedbackSource
 from feedback.models.passwords import PasswordUnavailable, password_of
 from feedback.queries.addresses import Address, AddressRefused, check_address
@@ -98,8 +100,8 @@ class Remote:
     compared with what was asked, and values are read as the bytes they came as.
     """
 
-    def __init__(self, connection: Connection, watch: LineWatch) -> None:
-        self._connection, self._watch = connection, watch
+    def __init__(self, connection: Connection, watch: LineWatch, mask: Mask) -> None:
+        self._connection, self._watch, self._mask = connection, watch, mask
         self._opened = time.monotonic()
 
     def now(self) -> datetime:
@@ -111,7 +113,11 @@ class Remote:
             raise SourceUnreachable(f"Expected the source's time, got {shortened(told)}.") from None
 
     def version(self) -> str:
-        return shortened(self._one("SHOW server_version"))
+        return shortened(self.masked(str(self._one("SHOW server_version"))))
+
+    def masked(self, text: str) -> str:
+        """Return what is said of the source, if it does not repeat the password."""
+        return self._mask(text)
 
     def columns_of(self, schema: str, table: str) -> dict[str, str]:
         """Return column -> type of a table, in its order.
@@ -229,7 +235,7 @@ class Remote:
                 cursor.execute(query, parameters)  # type: ignore[arg-type]  # ours, not a template
             except (ValueError, TypeError, OverflowError) as error:
                 # The driver reads names and types of columns as they come.
-                raise SourceUnreachable(_explain(error)) from None
+                raise SourceUnreachable(_explain(error, self._mask)) from None
         answer = cursor.pgresult
         if answer is None or answer.nfields != columns or answer.ntuples > rows:
             came = (0, 0) if answer is None else (answer.nfields, answer.ntuples)
@@ -286,7 +292,7 @@ def open_source(source: FeedbackSource) -> Iterator[Remote]:
         address = check_address(source.host, source.port, settings.FEEDBACK_ALLOWED_HOSTS)
     except AddressRefused as error:
         raise SourceDown(str(error)) from None
-    connection, problem = _connect(source, address)
+    connection, problem, mask = _connect(source, address)
     if connection is None:
         raise SourceDown(problem)
     watch = LineWatch(connection.fileno(), SILENCE_SECONDS)
@@ -294,7 +300,7 @@ def open_source(source: FeedbackSource) -> Iterator[Remote]:
     try:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        remote = Remote(connection, watch)
+        remote = Remote(connection, watch, mask)
         remote._ask(
             sql.SQL(
                 "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; "
@@ -307,7 +313,11 @@ def open_source(source: FeedbackSource) -> Iterator[Remote]:
         yield remote
     except psycopg.Error as error:
         # From None: frames of the driver say nothing that the message does not.
-        raise SourceUnreachable(watch.broke or _explain(error)) from None
+        raise SourceUnreachable(watch.broke or _explain(error, mask)) from None
+    except (SourceUnreachable, TableMissing, MissingColumn) as error:
+        if mask(str(error)) == str(error):
+            raise
+        raise SourceUnreachable(mask(str(error))) from None
     finally:
         watch.end()
         with contextlib.suppress(psycopg.Error):
@@ -315,12 +325,16 @@ def open_source(source: FeedbackSource) -> Iterator[Remote]:
 
 
 @sensitive_variables()
-def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | None, str]:
-    """Return a connection, or None and why not; raises nothing whose frames hold the password."""
+def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | None, str, Mask]:
+    """Return a connection, or None and why not; raises nothing whose frames hold the password.
+
+    And what keeps the password out of all that the server says.
+    """
     try:
         password = password_of(source)
     except PasswordUnavailable as error:
-        return None, str(error)
+        return None, str(error), Mask("")
+    mask = Mask(password)
     parameters: dict[str, Any] = {
         "host": address.host,
         "port": source.port,
@@ -345,12 +359,12 @@ def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | Non
             # libpq checks the name too when it uses the certificates of the system.
             parameters["sslmode"] = "verify-full"
     try:
-        return psycopg.connect(**parameters, prepare_threshold=None), ""
+        return psycopg.connect(**parameters, prepare_threshold=None), "", mask
     except (psycopg.Error, UnicodeError) as error:
-        return None, _explain(error).replace(password, "***") if password else _explain(error)
+        return None, _explain(error, mask), mask
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, mask: Mask) -> str:
     """Return the first lines of a driver's message: what failed, without the data of any row."""
     if isinstance(error, psycopg.errors.QueryCanceled):
         return (
@@ -360,7 +374,9 @@ def _explain(error: Exception) -> str:
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         return "The source refused to be only read."
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = shortened(" ".join(lines[:3])) or type(error).__name__
+    # Masked first: of a part that was cut off nobody could tell what it is.
+    said = mask(" ".join(lines[:3]), getattr(error, "sqlstate", None))
+    text = shortened(said) or type(error).__name__
     return f"The source does not answer as it should: {text}"
 
 

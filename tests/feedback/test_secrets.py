@@ -5,6 +5,7 @@ import logging
 import subprocess
 import traceback
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings as project_settings
@@ -14,6 +15,7 @@ from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
 from feedback.admin import forms
+from feedback.domain.masking import Mask
 from feedback.jobs.collection import collect
 from feedback.models import FeedbackSource
 from feedback.models.passwords import (
@@ -227,3 +229,46 @@ def test_the_error_page_of_development_does_not_show_what_was_posted(
         assert "no room" in answer.content.decode()
         assert "new_password" in answer.content.decode()
         assert CANARY not in answer.content.decode()
+
+
+SPELLINGS = {
+    "whole": lambda text: text,
+    "in an address": lambda text: f"postgres://user:{quote(text)}@host/",
+    "encoded": lambda text: base64.b64encode(text.encode()).decode(),
+    "in capitals": str.upper,
+    "cut at its end": lambda text: text[:-4],
+    "cut at its beginning": lambda text: text[5:],
+    "over two lines": lambda text: f"{text[:9]}\n  {text[9:]}",
+    "quoted": lambda text: repr(text),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_no_spelling_of_the_password_in_an_error_is_kept(
+    source, monkeypatch, spelling, admin_client
+):
+    secret = "s3cr%t/w'th+Zeichen"
+    set_password(source, secret).save()
+    said = SPELLINGS[spelling](secret)
+
+    def fail(**_):
+        raise remote.psycopg.OperationalError(f"FATAL: no pg_hba entry for {said}, no encryption")
+
+    monkeypatch.setattr(remote.psycopg, "connect", fail)
+    (run_, *_) = collect(source)
+    source.refresh_from_db()
+    shown = admin_client.post(url("feedback_test_connection", source.pk)).content.decode()
+    _, result = run("collect_feedback", "--now", "--source", source.name)
+    for text in (run_.error, source.last_error, shown, str(result), dump()):
+        for part in (said.splitlines()[0], said[-6:], secret):
+            assert part not in text
+    assert "***" in run_.error
+
+
+def test_what_does_not_repeat_the_password_is_told_as_it_came():
+    mask = Mask("correct-horse")
+    assert mask('database "nowhere" does not exist') == 'database "nowhere" does not exist'
+    assert mask("the horse was right") == "the horse was right"
+    assert Mask("")("anything") == "anything"
+    assert "its code is 28P01" in mask("no: CORRECT-HORSE", "28P01")
+    assert "correct" not in repr(mask)

@@ -1,5 +1,6 @@
 """After a change of a key: everything under the newest one, so that the earlier one can go."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -22,13 +23,9 @@ class Command(SeedbedCommand):
     )
 
     def run(self, **options: Any) -> dict[str, Any]:
-        parts = {
-            "passwords": ("SEEDBED_FIELD_KEY", settings.FIELD_KEY_FALLBACKS, reencrypt_passwords),
-            "signatures": (
-                "SEEDBED_ARTIFACT_KEY",
-                settings.ARTIFACT_KEY_FALLBACKS,
-                renew_signatures,
-            ),
+        parts: dict[str, tuple[str, Callable[[], tuple[int, int, list[str]]]]] = {
+            "passwords": ("FIELD_KEY", reencrypt_passwords),
+            "signatures": ("ARTIFACT_KEY", renew_signatures),
         }
         result: dict[str, Any] = {}
         for name, (setting, rotate) in parts.items():
@@ -61,7 +58,7 @@ class Command(SeedbedCommand):
             if part["earlier_keys_can_go"]:
                 console.print(
                     f"  Nothing needs the keys in {part['key']}_FALLBACKS any more. When web, "
-                    "workers and scheduler have been started again with the newest key, remove them."
+                    "workers and scheduler run with the newest key, remove them."
                 )
 
     def exit_code(self, result: dict[str, Any]) -> int:
