@@ -193,7 +193,7 @@ def import_feedback(run: Run, asked: ImportFeedback) -> ImportedFile | CheckedFi
     outcome: ImportedFile | CheckedFile
     if asked.dry_run:
         outcome = check_file(
-            upload.path, name=upload.name, table=asked.table, columns=asked.columns
+            upload.path, name=upload.name, table=asked.table, columns=asked.columns, run=run
         )
     else:
         outcome = import_file(
