@@ -398,11 +398,13 @@ class ScheduleAdmin(HistoryAdmin[Schedule]):
         """Ask first what the schedule starts; its questions follow from that."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        if _asked_kind(request) is None:
+        kind = _asked_kind(request)
+        if kind is None:
             kinds = [kind for kind in all_kinds() if _may_schedule(request, kind)]
             context = self.page_context(request, "What is to start by itself?", kinds=kinds)
             return TemplateResponse(request, "jobs/choose_kind.html", context)
-        return super().add_view(request, form_url, extra_context)
+        title = f"Add schedule: {kind.title}"
+        return super().add_view(request, form_url, {"title": title, **(extra_context or {})})
 
     def get_form(
         self, request: HttpRequest, obj: Schedule | None = None, change: bool = False, **kwargs: Any

@@ -162,9 +162,8 @@ def fields_for(
 def _field(question: Question, initial: Any) -> forms.Field:
     numbers = (Shape.INTEGER, Shape.NUMBER)
     # Empty stands for the default where that is empty; a number with another one has to be said.
-    is_required = question.is_required or (
-        question.shape in numbers and question.default is not None
-    )
+    is_number = question.shape in numbers and not question.is_list
+    is_required = question.is_required or (is_number and question.default is not None)
     told: dict[str, Any] = {
         "label": question.label,
         "initial": initial,
@@ -208,16 +207,21 @@ def _upload_field(question: Question, given: Any, by: Actor) -> forms.Field:
 
 def _help(question: Question) -> str:
     bounds = ""
-    if question.shape in (Shape.INTEGER, Shape.NUMBER):
+    if question.shape in (Shape.INTEGER, Shape.NUMBER) and not question.ask.records:
         bounds = question.expected_one
         bounds = f" {bounds[:1].upper()}{bounds[1:]}."
     return f"{question.help}{bounds}"
 
 
 def _choices(question: Question) -> list[tuple[str, str]]:
-    meant = question.ask.meanings
+    titles, are_meanings = question.titles, bool(question.ask.meanings)
     return [
-        (word, f"{word}: {meant[word]}" if word and word in meant else meant.get(word, word))
+        (
+            word,
+            f"{word}: {titles[word]}"
+            if word in titles and word and are_meanings
+            else titles.get(word, word),
+        )
         for word in question.choices
     ]
 

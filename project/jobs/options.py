@@ -102,7 +102,7 @@ def _help(question: Question) -> str:
     if question.shape in (Shape.INTEGER, Shape.NUMBER) and not question.ask.records:
         facts.append(question.expected_one.removeprefix("a "))
     elif question.shape is Shape.CHOICE:
-        meant = question.ask.meanings
+        meant = question.ask.meanings  # titles are for forms: here the value is typed
         facts.append(
             ", ".join(f"{w}: {meant[w]}" if w in meant else w for w in question.choices if w)
         )
@@ -110,8 +110,8 @@ def _help(question: Question) -> str:
         facts.append("required")
     elif question.shape is not Shape.FLAG and question.default not in (None, [], {}, ""):
         facts.append(f"default {question.default}")
-    elif "" in question.ask.meanings:
-        facts.append(f"default: {question.ask.meanings['']}")
+    elif "" in question.titles:
+        facts.append(f"default: {question.titles['']}")
     return (f"{text} ({'; '.join(facts)})" if facts else text).replace("%", "%%")
 
 

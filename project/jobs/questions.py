@@ -46,7 +46,8 @@ class Ask:
     label : on a form, where it is not the field's name in words.
     records : `app.model` whose ids the field holds.
     meanings : what each choice means, by its value.
-    choices : gives the values there are when the question is asked, for a text that is one of them.
+    choices : gives the values there are when the question is asked, each with its title, for a text
+        that is one of them.
     also : words that are understood and not offered any more.
     suggestions : gives the values that a form offers, each with its title; others are possible.
     is_asked : whether forms ask for it; a field that only a program gives is not.
@@ -61,7 +62,7 @@ class Ask:
     records: str = ""
     meanings: Mapping[str, str] = field(default_factory=dict, hash=False)
     also: tuple[str, ...] = ()
-    choices: Callable[[], Iterable[str]] | None = None
+    choices: Callable[[], Mapping[str, str]] | None = None
     suggestions: Callable[[], Iterable[tuple[str, str]]] | None = None
     is_asked: bool = True
     permission: str = ""
@@ -89,6 +90,11 @@ class Question:
     def choices(self) -> tuple[str, ...]:
         """The answers there are, of a question that is a choice."""
         return self.words if self.ask.choices is None else tuple(self.ask.choices())
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """What a form shows for a choice, where that is not its value."""
+        return self.ask.meanings if self.ask.choices is None else self.ask.choices()
 
     @property
     def asks_upload(self) -> bool:

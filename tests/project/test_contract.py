@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from matching.domain.words import BOTH_MATCH_TYPES, MATCH_TYPES_ASKED, MatchType
 from matching.jobs.arguments import GenerateEvents
+from project.acting import Actor
 from project.jobs.contract import (
     RESERVED,
     Arguments,
@@ -22,6 +23,7 @@ from project.jobs.contract import (
     read_arguments,
     stored_arguments,
 )
+from project.jobs.forms import form_for
 from project.jobs.models import Job, Schedule
 from project.jobs.questions import Question, Shape
 from project.jobs.reference import reference
@@ -272,6 +274,19 @@ def test_a_page_that_names_nobody_does_not_act_as_the_operator(client: Any) -> N
     client.force_login(make_staff("training.view_dataset"))
     assert client.post(page, {}).status_code == 403
     assert not Job.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("kind", [kind for kind in OURS if kind.can_be_scheduled], ids=of_kind)
+def test_a_form_as_it_opens_is_a_good_answer(kind: JobKind) -> None:
+    """Whoever presses the button at once asks for the defaults."""
+    form_class = form_for(kind, by=Actor.of(make_admin()))
+    opened = form_class()
+    told = {name: opened[name].value() for name in opened.fields}
+    form = form_class({k: v for k, v in told.items() if v is not None and v is not False})
+    assert form.is_valid(), form.errors
+    assert read_arguments(kind, form.arguments) == read_arguments(kind, {})
 
 
 @pytest.mark.django_db

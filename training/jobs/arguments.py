@@ -14,12 +14,13 @@ from training.kinds import DEFAULT_KIND, all_kinds, get_kind
 OFFERED_BATCHES: Final = 200  # the newest ones, in a form
 
 
-def _kind_names() -> list[str]:
-    return [kind.name for kind in all_kinds()]
+def _kinds() -> dict[str, str]:
+    return {kind.name: kind.title for kind in all_kinds()}
 
 
-def _split_names() -> list[str]:
-    return ["", *dict.fromkeys(name for kind in all_kinds() for name in kind.splits)]
+def _splits() -> dict[str, str]:
+    names = {name: name for kind in all_kinds() for name in kind.splits}
+    return {"": "the first of the kind", **names}
 
 
 def _batches() -> Iterable[tuple[str, str]]:
@@ -30,7 +31,7 @@ def _batches() -> Iterable[tuple[str, str]]:
 
 
 def _require_kind(name: str) -> str:
-    if name not in _kind_names():
+    if name not in _kinds():
         raise ValueError("no such kind")
     return name
 
@@ -39,7 +40,7 @@ AskedKind = Annotated[
     Word,
     AfterValidator(_require_kind),
     Field(description="Kind of model."),
-    Ask(option="--kind", label="Kind", choices=_kind_names),
+    Ask(option="--kind", label="Kind", choices=_kinds),
 ]
 
 
@@ -69,7 +70,7 @@ class BuildDataset(Arguments):
     split: Annotated[
         Word,
         Field(description="By what validation rows are held out, as the kind allows."),
-        Ask(choices=_split_names, meanings={"": "the first of the kind"}),
+        Ask(choices=_splits),
     ] = ""
     train_share: Annotated[
         float, Field(ge=0.05, le=0.95, description="Share of the rows for training.")
