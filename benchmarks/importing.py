@@ -49,21 +49,20 @@ def run(rows: int) -> list[Figure]:
     path = VAR / "log.jsonl"
     write_log(path, rows)
     connect()
-    from matching.services.stored_logs import store_log
-
     from project.jobs.models import Job
     from project.jobs.runner import run_job
     from project.jobs.services import enqueue
+    from project.uploads.services import keep_upload
 
     clean()
 
     def load() -> None:
         with path.open("rb") as stream:
-            stored = store_log(stream, path.name)
+            upload = keep_upload(stream, path.name)
         job = enqueue(
             "matching.import_events",
             ring_bell=False,
-            files=[stored.as_dict()],
+            files=[str(upload.pk)],
             origin="real",
             feature_set="tiered-1",
         )
