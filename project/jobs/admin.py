@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from project import words
 from project.acting import Actor
+from project.jobs.clock import UnreadableCron
 from project.jobs.contract import (
     JobKind,
     UnknownKind,
@@ -461,7 +462,10 @@ class ScheduleAdmin(HistoryAdmin[Schedule]):
             return "None: it is switched off."
         if schedule.last_error:
             return f"It cannot run: {schedule.last_error}"
-        return ", ".join(words.moment(moment) for moment in schedule.next_runs(RUNS_SHOWN))
+        try:
+            return ", ".join(words.moment(moment) for moment in schedule.next_runs(RUNS_SHOWN))
+        except UnreadableCron as error:  # what stands in a form that was not saved
+            return str(error)
 
     @admin.display(description="Next run", ordering="next_run_at")
     def next_run(self, schedule: Schedule) -> Any:

@@ -48,12 +48,18 @@ def next_occurrence(
     Raises
     ------
     UnreadableCron
-        When the cron expression cannot be read, or names no time that ever comes.
+        When the cron expression cannot be read, or names no time that ever comes; so does an
+        interval of thousands of years.
     """
     if interval_seconds:
         # In UTC: adding hours to a local time would skip or repeat one when the clocks change.
-        first, period = anchor.astimezone(UTC), timedelta(seconds=interval_seconds)
-        return first + ((moment - first) // period + 1) * period
+        try:
+            first, period = anchor.astimezone(UTC), timedelta(seconds=interval_seconds)
+            return first + ((moment - first) // period + 1) * period
+        except OverflowError:
+            raise UnreadableCron(
+                "The interval is so long that its next time lies beyond the year 9999."
+            ) from None
     found = next(_cron_times(cron, moment, zone), None)
     if found is None:
         raise UnreadableCron(f"{cron!r} names no time that ever comes.")

@@ -290,6 +290,9 @@ def require_schedulable(kind: str, arguments: Any) -> None:
             )
 
 
+LONGEST_SECONDS = 366 * 24 * 3600
+
+
 class Schedule(models.Model):
     """Enqueues one kind of job again and again; missed runs collapse into one."""
 
@@ -354,6 +357,10 @@ class Schedule(models.Model):
             raise ValidationError({"arguments": str(error)}) from error
         if self.interval_seconds and self.interval_seconds < 10:
             raise ValidationError({"interval_seconds": "The shortest interval is 10 seconds."})
+        if self.interval_seconds and self.interval_seconds > LONGEST_SECONDS:
+            raise ValidationError(
+                {"interval_seconds": f"The longest interval is {LONGEST_SECONDS:,} s, a year."}
+            )
         try:
             self.occurrence_after(timezone.now())
         except UnreadableCron as error:

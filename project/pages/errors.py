@@ -80,6 +80,8 @@ def is_refused_value(error: Exception) -> bool:
     module, function = _place_of(last)
     if (module, function) == ("django.contrib.admin.views.main", "get_filters"):  # a year or day
         return True
+    if function.startswith("year_lookup_bounds"):  # a year beyond those that there are
+        return True
     return module.startswith("django.db.models.") and function in CONVERSIONS
 
 

@@ -398,3 +398,19 @@ def test_log_of_a_job_is_cut_to_its_end(declare: Declare, admin_client: Client) 
     assert "line number 599;" in html
     assert "line number 99;" not in html
     assert "The last 500 lines" in html
+
+
+def test_a_form_that_is_not_saved_shows_no_error_of_the_clock(
+    declare: Declare, admin_client: Client
+) -> None:
+    kind = declare(work, arguments=Days)
+    admin_client.post(add_url(kind), form())
+    change = reverse("admin:jobs_schedule_change", args=[Schedule.objects.get().pk])
+    for changes in (
+        {"cron": "on"},
+        {"cron": "", "interval_seconds": str(10**30)},
+        {"cron": "", "interval_seconds": str(2**31 - 1)},
+        {"cron": "0 0 30 2 *"},
+    ):
+        response = admin_client.post(change, form(**changes))
+        assert response.status_code == 200, changes

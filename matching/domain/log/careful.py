@@ -90,6 +90,15 @@ def read_carefully(
     return event, orjson.dumps(line, option=orjson.OPT_SORT_KEYS), ignored
 
 
+def is_consistent(event: LoggedEvent, limits: tuple[int, int], origin: str | None) -> bool:
+    """Whether `require_consistent` would let an event pass."""
+    return (
+        limits[0] <= event.timestamp <= limits[1]
+        and (event.label is None or event.label == LABELS[event.outcome])
+        and (origin is None or event.source is None or event.source == origin)
+    )
+
+
 def require_consistent(event: LoggedEvent, limits: tuple[int, int], origin: str | None) -> None:
     """Refuse an event whose fields are each as they should be, but not together or not here.
 

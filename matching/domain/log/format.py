@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
 
@@ -151,7 +152,8 @@ def as_columns(events: Sequence[LoggedEvent]) -> EventColumns:
         columns = list(zip(*map(_values, events), strict=True))
     match_type, outcome, preset, source, timestamp, features, *ids = columns
     count = len(events)
-    values = np.array(list(map(_feature_values, features)), np.float64)
+    flat = chain.from_iterable(map(_feature_values, features))
+    values = np.fromiter(flat, np.float64, count * len(LOG_NAMES))
     return EventColumns(
         match_type=_codes(MatchType.codes(), match_type),
         outcome=_codes(Outcome.codes(), outcome),

@@ -1,16 +1,23 @@
 """A strict, streaming reader: every line gives an event, a refused line or, when blank, nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from operator import attrgetter
 from typing import BinaryIO, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.log.careful import RefusedLine, read_carefully, require_consistent, sum_ignored
+from matching.domain.log.careful import (
+    RefusedLine,
+    is_consistent,
+    read_carefully,
+    require_consistent,
+    sum_ignored,
+)
 from matching.domain.log.format import (
     BYTE_ORDER_MARK,
     CLOCK_SKEW,
@@ -25,8 +32,13 @@ from matching.domain.log.format import (
 
 CHUNK_LINES: Final = 16_384
 READ_BYTES: Final = 1024 * 1024
+BLOCK_LINES: Final = (
+    2_048  # lines that are parsed together: an unusual one slows no more than these
+)
+QUOTE, OPENING, CLOSING = b'"{}'
 
 _decode = msgspec.json.Decoder(LoggedEvent).decode
+_decode_all = msgspec.json.Decoder(list[LoggedEvent]).decode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -137,6 +149,7 @@ class _Chunk:
     events: list[LoggedEvent] = field(default_factory=list)
     rejected: list[RejectedLine] = field(default_factory=list)
     ignored: dict[str, int] = field(default_factory=dict)
+    waiting: list[tuple[int, bytes, bytes]] = field(default_factory=list)
 
     def take(self, line: int, raw: bytes | _LongLine) -> None:
         if isinstance(raw, _LongLine):
@@ -150,18 +163,40 @@ class _Chunk:
             return
         if text.startswith(PREFIX):
             text = text[len(PREFIX) :].lstrip()
-        plain = read_plain(text, self.limits, self.origin)
-        if plain is None:
-            try:
-                event, canonical, ignored = read_carefully(text, self.limits, self.origin)
-            except RefusedLine as refused:
-                self.rejected.append(
-                    RejectedLine(line, refused.reason, refused.message, excerpt_of(raw))
-                )
-                return
-            sum_ignored(self.ignored, ignored)
+        self.waiting.append((line, text, raw))
+        if len(self.waiting) == BLOCK_LINES:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Read the lines that wait: together where all of them are plain, else one by one."""
+        texts = [text for _, text, _ in self.waiting]
+        together = read_plain_lines(texts)
+        if together is None:
+            for line, text, raw in self.waiting:
+                self._read(line, text, raw)
         else:
-            event, canonical = plain
+            for (line, text, raw), event, canonical in zip(self.waiting, *together, strict=True):
+                if is_consistent(event, self.limits, self.origin):
+                    self._add(line, event, canonical)
+                else:
+                    self._read(line, text, raw)  # which says why not
+        self.waiting.clear()
+
+    def _read(self, line: int, text: bytes, raw: bytes) -> None:
+        plain = read_plain(text, self.limits, self.origin)
+        if plain is not None:
+            self._add(line, *plain)
+            return
+        try:
+            event, canonical, ignored = read_carefully(text, self.limits, self.origin)
+        except RefusedLine as refused:
+            excerpt = excerpt_of(raw)
+            self.rejected.append(RejectedLine(line, refused.reason, refused.message, excerpt))
+            return
+        sum_ignored(self.ignored, ignored)
+        self._add(line, event, canonical)
+
+    def _add(self, line: int, event: LoggedEvent, canonical: bytes) -> None:
         self.lines.append(line)
         self.events.append(event)
         self.keys.append(
@@ -171,6 +206,8 @@ class _Chunk:
         )
 
     def finish(self, next_line: int, next_offset: int) -> LogChunk:
+        self._settle()
+        self.rejected.sort(key=attrgetter("line"))  # long lines were refused at once
         return LogChunk(
             events=as_columns(self.events),
             lines=np.array(self.lines, np.int64),
@@ -180,6 +217,40 @@ class _Chunk:
             next_line=next_line,
             next_offset=next_offset,
         )
+
+
+def read_plain_lines(texts: Sequence[bytes]) -> tuple[list[LoggedEvent], list[bytes]] | None:
+    """Read lines that are in no way unusual, all of them at once, in half the time of one by one.
+
+    They are parsed as one list. That each line is one event follows from what is looked at before:
+    without a backslash, an even number of quotes ends every text within its line, and since no
+    event holds a list, a line from "{" to "}" that is not an event of its own is an error there or
+    changes their number. Names that come twice are counted, as in `read_plain`.
+
+    Returns
+    -------
+    The events and their canonical lines; None when that leaves any doubt.
+    """
+    joined = b",".join(texts)
+    if not joined or b"\\" in joined:
+        return None
+    characters = np.frombuffer(joined, np.uint8)
+    ends = np.cumsum([len(text) + 1 for text in texts]) - 1  # where the commas are
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    if (starts >= ends).any():
+        return None
+    quotes = np.add.reduceat(characters == QUOTE, starts)
+    is_object = (characters[starts] == OPENING) & (characters[ends - 1] == CLOSING)
+    if (quotes % 2).any() or not is_object.all():
+        return None
+    try:
+        events = _decode_all(b"[%b]" % joined)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    canonical = [_encode_sorted(event) for event in events]
+    if len(events) != len(texts) or joined.count(b'":') != b"".join(canonical).count(b'":'):
+        return None
+    return events, canonical
 
 
 def read_plain(
