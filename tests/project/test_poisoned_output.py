@@ -49,6 +49,7 @@ SHOWS: dict[str, list[list[str]]] = {
     "check_sessions": [[]],
     "analyze_dataset": [[]],
     "auto_collect": [["status"]],
+    "rotate_keys": [[]],
     "collect_feedback": [["--now"]],
     "predict": [["--pair", "{user}", "{other}"], ["--pair", POISON, POISON]],
     "explain_match": [["{user}", "{other}"], [POISON, POISON]],
