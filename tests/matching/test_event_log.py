@@ -470,3 +470,55 @@ def test_the_poor_log_holds_distinct_events_of_which_half_are_copies_in_their_fe
     vectors = np.unique(np.nan_to_num(chunk.events.features, nan=-1), axis=0)
     assert 1 - len(vectors) / 232 == pytest.approx(0.51, abs=0.005)
     assert (chunk.events.features == 0.5).mean() > 0.2
+
+
+# --- Many lines at once ---------------------------------------------------------------------------
+
+PLAIN = (
+    b'{"matchType":"user_user","features":{"ageScore":0.5},"outcome":"accept",'
+    b'"timestamp":1700000000000,"userId":"u%d"}'
+)
+# Lines that are wrong alone, and could be right together with those beside them.
+SPLIT = [
+    (b'{"matchType":"user_user","features":{}', b'"outcome":"ignore","timestamp":1700000000000}'),
+    (
+        b'{"matchType":"user_user","eventId":"a}',
+        b'{b","outcome":"ignore","features":{},"timestamp":1}',
+    ),
+    (b'{"x":[{}', b"{}]}"),
+    (PLAIN % 1 + b"," + PLAIN % 2, b""),
+    (b'{"eventId":"a}', b'{b"}'),
+    (PLAIN % 3 + b",{}", PLAIN % 4),
+    (PLAIN[:-1] % 5 + b',"outcome":"accept"}', PLAIN % 6),
+    (b"[" + PLAIN % 7 + b"]", b"{}"),
+    (PLAIN % 8 + b"\r", b"  " + PLAIN % 9),
+    (PLAIN.replace(b"user_user", b"user_us\\u0065r") % 10, PLAIN % 11),
+    (PLAIN.replace(b"1700000000000", b"1") % 12, b"\xff{}"),
+]
+
+
+@given(st.lists(st.sampled_from([*(one for pair in SPLIT for one in pair), PLAIN % 20, b"{}"])))
+def test_lines_read_together_are_those_read_one_by_one(lines: list[bytes]) -> None:
+    check_together(lines)
+
+
+@pytest.mark.parametrize("pair", SPLIT, ids=str)
+def test_no_line_is_mended_by_the_one_beside_it(pair: tuple[bytes, bytes]) -> None:
+    extra = PLAIN % 30 + b"," + PLAIN % 31  # makes up for a line that another one took in
+    for lines in (list(pair), [PLAIN % 40, *pair, extra], [extra, *pair], [*pair, extra, *pair]):
+        check_together(lines)
+
+
+def check_together(lines: list[bytes]) -> None:
+    log = b"\n".join(lines)
+    together = list(read_log(io.BytesIO(log), now=NOW, chunk_lines=7))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "read_plain_lines", lambda texts: None)
+        alone = list(read_log(io.BytesIO(log), now=NOW, chunk_lines=7))
+    for one, other in zip(together, alone, strict=True):
+        assert one.rejected == other.rejected
+        assert one.ignored == other.ignored
+        assert one.lines.tolist() == other.lines.tolist()
+        assert one.keys.tobytes() == other.keys.tobytes()
+        assert one.events.features.tobytes() == other.events.features.tobytes()
+        assert one.events.ids == other.events.ids
