@@ -474,7 +474,7 @@ def test_the_poor_log_holds_distinct_events_of_which_half_are_copies_in_their_fe
 
 # --- Many lines at once ---------------------------------------------------------------------------
 
-PLAIN = (
+LOGGED = (
     b'{"matchType":"user_user","features":{"ageScore":0.5},"outcome":"accept",'
     b'"timestamp":1700000000000,"userId":"u%d"}'
 )
@@ -486,26 +486,26 @@ SPLIT = [
         b'{b","outcome":"ignore","features":{},"timestamp":1}',
     ),
     (b'{"x":[{}', b"{}]}"),
-    (PLAIN % 1 + b"," + PLAIN % 2, b""),
+    (LOGGED % 1 + b"," + LOGGED % 2, b""),
     (b'{"eventId":"a}', b'{b"}'),
-    (PLAIN % 3 + b",{}", PLAIN % 4),
-    (PLAIN[:-1] % 5 + b',"outcome":"accept"}', PLAIN % 6),
-    (b"[" + PLAIN % 7 + b"]", b"{}"),
-    (PLAIN % 8 + b"\r", b"  " + PLAIN % 9),
-    (PLAIN.replace(b"user_user", b"user_us\\u0065r") % 10, PLAIN % 11),
-    (PLAIN.replace(b"1700000000000", b"1") % 12, b"\xff{}"),
+    (LOGGED % 3 + b",{}", LOGGED % 4),
+    (LOGGED[:-1] % 5 + b',"outcome":"accept"}', LOGGED % 6),
+    (b"[" + LOGGED % 7 + b"]", b"{}"),
+    (LOGGED % 8 + b"\r", b"  " + LOGGED % 9),
+    (LOGGED.replace(b"user_user", b"user_us\\u0065r") % 10, LOGGED % 11),
+    (LOGGED.replace(b"1700000000000", b"1") % 12, b"\xff{}"),
 ]
 
 
-@given(st.lists(st.sampled_from([*(one for pair in SPLIT for one in pair), PLAIN % 20, b"{}"])))
+@given(st.lists(st.sampled_from([*(one for pair in SPLIT for one in pair), LOGGED % 20, b"{}"])))
 def test_lines_read_together_are_those_read_one_by_one(lines: list[bytes]) -> None:
     check_together(lines)
 
 
 @pytest.mark.parametrize("pair", SPLIT, ids=str)
 def test_no_line_is_mended_by_the_one_beside_it(pair: tuple[bytes, bytes]) -> None:
-    extra = PLAIN % 30 + b"," + PLAIN % 31  # makes up for a line that another one took in
-    for lines in (list(pair), [PLAIN % 40, *pair, extra], [extra, *pair], [*pair, extra, *pair]):
+    extra = LOGGED % 30 + b"," + LOGGED % 31  # makes up for a line that another one took in
+    for lines in (list(pair), [LOGGED % 40, *pair, extra], [extra, *pair], [*pair, extra, *pair]):
         check_together(lines)
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import django_rq
 import psycopg
 import pytest
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
@@ -33,7 +34,7 @@ from project.jobs.services import (
     save_schedule,
     stop_job,
 )
-from tests.factories import make_admin
+from tests.factories import make_admin, make_staff
 
 Declare = Callable[..., str]
 LONG_AGO = timedelta(hours=1)
@@ -266,6 +267,31 @@ def test_schedule_that_cannot_run_says_why_and_does_not_stop_the_others(
     broken = Schedule.objects.get(name="broken")
     assert "tests.removed" in broken.last_error
     assert broken.next_run_at > timezone.now()
+
+
+@pytest.mark.django_db
+def test_each_tick_has_the_rights_of_the_owner_as_they_are_then(
+    schedule: Schedule, declare: Declare
+) -> None:
+    owner = make_staff("jobs.add_schedule")  # what the kind of this test needs
+    Schedule.objects.update(owner=owner)
+    assert tick().scheduled == 1
+    job = Job.objects.get()
+    assert (job.user, job.actor) == (owner, owner.username)
+    stop_job(job)
+
+    def why_not() -> str:
+        Schedule.objects.update(next_run_at=Now() - LONG_AGO)
+        assert tick().scheduled == 0
+        return Schedule.objects.get().last_error
+
+    owner.user_permissions.clear()
+    assert "needs the right to jobs.add_schedule" in why_not()
+    User.objects.update(is_active=False)
+    assert "is switched off" in why_not()
+    owner.delete()
+    assert "Nobody owns this schedule" in why_not()
+    assert Job.objects.count() == 1
 
 
 @pytest.mark.django_db
