@@ -21,6 +21,7 @@ def run(rows: int, runs: int) -> list[Figure]:
     connect()
     from django.db import connection, transaction
 
+    from matching.jobs.arguments import GenerateEvents
     from matching.jobs.generation import generate
     from matching.models import EventBatch, MatchEvent
     from matching.queries.generations import load_generation
@@ -35,7 +36,7 @@ def run(rows: int, runs: int) -> list[Figure]:
         job = Job.objects.create(kind="matching.generate_events", state="running", fence=1)
         return JobRun(job, 1)
 
-    made = EventBatch.objects.get(pk=generate(begin(), count=rows, match_type="user_user")["batch"])
+    made = EventBatch.objects.get(pk=generate(begin(), GenerateEvents(count=rows))["batch"])
     generation = load_generation(made)
     chunks = [generation.make_chunk(number) for number in range(generation.chunk_count)]
     template = {
