@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, include, path, reverse
 from django.views.generic import RedirectView
@@ -34,6 +34,8 @@ def superusers_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResp
             return view(request, *args, **kwargs)
         except NoSuchJobError:
             raise Http404("There is no such job in the queue. Perhaps it is done?") from None
+        except ImproperlyConfigured:  # of a part of RQ that is not installed here
+            raise Http404("Seedbed has schedules of its own: see Schedules.") from None
         except ValueError:  # so RQ calls a name that no worker has
             raise Http404("There is nothing of that name in the queue.") from None
         except (InvalidJobOperation, InvalidJobOperationError) as error:

@@ -290,6 +290,15 @@ class HistoryAdmin(SimpleHistoryAdmin, RecordAdmin[M]):  # type: ignore[misc]  #
             models.BigIntegerField().to_python(version_id)
         except ValidationError:
             raise self.not_found(object_id) from None
+        record = self.get_object(request, unquote(object_id))
+        if not self.has_view_or_change_permission(request, record):
+            raise PermissionDenied  # who may not look is not told which states there are
+        # The page of the library saves what is posted, whoever may only look at it.
+        may_save = self.has_change_permission(request, record) and (
+            record is not None or self.has_add_permission(request)
+        )
+        if request.method == "POST" and not may_save:
+            raise PermissionDenied
         answer: HttpResponse = super().history_form_view(
             request, object_id, version_id, extra_context
         )

@@ -414,3 +414,21 @@ def test_a_form_that_is_not_saved_shows_no_error_of_the_clock(
     ):
         response = admin_client.post(change, form(**changes))
         assert response.status_code == 200, changes
+
+
+def test_an_earlier_state_is_saved_only_by_who_may_change_it_now(
+    declare: Declare, admin_client: Client
+) -> None:
+    """The page of an earlier state in the history saves what is posted to it."""
+    kind = declare(work, arguments=Days)
+    admin_client.post(add_url(kind), form())
+    schedule = Schedule.objects.get()
+    state = schedule.history.latest()
+    page = reverse("admin:jobs_schedule_simple_history", args=[schedule.pk, state.history_id])
+    for number, rights in enumerate([("view_schedule",), ("view_schedule", "change_schedule")]):
+        looker = login(*rights, name=f"looker {number}")
+        assert looker.get(page).status_code == 200
+        assert looker.post(page, form(days="9")).status_code == 403
+    assert Schedule.objects.get().arguments["days"] == 1
+    assert admin_client.post(page, form(days="9")).status_code == 302
+    assert Schedule.objects.get().arguments["days"] == 9

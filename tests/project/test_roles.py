@@ -1,0 +1,535 @@
+"""Who may do what: every page, action, job and command against every role, as a table.
+
+What the table does not know, or knows and is not there any more, fails. A rule is a permission, or
+several: `a + b` needs both, `a | b` one of them.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, override_settings
+
+from feedback.models import CollectionRun, RejectedRecord, Table
+from matching.models import RejectedEvent
+from project import urls
+from project.audit.models import Act
+from project.audit.services import record
+from project.jobs.models import Job, Schedule
+from project.jobs.services import enqueue, save_schedule
+from tests.factories import make_group, make_seed_user, make_session
+from tests.feedback.collected import answer, judge, rate, real_source
+from tests.project.fuzz import addresses
+from tests.training.batches import make_dataset, make_good_batch, make_model
+from training.services import registry
+
+# --- The table ------------------------------------------------------------------------------------
+
+ANYBODY = "anybody"  # also who is not signed in
+STAFF = "staff"  # whoever is signed in
+NOBODY = "nobody"  # not even a superuser
+SUPERUSER = "superuser"
+NO_METHOD = "no method"  # 405 for whoever is signed in
+
+# What a page of one record needs beyond the right to its model, or what nobody may.
+RECORDS: dict[str, dict[str, str]] = {
+    "audit.auditentry": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "auth.group": {},
+    "auth.user": {"add": "auth.add_user + auth.change_user"},
+    "feedback.abtestresult": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "feedback.collectionrun": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "feedback.explanation": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "feedback.feedbacksource": {},
+    "feedback.qualityfeedback": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "feedback.rejectedrecord": {"add": NOBODY, "delete": NOBODY},
+    "jobs.job": {"add": NOBODY, "change": "only shown"},
+    "jobs.schedule": {
+        "change": "jobs.change_schedule + matching.add_seeduser",
+        "delete": "jobs.delete_schedule + matching.add_seeduser",
+    },
+    "matching.eventbatch": {"add": NOBODY, "change": "only shown"},
+    "matching.matchevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "matching.rejectedevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "matching.seeduser": {},
+    "matching.travelgroup": {},
+    "matching.travelsession": {},
+    "training.dataset": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
+    "training.modelversion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
+    "training.promotion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
+}
+WITH_HISTORY = {
+    *("feedback.feedbacksource", "jobs.schedule"),
+    *("matching.seeduser", "matching.travelgroup", "matching.travelsession"),
+}
+
+SEES_JOB = "jobs.view_job | jobs.change_job"
+SEES_DATASET = "training.view_dataset | training.change_dataset"
+SEES_MODEL = "training.view_modelversion | training.change_modelversion"
+
+# Address: the rule of GET and that of POST.
+PAGES: dict[str, tuple[str, str]] = {
+    "/": (ANYBODY, ANYBODY),
+    "/admin/": (STAFF, STAFF),
+    "/admin/login/": (ANYBODY, ANYBODY),
+    "/admin/logout/": (NO_METHOD, STAFF),
+    "/admin/password_change/": (STAFF, STAFF),
+    "/admin/password_change/done/": (STAFF, STAFF),
+    "/admin/autocomplete/": ("matching.view_seeduser | matching.change_seeduser", NO_METHOD),
+    "/admin/jsi18n/": (STAFF, STAFF),
+    # Answers 404 where there is nothing to see.
+    "/admin/%(app_label)s/": ("audit.view_auditentry", "audit.view_auditentry"),
+    "/admin/%(url)s": (STAFF, STAFF),
+    # Jobs
+    "/admin/jobs/job/%(object_id)s/live/": (SEES_JOB, SEES_JOB),
+    "/admin/jobs/job/%(object_id)s/stop/": (NO_METHOD, f"{SEES_JOB} + jobs.stop_job"),
+    # Whether the kind may be started is said by a message; see the table of the kinds.
+    "/admin/jobs/job/%(object_id)s/retry/": (NO_METHOD, f"{SEES_JOB} + jobs.retry_job"),
+    "/admin/jobs/job/%(object_id)s/again/": (
+        f"{SEES_JOB} + matching.add_seeduser",
+        f"{SEES_JOB} + matching.add_seeduser",
+    ),
+    # Matching
+    "/admin/matching/eventbatch/generate/": ("matching.generate_events",) * 2,
+    "/admin/matching/eventbatch/import/": ("matching.import_events",) * 2,
+    "/admin/matching/eventbatch/%(pk)s/export/": ("matching.export_events",) * 2,
+    "/admin/matching/eventbatch/%(pk)s/rejected.csv": ("matching.view_rejectedevent",) * 2,
+    "/admin/matching/seeduser/seed/": ("matching.add_seeduser",) * 2,
+    "/admin/matching/seeduser/import/": ("matching.add_seeduser",) * 2,
+    "/admin/matching/travelsession/create/": ("matching.add_travelsession",) * 2,
+    # Feedback
+    "/admin/feedback/feedbacksource/import/": ("feedback.import_feedback",) * 2,
+    "/admin/feedback/feedbacksource/schedule/": (NOBODY, "feedback.collect_feedback"),
+    "/admin/feedback/feedbacksource/%(pk)s/test/": ("feedback.change_feedbacksource",) * 2,
+    "/admin/feedback/says/%(kind)s/": ("feedback.report_feedback",) * 2,
+    # Training
+    "/admin/training/dataset/build/": ("training.build_dataset",) * 2,
+    "/admin/training/dataset/%(pk)s/train/": (f"{SEES_DATASET} + training.train_model",) * 2,
+    "/admin/training/dataset/%(pk)s/files.zip": (f"{SEES_DATASET} + training.download_dataset",)
+    * 2,
+    "/admin/training/dataset/%(pk)s/files/%(file)s": (
+        f"{SEES_DATASET} + training.download_dataset",
+    )
+    * 2,
+    "/admin/training/modelversion/rebuild/": ("training.rebuild_model",) * 2,
+    "/admin/training/modelversion/%(pk)s/promote/": (f"{SEES_MODEL} + training.promote_model",) * 2,
+    "/admin/training/modelversion/%(pk)s/rollback/": (f"{SEES_MODEL} + training.promote_model",)
+    * 2,
+    "/admin/training/modelversion/%(pk)s/compare/": (SEES_MODEL,) * 2,
+    "/admin/training/modelversion/%(pk)s/retrain/": (f"{SEES_MODEL} + training.train_model",) * 2,
+    "/admin/training/modelversion/%(pk)s/files.zip": (f"{SEES_MODEL} + training.export_model",) * 2,
+    # Accounts
+    "/admin/auth/user/%(id)s/password/": ("auth.change_user",) * 2,
+}
+# RQ's own pages can delete and rerun any job: all of them, also of a version to come.
+QUEUE = "/admin/rq/"
+
+# Model: what each action on its list needs, beside the right to see the list.
+ACTIONS: dict[str, dict[str, str]] = {
+    "auth.group": {"delete_selected": "auth.delete_group"},
+    "auth.user": {"delete_selected": "auth.delete_user"},
+    "feedback.feedbacksource": {
+        "delete_selected": "feedback.delete_feedbacksource",
+        "collect_now": "feedback.collect_feedback",
+        "test_connection": "feedback.change_feedbacksource",
+    },
+    "feedback.rejectedrecord": {
+        "retry": "feedback.retry_rejectedrecord",
+        "download": "feedback.view_rejectedrecord | feedback.change_rejectedrecord",
+    },
+    "jobs.job": {
+        "delete_selected": "jobs.delete_job",
+        "stop": "jobs.stop_job",
+        "retry": "jobs.retry_job + matching.add_seeduser",
+    },
+    "jobs.schedule": {
+        "delete_selected": "jobs.delete_schedule + matching.add_seeduser",
+        "run_now": "jobs.run_schedule + matching.add_seeduser",
+    },
+    "matching.eventbatch": {
+        "delete_selected": "matching.delete_eventbatch",
+        "export": "matching.export_events",
+        "build_dataset": "training.build_dataset",
+    },
+    "matching.seeduser": {
+        "delete_selected": "matching.delete_seeduser + matching.delete_travelsession",
+        "fill_in": "matching.change_seeduser",
+        "create_sessions": "matching.add_travelsession",
+    },
+    "matching.travelgroup": {
+        "delete_selected": "matching.delete_travelgroup + matching.delete_travelsession",
+        "create_sessions": "matching.add_travelsession",
+    },
+    "matching.travelsession": {
+        "delete_selected": "matching.delete_travelsession",
+        "check_copies": "matching.change_travelsession",
+        "repair_copies": "matching.change_travelsession",
+    },
+    "training.dataset": {"train": "training.train_model"},
+}
+
+# Kind: what starting it needs, by every way, and whether a schedule can.
+KINDS: dict[str, tuple[str, bool]] = {
+    "feedback.collect_feedback": ("feedback.collect_feedback", True),
+    "feedback.import_feedback": ("feedback.import_feedback", False),
+    "matching.check_sessions": ("matching.change_travelsession", True),
+    "matching.complete_users": ("matching.change_seeduser", True),
+    "matching.create_sessions": ("matching.add_travelsession", True),
+    "matching.generate_events": ("matching.generate_events", True),
+    "matching.import_events": ("matching.import_events", False),
+    "matching.import_users": ("matching.add_seeduser", False),
+    "matching.repair_sessions": ("matching.change_travelsession", True),
+    "matching.seed_users": ("matching.add_seeduser", True),
+    "overview.rebuild_model": ("training.rebuild_model", True),
+    "training.build_dataset": ("training.build_dataset", True),
+    "training.train_model": ("training.train_model", True),
+}
+# Kind and argument: the right that another answer than the default needs.
+ANSWERS: dict[tuple[str, str], str] = {
+    ("overview.rebuild_model", "promote"): "training.promote_model",
+    ("training.train_model", "override_reason"): "training.override_refusal",
+}
+# Command: the kinds of the jobs that it starts, in the name of the operating system's user.
+COMMANDS: dict[str, str] = {
+    "build_dataset": "training.build_dataset",
+    "check_sessions --repair": "matching.repair_sessions",
+    "collect_feedback": "feedback.collect_feedback",
+    "create_sessions": "matching.create_sessions",
+    "generate_events": "matching.generate_events",
+    "import_events {file}": "matching.import_events",
+    "import_feedback {file} --table quality_feedback": "feedback.import_feedback",
+    "rebuild": "overview.rebuild_model",
+    "seed_users": "matching.seed_users",
+    "seed_users --complete": "matching.complete_users",
+    "seed_users --file {profiles}": "matching.import_users",
+    "train_model": "training.train_model",
+}
+
+
+# --- Reading the table ----------------------------------------------------------------------------
+
+
+def table_of_pages() -> dict[str, tuple[str, str]]:
+    """Return the rules of all addresses, those of records and of RQ written out."""
+    table = dict(PAGES)
+    for label, rules in RECORDS.items():
+        app, model = label.split(".")
+        right = {verb: f"{app}.{verb}_{model}" for verb in ("view", "add", "change", "delete")}
+        sees = right["view"]
+        if label != "audit.auditentry":  # whose only right is to look
+            sees += f" | {right['change']}"
+        add, delete = (rules.get(verb, right[verb]) for verb in ("add", "delete"))
+        change = rules.get("change", right["change"])
+        at = f"/admin/{app}/{model}/"
+        table |= {
+            at: (sees, sees),
+            f"{at}add/": (add, add),
+            f"{at}%(object_id)s/": (STAFF, STAFF),  # leads to the page of the record
+            f"{at}%(object_id)s/change/": (sees, sees if change == "only shown" else change),
+            f"{at}%(object_id)s/delete/": (delete, delete),
+            f"{at}%(object_id)s/history/": (sees, sees),
+        }
+        if label in WITH_HISTORY:
+            table[f"{at}%(_0)s/history/%(_1)s/"] = (sees, change)
+    in_queue = (form for form, _ in addresses() if form.startswith(QUEUE))
+    return {**table, **dict.fromkeys(in_queue, (SUPERUSER, SUPERUSER))}
+
+
+def is_met(rule: str, rights: frozenset[str]) -> bool:
+    """Whether somebody with these rights, who is signed in, is let through."""
+    if rule in (STAFF, ANYBODY, NO_METHOD):
+        return True
+    if rule == NOBODY:
+        return False
+    if SUPERUSER in rights or rule == SUPERUSER:
+        return SUPERUSER in rights
+    return all(any(one.strip() in rights for one in part.split("|")) for part in rule.split(" + "))
+
+
+# --- What there is --------------------------------------------------------------------------------
+
+PLAIN = ("view_", "add_", "change_", "delete_")
+
+
+def rights_there_are() -> list[str]:
+    """Return every permission in the database."""
+    found = Permission.objects.values_list("content_type__app_label", "codename")
+    return sorted(f"{app}.{codename}" for app, codename in found)
+
+
+def roles() -> dict[str, frozenset[str]]:
+    """Return every role by name, with its rights; who is not signed in is `anonymous`."""
+    every = rights_there_are()
+    of_verb = {
+        verb: frozenset(one for one in every if one.partition(".")[2].startswith(verb))
+        for verb in PLAIN
+    }
+    special = [one for one in every if not one.partition(".")[2].startswith(PLAIN)]
+    return {
+        "anonymous": frozenset(),
+        "without any right": frozenset(),
+        **{f"{verb.rstrip('_')} only": rights for verb, rights in of_verb.items()},
+        **{f"{one} only": frozenset({one}) for one in special},
+        "superuser": frozenset({SUPERUSER}),
+    }
+
+
+@pytest.fixture(scope="module")
+def world(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """One record of each model, for all tests of this module; gives the key of each by label."""
+    root = tmp_path_factory.mktemp("roles")
+    elsewhere = override_settings(
+        ARTIFACT_ROOT=root / "artifacts",
+        MEDIA_ROOT=root / "uploads",
+        SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+    )
+    with django_db_blocker.unblock(), elsewhere, transaction.atomic():
+        yield _make_world()
+        transaction.set_rollback(True)
+
+
+def _make_world() -> dict[str, str]:
+    owner = User.objects.create_superuser("the_owner")
+    batch = make_good_batch(400)
+    dataset = make_dataset(batch)
+    model = make_model(dataset)
+    promotion = registry.promote(model, by=owner)
+    source = real_source("of_roles")
+    for land in (rate, judge, answer):
+        land(source, [0.2, 0.6])
+    run = CollectionRun.objects.first()
+    assert run is not None
+    schedule = Schedule(name="of-roles", kind=SEED, arguments={"count": 1}, cron="0 6 * * *")
+    save_schedule(schedule, by=owner)
+    job = enqueue(SEED, by=owner, count=1)
+    Job.objects.update(state=Job.State.FAILED)
+    rejected = RejectedRecord.objects.create(
+        row_uid=uuid4(),
+        source=source,
+        run=run,
+        table=Table.QUALITY_FEEDBACK,
+        reason="unreadable",
+        payload={},
+    )
+    line = RejectedEvent.objects.create(batch=batch, line=1, reason="x", message="y", excerpt="z")
+    records = [
+        *(owner, Group.objects.create(name="of roles"), record(Act.KEY), job, schedule),
+        *(source, run, rejected, batch, line, dataset, model, promotion),
+        *(make_seed_user(), make_group(), make_session(make_seed_user())),
+    ]
+    keys = {one._meta.label_lower: str(one.pk) for one in records}
+    for label in RECORDS.keys() - keys.keys():
+        keys[label] = str(apps.get_model(label)._default_manager.values_list("pk", flat=True)[0])
+    return keys
+
+
+SEED = "matching.seed_users"
+
+
+@pytest.fixture(autouse=True)
+def _short_refusals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Refuse without a page and without a line in the log, of which there would be thousands."""
+    for status in (403, 404):
+        answer = partial(_refuse, status)
+        monkeypatch.setattr(urls, f"handler{status}", answer)
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def _refuse(status: int, request: HttpRequest, exception: Exception) -> HttpResponse:
+    return HttpResponse(str(exception), status=status)
+
+
+@pytest.fixture
+def people(world: dict[str, str], db: None) -> Callable[[frozenset[str]], User]:
+    """Give a function that makes somebody with rights."""
+    keys = {
+        f"{app}.{codename}": pk
+        for app, codename, pk in Permission.objects.values_list(
+            "content_type__app_label", "codename", "pk"
+        )
+    }
+
+    def somebody(rights: frozenset[str]) -> User:
+        user = User.objects.create_user(
+            f"somebody_{uuid4().hex}", is_staff=True, is_superuser=SUPERUSER in rights
+        )
+        user.user_permissions.add(*(keys[one] for one in rights - {SUPERUSER}))
+        return user
+
+    return somebody
+
+
+@contextmanager
+def written() -> Iterator[list[str]]:
+    """Give the tables that are written to inside, in the order of the writing."""
+    tables: list[str] = []
+
+    def note(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        words = str(sql).replace('"', "").split()
+        for verb, place in (("INSERT", 2), ("UPDATE", 1), ("DELETE", 2)):
+            if verb in words[:1] or (words[:1] == ["WITH"] and verb in words):
+                tables.append(words[words.index(verb) + place])
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield tables
+
+
+class Visitor:
+    """Somebody in front of the admin, of whom nothing stays."""
+
+    def __init__(self, user: User | None) -> None:
+        self.client, self.user = Client(), user
+        self.client.raise_request_exception = True
+        self.enter()
+
+    def enter(self) -> None:
+        if self.user is not None:
+            self.client.force_login(self.user)
+
+    def ask(self, method: str, address: str, data: Any = None) -> tuple[Any, list[str]]:
+        """Send a request and undo it; returns the answer, read, and the tables it wrote to."""
+        with transaction.atomic(), written() as tables:
+            response = getattr(self.client, method)(address, data)
+            if response.streaming:
+                b"".join(response.streaming_content)
+            transaction.set_rollback(True)
+        if "/logout/" in address:
+            self.enter()
+        return response, tables
+
+
+def is_login(response: Any) -> bool:
+    return response.status_code == 302 and response["Location"].startswith("/admin/login/")
+
+
+def address_of(form: str, places: list[str], keys: dict[str, str]) -> str:
+    """Return an address of the resolver with the keys of the records that there are."""
+    app, _, model = form.removeprefix("/admin/").partition("/")
+    pk = keys.get(f"{app}.{model.partition('/')[0]}", "1")
+    values = {
+        **dict.fromkeys(places, pk),
+        "kind": "csat",
+        "file": "train.csv",
+        "app_label": "audit",
+        "url": "nothing-there",
+        "queue_index": "0",
+        "scheduler_index": "0",
+        "connection_index": "0",
+    }
+    if "id" in places:
+        values["id"] = keys["auth.user"]
+    if "_1" in places:
+        history: Any = apps.get_model(f"{app}.{model.partition('/')[0]}")
+        values["_1"] = str(history.history.filter(**{history._meta.pk.name: pk})[0].pk)
+    return form % values
+
+
+# What has to be given along for a view to come to its question of rights.
+GIVEN: dict[str, dict[str, str]] = {
+    "/admin/autocomplete/": {
+        "app_label": "matching",
+        "model_name": "travelsession",
+        "field_name": "user",
+        "term": "",
+    },
+    "/admin/feedback/feedbacksource/schedule/": {"switch": "on"},
+}
+SURE = {"post": "yes"}  # the word that deletes
+DOWNLOADED = ["audit_auditentry"]  # what stays of a download
+
+
+# --- Pages ----------------------------------------------------------------------------------------
+
+
+def test_the_table_knows_every_address_and_no_other() -> None:
+    known = {form for form, _ in addresses()}
+    assert known - table_of_pages().keys() == set(), "Say in the table who may open these."
+    assert table_of_pages().keys() - known == set(), "These are not there any more."
+
+
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("part", range(2))
+def test_every_page_opens_for_whom_the_table_says(
+    part: int, world: dict[str, str], people: Any
+) -> None:
+    faults: list[str] = []
+    for name, rights in list(roles().items())[part::2]:
+        visitor = Visitor(None if name == "anonymous" else people(rights))
+        for form, places in addresses():
+            faults += faults_of(visitor, name, rights, form, address_of(form, places, world))
+    assert not faults, f"{len(faults)} faults\n" + "\n".join(faults)
+
+
+@pytest.mark.usefixtures("valkey")
+def test_the_rights_of_a_rule_are_enough_and_each_is_needed(
+    world: dict[str, str], people: Any
+) -> None:
+    faults: list[str] = []
+    places_of = dict(addresses())
+    by_rule: dict[str, list[tuple[str, str]]] = {}
+    for form, rules in table_of_pages().items():
+        for method, rule in zip(("get", "post"), rules, strict=True):
+            if "." in rule:
+                by_rule.setdefault(rule, []).append((method, form))
+    for rule, asked in by_rule.items():
+        parts = [part.split("|")[0].strip() for part in rule.split(" + ")]
+        for missing in [None, *parts]:
+            rights = frozenset(parts) - {missing}
+            visitor = Visitor(people(rights))
+            for method, form in asked:
+                address = address_of(form, places_of[form], world)
+                name = f"{sorted(rights)}"
+                faults += faults_of(visitor, name, rights, form, address, (method,))
+    assert not faults, f"{len(faults)} faults\n" + "\n".join(faults)
+
+
+def faults_of(
+    visitor: Visitor,
+    name: str,
+    rights: frozenset[str],
+    form: str,
+    address: str,
+    methods: tuple[str, ...] = ("get", "post"),
+) -> Iterator[str]:
+    """Yield what is wrong with the answers that somebody gets at an address."""
+    rules = dict(zip(("get", "post"), table_of_pages()[form], strict=True))
+    for method in methods:
+        rule = rules[method]
+        data = dict(GIVEN.get(form, {}))
+        if method == "post" and form.endswith("/delete/"):
+            data |= SURE
+        response, tables = visitor.ask(method, address, data)
+        said = f"{name}: {method.upper()} {address} answers {response.status_code}"
+        if visitor.user is None and rule != ANYBODY:
+            # A page that takes no such method may say so to anybody.
+            if not is_login(response) and "/logout/" not in form and response.status_code != 405:
+                yield f"{said} and does not lead to the login"
+            may_write = False
+        elif not is_met(rule, rights):
+            refused = 404 if form == "/admin/%(app_label)s/" else 403
+            if response.status_code != refused:
+                yield f"{said}, expected {refused}: it needs {rule}"
+            may_write = False
+        else:
+            if rule == NO_METHOD and response.status_code != 405:
+                yield f"{said}, expected 405"
+            if response.status_code == 403 or is_login(response) or response.status_code >= 500:
+                yield f"{said}, expected to be let through by {rule}"
+            # To look at something changes nothing, and a GET never does.
+            looks = all(".view_" in part for part in rule.split(" + "))
+            may_write = method == "post" and not looks
+        is_download = response.get("Content-Disposition", "").startswith("attachment")
+        if tables and not may_write and not (is_download and tables == DOWNLOADED):
+            yield f"{said} and writes {tables}"
