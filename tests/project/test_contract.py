@@ -30,6 +30,7 @@ from project.jobs.reference import reference
 from project.jobs.runner import run_job
 from project.jobs.services import NotPermitted, enqueue, retry_job
 from tests.factories import make_admin, make_staff
+from training.services.overrides import claim_override
 
 OURS = [kind for kind in all_kinds() if not kind.name.startswith("tests.")]
 QUESTIONS = [(kind, question) for kind in OURS for question in kind.questions]
@@ -263,6 +264,10 @@ def test_a_command_names_the_user_of_the_operating_system() -> None:
     job = enqueue("matching.seed_users", count=0)
     assert job.actor.endswith(" at the command line")
     assert (job.user, job.is_by_operator) == (None, True)
+    # So does what it sets aside.
+    override = claim_override("the rows are few and known", None)
+    assert override is not None
+    assert override.by == job.actor
 
 
 @pytest.mark.django_db

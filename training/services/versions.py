@@ -10,13 +10,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Max
 
+from project.acting import current_actor_name
 from project.jobs.models import Job
 from project.storage.artifacts import folder_path, remove_leftover
 from training.models import Dataset, ModelVersion
 
 logger = logging.getLogger(__name__)
-
-OPERATOR = "command line"  # who runs a command on this machine; commands have no accounts
 
 
 def lock_kind(what: str, kind: str) -> None:
@@ -56,5 +55,5 @@ def _is_run(job_id: UUID) -> bool:
 
 
 def actor_name(user: User | None) -> str:
-    """Return the name that is kept with a decision."""
-    return OPERATOR if user is None else user.get_username()
+    """Return the name that is kept with a decision: of an account, else of who acts here."""
+    return current_actor_name() if user is None else user.get_username()
