@@ -133,11 +133,16 @@ class JobKind:
         return not any(question.asks_upload for question in self.questions)
 
     def permissions_for(self, asked: Arguments) -> tuple[str, ...]:
-        """Every permission that a start with these arguments needs."""
+        """Every permission that a start with these arguments needs.
+
+        An answer that is the default or says no needs none: it asks for nothing more.
+        """
         more = (
             question.ask.permission
             for question in self.questions
-            if question.ask.permission and getattr(asked, question.name) != question.default
+            if question.ask.permission
+            and (answer := getattr(asked, question.name))
+            and answer != question.default
         )
         return (self.permission, *more)
 

@@ -51,7 +51,7 @@ class Ask:
     also : words that are understood and not offered any more.
     suggestions : gives the values that a form offers, each with its title; others are possible.
     is_asked : whether forms ask for it; a field that only a program gives is not.
-    permission : right without which forms do not ask, and nothing but the default is taken.
+    permission : right without which forms do not ask, and only the default or no is taken.
     is_override : whether it sets a refusal aside, which no schedule may.
     is_long : whether a text has several lines.
     """

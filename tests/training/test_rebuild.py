@@ -15,8 +15,10 @@ from overview.jobs.arguments import RebuildModel
 from overview.jobs.rebuild import rebuild
 from overview.management.commands import demo
 from project.jobs.models import Job
+from project.jobs.runner import run_job
+from project.jobs.services import enqueue
 from project.refusal import Refusal
-from tests.factories import make_seed_user
+from tests.factories import make_seed_user, make_staff
 from tests.training.batches import claimed_run
 from tests.training.test_datasets import run_json
 from training.models import Dataset, ModelVersion, Promotion
@@ -82,6 +84,19 @@ def test_rebuild_whose_promotion_is_refused_keeps_the_champion(population, monke
     with pytest.raises(Refusal, match="significantly worse"):
         rebuild(claimed_run("overview.rebuild_model"), RebuildModel(count=300, seed=8))
     assert ModelVersion.objects.champions().get().version == 1
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_rebuild_of_somebody_who_may_not_promote_trains_only(population, is_asked):
+    person = make_staff("training.rebuild_model")
+    job = enqueue("overview.rebuild_model", by=person, count=300, promote=is_asked)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.error, job.result["promotion"]) == ("succeeded", "", None)
+    assert ModelVersion.objects.get().stage == ModelVersion.Stage.CANDIDATE
+    assert not Promotion.objects.exists()
+    said = job.log_lines.filter(message__contains="may not promote models")
+    assert said.exists() is is_asked
 
 
 def leave_couples(valkey, *, count, different):
