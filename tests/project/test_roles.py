@@ -4,27 +4,42 @@ What the table does not know, or knows and is not there any more, fails. A rule 
 several: `a + b` needs both, `a | b` one of them.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from datetime import timedelta
+from functools import cache, partial
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
+from django.contrib.messages import get_messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.management import call_command, get_commands, load_command_class
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
+from django.urls import reverse
+from django.utils import timezone
 
 from feedback.models import CollectionRun, RejectedRecord, Table
-from matching.models import RejectedEvent
+from matching.models import RejectedEvent, TravelGroup
 from project import urls
+from project.acting import Actor, operator
 from project.audit.models import Act
 from project.audit.services import record
+from project.jobs.command import JobCommand
+from project.jobs.contract import UnusableArguments, all_kinds, get_kind
 from project.jobs.models import Job, Schedule
-from project.jobs.services import enqueue, save_schedule
+from project.jobs.reconciler import tick
+from project.jobs.services import enqueue, retry_job, run_schedule, save_schedule, start_due
+from project.uploads.services import keep_upload
 from tests.factories import make_group, make_seed_user, make_session
 from tests.feedback.collected import answer, judge, rate, real_source
 from tests.project.fuzz import addresses
@@ -58,8 +73,11 @@ RECORDS: dict[str, dict[str, str]] = {
     "matching.eventbatch": {"add": NOBODY, "change": "only shown"},
     "matching.matchevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "matching.rejectedevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
-    "matching.seeduser": {},
-    "matching.travelgroup": {},
+    # Their session goes with them, and to say so needs less than to do it.
+    "matching.seeduser": {"removal": "matching.delete_seeduser + matching.delete_travelsession"},
+    "matching.travelgroup": {
+        "removal": "matching.delete_travelgroup + matching.delete_travelsession"
+    },
     "matching.travelsession": {},
     "training.dataset": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
     "training.modelversion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
@@ -191,7 +209,8 @@ KINDS: dict[str, tuple[str, bool]] = {
     "training.build_dataset": ("training.build_dataset", True),
     "training.train_model": ("training.train_model", True),
 }
-# Kind and argument: the right that another answer than the default needs.
+# Kind and argument: the right that the answer needs. Who lacks it is not asked, and an answer that
+# is the default, or no, is taken: a rebuild that may not promote trains only.
 ANSWERS: dict[tuple[str, str], str] = {
     ("overview.rebuild_model", "promote"): "training.promote_model",
     ("training.train_model", "override_reason"): "training.override_refusal",
@@ -216,6 +235,7 @@ COMMANDS: dict[str, str] = {
 # --- Reading the table ----------------------------------------------------------------------------
 
 
+@cache
 def table_of_pages() -> dict[str, tuple[str, str]]:
     """Return the rules of all addresses, those of records and of RQ written out."""
     table = dict(PAGES)
@@ -233,7 +253,7 @@ def table_of_pages() -> dict[str, tuple[str, str]]:
             f"{at}add/": (add, add),
             f"{at}%(object_id)s/": (STAFF, STAFF),  # leads to the page of the record
             f"{at}%(object_id)s/change/": (sees, sees if change == "only shown" else change),
-            f"{at}%(object_id)s/delete/": (delete, delete),
+            f"{at}%(object_id)s/delete/": (delete, rules.get("removal", delete)),
             f"{at}%(object_id)s/history/": (sees, sees),
         }
         if label in WITH_HISTORY:
@@ -256,6 +276,10 @@ def is_met(rule: str, rights: frozenset[str]) -> bool:
 # --- What there is --------------------------------------------------------------------------------
 
 PLAIN = ("view_", "add_", "change_", "delete_")
+SEEING = ("view", "change")  # either of them opens the list
+LOCAL = {"project", "matching", "feedback", "training", "overview"}
+SEED = "matching.seed_users"  # of the job and the schedule in the world
+MINUTE = timedelta(minutes=1)
 
 
 def rights_there_are() -> list[str]:
@@ -276,6 +300,7 @@ def roles() -> dict[str, frozenset[str]]:
         "anonymous": frozenset(),
         "without any right": frozenset(),
         **{f"{verb.rstrip('_')} only": rights for verb, rights in of_verb.items()},
+        "every special right, no other": frozenset(special),
         **{f"{one} only": frozenset({one}) for one in special},
         "superuser": frozenset({SUPERUSER}),
     }
@@ -324,15 +349,12 @@ def _make_world() -> dict[str, str]:
     records = [
         *(owner, Group.objects.create(name="of roles"), record(Act.KEY), job, schedule),
         *(source, run, rejected, batch, line, dataset, model, promotion),
-        *(make_seed_user(), make_group(), make_session(make_seed_user())),
+        *(user := make_seed_user(), group := make_group(), make_session(user), make_session(group)),
     ]
     keys = {one._meta.label_lower: str(one.pk) for one in records}
     for label in RECORDS.keys() - keys.keys():
         keys[label] = str(apps.get_model(label)._default_manager.values_list("pk", flat=True)[0])
     return keys
-
-
-SEED = "matching.seed_users"
 
 
 @pytest.fixture(autouse=True)
@@ -465,9 +487,14 @@ def test_every_page_opens_for_whom_the_table_says(
     part: int, world: dict[str, str], people: Any
 ) -> None:
     faults: list[str] = []
+    table, specials = table_of_pages(), roles()["every special right, no other"]
     for name, rights in list(roles().items())[part::2]:
         visitor = Visitor(None if name == "anonymous" else people(rights))
         for form, places in addresses():
+            special = [*rights] if name.endswith(" only") and len(rights) == 1 else []
+            # What all special rights together do not open, none of them does alone.
+            if special and not any(one in rule for one in specials for rule in table[form]):
+                continue
             faults += faults_of(visitor, name, rights, form, address_of(form, places, world))
     assert not faults, f"{len(faults)} faults\n" + "\n".join(faults)
 
@@ -533,3 +560,347 @@ def faults_of(
         is_download = response.get("Content-Disposition", "").startswith("attachment")
         if tables and not may_write and not (is_download and tables == DOWNLOADED):
             yield f"{said} and writes {tables}"
+
+
+@pytest.mark.usefixtures("valkey")
+def test_who_may_only_look_does_not_go_back_to_an_earlier_state(
+    world: dict[str, str], people: Any
+) -> None:
+    pk = world["matching.travelgroup"]
+    group = TravelGroup.objects.get(pk=pk)
+    begun = group.history.latest()
+    group.name = "as it is now"
+    group.save()
+    page = f"/admin/matching/travelgroup/{pk}/history/{begun.pk}/"
+    members = list(group.members.values_list("pk", flat=True))
+    data = {"name": begun.name, "origin": begun.origin, "members": members}
+    looks = Visitor(people(frozenset({"matching.view_travelgroup"})))
+    response, tables = looks.ask("post", page, data)
+    assert (response.status_code, tables) == (403, [])
+    changes = frozenset({"matching.view_travelgroup", "matching.change_travelgroup"})
+    response, tables = Visitor(people(changes)).ask("post", page, data)
+    assert response.status_code == 302
+    assert "matching_travelgroup" in tables
+    # What was removed does not come back without the right to add.
+    group.delete()
+    response, tables = Visitor(people(changes)).ask("post", page, data)
+    assert (response.status_code, tables) == (403, [])
+
+
+# --- Actions --------------------------------------------------------------------------------------
+
+
+def all_actions() -> dict[str, set[str]]:
+    """Return the names of the actions of each list, for somebody who may do everything."""
+    request = RequestFactory().get("/")
+    request.user = User(is_superuser=True, is_staff=True, is_active=True)
+    found = {
+        model._meta.label_lower: set(model_admin.get_actions(request))
+        for model, model_admin in admin.site._registry.items()
+    }
+    return {label: names for label, names in found.items() if names}
+
+
+def test_the_table_knows_every_action_and_no_other() -> None:
+    addresses_are_there = dict(addresses())  # which registers the admins of the apps
+    assert addresses_are_there
+    unused = {
+        label
+        for label, rules in RECORDS.items()
+        if rules.get("delete") == NOBODY and label not in ACTIONS
+    }
+    known = {label: set(rules) for label, rules in ACTIONS.items()}
+    there_are = all_actions()
+    assert {k: v for k, v in there_are.items() if k not in unused or v - {"delete_selected"}} == (
+        known
+    )
+
+
+@pytest.mark.usefixtures("valkey")
+def test_every_action_is_for_whom_the_table_says(world: dict[str, str], people: Any) -> None:
+    faults: list[str] = []
+    views = roles()["view only"]
+    special = roles()["every special right, no other"]
+    for label, rules in ACTIONS.items():
+        page = f"/admin/{label.replace('.', '/')}/"
+        for action, rule in rules.items():
+            parts = [part.split("|")[0].strip() for part in rule.split(" + ")]
+            everybody = [views, views | set(parts), frozenset({SUPERUSER})]
+            everybody += [views | (set(parts) - {one}) for one in parts]
+            # What all special rights together do not do, none of them does alone.
+            everybody += [views | (special - {one}) for one in parts] + [special]
+            everybody += [roles()[f"{verb} only"] for verb in ("add", "change", "delete")]
+            for rights in dict.fromkeys(frozenset(one) for one in everybody):
+                data = {"action": action, "_selected_action": [world[label]], **SURE}
+                response, tables = Visitor(people(rights)).ask("post", page, data)
+                said = f"{action} of {page} by {sorted(rights - views)}"
+                acts = is_met(rule, rights)
+                sees = any(f"{label.replace('.', f'.{verb}_')}" in rights for verb in SEEING)
+                sees = sees or SUPERUSER in rights
+                if not sees and response.status_code != 403:
+                    faults.append(f"{said} answers {response.status_code} without the list")
+                if not (acts and sees):
+                    is_download = "Content-Disposition" in response
+                    if tables or is_download:
+                        faults.append(f"{said} writes {tables}, download: {is_download}")
+                    continue
+                told = [str(one) for one in get_messages(response.wsgi_request)]
+                if response.status_code not in (200, 302) or "No action selected." in told:
+                    faults.append(f"{said} answers {response.status_code}: {told}")
+    assert not faults, f"{len(faults)} faults\n" + "\n".join(faults)
+
+
+# --- Kinds of jobs --------------------------------------------------------------------------------
+
+OURS = [kind.name for kind in all_kinds() if not kind.name.startswith("tests.")]
+
+
+def arguments_for(kind: str, owner: User) -> dict[str, Any]:
+    """Return the least that a kind has to be asked; with an upload of this owner."""
+    if KINDS[kind][1]:
+        return {}
+    upload = keep_upload(BytesIO(b"{}\n"), "x.jsonl", by=Actor.of(owner))
+    asked: dict[str, dict[str, Any]] = {
+        "feedback.import_feedback": {"file": str(upload.pk), "table": "quality_feedback"},
+        "matching.import_events": {"files": [str(upload.pk)]},
+        "matching.import_users": {"file": str(upload.pk)},
+    }
+    return asked[kind]
+
+
+# Other answers than the default, of what needs a right of its own.
+OTHER_ANSWERS: dict[tuple[str, str], Any] = {
+    ("overview.rebuild_model", "promote"): False,
+    ("training.train_model", "override_reason"): "few rows, and known",
+}
+
+
+def needed(kind: str, arguments: dict[str, Any]) -> set[str]:
+    """Return the rights that the table asks for a start."""
+    more = {ANSWERS[kind, name] for name, answer in arguments.items() if answer}
+    return {KINDS[kind][0], *more}
+
+
+def test_the_table_knows_every_kind_and_every_answer_with_a_right() -> None:
+    assert set(OURS) == KINDS.keys()
+    assert {kind.name: kind.can_be_scheduled for kind in all_kinds() if kind.name in OURS} == {
+        kind: can for kind, (_, can) in KINDS.items()
+    }
+    asked = {
+        (kind, question.name): question.ask.permission
+        for kind in OURS
+        for question in get_kind(kind).questions
+        if question.ask.permission
+    }
+    assert asked == ANSWERS
+    assert OTHER_ANSWERS.keys() == ANSWERS.keys()
+
+
+def ways_of(kind: str, arguments: dict[str, Any], user: User) -> dict[str, Callable[[], Any]]:
+    """Return every way in which somebody starts a job of a kind."""
+    owner = User.objects.get(username="the_owner")
+    ways: dict[str, Callable[[], Any]] = {
+        "enqueue": lambda: enqueue(kind, by=user, **arguments),
+        "retry": lambda: retry_job(
+            Job.objects.create(kind=kind, arguments=arguments, state="failed", user=owner), by=user
+        ),
+    }
+    if not KINDS[kind][1]:
+        return ways
+    schedule = Schedule(name=f"of-{uuid4().hex}", kind=kind, arguments=arguments, cron="0 6 * * *")
+
+    def by_tick() -> None:
+        schedule.full_clean()
+        save_schedule(schedule, by=user)
+        Schedule.objects.filter(pk=schedule.pk).update(next_run_at=timezone.now() - MINUTE)
+        tick()
+        schedule.refresh_from_db()
+        if schedule.last_error:
+            raise PermissionDenied(schedule.last_error)
+
+    def run_now() -> None:
+        save_schedule(schedule, by=owner)
+        run_schedule(schedule, by=user)
+
+    return {**ways, "schedule": by_tick, "run now": run_now}
+
+
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_way_to_start_a_job_needs_all_its_rights(
+    kind: str, world: dict[str, str], people: Any
+) -> None:
+    Schedule.objects.update(is_enabled=False)
+    cases = [{}, *({name: answer} for (of, name), answer in OTHER_ANSWERS.items() if of == kind)]
+    for more in cases:
+        rule = needed(kind, more)
+        others = frozenset(rights_there_are()) - rule
+        everybody = {frozenset(rule), frozenset({SUPERUSER}), others}
+        everybody |= {others | (rule - {one}) for one in rule}
+        everybody |= {frozenset({one}) for one in roles()["every special right, no other"]}
+        for rights in everybody:
+            user = people(rights)
+            asked = {**arguments_for(kind, user), **more}
+            is_allowed = SUPERUSER in rights or rule <= rights
+            for way in ways_of(kind, asked, user):
+                if way in ("schedule", "run now") and "override_reason" in more:
+                    continue  # no schedule takes it from anybody: see below
+                before = Job.objects.count() + (way == "retry")
+                said = f"{kind} {more} by {way} with {sorted(rights)[:5]}"
+                with transaction.atomic():
+                    try:
+                        ways_of(kind, asked, user)[way]()
+                    except PermissionDenied:
+                        assert not is_allowed, said
+                        assert Job.objects.count() == before, said
+                    else:
+                        assert is_allowed, said
+                        assert Job.objects.count() == before + 1, said
+                        newest = Job.objects.latest("created_at")
+                        assert (newest.user, newest.is_by_operator) == (user, False), said
+                    transaction.set_rollback(True)
+
+
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_job_is_run_again_by_whom_the_table_says(
+    kind: str, world: dict[str, str], people: Any
+) -> None:
+    owner = User.objects.get(username="the_owner")
+    arguments = arguments_for(kind, owner)
+    job = Job.objects.create(kind=kind, arguments=arguments, state="failed", user=owner)
+    page = reverse("admin:jobs_job_again", args=[job.pk])
+    right = KINDS[kind][0]
+    every = frozenset(rights_there_are())
+    for rights in (frozenset({"jobs.view_job", right}), frozenset({SUPERUSER})):
+        visitor = Visitor(people(rights))
+        assert visitor.ask("get", page)[0].status_code == 200
+        assert visitor.ask("post", page)[0].status_code in (200, 302)
+    for rights in (every - {right}, frozenset({right}), frozenset({"jobs.view_job"})):
+        visitor = Visitor(people(rights))
+        for method in ("get", "post"):
+            response, tables = visitor.ask(method, page)
+            assert (response.status_code, tables) == (403, []), (method, sorted(rights)[:3])
+
+
+# --- Commands -------------------------------------------------------------------------------------
+
+
+def test_the_table_knows_every_command_that_starts_a_job() -> None:
+    ours = {name: app for name, app in get_commands().items() if not app.startswith("django.")}
+    starting = {
+        name: command.kind
+        for name, app in ours.items()
+        if (app.split(".")[0] in LOCAL)
+        and isinstance(command := load_command_class(app, name), JobCommand)
+    }
+    assert starting.keys() == {line.split()[0] for line in COMMANDS}
+    assert set(starting.values()) <= set(COMMANDS.values()) <= KINDS.keys()
+
+
+@pytest.mark.usefixtures("valkey", "world", "db")
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_is_the_way_of_the_operator(line: str, tmp_path: Path) -> None:
+    file, profiles = tmp_path / "rows.jsonl", tmp_path / "profiles.json"
+    file.write_text("{}\n")
+    profiles.write_text('[{"external_id": "one_of_a_file"}]')
+    name, *options = line.format(file=file, profiles=profiles).split()
+    before = set(Job.objects.values_list("pk", flat=True))
+    call_command(name, *options, "--detach")
+    job = Job.objects.exclude(pk__in=before).get()
+    assert (job.kind, job.user, job.is_by_operator) == (COMMANDS[line], None, True)
+    assert job.actor == operator().name
+
+
+# --- Schedules ------------------------------------------------------------------------------------
+
+# What somebody may try to have a schedule do: read, name or delete a file, set a refusal aside, or
+# run with what the kind does not know.
+TRIES: tuple[dict[str, Any], ...] = (
+    {"path": "/etc/passwd"},
+    {"file": "/etc/passwd"},
+    {"files": ["/etc/passwd"]},
+    {"upload": "../../etc/passwd", "delete": True},
+    {"override_reason": "because nobody looks"},
+    {"by": "root"},
+    {"count": 1, "cuont": 5},
+)
+
+
+@pytest.mark.usefixtures("valkey")
+def test_no_schedule_reads_a_file_overrides_or_takes_what_the_kind_does_not(
+    world: dict[str, str], people: Any
+) -> None:
+    """With `jobs.add_schedule` and any one other right, and by every way to save one."""
+    before = Job.objects.count()
+    tried = 0
+    for right in [SUPERUSER, *rights_there_are()]:
+        user = people(frozenset({"jobs.add_schedule", right}))
+        for kind in KINDS:
+            for arguments in TRIES:
+                schedule = Schedule(
+                    name="try", kind=kind, arguments=arguments, cron="* * * * *", owner=user
+                )
+                with pytest.raises(ValidationError):
+                    schedule.clean()
+                with pytest.raises(UnusableArguments):  # a row that was written past the form
+                    start_due(schedule)
+                tried += 1
+    assert tried > 1000
+    assert Job.objects.count() == before
+
+
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_form_of_a_schedule_takes_no_more_than_the_kind_asks(
+    kind: str, world: dict[str, str], people: Any
+) -> None:
+    user = people(frozenset({"jobs.add_schedule", KINDS[kind][0]}))
+    client = Client()
+    client.force_login(user)
+    page = f"{reverse('admin:jobs_schedule_add')}?kind={kind}"
+    asked = client.get(page).context
+    form = asked["adminform"].form if "adminform" in asked else None
+    assert (form is not None) is KINDS[kind][1]
+    base = {"name": "try", "cron": "0 6 * * *", "is_enabled": "on"}
+    base |= (
+        {name: field.initial for name, field in form.fields.items() if field.initial}
+        if (form)
+        else {}
+    )
+    for number, arguments in enumerate(TRIES):
+        data = {**base, **arguments, "arguments": json.dumps(arguments), "name": f"try-{number}"}
+        client.post(page, data)
+    names = {question.name for question in get_kind(kind).questions}
+    for schedule in Schedule.objects.filter(name__startswith="try-"):
+        assert schedule.arguments.keys() <= names
+        assert "override_reason" not in schedule.arguments
+        assert "passwd" not in json.dumps(schedule.arguments)
+        assert schedule.owner == user
+    if not KINDS[kind][1]:
+        assert not Schedule.objects.filter(name__startswith="try-").exists()
+
+
+@pytest.mark.usefixtures("valkey")
+def test_a_tick_starts_nothing_of_what_was_written_past_the_form(
+    world: dict[str, str], people: Any
+) -> None:
+    """Rows of a client of the database, of every kind, in the name of who may do everything."""
+    owner = people(frozenset({SUPERUSER}))
+    Schedule.objects.update(is_enabled=False)
+    before = Job.objects.count()
+    for kind in KINDS:
+        for number, arguments in enumerate(TRIES):
+            Schedule.objects.create(
+                name=f"{kind.replace('.', '-')}-{number}",
+                kind=kind,
+                arguments=arguments,
+                interval_seconds=60,
+                owner=owner,
+                next_run_at=timezone.now() - MINUTE,
+            )
+    tick()
+    assert Job.objects.count() == before
+    tried = Schedule.objects.filter(is_enabled=True)
+    assert tried.count() == len(KINDS) * len(TRIES)
+    assert not tried.filter(last_error="").exists()
