@@ -11,7 +11,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 	--generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint bench chaos mutants lock browser clean
+.PHONY: help demo serve test lint bench chaos fuzz mutants lock browser clean
 # One target at a time: several of them install into the same environment.
 .NOTPARALLEL:
 
@@ -44,6 +44,9 @@ bench: .venv/installed-dev ## The figures of speed, as ratios within one run.
 
 chaos: .venv/installed-dev ## Kill workers 200 times while they work, then count every row.
 	@SEEDBED_CHAOS_KILLS=200 $(PYTHON) -m pytest -m chaos --timeout=7200
+
+fuzz: .venv/installed-dev ## Put poison into every field, filter, address and argument.
+	@SEEDBED_FUZZ=full $(PYTHON) -m pytest -n auto -k poison tests/project
 
 mutants: .venv/installed-dev ## Break every rule of tests/mutants once, and see the tests notice.
 	@$(PYTHON) -m tests.mutants.run

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import models
 
 ACTOR_LENGTH = 200  # characters of a name
@@ -45,6 +45,12 @@ class Actor:
     def __str__(self) -> str:
         return self.name
 
+
+Person = AbstractBaseUser | AnonymousUser | Actor | None
+"""Who asks: an account that is signed in, an actor, or None for who acts here."""
+
+NOBODY = Actor("nobody")
+"""Who is not signed in: no account and no right."""
 
 _current: ContextVar[Actor | None] = ContextVar("actor", default=None)
 

@@ -139,7 +139,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.content_security_policy",
-    "project.middleware.limit_uploads",
+    "project.pages.errors.limit_uploads",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -147,10 +147,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.middleware.idle_sessions",
+    "project.middleware.name_actor",
     "project.audit.middleware.trace",
     "simple_history.middleware.HistoryRequestMiddleware",
     "project.pages.errors.Poison",
-    "project.middleware.name_actor",
     "axes.middleware.AxesMiddleware",  # last: it answers instead of the page of the form
 ]
 

@@ -21,9 +21,8 @@ from feedback.queries.schedule import COLLECT_KIND, current_schedule
 from feedback.services.schedule import switch_off, switch_on
 from feedback.services.sources import save_source
 from project import words
-from project.jobs.links import job_link, message_job
-from project.jobs.services import enqueue
-from project.jobs.starts import start_from_list
+from project.jobs.links import job_link
+from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin, ReadOnlyAdmin, signed_in
 from project.pages.badges import badge
 
@@ -119,7 +118,7 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
         if not names:
             messages.error(request, "None of these is a database that is enabled.")
             return
-        message_job(request, enqueue(COLLECT_KIND, by=request.user, sources=names))
+        start_job(request, COLLECT_KIND, sources=names)
 
     @admin.action(description="Test the connection", permissions=["change"])
     def test_connection(

@@ -13,7 +13,7 @@ from feedback.models import CollectionRun, FeedbackSource, RejectedRecord
 from feedback.queries.refused import rows_now
 from feedback.services.landing import begin_landing
 from feedback.services.runs import begin_run, complete_run
-from project.jobs.services import Person
+from project.acting import Person
 
 # What is kept of such a row is not all of it: only its database or a correction can give the rest.
 LOSSY_REASONS = ("nul_character", "oversized_row", "unreadable")

@@ -1,6 +1,6 @@
 """Makes the sources that are made by themselves, and keeps the passwords of the others."""
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
@@ -12,14 +12,13 @@ from feedback.models.passwords import (
     is_under_newest_key,
     rotate_token,
 )
+from project.acting import Person
 from project.audit.models import Act
 from project.audit.services import record
 from project.origin import Origin
 from project.refusal import Refusal
 
 SYNTHETIC_NAME = "synthetic"
-
-Person = AbstractBaseUser | AnonymousUser | None
 
 
 @sensitive_variables("password")
@@ -39,7 +38,6 @@ def save_source(source: FeedbackSource, *, by: Person, password_change: str = ""
     `password_change` says it in words, where something was; the words never hold a password.
     """
     before = FeedbackSource.objects.select_for_update().filter(pk=source.pk).first()
-    source._history_user = by  # type: ignore[attr-defined]  # the name that simple_history reads
     source.save()
     changes = [
         "added" if before is None else "",

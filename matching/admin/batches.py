@@ -33,8 +33,7 @@ from project import words
 from project.acting import Actor
 from project.jobs.contract import get_kind
 from project.jobs.forms import form_for
-from project.jobs.links import message_job
-from project.jobs.services import enqueue
+from project.jobs.starts import start_job
 from project.origin import Origin
 from project.pages.admins import RecordAdmin
 from project.pages.badges import badge
@@ -160,7 +159,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         context = {**self.page_context(request, "Generate events"), "form": form}
         if request.method == "POST" and form.is_valid():
             if "start" in request.POST:
-                message_job(request, enqueue(kind.name, by=request.user, **form.arguments))
+                start_job(request, kind.name, **form.arguments)
                 return self.to_list()
             try:
                 context["forecast"] = preview(**form.arguments)
@@ -180,7 +179,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
             given = {"files": [request.POST["kept"]]}
             confirmed = form_for(kind, by=by, given=given)(request.POST)
             if confirmed.is_valid():
-                message_job(request, enqueue(kind.name, by=by, **confirmed.arguments))
+                start_job(request, kind.name, **confirmed.arguments)
                 return self.to_list()
             messages.error(request, "The upload is not there any more. Upload the file again.")
             return HttpResponseRedirect(request.path)

@@ -22,9 +22,7 @@ from matching.queries.sessions import travellers_of_users
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from project import words
 from project.jobs.forms import ArgumentsForm
-from project.jobs.links import message_job
-from project.jobs.services import enqueue
-from project.jobs.starts import start_from_list
+from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
 from project.pages.links import record_url
@@ -193,12 +191,12 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
     @admin.action(description="Fill in what is missing", permissions=["change"])
     def fill_in(self, request: HttpRequest, queryset: QuerySet[SeedUser]) -> None:
         users = list(queryset.values_list("pk", flat=True))
-        message_job(request, enqueue("matching.complete_users", by=request.user, users=users))
+        start_job(request, "matching.complete_users", users=users)
 
     @admin.action(description="Create sessions", permissions=["plan"])
     def create_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         users = list(queryset.values_list("pk", flat=True))
-        message_job(request, enqueue("matching.create_sessions", by=request.user, users=users))
+        start_job(request, "matching.create_sessions", users=users)
 
 
 def _check_profiles(form: ArgumentsForm) -> None:
@@ -268,7 +266,7 @@ class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
     @admin.action(description="Create sessions", permissions=["plan"])
     def create_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         groups = list(queryset.values_list("pk", flat=True))
-        message_job(request, enqueue("matching.create_sessions", by=request.user, groups=groups))
+        start_job(request, "matching.create_sessions", groups=groups)
 
 
 @panel(

@@ -20,9 +20,7 @@ from matching.models.live import LiveCopy, ValkeyUnavailable
 from matching.queries.sessions import expected_copy
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from project import words
-from project.jobs.links import message_job
-from project.jobs.services import enqueue
-from project.jobs.starts import start_from_list
+from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
 
@@ -197,15 +195,11 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
 
     @admin.action(description="Check live copies", permissions=["change"])
     def check_copies(self, request: HttpRequest, queryset: QuerySet[TravelSession]) -> None:
-        message_job(
-            request, enqueue("matching.check_sessions", by=request.user, **_scope(queryset))
-        )
+        start_job(request, "matching.check_sessions", **_scope(queryset))
 
     @admin.action(description="Repair live copies", permissions=["change"])
     def repair_copies(self, request: HttpRequest, queryset: QuerySet[TravelSession]) -> None:
-        message_job(
-            request, enqueue("matching.repair_sessions", by=request.user, **_scope(queryset))
-        )
+        start_job(request, "matching.repair_sessions", **_scope(queryset))
 
 
 def _scope(queryset: QuerySet[TravelSession]) -> dict[str, Any]:

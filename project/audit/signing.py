@@ -8,10 +8,9 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from project.acting import NOBODY
 from project.audit.models import Act
 from project.audit.services import record
-
-NOBODY = "nobody"
 
 
 @receiver(user_logged_in)
@@ -46,7 +45,7 @@ def _note(act: str, username: str | None) -> None:
     """Note an act of nobody under a name, if it is anybody's: people type passwords there."""
     users = get_user_model()
     user = users._default_manager.filter(**{users.USERNAME_FIELD: username or ""}).first()
-    record(act, actor=NOBODY, about=user, title="" if user else "under a name that nobody has")
+    record(act, by=NOBODY, about=user, title="" if user else "under a name that nobody has")
 
 
 def _was_locked_out_before(request: HttpRequest) -> bool:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
@@ -57,6 +58,14 @@ def may_start(request: HttpRequest, kind: str) -> bool:
         return request.user.has_perm(get_kind(kind).permission)
     except UnknownKind:
         return request.user.is_superuser
+
+
+def may_see_all(request: HttpRequest, job: Job) -> bool:
+    """Whether this person may see what a job was asked, made and failed of.
+
+    Those are rows of other models: for who may start such jobs, and for who asked for this one.
+    """
+    return may_start(request, job.kind) or job.user_id == request.user.pk
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -257,8 +266,7 @@ class JobAdmin(RecordAdmin[Job]):
         return self.get_or_denied(request, object_id)
 
     def _live_context(self, request: HttpRequest, job: Job) -> dict[str, Any]:
-        # What a job was asked and made are rows of other models: for who has the right to them.
-        may_see = may_start(request, job.kind) or job.user_id == request.user.pk
+        may_see = may_see_all(request, job)
         lines = list(job.log_lines.order_by("-pk")[: LOG_LINES_SHOWN + 1]) if may_see else []
         result = (job.result or {}) if may_see else {}
         refusal = result.get("refused") if job.state == Job.State.REFUSED else None
@@ -313,8 +321,7 @@ def _record(request: HttpRequest, record: dict[str, Any]) -> dict[str, Any]:
 class ScheduleForm(RecordForm[Schedule]):
     """A rhythm, and what the job of `job_kind` asks: one field for each question."""
 
-    job_kind: JobKind
-    by: Actor
+    job_kind: JobKind | None
 
     class Meta:
         model = Schedule
@@ -329,6 +336,8 @@ class ScheduleForm(RecordForm[Schedule]):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.job_kind is None:  # the record itself says that no app declares it any more
+            return cleaned
         self.instance.kind = self.job_kind.name
         if not self.errors:
             check_answers(self, self.job_kind)
@@ -412,20 +421,14 @@ class ScheduleAdmin(HistoryAdmin[Schedule]):
     ) -> Any:
         """Return the form of one kind of job."""
         kind = _asked_kind(request) if obj is None else _kind_of(obj)
-        by = Actor.of(request.user)
-        base: dict[str, Any] = {"by": by, "job_kind": kind}
-        if kind is not None:
-            # A name of its own in the form: a job may ask for a `name` as well.
-            base |= fields_for(kind, by=by, given=obj.arguments if obj else None)
+        base: dict[str, Any] = {"job_kind": kind, **self._asked(request, kind, obj)}
         kwargs["form"] = type("ScheduleForm", (ScheduleForm,), base)
         kwargs["fields"] = ScheduleForm.Meta.fields
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
         kind = _asked_kind(request) if obj is None else _kind_of(obj)
-        given = None if obj is None else obj.arguments
-        by = Actor.of(request.user)
-        asked = [] if kind is None else [*fields_for(kind, by=by, given=given)]
+        asked = [*self._asked(request, kind, obj)]
         sections: list[tuple[str | None, dict[str, Any]]] = [
             (None, {"fields": [*(["what"] if obj else []), "name", "is_enabled"]})
         ]
@@ -437,6 +440,15 @@ class ScheduleAdmin(HistoryAdmin[Schedule]):
             shown = ["owner", "last_run", "last_state", "missed_runs"]
             sections.append(("How it goes", {"fields": shown}))
         return sections
+
+    def _asked(
+        self, request: HttpRequest, kind: JobKind | None, obj: Schedule | None
+    ) -> dict[str, forms.Field]:
+        """Return the fields of what the job is asked, filled with what a schedule says."""
+        if kind is None:
+            return {}
+        given = obj.arguments if obj is not None and isinstance(obj.arguments, dict) else None
+        return fields_for(kind, by=Actor.of(request.user), given=given)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         save_schedule(obj, by=request.user)
@@ -533,7 +545,9 @@ def jobs_panel(request: HttpRequest) -> dict[str, Any]:
     return {
         "active": [(job, job_link(job)) for job in active[:10]],
         "active_count": active.count(),
-        "failed": [(job, job_link(job)) for job in failed[:FAILURES_SHOWN]],
+        "failed": [
+            (job, job_link(job), may_see_all(request, job)) for job in failed[:FAILURES_SHOWN]
+        ],
         "has_worker": Process.Role.WORKER in alive,
         "has_scheduler": Process.Role.SCHEDULER in alive,
     }

@@ -37,7 +37,10 @@ class Bell(QueuedJob):  # type: ignore[misc]  # rq has no types here
 
     def restore(self, raw_data: Any) -> None:
         """Read which ledger job it rings for; NoSuchJobError, in the log as well, for all else."""
-        fields = decode_redis_hash(raw_data)
+        try:
+            fields = decode_redis_hash(raw_data)
+        except UnicodeDecodeError:
+            self._drop("a field whose name is no text")
         named = _BELL_ID.fullmatch(self.id)
         foreign = [name for name in FOREIGN_FIELDS if fields.get(name) not in (None, b"", b"[]")]
         if named is None or foreign or _said(fields.get("data", b"")) != _says(named[1]):

@@ -88,6 +88,8 @@ class ArgumentsForm(forms.Form):
                     kept = str(keep_upload(file, file.name).pk)
                 except Unpackable as error:
                     self.add_error(name, str(error))
+                except OSError as error:
+                    self.add_error(name, f"The file could not be kept: {error.strerror}.")
             cleaned[name] = kept
 
 

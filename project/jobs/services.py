@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from project.acting import Actor, current_actor
+from project.acting import Actor, Person, current_actor
 from project.jobs.bell import ring
 from project.jobs.contract import (
     Arguments,
@@ -21,8 +21,6 @@ from project.jobs.contract import (
 from project.jobs.models import Job, Schedule, require_schedulable
 from project.refusal import Refusal
 from project.uploads.services import find_upload
-
-Person = AbstractBaseUser | AnonymousUser | Actor | None
 
 
 class NotPermitted(PermissionDenied):

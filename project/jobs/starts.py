@@ -1,14 +1,15 @@
-"""Pages that ask what a job asks and start it."""
+"""Starting jobs from the admin: at once, or by a page that asks what the job asks."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from project.acting import Actor
-from project.jobs.contract import get_kind
+from project.jobs.contract import UnusableArguments, get_kind
 from project.jobs.forms import ArgumentsForm, form_for
 from project.jobs.links import message_job
 from project.jobs.services import enqueue
@@ -16,6 +17,17 @@ from project.pages.admins import RecordAdmin
 from project.pages.start import start_page
 
 Check = Callable[[ArgumentsForm], None]
+
+
+def start_job(request: HttpRequest, kind: str, **arguments: Any) -> bool:
+    """Start a job for who asks, and tell where to follow it; tell why not, and say False, else."""
+    try:
+        job = enqueue(kind, by=request.user, **arguments)
+    except UnusableArguments as error:
+        messages.error(request, str(error))
+        return False
+    message_job(request, job)
+    return True
 
 
 def start_kind(
@@ -81,5 +93,4 @@ def _start(
         check(form)
         if form.errors:
             return False
-    message_job(request, enqueue(kind, by=request.user, **{**form.arguments, **fixed}))
-    return True
+    return start_job(request, kind, **{**form.arguments, **fixed})

@@ -3,10 +3,12 @@
 import logging
 import os
 import signal
+import time
 from typing import Any
 
 from django.db import Error, connections
 from django.db.models.functions import Now
+from redis.exceptions import ResponseError
 from rq import Worker, worker_registration
 
 from project.jobs.bell import Bell
@@ -18,6 +20,9 @@ from project.jobs.runner import run_job
 
 logger = logging.getLogger(__name__)
 
+# What RQ's client raises for names that are no text, and for values of another type.
+UNREADABLE = (ValueError, ResponseError)
+UNREADABLE_PAUSE_SECONDS = 1.0  # the queue itself may be what cannot be read
 BEAT_SECONDS = 5  # a quarter of Process.SILENCE_SECONDS
 
 
@@ -56,6 +61,24 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
         except Error as error:
             logger.warning("The database does not answer: %s", error)
             connections.close_all()
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> Any:
+        """Wait for a bell; an entry of the queue that cannot be read ends no worker."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+            except UNREADABLE as error:
+                logger.error("Dropped an entry of the queue that cannot be read: %s", error)
+                time.sleep(UNREADABLE_PAUSE_SECONDS)
+
+    def run_maintenance_tasks(self) -> None:
+        """Clean RQ's registries, whatever somebody else has put there."""
+        try:
+            super().run_maintenance_tasks()
+        except UNREADABLE as error:
+            logger.error("RQ's registries cannot be cleaned: %s", error)
 
     def fork_work_horse(self, job: Any, queue: Any) -> None:
         """Fork without a database connection: two processes cannot share one."""

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.messages import get_messages
 from django.core.exceptions import (
@@ -28,11 +29,33 @@ TITLES = {
     400: "This cannot be asked",
     403: "You may not open this",
     404: "There is nothing here",
+    413: "This is too much for a page",
     500: "Something went wrong here",
 }
 SAID_LENGTH = 300  # characters of what an error says; an address may be long
 # Where Django's models say of a value that it is none of theirs.
 CONVERSIONS = frozenset({"get_prep_value", "get_db_prep_value", "to_python"})
+
+
+def limit_uploads(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer 413 to what is larger than a page takes, before any of it is read."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        said = request.META.get("CONTENT_LENGTH") or "0"
+        size = int(said) if said.isdecimal() and len(said) < 20 else 0
+        if size <= settings.MAX_PAGE_UPLOAD_BYTES:
+            return get_response(request)
+        limit = settings.MAX_PAGE_UPLOAD_BYTES / 1024**2
+        told = (
+            f"Expected at most {limit:.0f} MiB through a page, got {size / 1024**2:.0f} MiB. "
+            "Choose a smaller file; on the machine of Seedbed a command imports a file of any "
+            "size: manage.py import_events, import_feedback, seed_users --file."
+        )
+        return _page(request, 413, told)
+
+    return middleware
 
 
 class Poison:

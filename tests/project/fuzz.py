@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import traceback
@@ -20,6 +21,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
+IN_FULL = os.environ.get("SEEDBED_FUZZ") == "full"
 HUGE = "9" * 5_000
 DEEP = 5_000  # levels
 POISONS = (

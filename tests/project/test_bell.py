@@ -143,3 +143,31 @@ def test_a_bell_is_answered_by_a_worker_alone(valkey: Any) -> None:
         bell.perform()
     job.refresh_from_db()
     assert job.state == Job.State.QUEUED
+
+
+def test_an_entry_that_cannot_be_read_ends_no_worker(
+    valkey: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("project.jobs.worker.UNREADABLE_PAUSE_SECONDS", 0.0)
+    strange = enqueue("matching.seed_users", count=0, ring_bell=False)
+    ring(strange.pk)
+    (key,) = valkey.keys("rq:job:*")
+    valkey.hset(key, b"\xff", "a name that is no text")
+    valkey.rpush("rq:queue:default", b"\xff\xfe")
+    valkey.rpush("rq:queue:default", "of-another-type")
+    valkey.rpush("rq:job:of-another-type", "a list")
+    valkey.set("rq:wip:default", "no sorted set")
+    job = enqueue("matching.seed_users", count=0, ring_bell=False)
+    ring(job.pk)
+    worker = django_rq.get_worker(
+        "default", worker_class=LedgerWorker, serializer="rq.serializers.JSONSerializer"
+    )
+    worker.register_birth()
+    try:
+        bell, _ = worker.dequeue_job_and_maintain_ttl(None)
+        assert list(bell.args) == [str(job.pk)]
+        assert "cannot be read" in caplog.text
+        worker.run_maintenance_tasks()
+        assert "cannot be cleaned" in caplog.text
+    finally:
+        worker.register_death()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from matching.domain.words import BOTH_MATCH_TYPES, MATCH_TYPES_ASKED, MatchType
 from matching.jobs.arguments import GenerateEvents
-from project.acting import Actor
+from project.acting import Actor, acting
 from project.jobs.contract import (
     RESERVED,
     Arguments,
@@ -29,6 +29,7 @@ from project.jobs.questions import Question, Shape
 from project.jobs.reference import reference
 from project.jobs.runner import run_job
 from project.jobs.services import NotPermitted, enqueue, retry_job
+from project.refusal import Refusal
 from tests.factories import make_admin, make_staff
 from training.services.overrides import claim_override
 
@@ -257,6 +258,23 @@ def test_an_override_needs_its_right_on_every_way() -> None:
     job.refresh_from_db()
     with pytest.raises(NotPermitted, match="override_refusal"):
         retry_job(job, by=trainer)
+
+
+@pytest.mark.django_db
+def test_an_account_that_is_gone_has_no_rights_left() -> None:
+    """Nobody is no operator: what a job may is asked of its account when it runs."""
+    reason = "the rows are few and known"
+    asker = make_staff("training.train_model", "training.override_refusal")
+    job = enqueue("training.train_model", by=asker, override_reason=reason)
+    with acting(job.by):
+        override = claim_override(reason, job.user)
+        assert override is not None
+        assert override.by == asker.username
+    asker.delete()
+    job = Job.objects.get()
+    assert (job.user, job.actor) == (None, asker.username)
+    with acting(job.by), pytest.raises(Refusal, match="may not override"):
+        claim_override(reason, job.user)
 
 
 @pytest.mark.django_db

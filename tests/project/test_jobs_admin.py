@@ -10,13 +10,14 @@ from django.urls import URLPattern, reverse
 from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
 from pydantic import Field
 
+from project.jobs import contract
 from project.jobs.contract import Arguments
 from project.jobs.models import Job, JobLogLine, Process, Schedule
 from project.jobs.processes import beat
 from project.jobs.questions import Ask, Word
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue, retry_job, stop_job
-from tests.factories import make_staff
+from tests.factories import make_seed_user, make_staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 Declare = Callable[..., str]
@@ -432,3 +433,39 @@ def test_an_earlier_state_is_saved_only_by_who_may_change_it_now(
     assert Schedule.objects.get().arguments["days"] == 1
     assert admin_client.post(page, form(days="9")).status_code == 302
     assert Schedule.objects.get().arguments["days"] == 9
+
+
+def test_schedule_of_a_kind_that_is_gone_says_so_and_can_be_removed(admin_client: Client) -> None:
+    schedule = Schedule.objects.create(name="old", kind="tests.removed", interval_seconds=60)
+    change = reverse("admin:jobs_schedule_change", args=[schedule.pk])
+    assert admin_client.get(change).status_code == 200
+    html = admin_client.post(change, form(cron="0 * * * *")).content.decode()
+    assert "No app declares the job kind" in html
+    delete = reverse("admin:jobs_schedule_delete", args=[schedule.pk])
+    assert admin_client.post(delete, {"post": "yes"}).status_code == 302
+    assert not Schedule.objects.exists()
+
+
+def test_the_front_page_shows_what_went_wrong_to_who_may_start_such_jobs(declare: Declare) -> None:
+    failed(declare(fail))
+    front = reverse("admin:index")
+    assert (
+        "the file has"
+        in login("view_job", "add_schedule", name="starter").get(front).content.decode()
+    )
+    html = login("view_job", name="looker").get(front).content.decode()
+    assert "the file has" not in html
+    assert "for who may start such jobs" in html
+
+
+def test_what_cannot_be_started_from_a_list_is_said(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An action on more records than a job can name, for one."""
+    monkeypatch.setattr(contract, "MAX_ARGUMENT_BYTES", 10)
+    user = make_seed_user()
+    data = {"action": "create_sessions", "_selected_action": [user.pk]}
+    listing = reverse("admin:matching_seeduser_changelist")
+    html = admin_client.post(listing, data, follow=True).content.decode()
+    assert "Choose fewer records" in html
+    assert not Job.objects.exists()

@@ -13,7 +13,7 @@ from typing import Any
 import django_rq
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
@@ -230,6 +230,32 @@ def test_scheduler_shows_that_it_lives_and_ends_when_told() -> None:
     assert process.returncode == 0
     assert json.loads(out)["ticks"] >= 1
     assert not Process.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_scheduler_lives_on_where_the_look_for_uploads_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    looks = []
+
+    def fail() -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("project.jobs.management.commands.scheduler.sweep_uploads", fail)
+    monkeypatch.setattr("project.jobs.management.commands.scheduler._restart_servers", int)
+    monkeypatch.setattr("project.jobs.management.commands.scheduler.close_old_connections", int)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        call_command("scheduler", "--json")
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+    assert len(looks) == 2
+    assert "ticks" in capsys.readouterr().out
 
 
 @pytest.mark.django_db(transaction=True)

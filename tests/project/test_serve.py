@@ -189,3 +189,14 @@ def reachable(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
         return True
     return False
+
+
+def test_a_body_larger_than_a_page_takes_is_refused_by_its_headers(
+    server: "subprocess.Popen[str]", port: int
+) -> None:
+    """The web server itself says so, or it would lay all of it down before any page is asked."""
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(
+            b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n"
+        )
+        assert b" 413 " in line.recv(1000)  # nothing of the body was sent

@@ -12,9 +12,7 @@ from django.urls import URLPattern, path
 
 from matching.models import EventBatch
 from project import words
-from project.jobs.links import message_job
-from project.jobs.services import enqueue
-from project.jobs.starts import start_from_list
+from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import ReadOnlyAdmin, RecordAdmin
 from project.pages.badges import badge
 from project.pages.figures import KeyFigure
@@ -34,7 +32,7 @@ def build_dataset(request: HttpRequest, batches: QuerySet[EventBatch]) -> None:
     if not chosen:
         messages.error(request, "None of these batches is complete; wait until its job has ended.")
         return
-    message_job(request, enqueue("training.build_dataset", by=request.user, batches=chosen))
+    start_job(request, "training.build_dataset", batches=chosen)
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -108,13 +106,12 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     @admin.action(description="Train a model on each", permissions=["train"])
     def train(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
         for dataset in queryset:
-            job = enqueue(
+            start_job(
+                request,
                 "training.train_model",
-                by=request.user,
                 model_kind=dataset.kind,
                 dataset=dataset.version,
             )
-            message_job(request, job)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

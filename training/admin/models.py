@@ -12,8 +12,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from project import words
-from project.jobs.links import message_job
-from project.jobs.services import enqueue
+from project.jobs.starts import start_job
 from project.pages.admins import ReadOnlyAdmin, signed_in
 from project.pages.badges import badge
 from project.pages.figures import KeyFigure, figure
@@ -224,14 +223,13 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         self.require(request, "training.train_model")
         model = self.get_or_denied(request, str(pk))
         if request.method == "POST":
-            job = enqueue(
+            start_job(
+                request,
                 "training.train_model",
-                by=signed_in(request),
                 model_kind=model.kind,
                 dataset=model.dataset.version,
                 seed=model.seed,
             )
-            message_job(request, job)
         return self.to_record(model)
 
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:

@@ -78,7 +78,8 @@ def retrain_command(model: ModelVersion) -> str:
     """
     if file_problem(model.dataset) is not None:
         return build_command(model.dataset)
-    return f"train_model --kind {model.kind} --dataset {model.dataset.version}"
+    seed = f" --seed {model.seed}" if model.seed else ""
+    return f"train_model --kind {model.kind} --dataset {model.dataset.version}{seed}"
 
 
 def skipped_numbers(record: FileRecord) -> list[str]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
+from project.acting import Actor, current_actor
 from project.refusal import Refusal
-from training.services.versions import actor_name
 
 PERMISSION = "training.override_refusal"
 REASON_MIN_LENGTH = 10  # characters; "ok" is no reason
@@ -22,8 +22,9 @@ class Override:
 def claim_override(reason: str, user: User | None) -> Override | None:
     """Return the override that a reason asks for, None without a reason.
 
-    A user needs the permission `training.override_refusal`; without a user the operator of this
-    machine asks, on the command line.
+    Whoever asks needs the permission `training.override_refusal`; without a user that is who acts
+    here: at the command line the operator of this machine, who may, and in a job whose asker's
+    account is gone nobody.
     """
     reason = reason.strip()
     if not reason:
@@ -34,9 +35,10 @@ def claim_override(reason: str, user: User | None) -> Override | None:
             f"{REASON_MIN_LENGTH} are expected: it is kept for ever.",
             remedy="Say why the refusal does not hold here.",
         )
-    if user is not None and not user.has_perm(PERMISSION):
+    actor = current_actor() if user is None else Actor.of(user)
+    if not actor.may(PERMISSION):
         raise Refusal(
-            f"{user.get_username()} may not override refusals.",
+            f"{actor} may not override refusals.",
             remedy="Ask somebody with the permission 'Can override a refusal, with a reason'.",
         )
-    return Override(reason, actor_name(user))
+    return Override(reason, actor.name)

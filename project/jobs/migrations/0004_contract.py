@@ -86,27 +86,32 @@ def with_uploads(Upload, job, asked, is_active):
         return asked
     root = Path(settings.MEDIA_ROOT)
     if job.kind == "matching.import_events":
-        logs = [one for one in asked.pop("files", []) if isinstance(one, dict)]
+        logs = asked.pop("files", None)
         kept = [
-            keep(Upload, job, root / "event-logs" / Path(one.get("sha256", "")).name, one["name"])
-            for one in logs
-            if is_active
+            keep(Upload, job, root / "event-logs" / Path(str(one.get("sha256"))).name, one)
+            for one in (logs if isinstance(logs, list) else [])
+            if is_active and isinstance(one, dict)
         ]
         if any(kept):
             asked["files"] = [one for one in kept if one]
     elif job.kind in ("matching.import_users", "feedback.import"):
-        path = Path(asked.pop("file", None) or asked.pop("path", ""))
-        name = asked.pop("name", path.name)
-        asked.pop("sha256", None)
-        is_ours = path.is_absolute() and path.resolve().is_relative_to(root.resolve())
-        if is_active and is_ours and (kept := keep(Upload, job, path, name)):
+        said = {name: asked.pop(name, None) for name in ("file", "path", "name", "sha256")}
+        path = Path(str(said["file"] or said["path"] or ""))
+        if is_active and (kept := keep(Upload, job, path, said)):
             asked["file"] = kept
     return asked
 
 
-def keep(Upload, job, path, name):
-    if not path.is_file():
+def keep(Upload, job, path, said):
+    """Put an upload for a file below the folder of uploads; None for anything else."""
+    try:
+        # Nothing checked what was asked: it may be no path at all.
+        is_ours = path.resolve().is_relative_to(Path(settings.MEDIA_ROOT).resolve())
+        if not path.is_absolute() or not is_ours or not path.is_file():
+            return None
+    except (OSError, ValueError):
         return None
+    name = str(said.get("name") or path.name)
     store = Path(settings.MEDIA_ROOT) / "store"
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0

@@ -47,13 +47,13 @@ class Command(SeedbedCommand):
                 beat(Process.Role.SCHEDULER)
                 if tick().unheard:
                     _restart_servers()
+                if ticks % SWEEP_TICKS == 0:
+                    sweep_uploads()
                 ticks += 1
             except Error as error:
                 # The next tick uses a new connection, and an embedded server is started again.
                 logger.warning("A tick failed: %s", error)
                 _restart_servers()
-            if ticks % SWEEP_TICKS == 0:
-                sweep_uploads()
             close_old_connections()
             ended.wait(options["every"])
         leave()
