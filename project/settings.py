@@ -199,7 +199,7 @@ RQ = {
     "COMMIT_MODE": "auto",  # the ledger itself waits for the commit
     "JOB_CLASS": "project.jobs.bell.Bell",  # nothing that a queued job names is run
 }
-RQ_SHOW_ADMIN_LINK = False  # the queue pages are mounted for superusers only
+RQ_SHOW_ADMIN_LINK = False  # its pages need inline script; the ledger has a page of its own
 
 # The job ledger.
 JOB_LEASE_SECONDS = env.float("SEEDBED_JOB_LEASE_SECONDS", default=30.0)

@@ -24,6 +24,7 @@ class Act(models.TextChoices):
     KEY = "key", "Keys changed"
     EXPORT = "export", "Exported"
     REMOVAL = "removal", "Removed"
+    QUEUE = "queue", "Queue rung or emptied"
 
 
 class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):

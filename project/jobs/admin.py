@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from project import words
 from project.acting import Actor
+from project.jobs import queue_pages
 from project.jobs.clock import UnreadableCron
 from project.jobs.contract import (
     JobKind,
@@ -93,6 +94,7 @@ class JobAdmin(RecordAdmin[Job]):
     search_help_text = "The beginning of an id, or a word of an error."
     actions = ("stop", "retry")
     show_full_result_count = False
+    start_links = ((queue_pages.NAME, queue_pages.LABEL, queue_pages.LOOK),)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import zlib
+from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
@@ -41,19 +42,14 @@ class Bell(QueuedJob):  # type: ignore[misc]  # rq has no types here
             fields = decode_redis_hash(raw_data)
         except UnicodeDecodeError:
             self._drop("a field whose name is no text")
-        named = _BELL_ID.fullmatch(self.id)
-        foreign = [name for name in FOREIGN_FIELDS if fields.get(name) not in (None, b"", b"[]")]
-        if named is None or foreign or _said(fields.get("data", b"")) != _says(named[1]):
-            self._drop(", ".join(foreign) or "another function, arguments or id")
-        self.data = json.dumps(_says(named[1])).encode()
+        if why := fault_of(self.id, fields):
+            self._drop(why)
+        self.data = json.dumps(_says(self.id.rpartition("-")[0])).encode()
         self.timeout, self.result_ttl, self.failure_ttl = -1, 0, KEEP_FAILED_SECONDS
         self.origin = QUEUE
         self.created_at = self.enqueued_at = now()
         self.meta: dict[str, Any] = {}
-        try:
-            self._status = JobStatus(fields.get("status", b"queued").decode())
-        except ValueError:
-            self._drop("a state that there is none of")
+        self._status = JobStatus(fields.get("status", b"queued").decode())
 
     def _execute(self) -> Any:
         """Nothing is run where no worker is."""
@@ -67,12 +63,25 @@ class Bell(QueuedJob):  # type: ignore[misc]  # rq has no types here
 def disarm() -> None:
     """Take from RQ's own class of jobs what runs code by its name.
 
-    The queue pages of django-rq read with that class, and their registries would call what an
-    abandoned job names as its failure callback in the process of the web server.
+    The commands of django-rq read with that class: the registries that `rqstats` counts would call
+    what an abandoned job names as its failure callback.
     """
     for name in ("success_callback", "failure_callback", "stopped_callback"):
         setattr(QueuedJob, name, None)
     QueuedJob._execute = Bell._execute
+
+
+def fault_of(bell_id: str, fields: Mapping[str, bytes]) -> str:
+    """Return why a queued job is no bell of the ledger, by its id and what it says; "" if it is."""
+    named = _BELL_ID.fullmatch(bell_id)
+    foreign = [name for name in FOREIGN_FIELDS if fields.get(name) not in (None, b"", b"[]")]
+    if named is None or foreign or _said(fields.get("data", b"")) != _says(named[1]):
+        return ", ".join(foreign) or "another function, arguments or id"
+    try:
+        JobStatus(fields.get("status", b"queued").decode())
+    except ValueError:
+        return "a state that there is none of"
+    return ""
 
 
 def _says(job_id: str) -> list[Any]:

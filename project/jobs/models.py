@@ -199,7 +199,12 @@ class ProcessQuerySet(models.QuerySet["Process"]):
 
     def alive(self) -> "ProcessQuerySet":
         """Processes that have beaten lately, by the database's clock."""
-        return self.filter(beat_at__gt=Now() - timedelta(seconds=Process.SILENCE_SECONDS))
+        return self.filter(beat_at__gt=Now() - Process.SILENCE)
+
+    def by_life(self) -> "ProcessQuerySet":
+        """Every process, those that beat first; `is_alive` says which do."""
+        is_alive = Q(beat_at__gt=Now() - Process.SILENCE)
+        return self.annotate(is_alive=is_alive).order_by("-is_alive", "role", "name")
 
 
 class Process(models.Model):
@@ -210,6 +215,7 @@ class Process(models.Model):
     """
 
     SILENCE_SECONDS = 20  # four beats of a worker
+    SILENCE = timedelta(seconds=SILENCE_SECONDS)
 
     class Role(models.TextChoices):
         WORKER = "worker", "Worker"
@@ -219,11 +225,26 @@ class Process(models.Model):
     role = models.CharField(max_length=9, choices=Role)
     started_at = models.DateTimeField(default=timezone.now)
     beat_at = models.DateTimeField(default=timezone.now)
+    works_as = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Host and id of the process that works on its job, as the job names it.",
+    )
 
     objects = ProcessQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.get_role_display()} {self.name}"
+
+    @property
+    def host(self) -> str:
+        """The machine that it runs on, as that calls itself."""
+        return self.name.rpartition(":")[0]
+
+    @property
+    def pid(self) -> str:
+        """Its number there."""
+        return self.name.rpartition(":")[2]
 
 
 class JobStep(models.Model):

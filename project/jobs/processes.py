@@ -16,13 +16,19 @@ def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def beat(role: Process.Role) -> None:
-    """Note that this process is alive."""
+def child_name(pid: int) -> str:
+    """Return host and process id of a process that this one started."""
+    return f"{socket.gethostname()}:{pid}"
+
+
+def beat(role: Process.Role, *, works_as: str = "") -> None:
+    """Note that this process is alive, and by which other one it works on a job."""
     name = process_name()
-    if not Process.objects.filter(name=name, role=role).update(beat_at=Now()):
+    signs = {"beat_at": Now(), "works_as": works_as}
+    if not Process.objects.filter(name=name, role=role).update(**signs):
         Process.objects.filter(beat_at__lt=Now() - FORGET_AFTER).delete()
         Process.objects.update_or_create(
-            name=name, defaults={"role": role, "started_at": Now(), "beat_at": Now()}
+            name=name, defaults={"role": role, "started_at": Now(), **signs}
         )
 
 

@@ -13,7 +13,7 @@ from rq import Worker, worker_registration
 
 from project.jobs.bell import Bell
 from project.jobs.models import Job, Process
-from project.jobs.processes import beat, leave, process_name
+from project.jobs.processes import beat, child_name, leave
 from project.jobs.reconciler import ring_due_jobs
 from project.jobs.run import shutdown
 from project.jobs.runner import run_job
@@ -56,7 +56,7 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
         try:
-            beat(Process.Role.WORKER)
+            self._beat()
             ring_due_jobs()
         except Error as error:
             logger.warning("The database does not answer: %s", error)
@@ -84,6 +84,11 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
         """Fork without a database connection: two processes cannot share one."""
         connections.close_all()
         super().fork_work_horse(job, queue)
+        try:
+            self._beat()  # says at once who works for it
+        except Error as error:
+            logger.warning("The database does not answer: %s", error)
+            connections.close_all()
 
     def setup_work_horse_signals(self) -> None:
         """Make SIGTERM end the job at the end of its chunk, in the process that works on it."""
@@ -104,7 +109,7 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
     def handle_work_horse_killed(self, job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
         """End the lease of a process that was killed, so that nobody waits for it to run out."""
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)
-        name = f"{process_name().rpartition(':')[0]}:{retpid}"
+        name = child_name(retpid)
         try:
             Job.objects.filter(pk=job.args[0], state=Job.State.RUNNING, worker=name).update(
                 lease_until=Now(), rung_at=None
@@ -122,6 +127,9 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
         except Error as error:
             logger.warning("The database does not answer: %s", error)
         super().teardown()
+
+    def _beat(self) -> None:
+        beat(Process.Role.WORKER, works_as=child_name(self.horse_pid) if self.horse_pid else "")
 
     def _end_horse(self) -> None:
         if self.horse_pid:

@@ -60,16 +60,6 @@ def test_an_earlier_state_that_is_not_there_is_no_page(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_queue_pages_of_nothing_are_404_in_words(client: Client, valkey: object) -> None:
-    client.force_login(make_admin())
-    for address in ("queues/7/", "queues/0/nothing/", "queues/0/nothing/requeue/",
-                    "workers/0/nothing/", "schedulers/9/", f"queues/{'9' * 4_000}/"):  # fmt: skip
-        answer = client.get(f"/admin/rq/{address}")
-        assert answer.status_code == 404, address
-        assert WAY_BACK in answer.content.decode()
-
-
-@pytest.mark.django_db
 @pytest.mark.parametrize("address", ["/admin/\0/", "/admin/?a=\0", "/admin/?\0=1"])
 def test_nul_in_an_address_is_400_in_words(client: Client, address: str) -> None:
     answer = client.get(address.replace("\0", "%00"))

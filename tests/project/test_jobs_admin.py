@@ -6,8 +6,7 @@ from typing import Annotated, Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-from django.urls import URLPattern, reverse
-from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
+from django.urls import reverse
 from pydantic import Field
 
 from project.jobs import contract
@@ -347,47 +346,6 @@ def test_front_page_hides_jobs_from_who_may_not_see_them(declare: Declare) -> No
     enqueue(declare(work))
     html = login().get(reverse("admin:index")).content.decode()
     assert "Try the ledger" not in html
-
-
-# --- RQ's own pages -------------------------------------------------------------------------------
-
-
-def rq_urls() -> list[str]:
-    known = {
-        "queue_index": 0,
-        "job_id": "none",
-        "result_id": "none",
-        "key": "none",
-        "scheduler_index": 0,
-        "connection_index": 0,
-        "scheduler_name": "none",
-        "cron_job_name": "none",
-    }
-
-    def url(pattern: URLPattern) -> str:
-        wanted = getattr(pattern.pattern, "converters", ())
-        return reverse(f"django_rq:{pattern.name}", kwargs={name: known[name] for name in wanted})
-
-    return [url(pattern) for pattern in [*get_api_urlpatterns(), *get_admin_urlpatterns()]]
-
-
-def test_rq_pages_are_for_superusers_only(admin_client: Client) -> None:
-    staff = login(
-        *Permission.objects.filter(content_type__app_label="jobs").values_list(
-            "codename", flat=True
-        )
-    )
-    assert len(rq_urls()) > 20
-    for url in rq_urls():
-        assert staff.get(url).status_code == 403, url
-        assert staff.post(url).status_code == 403, url
-        response = Client().get(url)
-        assert response.status_code == 302, url
-        assert "/login/" in response["Location"], url
-    for name in ("home", "jobs", "workers", "started_jobs", "failed_jobs"):
-        kwargs = {} if name == "home" else {"queue_index": 0}
-        response = admin_client.get(reverse(f"django_rq:{name}", kwargs=kwargs))
-        assert response.status_code == 200, name
 
 
 def test_log_of_a_job_is_cut_to_its_end(declare: Declare, admin_client: Client) -> None:

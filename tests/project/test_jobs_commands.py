@@ -170,6 +170,10 @@ def test_worker_that_is_told_to_end_leaves_its_job_to_another(tmp_path: Path) ->
         job = enqueue("tests.chaos_steps", chunks=8, waits_at=3, sign=str(sign))
         chaos.until(sign.exists, "the fourth step to begin")
         first = chaos.workers[0]
+        job.refresh_from_db()
+        works = Process.objects.filter(works_as=job.worker)
+        chaos.until(works.exists, "the worker to say who works for it")
+        assert [process.pid for process in works] == [str(first.pid)]
         first.send_signal(signal.SIGTERM)
         assert first.wait() == 0
         job.refresh_from_db()

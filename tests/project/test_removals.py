@@ -73,6 +73,9 @@ KNOWN = {
         "the sign of life of a process that was silent for a day; it would write another one"
     ),
     ("project/jobs/processes.py", "leave", "delete"): "the sign of life of this process",
+    ("project/jobs/queue.py", "_remove", "delete"): (
+        "entries of RQ's queue, which a superuser confirmed; the ledger rings again for each job"
+    ),
     ("project/jobs/runner.py", "_cancel", "delete"): (
         "steps of a stopped run after its cleanup, in one fenced transaction"
     ),

@@ -114,6 +114,9 @@ PAGES: dict[str, tuple[str, str]] = {
         f"{SEES_JOB} + matching.add_seeduser",
         f"{SEES_JOB} + matching.add_seeduser",
     ),
+    "/admin/jobs/queue/": ("jobs.view_job",) * 2,
+    "/admin/jobs/queue/ring/": ("jobs.view_job + jobs.retry_job",) * 2,
+    "/admin/jobs/queue/empty/": (SUPERUSER, SUPERUSER),
     # Matching
     "/admin/matching/eventbatch/generate/": ("matching.generate_events",) * 2,
     "/admin/matching/eventbatch/import/": ("matching.import_events",) * 2,
@@ -146,8 +149,6 @@ PAGES: dict[str, tuple[str, str]] = {
     # Accounts
     "/admin/auth/user/%(id)s/password/": ("auth.change_user",) * 2,
 }
-# RQ's own pages can delete and rerun any job: all of them, also of a version to come.
-QUEUE = "/admin/rq/"
 
 # Model: what each action on its list needs, beside the right to see the list.
 ACTIONS: dict[str, dict[str, str]] = {
@@ -237,7 +238,7 @@ COMMANDS: dict[str, str] = {
 
 @cache
 def table_of_pages() -> dict[str, tuple[str, str]]:
-    """Return the rules of all addresses, those of records and of RQ written out."""
+    """Return the rules of all addresses, those of records written out."""
     table = dict(PAGES)
     for label, rules in RECORDS.items():
         app, model = label.split(".")
@@ -258,8 +259,7 @@ def table_of_pages() -> dict[str, tuple[str, str]]:
         }
         if label in WITH_HISTORY:
             table[f"{at}%(_0)s/history/%(_1)s/"] = (sees, change)
-    in_queue = (form for form, _ in addresses() if form.startswith(QUEUE))
-    return {**table, **dict.fromkeys(in_queue, (SUPERUSER, SUPERUSER))}
+    return table
 
 
 def is_met(rule: str, rights: frozenset[str]) -> bool:
@@ -446,9 +446,6 @@ def address_of(form: str, places: list[str], keys: dict[str, str]) -> str:
         "file": "train.csv",
         "app_label": "audit",
         "url": "nothing-there",
-        "queue_index": "0",
-        "scheduler_index": "0",
-        "connection_index": "0",
     }
     if "id" in places:
         values["id"] = keys["auth.user"]
