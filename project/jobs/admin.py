@@ -218,17 +218,15 @@ class JobAdmin(RecordAdmin[Job]):
         context = self.page_context(
             request,
             f"{title_of(job.kind)} {job.short_id}",
-            **self._live_context(request, job),
-            has_delete_permission=self.has_delete_permission(request, job),
+            job=job,
+            live=self._live(request, job),
             **(extra_context or {}),
         )
         return TemplateResponse(request, "jobs/job.html", context)
 
     def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Give the changing part of a job's page."""
-        job = self._job(request, object_id)
-        html = render_to_string("jobs/job_live.html", self._live_context(request, job), request)
-        return JsonResponse({"html": html, "state": job.state, "is_active": not job.is_finished})
+        """Give the parts of a job's page that change."""
+        return JsonResponse(self._live(request, self._job(request, object_id)))
 
     def stop_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Stop one job from its page."""
@@ -267,6 +265,23 @@ class JobAdmin(RecordAdmin[Job]):
     def _job(self, request: HttpRequest, object_id: str) -> Job:
         return self.get_or_denied(request, object_id)
 
+    def _live(self, request: HttpRequest, job: Job) -> dict[str, Any]:
+        """Return what a job's page renews: `parts` by name, as HTML without anything of its own.
+
+        Nothing in them may differ while the job does not, such as the token of a form: a part that
+        is the same stays, with what somebody has unfolded, chosen or is about to press.
+        """
+        context = self._live_context(request, job)
+        return {
+            "parts": {
+                name: render_to_string(f"jobs/live/{name}.html", context) for name in LIVE_PARTS
+            },
+            "at": words.clock(timezone.now()),
+            "said": _sentence(job),
+            "state": job.state,
+            "is_active": not job.is_finished,
+        }
+
     def _live_context(self, request: HttpRequest, job: Job) -> dict[str, Any]:
         may_see = may_see_all(request, job)
         lines = list(job.log_lines.order_by("-pk")[: LOG_LINES_SHOWN + 1]) if may_see else []
@@ -302,7 +317,30 @@ class JobAdmin(RecordAdmin[Job]):
             and self.has_retry_permission(request)
             and may_start(request, job.kind),
             "may_again": job.is_finished and may_start(request, job.kind),
+            "may_delete": self.has_delete_permission(request, job),
         }
+
+
+# The parts of a job's page, from top to bottom: templates in jobs/live, renewed one by one.
+LIVE_PARTS = (
+    *("head", "notes", "actions", "stages", "records", "result", "log", "traceback"),
+    *("asked", "run"),
+)
+IN_WORDS = {
+    Job.State.QUEUED: "waits",
+    Job.State.RUNNING: "is running",
+    Job.State.SUCCEEDED: "has succeeded",
+    Job.State.REFUSED: "was refused",
+    Job.State.FAILED: "has failed",
+    Job.State.CANCELLED: "was stopped",
+}
+
+
+def _sentence(job: Job) -> str:
+    """Say how a job is: another sentence when its state or stage is another one, and only then."""
+    stage = next((each["name"] for each in job.stages if each.get("state") == "running"), "")
+    at = f": {stage}" if stage and not job.is_finished else ""
+    return f"{title_of(job.kind)} {IN_WORDS[Job.State(job.state)]}{at}."
 
 
 HIDDEN = ("checks", "message", "remedy")  # shown apart from the other values of a result

@@ -89,7 +89,25 @@ def test_page_of_an_active_job_renews_itself(declare: Declare, admin_client: Cli
     run_job(str(job.pk))
     live = admin_client.get(page(job, "live")).json()
     assert (live["is_active"], live["state"]) == (False, "succeeded")
-    assert "1,234,567" in live["html"]
+    assert "1,234,567" in live["parts"]["result"]
+
+
+def test_parts_of_a_page_are_the_same_while_the_job_is(
+    declare: Declare, admin_client: Client
+) -> None:
+    """A part that is another one is replaced under the hands of its reader: no token, no clock."""
+    job = enqueue(declare(work))
+    Job.objects.filter(pk=job.pk).update(stages=[{"name": "count", "state": "running"}])
+    shown = admin_client.get(page(job))
+    first, second = (admin_client.get(page(job, "live")).json() for _ in range(2))
+    assert first["parts"] == second["parts"] == shown.context["live"]["parts"]
+    assert first["said"] == "Try the ledger waits: count."
+    html = shown.content.decode()
+    assert f'data-live-said="{first["said"]}"' in html
+    for name, part in first["parts"].items():
+        assert f'<div data-live-part="{name}">{part}</div>' in html, name
+        assert "csrfmiddlewaretoken" not in part
+        assert "<form" not in part
 
 
 def test_page_of_an_unknown_job_says_so(admin_client: Client) -> None:
