@@ -23,6 +23,7 @@ EXCEPTIONS = {
     "*Admin": "registered by a decorator",
     "*_view": "reached by a URL",
     "has_*_permission": "asked by Django's admin",
+    "has_output": "asked by Django's list of filters",
     "lookups": "asked by Django's admin",
     "queryset": "asked by Django's admin",
     "get_*": "asked by Django's admin, or by its lists",

@@ -15,6 +15,9 @@ from project.settings import *  # noqa: F403 - the environment has to come first
 # it.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+# What the navigation counts is kept for seconds; a test sees what is there.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
 # A connection that a live server's thread keeps open would keep the test database from being
 # dropped.
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405 - from the line above

@@ -33,7 +33,7 @@ class FeedbackRecordAdmin(ReadOnlyAdmin[M]):
     list_per_page = 50
     list_filter = [SourceFilter]
     search_fields = ["external_id__exact", "response_id__exact"]
-    search_help_text = "Search by the whole id or response id."
+    search_help_text = "The whole id or response id"
     ordering = ["-created_at", "uid"]
     readonly_fields = ["origin"]
 

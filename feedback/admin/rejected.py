@@ -45,6 +45,7 @@ class RejectedRecordAdmin(RecordAdmin[RejectedRecord]):
     search_fields = ["external_id", "detail"]
     show_full_result_count = False
     actions = ["retry", "download"]
+    instant_actions = ["download"]
     readonly_fields = [
         "source", "table", "reason", "detail", "external_id", "line_number", "payload",
         "first_seen_at", "last_seen_at", "resolved_at",

@@ -25,6 +25,8 @@ from project.jobs.links import job_link
 from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin, ReadOnlyAdmin, signed_in
 from project.pages.badges import badge
+from project.pages.cells import two_lines
+from project.pages.filters import DateRangeFilter
 
 
 def origin_badge(source: FeedbackSource) -> SafeString:
@@ -41,6 +43,7 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
     search_fields = ["name", "host", "database"]
     readonly_fields = ["state"]
     actions = ["collect_now", "test_connection"]
+    instant_actions = ["test_connection"]
     fieldsets = [
         (None, {"fields": ["name", "kind", "is_enabled", "state"]}),
         (
@@ -183,36 +186,38 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
 @admin.register(CollectionRun)
 class CollectionRunAdmin(ReadOnlyAdmin[CollectionRun]):
     list_display = [
-        "id",
-        "source",
-        "origin",
-        "table",
+        "run",
+        "source_and_table",
         "state_badge",
         "found",
         "new",
         "known",
         "changed",
         "rejected",
-        "source_count",
         "reconciled",
-        "started_at",
     ]
-    list_filter = ["state", "table", "source"]
+    list_filter = ["state", "table", "source", ("started_at", DateRangeFilter)]
     list_select_related = ["source"]
-    date_hierarchy = "started_at"
     readonly_fields = ["job_page"]
 
-    @admin.display(description="origin")
-    def origin(self, run: CollectionRun) -> Any:
-        return origin_badge(run.source)
+    @admin.display(description="run", ordering="started_at")
+    def run(self, run: CollectionRun) -> Any:
+        return two_lines(f"Run {run.pk}", words.moment(run.started_at))
+
+    @admin.display(description="source", ordering="source")
+    def source_and_table(self, run: CollectionRun) -> Any:
+        return two_lines(format_html("{} {}", run.source, origin_badge(run.source)), run.table)
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, run: CollectionRun) -> Any:
         return badge(run.state)
 
-    @admin.display(description="reconciled", boolean=True)
+    @admin.display(description="at the source")
     def reconciled(self, run: CollectionRun) -> Any:
-        return run.is_reconciled
+        if run.is_reconciled is None:
+            return words.NONE
+        state = badge("complete" if run.is_reconciled else "differs")
+        return two_lines(words.number(run.source_count), state)
 
     @admin.display(description="job")
     def job_page(self, run: CollectionRun) -> Any:

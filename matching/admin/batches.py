@@ -37,6 +37,8 @@ from project.jobs.starts import start_job
 from project.origin import Origin
 from project.pages.admins import RecordAdmin
 from project.pages.badges import badge
+from project.pages.cells import two_lines
+from project.pages.filters import DateRangeFilter
 from project.pages.links import record_link
 from project.pages.registry import panel
 from project.refusal import Refusal
@@ -58,14 +60,14 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         "made_count",
         "left_out",
         "share",
-        "created_at",
         "created_by",
     )
     list_display_links = ("name",)
-    list_filter = ("origin", "method", "state")
+    list_filter = ("origin", "method", "state", ("created_at", DateRangeFilter))
     list_select_related = ("created_by",)
     list_per_page = 50
     actions = ("export",)
+    instant_actions = ("export",)
     empty_title = "There are no events yet"
     empty_text = "Generate synthetic ones from live sessions, or import a log."
     start_links = [
@@ -100,9 +102,21 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
     def has_export_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("matching.export_events")
 
+    def row_links(self, request: HttpRequest, record: EventBatch) -> list[tuple[str, str]]:
+        if record.state != EventBatch.State.COMPLETE:
+            return []
+        links = []
+        if request.user.has_perm("matching.view_matchevent"):
+            events = reverse("admin:matching_matchevent_changelist")
+            links.append(("Its events", f"{events}?batch={record.pk}"))
+        if self.has_export_permission(request):
+            url = reverse("admin:matching_eventbatch_export", args=[record.pk])
+            links.append(("Download as a log", url))
+        return links
+
     @admin.display(description="batch", ordering="id")
     def name(self, batch: EventBatch) -> Any:
-        return f"Batch {batch.pk}"
+        return two_lines(f"Batch {batch.pk}", words.moment(batch.created_at))
 
     @admin.display(description="origin", ordering="origin")
     def origin_word(self, batch: EventBatch) -> Any:

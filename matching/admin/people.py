@@ -25,7 +25,9 @@ from project.jobs.forms import ArgumentsForm
 from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
-from project.pages.links import record_url
+from project.pages.cells import two_lines
+from project.pages.filters import RangeFilter
+from project.pages.links import record_link, record_url
 from project.pages.registry import panel
 from project.uploads.services import get_upload, release_upload
 
@@ -47,6 +49,13 @@ class MissingFilter(admin.SimpleListFilter):
         if value == "anything":
             return queryset.incomplete()
         return queryset.missing(value) if value in PROFILE_FIELDS else queryset
+
+
+class AgeFilter(RangeFilter):
+    """People between two ages."""
+
+    step = "1"
+    unit = "Years, both ends included."
 
 
 class ArchetypeFilter(admin.SimpleListFilter):
@@ -72,17 +81,18 @@ def label(name: str) -> str:
 class SeedUserAdmin(HistoryAdmin[SeedUser]):
     form = ProfileForm
     list_display = [
-        "external_id",
+        "person",
         "profile",
         "age",
         "personality",
+        "home_city",
         "trip",
         "origin_word",
     ]
-    list_filter = [MissingFilter, "origin", ArchetypeFilter]
+    list_filter = [MissingFilter, "origin", ("age", AgeFilter), ArchetypeFilter]
     show_facets = admin.ShowFacets.ALWAYS
     search_fields = ["external_id", "name", "home_city"]
-    search_help_text = "Search by id, name or home town."
+    search_help_text = "Id, name or home town"
     list_select_related = ["session"]
     list_per_page = 50
     readonly_fields = ["profile"]
@@ -136,6 +146,13 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
             *super().get_urls(),
         ]
 
+    def row_links(self, request: HttpRequest, record: Any) -> list[tuple[str, str]]:
+        return links_of_traveller(request, record)
+
+    @admin.display(description="name and id", ordering="external_id")
+    def person(self, user: Any) -> Any:
+        return two_lines(user.title, user.external_id, is_id=True)
+
     @admin.display(description="origin", ordering="origin")
     def origin_word(self, user: SeedUser) -> Any:
         return badge(user.get_origin_display())
@@ -155,13 +172,11 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         session = getattr(user, "session", None)
         if session is None:
             return badge("none")
-        is_live = session.expires_at > timezone.now()
-        return format_html(
-            '<a href="{}">{}</a> {}',
-            record_url(session),
-            session.destination_name,
-            badge("live" if is_live else "expired"),
-        )
+        nights = (session.end_date - session.start_date).days
+        dates = f"{session.start_date:%Y-%m-%d}, {nights} nights"
+        if session.expires_at <= timezone.now():
+            dates = format_html("{} {}", dates, badge("expired"))
+        return two_lines(record_link(session, session.destination_name), dates)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         # The id is the key of the live session and stands in logs.
@@ -199,6 +214,19 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         start_job(request, "matching.create_sessions", users=users)
 
 
+def links_of_traveller(
+    request: HttpRequest, record: SeedUser | TravelGroup
+) -> list[tuple[str, str]]:
+    """Return what leads on from a person or a group."""
+    opts = record._meta
+    history = reverse(f"admin:{opts.app_label}_{opts.model_name}_history", args=[record.pk])
+    links = [("History", history)]
+    session = getattr(record, "session", None)
+    if session is not None and request.user.has_perm("matching.view_travelsession"):
+        links.insert(0, ("Trip", record_url(session)))
+    return links
+
+
 def _check_profiles(form: ArgumentsForm) -> None:
     upload = get_upload(UUID(form.arguments["file"]))
     try:
@@ -210,10 +238,10 @@ def _check_profiles(form: ArgumentsForm) -> None:
 
 @admin.register(TravelGroup)
 class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
-    list_display = ["external_id", "name", "origin_word", "members_word", "trip"]
+    list_display = ["person", "members_word", "trip", "origin_word"]
     list_filter = ["origin"]
     search_fields = ["external_id", "name"]
-    search_help_text = "Search by id or name."
+    search_help_text = "Id or name"
     list_select_related = ["session"]
     list_per_page = 50
     fields = ["external_id", "name", "origin", "members"]
@@ -234,6 +262,8 @@ class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
             )
         )
 
+    person = SeedUserAdmin.person
+    row_links = SeedUserAdmin.row_links
     origin_word = SeedUserAdmin.origin_word
     trip = SeedUserAdmin.trip
     has_plan_permission = SeedUserAdmin.has_plan_permission

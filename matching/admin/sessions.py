@@ -23,6 +23,8 @@ from project import words
 from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
+from project.pages.cells import two_lines
+from project.pages.filters import DateRangeFilter
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -72,16 +74,17 @@ def copy_state(session: TravelSession, copy: LiveCopy | None) -> str:
 class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     form = SessionForm
     list_display = [
-        "external_id",
-        "destination_name",
-        "dates",
+        "traveller",
+        "destination",
         "budget_word",
         "copy_word",
         "origin_word",
     ]
-    list_filter = [StateFilter, "mode", "origin", "is_adopted"]
+    list_filter = [
+        StateFilter, "mode", "origin", ("start_date", DateRangeFilter), "is_adopted"
+    ]  # fmt: skip
     search_fields = ["external_id", "destination_name"]
-    search_help_text = "Search by traveller or destination."
+    search_help_text = "Traveller or destination"
     list_per_page = 50
     autocomplete_fields = ["user", "group"]
     fieldsets = [
@@ -130,13 +133,16 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     def budget_word(self, session: TravelSession) -> Any:
         return words.number(session.budget)
 
-    @admin.display(description="dates", ordering="start_date")
-    def dates(self, session: TravelSession) -> Any:
-        days = (session.end_date - session.start_date).days
-        return format_html(
-            '<span class="sb-nowrap">{}</span><br><span class="sb-quiet">{} days</span>',
-            f"{session.start_date:%-d %b %Y}",
-            days,
+    @admin.display(description="traveller", ordering="external_id")
+    def traveller(self, session: TravelSession) -> Any:
+        owner = session.user or session.group
+        return two_lines(owner.title if owner else "unknown", session.external_id, is_id=True)
+
+    @admin.display(description="trip", ordering="start_date")
+    def destination(self, session: TravelSession) -> Any:
+        nights = (session.end_date - session.start_date).days
+        return two_lines(
+            session.destination_name, f"{session.start_date:%Y-%m-%d}, {nights} nights"
         )
 
     @admin.display(description="origin", ordering="origin")
@@ -149,9 +155,7 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
         if session.expires_at <= timezone.now():
             return badge(state)
         left = words.duration(round((session.expires_at - timezone.now()).total_seconds()))
-        return format_html(
-            '{}<br><span class="sb-quiet sb-nowrap">for {}</span>', badge(state), left
-        )
+        return two_lines(badge(state), f"for {left}")
 
     @admin.display(description="in Valkey")
     def live_copy(self, session: TravelSession) -> Any:

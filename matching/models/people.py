@@ -173,6 +173,11 @@ class SeedUser(models.Model):
         return self.external_id
 
     @property
+    def title(self) -> str:
+        """What people call it: the name, or the kind of traveller it was drawn as, or the id."""
+        return self.name or self.archetype.replace("_", " ").capitalize() or self.external_id
+
+    @property
     def missing_fields(self) -> list[str]:
         """Names of the profile fields that are not set, in the order of the form."""
         return [field for field in PROFILE_FIELDS if getattr(self, field) in (None, "", [])]
@@ -195,3 +200,8 @@ class TravelGroup(models.Model):
 
     def __str__(self) -> str:
         return self.external_id
+
+    @property
+    def title(self) -> str:
+        """What people call it: the name, or the id."""
+        return self.name or self.external_id

@@ -1,5 +1,5 @@
 """The front page of the admin, and what spans the apps."""
 
-from overview.admin import accounts, audit, panel, rebuild
+from overview.admin import accounts, audit, navigation, panel, rebuild
 
-__all__ = ["accounts", "audit", "panel", "rebuild"]
+__all__ = ["accounts", "audit", "navigation", "panel", "rebuild"]

@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from project.audit.models import Act, AuditEntry
 from project.pages.admins import LargeTableAdmin
 from project.pages.badges import badge
+from project.pages.filters import DateRangeFilter
 from project.pages.links import url_for
 
 FIELDS = ("at", "act", "actor", "account", "address", "title", "model", "object_id", "detail")
@@ -16,9 +17,9 @@ FIELDS = ("at", "act", "actor", "account", "address", "title", "model", "object_
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(LargeTableAdmin[AuditEntry]):
-    list_filter = ("act", ("at", admin.DateFieldListFilter))
+    list_filter = ("act", ("at", DateRangeFilter))
     search_fields = ("^actor", "title", "=address")
-    search_help_text = "The beginning of who, a part of what, or a whole address."
+    search_help_text = "Who, what, or a whole address"
     list_display_links = ("at",)
     fields = FIELDS
     readonly_fields = FIELDS

@@ -1,6 +1,9 @@
 """The admin pages of jobs and schedules, and their panel on the front page."""
 
+import re
+from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -43,11 +46,15 @@ from project.jobs.services import (
 from project.jobs.starts import start_kind
 from project.pages.admins import HistoryAdmin, RecordAdmin
 from project.pages.badges import badge
+from project.pages.cells import two_lines
+from project.pages.filters import DateRangeFilter
 from project.pages.forms import RecordForm
 from project.pages.links import record_url, url_for
+from project.pages.navigation import Entry, Found, State, add_counter, add_entries, finder
 from project.pages.registry import panel
 
 LOG_LINES_SHOWN = 500
+FOUND = 5  # jobs of the palette
 FAILURES_SHOWN = 5
 RUNS_SHOWN = 5
 FAILURES_FOR = timedelta(days=7)
@@ -87,11 +94,16 @@ class JobAdmin(RecordAdmin[Job]):
     """Jobs are made by pages and commands; here they are watched, stopped and retried."""
 
     list_display = ("what", "state_badge", "progress", "actor", "age", "duration")
-    list_filter = ("state", KindFilter, ("user", admin.RelatedOnlyFieldListFilter))
+    list_filter = (
+        "state",
+        KindFilter,
+        ("user", admin.RelatedOnlyFieldListFilter),
+        ("created_at", DateRangeFilter),
+    )
     list_select_related = ("user",)
     list_per_page = 50
     search_fields = ("id", "error")
-    search_help_text = "The beginning of an id, or a word of an error."
+    search_help_text = "The beginning of an id, or a word of an error"
     actions = ("stop", "retry")
     show_full_result_count = False
     start_links = ((queue_pages.NAME, queue_pages.LABEL, queue_pages.LOOK),)
@@ -132,7 +144,7 @@ class JobAdmin(RecordAdmin[Job]):
 
     @admin.display(description="Job", ordering="kind")
     def what(self, job: Job) -> str:
-        return f"{title_of(job.kind)} {job.short_id}"
+        return two_lines(title_of(job.kind), job.short_id, is_id=True)
 
     @admin.display(description="State", ordering="state")
     def state_badge(self, job: Job) -> str:
@@ -147,18 +159,19 @@ class JobAdmin(RecordAdmin[Job]):
 
     @admin.display(description="Age", ordering="-created_at")
     def age(self, job: Job) -> str:
-        return words.ago((timezone.now() - job.created_at).total_seconds())
+        ago = words.ago((timezone.now() - job.created_at).total_seconds())
+        return two_lines(ago, words.moment(job.created_at))
 
     @admin.display(description="Took")
     def duration(self, job: Job) -> str:
         return words.duration(job.duration_seconds)
 
-    @admin.action(description="Stop the selected jobs", permissions=["stop"])
+    @admin.action(description="Stop", permissions=["stop"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         for job in queryset:
             self._stop(request, job)
 
-    @admin.action(description="Retry the selected jobs", permissions=["retry"])
+    @admin.action(description="Retry", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         for job in queryset:
             self._retry(request, job)
@@ -348,11 +361,52 @@ HIDDEN = ("checks", "message", "remedy")  # shown apart from the other values of
 
 def has_role(role: Process.Role) -> bool:
     """Whether a process of that role is alive."""
-    return Process.objects.alive().filter(role=role).exists()
+    return _alive(role).exists()
+
+
+def _alive(role: Process.Role) -> QuerySet[Process]:
+    return Process.objects.alive().filter(role=role)
 
 
 def _record(request: HttpRequest, record: dict[str, Any]) -> dict[str, Any]:
     return {"title": record["title"], "url": url_for(request, record["model"], record["id"])}
+
+
+for _role in Process.Role:
+    add_counter(_role.value, partial(_alive, _role))
+add_entries(
+    Entry(
+        section="Work",
+        label="Jobs",
+        url_name="jobs_job_changelist",
+        order=80,
+        permissions=("jobs.view_job",),
+        icon="jobs",
+        rows=Job.objects.active,
+        noun="active",
+        state=State("busy", "running", lambda: Job.objects.filter(state=Job.State.RUNNING)),
+    ),
+    Entry(
+        section="Work",
+        label="Schedules",
+        url_name="jobs_schedule_changelist",
+        order=81,
+        permissions=("jobs.view_schedule", "jobs.change_schedule"),
+        icon="schedules",
+        rows=lambda: Schedule.objects.filter(is_enabled=True),
+        noun="on",
+    ),
+)
+
+
+@finder("jobs.view_job")
+def find_jobs(request: HttpRequest, text: str) -> Iterator[Found]:
+    """Find jobs by the beginning of their id."""
+    if not re.fullmatch(r"[0-9a-f-]{2,36}", text.lower()):
+        return
+    named = Job.objects.filter(id__startswith=text.lower()).order_by("-created_at")
+    for job in named.only("kind", "state", "created_at")[:FOUND]:
+        yield Found(f"{title_of(job.kind)} · {job.short_id}", job.state, record_url(job), "jobs")
 
 
 # --- Schedules ------------------------------------------------------------------------------------
@@ -397,9 +451,7 @@ class ScheduleForm(RecordForm[Schedule]):
 class ScheduleAdmin(HistoryAdmin[Schedule]):
     """When which job starts by itself, with the rights of whoever saved it last."""
 
-    list_display = (
-        *("name", "what", "rhythm", "is_enabled", "owner", "next_run", "last_run", "last_state"),
-    )
+    list_display = (*("title", "rhythm", "is_enabled", "owner", "next_run", "latest"),)
     list_filter = ("is_enabled",)
     list_select_related = ("owner",)
     search_fields = ("name", "kind")
@@ -527,6 +579,18 @@ class ScheduleAdmin(HistoryAdmin[Schedule]):
     def last_run(self, schedule: Schedule) -> Any:
         return schedule.last_run_at
 
+    @admin.display(description="Schedule", ordering="name")
+    def title(self, schedule: Schedule) -> Any:
+        return two_lines(title_of(schedule.kind), schedule.name, is_id=True)
+
+    @admin.display(description="Last run", ordering="last_run_at")
+    def latest(self, schedule: Schedule) -> Any:
+        if schedule.last_run_at is None:
+            return words.NONE
+        return two_lines(
+            self.last_state(schedule) or words.NONE, words.moment(schedule.last_run_at)
+        )
+
     @admin.display(description="Its state")
     def last_state(self, schedule: Any) -> Any:
         if schedule.last_error:
@@ -536,7 +600,7 @@ class ScheduleAdmin(HistoryAdmin[Schedule]):
         job = Job(pk=schedule.last_job_id)
         return badge(schedule.last_job_state, url=record_url(job))
 
-    @admin.action(description="Run the selected schedules now", permissions=["run"])
+    @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         for schedule in queryset:
             if not may_start(request, schedule.kind):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import model_format_dict, unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
@@ -16,19 +17,24 @@ from django.db import connections, models, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from simple_history.admin import SimpleHistoryAdmin
 
 from project.audit import services as audit
 from project.audit.models import Act
 from project.pages.json_field import StrictJSONField
 from project.pages.links import record_url
+from project.pages.navigation import label_of
 from project.pages.registry import ObjectAction, actions_for, starts_for
 from project.pages.start import F, start_page
 
 M = TypeVar("M", bound=Model)
 
+CONFIRM_SHOWN = 20  # records named before an action is carried out
 SHOWN_KEY = 80  # characters of a key that no record has
 REACH = 10_000  # rows that pages lead to; behind them a filter is the better way
 EXACT_BELOW = 50_000  # rows; smaller tables are counted, an estimate would look odd
@@ -49,6 +55,14 @@ else:
     _Paginator = Paginator
 
 
+def chosen_action(request: HttpRequest) -> str:
+    """Return the name of the action that a list was asked for: its button gives a number."""
+    names = request.POST.getlist("action")
+    index = request.POST.get("index", "0")
+    at = int(index) if index.isascii() and index.isdecimal() and len(index) < 4 else 0
+    return names[at] if at < len(names) else ""
+
+
 class AuditedAdmin(_ModelAdmin[M]):
     """Notes in the audit list what is removed, in the transaction in which it goes.
 
@@ -65,7 +79,7 @@ class AuditedAdmin(_ModelAdmin[M]):
         self, request: HttpRequest, queryset: QuerySet[Any], *where: Any
     ) -> HttpResponse | None:
         """Delete chosen records and note it, or neither: for one record Django sees to it."""
-        if request.POST.get("action") != "delete_selected":
+        if chosen_action(request) != "delete_selected":
             return super().response_action(request, queryset, *where)
         with transaction.atomic():
             return super().response_action(request, queryset, *where)
@@ -80,25 +94,40 @@ class RecordAdmin(AuditedAdmin[M]):
         What a list without any record says.
     start_links : sequence of (url name, words, permission)
         Pages that begin something, above the list; the first is the next step of an empty one.
+    instant_actions : names of actions that change nothing, or lead to a page that asks itself
     foreign_columns : mapping of names in `list_display` to permissions
         Columns that show rows of another model, for who may see those.
     """
 
-    change_list_template = "components/change_list.html"
     formfield_overrides = {models.JSONField: {"form_class": StrictJSONField}}
     empty_title: ClassVar[str] = ""
     empty_text: ClassVar[str] = ""
     start_links: ClassVar[Iterable[tuple[str, str, str]]] = ()
     foreign_columns: ClassVar[Mapping[Any, str]] = MappingProxyType({})
+    instant_actions: ClassVar[Iterable[str]] = ()
+    actions_on_bottom = True
+    actions_on_top = False
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """Leave out what shows rows that this person may not see."""
-        return [
+        """Leave out what shows rows that this person may not see, and add the menu of each row."""
+        columns = [
             column
             for column in super().get_list_display(request)
             if column not in self.foreign_columns
             or request.user.has_perm(self.foreign_columns[column])
         ]
+        if type(self).row_links is not RecordAdmin.row_links:
+            columns.append(self._row_menu(request))
+        return columns
+
+    def _row_menu(self, request: HttpRequest) -> Callable[[M], SafeString]:
+        @admin.display(description="Actions")
+        def row_menu(record: M) -> SafeString:
+            links = self.row_links(request, record)
+            shown = {"record": record, "links": links}
+            return render_to_string("components/row_menu.html", shown) if links else SafeString()
+
+        return row_menu
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -114,12 +143,81 @@ class RecordAdmin(AuditedAdmin[M]):
             for page in starts_for(request, self.model)
         ]
         context = {
+            "title": self.list_title,
             "empty_title": self.empty_title or f"No {self.opts.verbose_name_plural} yet",
             "empty_text": self.empty_text,
             "start_links": links,
+            "instant_actions": [
+                name for name in self.get_actions(request) if self._is_instant(request, name)
+            ],
             **(extra_context or {}),
         }
-        return super().changelist_view(request, context)
+        answer: Any = super().changelist_view(request, context)
+        cl = getattr(answer, "context_data", {}).get("cl")
+        if cl is not None:
+            asked = cl.has_active_filters or cl.query
+            answer.context_data["is_empty"] = not cl.result_count and not asked
+            answer.context_data["show_total"] = asked and cl.show_full_result_count
+        shown: HttpResponse = answer
+        return shown
+
+    @property
+    def list_title(self) -> str:
+        """What the navigation calls these records."""
+        return label_of(f"{self.opts.app_label}_{self.opts.model_name}_changelist") or str(
+            capfirst(self.opts.verbose_name_plural)
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **more: Any
+    ) -> Any:
+        """Add what leads on from this record, and what the way back is called."""
+        record = context.get("original")
+        links = self.row_links(request, record) if record is not None else []
+        context |= {"list_title": self.list_title, "record_links": links}
+        return super().render_change_form(request, context, *args, **more)
+
+    def row_links(self, request: HttpRequest, record: M) -> list[tuple[str, str]]:
+        """Return what the menu of a row offers: words and address."""
+        return []
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *where: Any
+    ) -> HttpResponse | None:
+        """Ask before an action that changes something is carried out: how many, and which."""
+        name = chosen_action(request)
+        actions = self.get_actions(request)
+        if (
+            name not in actions
+            or name == "delete_selected"  # Django asks itself
+            or "confirmed" in request.POST
+            or self._is_instant(request, name)
+        ):
+            return super().response_action(request, queryset, *where)
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        is_across = request.POST.get("select_across") == "1"
+        if not chosen and not is_across:
+            return super().response_action(request, queryset, *where)
+        # Across pages the filter says which: as many keys as rows would be too long a form.
+        records = queryset if is_across else queryset.filter(pk__in=chosen)
+        count = records.count()
+        title = actions[name][2] % model_format_dict(self.model)
+        context = self.page_context(
+            request,
+            title,
+            count=count,
+            first=records[:CONFIRM_SHOWN],
+            more=count - CONFIRM_SHOWN,
+            action=name,
+            chosen=chosen[:1] if is_across else chosen,
+            select_across=int(is_across),
+            back_url=request.get_full_path(),
+        )
+        return TemplateResponse(request, "components/confirm_action.html", context)
+
+    def _is_instant(self, request: HttpRequest, name: str) -> bool:
+        foreign = {action.name: action for action in actions_for(request, self.model)}
+        return name in self.instant_actions or (name in foreign and foreign[name].is_instant)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Add the actions that other apps registered for these records."""
@@ -155,6 +253,7 @@ class RecordAdmin(AuditedAdmin[M]):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "media": self.media,
+            "list_title": self.list_title,
             "title": title,
             **more,
         }

@@ -43,6 +43,7 @@ TONES: Final[dict[str, frozenset[str]]] = {
             "gone",
             "changed",
             "cannot serve",
+            "differs",
             "locked out",
         }
     ),

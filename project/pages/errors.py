@@ -196,4 +196,4 @@ def _ways_back(request: HttpRequest) -> list[tuple[str, str]]:
         if name.endswith("_changelist"):
             ways.append((address, "The list"))
             break
-    return [*ways, (reverse("admin:index"), "The overview")]
+    return [*ways, (reverse("admin:index"), "Home")]

@@ -56,6 +56,7 @@ class ObjectAction:
     template: str
     permission: str
     run: RunAction
+    is_instant: bool  # it asks itself, or changes nothing
 
 
 class AlreadyRegistered(ValueError):
@@ -96,7 +97,12 @@ def page(
 
 
 def object_action(
-    model: str, label: str, *, permission: str, template: str = "components/object_action.html"
+    model: str,
+    label: str,
+    *,
+    permission: str,
+    template: str = "components/object_action.html",
+    is_instant: bool = False,
 ) -> Callable[[RunAction], RunAction]:
     """Register the decorated function as an action on records of `model`,
     `app_label.model_name`."""
@@ -105,7 +111,9 @@ def object_action(
         key = model, run.__name__
         if key in _actions:
             raise AlreadyRegistered(f"Two actions on {model} are named {run.__name__}.")
-        _actions[key] = ObjectAction(model, run.__name__, label, template, permission, run)
+        _actions[key] = ObjectAction(
+            model, run.__name__, label, template, permission, run, is_instant
+        )
         return run
 
     return register

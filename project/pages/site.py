@@ -1,18 +1,24 @@
 """The admin site: its titles and its front page."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib import admin
 from django.core.checks import CheckMessage
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
+from project.pages.design import examples
+from project.pages.navigation import Found, Navigation, find_records
 from project.pages.registry import Page, all_pages, panels_for
+
+LEAST_ASKED, MAX_ASKED = 2, 100  # letters of a search
 
 
 class SeedbedAdminSite(admin.AdminSite):
@@ -23,7 +29,7 @@ class SeedbedAdminSite(admin.AdminSite):
 
     site_header = "Seedbed"
     site_title = "Seedbed"
-    index_title = "Overview"
+    index_title = "Home"
     index_template = "admin/overview.html"
 
     def check(self, app_configs: Sequence[AppConfig] | None) -> list[CheckMessage]:
@@ -37,9 +43,39 @@ class SeedbedAdminSite(admin.AdminSite):
             path(page.route, self.admin_view(_guarded(page)), name=page.name)
             for page in all_pages()
         ]
+        pages.append(path("find/", self.admin_view(self.find), name="find"))
+        if settings.DEBUG:
+            pages.append(path("design/", self.admin_view(self.design), name="design"))
         # Django's way from any record to its page on the site: no record here has another page.
         known = [each for each in super().get_urls() if getattr(each, "name", "") != "view_on_site"]
         return pages + known
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Add the navigation; what it counts is asked when a template shows it."""
+        context: dict[str, Any] = super().each_context(request)
+        if context["has_permission"]:
+            context["navigation"] = Navigation(request)
+        return context
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """Find pages, actions and records by a word; JSON for the palette, else a page."""
+        text = request.GET.get("q", "").strip()[:MAX_ASKED]
+        found = find_records(request, text) if len(text) >= LEAST_ASKED else []
+        if request.accepts("text/html"):
+            jumps = [jump for jump in Navigation(request).jumps if _says(jump, text)]
+            context = {
+                **self.each_context(request),
+                "title": "Search",
+                "text": text,
+                "found": [*found, *jumps],
+            }
+            return TemplateResponse(request, "admin/find.html", context)
+        return JsonResponse({"found": [asdict(each) for each in found]})
+
+    def design(self, request: HttpRequest) -> HttpResponse:
+        """Show every component; where DEBUG is on."""
+        context = {**self.each_context(request), "title": "Design", **examples()}
+        return TemplateResponse(request, "components/design.html", context)
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -50,6 +86,11 @@ class SeedbedAdminSite(admin.AdminSite):
             for panel, context in panels_for(request)
         ]
         return super().index(request, {**(extra_context or {}), "panels": panels})
+
+
+def _says(jump: Found, text: str) -> bool:
+    said = f" {jump.title} {jump.what}".lower()
+    return all(f" {word}" in said for word in text.lower().split())
 
 
 def _guarded(page: Page) -> Any:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.contrib.admin.views.main import PAGE_VAR
 from django.utils import timezone
 
 from project import words
@@ -14,6 +15,53 @@ from project.pages.charts import histogram_bars, interval_marks, line_marks
 register = template.Library()
 
 CHECKS_SHOWN = 12  # passed checks beyond this many are folded away: what fails must be seen
+
+
+@register.simple_tag
+def list_filters(cl: Any) -> dict[str, Any]:
+    """Return a list's filters for its drawer, and what is asked now as chips that take it back.
+
+    Each filter is asked once: with facets a question costs a query.
+    """
+    specs, chips = [], []
+    for spec in cl.filter_specs:
+        choices = list(spec.choices(cl))
+        ends = getattr(spec, "ends", None)
+        shown = {"title": spec.title, "choices": choices, "ends": ends}
+        if ends is not None:
+            expected = spec.expected_parameters()
+            kept = [(k, v) for k, v in cl.params.items() if k not in expected]
+            kept += [(k, v[-1]) for k, v in cl.filter_params.items() if k not in expected]
+            shown |= {
+                "kept": sorted(dict(kept).items()),
+                "input": spec.input,
+                "step": spec.step,
+                "unit": spec.unit,
+            }
+        specs.append(shown)
+        asked = [c for c in choices[1:] if c["selected"]]
+        chips += [
+            {
+                "title": str(spec.title).capitalize(),
+                "words": choice["display"],
+                "clear": choices[0]["query_string"],
+            }
+            for choice in asked
+        ]
+    return {"specs": specs, "chips": chips}
+
+
+@register.simple_tag
+def page_url(cl: Any, number: int) -> str:
+    """Return the address of a page of a list."""
+    address: str = cl.get_query_string({PAGE_VAR: number})
+    return address
+
+
+@register.inclusion_tag("components/icon.html")
+def icon(name: str) -> dict[str, str]:
+    """Show an icon of seedbed/icons.svg; words stand beside it, or name its button."""
+    return {"name": name}
 
 
 @register.inclusion_tag("components/verdict.html")

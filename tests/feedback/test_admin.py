@@ -176,14 +176,14 @@ def test_the_connection_is_tested_on_request_only(admin_client, customer, source
 
 
 def test_collecting_needs_its_permission(looker, source):
-    asked = {"action": "collect_now", "_selected_action": [source.pk]}
+    asked = {"confirmed": "1", "action": "collect_now", "_selected_action": [source.pk]}
     looker.post(url("feedback_feedbacksource_changelist"), asked)
     assert not Job.objects.exists()
     assert looker.get(url("feedback_test_connection", source.pk)).status_code == 403
 
 
 def test_collecting_starts_a_job_without_the_password(admin_client, source):
-    asked = {"action": "collect_now", "_selected_action": [source.pk]}
+    asked = {"confirmed": "1", "action": "collect_now", "_selected_action": [source.pk]}
     admin_client.post(url("feedback_feedbacksource_changelist"), asked)
     job = Job.objects.get()
     assert (job.kind, job.arguments) == ("feedback.collect_feedback", {"sources": ["customer"]})
@@ -212,7 +212,7 @@ def test_refused_rows_are_filtered_corrected_tried_again_and_downloaded(
     text = b"".join(download.streaming_content).decode()
     assert refused.external_id in text
     assert "expected a value inside the range" in text
-    admin_client.post(listing, {**chosen, "action": "retry"})
+    admin_client.post(listing, {**chosen, "action": "retry", "confirmed": "1"})
     assert not RejectedRecord.objects.open().exists()
     assert QualityFeedback.objects.get().csat == 0.7
 
@@ -234,7 +234,7 @@ def test_refused_rows_are_tried_again_only_with_the_right(
     client.force_login(make_staff(*(f"feedback.{one}_rejectedrecord" for one in permissions)))
     client.post(
         url("feedback_rejectedrecord_changelist"),
-        {"action": "retry", "_selected_action": [refused.pk]},
+        {"confirmed": "1", "action": "retry", "_selected_action": [refused.pk]},
     )
     assert RejectedRecord.objects.open().exists() is not lands
     assert QualityFeedback.objects.exists() is lands

@@ -80,7 +80,7 @@ def test_a_planted_password_is_found_nowhere(
     with django_capture_on_commit_callbacks(execute=True):
         admin_client.post(
             url("feedback_feedbacksource_changelist"),
-            {"action": "collect_now", "_selected_action": [source.pk, away.pk]},
+            {"confirmed": "1", "action": "collect_now", "_selected_action": [source.pk, away.pk]},
         )
     _, result = run("collect_feedback", "--now")
     assert result["failed"] == ["away"]

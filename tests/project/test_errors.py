@@ -17,7 +17,7 @@ from project.pages.errors import is_refused_value, limit_uploads, server_error
 from project.pages.json_field import StrictJSONField
 from tests.factories import make_admin, make_seed_user, make_staff
 
-WAY_BACK = '<a href="/admin/">The overview</a>'
+WAY_BACK = 'href="/admin/">Home</a>'
 
 
 admin.autodiscover()
@@ -45,7 +45,7 @@ def test_a_record_that_is_not_there_is_404_in_words(client: Client, key: str) ->
             said = answer.content.decode()
             assert answer.status_code == 404, (name, page, answer)
             assert WAY_BACK in said, (name, page)
-            assert f'<a href="{reverse(f"{name}_changelist")}">The list</a>' in said, (name, page)
+            assert f'href="{reverse(f"{name}_changelist")}">The list</a>' in said, (name, page)
 
 
 @pytest.mark.django_db
@@ -75,7 +75,7 @@ def test_403_says_who_one_is_and_404_tells_a_stranger_nothing(client: Client) ->
     answer = client.get("/admin/jobs/job/", headers={"referer": "http://testserver/admin/"})
     assert answer.status_code == 403
     assert "You are signed in as newcomer" in answer.content.decode()
-    assert '<a href="http://testserver/admin/">The page before</a>' in answer.content.decode()
+    assert 'href="http://testserver/admin/">The page before</a>' in answer.content.decode()
     answer = client.get("/admin/jobs/job/", headers={"referer": "https://evil.example/"})
     assert "evil.example" not in answer.content.decode()
 

@@ -150,7 +150,7 @@ def test_stop_and_retry_need_their_permissions(declare: Declare, verb: str, way:
     def post(client: Client) -> int:
         if way == "page":
             return client.post(page(job, verb)).status_code
-        data = {"action": verb, "_selected_action": [job.pk]}
+        data = {"confirmed": "1", "action": verb, "_selected_action": [job.pk]}
         return client.post(reverse("admin:jobs_job_changelist"), data).status_code
 
     def is_done() -> bool:
@@ -200,7 +200,7 @@ def test_list_takes_as_many_queries_for_many_jobs_as_for_one(
     changelist = reverse("admin:jobs_job_changelist")
     enqueue(kind, by=user)
     admin_client.get(changelist)  # content types are remembered from here on
-    with django_assert_num_queries(5) as first:
+    with django_assert_num_queries(6) as first:
         admin_client.get(changelist)
     for number in range(30):
         enqueue(kind, by=make_staff("jobs.add_schedule", name=f"user {number}"))
@@ -304,7 +304,7 @@ def test_schedule_is_limited_to_kinds_that_its_maker_may_start(declare: Declare)
 
 def test_run_now_needs_its_permission_and_that_of_the_kind(declare: Declare) -> None:
     schedule = Schedule.objects.create(name="hourly", kind=declare(work), cron="0 * * * *")
-    data = {"action": "run_now", "_selected_action": [schedule.pk]}
+    data = {"confirmed": "1", "action": "run_now", "_selected_action": [schedule.pk]}
     changelist = reverse("admin:jobs_schedule_changelist")
     login("view_schedule", name="viewer").post(changelist, data)
     login("view_schedule", "run_schedule", name="runner").post(changelist, data)
@@ -334,7 +334,7 @@ def test_schedule_list_takes_as_many_queries_for_many_as_for_one(
 
     add("first")
     admin_client.get(changelist)
-    with django_assert_num_queries(5) as first:
+    with django_assert_num_queries(6) as first:
         admin_client.get(changelist)
     for number in range(20):
         add(f"more-{number}")
@@ -440,7 +440,7 @@ def test_what_cannot_be_started_from_a_list_is_said(
     """An action on more records than a job can name, for one."""
     monkeypatch.setattr(contract, "MAX_ARGUMENT_BYTES", 10)
     user = make_seed_user()
-    data = {"action": "create_sessions", "_selected_action": [user.pk]}
+    data = {"confirmed": "1", "action": "create_sessions", "_selected_action": [user.pk]}
     listing = reverse("admin:matching_seeduser_changelist")
     html = admin_client.post(listing, data, follow=True).content.decode()
     assert "Choose fewer records" in html

@@ -72,7 +72,7 @@ def test_an_action_of_another_app_is_offered_and_done_with_its_permission_only(
     batch = make_good_batch(40)
     there = reverse("admin:matching_eventbatch_changelist")
     page = reverse("admin:matching_eventbatch_change", args=[batch.pk])
-    chosen = {"action": "wave", "_selected_action": [batch.pk]}
+    chosen = {"confirmed": "1", "action": "wave", "_selected_action": [batch.pk]}
 
     client.force_login(make_staff("matching.view_eventbatch"))
     assert b"Wave" not in client.get(there).content + client.get(page).content

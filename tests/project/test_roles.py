@@ -96,6 +96,7 @@ SEES_MODEL = "training.view_modelversion | training.change_modelversion"
 PAGES: dict[str, tuple[str, str]] = {
     "/": (ANYBODY, ANYBODY),
     "/admin/": (STAFF, STAFF),
+    "/admin/find/": (STAFF, STAFF),
     "/admin/login/": (ANYBODY, ANYBODY),
     "/admin/logout/": (NO_METHOD, STAFF),
     "/admin/password_change/": (STAFF, STAFF),
@@ -628,7 +629,12 @@ def test_every_action_is_for_whom_the_table_says(world: dict[str, str], people: 
             everybody += [views | (special - {one}) for one in parts] + [special]
             everybody += [roles()[f"{verb} only"] for verb in ("add", "change", "delete")]
             for rights in dict.fromkeys(frozenset(one) for one in everybody):
-                data = {"action": action, "_selected_action": [world[label]], **SURE}
+                data = {
+                    "confirmed": "1",
+                    "action": action,
+                    "_selected_action": [world[label]],
+                    **SURE,
+                }
                 response, tables = Visitor(people(rights)).ask("post", page, data)
                 said = f"{action} of {page} by {sorted(rights - views)}"
                 acts = is_met(rule, rights)

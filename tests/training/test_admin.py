@@ -155,6 +155,7 @@ def test_build_form_starts_a_job_with_the_recipe(as_, dataset):
 def test_a_dataset_is_built_from_the_batches_that_are_selected(as_, db):
     batches = [make_good_batch(400, seed=seed) for seed in (1, 2, 3)]
     chosen = {
+        "confirmed": "1",
         "action": "build_dataset",
         "_selected_action": [batches[0].pk, batches[2].pk],
     }
@@ -179,7 +180,7 @@ def test_build_form_names_what_is_wrong(as_, db):
 def test_train_form_and_action_start_jobs(as_, dataset):
     client = as_("training.train_model")
     client.post(url("dataset_train", dataset.pk), {"seed": "4", "override_reason": ""})
-    action = {"action": "train", "_selected_action": [dataset.pk]}
+    action = {"confirmed": "1", "action": "train", "_selected_action": [dataset.pk]}
     client.post(url("dataset_changelist"), action)
     jobs = Job.objects.filter(kind="training.train_model")
     assert sorted(job.arguments.get("seed", 0) for job in jobs) == [0, 4]

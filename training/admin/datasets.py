@@ -15,7 +15,9 @@ from project import words
 from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import ReadOnlyAdmin, RecordAdmin
 from project.pages.badges import badge
+from project.pages.cells import two_lines
 from project.pages.figures import KeyFigure
+from project.pages.filters import DateRangeFilter
 from project.pages.links import record_url, url_for
 from project.pages.registry import object_action
 from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip
@@ -57,11 +59,9 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
         "copies",
         "origin_badge",
         "features",
-        "split",
         "files_badge",
-        "created_at",
     ]
-    list_filter = [KindFilter, "verdict", "origin"]
+    list_filter = [KindFilter, "verdict", "origin", ("created_at", DateRangeFilter)]
     list_per_page = 50
     search_fields = ["kind", "feature_set", "split"]
     actions = ["train"]
@@ -77,15 +77,19 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
 
     @admin.display(description="Dataset", ordering="version")
     def name(self, dataset: Dataset) -> Any:
-        return str(dataset)
+        title = f"{get_kind(dataset.kind).title} {dataset.version}"
+        return two_lines(title, words.moment(dataset.created_at))
 
     @admin.display(description="Verdict", ordering="verdict")
     def verdict_badge(self, dataset: Dataset) -> Any:
         return badge(dataset.verdict)
 
-    @admin.display(description="Train + validation rows", ordering="rows")
+    @admin.display(description="Rows", ordering="rows")
     def parts(self, dataset: Dataset) -> Any:
-        return f"{dataset.train_rows:,} + {dataset.validation_rows:,}"
+        return two_lines(
+            words.number(dataset.rows),
+            f"{dataset.train_rows:,} train + {dataset.validation_rows:,} validation",
+        )
 
     @admin.display(description="Copies")
     def copies(self, dataset: Dataset) -> Any:
@@ -97,7 +101,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
 
     @admin.display(description="Features", ordering="feature_set")
     def features(self, dataset: Dataset) -> Any:
-        return dataset.feature_set or "-"
+        return two_lines(dataset.feature_set or words.NONE, f"split by {dataset.split}")
 
     @admin.display(description="Files")
     def files_badge(self, dataset: Dataset) -> Any:

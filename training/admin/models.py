@@ -9,13 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.html import format_html
 
 from project import words
 from project.jobs.starts import start_job
 from project.pages.admins import ReadOnlyAdmin, signed_in
 from project.pages.badges import badge
+from project.pages.cells import two_lines
 from project.pages.figures import KeyFigure, figure
+from project.pages.filters import DateRangeFilter
 from project.pages.links import record_link, record_url
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt
@@ -45,9 +46,8 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         "algorithm",
         "dataset_link",
         "files_badge",
-        "created_at",
     ]
-    list_filter = [KindFilter, "stage", "verdict"]
+    list_filter = [KindFilter, "stage", "verdict", ("created_at", DateRangeFilter)]
     list_select_related = ["dataset"]
     list_per_page = 50
     search_fields = ["kind", "algorithm"]
@@ -61,7 +61,8 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
 
     @admin.display(description="Model", ordering="version")
     def name(self, model: ModelVersion) -> Any:
-        return str(model)
+        title = f"{get_kind(model.kind).title} {model.version}"
+        return two_lines(title, words.moment(model.created_at))
 
     @admin.display(description="Stage", ordering="stage")
     def stage_badge(self, model: ModelVersion) -> Any:
@@ -74,8 +75,10 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
     @admin.display(description="Validation")
     def main_figure(self, model: ModelVersion) -> Any:
         shown = get_kind(model.kind).figures
-        value = figure(model.metrics["validation"].get(shown.primary_metric))
-        return format_html("{} {}", shown.metric_titles[shown.primary_metric], value)
+        metric = model.metrics["validation"].get(shown.primary_metric) or {}
+        value = words.number(metric.get("value"))
+        ends = words.interval(metric.get("low"), metric.get("high"))
+        return two_lines(f"{shown.metric_titles[shown.primary_metric]} {value}", ends)
 
     @admin.display(description="Best baseline")
     def best_baseline(self, model: ModelVersion) -> Any:
@@ -88,7 +91,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         if not known:
             return "-"
         best = max(known, key=lambda name: known[name])
-        return f"{best.replace('_', ' ')} {words.number(known[best])}"
+        return two_lines(words.number(known[best]), best.replace("_", " "))
 
     @admin.display(description="Dataset")
     def dataset_link(self, model: ModelVersion) -> Any:

@@ -1,0 +1,130 @@
+// The admin's frame: theme, palette, dialogs, menus. Nothing here is needed to reach a page: without
+// it every button that opens something is a link or a form that does the same.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  // Django's own key and values, set before the first paint: this file stands in the head.
+  const ORDER = ["auto", "light", "dark"];
+  const stored = () => {
+    try {
+      return localStorage.getItem("theme") || "auto";
+    } catch {
+      return "auto"; // a private window
+    }
+  };
+  root.dataset.theme = ORDER.includes(stored()) ? stored() : "auto";
+  const nextTheme = () => {
+    root.dataset.theme = ORDER[(ORDER.indexOf(root.dataset.theme) + 1) % 3];
+    try {
+      localStorage.setItem("theme", root.dataset.theme);
+    } catch {
+      // It holds for this page only.
+    }
+  };
+
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+  document.addEventListener("click", (event) => {
+    const hit = (selector) => event.target.closest(selector);
+    if (hit(".theme-toggle")) nextTheme();
+    const opener = hit("[data-dialog]");
+    const dialog = opener && document.getElementById(opener.dataset.dialog);
+    if (dialog) {
+      event.preventDefault();
+      if (!dialog.open) dialog.showModal();
+    }
+    if (hit("[data-close]")) hit("dialog").close();
+    if (event.target.matches("dialog")) event.target.close(); // the backdrop
+    for (const menu of all("details.sb-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const palette = document.getElementById("palette");
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && palette) {
+      event.preventDefault();
+      if (palette.open) palette.close();
+      else palette.showModal();
+    }
+    if (event.key !== "Escape") return;
+    for (const menu of all("details.sb-menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+
+  // select2 gives its search field no name: it takes that of the field it belongs to.
+  document.addEventListener("focusin", (event) => {
+    if (!event.target.matches(".select2-search__field") || event.target.ariaLabel) return;
+    event.target.ariaLabel = "Search the choices";
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const palette = document.getElementById("palette");
+    if (!palette) return;
+    const input = palette.querySelector("input");
+    const list = palette.querySelector("ul");
+    const said = palette.querySelector("[role=status]");
+    const links = () => all("li:not([hidden]) > a", list);
+    const choose = (link) => {
+      for (const other of all("a", list)) other.setAttribute("aria-selected", String(other === link));
+      if (!link) return input.removeAttribute("aria-activedescendant");
+      input.setAttribute("aria-activedescendant", link.id);
+      link.scrollIntoView({ block: "nearest" });
+    };
+    const option = (found, number) => {
+      const item = document.createElement("li");
+      const link = document.createElement("a");
+      const what = document.createElement("span");
+      item.setAttribute("role", "none");
+      item.dataset.found = "";
+      Object.assign(link, { id: `found-${number}`, href: found.url, textContent: found.title });
+      link.setAttribute("role", "option");
+      what.textContent = found.what;
+      link.append(what);
+      item.append(link);
+      return item;
+    };
+    const show = (found) => {
+      for (const old of all("[data-found]", list)) old.remove();
+      list.append(...found.map(option));
+      choose(links()[0]);
+      said.textContent = links().length ? `${links().length} found` : "Nothing of that name";
+    };
+    let asked = null;
+    const filter = () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      for (const item of all("li:not([data-found])", list))
+        item.hidden = !words.every((word) => ` ${item.textContent.toLowerCase()}`.includes(` ${word}`));
+      show([]);
+      if (asked) asked.abort();
+      const text = input.value.trim();
+      if (text.length < 2) return;
+      asked = new AbortController();
+      fetch(`${palette.dataset.url}?q=${encodeURIComponent(text)}`, {
+        signal: asked.signal,
+        headers: { Accept: "application/json" },
+      })
+        .then((answer) => (answer.ok ? answer.json() : { found: [] }))
+        .then((answer) => show(answer.found))
+        .catch(() => {}); // the pages are there all the same
+    };
+    input.addEventListener("input", filter);
+    input.addEventListener("keydown", (event) => {
+      const shown = links();
+      const at = shown.findIndex((link) => link.getAttribute("aria-selected") === "true");
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (step && shown.length) {
+        event.preventDefault();
+        choose(shown[(at + step + shown.length) % shown.length]);
+      }
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      (shown[at] || palette.querySelector("form")).click?.();
+    });
+    palette.addEventListener("close", () => {
+      input.value = "";
+      filter();
+    });
+    filter();
+  });
+})();
