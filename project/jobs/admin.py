@@ -388,9 +388,16 @@ add_entries(
     ),
     Entry(
         section="Work",
+        label="Queue and workers",
+        url_name=queue_pages.NAME,
+        order=81,
+        permissions=(queue_pages.LOOK,),
+    ),
+    Entry(
+        section="Work",
         label="Schedules",
         url_name="jobs_schedule_changelist",
-        order=81,
+        order=82,
         permissions=("jobs.view_schedule", "jobs.change_schedule"),
         icon="schedules",
         rows=lambda: Schedule.objects.filter(is_enabled=True),

@@ -231,13 +231,15 @@ def test_a_part_that_is_renewed_keeps_focus_and_what_is_unfolded(
         return {**live, "parts": parts}
 
     monkeypatch.setattr(jobs_admin.JobAdmin, "_live", with_folds)
-    until(lambda: page.browser.find_elements(By.CSS_SELECTOR, "details"))
+    until(lambda: page.browser.find_elements(By.CSS_SELECTOR, "#a"))
     for selector, name in (("#a > summary", "One"), ("[data-live-part=records] a", "Three")):
         page.run("document.querySelector('#a').open = true")
         page.run("document.querySelector(arguments[0]).focus()", selector)
         told["count"] += 1
         page.until_shown(f"count {told['count']}")
-        assert page.run("return [...document.querySelectorAll('details')].map(d => d.open)") == [
+        assert page.run(
+            "return [...document.querySelectorAll('[data-live-part] details')].map(d => d.open)"
+        ) == [
             True,
             False,
         ]
