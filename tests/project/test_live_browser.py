@@ -48,6 +48,13 @@ LOOKS = """
 Object.defineProperty(document, 'hidden', {value: !arguments[0], configurable: true});
 document.dispatchEvent(new Event('visibilitychange'));
 """
+# A hundred pictures, each of them longer than a pause.
+FRAMES = """
+const done = arguments[0];
+let turns = 100;
+const turn = () => (turns-- ? requestAnimationFrame(turn) : done());
+turn();
+"""
 PATIENCE = 15_000
 
 
@@ -297,15 +304,25 @@ def test_nobody_is_asked_while_nobody_looks(page: Page) -> None:
     page.change(progress_message="unseen")
     asked = page.run("return performance.getEntriesByType('resource').length")
     pauses = page.pauses()
-    # A second and a half of the page's time, a hundred times over.
-    page.browser.execute_async_script(
-        "const done = arguments[0]; let turns = 100;"
-        "const turn = () => turns-- ? requestAnimationFrame(turn) : done(); turn();"
-    )
+    page.browser.execute_async_script(FRAMES)
     assert page.pauses() == pauses
     assert page.run("return performance.getEntriesByType('resource').length") == asked
     assert "unseen" not in page.text()
     page.run(LOOKS, True)
+    page.until_shown("unseen")
+
+
+def test_a_page_that_is_opened_in_the_background_waits_until_it_is_looked_at(page: Page) -> None:
+    source = {"source": "Object.defineProperty(document, 'hidden', {value: true, writable: true});"}
+    script = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
+    page.browser.refresh()
+    page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    page.change(progress_message="unseen")
+    page.browser.execute_async_script(FRAMES)
+    assert "unseen" not in page.text()
+    page.run(
+        "document.hidden = false; document.dispatchEvent(new Event('visibilitychange'));",
+    )
     page.until_shown("unseen")
 
 

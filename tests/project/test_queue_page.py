@@ -126,8 +126,20 @@ def test_it_is_linked_from_the_front_page_and_the_list(admin_client: Client, val
 
 
 def test_what_is_no_bell_is_counted_and_nothing_of_it_is_run(
-    declare: Declare, admin_client: Client, valkey: Any, tmp_path: Path
+    declare: Declare,
+    admin_client: Client,
+    valkey: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    fetched: list[int] = []
+    judge = queue._is_bell
+
+    def is_bell(entry_id: bytes, names: Any, values: Any) -> bool:
+        fetched.extend([len(names), *(len(value or b"") for value in values)])
+        return judge(entry_id, names, values)
+
+    monkeypatch.setattr(queue, "_is_bell", is_bell)
     rung(declare(work))
     touched = tmp_path / "touched"
     forged = QueuedJob.create(
@@ -158,6 +170,7 @@ def test_what_is_no_bell_is_counted_and_nothing_of_it_is_run(
     found = queue.look()
     assert (found.answers, found.waiting, found.looked_at) == (True, 12, 12)
     assert found.foreign == 11
+    assert max(fetched) <= 500  # what is larger is left where it is
     html = admin_client.get(PAGE).content.decode()
     assert "dropped when a worker meets them" in html
     assert "<script>alert" not in html
@@ -226,6 +239,18 @@ def test_ringing_again_reaches_every_due_job_and_no_other(
     assert valkey.llen("rq:queue:default") == 4  # none rings twice
     entry = AuditEntry.objects.of(Act.QUEUE).first()
     assert (entry.actor, entry.title) == ("admin", "Rang again for 4 due jobs")
+
+
+def test_ringing_again_goes_on_until_every_due_job_was_rung_for(
+    declare: Declare, admin_client: Client, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = declare(work)
+    for _ in range(5):
+        enqueue(kind, ring_bell=False)
+    turns = iter([(2, 0), (2, 0), (1, 0)])  # as many thousands at once
+    monkeypatch.setattr(queue, "ring_due_jobs", lambda: next(turns))
+    assert queue.ring_again() == (5, 0)
+    assert list(turns) == []
 
 
 def test_an_emptied_queue_loses_no_job(declare: Declare, admin_client: Client, valkey: Any) -> None:
