@@ -81,6 +81,7 @@ def checks_table(checks: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
     shown = [
         {
             **check,
+            "title": str(check["name"]).replace("_", " "),
             "value": _plain(check["value"]),
             "limit": check.get("target") or _plain(check["limit"]),
         }

@@ -147,5 +147,8 @@ def test_a_browser_has_nothing_to_complain_about(
     browser.get_log("browser")
     for kind in TITLES:
         browser.get(live_server.url + _url(kind))
-        assert browser.find_element(By.CSS_SELECTOR, "[aria-current=page]").text == TITLES[kind]
+        assert (
+            browser.find_element(By.CSS_SELECTOR, ".sb-tabs [aria-current=page]").text
+            == TITLES[kind]
+        )
         assert [entry["message"] for entry in browser.get_log("browser")] == []

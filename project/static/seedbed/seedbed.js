@@ -7,12 +7,12 @@
   const ORDER = ["auto", "light", "dark"];
   const stored = () => {
     try {
-      return localStorage.getItem("theme") || "auto";
+      return localStorage.getItem("theme");
     } catch {
-      return "auto"; // a private window
+      return null; // a private window
     }
   };
-  root.dataset.theme = ORDER.includes(stored()) ? stored() : "auto";
+  root.dataset.theme = ORDER.find((name) => name === stored()) || "auto";
   const nextTheme = () => {
     root.dataset.theme = ORDER[(ORDER.indexOf(root.dataset.theme) + 1) % 3];
     try {
@@ -34,7 +34,7 @@
       if (!dialog.open) dialog.showModal();
     }
     if (hit("[data-close]")) hit("dialog").close();
-    if (event.target.matches("dialog")) event.target.close(); // the backdrop
+    if (event.target.matches("dialog")) event.target.close(); // its backdrop
     for (const menu of all("details.sb-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
 
@@ -52,10 +52,9 @@
     }
   });
 
-  // select2 gives its search field no name: it takes that of the field it belongs to.
-  document.addEventListener("focusin", (event) => {
-    if (!event.target.matches(".select2-search__field") || event.target.ariaLabel) return;
-    event.target.ariaLabel = "Search the choices";
+  // select2 gives its search field no name.
+  document.addEventListener("focusin", ({ target }) => {
+    if (target.matches(".select2-search__field")) target.ariaLabel ??= "Search the choices";
   });
 
   document.addEventListener("DOMContentLoaded", () => {
@@ -72,15 +71,11 @@
       link.scrollIntoView({ block: "nearest" });
     };
     const option = (found, number) => {
-      const item = document.createElement("li");
+      const item = Object.assign(document.createElement("li"), { role: "none" });
       const link = document.createElement("a");
-      const what = document.createElement("span");
-      item.setAttribute("role", "none");
+      Object.assign(link, { id: `found-${number}`, href: found.url, role: "option" }).append(found.title);
+      link.append(Object.assign(document.createElement("span"), { textContent: found.what }));
       item.dataset.found = "";
-      Object.assign(link, { id: `found-${number}`, href: found.url, textContent: found.title });
-      link.setAttribute("role", "option");
-      what.textContent = found.what;
-      link.append(what);
       item.append(link);
       return item;
     };
@@ -100,10 +95,8 @@
       const text = input.value.trim();
       if (text.length < 2) return;
       asked = new AbortController();
-      fetch(`${palette.dataset.url}?q=${encodeURIComponent(text)}`, {
-        signal: asked.signal,
-        headers: { Accept: "application/json" },
-      })
+      const headers = { Accept: "application/json" };
+      fetch(`${palette.dataset.url}?q=${encodeURIComponent(text)}`, { signal: asked.signal, headers })
         .then((answer) => (answer.ok ? answer.json() : { found: [] }))
         .then((answer) => show(answer.found))
         .catch(() => {}); // the pages are there all the same
@@ -117,9 +110,7 @@
         event.preventDefault();
         choose(shown[(at + step + shown.length) % shown.length]);
       }
-      if (event.key !== "Enter") return;
-      event.preventDefault();
-      (shown[at] || palette.querySelector("form")).click?.();
+      if (event.key === "Enter" && shown[at]) shown[at].click();
     });
     palette.addEventListener("close", () => {
       input.value = "";
