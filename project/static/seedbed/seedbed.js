@@ -27,12 +27,9 @@
   document.addEventListener("click", (event) => {
     const hit = (selector) => event.target.closest(selector);
     if (hit(".theme-toggle")) nextTheme();
-    const opener = hit("[data-dialog]");
-    const dialog = opener && document.getElementById(opener.dataset.dialog);
-    if (dialog) {
-      event.preventDefault();
-      if (!dialog.open) dialog.showModal();
-    }
+    const dialog = document.getElementById(hit("[data-dialog]")?.dataset.dialog);
+    if (dialog) event.preventDefault();
+    if (dialog && !dialog.open) dialog.showModal();
     if (hit("[data-close]")) hit("dialog").close();
     if (event.target.matches("dialog")) event.target.close(); // its backdrop
     for (const menu of all("details.sb-menu[open]")) if (!menu.contains(event.target)) menu.open = false;

@@ -1,0 +1,81 @@
+"""The look: rules that no page may break, read from templates, style sheets and scripts."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+ROOT = Path(settings.BASE_DIR)
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+STATIC = ROOT / "project" / "static" / "seedbed"
+SCRIPT_LINES = 120
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=names(TEMPLATES))
+def test_no_template_holds_what_the_policy_forbids(template: Path) -> None:
+    text = template.read_text()
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text)
+    assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", text)
+    assert not re.search(r"(?:fill|stroke)=\"(?!none|currentColor)", text)
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=names(TEMPLATES))
+def test_every_icon_is_drawn_and_every_table_scrolls_by_itself(template: Path) -> None:
+    drawn = set(re.findall(r'<symbol id="([\w-]+)"', (STATIC / "icons.svg").read_text()))
+    text = template.read_text()
+    assert set(re.findall(r'\{% icon "([\w-]+)"', text)) <= drawn
+    for region in re.findall(r"<div class=\"sb-scroll\"[^>]*>", text):
+        assert 'tabindex="0"' in region, region
+        assert "aria-label" in region, region
+
+
+def test_the_script_is_short_and_no_rule_shouts() -> None:
+    script = (STATIC / "seedbed.js").read_text()
+    assert len(script.splitlines()) < SCRIPT_LINES
+    for sheet in ("theme.css", "tokens.css"):
+        text = (STATIC / sheet).read_text()
+        assert "url(" not in text
+        assert "@import" not in text
+        assert "@font-face" not in text
+
+
+def test_every_class_of_a_template_has_a_rule() -> None:
+    rules = set(re.findall(r"\.(sb-[\w-]+)", (STATIC / "theme.css").read_text()))
+    scripts = (STATIC / "live.js").read_text()
+    unknown = {
+        name
+        for template in TEMPLATES
+        for attribute in re.findall(r'class="([^"]*)"', template.read_text())
+        for name in re.sub(r"\{[{%].*?[%}]\}", "…", attribute).split()
+        if name.startswith("sb-") and "…" not in name and name not in rules | MARKS
+        if f".{name}" not in scripts
+    }
+    assert not unknown
+
+
+MARKS = {"sb-words"}  # found by a script alone
+
+
+@pytest.mark.django_db
+def test_a_person_with_a_form_full_of_errors_is_told_where(admin_client: Client) -> None:
+    page = admin_client.post("/admin/matching/seeduser/add/", {"external_id": "!", "age": "7"})
+    html = page.content.decode()
+    summary = html[html.index('id="error-summary"') :]
+    summary = summary[: summary.index("</div>")]
+    assert "fields need a look" in summary
+    assert 'href="#id_age"' in summary
+    assert "Expected a whole number of years from 18 to 100" in summary
+
+
+@pytest.mark.django_db
+def test_the_design_is_shown_where_debug_is_on_and_nowhere_else(
+    admin_client: Client, settings: object
+) -> None:
+    assert admin_client.get("/admin/design/").status_code == 404
