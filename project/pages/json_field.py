@@ -16,15 +16,21 @@ class StrictJSONField(forms.JSONField):
     """JSON that every later reader understands too: PostgreSQL, orjson, a browser.
 
     Refused in words are numbers that JSON does not have (NaN, 1e400) or 64 bits do not hold, NUL
-    and half a surrogate pair in texts and names, and what is nested without end.
+    and half a surrogate pair in texts and names, and what is nested without end. Nothing at all is
+    the default of the column; where that is an object, an object is asked for.
     """
 
     def to_python(self, value: Any) -> Any:
         """Return the value of a text of JSON."""
-        if self.disabled or value in self.empty_values or not isinstance(value, str):
-            return super().to_python(value)
-        _check(value)
-        return super().to_python(value)
+        if not self.disabled and isinstance(value, str) and value not in self.empty_values:
+            _check(value)
+        read = super().to_python(value)
+        default = self.initial() if callable(self.initial) else self.initial
+        if read is None:
+            return None if self.required else default
+        if isinstance(default, dict) and not isinstance(read, dict):
+            raise ValidationError('Expected an object in braces, such as {"name": 1}.')
+        return read
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         """Show again what was typed, as it was typed where it is refused."""

@@ -51,6 +51,16 @@ def correct(client, record):
     assert saved.status_code == 302
 
 
+def test_a_correction_can_be_taken_back(admin_client, refused):
+    client = admin_client
+    correct(client, refused)
+    page = url("feedback_rejectedrecord_change", refused.pk)
+    assert client.post(page, {"correction": ""}).status_code == 302
+    refused.refresh_from_db()
+    assert refused.correction == {}
+    assert "object in braces" in client.post(page, {"correction": "[1]"}).content.decode()
+
+
 def url(name, *args):
     return reverse(f"admin:{name}", args=args)
 

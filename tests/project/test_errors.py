@@ -164,6 +164,30 @@ def test_json_that_is_sound_passes(value: object) -> None:
     assert not isinstance(StrictJSONField().bound_data(json.dumps(value), None), InvalidJSONInput)
 
 
+@pytest.mark.parametrize("text", ["", "null", " null "])
+def test_no_json_at_all_is_the_default_of_the_column(text: str) -> None:
+    assert StrictJSONField(required=False, initial=dict).clean(text) == {}
+    assert StrictJSONField(required=False).clean(text) is None
+    with pytest.raises(ValidationError):
+        StrictJSONField(initial=dict).clean(text)
+
+
+@pytest.mark.parametrize("text", ["[1]", "1", '"text"', "true"])
+def test_where_an_object_is_kept_nothing_else_is_taken(text: str) -> None:
+    with pytest.raises(ValidationError, match="object in braces"):
+        StrictJSONField(required=False, initial=dict).clean(text)
+
+
+def test_no_form_writes_null_where_a_column_has_none() -> None:
+    request = RequestFactory().get("/admin/")
+    request.user = AnonymousUser()
+    for each in admin.site._registry.values():
+        for column in each.opts.get_fields():
+            if isinstance(column, models.JSONField) and column.blank and not column.null:
+                field = each.formfield_for_dbfield(column, request)
+                assert field.clean("") is not None, (each, column)
+
+
 def test_every_json_field_of_every_form_is_the_strict_one() -> None:
     seen = 0
     request = RequestFactory().get("/admin/")
