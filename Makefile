@@ -11,7 +11,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 	--generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint bench chaos fuzz mutants lock browser clean
+.PHONY: help demo serve test lint bench chaos fuzz pages screenshots mutants lock browser clean
 # One target at a time: several of them install into the same environment.
 .NOTPARALLEL:
 
@@ -47,6 +47,12 @@ chaos: .venv/installed-dev ## Kill workers 200 times while they work, then count
 
 fuzz: .venv/installed-dev ## Put poison into every field, filter, address and argument.
 	@SEEDBED_FUZZ=full $(PYTHON) -m pytest -n auto -k poison tests/project
+
+pages: .venv/installed-dev browser ## Look at every page: queries, axe, what is cut; into var/pages.
+	@$(PYTHON) -m tests.pages
+
+screenshots: .venv/installed-dev browser ## Take the pictures in docs/screenshots anew.
+	@$(PYTHON) -m tests.pages screenshots
 
 mutants: .venv/installed-dev ## Break every rule of tests/mutants once, and see the tests notice.
 	@$(PYTHON) -m tests.mutants.run
@@ -100,7 +106,8 @@ endef
 		exit 1; fi
 
 # The tests that drive a browser: skipped with a reason without one, but never in the pipeline.
-browser:
+browser: .venv/bin/python
+	@$(PYTHON) -m tests.pages.axe
 	@if ! command -v chromedriver >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 		echo "Installing Chromium for the browser tests ..."; \
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
