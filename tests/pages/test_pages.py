@@ -52,22 +52,8 @@ def test_representative_pages_are_there(seen: Crawl) -> None:
     }
 
 
-# What is red until the new look stands on all pages. Strict: what is not red any more must go here.
-RED_TODAY = dict.fromkeys(
-    ("sideways", "cut", "outside", "small text", "axe"), "The new look is not on all pages yet."
-)
-
-
 @browser_test
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=pytest.mark.xfail(reason=RED_TODAY[kind], strict=True))
-        if kind in RED_TODAY
-        else kind
-        for kind in KINDS
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_page_is_red(seen: Crawl, kind: str) -> None:
     found = [
         f"{page.name}: {said[:300]}"

@@ -17,9 +17,7 @@
     root.dataset.theme = ORDER[(ORDER.indexOf(root.dataset.theme) + 1) % 3];
     try {
       localStorage.setItem("theme", root.dataset.theme);
-    } catch {
-      // It holds for this page only.
-    }
+    } catch {} // it holds for this page only
   };
 
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
@@ -39,8 +37,7 @@
     const palette = document.getElementById("palette");
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && palette) {
       event.preventDefault();
-      if (palette.open) palette.close();
-      else palette.showModal();
+      palette.open ? palette.close() : palette.showModal();
     }
     if (event.key !== "Escape") return;
     for (const menu of all("details.sb-menu[open]")) {
@@ -49,10 +46,13 @@
     }
   });
 
-  // select2 gives its search field no name.
-  document.addEventListener("focusin", ({ target }) => {
-    if (target.matches(".select2-search__field")) target.ariaLabel ??= "Search the choices";
-  });
+  // select2 gives its search fields no name: that of their field.
+  const SEARCH = ".select2-search__field";
+  const label = (field) => {
+    field.ariaLabel ||= field.closest(".form-row")?.querySelector("label")?.textContent || "Search";
+  };
+  const watch = new MutationObserver(() => all(SEARCH).forEach(label));
+  watch.observe(root, { childList: true, subtree: true });
 
   document.addEventListener("DOMContentLoaded", () => {
     const palette = document.getElementById("palette");
