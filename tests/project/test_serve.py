@@ -88,7 +88,7 @@ def get(port: int, path: str) -> int:
 
 def test_serves_restarts_what_dies_and_ends_whole(server: subprocess.Popen[str], port: int) -> None:
     assert get(port, "/admin/login/") == 200
-    assert get(port, "/static/seedbed/seedbed.css") == 200
+    assert get(port, "/static/seedbed/theme.css") == 200
     assert get(port, "/static/admin/css/base.css") == 200
     # With the address said, the web server runs; the others may still be starting.
     until(
