@@ -425,7 +425,7 @@ def test_every_record_opens_in_the_admin(installation: Installation) -> None:
         name: session
         for session, answer in zip(sessions, answers, strict=True)
         for name in ("admin", "curator")
-        if answer["status"] == 200 and f"Account of {name}\"" in answer["text"]
+        if answer["status"] == 200 and f'Account of {name}"' in answer["text"]
     }
     assert logins.keys() == {"admin", "curator"}
 

@@ -5,14 +5,11 @@
   const root = document.documentElement;
   // Django's own key and values, set before the first paint: this file stands in the head.
   const ORDER = ["auto", "light", "dark"];
-  const stored = () => {
-    try {
-      return localStorage.getItem("theme");
-    } catch {
-      return null; // a private window
-    }
-  };
-  root.dataset.theme = ORDER.find((name) => name === stored()) || "auto";
+  let kept = null;
+  try {
+    kept = localStorage.getItem("theme");
+  } catch {} // a private window
+  root.dataset.theme = ORDER.includes(kept) ? kept : "auto";
   const nextTheme = () => {
     root.dataset.theme = ORDER[(ORDER.indexOf(root.dataset.theme) + 1) % 3];
     try {
@@ -28,7 +25,6 @@
     const dialog = document.getElementById(hit("[data-dialog]")?.dataset.dialog);
     if (dialog) event.preventDefault();
     if (dialog && !dialog.open) dialog.showModal();
-    if (hit("[data-close]")) hit("dialog").close();
     if (event.target.matches("dialog")) event.target.close(); // its backdrop
     for (const menu of all("details.sb-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
@@ -46,12 +42,16 @@
     }
   });
 
-  // select2 gives its search fields no name: that of their field.
-  const SEARCH = ".select2-search__field";
+  // Names and roles that Django's widgets leave out; they come when select2 and others are ready.
   const label = (field) => {
     field.ariaLabel ||= field.closest(".form-row")?.querySelector("label")?.textContent || "Search";
+    field.removeAttribute("aria-labelledby");
   };
-  const watch = new MutationObserver(() => all(SEARCH).forEach(label));
+  const watch = new MutationObserver(() => {
+    all(".select2-search__field, .select2-selection[role=combobox]").forEach(label);
+    for (const mark of all(".help-tooltip")) mark.role = "img";
+    for (const clear of all(".select2-selection__clear")) clear.ariaHidden = "true";
+  });
   watch.observe(root, { childList: true, subtree: true });
 
   document.addEventListener("DOMContentLoaded", () => {
