@@ -88,6 +88,13 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
     ) -> None:
         save_source(obj, by=request.user, password_change=form.password_change)
 
+    def row_links(self, request: HttpRequest, record: FeedbackSource) -> list[tuple[str, str]]:
+        links = [("History", reverse("admin:feedback_feedbacksource_history", args=[record.pk]))]
+        if self.has_change_permission(request, record):
+            test = reverse("admin:feedback_test_connection", args=[record.pk])
+            links.insert(0, ("Test the connection", test))
+        return links
+
     @admin.display(description="origin")
     def origin(self, source: FeedbackSource) -> Any:
         return origin_badge(source)

@@ -9,7 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
@@ -25,6 +25,7 @@ from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
+from project.pages.links import record_url
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -132,6 +133,15 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     @admin.display(description="budget", ordering="budget")
     def budget_word(self, session: TravelSession) -> Any:
         return words.number(session.budget)
+
+    def row_links(self, request: HttpRequest, record: TravelSession) -> list[tuple[str, str]]:
+        links = [
+            ("History", reverse("admin:matching_travelsession_history", args=[record.pk])),
+        ]
+        owner = record.user or record.group
+        if owner is not None and request.user.has_perm(f"matching.view_{owner._meta.model_name}"):
+            links.insert(0, ("Traveller", record_url(owner)))
+        return links
 
     @admin.display(description="traveller", ordering="external_id")
     def traveller(self, session: TravelSession) -> Any:

@@ -14,7 +14,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -141,6 +141,15 @@ class JobAdmin(RecordAdmin[Job]):
         Job.objects.filter(pk__in=queryset.values("pk")).finished().delete()
 
     # --- List -------------------------------------------------------------------------------------
+
+    def row_links(self, request: HttpRequest, record: Job) -> list[tuple[str, str]]:
+        if (
+            not record.is_finished
+            or not is_known(record.kind)
+            or not may_start(request, record.kind)
+        ):
+            return []
+        return [("Run again with changes", reverse("admin:jobs_job_again", args=[record.pk]))]
 
     @admin.display(description="Job", ordering="kind")
     def what(self, job: Job) -> str:

@@ -54,10 +54,10 @@ def test_every_page_shows_what_was_measured(client, dataset, model):
     promotion = registry.promote(model, reason="the first one")
     client.force_login(make_admin())
     page = text(client.get(url("dataset_change", dataset.pk)))
-    for shown in ("duplicate_share", "age_score", "Batch", dataset.files["train.csv"]["sha256"]):
+    for shown in ("duplicate share", "age_score", "Batch", dataset.files["train.csv"]["sha256"]):
         assert shown in page
     page = text(client.get(url("modelversion_change", model.pk)))
-    for shown in ("rule score", "oracle ceiling", "better_than_chance", "Calibration", "the first"):
+    for shown in ("rule score", "oracle ceiling", "better than chance", "Calibration", "the first"):
         assert shown in page
     assert "better_than_chance" in text(client.get(url("promotion_change", promotion.pk)))
     for name in ("dataset", "modelversion", "promotion"):

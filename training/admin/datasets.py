@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 
 from matching.models import EventBatch
 from project import words
@@ -74,6 +74,16 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
 
     def has_train_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("training.train_model")
+
+    def row_links(self, request: HttpRequest, record: Dataset) -> list[tuple[str, str]]:
+        links = []
+        if self.has_train_permission(request):
+            links.append(
+                ("Train a model", reverse("admin:training_dataset_train", args=[record.pk]))
+            )
+        if request.user.has_perm("training.download_dataset"):
+            links.append(("Download", reverse("admin:training_dataset_zip", args=[record.pk])))
+        return links
 
     @admin.display(description="Dataset", ordering="version")
     def name(self, dataset: Dataset) -> Any:

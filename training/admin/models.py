@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 
 from project import words
 from project.jobs.starts import start_job
@@ -58,6 +58,16 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         heavy = ["parameters", "importance", "comparisons", "gates"]
         dataset = [f"dataset__{name}" for name in ("report", "histograms", "lineage", "files")]
         return super().get_queryset(request).select_related("dataset").defer(*heavy, *dataset)
+
+    def row_links(self, request: HttpRequest, record: ModelVersion) -> list[tuple[str, str]]:
+        links = []
+        if request.user.has_perm("training.promote_model"):
+            is_live = record.stage == ModelVersion.Stage.CHAMPION
+            name, label = ("rollback", "Roll back …") if is_live else ("promote", "Make it live …")
+            links.append((label, reverse(f"admin:training_modelversion_{name}", args=[record.pk])))
+        if request.user.has_perm("training.export_model"):
+            links.append(("Download", reverse("admin:training_modelversion_zip", args=[record.pk])))
+        return links
 
     @admin.display(description="Model", ordering="version")
     def name(self, model: ModelVersion) -> Any:
