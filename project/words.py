@@ -2,7 +2,7 @@
 docs."""
 
 import math
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 NONE: Final = "-"  # what stands where there is no value
@@ -97,6 +97,16 @@ def moment(at: datetime | None, *, seconds: bool = False) -> str:
     if at.tzinfo is None:
         raise ValueError(f"Expected a moment with a time zone; got {at.isoformat()} without one.")
     return f"{at.astimezone():{'%Y-%m-%d %H:%M:%S %Z' if seconds else '%Y-%m-%d %H:%M %Z'}}"
+
+
+def day(on: date) -> str:
+    """Return a day, which has no time and no zone: `2026-12-05`."""
+    return on.isoformat()
+
+
+def stay(start: date, end: date) -> str:
+    """Return when a trip begins and how long it is: `2026-12-05, 12 nights`."""
+    return f"{day(start)}, {(end - start).days} nights"
 
 
 def clock(at: datetime) -> str:

@@ -172,8 +172,7 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         session = getattr(user, "session", None)
         if session is None:
             return badge("none")
-        nights = (session.end_date - session.start_date).days
-        dates = f"{session.start_date:%Y-%m-%d}, {nights} nights"
+        dates: Any = words.stay(session.start_date, session.end_date)
         if session.expires_at <= timezone.now():
             dates = format_html("{} {}", dates, badge("expired"))
         return two_lines(record_link(session, session.destination_name), dates)

@@ -150,10 +150,8 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
 
     @admin.display(description="trip", ordering="start_date")
     def destination(self, session: TravelSession) -> Any:
-        nights = (session.end_date - session.start_date).days
-        return two_lines(
-            session.destination_name, f"{session.start_date:%Y-%m-%d}, {nights} nights"
-        )
+        dates = words.stay(session.start_date, session.end_date)
+        return two_lines(session.destination_name, dates)
 
     @admin.display(description="origin", ordering="origin")
     def origin_word(self, session: TravelSession) -> Any:

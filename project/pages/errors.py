@@ -47,9 +47,9 @@ def limit_uploads(
         size = int(said) if said.isdecimal() and len(said) < 20 else 0
         if size <= settings.MAX_PAGE_UPLOAD_BYTES:
             return get_response(request)
-        limit = settings.MAX_PAGE_UPLOAD_BYTES / 1024**2
+        limit, got = (-(-count // 1024**2) for count in (settings.MAX_PAGE_UPLOAD_BYTES, size))
         told = (
-            f"Expected at most {limit:.0f} MiB through a page, got {size / 1024**2:.0f} MiB. "
+            f"Expected at most {limit} MiB through a page, got {got} MiB. "
             "Choose a smaller file; on the machine of Seedbed a command imports a file of any "
             "size: manage.py import_events, import_feedback, seed_users --file."
         )

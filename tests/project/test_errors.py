@@ -214,7 +214,7 @@ def test_more_than_a_page_takes_is_413_before_it_is_read(client: Client, setting
     request.environ["wsgi.input"] = request._stream = Unread()
     answer = limit_uploads(lambda _: pytest.fail("A page was asked."))(request)
     assert answer.status_code == 413
-    assert "at most 1 MiB through a page, got 1 MiB" in answer.content.decode()
+    assert "at most 1 MiB through a page, got 2 MiB" in answer.content.decode()
     assert WAY_BACK in answer.content.decode()
     for odd in ("", "-1", "many", "9" * 30):
         assert client.get("/admin/login/", CONTENT_LENGTH=odd).status_code == 200, odd

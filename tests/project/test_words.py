@@ -114,7 +114,6 @@ FILTERS = re.compile(
 # Where it is no figure of Seedbed's: a place in the code, what is spelt there, and why.
 EXCEPTIONS = {
     ("project/management/commands/serve.py", ".0f"): "a limit in whole seconds, not a measurement",
-    ("matching/admin/sessions.py", "%-d %b %Y"): "a day of a trip has no time and no zone",
     ("components/progress_bar.html", "stringformat"): "a width of SVG, not to be localised",
 }
 
