@@ -13,9 +13,6 @@ THEMES = ("light", "dark")
 GROUNDS = ("bg", "surface", "sunken", "hover", "raised")
 # Seen, but nothing is told by them alone: lines between things, the track of a bar, what dims.
 DECORATIVE = frozenset({"line", "track", "scrim", "shadow", "chart-soft"})
-NO_COLOUR = frozenset(
-    {"none", "transparent", "currentcolor", "inherit", "initial", "unset", "auto"}
-)
 PAINTS = frozenset(
     {
         *("color", "background", "background-color", "fill", "stroke", "outline", "outline-color"),

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -46,6 +47,8 @@ def eyes(
         MEDIA_ROOT=root / "uploads",
         # Nobody is signed out by what is undone.
         SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+        ROOT_URLCONF="tests.pages.urls",
+        AXES_COOLOFF_TIME=timedelta(days=1),  # whoever is locked out still is when looked at
         MIDDLEWARE=["tests.pages.server.measured", *settings.MIDDLEWARE],
     )
     with django_db_blocker.unblock(), elsewhere:

