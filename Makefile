@@ -11,7 +11,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 	--generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint bench chaos fuzz pages screenshots mutants lock browser clean
+.PHONY: help demo serve test lint bench chaos fuzz pages screenshots mutants honest lock browser clean
 # One target at a time: several of them install into the same environment.
 .NOTPARALLEL:
 
@@ -56,6 +56,9 @@ screenshots: .venv/installed-dev browser ## Take the pictures in docs/screenshot
 
 mutants: .venv/installed-dev ## Break every rule of tests/mutants once, and see the tests notice.
 	@$(PYTHON) -m tests.mutants.run
+
+honest: .venv/installed-dev ## Try what the figures claim by simulation; into docs/honesty.md.
+	@$(PYTHON) -m tests.honesty
 
 lock: .venv/installed-dev ## Compile requirements.in and requirements-dev.in into the pinned files.
 	@$(COMPILE) requirements.in --output-file requirements.txt

@@ -99,14 +99,9 @@ def moment(at: datetime | None, *, seconds: bool = False) -> str:
     return f"{at.astimezone():{'%Y-%m-%d %H:%M:%S %Z' if seconds else '%Y-%m-%d %H:%M %Z'}}"
 
 
-def day(on: date) -> str:
-    """Return a day, which has no time and no zone: `2026-12-05`."""
-    return on.isoformat()
-
-
 def stay(start: date, end: date) -> str:
     """Return when a trip begins and how long it is: `2026-12-05, 12 nights`."""
-    return f"{day(start)}, {(end - start).days} nights"
+    return f"{start.isoformat()}, {(end - start).days} nights"
 
 
 def clock(at: datetime) -> str:

@@ -1,14 +1,21 @@
-"""Where feedback stands in the navigation."""
+"""Where feedback stands in the navigation, and how the palette finds its sources."""
 
 from collections.abc import Iterator
+from functools import partial
 
-from django.http import HttpRequest
-
-from feedback.models import CollectionRun, FeedbackSource, RejectedRecord
+from feedback.admin.reports import PERMISSION
+from feedback.models import (
+    ABTestResult,
+    CollectionRun,
+    Explanation,
+    FeedbackSource,
+    QualityFeedback,
+    RejectedRecord,
+)
 from project.pages.links import record_url
-from project.pages.navigation import Entry, Found, State, add_entries, finder
+from project.pages.navigation import FOUND, Entry, Found, State, add_entries, finder
 
-FOUND = 5
+_entry = partial(Entry.of, section="Feedback")
 
 add_entries(
     Entry(
@@ -17,65 +24,37 @@ add_entries(
         url_name="feedback_report",
         url_args=("csat",),
         order=50,
-        permissions=("feedback.report_feedback",),
+        permissions=(PERMISSION,),
         icon="feedback",
     ),
-    Entry(
-        section="Feedback",
+    _entry(
+        FeedbackSource,
         label="Sources",
-        url_name="feedback_feedbacksource_changelist",
         order=60,
-        permissions=("feedback.view_feedbacksource", "feedback.change_feedbacksource"),
         icon="sources",
         rows=FeedbackSource.objects.all,
         state=State(
             "bad", "some cannot be read", lambda: FeedbackSource.objects.filter(failures__gt=0)
         ),
     ),
-    Entry(
-        section="Feedback",
-        label="Collections",
-        url_name="feedback_collectionrun_changelist",
-        order=61,
-        permissions=("feedback.view_collectionrun",),
-        rows=CollectionRun.objects.all,
-    ),
-    Entry(
-        section="Feedback",
-        label="Ratings",
-        url_name="feedback_qualityfeedback_changelist",
-        order=62,
-        permissions=("feedback.view_qualityfeedback",),
-    ),
-    Entry(
-        section="Feedback",
-        label="Test results",
-        url_name="feedback_abtestresult_changelist",
-        order=63,
-        permissions=("feedback.view_abtestresult",),
-    ),
-    Entry(
-        section="Feedback",
-        label="Explanations",
-        url_name="feedback_explanation_changelist",
-        order=64,
-        permissions=("feedback.view_explanation",),
-    ),
-    Entry(
-        section="Feedback",
+    _entry(CollectionRun, label="Collections", order=61, rows=CollectionRun.objects.all),
+    # The tables of rows may hold millions: what they hold is said on the front page.
+    _entry(QualityFeedback, label="Ratings", order=62),
+    _entry(ABTestResult, label="Test results", order=63),
+    _entry(Explanation, label="Explanations", order=64),
+    _entry(
+        RejectedRecord,
         label="Rejected rows",
-        url_name="feedback_rejectedrecord_changelist",
         order=70,
-        permissions=("feedback.view_rejectedrecord", "feedback.change_rejectedrecord"),
         icon="rejected",
         rows=RejectedRecord.objects.open,
-        state=State("warn", "wait for a correction", RejectedRecord.objects.open),
+        state=State("warn", "wait for a correction"),
     ),
 )
 
 
-@finder("feedback.view_feedbacksource")
-def find_sources(request: HttpRequest, text: str) -> Iterator[Found]:
+@finder(FeedbackSource)
+def find_sources(text: str) -> Iterator[Found]:
     """Find sources by name."""
     for source in FeedbackSource.objects.filter(name__icontains=text).order_by("name")[:FOUND]:
         yield Found(source.name, "source", record_url(source), "sources")

@@ -89,11 +89,10 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
         save_source(obj, by=request.user, password_change=form.password_change)
 
     def row_links(self, request: HttpRequest, record: FeedbackSource) -> list[tuple[str, str]]:
-        links = [("History", reverse("admin:feedback_feedbacksource_history", args=[record.pk]))]
-        if self.has_change_permission(request, record):
-            test = reverse("admin:feedback_test_connection", args=[record.pk])
-            links.insert(0, ("Test the connection", test))
-        return links
+        if not self.has_change_permission(request, record):
+            return []
+        test = reverse("admin:feedback_test_connection", args=[record.pk])
+        return [("Test the connection", test)]
 
     @admin.display(description="origin")
     def origin(self, source: FeedbackSource) -> Any:

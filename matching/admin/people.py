@@ -147,7 +147,10 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         ]
 
     def row_links(self, request: HttpRequest, record: Any) -> list[tuple[str, str]]:
-        return links_of_traveller(request, record)
+        session = getattr(record, "session", None)
+        if session is None or not request.user.has_perm("matching.view_travelsession"):
+            return []
+        return [("Trip", record_url(session))]
 
     @admin.display(description="name and id", ordering="external_id")
     def person(self, user: Any) -> Any:
@@ -211,19 +214,6 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
     def create_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         users = list(queryset.values_list("pk", flat=True))
         start_job(request, "matching.create_sessions", users=users)
-
-
-def links_of_traveller(
-    request: HttpRequest, record: SeedUser | TravelGroup
-) -> list[tuple[str, str]]:
-    """Return what leads on from a person or a group."""
-    opts = record._meta
-    history = reverse(f"admin:{opts.app_label}_{opts.model_name}_history", args=[record.pk])
-    links = [("History", history)]
-    session = getattr(record, "session", None)
-    if session is not None and request.user.has_perm("matching.view_travelsession"):
-        links.insert(0, ("Trip", record_url(session)))
-    return links
 
 
 def _check_profiles(form: ArgumentsForm) -> None:

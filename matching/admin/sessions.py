@@ -9,7 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 
@@ -135,13 +135,10 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
         return words.number(session.budget)
 
     def row_links(self, request: HttpRequest, record: TravelSession) -> list[tuple[str, str]]:
-        links = [
-            ("History", reverse("admin:matching_travelsession_history", args=[record.pk])),
-        ]
         owner = record.user or record.group
-        if owner is not None and request.user.has_perm(f"matching.view_{owner._meta.model_name}"):
-            links.insert(0, ("Traveller", record_url(owner)))
-        return links
+        if owner is None or not request.user.has_perm(f"matching.view_{owner._meta.model_name}"):
+            return []
+        return [("Traveller", record_url(owner))]
 
     @admin.display(description="traveller", ordering="external_id")
     def traveller(self, session: TravelSession) -> Any:

@@ -1,34 +1,17 @@
 """The front page, the accounts and the audit list in the navigation."""
 
+from functools import partial
+
 from django.contrib.auth.models import Group, User
 
+from project.audit.models import AuditEntry
 from project.pages.navigation import Entry, add_entries
+
+_entry = partial(Entry.of, section="Administration")
 
 add_entries(
     Entry(section="", label="Home", url_name="index", order=0, permissions=(), icon="home"),
-    Entry(
-        section="Administration",
-        label="Accounts",
-        url_name="auth_user_changelist",
-        order=90,
-        permissions=("auth.view_user", "auth.change_user"),
-        icon="settings",
-        rows=User.objects.all,
-    ),
-    Entry(
-        section="Administration",
-        label="Roles",
-        url_name="auth_group_changelist",
-        order=91,
-        permissions=("auth.view_group", "auth.change_group"),
-        rows=Group.objects.all,
-    ),
-    Entry(
-        section="Administration",
-        label="Audit",
-        url_name="audit_auditentry_changelist",
-        order=92,
-        permissions=("audit.view_auditentry",),
-        icon="audit",
-    ),
+    _entry(User, label="Accounts", order=90, icon="settings", rows=User.objects.all),
+    _entry(Group, label="Roles", order=91, rows=Group.objects.all),
+    _entry(AuditEntry, label="Audit", order=92, icon="audit"),
 )

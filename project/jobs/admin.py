@@ -50,11 +50,18 @@ from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
 from project.pages.forms import RecordForm
 from project.pages.links import record_url, url_for
-from project.pages.navigation import Entry, Found, State, add_counter, add_entries, finder
+from project.pages.navigation import (
+    FOUND,
+    Entry,
+    Found,
+    State,
+    add_counter,
+    add_entries,
+    finder,
+)
 from project.pages.registry import panel
 
 LOG_LINES_SHOWN = 500
-FOUND = 5  # jobs of the palette
 FAILURES_SHOWN = 5
 RUNS_SHOWN = 5
 FAILURES_FOR = timedelta(days=7)
@@ -384,12 +391,11 @@ def _record(request: HttpRequest, record: dict[str, Any]) -> dict[str, Any]:
 for _role in Process.Role:
     add_counter(_role.value, partial(_alive, _role))
 add_entries(
-    Entry(
+    Entry.of(
+        Job,
         section="Work",
         label="Jobs",
-        url_name="jobs_job_changelist",
         order=80,
-        permissions=("jobs.view_job",),
         icon="jobs",
         rows=Job.objects.active,
         noun="active",
@@ -397,17 +403,16 @@ add_entries(
     ),
     Entry(
         section="Work",
-        label="Queue and workers",
+        label=queue_pages.LABEL,
         url_name=queue_pages.NAME,
         order=81,
         permissions=(queue_pages.LOOK,),
     ),
-    Entry(
+    Entry.of(
+        Schedule,
         section="Work",
         label="Schedules",
-        url_name="jobs_schedule_changelist",
         order=82,
-        permissions=("jobs.view_schedule", "jobs.change_schedule"),
         icon="schedules",
         rows=lambda: Schedule.objects.filter(is_enabled=True),
         noun="on",
@@ -415,8 +420,8 @@ add_entries(
 )
 
 
-@finder("jobs.view_job")
-def find_jobs(request: HttpRequest, text: str) -> Iterator[Found]:
+@finder(Job)
+def find_jobs(text: str) -> Iterator[Found]:
     """Find jobs by the beginning of their id."""
     if not re.fullmatch(r"[0-9a-f-]{2,36}", text.lower()):
         return

@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import model_format_dict, unquote
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
@@ -63,6 +64,17 @@ def chosen_action(request: HttpRequest) -> str:
     return names[at] if at < len(names) else ""
 
 
+class MomentWidget(AdminSplitDateTime):
+    """Django's two fields of a moment, each with a name that a screen reader says."""
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        """Name the date and the time after their field."""
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        for part, words in zip(context["widget"]["subwidgets"], ("date", "time"), strict=True):
+            part["attrs"]["aria-label"] = f"{capfirst(name.replace('_', ' '))}: {words}"
+        return context
+
+
 class AuditedAdmin(_ModelAdmin[M]):
     """Notes in the audit list what is removed, in the transaction in which it goes.
 
@@ -99,7 +111,10 @@ class RecordAdmin(AuditedAdmin[M]):
         Columns that show rows of another model, for who may see those.
     """
 
-    formfield_overrides = {models.JSONField: {"form_class": StrictJSONField}}
+    formfield_overrides = {
+        models.JSONField: {"form_class": StrictJSONField},
+        models.DateTimeField: {"widget": MomentWidget},
+    }
     empty_title: ClassVar[str] = ""
     empty_text: ClassVar[str] = ""
     start_links: ClassVar[Iterable[tuple[str, str, str]]] = ()
@@ -116,14 +131,19 @@ class RecordAdmin(AuditedAdmin[M]):
             if column not in self.foreign_columns
             or request.user.has_perm(self.foreign_columns[column])
         ]
-        if type(self).row_links is not RecordAdmin.row_links:
+        if self.has_row_menu:
             columns.append(self._row_menu(request))
         return columns
+
+    @property
+    def has_row_menu(self) -> bool:
+        """Whether the rows of the list have a menu."""
+        return type(self).row_links is not RecordAdmin.row_links
 
     def _row_menu(self, request: HttpRequest) -> Callable[[M], SafeString]:
         @admin.display(description="Actions")
         def row_menu(record: M) -> SafeString:
-            links = self.row_links(request, record)
+            links = self.menu_links(request, record)
             shown = {"record": record, "links": links}
             return render_to_string("components/row_menu.html", shown) if links else SafeString()
 
@@ -178,8 +198,12 @@ class RecordAdmin(AuditedAdmin[M]):
         return super().render_change_form(request, context, *args, **more)
 
     def row_links(self, request: HttpRequest, record: M) -> list[tuple[str, str]]:
-        """Return what the menu of a row offers: words and address."""
+        """Return what leads on from a record, in its row and on its page: words and address."""
         return []
+
+    def menu_links(self, request: HttpRequest, record: M) -> list[tuple[str, str]]:
+        """Return what the menu of a row offers."""
+        return self.row_links(request, record)
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *where: Any
@@ -367,6 +391,12 @@ class HistoryAdmin(SimpleHistoryAdmin, RecordAdmin[M]):  # type: ignore[misc]  #
     """Records that people edit, with every earlier state and who left it."""
 
     history_list_display = ("history_actor",)
+    has_row_menu = True
+
+    def menu_links(self, request: HttpRequest, record: M) -> list[tuple[str, str]]:
+        """Add the history, to which the page of a record has a button of its own."""
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_history"
+        return [*self.row_links(request, record), ("History", reverse(name, args=[record.pk]))]
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

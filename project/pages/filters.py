@@ -2,16 +2,14 @@
 
 import math
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, time
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-
-Ends = list[dict[str, str]]
 
 
 class RangeFilter(admin.FieldListFilter):
@@ -67,7 +65,7 @@ class RangeFilter(admin.FieldListFilter):
         return f"from {start}" if start else f"up to {end}" if end else ""
 
     @property
-    def ends(self) -> Ends:
+    def ends(self) -> list[dict[str, str]]:
         """The two fields of the drawer."""
         return [
             {"words": end.capitalize(), "name": name, "value": self.given[end]}
@@ -103,10 +101,8 @@ class DateRangeFilter(RangeFilter):
     def condition(self, end: str, lookup: str, text: str) -> dict[str, Any]:
         """Return the condition of one end; ValueError where the text is no date."""
         day = date.fromisoformat(text)
-        if not hasattr(self.field, "auto_now") or self.field.get_internal_type() == "DateField":
+        if not isinstance(self.field, DateTimeField):
             return {f"{self.field_path}__{lookup}": day}
-        if end == "to":  # the whole last day
-            day, lookup = day + timedelta(days=1), "lt"
-        zone = timezone.get_current_timezone()
-        start = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-        return {f"{self.field_path}__{lookup}": start}
+        moment = time.min if end == "from" else time.max  # the whole last day
+        at = datetime.combine(day, moment, timezone.get_current_timezone())
+        return {f"{self.field_path}__{lookup}": at}

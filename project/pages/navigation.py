@@ -6,11 +6,12 @@ query, kept for a few seconds for everybody; who may not see an entry does not s
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, TypedDict
+from itertools import islice
+from typing import Any, Final, Self, TypedDict
 
 from django.contrib import admin
 from django.core.cache import cache
-from django.db.models import BigIntegerField, Count, QuerySet, Sum, Value
+from django.db.models import BigIntegerField, Count, Model, QuerySet, Sum, Value
 from django.db.models.functions import Cast, Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
@@ -25,14 +26,19 @@ SECTIONS: Final = ("", "Matching", "Feedback", "Work", "Administration")
 Rows = Callable[[], QuerySet[Any]]
 
 
+FOUND = 5  # records of a kind that the palette shows
+
+
 @dataclass(frozen=True)
 class State:
-    """Rows that ask for a look: their tone, and what a screen reader says after the number."""
+    """Rows that ask for a look: their tone, and what a screen reader says after the number.
+
+    Without `rows` each row that the entry counts asks for one.
+    """
 
     tone: str
     words: str
-    rows: Rows
-    is_shown_as_number: bool = False
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,13 @@ class Entry:
     noun: str = ""
     state: State | None = None
 
+    @classmethod
+    def of(cls, model: type[Model], section: str, label: str, order: int, **more: Any) -> Self:
+        """Return the entry of the list of a model's records, for who may look at or change them."""
+        opts = model._meta
+        name = f"{opts.app_label}_{opts.model_name}_changelist"
+        return cls(section, label, name, order, _seen_with(opts.label_lower), **more)
+
     @property
     def url(self) -> str:
         """The address of its page."""
@@ -81,7 +94,7 @@ class Found:
     icon: str = ""
 
 
-FindRecords = Callable[[HttpRequest, str], Iterable[Found]]
+FindRecords = Callable[[str], Iterable[Found]]
 
 
 class ShownEntry(TypedDict):
@@ -136,10 +149,10 @@ class Navigation:
     @property
     def jumps(self) -> list[Found]:
         """Pages and actions of the palette."""
-        pages = [
-            Found(e.label, e.section.lower() or "page", e.url, e.icon or "events")
-            for e in _entries_for(self.request)
-        ]
+        pages, icon = [], ""
+        for entry in _entries_for(self.request):
+            icon = entry.icon or icon  # what is below another entry has its icon
+            pages.append(Found(entry.label, entry.section.lower() or "page", entry.url, icon))
         actions = [
             Found(p.label, "action", reverse(f"admin:{p.name}"), "action")
             for p in all_pages()
@@ -151,7 +164,10 @@ class Navigation:
             for name, label, permission in getattr(model_admin, "start_links", ())
             if self.request.user.has_perm(permission)
         ]
-        return list({found.url: found for found in (*actions, *pages)}.values())[::-1]
+        jumps: dict[str, Found] = {}
+        for found in (*pages, *actions):
+            jumps.setdefault(found.url, found)
+        return list(jumps.values())
 
     def _counted(self) -> dict[str, int]:
         if self._numbers is None:
@@ -161,11 +177,11 @@ class Navigation:
     def _show(self, entry: Entry, *, is_current: bool) -> ShownEntry:
         numbers = self._counted()
         number = numbers.get(entry.key, 0)
-        waiting = numbers.get(f"{entry.key}!", 0) if entry.state else 0
-        shown = waiting if entry.state and entry.state.is_shown_as_number else number
-        said = words.number(shown) if entry.rows and (shown or not entry.noun) else ""
-        if entry.state and entry.state.is_shown_as_number and not waiting:
-            said = ""
+        waiting = 0
+        if entry.state is not None:
+            waiting = numbers.get(f"{entry.key}!", 0) if entry.state.rows else number
+        # A number with a noun is said where there is something: "2 live", and nothing for none.
+        said = words.number(number) if entry.rows and (number or not entry.noun) else ""
         return {
             "label": entry.label,
             "url": entry.url,
@@ -179,7 +195,7 @@ class Navigation:
 
 
 _entries: dict[str, Entry] = {}
-_finders: list[tuple[str, FindRecords]] = []
+_finders: list[tuple[tuple[str, ...], FindRecords]] = []
 _counters: dict[str, Rows] = {}
 
 
@@ -198,11 +214,14 @@ def add_counter(name: str, rows: Rows) -> None:
     _counters[name] = rows
 
 
-def finder(permission: str) -> Callable[[FindRecords], FindRecords]:
-    """Let the palette find records by what the decorated function returns for a text."""
+def finder(model: type[Model]) -> Callable[[FindRecords], FindRecords]:
+    """Let the palette find records by what the decorated function returns for a text.
+
+    Who may look at or change records of the model is shown at most `FOUND` of them.
+    """
 
     def register(find: FindRecords) -> FindRecords:
-        _finders.append((permission, find))
+        _finders.append((_seen_with(model._meta.label_lower), find))
         return find
 
     return register
@@ -212,10 +231,16 @@ def find_records(request: HttpRequest, text: str) -> list[Found]:
     """Return the records that this person may see and that a text names."""
     return [
         found
-        for permission, find in _finders
-        if request.user.has_perm(permission)
-        for found in find(request, text)
+        for permissions, find in _finders
+        if any(map(request.user.has_perm, permissions))
+        for found in islice(find(text), FOUND)
     ]
+
+
+def _seen_with(label: str) -> tuple[str, str]:
+    """Return the permissions of which any lets one see records of `app_label.model_name`."""
+    app, _, model = label.partition(".")
+    return f"{app}.view_{model}", f"{app}.change_{model}"
 
 
 def all_entries() -> list[Entry]:
@@ -234,7 +259,7 @@ def count_all() -> dict[str, int]:
     for entry in _entries.values():
         if entry.rows is not None:
             parts.append(_number(entry.key, entry.rows(), entry.weight))
-        if entry.state is not None:
+        if entry.state is not None and entry.state.rows is not None:
             parts.append(_number(f"{entry.key}!", entry.state.rows()))
     parts += [_number(name, rows()) for name, rows in _counters.items()]
     if not parts:

@@ -29,11 +29,9 @@ def list_filters(cl: Any) -> dict[str, Any]:
         ends = getattr(spec, "ends", None)
         shown = {"title": spec.title, "choices": choices, "ends": ends}
         if ends is not None:
-            expected = spec.expected_parameters()
-            kept = [(k, v) for k, v in cl.params.items() if k not in expected]
-            kept += [(k, v[-1]) for k, v in cl.filter_params.items() if k not in expected]
+            ours = spec.expected_parameters()
             shown |= {
-                "kept": sorted(dict(kept).items()),
+                "kept": [(name, said) for name, said in cl.params.items() if name not in ours],
                 "input": spec.input,
                 "step": spec.step,
                 "unit": spec.unit,

@@ -151,7 +151,7 @@ def pairs_of(rules: list[Rule]) -> Iterator[Pair]:
             yield from _seen(ground, rule)
         for name in ("fill", "stroke", "outline", "outline-color"):
             drawn = rule.token(name)
-            if drawn and drawn not in DECORATIVE and not _shows_itself(rule):
+            if drawn and drawn not in DECORATIVE:
                 is_text = "text" in re.split(r"[\s>+~,]+", rule.path) and name == "fill"
                 for each in ("bg", "surface"):
                     yield Pair(drawn, each, TEXT if is_text else MARK, rule.path)
@@ -186,10 +186,6 @@ def _is_filled_with(rule: Rule, token: str) -> bool:
 
 def _is_disabled(rule: Rule) -> bool:
     return ":disabled" in rule.selector or "[disabled]" in rule.selector
-
-
-def _shows_itself(rule: Rule) -> bool:
-    return rule.path.startswith(".t-")  # the swatches on the page of the design
 
 
 def literals_of(rules: list[Rule]) -> list[str]:

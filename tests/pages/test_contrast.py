@@ -24,7 +24,8 @@ from tests.pages.colours import (
 STATIC = Path(settings.BASE_DIR) / "project" / "static" / "seedbed"
 TOKENS = (STATIC / "tokens.css").read_text()
 COLOURS = colours_of(TOKENS)
-SHEETS = sorted(set(STATIC.glob("*.css")) - {STATIC / "tokens.css"})
+# The page of the design shows each colour as a swatch on itself.
+SHEETS = sorted(set(STATIC.glob("*.css")) - {STATIC / "tokens.css", STATIC / "design.css"})
 RULES = [rule for sheet in SHEETS for rule in rules_of(sheet.read_text())]
 
 # Promised whatever the rules of today say: text on every ground, verdicts on theirs.

@@ -84,7 +84,8 @@ def test_a_range_of_dates_has_whole_days_of_the_installations_zone(
     assert shown("created_at__from=2026-11-27") == {23}
     assert shown("created_at__from=2026-11-26&created_at__to=2026-11-27") == {21, 22, 23}
     assert shown("created_at__from=yesterday") == set()
-    assert shown("created_at__to=9999-12-31") == set()  # there is no day after it
+    assert shown("created_at__to=9999-12-31") == {21, 22, 23}  # there is no day after it
+    assert shown("created_at__from=0001-01-01") == {21, 22, 23}
 
 
 def test_an_action_asks_first_and_says_how_many(

@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from project.pages.badges import TONES
+
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 STATIC = ROOT / "project" / "static" / "seedbed"
@@ -41,14 +43,21 @@ def test_the_script_is_short_and_no_rule_shouts() -> None:
     assert len(script.splitlines()) < SCRIPT_LINES
     for sheet in ("theme.css", "tokens.css"):
         text = (STATIC / sheet).read_text()
+        assert "!important" not in text
         assert "url(" not in text
         assert "@import" not in text
         assert "@font-face" not in text
 
 
-def test_every_class_of_a_template_has_a_rule() -> None:
+def test_every_class_of_a_template_has_a_rule_and_every_rule_a_user() -> None:
     rules = set(re.findall(r"\.(sb-[\w-]+)", (STATIC / "theme.css").read_text()))
     scripts = (STATIC / "live.js").read_text()
+    rooms = ("project", "matching", "feedback", "training", "overview")
+    written = "".join(
+        path.read_text()
+        for path in (*TEMPLATES, *(p for room in rooms for p in (ROOT / room).rglob("*.[pj][ys]")))
+    )
+    assert {rule for rule in rules - TONE_CLASSES if rule not in written} == set()
     unknown = {
         name
         for template in TEMPLATES
@@ -61,6 +70,7 @@ def test_every_class_of_a_template_has_a_rule() -> None:
 
 
 MARKS = {"sb-words"}  # found by a script alone
+TONE_CLASSES = {f"sb-{tone}" for tone in (*TONES, "plain")}  # a template writes the tone
 
 
 @pytest.mark.django_db
@@ -75,7 +85,5 @@ def test_a_person_with_a_form_full_of_errors_is_told_where(admin_client: Client)
 
 
 @pytest.mark.django_db
-def test_the_design_is_shown_where_debug_is_on_and_nowhere_else(
-    admin_client: Client, settings: object
-) -> None:
+def test_the_design_is_no_page_where_debug_is_off(admin_client: Client) -> None:
     assert admin_client.get("/admin/design/").status_code == 404

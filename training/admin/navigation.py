@@ -1,62 +1,66 @@
-"""Where datasets and models stand in the navigation."""
+"""Where datasets and models stand in the navigation, and how the palette finds them."""
 
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
-from django.http import HttpRequest
+from django.db.models import QuerySet
 
 from project.pages.links import record_url
-from project.pages.navigation import Entry, Found, add_entries, finder
-from training.models import Dataset, ModelVersion
+from project.pages.navigation import FOUND, Entry, Found, add_entries, finder
+from training.kinds import all_kinds
+from training.models import Dataset, ModelVersion, Promotion
 
-FOUND = 5
+_entry = partial(Entry.of, section="Matching")
 
 add_entries(
-    Entry(
-        section="Matching",
-        label="Datasets",
-        url_name="training_dataset_changelist",
-        order=40,
-        permissions=("training.view_dataset",),
-        icon="datasets",
-        rows=Dataset.objects.all,
-    ),
-    Entry(
-        section="Matching",
+    _entry(Dataset, label="Datasets", order=40, icon="datasets", rows=Dataset.objects.all),
+    _entry(
+        ModelVersion,
         label="Models",
-        url_name="training_modelversion_changelist",
         order=41,
-        permissions=("training.view_modelversion",),
         icon="models",
         rows=lambda: ModelVersion.objects.filter(stage=ModelVersion.Stage.CHAMPION),
         noun="live",
     ),
-    Entry(
-        section="Matching",
-        label="Promotions",
-        url_name="training_promotion_changelist",
-        order=42,
-        permissions=("training.view_promotion",),
-    ),
+    _entry(Promotion, label="Promotions", order=42),
 )
 
 
-@finder("training.view_dataset")
-def find_datasets(request: HttpRequest, text: str) -> Iterator[Found]:
+@finder(Dataset)
+def find_datasets(text: str) -> Iterator[Found]:
     """Find datasets by kind and version, as `match 2`."""
-    for dataset in Dataset.objects.order_by("-pk").only("kind", "version", "verdict")[:200]:
-        if _names(text, str(dataset), "dataset"):
-            yield Found(str(dataset), dataset.verdict, record_url(dataset), "datasets")
+    for dataset in _named(Dataset.objects.only("kind", "version", "verdict"), text, "dataset"):
+        yield Found(str(dataset), dataset.verdict, record_url(dataset), "datasets")
 
 
-@finder("training.view_modelversion")
-def find_models(request: HttpRequest, text: str) -> Iterator[Found]:
+@finder(ModelVersion)
+def find_models(text: str) -> Iterator[Found]:
     """Find models by kind and version, as `csat 3`."""
-    for model in ModelVersion.objects.order_by("-pk").only("kind", "version", "stage")[:200]:
-        if _names(text, str(model), "model version"):
-            yield Found(str(model), model.stage, record_url(model), "models")
+    for model in _named(ModelVersion.objects.only("kind", "version", "stage"), text, "model"):
+        yield Found(str(model), model.stage, record_url(model), "models")
 
 
-def _names(text: str, title: str, what: str) -> bool:
-    """Whether each word of a text begins a word of what a record is called."""
-    known = f"{title} {what}".lower().replace("_", " ").split()
-    return all(any(word.startswith(asked) for word in known) for asked in text.lower().split())
+def _named(rows: QuerySet[Any], text: str, noun: str) -> QuerySet[Any]:
+    """Return the newest rows of a version, where a number is said, and of the kinds of the words.
+
+    Each word has to begin one of a kind's name or title, or the noun itself.
+    """
+    asked = text.lower().replace("_", " ").split()
+    said = [word for word in asked if word.isascii() and word.isdigit() and len(word) < 10]
+    kinds = [
+        kind.name
+        for kind in all_kinds()
+        if all(
+            any(known.startswith(word) for known in _words_of(kind.name, kind.title, noun))
+            for word in asked
+            if word not in said
+        )
+    ]
+    for number in said:
+        rows = rows.filter(version=int(number))
+    return rows.filter(kind__in=kinds).order_by("-pk")[:FOUND]
+
+
+def _words_of(*names: str) -> list[str]:
+    return " ".join(names).lower().replace("_", " ").split()

@@ -48,7 +48,8 @@
     field.removeAttribute("aria-labelledby");
   };
   const watch = new MutationObserver(() => {
-    all(".select2-search__field, .select2-selection[role=combobox]").forEach(label);
+    all(".select2-search__field, .select2-container [role=combobox]").forEach(label);
+    all(".select2-selection__rendered[role=textbox]").forEach(label);
     for (const mark of all(".help-tooltip")) mark.role = "img";
     for (const clear of all(".select2-selection__clear")) clear.ariaHidden = "true";
   });

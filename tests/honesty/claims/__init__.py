@@ -1,0 +1,14 @@
+"""The claims by section: whatever a module of this folder lists as CLAIMS is one."""
+
+import pkgutil
+from importlib import import_module
+
+from tests.honesty.claim import Claim
+
+
+def all_claims() -> list[Claim]:
+    """Every claim, by section and in the order of its module."""
+    found: list[Claim] = []
+    for module in pkgutil.iter_modules(__path__):
+        found += import_module(f"{__name__}.{module.name}").CLAIMS
+    return sorted(found, key=lambda claim: claim.section)
