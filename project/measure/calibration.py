@@ -10,7 +10,7 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from project.measure.intervals import score_interval
+from project.measure.intervals import CONFIDENCE, normal_reach, score_interval
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -69,8 +69,36 @@ def calibration_gaps(
     error = positive * (1 - score) - negative * score
     starts = np.flatnonzero(np.append(True, bins[1:] != bins[:-1]))
     gaps = np.zeros((len(rows), n_bins))
-    gaps[:, bins[starts]] = np.add.reduceat(error, starts, axis=1) / rows[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):  # no row is left: NaN
+        gaps[:, bins[starts]] = np.add.reduceat(error, starts, axis=1) / rows[:, None]
     return gaps
+
+
+def error_by_chance(
+    score: FloatArray, sizes: FloatArray, bins: IntArray, variance: FloatArray
+) -> tuple[float, float]:
+    """The calibration error that a perfect score shows on so many rows.
+
+    Parameters
+    ----------
+    score, sizes, bins : arrays of shape (n_scores,): the distinct scores, the rows of each, and
+        their bins.
+    variance : array of shape (n_bins,), of the gap of each bin as measured over clusters; NaN where
+        not known. Its sum over that of independent labels is by how much clusters widen every bin.
+
+    Returns
+    -------
+    mean, margin : floats
+        A gap of mean 0 and standard deviation s is s times the root of 2 / pi on average; the
+        margin is the 95 % point of their sum, taken as normal.
+    """
+    n_rows = float(sizes.sum())
+    independent = np.bincount(bins, sizes * score * (1 - score), minlength=len(variance))
+    spread = independent / n_rows**2
+    spread *= max(1.0, float(np.nansum(variance)) / max(float(spread.sum()), 1e-300))
+    mean = float(np.sqrt(2 / np.pi) * np.sqrt(spread).sum())
+    error = float(np.sqrt((1 - 2 / np.pi) * spread.sum()))
+    return mean, mean + normal_reach(1 - 2 * (1 - CONFIDENCE)) * error
 
 
 def calibration_table(

@@ -3,50 +3,46 @@
 import numpy as np
 import numpy.typing as npt
 
-from project.measure.bootstrap import (
-    EXACT_ROWS,
-    REPLICATES,
-    percentile_interval,
-    resampled_sums,
-    resampling_blocks,
-)
-from project.measure.intervals import Metric
-from project.measure.ranks import spearman
+from project.measure.intervals import Metric, Scale, figure_interval
+from project.measure.jackknife import Clusters, block_sums, influence_variance, jackknife
+from project.measure.ranks import rank_correlation_influence
 from project.measure.scores import finite_pair
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+SCALES: dict[str, Scale] = {
+    "mae": "loss",
+    "rmse": "loss",
+    "r2": "r2",
+    "interval_coverage": "share",
+    "interval_width": "loss",
+}
 
 
 def measure_errors(
     target: npt.ArrayLike,
     prediction: npt.ArrayLike,
     *,
-    rng: np.random.Generator,
     low: npt.ArrayLike | None = None,
     high: npt.ArrayLike | None = None,
-    groups: npt.ArrayLike | None = None,
-    replicates: int = REPLICATES,
-    exact_rows: int = EXACT_ROWS,
+    clusters: Clusters | None = None,
 ) -> dict[str, Metric]:
     """Measure predictions of a number.
 
     Parameters
     ----------
     target, prediction : arrays of shape (n_rows,), finite, in the unit of the target.
-    rng : draws the bootstrap replicates.
     low, high : arrays of shape (n_rows,), optional
         Bounds of the prediction intervals, whose measured coverage is then reported.
-    groups : array of shape (n_rows,), optional; rows of one group are resampled together.
-    replicates : number of bootstrap replicates.
-    exact_rows : up to so many rows are resampled row by row, beyond it in 2,000 random blocks.
+    clusters : of the rows, see `project.measure.jackknife`; None: rows are independent.
 
     Returns
     -------
     dict
-        Metrics mae, rmse, r2, with bounds interval_coverage and interval_width, and spearman.
-        Every figure but Spearman's is a function of sums over rows, so rows (or groups, or
-        blocks) are resampled by their sums. For Spearman's see `ranks.spearman`, with the number
-        of groups in place of the number of rows where groups are given.
+        Metrics mae, rmse, r2, with bounds interval_coverage and interval_width, and spearman, with
+        the standard errors of `jackknife` and the intervals of `figure_interval`; none where the
+        clusters are too few.
 
     Raises
     ------
@@ -54,22 +50,29 @@ def measure_errors(
         If there is no row, shapes differ or a value is not finite.
     """
     y, p = finite_pair(target, prediction)
+    clusters = clusters or Clusters()
     error = p - y
     centred = y - y.mean()  # keeps the sums of squares small, so that their difference is exact
     columns = [np.ones_like(y), np.abs(error), error**2, centred, centred**2]
     if low is not None and high is not None:
         below, above = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         columns += [((y >= below) & (y <= above)).astype(np.float64), above - below]
-    sums = np.column_stack(columns)
-    blocks = resampling_blocks(len(y), groups, rng, exact_rows)
-    names, values = _metrics_of_sums(sums.sum(axis=0)[None, :])
-    _, sampled = _metrics_of_sums(resampled_sums(sums, blocks, replicates, rng))
-    at_low, at_high = percentile_interval(sampled)
+
+    def leave_out(block: IntArray, n_blocks: int) -> FloatArray:
+        own = block_sums(columns, block, n_blocks)
+        return _metrics_of_sums(own.sum(axis=0) - own)[1]
+
+    names, values = _metrics_of_sums(np.array([[column.sum() for column in columns]]))
+    variance = jackknife(leave_out, clusters, len(y))
+    degrees = clusters.degrees(len(y))
     metrics = {
-        name: Metric(float(values[0, i]), float(at_low[i]), float(at_high[i]))
-        for i, name in enumerate(names)
+        name: figure_interval(value, spread, degrees, SCALES[name])
+        for name, value, spread in zip(names, values[0], variance, strict=True)
     }
-    metrics["spearman"] = spearman(y, p, blocks.count if groups is not None else len(y))
+    rho, influence = rank_correlation_influence(y, p)
+    metrics["spearman"] = figure_interval(
+        rho, influence_variance(influence, clusters), degrees, "correlation"
+    )
     return metrics
 
 

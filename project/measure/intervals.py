@@ -9,18 +9,19 @@ References
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, isfinite
-from typing import TypedDict
+from math import atanh, ceil, exp, isfinite, log, sqrt, tanh
+from typing import Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri, stdtr, stdtrit  # scipy.stats takes a second to load
+from scipy.special import expit, ndtri, stdtr, stdtrit  # scipy.stats takes a second to load
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 1.0 - CONFIDENCE
+LARGEST_EXPONENT = 700.0  # exp() of more is infinite
 POWER = 0.80  # of finding an effect, in the number of rows that would decide
 
 
@@ -46,6 +47,55 @@ class Metric:
             "low": json_number(self.low),
             "high": json_number(self.high),
         }
+
+
+# How far a figure is from the end of its range: a share from 0 and 1, a loss from 0, an R2 from
+# its 1, a correlation from -1 and 1. On that scale errors are the same everywhere.
+Scale = Literal["share", "loss", "r2", "correlation"]
+
+
+def figure_interval(value: float, variance: float, degrees: float, scale: Scale) -> Metric:
+    """95 % interval of a figure, made on a scale on which it has no end.
+
+    Parameters
+    ----------
+    value : the figure.
+    variance : of the figure.
+    degrees : degrees of freedom of the variance; NaN gives no interval.
+    scale : share: logit; loss: logarithm; r2: log(1 - R2); correlation: Fisher's atanh.
+
+    Returns
+    -------
+    Metric
+        Student's interval on that scale, with the standard error divided by the scale's slope. At
+        an end of the range (all rows right) a share has Wilson's interval of so many votes as there
+        are degrees and one more; other figures have none.
+    """
+    value, variance = float(value), float(variance)
+    nan = float("nan")
+    if not (isfinite(value) and isfinite(degrees)):
+        return Metric(value, nan, nan)
+    if scale == "share" and value in (0.0, 1.0):
+        return Metric(value, *(float(end) for end in score_interval(value, degrees + 1.0)))
+    room = {
+        "share": value * (1.0 - value),
+        "loss": value,
+        "r2": 1.0 - value,
+        "correlation": 1.0 - value**2,
+    }[scale]
+    if room <= 0 or not isfinite(variance):
+        return Metric(value, nan, nan)
+    half = student_reach(degrees) * sqrt(variance) / room
+    if scale == "share":
+        at = log(value / (1.0 - value))
+        low, high = expit(at - half), expit(at + half)
+    elif scale == "loss":
+        low, high = value * exp(-half), value * exp(min(half, LARGEST_EXPONENT))
+    elif scale == "r2":
+        low, high = 1.0 - room * exp(min(half, LARGEST_EXPONENT)), 1.0 - room * exp(-half)
+    else:
+        low, high = tanh(atanh(value) - half), tanh(atanh(value) + half)
+    return Metric(value, float(low), float(high))
 
 
 def json_number(value: float | None) -> float | None:

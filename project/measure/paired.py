@@ -7,15 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from project.measure.auc import auc_influence
-from project.measure.bootstrap import (
-    EXACT_ROWS,
-    PAIRED_REPLICATES,
-    percentile_interval,
-    resampled_sums,
-    resampling_blocks,
-    widened_interval,
+from project.measure.intervals import (
+    json_number,
+    rows_to_decide,
+    student_p_value,
+    student_reach,
 )
-from project.measure.intervals import json_number, rows_to_decide
+from project.measure.jackknife import Clusters, influence_variance
 from project.measure.scores import finite_pair, log_losses
 
 FloatArray = npt.NDArray[np.float64]
@@ -46,7 +44,7 @@ class PairedDifference:
     ----------
     difference, low, high : the difference and its 95 % interval, in the metric's own direction.
     standard_error : of the difference.
-    p_value : two-sided, from the share of replicates on the other side of zero.
+    p_value : two-sided, Student's.
     verdict : better, worse or undecided, said of a; a lower error or loss is better.
     rows_to_decide : rows with which a difference of this size would be decided four times in
         five; None when there is no difference at all.
@@ -78,16 +76,13 @@ class PairedDifference:
         }
 
 
-def paired_bootstrap(
+def paired_difference(
     score_a: npt.ArrayLike,
     score_b: npt.ArrayLike,
     label: npt.ArrayLike,
     metric: PairedMetric,
-    rng: np.random.Generator,
     *,
-    groups: npt.ArrayLike | None = None,
-    replicates: int = PAIRED_REPLICATES,
-    exact_rows: int = EXACT_ROWS,
+    clusters: Clusters | None = None,
 ) -> PairedDifference:
     """Compare two scores on the same rows.
 
@@ -96,10 +91,7 @@ def paired_bootstrap(
     score_a, score_b : arrays of shape (n_rows,); probabilities, or predictions of a number.
     label : array of shape (n_rows,); 0 or 1, or the numeric target for the error metrics.
     metric : roc_auc, brier, log_loss, squared_error or absolute_error.
-    rng : draws the replicates.
-    groups : array of shape (n_rows,), optional; rows of one group are resampled together.
-    replicates : number of bootstrap replicates.
-    exact_rows : up to so many rows are resampled row by row, beyond it in 2,000 random blocks.
+    clusters : of the rows, see `project.measure.jackknife`; None: rows are independent.
 
     Returns
     -------
@@ -107,10 +99,9 @@ def paired_bootstrap(
 
     Notes
     -----
-    Losses are means over rows and are resampled as such. The ROC-AUC is linearised at the sample
-    by its placement values (see `auc.auc_influence`), so that it too is a mean over rows; up to
-    4,000 rows this agrees with plain resampling to within the error of the replicates. Over fewer
-    than 30 blocks the interval is at least Student's (see `bootstrap.widened_interval`).
+    Losses are means over rows. The ROC-AUC is linearised by its placement values (see
+    `auc.auc_influence`), so that it too is a mean over rows. The interval is Student's; where the
+    clusters are too few there is none, and the verdict is undecided.
 
     Raises
     ------
@@ -119,22 +110,14 @@ def paired_bootstrap(
     """
     y, a = finite_pair(label, score_a)
     _, b = finite_pair(label, score_b)
+    clusters = clusters or Clusters()
     value_a, influence_a = metric_influence(y, a, metric)
     value_b, influence_b = metric_influence(y, b, metric)
     difference = value_a - value_b
-    if not np.isfinite(difference):
-        nan = float("nan")
-        return PairedDifference(
-            metric, value_a, value_b, nan, nan, nan, nan, nan, "undecided", None
-        )
-    blocks = resampling_blocks(len(y), groups, rng, exact_rows)
-    influence = np.column_stack([influence_a - influence_b, np.ones_like(y)])
-    sums = resampled_sums(influence, blocks, replicates, rng)
-    drawn = difference + sums[:, 0] / sums[:, 1]
-    (low,), (high,) = (bound.tolist() for bound in percentile_interval(drawn[:, None]))
-    standard_error = float(drawn.std()) if blocks.count > 1 else float("nan")
-    low, high = widened_interval(difference, low, high, standard_error, blocks.count)
-    on_other_side = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    error = float(np.sqrt(influence_variance(influence_a - influence_b, clusters)))
+    degrees = clusters.degrees(len(y))
+    half = student_reach(degrees) * error
+    low, high = difference - half, difference + half
     verdict: PairedVerdict = "undecided"
     if low > 0 or high < 0:
         is_better = (low > 0) == (metric == "roc_auc")
@@ -146,11 +129,17 @@ def paired_bootstrap(
         difference=difference,
         low=low,
         high=high,
-        standard_error=standard_error,
-        p_value=min(1.0, 2 * (on_other_side + 1) / (replicates + 1)),
+        standard_error=error,
+        p_value=_p_value(difference, error, degrees),
         verdict=verdict,
-        rows_to_decide=rows_to_decide(difference, standard_error, len(y)),
+        rows_to_decide=rows_to_decide(difference, error, len(y)),
     )
+
+
+def _p_value(difference: float, error: float, degrees: float) -> float:
+    if error > 0:
+        return student_p_value(difference / error, degrees)
+    return 1.0 if difference == 0 else float("nan")
 
 
 def metric_influence(

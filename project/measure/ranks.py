@@ -1,12 +1,9 @@
 """Ranks with ties, and the correlation of ranks."""
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
-
-from project.measure.intervals import Metric, normal_reach
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -77,28 +74,36 @@ def rank_correlation(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -
     return float(np.corrcoef(average_ranks(x), average_ranks(y))[0, 1])
 
 
-def spearman(x: FloatArray, y: FloatArray, independent_rows: int) -> Metric:
-    """Spearman's correlation with its 95 % interval.
+def rank_correlation_influence(x: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
+    """Spearman's correlation, and how far each row pulls it.
 
     Parameters
     ----------
     x, y : arrays of shape (n_rows,), finite.
-    independent_rows : what the interval may count on: the rows, or their groups.
 
     Returns
     -------
-    Metric
-        Fisher's transformation with the variance (1 + rho^2 / 2) / (n - 3) of Bonett and Wright,
-        Psychometrika 65 (2000) 23-28; -1 to 1 where three rows or fewer are independent.
+    rho : as `rank_correlation`.
+    influence : array of shape (n_rows,), of mean 0
+        A row pulls by its own two ranks, and by moving the ranks of all rows above it in either
+        order: Croux, C. & Dehon, C. (2010). Influence functions of the Spearman and Kendall
+        correlation measures. Statistical Methods & Applications 19, 497-515. All 0 where the
+        correlation does not exist.
     """
     rho = rank_correlation(x, y)
+    n_rows = len(x)
     if not np.isfinite(rho):
-        return Metric(rho, rho, rho)
-    if independent_rows <= 3:
-        return Metric(rho, -1.0, 1.0)
-    if abs(rho) >= 1:
-        return Metric(rho, rho, rho)
-    half = normal_reach() * sqrt((1 + rho**2 / 2) / (independent_rows - 3))
-    return Metric(
-        rho, float(np.tanh(np.arctanh(rho) - half)), float(np.tanh(np.arctanh(rho) + half))
-    )
+        return rho, np.zeros(n_rows)
+    of_x, of_y = (average_ranks(one) / n_rows for one in (x, y))
+    of_x, of_y = of_x - of_x.mean(), of_y - of_y.mean()
+    pull = of_x * of_y + _mean_above(x, of_y) + _mean_above(y, of_x)
+    # What a row does to the spread of the ranks themselves is nothing, ties aside.
+    return rho, (pull - pull.mean()) / float(of_x.std() * of_y.std())
+
+
+def _mean_above(values: FloatArray, other: FloatArray) -> FloatArray:
+    """Mean over all rows of `other` where it stands above each value, at the value half."""
+    runs = tie_runs(values)
+    own = np.add.reduceat(other[runs.order], runs.starts)
+    above = own[::-1].cumsum()[::-1] - own / 2.0
+    return np.asarray(above[runs.of_row] / len(values), dtype=np.float64)

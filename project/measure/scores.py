@@ -1,51 +1,36 @@
-"""Measures of a probability against labels, each with a 95 % bootstrap interval.
+"""Measures of a probability against labels, each with a 95 % interval.
 
 Every measure is a function of how many rows of each label stand at each distinct score, so that
-a replicate is two rows of counts and many replicates are measured at once.
+leaving out a cluster is a subtraction, and many of them are left out at once.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
 
 from project.measure.auc import auc_of_counts
-from project.measure.bootstrap import (
-    EXACT_ROWS,
-    REPLICATES,
-    block_weights,
-    chunk_sizes,
-    group_blocks,
-    percentile_interval,
-)
 from project.measure.calibration import (
     CALIBRATION_BINS,
     CalibrationBin,
     calibration_gaps,
     calibration_table,
+    error_by_chance,
     mass_bins,
 )
-from project.measure.intervals import CONFIDENCE, Metric
+from project.measure.intervals import Metric, figure_interval
+from project.measure.jackknife import Clusters, block_counts, jackknife
 from project.measure.ranks import tie_runs
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-SCORE_CELLS = 1_000  # equal-mass score cells; their AUC differs from the exact one by about 1e-6
+SCORE_CELLS = 250  # equal-mass cells that clusters are left out of; a figure itself is exact
 SCORE_FLOOR = 1e-7  # log loss of a certain and wrong score stays finite
-SCORE_METRICS = (
-    "roc_auc",
-    "pr_auc",
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "brier",
-    "log_loss",
-)
+SHARES = ("roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1")
+LOSSES = ("brier", "log_loss")
+SCORE_METRICS = (*SHARES, *LOSSES)
 
 
 @dataclass(frozen=True)
@@ -63,11 +48,8 @@ def measure_scores(
     label: npt.ArrayLike,
     score: npt.ArrayLike,
     *,
-    rng: np.random.Generator,
-    groups: npt.ArrayLike | None = None,
+    clusters: Clusters | None = None,
     threshold: float = 0.5,
-    replicates: int = REPLICATES,
-    exact_rows: int = EXACT_ROWS,
 ) -> MeasuredScores:
     """Measure a probability against labels.
 
@@ -75,22 +57,19 @@ def measure_scores(
     ----------
     label : array of shape (n_rows,), 0 or 1.
     score : array of shape (n_rows,), in [0, 1], no NaN.
-    rng : draws the bootstrap replicates.
-    groups : array of shape (n_rows,), optional
-        Rows of one group (a user's decisions) are resampled together, which widens the intervals
-        to what new groups would show.
+    clusters : of the rows; a user's decisions, and those about a partner, go together, which widens
+        the intervals to what new users and partners would show. None: rows are independent.
     threshold : scores at or above it count as a predicted 1.
-    replicates : number of bootstrap replicates.
-    exact_rows : up to so many rows are resampled row by row.
 
     Returns
     -------
     MeasuredScores
-        Metrics roc_auc, pr_auc (average precision), accuracy, precision, recall, f1, brier,
-        log_loss and ece. The calibration error uses 10 bins of equal mass; by the triangle
-        inequality it differs from the true one by at most the sum of the bins' own errors, whose
-        95 % point, bootstrapped, is its interval. Beyond `exact_rows` rows are resampled
-        multinomially over 1,000 score cells, with the point values still exact.
+        Metrics roc_auc, pr_auc (average precision), accuracy, precision, recall, f1, brier and
+        log_loss, with the standard errors of `jackknife` and the intervals of `figure_interval`;
+        none where the clusters are too few. The calibration error ece uses 10
+        bins of equal mass; by the triangle inequality it differs from the true one by at most the
+        sum of the bins' own errors, whose 95 % point is its interval. ece_by_chance is what a
+        perfect score shows on these rows, and ece_excess what is beyond it.
 
     Raises
     ------
@@ -99,33 +78,35 @@ def measure_scores(
         neither 0 nor 1.
     """
     labels, scores = _labels_and_scores(label, score)
+    clusters = clusters or Clusters()
     runs, run_of_row = _score_runs(labels, scores, threshold)
     point, gaps = _measure_cells(runs, runs.positive[None, :], runs.negative[None, :])
     cells, cell_of_row = runs, run_of_row
-    if groups is not None or len(labels) > exact_rows:
+    if len(runs.score) > SCORE_CELLS:
         cells, cell_of_run = _merge_runs(runs)
         cell_of_row = cell_of_run[run_of_row]
-    approximate, _ = _measure_cells(cells, cells.positive[None, :], cells.negative[None, :])
-    sampled: list[FloatArray] = []
-    noise: list[FloatArray] = []
-    slot = cell_of_row + len(cells.score) * labels  # negatives first, then positives
-    draw = _cell_sampler(slot, len(cells.score), groups, rng, exact_rows)
-    for size in chunk_sizes(replicates):
-        values, sampled_gaps = _measure_cells(cells, *draw(size))
-        sampled.append(values)
-        noise.append(np.abs(sampled_gaps - gaps).sum(axis=1))
-    low, high = percentile_interval(np.concatenate(sampled))
-    # Cells are a little coarser than rows: the interval is moved by what that costs the point.
-    shift = point[0] - approximate[0]
+    n_cells = len(cells.score)
+    slot = cell_of_row + n_cells * labels  # negatives first, then positives
+
+    def leave_out(block: IntArray, n_blocks: int) -> FloatArray:
+        own = block_counts(slot, 2 * n_cells, block, n_blocks)
+        left = own.sum(axis=0) - own
+        return np.column_stack(_measure_cells(cells, left[:, n_cells:], left[:, :n_cells]))
+
+    variance = jackknife(leave_out, clusters, len(labels))
+    degrees = clusters.degrees(len(labels))
     metrics = {
-        name: Metric(float(value), float(at_low), float(at_high))
-        for name, value, at_low, at_high in zip(
-            SCORE_METRICS, point[0], low + shift, high + shift, strict=True
-        )
+        name: figure_interval(value, spread, degrees, "share" if name in SHARES else "loss")
+        for name, value, spread in zip(SCORE_METRICS, point[0], variance, strict=False)
     }
     error = float(np.abs(gaps[0]).sum())
-    margin = float(np.quantile(np.concatenate(noise), CONFIDENCE))
+    chance, margin = error_by_chance(
+        runs.score, runs.positive + runs.negative, runs.bins, variance[len(SCORE_METRICS) :]
+    )
     metrics["ece"] = Metric(error, max(0.0, error - margin), min(1.0, error + margin))
+    nan = float("nan")
+    metrics["ece_by_chance"] = Metric(chance, nan, nan)
+    metrics["ece_excess"] = Metric(error - chance, nan, nan)
     return MeasuredScores(
         metrics,
         calibration_table(runs.positive, runs.negative, runs.score, runs.bins, CALIBRATION_BINS),
@@ -231,46 +212,6 @@ def _merge_runs(runs: _Cells) -> tuple[_Cells, IntArray]:
         bins=runs.bins[starts],
     )
     return cells, cell_of_run
-
-
-def _cell_sampler(
-    slot: IntArray,
-    n_cells: int,
-    groups: npt.ArrayLike | None,
-    rng: np.random.Generator,
-    exact_rows: int,
-) -> Callable[[int], tuple[FloatArray, FloatArray]]:
-    """A function that draws replicates: positives and negatives, each (replicates, n_cells)."""
-    n_rows = len(slot)
-    if groups is not None:
-        blocks = group_blocks(groups, n_rows)
-        counts = csr_matrix(
-            (np.ones(n_rows), (slot, blocks.of_row)), shape=(2 * n_cells, blocks.count)
-        )
-
-        def by_group(replicates: int) -> tuple[FloatArray, FloatArray]:
-            weights = block_weights(blocks.count, replicates, rng)
-            drawn = np.asarray((counts @ weights.T).T)
-            return drawn[:, n_cells:], drawn[:, :n_cells]
-
-        return by_group
-    if n_rows <= exact_rows:
-
-        def by_row(replicates: int) -> tuple[FloatArray, FloatArray]:
-            rows = rng.integers(0, n_rows, size=(replicates, n_rows))
-            flat = slot[rows] + 2 * n_cells * np.arange(replicates)[:, None]
-            drawn = np.bincount(flat.ravel(), minlength=2 * n_cells * replicates)
-            shaped = drawn.reshape(replicates, 2 * n_cells).astype(np.float64)
-            return shaped[:, n_cells:], shaped[:, :n_cells]
-
-        return by_row
-    share = np.bincount(slot, minlength=2 * n_cells) / n_rows
-
-    def by_cell(replicates: int) -> tuple[FloatArray, FloatArray]:
-        drawn = rng.multinomial(n_rows, share, size=replicates).astype(np.float64)
-        return drawn[:, n_cells:], drawn[:, :n_cells]
-
-    return by_cell
 
 
 def _measure_cells(

@@ -8,12 +8,12 @@ from statsmodels.stats.proportion import proportion_confint
 
 from project.measure.calibration import calibration_table, mass_bins
 from project.measure.scores import measure_scores
-from tests.measure.samples import make_scores, rng
+from tests.measure.samples import make_scores
 
 
 def test_error_is_the_mean_distance_of_the_bins_of_scikit_learn():
     label, score = make_scores(1_000)
-    measured = measure_scores(label, score**2, rng=rng(), replicates=10)
+    measured = measure_scores(label, score**2)
     # Without ties and with a multiple of ten rows, its quantile bins hold the same rows.
     share, mean = calibration_curve(label, score**2, n_bins=10, strategy="quantile")
     assert measured["ece"].value == pytest.approx(np.abs(share - mean).mean(), abs=1e-12)
@@ -23,7 +23,7 @@ def test_error_is_the_mean_distance_of_the_bins_of_scikit_learn():
 
 def test_equal_scores_share_a_bin():
     label, score = make_scores(997, decimals=1)
-    measured = measure_scores(label, score, rng=rng(), replicates=10)
+    measured = measure_scores(label, score)
     table = pd.DataFrame(measured.calibration)
     assert table["rows"].sum() == 997
     assert (table["min"].to_numpy()[1:] > table["max"].to_numpy()[:-1]).all()

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from project.measure.paired import paired_bootstrap
+from project.measure.jackknife import Clusters
+from project.measure.paired import paired_difference
 from tests.measure.samples import make_scores, rng
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "brier", "log_loss"])
-def test_paired_bootstrap_agrees_with_plain_resampling(metric):
+def test_paired_difference_agrees_with_plain_resampling(metric):
     label, score = make_scores(400)
     other = np.clip(score + rng(5).normal(0, 0.2, 400), 0.01, 0.99)
-    found = paired_bootstrap(score, other, label, metric, rng(1), replicates=2000)
+    found = paired_difference(score, other, label, metric)
     measure = {
         "roc_auc": sk.roc_auc_score,
         "brier": sk.brier_score_loss,
@@ -31,22 +32,27 @@ def test_paired_bootstrap_agrees_with_plain_resampling(metric):
     assert found.verdict == "better"
 
 
-def test_blocks_of_rows_agree_with_rows():
-    label, score = make_scores(8000)
-    other = np.clip(score + rng(5).normal(0, 0.1, 8000), 0, 1)
-    by_block = paired_bootstrap(score, other, label, "roc_auc", rng(1))
-    by_row = paired_bootstrap(score, other, label, "roc_auc", rng(2), exact_rows=10_000)
-    assert by_block.difference == by_row.difference
-    assert by_block.standard_error == pytest.approx(by_row.standard_error, rel=0.1)
+def test_three_clusters_that_agree_do_not_decide_and_twenty_do():
+    label, noise = rng().normal(size=600), rng(1).normal(size=600)
+    cluster = np.arange(600) % 20
+    better = 0.01 + 0.1 * rng(2).random(20)[cluster]
+    mine, other = label + 0.3 * noise, label + (0.3 + better) * noise
+
+    def verdict(of_row):
+        clusters = Clusters.of(of_row)
+        return paired_difference(mine, other, label, "squared_error", clusters=clusters).verdict
+
+    assert verdict(cluster % 3) == "undecided"
+    assert verdict(cluster) == "better"
 
 
 def test_verdict_is_said_of_the_first_score():
     label, score = make_scores(2000)
     noise = rng(3).random(2000)
     for metric in ("roc_auc", "brier"):
-        assert paired_bootstrap(score, noise, label, metric, rng()).verdict == "better"
-        assert paired_bootstrap(noise, score, label, metric, rng()).verdict == "worse"
-        same = paired_bootstrap(score, score, label, metric, rng())
+        assert paired_difference(score, noise, label, metric).verdict == "better"
+        assert paired_difference(noise, score, label, metric).verdict == "worse"
+        same = paired_difference(score, score, label, metric)
         assert same.verdict == "undecided"
         assert same.rows_to_decide is None
         assert same.p_value == 1
@@ -58,12 +64,12 @@ def test_equal_scores_are_called_different_one_time_in_twenty():
         draw = rng(seed)
         label = draw.integers(0, 2, 200)
         a, b = label + draw.normal(0, 2, 200), label + draw.normal(0, 2, 200)
-        found = paired_bootstrap(a, b, label, "roc_auc", draw, replicates=300)
+        found = paired_difference(a, b, label, "roc_auc")
         wrong += found.verdict != "undecided"
     assert wrong <= 22
 
 
 def test_one_label_leaves_the_comparison_undecided():
-    found = paired_bootstrap([0.1, 0.2], [0.3, 0.1], [1, 1], "roc_auc", rng())
+    found = paired_difference([0.1, 0.2], [0.3, 0.1], [1, 1], "roc_auc")
     assert found.verdict == "undecided"
     assert found.as_dict()["difference"] is None

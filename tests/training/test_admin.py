@@ -238,7 +238,7 @@ def test_rollback_returns_to_the_champion_before(as_, model):
 def test_two_versions_are_compared(as_, model):
     second = make_model(model.dataset, seed=2)
     page = text(as_().get(url("modelversion_compare", second.pk), {"other": "1"}))
-    assert "paired bootstrap" in page
+    assert "partners who recur" in page
     for nonsense in ("", "77", "x", "99999999999999999999"):
         answer = as_().get(url("modelversion_compare", second.pk), {"other": nonsense}, follow=True)
         assert "Choose another version" in text(answer)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import r2_score, roc_auc_score
 
+from project.measure.jackknife import Clusters
 from training.domain.checks import Check, verdict_of
 from training.domain.tasks import get_task
 from training.domain.tasks.base import Rows
@@ -16,18 +17,19 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def gate_classifier(label, score, rule_score, *, rng, **known):
+def gate_classifier(label, score, rule_score, **known):
     """Measure a score and hold it to its gates."""
     label, score = np.asarray(label, float), np.asarray(score, float)
-    report = evaluate_classifier(label, score, rng=rng)
+    report = evaluate_classifier(label, score)
     return label_gates.gate_classifier(
-        Rows(label), score, report=report, rule_score=np.asarray(rule_score), rng=rng, **known
+        Rows(label), score, report=report, rule_score=np.asarray(rule_score), **known
     )
 
 
 def gate_regressor(target, prediction, *, groups=None, **known):
     """Hold predictions of a number to their gates."""
-    return number_gates.gate_regressor(Rows(target, groups), prediction, **known)
+    clustered = () if groups is None else (Clusters.of(groups), ("group",))
+    return number_gates.gate_regressor(Rows(target, *clustered), prediction, **known)
 
 
 def make_world(rows=3000, seed=0):
@@ -47,20 +49,20 @@ def verdicts(report):
 
 def test_good_model_passes():
     label, best, rule, model = make_world()
-    report = gate_classifier(label, model, rule, rng=rng(), feature_probability=best)
+    report = gate_classifier(label, model, rule, feature_probability=best)
     assert report.verdict == "pass", verdicts(report)
 
 
 def test_shuffled_labels_are_refused():
     label, _, rule, model = make_world()
-    report = gate_classifier(rng(1).permutation(label), model, rule, rng=rng())
+    report = gate_classifier(rng(1).permutation(label), model, rule)
     assert verdicts(report)["better_than_chance"] == "refuse"
 
 
 @pytest.mark.parametrize("score", [0.5, 0.75])
 def test_constant_score_is_refused(score):
     label, _, rule, model = make_world()
-    found = verdicts(gate_classifier(label, np.full_like(model, score), rule, rng=rng()))
+    found = verdicts(gate_classifier(label, np.full_like(model, score), rule))
     assert found["score_width"] == "refuse"
     assert found["repeated_score"] == "refuse"
     assert found["better_than_chance"] == "refuse"
@@ -69,21 +71,19 @@ def test_constant_score_is_refused(score):
 def test_mostly_constant_score_is_refused_though_it_ranks_well():
     label, _, rule, model = make_world()
     model[:900] = 0.5
-    found = verdicts(gate_classifier(label, model, rule, rng=rng()))
+    found = verdicts(gate_classifier(label, model, rule))
     assert found["better_than_chance"] == "pass"
     assert found["repeated_score"] == "refuse"
 
 
 def test_model_worse_than_the_rule_is_refused():
     label, best, rule, _ = make_world()
-    assert verdicts(gate_classifier(label, rule, best, rng=rng()))["against_rule_score"] == (
-        "refuse"
-    )
+    assert verdicts(gate_classifier(label, rule, best))["against_rule_score"] == ("refuse")
 
 
 def test_undecided_model_is_warned_with_the_rows_that_would_decide():
     label, best, _, model = make_world(200)
-    report = gate_classifier(label, model, best, rng=rng())
+    report = gate_classifier(label, model, best)
     check = next(item for item in report.checks if item.name == "against_rule_score")
     assert check.verdict == "warn"
     needed = report.comparisons["rule_score"].rows_to_decide
@@ -93,7 +93,7 @@ def test_undecided_model_is_warned_with_the_rows_that_would_decide():
 def test_leak_above_the_feature_ceiling_is_refused():
     label, best, rule, model = make_world()
     leaked = 0.7 * model + 0.3 * label
-    found = verdicts(gate_classifier(label, leaked, rule, rng=rng(), feature_probability=best))
+    found = verdicts(gate_classifier(label, leaked, rule, feature_probability=best))
     assert found["feature_ceiling"] == "refuse"
 
 
@@ -102,7 +102,7 @@ def test_models_at_the_ceiling_are_not_taken_for_leaks():
     for seed in range(40):
         label, best, rule, _ = make_world(300, seed)
         model = np.clip(best + rng(seed + 100).normal(0, 0.02, 300), 0, 1)
-        report = gate_classifier(label, model, rule, rng=rng(seed), feature_probability=best)
+        report = gate_classifier(label, model, rule, feature_probability=best)
         refused += verdicts(report)["feature_ceiling"] == "refuse"
     assert refused == 0
 
@@ -110,39 +110,37 @@ def test_models_at_the_ceiling_are_not_taken_for_leaks():
 def test_ceiling_is_measured_over_the_rows_that_have_one():
     label, best, rule, model = make_world()
     best[: len(best) // 2] = np.nan
-    report = gate_classifier(label, model, rule, rng=rng(), feature_probability=best)
+    report = gate_classifier(label, model, rule, feature_probability=best)
     assert verdicts(report)["feature_ceiling"] == "pass"
-    real = gate_classifier(
-        label, model, rule, rng=rng(), feature_probability=np.full_like(best, np.nan)
-    )
+    real = gate_classifier(label, model, rule, feature_probability=np.full_like(best, np.nan))
     assert "feature_ceiling" not in verdicts(real)
 
 
 def test_calibration_error_warns_only():
     label, _, rule, model = make_world()
-    found = verdicts(gate_classifier(label, model**4, rule, rng=rng()))
+    found = verdicts(gate_classifier(label, model**4, rule))
     assert found["calibration"] == "warn"
 
 
 def test_uncalibrated_scores_are_said_to_be():
     label, _, rule, model = make_world()
     calibration = {"method": "none", "rows": 3000, "slope": -0.2, "note": "Uncalibrated: it turns."}
-    report = gate_classifier(label, model, rule, rng=rng(), calibration=calibration)
+    report = gate_classifier(label, model, rule, calibration=calibration)
     check = next(check for check in report.checks if check.name == "calibration")
     assert (check.verdict, check.remedy) == ("warn", "Uncalibrated: it turns.")
 
 
 def test_one_label_in_validation_is_refused_and_not_an_error():
-    report = gate_classifier([1, 1, 1], [0.1, 0.5, 0.9], [0.2, 0.3, 0.4], rng=rng())
+    report = gate_classifier([1, 1, 1], [0.1, 0.5, 0.9], [0.2, 0.3, 0.4])
     assert verdicts(report)["better_than_chance"] == "refuse"
 
 
 def test_ceilings_are_the_areas_under_the_stored_probabilities():
     label, best, rule, _ = make_world()
     task, rows = get_task("classification"), Rows(label.astype(float))
-    assert task.measure_ceiling(rows, rule, np.full(len(label), np.nan), rng()) is None
+    assert task.measure_ceiling(rows, rule, np.full(len(label), np.nan)) is None
     best[:50] = np.nan  # real rows among generated ones
-    found = task.measure_ceiling(rows, rule, best, rng())
+    found = task.measure_ceiling(rows, rule, best)
     assert found["value"] == pytest.approx(roc_auc_score(label[50:], best[50:]))
 
 
@@ -154,12 +152,12 @@ def make_numbers(rows=600, noise=5.0, seed=0):
 
 def test_useful_regressor_passes():
     target, prediction = make_numbers()
-    assert gate_regressor(target, prediction, constant=50.0, rng=rng()).verdict == "pass"
+    assert gate_regressor(target, prediction, constant=50.0).verdict == "pass"
 
 
 def test_shuffled_target_is_refused():
     target, prediction = make_numbers()
-    report = gate_regressor(rng(1).permutation(target), prediction, constant=50.0, rng=rng())
+    report = gate_regressor(rng(1).permutation(target), prediction, constant=50.0)
     assert verdicts(report)["against_constant"] == "refuse"
 
 
@@ -169,7 +167,7 @@ def test_regressor_of_noise_is_refused_nineteen_times_in_twenty():
         draw = rng(seed)
         target = draw.normal(50, 10, 200)
         prediction = 50 + draw.normal(0, 1, 200)
-        passed += gate_regressor(target, prediction, constant=50.0, rng=draw).verdict != "refuse"
+        passed += gate_regressor(target, prediction, constant=50.0).verdict != "refuse"
     assert passed <= 5
 
 
@@ -181,14 +179,14 @@ def test_few_groups_that_agree_by_chance_prove_nothing(groups):
         of_row = np.repeat(np.arange(groups), 60)
         target = 50 + draw.normal(0, 5, groups)[of_row] + draw.normal(0, 2, 60 * groups)
         prediction = 50 + draw.normal(0, 2, groups)[of_row]
-        report = gate_regressor(target, prediction, constant=50.0, rng=draw, groups=of_row)
+        report = gate_regressor(target, prediction, constant=50.0, groups=of_row)
         passed += verdicts(report)["against_constant"] == "pass"
     assert passed <= 7
 
 
 def test_one_held_out_group_decides_nothing_and_says_so():
     target, prediction = make_numbers()
-    report = gate_regressor(target, prediction, constant=50.0, rng=rng(), groups=np.zeros(600))
+    report = gate_regressor(target, prediction, constant=50.0, groups=np.zeros(600))
     check = next(check for check in report.checks if check.name == "against_constant")
     assert check.verdict == "refuse"
     assert "hold out more groups" in check.remedy
@@ -197,7 +195,7 @@ def test_one_held_out_group_decides_nothing_and_says_so():
 @pytest.mark.parametrize("constant", [50.0, 75.0])
 def test_constant_prediction_is_refused(constant):
     target, _ = make_numbers()
-    report = gate_regressor(target, np.full(600, constant), constant=50.0, rng=rng())
+    report = gate_regressor(target, np.full(600, constant), constant=50.0)
     assert verdicts(report)["predictions_vary"] == "refuse"
     assert verdicts(report)["against_constant"] == "refuse"
 
@@ -208,7 +206,6 @@ def test_no_gain_over_group_mean_or_given_prediction_warns():
         target,
         prediction + rng(2).normal(0, 2, 600),
         constant=50.0,
-        rng=rng(),
         group_mean=prediction,
         given=np.full(600, np.nan),
     )
@@ -219,22 +216,20 @@ def test_no_gain_over_group_mean_or_given_prediction_warns():
 
 def test_regressor_above_the_true_means_is_refused_as_a_leak_and_one_at_them_is_not():
     target, truth = make_numbers()
-    report = gate_regressor(target, truth, constant=50.0, rng=rng(), true_mean=truth)
+    report = gate_regressor(target, truth, constant=50.0, true_mean=truth)
     assert verdicts(report)["true_mean_ceiling"] == "pass"
     leaked = (target + truth) / 2
-    report = gate_regressor(target, leaked, constant=50.0, rng=rng(), true_mean=truth)
+    report = gate_regressor(target, leaked, constant=50.0, true_mean=truth)
     assert verdicts(report)["true_mean_ceiling"] == "refuse"
 
 
 def test_distance_to_the_ceiling_is_the_difference_of_both_r2():
     target, truth = make_numbers()
     prediction = truth + rng(2).normal(0, 3, 600)
-    found = number_gates.distance_to_ceiling(Rows(target), prediction, truth, rng=rng())
+    found = number_gates.distance_to_ceiling(Rows(target), prediction, truth)
     assert found.value == pytest.approx(r2_score(target, truth) - r2_score(target, prediction))
     assert found.low < found.value < found.high
-    flat = number_gates.distance_to_ceiling(
-        Rows(np.full(50, 3.0)), truth[:50], truth[:50], rng=rng()
-    )
+    flat = number_gates.distance_to_ceiling(Rows(np.full(50, 3.0)), truth[:50], truth[:50])
     assert np.isnan(flat.value)
 
 
@@ -251,3 +246,24 @@ def test_checks_become_json_without_nan():
     found = Check("x", float("nan"), float("inf"), "", "pass").as_dict()
     assert found["value"] is None
     assert found["limit"] is None
+
+
+def test_a_perfect_score_on_few_rows_is_not_warned_of():
+    warned = 0
+    for seed in range(30):
+        score = rng(seed).beta(2, 2, 200)
+        label = (rng(seed + 500).random(200) < score).astype(float)
+        found = verdicts(gate_classifier(label, score, np.full(200, np.nan)))
+        warned += found["calibration"] != "pass"
+    assert warned <= 2
+
+
+@pytest.mark.parametrize(("groups", "verdict"), [(5, "refuse"), (6, "warn"), (15, "pass")])
+def test_few_groups_in_validation_are_said(groups, verdict):
+    target, prediction = make_numbers()
+    report = gate_regressor(
+        target, prediction, constant=50.0, groups=np.arange(len(target)) % groups
+    )
+    check = next(check for check in report.checks if check.name == "validation_groups:group")
+    assert (check.value, check.verdict) == (groups, verdict)
+    assert (check.remedy == "") == (verdict == "pass")

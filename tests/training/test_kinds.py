@@ -76,7 +76,7 @@ TOY = ModelKind(
     file_stem="toy_model",
     baselines=toy_baselines,
     ceilings={"truth": "truth"},
-    resample_by="session",
+    clusters=("session",),
     slices=("shop",),
 )
 

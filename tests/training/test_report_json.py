@@ -4,7 +4,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from project.measure.paired import paired_bootstrap
+from project.measure.paired import paired_difference
 from training.domain.expectations import FeatureSpec, QualitySpec
 from training.domain.quality import report_quality
 from training.domain.splits import split_rows
@@ -41,18 +41,17 @@ def test_reports_hold_plain_values_only():
         report_quality(frame, spec, split.train),
         classifier,
         regressor,
-        evaluate_classifier(label, score, rng=rng),
-        evaluate_regressor(label, np.zeros(300), rng=rng),
-        paired_bootstrap(score, score, label, "roc_auc", rng),
+        evaluate_classifier(label, score),
+        evaluate_regressor(label, np.zeros(300)),
+        paired_difference(score, score, label, "roc_auc"),
         gate_classifier(
             rows,
             score,
-            report=evaluate_classifier(label, score, rng=rng),
+            report=evaluate_classifier(label, score),
             rule_score=score,
-            rng=rng,
             feature_probability=score,
         ),
-        gate_regressor(rows, score, constant=0.5, rng=rng),
+        gate_regressor(rows, score, constant=0.5),
     ]
     for report in reports:
         # orjson knows no NumPy scalars unless asked, and turns NaN into null without a word.

@@ -156,8 +156,9 @@ class ModelKind:
     ceilings : name to the column that holds the true probability or mean; NaN for real rows.
     monotone : inputs in which the score may only rise.
     target_range : range that predictions of a number are clipped to.
-    resample_by : column whose rows are resampled together in every interval; rows of one person
-        resemble one another. Not used where a row has none. A split by group takes its group.
+    clusters : columns of identifiers, at most two, whose rows go together in every interval; rows
+        of one person resemble one another, and a pair has two people. Rows without an identifier
+        stand for themselves. A split by group takes its group.
     slices : columns by whose values the metrics are shown as well, as `by_{column}`.
     """
 
@@ -176,7 +177,7 @@ class ModelKind:
     ceilings: Mapping[str, str] = field(default_factory=dict)
     monotone: tuple[str, ...] = ()
     target_range: tuple[float, float] | None = None
-    resample_by: str | None = None
+    clusters: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
 
     @property
@@ -205,7 +206,7 @@ class ModelKind:
         columns = self.splits.get(split)
         if columns is None or columns.rule != "group":
             return self
-        return replace(self, resample_by=columns.groups[0])
+        return replace(self, clusters=columns.groups[:1])
 
     def reading(self, names: Sequence[str]) -> ModelKind:
         """Return the kind as a model reads it that was fitted on these inputs."""
@@ -221,17 +222,25 @@ class ModelKind:
         return get_task(self.task).predict(estimator, self.inputs(frame))
 
     def rows(self, frame: pd.DataFrame) -> Rows:
-        """Return the answers of a frame, and whose rows are resampled together where it says so."""
+        """Return the answers of a frame, and which of them go together where it says so."""
         import numpy as np
         import pandas as pd
 
+        from project.measure.jackknife import Clusters
         from training.domain.tasks.base import Rows
 
-        column = self.resample_by
-        groups = None
-        if column is not None and column in frame and not frame[column].isna().any():
-            groups = pd.factorize(frame[column])[0]
-        return Rows(frame[self.target].to_numpy(dtype=np.float64), groups)
+        columns = [name for name in self.clusters if name in frame and not frame[name].isna().all()]
+        ways = []
+        for name in columns:
+            codes, found = pd.factorize(frame[name])
+            unknown = codes < 0
+            codes[unknown] = len(found) + np.arange(int(unknown.sum()))
+            ways.append(codes.astype(np.int64))
+        return Rows(
+            frame[self.target].to_numpy(dtype=np.float64),
+            Clusters(tuple(ways)),
+            tuple(name.removesuffix("_id") for name in columns),
+        )
 
     def inputs(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the model's inputs in order; an absent column is wholly missing.

@@ -56,22 +56,22 @@ def measure_model(
     ----------
     kind : as it is measured under the split, see `ModelKind.held_out_by`.
     train, validation : frames with every input, the target and the context columns.
-    seed : of resampling and shuffles.
+    seed : of shuffles and of the training rows that are measured.
     """
     rng = np.random.default_rng([seed, 1])
     task, rows = get_task(kind.task), kind.rows(validation)
     prediction = kind.predict(fitted.estimator, validation)
-    report = task.measure(rows, prediction, rng, _bounds(fitted, prediction))
+    report = task.measure(rows, prediction, _bounds(fitted, prediction))
     metrics = {
         "train": _measure_train(kind, fitted, train, rng),
         "validation": report.as_dict(),
     }
     for column in kind.slices:
-        metrics[f"by_{column}"] = _measure_slices(kind, validation, prediction, column, report, rng)
+        metrics[f"by_{column}"] = _measure_slices(kind, validation, prediction, column, report)
     constant = float(train[kind.target].mean())
     others = kind.baselines(train, validation)
     baselines = {
-        name: _measure_baseline(kind, validation, other, rng)
+        name: _measure_baseline(kind, validation, other)
         for name, other in {"constant": np.full(len(rows), constant), **others}.items()
     }
     importance = permutation_importance(
@@ -84,7 +84,7 @@ def measure_model(
     )
     truths = _truths(kind, validation)
     ceilings = {
-        name: task.measure_ceiling(rows, prediction, truths[name], rng) if name in truths else None
+        name: task.measure_ceiling(rows, prediction, truths[name]) if name in truths else None
         for name in kind.ceilings
     }
     evidence = Evidence(report, fitted.calibration, constant, others, truths)
@@ -93,7 +93,7 @@ def measure_model(
         baselines=baselines,
         ceilings=ceilings,
         importance=importance,
-        gates=task.gate(rows, prediction, evidence, rng),
+        gates=task.gate(rows, prediction, evidence),
         reference={
             name: json_number(float(train[name].astype("float64").mean())) for name in kind.numeric
         },
@@ -114,7 +114,7 @@ def _measure_train(
         train = train.iloc[drawn]
     prediction = kind.predict(fitted.estimator, train)
     bounds = _bounds(fitted, prediction)
-    report: Report = get_task(kind.task).measure(kind.rows(train), prediction, rng, bounds)
+    report: Report = get_task(kind.task).measure(kind.rows(train), prediction, bounds)
     return report.as_dict()
 
 
@@ -124,7 +124,6 @@ def _measure_slices(
     prediction: FloatArray,
     column: str,
     report: Report,
-    rng: np.random.Generator,
 ) -> dict[str, ReportFields]:
     found: dict[str, ReportFields] = {}
     if column not in frame:
@@ -138,17 +137,17 @@ def _measure_slices(
             found[str(value)] = {"rows": int(inside.sum())}
         else:
             rows = kind.rows(frame[inside])
-            found[str(value)] = get_task(kind.task).measure(rows, prediction[inside], rng).as_dict()
+            found[str(value)] = get_task(kind.task).measure(rows, prediction[inside]).as_dict()
     return found
 
 
 def _measure_baseline(
-    kind: ModelKind, frame: pd.DataFrame, prediction: FloatArray, rng: np.random.Generator
+    kind: ModelKind, frame: pd.DataFrame, prediction: FloatArray
 ) -> ReportFields | None:
     known = np.isfinite(prediction)
     if not known.any():
         return None
-    report: Report = get_task(kind.task).measure(kind.rows(frame[known]), prediction[known], rng)
+    report: Report = get_task(kind.task).measure(kind.rows(frame[known]), prediction[known])
     return report.as_dict()
 
 

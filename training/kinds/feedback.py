@@ -47,7 +47,7 @@ def declare(
     groups: Sequence[str],
     cells: Sequence[tuple[str, ...]],
     identity: tuple[str, ...] = (),
-    resample_by: str | None = None,
+    clusters: tuple[str, ...] = (),
     given: str | None = None,
 ) -> ModelKind:
     """Declare a kind that learns a number from one table of feedback.
@@ -97,7 +97,7 @@ def declare(
         baselines=baselines,
         ceilings={"oracle": "true_mean"},
         target_range=(0.0, target_maximum),
-        resample_by=resample_by,
+        clusters=clusters,
         slices=("provider",),
     )
 
@@ -130,7 +130,7 @@ QUALITY = declare(
     target_maximum=100.0,
     groups=("response", "scenario", "model"),
     cells=(("provider", "model", "action_type"), ("model",)),
-    resample_by="scenario_id",
+    clusters=("scenario_id",),
 )
 
 CSAT = declare(
@@ -149,7 +149,7 @@ CSAT = declare(
     groups=("session", "response", "scenario", "model"),
     cells=(("provider", "model", "action_type"), ("model",)),
     identity=("response_id", "session_id", "user_id"),
-    resample_by="session_id",
+    clusters=("session_id",),
 )
 
 MODEL_PERFORMANCE = declare(

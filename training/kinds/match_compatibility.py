@@ -57,6 +57,6 @@ MATCH_COMPATIBILITY = ModelKind(
     baselines=baselines,
     ceilings={"oracle": "true_probability", "feature": "feature_probability"},
     monotone=tuple(name for name in FEATURE_NAMES),
-    resample_by="user_id",
+    clusters=("user_id", "partner_id"),
     slices=("match_type",),
 )

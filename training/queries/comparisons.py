@@ -8,12 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from project.measure.hashing import hash_rows
-from project.measure.paired import PairedDifference, PairedFields, paired_bootstrap
+from project.measure.paired import PairedDifference, PairedFields, paired_difference
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt
 from training.domain.checks import Check, Gate
 from training.domain.kind import ModelKind
 from training.domain.tasks import get_task
+from training.domain.tasks.base import say_interval
 from training.kinds import get_kind
 from training.models import ModelVersion
 from training.queries.datasets import read_part
@@ -21,7 +22,6 @@ from training.queries.loading import LoadedModel, load_model
 
 # Fewer rows that the champion was not trained on decide nothing.
 MINIMUM_COMPARED_ROWS = 30
-COMPARISON_SEED = 20_260_101  # the same two models on the same rows always compare alike
 
 AGAINST_CHAMPION = Gate(
     "against_champion", target="not significantly worse than the champion", limit=0.0
@@ -50,7 +50,7 @@ class Comparison:
 
 
 def compare(candidate: ModelVersion, other: ModelVersion) -> Comparison:
-    """Compare two models on the candidate's validation rows, by paired bootstrap.
+    """Compare two models on the candidate's validation rows.
 
     Rows whose inputs stand in the training part of the other model are left out: it has seen
     their answers.
@@ -96,8 +96,7 @@ def check_against(model: ModelVersion, champion: ModelVersion) -> Check:
         difference.difference,
         "refuse" if difference.verdict == "worse" else "pass",
         f"{difference.metric} differs from that of version {champion.version} by "
-        f"{difference.difference:+.4f} (95 % interval {difference.low:+.4f} to "
-        f"{difference.high:+.4f}) on {comparison.rows} rows: keep the champion.",
+        f"{say_interval(difference)} on {comparison.rows} rows: keep the champion.",
     )
 
 
@@ -105,13 +104,12 @@ def _paired(
     kind: ModelKind, rows: pd.DataFrame, a: LoadedModel, b: LoadedModel
 ) -> PairedDifference:
     answers = kind.rows(rows)
-    return paired_bootstrap(
+    return paired_difference(
         a.predict(rows),
         b.predict(rows),
         answers.target,
         get_task(kind.task).paired_metric,
-        np.random.default_rng(COMPARISON_SEED),
-        groups=answers.groups,
+        clusters=answers.clusters,
     )
 
 

@@ -1,7 +1,7 @@
 """What every task has to say, from a target column to the gates of a model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
@@ -9,13 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from project.measure.intervals import Metric
+from project.measure.jackknife import FEW_CLUSTERS, FEWEST_CLUSTERS, Clusters
 from project.measure.paired import (
     PairedDifference,
     PairedFields,
     PairedMetric,
-    paired_bootstrap,
+    paired_difference,
 )
-from training.domain.checks import Check, CheckFields, Verdict, verdict_of
+from training.domain.checks import Check, CheckFields, Gate, Verdict, verdict_of
 from training.domain.fitted import Calibration, FitSettings, FittedModel
 
 FloatArray = npt.NDArray[np.float64]
@@ -43,12 +44,19 @@ class Rows:
     Attributes
     ----------
     target : float64 array of shape (n_rows,).
-    groups : array of shape (n_rows,), or None; rows of one group are resampled together, which
-        widens every interval to what new groups would show.
+    clusters : which rows go together, which widens every interval to what new users, partners or
+        sessions would show.
+    clustered_by : what each way of the clusters is called: user, partner, session.
     """
 
     target: FloatArray
-    groups: npt.NDArray[Any] | None = None
+    clusters: Clusters = field(default_factory=Clusters)
+    clustered_by: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> npt.NDArray[Any] | None:
+        """Whose rows share a fold in training: those of the first way; None where each is alone."""
+        return self.clusters.ways[0] if self.clusters.ways else None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -58,7 +66,7 @@ class Rows:
         return replace(
             self,
             target=self.target[mask],
-            groups=None if self.groups is None else self.groups[mask],
+            clusters=self.clusters.where(mask),
         )
 
 
@@ -186,22 +194,21 @@ class Task(Protocol[ReportType]):
         self,
         rows: Rows,
         prediction: FloatArray,
-        rng: np.random.Generator,
         bounds: tuple[FloatArray, FloatArray] | None = None,
     ) -> ReportType:
         """Measure predictions of rows, and the bounds around them where there are any."""
 
     def measure_ceiling(
-        self, rows: Rows, prediction: FloatArray, truth: FloatArray, rng: np.random.Generator
+        self, rows: Rows, prediction: FloatArray, truth: FloatArray
     ) -> dict[str, Any] | None:
-        """Return the best that anybody could reach; None where no row knows its truth."""
+        """Return the best that anybody could reach, and how far from it the prediction is on the
+        same rows; None where no row knows its truth."""
 
     def gate(
         self,
         rows: Rows,
         prediction: FloatArray,
         evidence: Evidence[ReportType],
-        rng: np.random.Generator,
     ) -> GateReport:
         """Hold predictions of validation rows to the limits."""
 
@@ -216,27 +223,54 @@ class Task(Protocol[ReportType]):
         """Whether more of `paired_metric` is better."""
 
 
+VALIDATION_GROUPS = Gate(
+    "validation_groups:",
+    target=f">= {FEW_CLUSTERS} in validation",
+    limit=FEWEST_CLUSTERS,
+)
+
+
+def check_groups(rows: Rows) -> list[Check]:
+    """Hold the number of clusters in each way to its gate: few say little of the next one."""
+    checks = []
+    for noun, count in zip(rows.clustered_by, rows.clusters.counts(), strict=True):
+        verdict: Verdict = "pass"
+        remedy = ""
+        if count < FEWEST_CLUSTERS:
+            verdict = "refuse"
+            remedy = (
+                f"{len(rows)} validation rows of {count} different {noun}s: below "
+                f"{FEWEST_CLUSTERS} nothing can be said of the next one, so no figure has an "
+                f"interval. Add rows of more {noun}s, or hold out a larger share."
+            )
+        elif count < FEW_CLUSTERS:
+            verdict = "warn"
+            remedy = (
+                f"{len(rows)} validation rows of only {count} different {noun}s: the intervals "
+                f"allow for it and are wide. Rows of more {noun}s would narrow them, more rows of "
+                "the same would not."
+            )
+        checks.append(VALIDATION_GROUPS.check(count, verdict, remedy, of=noun))
+    return checks
+
+
 def compare(
-    metric: PairedMetric,
-    rows: Rows,
-    mine: FloatArray,
-    other: FloatArray,
-    rng: np.random.Generator,
+    metric: PairedMetric, rows: Rows, mine: FloatArray, other: FloatArray
 ) -> PairedDifference | None:
     """Return the paired difference over the rows where the other is known; None without any."""
     known = np.isfinite(other)
     if not known.any():
         return None
     inside = rows.where(known)
-    return paired_bootstrap(
-        mine[known], other[known], inside.target, metric, rng, groups=inside.groups
+    return paired_difference(
+        mine[known], other[known], inside.target, metric, clusters=inside.clusters
     )
 
 
 def say_needed(comparison: PairedDifference, rows: int) -> str:
     """Say how many rows would decide an undecided comparison."""
     if comparison.rows_to_decide is None and comparison.difference != 0:
-        return f"{rows} validation rows of one group cannot tell: hold out more groups."
+        return f"{rows} validation rows of so few groups cannot tell: hold out more groups."
     if comparison.rows_to_decide is None:
         return f"on {rows} validation rows the two are the same."
     return (
@@ -246,7 +280,9 @@ def say_needed(comparison: PairedDifference, rows: int) -> str:
 
 
 def say_interval(comparison: PairedDifference) -> str:
-    """Say a difference with its interval."""
+    """Say a difference with its interval, where it has one."""
+    if not np.isfinite(comparison.low):
+        return f"{comparison.difference:+.4f}"
     return (
         f"{comparison.difference:+.4f} (95 % interval {comparison.low:+.4f} to "
         f"{comparison.high:+.4f})"

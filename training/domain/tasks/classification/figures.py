@@ -16,6 +16,7 @@ TITLES = {
     "brier": "Brier score",
     "log_loss": "Log loss",
     "ece": "Calibration error",
+    "ece_by_chance": "of a perfect score",
 }
 
 

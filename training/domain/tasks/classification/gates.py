@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from project.measure.intervals import Metric
 from project.measure.paired import PairedDifference
 from training.domain.checks import Check, Gate, Verdict
 from training.domain.fitted import Calibration
@@ -10,6 +9,7 @@ from training.domain.tasks.base import (
     FloatArray,
     GateReport,
     Rows,
+    check_groups,
     compare,
     say_interval,
     say_needed,
@@ -57,7 +57,9 @@ FEATURE_CEILING = Gate(
     "feature_ceiling", target="ROC-AUC not above the feature ceiling", limit=None
 )
 CALIBRATION = Gate(
-    "calibration", target=f"expected calibration error <= {MAXIMUM_ECE:g}", limit=MAXIMUM_ECE
+    "calibration",
+    target=f"expected calibration error <= {MAXIMUM_ECE:g} beyond that of a perfect score",
+    limit=MAXIMUM_ECE,
 )
 TARGET_ROC_AUC = Gate("target_roc_auc", target=f"ROC-AUC > {TARGET_AUC:.2f}", limit=TARGET_AUC)
 TARGET_SHARE_RIGHT = Gate(
@@ -76,7 +78,6 @@ def gate_classifier(
     *,
     report: ClassificationReport,
     rule_score: FloatArray,
-    rng: np.random.Generator,
     feature_probability: FloatArray | None = None,
     calibration: Calibration | None = None,
 ) -> GateReport:
@@ -88,25 +89,24 @@ def gate_classifier(
     score : array of shape (n_rows,), the model's probabilities.
     report : the evaluation of the same score.
     rule_score : array of shape (n_rows,), the baseline; NaN rows are left out of that comparison.
-    rng : draws the bootstrap replicates.
     feature_probability : array of shape (n_rows,), optional
         The best probability that the features allow, known for synthetic rows; NaN elsewhere.
     calibration : how the model was calibrated, optional; its note is said.
     """
     comparisons: dict[str, PairedDifference] = {}
-    checks = [_check_chance(report), *_check_spread(report)]
-    against_rule = compare("roc_auc", rows, score, rule_score, rng)
+    checks = [*check_groups(rows), _check_chance(report), *_check_spread(report)]
+    against_rule = compare("roc_auc", rows, score, rule_score)
     if against_rule is not None:
         comparisons["rule_score"] = against_rule
         checks.append(_check_rule(against_rule, report.rows))
     if feature_probability is not None:
-        against_ceiling = compare("roc_auc", rows, score, feature_probability, rng)
+        against_ceiling = compare("roc_auc", rows, score, feature_probability)
         if against_ceiling is not None:
             comparisons["feature_ceiling"] = against_ceiling
-            low = _auc_low(rows, score, feature_probability, report, rng)
+            low = _auc_low(rows, score, feature_probability, report)
             checks.append(_check_ceiling(against_ceiling, low))
     note = calibration.get("note", "") if calibration else ""
-    checks += [_check_calibration(report["ece"], note), *_check_targets(report)]
+    checks += [_check_calibration(report, note), *_check_targets(report)]
     return GateReport(tuple(checks), comparisons)
 
 
@@ -115,27 +115,26 @@ def _auc_low(
     score: FloatArray,
     ceiling: FloatArray,
     report: ClassificationReport,
-    rng: np.random.Generator,
 ) -> float:
     """Lower end of the model's own interval over the rows whose ceiling is known."""
     known = np.isfinite(ceiling)
     if known.all():
         return report["roc_auc"].low
     inside = rows.where(known)
-    return evaluate_classifier(inside.target, score[known], rng=rng, groups=inside.groups)[
-        "roc_auc"
-    ].low
+    return evaluate_classifier(inside.target, score[known], clusters=inside.clusters)["roc_auc"].low
 
 
 def _check_chance(report: ClassificationReport) -> Check:
     auc = report["roc_auc"]
-    passes = auc.low > CHANCE_AUC  # False for NaN: one label proves nothing
-    return BETTER_THAN_CHANCE.check(
-        auc.low,
-        "pass" if passes else "refuse",
+    passes = auc.low > CHANCE_AUC  # False for NaN: what has no interval proves nothing
+    said = (
         f"ROC-AUC {auc.value:.3f} (95 % interval {auc.low:.3f} to {auc.high:.3f}, {report.rows} "
-        "validation rows) may be chance: check that labels belong to their rows, and add events.",
+        "validation rows) may be chance: check that labels belong to their rows, and add events."
+        if np.isfinite(auc.low)
+        else f"{report.rows} validation rows give no interval of the ROC-AUC: hold out rows of "
+        "both labels, of more users and partners."
     )
+    return BETTER_THAN_CHANCE.check(auc.low, "pass" if passes else "refuse", said)
 
 
 def _check_spread(report: ClassificationReport) -> list[Check]:
@@ -182,15 +181,16 @@ def _check_ceiling(comparison: PairedDifference, low: float) -> Check:
     )
 
 
-def _check_calibration(error: Metric, note: str) -> Check:
+def _check_calibration(report: ClassificationReport, note: str) -> Check:
+    excess = report["ece_excess"].value
     said = [note] if note else []
-    if error.low > MAXIMUM_ECE:
+    if excess > MAXIMUM_ECE:
         said.append(
-            f"Calibration error {error.value:.3f} (95 % interval {error.low:.3f} to "
-            f"{error.high:.3f}): use the order of the scores, not their value, or train on rows "
-            "that look like the validation rows."
+            f"Calibration error {report['ece'].value:.3f}, where a perfect score shows "
+            f"{report['ece_by_chance'].value:.3f} on {report.rows} such rows: use the order of the "
+            "scores, not their value, or train on rows that look like the validation rows."
         )
-    return CALIBRATION.check(error.value, "warn" if said else "pass", " ".join(said))
+    return CALIBRATION.check(excess, "warn" if said else "pass", " ".join(said))
 
 
 def _check_targets(report: ClassificationReport) -> list[Check]:

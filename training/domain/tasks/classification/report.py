@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from project.measure.bootstrap import REPLICATES
 from project.measure.calibration import CalibrationBin
 from project.measure.intervals import Metric, json_number
+from project.measure.jackknife import Clusters
 from project.measure.scores import measure_scores
 from training.domain.tasks.base import ReportFields
 
@@ -44,15 +44,11 @@ def evaluate_classifier(
     label: npt.ArrayLike,
     score: npt.ArrayLike,
     *,
-    rng: np.random.Generator,
-    groups: npt.ArrayLike | None = None,
+    clusters: Clusters | None = None,
     threshold: float = 0.5,
-    replicates: int = REPLICATES,
 ) -> ClassificationReport:
     """Measure a probability against labels; see `project.measure.scores.measure_scores`."""
-    measured = measure_scores(
-        label, score, rng=rng, groups=groups, threshold=threshold, replicates=replicates
-    )
+    measured = measure_scores(label, score, clusters=clusters, threshold=threshold)
     scores = np.asarray(score, dtype=np.float64)
     return ClassificationReport(
         rows=len(scores),

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project.measure.intervals import Metric
 from project.measure.paired import PairedMetric
 from training.domain.checks import Check
 from training.domain.fitted import FitSettings, FittedModel
@@ -17,6 +18,7 @@ from training.domain.tasks.base import (
     GateReport,
     Rows,
     Target,
+    compare,
     mean_of_known,
 )
 from training.domain.tasks.classification import data
@@ -87,33 +89,34 @@ class Classification:
         self,
         rows: Rows,
         prediction: FloatArray,
-        rng: np.random.Generator,
         bounds: tuple[FloatArray, FloatArray] | None = None,
     ) -> ClassificationReport:
-        return evaluate_classifier(rows.target, prediction, rng=rng, groups=rows.groups)
+        return evaluate_classifier(rows.target, prediction, clusters=rows.clusters)
 
     def measure_ceiling(
-        self, rows: Rows, prediction: FloatArray, truth: FloatArray, rng: np.random.Generator
+        self, rows: Rows, prediction: FloatArray, truth: FloatArray
     ) -> dict[str, Any] | None:
-        """Return the ROC-AUC of the true probabilities on these labels."""
+        """Return the ROC-AUC of the true probabilities on these labels, and the model's distance
+        to it on the same rows."""
         known = np.isfinite(truth)
         if not known.any():
             return None
-        return {**self.measure(rows.where(known), truth[known], rng)["roc_auc"].as_dict()}
+        best = self.measure(rows.where(known), truth[known])["roc_auc"]
+        gap = compare("roc_auc", rows, prediction, truth)
+        distance = None if gap is None else Metric(gap.difference, gap.low, gap.high).as_dict()
+        return {**best.as_dict(), "rows": int(known.sum()), "distance": distance}
 
     def gate(
         self,
         rows: Rows,
         prediction: FloatArray,
         evidence: Evidence[ClassificationReport],
-        rng: np.random.Generator,
     ) -> GateReport:
         return gate_classifier(
             rows,
             prediction,
             report=evidence.report,
             rule_score=evidence.baselines.get("rule_score", np.full(len(rows), np.nan)),
-            rng=rng,
             feature_probability=evidence.ceilings.get("feature"),
             calibration=evidence.calibration,
         )

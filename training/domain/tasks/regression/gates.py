@@ -3,12 +3,13 @@
 import numpy as np
 
 from project.measure.intervals import Metric
-from project.measure.paired import PairedDifference, paired_bootstrap
+from project.measure.paired import PairedDifference, paired_difference
 from training.domain.checks import Check, Gate, Verdict
 from training.domain.tasks.base import (
     FloatArray,
     GateReport,
     Rows,
+    check_groups,
     compare,
     say_interval,
     say_needed,
@@ -51,7 +52,6 @@ def gate_regressor(
     prediction: FloatArray,
     *,
     constant: float,
-    rng: np.random.Generator,
     group_mean: FloatArray | None = None,
     given: FloatArray | None = None,
     true_mean: FloatArray | None = None,
@@ -63,7 +63,6 @@ def gate_regressor(
     rows : targets and their groups.
     prediction : array of shape (n_rows,), validation rows.
     constant : the mean of the training targets.
-    rng : draws the bootstrap replicates.
     group_mean, given : arrays of shape (n_rows,), optional
         The training mean of the row's group, and the prediction that came with the row; NaN rows
         are left out of that comparison.
@@ -71,10 +70,10 @@ def gate_regressor(
         The mean of the target before noise, known for synthetic rows; NaN elsewhere.
     """
     comparisons: dict[str, PairedDifference] = {}
-    checks = [_check_varies(rows.target, prediction)]
+    checks = [*check_groups(rows), _check_varies(rows.target, prediction)]
 
     def against(name: str, other: FloatArray | None) -> PairedDifference | None:
-        found = None if other is None else compare("squared_error", rows, prediction, other, rng)
+        found = None if other is None else compare("squared_error", rows, prediction, other)
         if found is not None:
             comparisons[name] = found
         return found
@@ -89,16 +88,13 @@ def gate_regressor(
     return GateReport(tuple(checks), comparisons)
 
 
-def distance_to_ceiling(
-    rows: Rows, prediction: FloatArray, true_mean: FloatArray, *, rng: np.random.Generator
-) -> Metric:
+def distance_to_ceiling(rows: Rows, prediction: FloatArray, true_mean: FloatArray) -> Metric:
     """R2 of the true means minus R2 of the predictions, on the same rows.
 
     Parameters
     ----------
     rows : targets and their groups.
     prediction, true_mean : arrays of shape (n_rows,), finite, in the unit of the target.
-    rng : draws the bootstrap replicates.
 
     Returns
     -------
@@ -107,7 +103,7 @@ def distance_to_ceiling(
         denominator, so that the interval is that of the paired difference of the squared errors.
     """
     y = rows.target
-    paired = paired_bootstrap(prediction, true_mean, y, "squared_error", rng, groups=rows.groups)
+    paired = paired_difference(prediction, true_mean, y, "squared_error", clusters=rows.clusters)
     variance = float(y.var()) or float("nan")
     return Metric(paired.difference / variance, paired.low / variance, paired.high / variance)
 

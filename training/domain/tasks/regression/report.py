@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from project.measure.bootstrap import REPLICATES
 from project.measure.errors import measure_errors
 from project.measure.intervals import Metric
+from project.measure.jackknife import Clusters
 from training.domain.tasks.base import ReportFields
 
 
@@ -32,14 +32,10 @@ def evaluate_regressor(
     target: npt.ArrayLike,
     prediction: npt.ArrayLike,
     *,
-    rng: np.random.Generator,
     low: npt.ArrayLike | None = None,
     high: npt.ArrayLike | None = None,
-    groups: npt.ArrayLike | None = None,
-    replicates: int = REPLICATES,
+    clusters: Clusters | None = None,
 ) -> RegressionReport:
     """Measure predictions of a number; see `project.measure.errors.measure_errors`."""
-    metrics = measure_errors(
-        target, prediction, rng=rng, low=low, high=high, groups=groups, replicates=replicates
-    )
+    metrics = measure_errors(target, prediction, low=low, high=high, clusters=clusters)
     return RegressionReport(rows=len(np.asarray(target)), metrics=metrics)

@@ -87,38 +87,35 @@ class Regression:
         self,
         rows: Rows,
         prediction: FloatArray,
-        rng: np.random.Generator,
         bounds: tuple[FloatArray, FloatArray] | None = None,
     ) -> RegressionReport:
         low, high = bounds or (None, None)
         return evaluate_regressor(
-            rows.target, prediction, rng=rng, low=low, high=high, groups=rows.groups
+            rows.target, prediction, low=low, high=high, clusters=rows.clusters
         )
 
     def measure_ceiling(
-        self, rows: Rows, prediction: FloatArray, truth: FloatArray, rng: np.random.Generator
+        self, rows: Rows, prediction: FloatArray, truth: FloatArray
     ) -> dict[str, Any] | None:
         """Return the R2 of the true means on these targets, and the model's distance to it."""
         known = np.isfinite(truth)
         if not known.any():
             return None
         inside = rows.where(known)
-        best = self.measure(inside, truth[known], rng)["r2"]
-        gap = distance_to_ceiling(inside, prediction[known], truth[known], rng=rng)
-        return {**best.as_dict(), "distance": gap.as_dict()}
+        best = self.measure(inside, truth[known])["r2"]
+        gap = distance_to_ceiling(inside, prediction[known], truth[known])
+        return {**best.as_dict(), "rows": int(known.sum()), "distance": gap.as_dict()}
 
     def gate(
         self,
         rows: Rows,
         prediction: FloatArray,
         evidence: Evidence[RegressionReport],
-        rng: np.random.Generator,
     ) -> GateReport:
         return gate_regressor(
             rows,
             prediction,
             constant=evidence.constant,
-            rng=rng,
             group_mean=evidence.baselines.get("group_mean"),
             given=evidence.baselines.get("given"),
             true_mean=evidence.ceilings.get("oracle"),
