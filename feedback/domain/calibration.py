@@ -64,7 +64,7 @@ def calibration(
     predicted, actual : arrays of shape (n_rows,), in [0, 1]; a row where either is NaN is left out.
     clusters : as in `group_means`.
     buckets : most buckets.
-    minimum : a verdict needs as many rows.
+    minimum : a verdict needs as many clusters.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def calibration(
     )
     bias = cluster_mean(y - p, cluster)
     verdict: Literal["calibrated", "off", "not enough evidence"] = NOT_ENOUGH
-    if len(p) >= minimum and np.isfinite(bias.low):
+    if len(np.unique(cluster)) >= minimum and np.isfinite(bias.low):
         is_biased = bias.low > 0.0 or bias.high < 0.0
         verdict = "off" if off or is_biased else "calibrated"
     error = float(means.count @ np.abs(means.mean - at) / len(p)) if len(p) else np.nan

@@ -13,7 +13,9 @@ import numpy as np
 from feedback.domain.means import GroupMeans
 from project.measure.intervals import SIGNIFICANCE, student_p_value, student_reach
 
-MINIMUM_SAMPLES = 20  # rows below which a group is not compared
+# Clusters (sessions; a row without one counts as one) below which a group is not compared: twenty
+# rows of one session are one opinion.
+MINIMUM_SAMPLES = 20
 
 NOT_ENOUGH: Final = "not enough evidence"
 
@@ -42,7 +44,7 @@ class Best:
     reason : one sentence.
     leading : groups that may be the best: the highest mean and those not significantly below it.
     comparisons : the highest mean against each other group; intervals and p-values hold together.
-    too_few : groups that are not compared, with fewer rows than the minimum.
+    too_few : groups that are not compared, with fewer clusters than the minimum.
     """
 
     verdict: Literal["best", "not enough evidence"]
@@ -59,7 +61,7 @@ def best_group(means: GroupMeans, *, minimum: int = MINIMUM_SAMPLES) -> Best:
     Parameters
     ----------
     means : from `group_means`.
-    minimum : groups with fewer rows are not compared.
+    minimum : groups with fewer clusters are not compared.
 
     Returns
     -------
@@ -72,17 +74,18 @@ def best_group(means: GroupMeans, *, minimum: int = MINIMUM_SAMPLES) -> Best:
     of at most G groups to lie significantly above a group that is truly at least as good,
     one-sided, and G (alpha / 2) / (G - 1) <= alpha. Holm's steps would not be covered.
     """
-    enough = [index for index in range(len(means)) if means.count[index] >= minimum]
+    enough = [index for index in range(len(means)) if means.clusters[index] >= minimum]
     too_few = tuple(
-        means.labels[index] for index in range(len(means)) if 0 < means.count[index] < minimum
+        means.labels[index] for index in range(len(means)) if 0 < means.clusters[index] < minimum
     )
     if not enough:
-        return Best(NOT_ENOUGH, "", f"No group has {minimum} rows.", (), (), too_few)
+        return Best(NOT_ENOUGH, "", f"No group has {minimum} sessions.", (), (), too_few)
     enough.sort(key=lambda index: -means.mean[index])
     leader, others = enough[0], enough[1:]
     if not others:
         reason = (
-            f"Only {means.labels[leader]} has {minimum} rows: there is nothing to compare it with."
+            f"Only {means.labels[leader]} has {minimum} sessions: there is nothing to compare it "
+            "with."
         )
         return Best(NOT_ENOUGH, "", reason, (means.labels[leader],), (), too_few)
     comparisons = tuple(

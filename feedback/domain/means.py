@@ -2,19 +2,19 @@
 
 Missing values are counted and left out, never filled.
 
-The interval of a mean is a score interval whose variance is quasi-binomial: Var(mean) =
-phi m (1 - m) / n. The dispersion phi is measured from the rows (1 for votes of 0 and 1, where the
-interval is Wilson's; about .08 for ratings that spread by .13) with the sums of each cluster
-instead of single rows, so that ten rows of one session do not count as ten opinions. A small group
-borrows dispersion from the others, because three equal ratings do not prove that a fourth is equal
-too. Against Student's t it never leaves [0, 1] and never has the width zero.
+The interval of a mean takes the clusters of rows (sessions) as its units, so that ten rows of one
+session do not count as ten opinions, and needs no spread to be seen: three equal ratings do not
+prove that a fourth is equal too (`project.measure.bounded`).
+
+Comparisons of groups need a variance. It is quasi-binomial: Var(mean) = phi m (1 - m) / n, where
+the dispersion phi is measured from the rows (1 for votes of 0 and 1; about .08 for ratings that
+spread by .13) with the sums of each cluster, and a small group borrows dispersion from the others.
 
 References
 ----------
-.. [1] Wilson, E. B. (1927). Probable inference. JASA 22, 209-212.
-.. [2] McCullagh, P. & Nelder, J. (1989). Generalized Linear Models, 4.5 (over-dispersion).
-.. [3] Liang, K.-Y. & Zeger, S. (1986). Longitudinal data analysis using generalized linear models.
-.. [4] Smyth, G. (2004). Linear models and empirical Bayes methods (moderated variances).
+.. [1] McCullagh, P. & Nelder, J. (1989). Generalized Linear Models, 4.5 (over-dispersion).
+.. [2] Liang, K.-Y. & Zeger, S. (1986). Longitudinal data analysis using generalized linear models.
+.. [3] Smyth, G. (2004). Linear models and empirical Bayes methods (moderated variances).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from project.measure.intervals import CONFIDENCE, score_interval
+from project.measure.bounded import bounded_mean_interval
+from project.measure.intervals import CONFIDENCE
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -45,7 +46,7 @@ class GroupMeans:
     missing : rows without one.
     clusters : clusters among the rows with a value; equal to `count` without clustering.
     mean : mean value; NaN for an empty group.
-    low, high : 95 % interval of the mean, within [0, 1]; NaN where nothing tells the dispersion.
+    low, high : 95 % interval of the mean, within [0, 1]; NaN for an empty group.
     effective : independent votes of 0 and 1 that would pin the mean down as well.
     degrees : degrees of freedom of the dispersion.
     unlabelled : rows with a value that belong to no group.
@@ -99,10 +100,9 @@ def group_means(
     Notes
     -----
     With the residuals r of group g summed by cluster to S, C clusters and n rows, the variance of
-    the mean is a / n, a = C / (C - 1) sum(S^2) / n [3]_. Its dispersion phi = a / (m (1 - m)) [2]_
-    is averaged with that of all groups, which counts like `BORROWED_DEGREES` clusters [4]_ and
-    contains one pseudo row of the greatest possible variance. n / phi votes enter Wilson's interval
-    [1]_ with Student's quantile in place of the normal one.
+    the mean is a / n, a = C / (C - 1) sum(S^2) / n [2]_. Its dispersion phi = a / (m (1 - m)) [1]_
+    is averaged with that of all groups, which counts like `BORROWED_DEGREES` clusters [3]_ and
+    contains one pseudo row of the greatest possible variance: n / phi are the effective votes.
     """
     y = unit_values(values)
     codes, names = _codes(labels, len(y), order)
@@ -140,7 +140,13 @@ def group_means(
         effective = count / dispersion
     degrees = np.minimum(free + BORROWED_DEGREES, free.sum())
     degrees[count == 0] = 0.0
-    low, high = score_interval(mean, effective, degrees, confidence)
+    low, high = bounded_mean_interval(
+        np.bincount(pair, y, minlength=len(pairs)),
+        np.bincount(pair, minlength=len(pairs)),
+        group_of,
+        size,
+        confidence,
+    )
     return GroupMeans(
         tuple(names),
         count,

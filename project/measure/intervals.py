@@ -126,7 +126,6 @@ def student_p_value(statistic: float, degrees: float) -> float:
 def score_interval(
     share: npt.ArrayLike,
     rows: npt.ArrayLike,
-    degrees: npt.ArrayLike = np.inf,
     confidence: float = CONFIDENCE,
 ) -> tuple[FloatArray, FloatArray]:
     """Wilson's score interval of a share [1]_, which stays inside [0, 1].
@@ -134,10 +133,7 @@ def score_interval(
     Parameters
     ----------
     share : array of any shape, in [0, 1]; NaN gives NaN.
-    rows : array that broadcasts with it: the independent votes of 0 and 1 behind each share. They
-        need not be whole: n rows of dispersion phi are worth n / phi votes.
-    degrees : array that broadcasts with it: degrees of freedom of a measured dispersion, whose
-        Student's quantile takes the place of the normal one; not above 0 gives NaN.
+    rows : array that broadcasts with it: the independent votes of 0 and 1 behind each share.
     confidence : coverage.
 
     Returns
@@ -145,10 +141,8 @@ def score_interval(
     low, high : arrays of the common shape.
     """
     share, rows = np.asarray(share, dtype=np.float64), np.asarray(rows, dtype=np.float64)
-    degrees = np.asarray(degrees, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        reach = stdtrit(np.where(degrees > 0, degrees, np.nan), 0.5 + confidence / 2.0)
-        square = reach**2 / rows
+        square = normal_reach(confidence) ** 2 / rows
         centre = (share + square / 2.0) / (1.0 + square)
         half = np.sqrt(square * (share * (1.0 - share) + square / 4.0)) / (1.0 + square)
     return (

@@ -62,6 +62,12 @@ def test_few_pairs_give_no_verdict_on_calibration(rows: int) -> None:
     assert result.rows == rows
 
 
+def test_many_pairs_of_few_sessions_give_no_verdict_on_calibration() -> None:
+    predicted, actual = np.linspace(0.1, 0.9, 190), np.linspace(0.9, 0.1, 190)
+    assert calibration(predicted, actual, np.arange(190) % 19).verdict == NOT_ENOUGH
+    assert calibration(predicted, actual, np.arange(190) % 38).verdict == "off"
+
+
 def test_pairs_with_a_missing_side_are_left_out_and_counted() -> None:
     result = calibration([0.5, np.nan, 0.5, 0.4], [0.5, 0.5, np.nan, 0.4])
     assert (result.rows, result.left_out) == (2, 2)

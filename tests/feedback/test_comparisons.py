@@ -57,3 +57,22 @@ def test_equal_groups_have_a_best_in_at_most_one_of_twenty_data_sets() -> None:
         means = group_means(rng.beta(7, 5, 160), _labels(a=40, b=40, c=40, d=40))
         found += best_group(means).verdict == "best"
     assert found <= 15
+
+
+def test_twenty_rows_of_two_sessions_are_not_compared() -> None:
+    y = np.concatenate([np.ones(20), _rng().beta(4, 8, 200)])
+    sessions = np.concatenate([np.repeat([0, 1], 10), np.arange(2, 202)])
+    best = best_group(group_means(y, _labels(few=20, many=200), sessions))
+    assert (best.verdict, best.too_few) == (NOT_ENOUGH, ("few",))
+    assert "20 sessions" in best.reason
+
+
+@pytest.mark.slow
+def test_equal_groups_of_sessions_have_a_best_in_at_most_one_of_twenty_data_sets() -> None:
+    rng, found = _rng(), 0
+    session = np.repeat(np.arange(120), 5)
+    labels = np.array(["a", "b", "c", "d"], dtype=object)[session % 4]
+    for _ in range(300):
+        y = np.clip(0.6 + 0.15 * rng.normal(size=120)[session] + 0.1 * rng.normal(size=600), 0, 1)
+        found += best_group(group_means(y, labels, session)).verdict == "best"
+    assert found <= 15

@@ -50,11 +50,8 @@ def test_interval_of_a_share_is_wilsons(rows, part, confidence):
     assert (float(low), float(high)) == pytest.approx(expected, abs=1e-9)
 
 
-def test_interval_of_a_share_with_a_measured_dispersion_is_wider():
-    low, high = score_interval([0.3, 0.3, np.nan], [50, 50, 50], [4, np.inf, 4])
-    assert high[0] - low[0] > high[1] - low[1]
-    assert np.isnan(low[2])
-    assert np.isnan(score_interval(0.3, 50, 0)[0])
+def test_interval_of_an_unknown_share_is_unknown():
+    assert np.isnan(score_interval(np.nan, 50)[0])
 
 
 @pytest.mark.parametrize("n_clusters", [2, 5, 40])
