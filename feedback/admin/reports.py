@@ -10,7 +10,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from feedback.domain.words import FACTORS, QUALITY_EDGES
+from feedback.domain.words import (
+    FACTORS,
+    FEWEST_PLANNED,
+    MOST_PLANNED,
+    PLANNED_SESSIONS,
+    QUALITY_EDGES,
+)
 from feedback.models import FeedbackSource
 from feedback.queries.reports import (
     BaselinesReport,
@@ -89,7 +95,17 @@ class BaselinesForm(ReportForm):
     action_type = forms.CharField(required=False, max_length=200)
 
 
-FORMS = {"csat": CsatForm, "baselines": BaselinesForm}
+class ExperimentsForm(ReportForm):
+    planned = forms.IntegerField(
+        label="planned sessions of an arm",
+        required=False,
+        min_value=FEWEST_PLANNED,
+        max_value=MOST_PLANNED,
+        widget=forms.NumberInput(attrs={"placeholder": PLANNED_SESSIONS}),
+    )
+
+
+FORMS = {"csat": CsatForm, "baselines": BaselinesForm, "experiments": ExperimentsForm}
 
 
 @page(
@@ -119,7 +135,8 @@ def report_view(request: HttpRequest, kind: str) -> HttpResponse:
         scope = choose_scope(source=chosen["source"], origin=chosen["origin"], days=chosen["days"])
         levels = {name: chosen[name] for name in FACTORS if chosen.get(name)}
         edges = chosen.get("edges") or QUALITY_EDGES
-        report = build_report(kind, scope, edges=edges, levels=levels)
+        planned = chosen.get("planned") or PLANNED_SESSIONS
+        report = build_report(kind, scope, edges=edges, levels=levels, planned_sessions=planned)
         context |= {"report": report, "charts": CHARTS[kind](report)}
     return TemplateResponse(request, f"feedback/report_{kind}.html", context)
 

@@ -5,3 +5,8 @@ from typing import Final
 REPORT_KINDS: Final = ("csat", "baselines", "calibration", "experiments")
 FACTORS: Final = ("provider", "model", "action_type")  # what a baseline is learnt of
 QUALITY_EDGES: Final = (0.0, 0.5, 0.7, 0.85, 1.0)  # of the ranges of quality
+
+# Sessions of the smaller arm that an experiment was planned with, chosen before it began.
+PLANNED_SESSIONS: Final = 200
+FEWEST_PLANNED: Final = 15
+MOST_PLANNED: Final = 100_000

@@ -35,20 +35,82 @@ def test_edges_that_do_not_rise_within_the_unit_range_are_refused(edges: tuple) 
         check_edges(edges)
 
 
-def test_the_trend_is_the_least_squares_line_and_named_only_beyond_chance() -> None:
-    rng, days = _rng(), np.repeat(np.arange(30.0), 20)
-    noise = 0.1 * rng.normal(size=600)
-    rising = trend(0.4 + 0.01 * days + noise, days)
-    fit = stats.linregress(days, 0.4 + 0.01 * days + noise)
-    assert rising.slope == pytest.approx(fit.slope)
-    assert rising.high - rising.slope == pytest.approx(1.964 * fit.stderr, rel=0.15)
+def _weeks(means: list, *, rows: int = 21) -> tuple[np.ndarray, np.ndarray]:
+    """Ratings of whole weeks that have these means, spread over their days, and the days."""
+    spread = np.tile([-0.05, 0.05, 0.0], rows // 3)
+    days = np.concatenate([7 * week + np.arange(rows) % 7 for week in range(len(means))])
+    return np.concatenate([mean + spread for mean in means]), days
+
+
+def test_the_trend_is_the_line_through_weekly_means_and_named_only_beyond_chance() -> None:
+    rng = _rng()
+    noise = 0.02 * rng.normal(size=20)
+    line = 0.4 + 0.01 * np.arange(20)
+    rising = trend(*_weeks((line + noise).tolist()))
+    fit = stats.linregress(np.arange(20), line + noise)
+    assert rising.weeks == 20
+    assert rising.slope == pytest.approx(fit.slope / 7)
+    # Student's with a correlation near none, and a little more for the jackknife.
+    assert 0.9 < (rising.high - rising.slope) / (2.1 * fit.stderr / 7) < 2
     assert rising.verdict == "rising"
-    assert trend(0.8 - 0.01 * days + noise, days).verdict == "falling"
-    assert trend(0.5 + noise, days).verdict == NOT_ENOUGH
+    assert "looked at once" in rising.reason
+    assert trend(*_weeks((0.9 - line + noise).tolist())).verdict == "falling"
+    flat = trend(*_weeks((0.5 + noise).tolist()))
+    assert (flat.verdict, flat.low < 0 < flat.high) == (NOT_ENOUGH, True)
 
 
-@pytest.mark.parametrize(
-    ("y", "days"), [([], []), ([0.5], [1]), ([0.5, 0.6], [1, 2]), ([0.5, 0.6, 0.7], [1, 1, 1])]
-)
-def test_too_little_for_a_line_is_not_a_trend(y: list, days: list) -> None:
-    assert trend(y, days).verdict == NOT_ENOUGH
+def test_the_error_of_the_slope_is_that_of_weeks_with_the_correlation_of_neighbours() -> None:
+    """By generalised arithmetic: the covariance matrix written out."""
+    rng = _rng(3)
+    means = np.empty(60)
+    means[0] = rng.normal()
+    for week in range(1, 60):
+        means[week] = 0.6 * means[week - 1] + 0.8 * rng.normal()
+    means = 0.5 + 0.03 * means
+    found = trend(*_weeks(means.tolist()))
+    design = np.column_stack([np.ones(60), np.arange(60)])
+    solve = np.linalg.solve(design.T @ design, design.T)
+    residual = means - design @ (solve @ means)
+    raw = (residual[1:] @ residual[:-1]) / (residual @ residual)
+    rho = raw + (2 + 4 * raw) / 60
+    alike = rho ** np.abs(np.subtract.outer(np.arange(60), np.arange(60)))
+    free = np.trace((np.eye(60) - design @ solve) @ alike)
+    error = np.sqrt((solve @ alike @ solve.T)[1, 1] * (residual @ residual) / free)
+    reach = stats.t.ppf(0.975, 60 * (1 - rho) / (1 + rho) - 2) * error
+    assert rho > 0.3
+    assert found.high - found.slope == pytest.approx(reach / 7, rel=1e-6)
+
+
+def test_weeks_are_counted_back_from_the_last_day_and_begin_whole() -> None:
+    y, days = _weeks([0.5, 0.6, 0.4, 0.5, 0.6, 0.5, 0.4])
+    whole = trend(y, days)
+    early = trend(np.append(y, [0.0, 1.0, 1.0]), np.append(days, [-1, -3, -6]))
+    assert (whole.weeks, early.weeks) == (7, 7)
+    assert early.slope == pytest.approx(whole.slope)
+    assert trend(y, days + 20_000).slope == pytest.approx(whole.slope)
+
+
+def test_a_week_without_ratings_leaves_a_gap_and_no_value() -> None:
+    means = (0.4 + 0.01 * np.arange(9) + 0.001 * (-1.0) ** np.arange(9)).tolist()
+    y, days = _weeks(means)
+    gap = days // 7 != 4
+    found = trend(y[gap], days[gap])
+    assert found.weeks == 8
+    fit = stats.linregress(np.delete(np.arange(9), 4), np.delete(means, 4))
+    assert found.slope == pytest.approx(fit.slope / 7)
+
+
+@pytest.mark.parametrize("weeks", [0, 1, 5])
+def test_fewer_than_six_weeks_are_a_sentence_and_no_figure(weeks: int) -> None:
+    found = trend(*_weeks(np.linspace(0.2, 0.8, weeks).tolist())) if weeks else trend([], [])
+    assert (found.verdict, found.weeks) == (NOT_ENOUGH, weeks)
+    assert np.isnan([found.slope, found.low, found.high, found.p_value]).all()
+    assert f"Ratings of {weeks} week" in found.reason
+    assert "6 whole weeks" in found.reason
+
+
+def test_six_weeks_on_a_line_have_a_slope_and_no_interval() -> None:
+    found = trend(*_weeks([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
+    assert found.slope == pytest.approx(0.1 / 7)
+    assert np.isnan(found.low)
+    assert found.verdict == NOT_ENOUGH

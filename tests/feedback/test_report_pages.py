@@ -102,6 +102,20 @@ def test_a_baseline_expects_the_chosen_combination(client: Client) -> None:
     assert "not known: model, action_type" in page
 
 
+def test_the_page_of_experiments_names_both_intervals_and_takes_the_plan(client: Client) -> None:
+    _login(client, "report_feedback")
+    people = real_source()
+    for variant, rows in (("A", 60), ("B", 60), ("C", 14)):
+        answer(people, [0.4, 0.6] * (rows // 2), experiment_name="e", variant=variant)
+    page = client.get(_url("experiments", "?planned=90")).content.decode()
+    assert "95 %, at every look" in page
+    assert "if looked at once, at the planned end" in page
+    assert "from 60 sessions of each" in page
+    assert "A verdict needs 15 sessions of each; C has 14." in page
+    assert "at 90 sessions of the smaller arm" in page
+    assert "errorlist" in client.get(_url("experiments", "?planned=3")).content.decode()
+
+
 def test_names_from_outside_are_escaped(client: Client) -> None:
     _login(client, "report_feedback")
     rate(real_source(), [0.1, 0.9], provider="<script>alert(1)</script>")

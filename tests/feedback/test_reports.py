@@ -10,10 +10,8 @@ from django.core.management import CommandError, call_command
 
 from feedback.domain.words import REPORT_KINDS
 from feedback.models import FeedbackSource
-from feedback.queries.reports import (
-    build_report,
-    read_edges,
-)
+from feedback.queries.reports import build_report, read_edges
+from feedback.queries.reports import rows as rows_of_reports
 from feedback.queries.sources import SYNTHETIC_LABEL, choose_scope
 from feedback.queries.status import feedback_status
 from feedback.services.schedule import switch_on
@@ -197,7 +195,129 @@ def test_experiments_find_a_difference_only_where_there_is_one() -> None:
     assert found["real"]["effects"][0]["verdict"] == "better"
     assert found["null"]["control"] == "A"
     assert found["null"]["verdict"] == "not enough evidence"
-    assert found["null"]["effects"][0]["rows_to_decide"] > 150
+    (null,) = found["null"]["effects"]
+    assert null["sessions_to_decide"] > 150
+    assert (null["sessions"], null["control_sessions"]) == (150, 150)
+    assert null["one_look"]["holds"] == "if looked at once, at the planned end"
+    assert null["low"] < null["one_look"]["low"] < null["one_look"]["high"] < null["high"]
+    assert report["planned_sessions"] == 200
+    assert report["sessionless"] == 600
+
+
+def test_results_of_an_experiment_are_of_the_session_that_their_response_leads_to() -> None:
+    rng, people, others = np.random.default_rng(5), real_source(), real_source("others")
+    names = [f"r{number}" for number in range(400)]
+    sessions = [f"s{number // 10}" for number in range(400)]
+    # The first half through ratings, older than the period too; the third quarter through
+    # explanations, the last one through a column of the source's own.
+    rate(people, [0.5] * 200, response_id=names[:200], session_id=sessions[:200], days_ago=50)
+    for number in range(200, 300):
+        judge(
+            people, [0.5], response_id=names[number],
+            **({"metadata": {"sessionId": sessions[number]}} if number % 2
+               else {"extra": {"session_id": sessions[number]}}),
+        )  # fmt: skip
+    rate(others, [0.5] * 400, response_id=names, session_id="of another source")
+    arm = ["control" if number // 10 % 2 else "new" for number in range(400)]
+    ratings = rng.random(400)
+    answer(people, ratings[:300], response_id=names[:300], experiment_name="e", variant=arm[:300])
+    for number in range(300, 400):
+        answer(
+            people, [ratings[number]], response_id=names[number], experiment_name="e",
+            variant=arm[number], extra={"sessionId": sessions[number]},
+        )  # fmt: skip
+    (effect,) = build_report("experiments", choose_scope(source="people"))["experiments"][0][
+        "effects"
+    ]
+    assert (effect["sessions"], effect["control_sessions"]) == (20, 20)
+    assert effect["one_look"] is None
+    tests = rows_of_reports.tests_of(choose_scope(source="people"))
+    assert tests.groupby("session_id")["cluster"].nunique().eq(1).all()
+    assert tests["session_id"].nunique() == 40
+
+
+def test_results_that_lead_to_no_session_are_those_of_their_response() -> None:
+    people = real_source()
+    rate(people, [0.5, 0.5], response_id=["a", ""], session_id=["", "s"])
+    answer(people, [0.1, 0.2, 0.3, 0.4], response_id=["a", "a", "", ""], experiment_name="e",
+           variant="A")  # fmt: skip
+    assert rows_of_reports.tests_of(choose_scope())["cluster"].nunique() == 3
+    assert build_report("experiments", choose_scope())["sessionless"] == 4
+
+
+def test_a_response_that_two_sessions_rated_is_of_one_of_them_in_any_order() -> None:
+    people = real_source()
+    rate(people, [0.5, 0.5], response_id="a", session_id=["t", "s"])
+    answer(people, [0.1, 0.2], response_id="a", experiment_name="e", variant="A")
+    tests = rows_of_reports.tests_of(choose_scope())
+    assert tests["session_id"].tolist() == ["s", "s"]
+    assert len(tests) == 2
+
+
+def test_judgements_without_a_scenario_are_of_the_session_of_their_response() -> None:
+    people = real_source()
+    rate(people, [0.5] * 3, response_id=["a", "b", "c"], session_id="s")
+    judge(people, [0.5] * 3, response_id=["a", "b", "c"], scenario_id=["", "", "x"])
+    judge(people, [0.5], scenario_id="x")
+    assert rows_of_reports.explanations_of(choose_scope())["cluster"].nunique() == 2
+
+
+def test_a_period_that_cuts_an_experiment_gives_no_verdict_and_one_that_holds_it_does() -> None:
+    people = real_source()
+    for name, days in (("old", 40), ("young", 1)):
+        answer(people, [0.1, 0.2] * 30, experiment_name=name, variant="A", days_ago=days)
+        answer(people, [0.8, 0.9] * 30, experiment_name=name, variant="B", days_ago=0.5)
+        answer(people, [0.1, 0.2] * 30, experiment_name=name, variant="A", days_ago=0.5)
+    found = {
+        one["experiment"]: one
+        for one in build_report("experiments", choose_scope(days=30))["experiments"]
+    }
+    assert found["young"]["effects"][0]["verdict"] == "better"
+    assert found["old"]["effects"][0]["verdict"] == "not enough evidence"
+    assert "all time" in found["old"]["effects"][0]["reason"]
+    assert found["old"]["effects"][0]["low"] is None
+    whole = build_report("experiments", choose_scope())["experiments"]
+    assert {one["effects"][0]["verdict"] for one in whole} == {"better"}
+
+
+def test_few_sessions_are_a_sentence_with_the_number() -> None:
+    people = real_source()
+    answer(people, [0.1] * 14, experiment_name="e", variant="A")
+    answer(people, [0.9] * 14, experiment_name="e", variant="B")
+    text = _run("feedback_report", "--report", "experiments")
+    assert "A verdict needs 15 sessions of each; A has 14 and B has 14." in " ".join(text.split())
+    (effect,) = json.loads(_run("feedback_report", "--json", "--report", "experiments"))["reports"][
+        "experiments"
+    ]["experiments"][0]["effects"]
+    assert (effect["low"], effect["p_adjusted"], effect["one_look"]) == (None, None, None)
+
+
+def test_the_terminal_names_both_intervals_and_takes_the_plan() -> None:
+    people = real_source()
+    rng = np.random.default_rng(5)
+    for variant in ("A", "B"):
+        answer(people, rng.random(60), experiment_name="e", variant=variant)
+    text = " ".join(
+        _run("feedback_report", "--report", "experiments", "--planned-sessions", "90").split()
+    )
+    assert "at every look" in text
+    assert "If looked at once, at the planned end: " in text
+    assert "sharpest at 90 sessions" in text
+    assert "120 results lead to no session" in text
+
+
+def test_the_trend_of_csat_is_of_whole_weeks_and_says_so_below_six() -> None:
+    people = real_source()
+    rng = np.random.default_rng(5)
+    for day in range(41):
+        rate(people, rng.uniform(0.7, 0.9, 3) - 0.008 * day, days_ago=float(day))
+    trend = build_report("csat", choose_scope())["trend"]
+    assert (trend["weeks"], trend["minimum_weeks"], trend["slope"]) == (5, 6, None)
+    assert "Ratings of 5 weeks" in " ".join(_run("feedback_report", "--report", "csat").split())
+    for day in range(41, 70):
+        rate(people, rng.uniform(0.7, 0.9, 3) - 0.008 * day, days_ago=float(day))
+    trend = build_report("csat", choose_scope())["trend"]
+    assert (trend["weeks"], trend["verdict"]) == (10, "rising")
 
 
 # --- Status --------------------------------------------------------------------------------------
@@ -266,15 +386,24 @@ def test_feedback_status_prints_rows_and_samples() -> None:
     assert json.loads(_run("feedback_status", "--json"))["rows"]["synthetic"] > 400
 
 
-@pytest.mark.parametrize("arguments", [("--edges", "3"), ("--edges", ""), ("--source", "nobody")])
-def test_unusable_edges_and_sources_are_refused_with_two(arguments: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [("--edges", "3"), ("--edges", ""), ("--source", "nobody"), ("--planned-sessions", "14")],
+)
+def test_unusable_edges_sources_and_plans_are_refused_with_two(arguments: tuple[str, str]) -> None:
     with pytest.raises(SystemExit) as stop:
         call_command("feedback_report", *arguments, stdout=StringIO(), stderr=StringIO())
     assert stop.value.code == 2
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--report", "all-of-it"), ("--days", "0"), ("--report", "csat", "--model", "m")]
+    "arguments",
+    [
+        ("--report", "all-of-it"),
+        ("--days", "0"),
+        ("--report", "csat", "--model", "m"),
+        ("--report", "csat", "--planned-sessions", "90"),
+    ],
 )
 def test_arguments_that_cannot_be_read_are_errors(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):

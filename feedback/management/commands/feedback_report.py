@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from feedback.domain.words import FACTORS, QUALITY_EDGES, REPORT_KINDS
+from feedback.domain.words import FACTORS, PLANNED_SESSIONS, QUALITY_EDGES, REPORT_KINDS
 from feedback.queries.sources import ScopeFields, choose_scope
 from project import words
 from project.command import SeedbedCommand, positive_int
@@ -64,14 +64,26 @@ class Command(SeedbedCommand):
                 f"--{factor.replace('_', '-')}", help="expect this combination from the baselines"
             )
 
+        parser.add_argument(
+            "--planned-sessions",
+            type=positive_int,
+            metavar="N",
+            help="sessions of the smaller arm that an experiment was planned with, chosen before "
+            f"it began: there its verdict comes most easily; default {PLANNED_SESSIONS}",
+        )
+
     def run(self, **options: Any) -> Reports:
-        from feedback.queries.reports import build_report, read_edges
+        from feedback.queries.reports import build_report, read_edges, read_planned
 
         levels = {name: options[name] for name in FACTORS if options[name]}
         if levels and options["report"] not in ("baselines", "all"):
             raise CommandError(
                 "--provider, --model and --action-type belong to --report baselines."
             )
+        planned = options["planned_sessions"]
+        if planned is not None and options["report"] not in ("experiments", "all"):
+            raise CommandError("--planned-sessions belongs to --report experiments.")
+        planned = read_planned(PLANNED_SESSIONS if planned is None else planned)
         edges = read_edges(options["edges"]) if options["edges"] is not None else QUALITY_EDGES
         scope = choose_scope(
             source=options["source"], origin=options["origin"], days=options["days"]
@@ -80,7 +92,10 @@ class Command(SeedbedCommand):
         return {
             "scope": scope.as_dict(),
             "reports": {
-                kind: build_report(kind, scope, edges=edges, levels=levels) for kind in kinds
+                kind: build_report(
+                    kind, scope, edges=edges, levels=levels, planned_sessions=planned
+                )
+                for kind in kinds
             },
         }
 
@@ -104,7 +119,7 @@ class Command(SeedbedCommand):
             return
         change = report["trend"]
         slope = f", {words.signed(change['slope'])} a day" if change["slope"] is not None else ""
-        console.print(f"Trend: {change['verdict']}{slope}.")
+        console.print(f"Trend: {change['verdict']}{slope}. {change['reason']}")
         ranges = report["ranges"]
         _means("Quality", ranges["rows"], console)
         console.print(
@@ -183,35 +198,45 @@ class Command(SeedbedCommand):
         if not report["experiments"]:
             console.print("No A/B results that name an experiment and a variant.")
             return
+        console.print(
+            "Verdicts, intervals and p hold at every look; they are sharpest at "
+            f"{report['planned_sessions']:,} sessions of the smaller arm, as planned."
+        )
         for one in report["experiments"]:
             console.print(f"\n{one['experiment']}: {one['verdict']} ({one['rows']:,} rows)")
             table = Table("Variant")
-            for column in ("Rows", "Rating", f"Against {one['control']}", "95 %", "p"):
+            against = f"Against {one['control']}"
+            for column in ("Sessions", "Rating", against, "95 %, at every look", "p"):
                 table.add_column(column, justify="right")
             effects = {effect["variant"]: effect for effect in one["effects"]}
             for row in one["variants"]:
                 effect = effects.get(row["label"])
+                told = ("", "", "")
+                if effect is not None:
+                    told = (
+                        words.signed(effect["difference"]),
+                        words.interval(effect["low"], effect["high"]),
+                        words.number(effect["p_adjusted"]),
+                    )
                 mean = words.number(row["mean"])
-                if effect is None:
-                    table.add_row(row["label"], f"{row['count']:,}", mean, "", "", "")
-                    continue
-                table.add_row(
-                    row["label"],
-                    f"{row['count']:,}",
-                    mean,
-                    words.signed(effect["difference"]),
-                    words.interval(effect["low"], effect["high"]),
-                    words.number(effect["p_adjusted"]),
-                )
+                table.add_row(row["label"], f"{row['clusters']:,}", mean, *told)
             console.print(table)
             for effect in one["effects"]:
-                decide = effect["rows_to_decide"]
+                decide, once = effect["sessions_to_decide"], effect["one_look"]
                 more = (
-                    f" About {decide:,} rows each would decide a difference of this size."
+                    f" About {decide:,} sessions each would decide a difference of this size."
                     if effect["verdict"] == "not enough evidence" and decide
                     else ""
                 )
+                if once:
+                    more += f" {once['holds'].capitalize()}: "
+                    more += f"{words.interval(once['low'], once['high'])}."
                 console.print(f"{effect['variant']}: {effect['verdict']}. {effect['reason']}{more}")
+        if report["sessionless"]:
+            console.print(
+                f"\n{report['sessionless']:,} results lead to no session: those of one response "
+                "count together, others for themselves."
+            )
 
 
 def _verdict(best: BestRow) -> str:

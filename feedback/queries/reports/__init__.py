@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from feedback.domain.csat import check_edges
-from feedback.domain.words import QUALITY_EDGES, REPORT_KINDS
+from feedback.domain.experiments import UnusablePlan, check_planned
+from feedback.domain.words import PLANNED_SESSIONS, QUALITY_EDGES, REPORT_KINDS
 from feedback.queries.reports.baselines import BaselinesReport, baselines_report
 from feedback.queries.reports.calibration import CalibrationReport, calibration_report
 from feedback.queries.reports.csat import CsatReport, csat_report
@@ -23,6 +24,7 @@ __all__ = [
     "csat_report",
     "experiments_report",
     "read_edges",
+    "read_planned",
 ]
 
 Report = CsatReport | BaselinesReport | CalibrationReport | ExperimentsReport
@@ -39,12 +41,24 @@ def read_edges(text: str) -> tuple[float, ...]:
         ) from error
 
 
+def read_planned(sessions: int) -> int:
+    """Read the sessions that an experiment was planned with; refuses unusable numbers."""
+    try:
+        return check_planned(sessions)
+    except UnusablePlan as error:
+        raise Refusal(
+            str(error),
+            remedy="Give the sessions of the smaller arm that were planned before it began.",
+        ) from error
+
+
 def build_report(
     kind: str,
     scope: Scope,
     *,
     edges: Sequence[float] = QUALITY_EDGES,
     levels: Mapping[str, str] | None = None,
+    planned_sessions: int = PLANNED_SESSIONS,
 ) -> Report:
     """Build one kind of report, JSON-serialisable; a figure that does not exist is None."""
     if kind == "csat":
@@ -54,7 +68,7 @@ def build_report(
     if kind == "calibration":
         return calibration_report(scope)
     if kind == "experiments":
-        return experiments_report(scope)
+        return experiments_report(scope, planned_sessions=planned_sessions)
     raise Refusal(
         f"There is no report {kind!r}.", remedy=f"Expected one of {', '.join(REPORT_KINDS)}."
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from django.utils import timezone
 
 from feedback.domain.comparisons import MINIMUM_SAMPLES, Best, best_group
-from feedback.domain.csat import range_labels, trend
+from feedback.domain.csat import MINIMUM_WEEKS, range_labels, trend
 from feedback.domain.means import GroupMeans, group_means
 from feedback.domain.words import FACTORS, QUALITY_EDGES
 from feedback.queries.reports.rows import quality_of_responses, ratings_of, tests_of
@@ -82,13 +82,16 @@ class Variants(Groups):
 
 
 class TrendRow(TypedDict):
-    """Change of CSAT a day."""
+    """Change of CSAT a day, over weekly means; see `feedback.domain.csat.Trend`."""
 
     slope: float | None
     low: float | None
     high: float | None
     p_value: float | None
+    weeks: int
+    minimum_weeks: int
     verdict: Literal["rising", "falling", "not enough evidence"]
+    reason: str
 
 
 class CsatReport(TypedDict):
@@ -119,8 +122,9 @@ def csat_report(scope: Scope, *, edges: Sequence[float] = QUALITY_EDGES) -> Csat
     quality = joined["quality"].to_numpy()
     labels, names = range_labels(quality, edges)
 
-    day = rows["created_at"].dt.tz_convert(timezone.get_current_timezone()).dt.strftime("%Y-%m-%d")
-    line = trend(csat, _days(rows["created_at"]), clusters)
+    local = rows["created_at"].dt.tz_convert(timezone.get_current_timezone())
+    day = local.dt.strftime("%Y-%m-%d")
+    line = trend(csat, _days(local))
     return {
         "kind": "csat",
         "scope": scope.as_dict(),
@@ -147,7 +151,10 @@ def csat_report(scope: Scope, *, edges: Sequence[float] = QUALITY_EDGES) -> Csat
             "low": json_number(line.low),
             "high": json_number(line.high),
             "p_value": json_number(line.p_value),
+            "weeks": line.weeks,
+            "minimum_weeks": MINIMUM_WEEKS,
             "verdict": line.verdict,
+            "reason": line.reason,
         },
     }
 
@@ -221,8 +228,6 @@ def _by_variant(scope: Scope, ratings: pd.DataFrame) -> Variants:
 
 
 def _days(moments: "pd.Series[pd.Timestamp]") -> npt.NDArray[np.float64]:
-    """Days since the first moment."""
-    if moments.empty:
-        return np.empty(0)
-    seconds = (moments - moments.min()).dt.total_seconds()
-    return np.asarray(seconds / 86_400.0, dtype=np.float64)
+    """Number of the day of each local moment."""
+    days = moments.dt.tz_localize(None).to_numpy(dtype="datetime64[D]")
+    return days.astype(np.int64).astype(np.float64)

@@ -11,6 +11,13 @@ from feedback.models import Table, model_of
 from feedback.queries.sources import Scope
 from project.bulk import read_arrow
 
+# Sessions that came where the table has no column for them, in columns or keys of the source's own.
+OWN_SESSION = "COALESCE(extra->>'session_id', extra->>'sessionId', '') AS session_id"
+SESSION_OF_METADATA = (
+    "COALESCE(extra->>'session_id', extra->>'sessionId', metadata->>'session_id', "
+    "metadata->>'sessionId', '') AS session_id"
+)
+
 
 def ratings_of(scope: Scope) -> pd.DataFrame:
     """Read ratings.
@@ -30,10 +37,18 @@ def explanations_of(scope: Scope) -> pd.DataFrame:
     Returns
     -------
     DataFrame with source_id, created_at (UTC), quality (0 to 1), response_id, scenario_id,
-    provider, model, action_type (text, empty where missing) and cluster: those of one scenario.
+    provider, model, action_type (text, empty where missing) and cluster: those of one scenario;
+    without one, of the session that the response leads to, or of the response.
     """
-    columns = ["quality_score AS quality", "response_id", "scenario_id", *FACTORS]
-    return _with_clusters(_read(scope, Table.EXPLANATIONS, columns), "scenario_id", "response_id")
+    columns = [
+        "quality_score AS quality",
+        "response_id",
+        "scenario_id",
+        SESSION_OF_METADATA,
+        *FACTORS,
+    ]
+    rows = _with_sessions(_read(scope, Table.EXPLANATIONS, columns), scope)
+    return _with_clusters(rows, "scenario_id", "session_id", "response_id")
 
 
 def tests_of(scope: Scope) -> pd.DataFrame:
@@ -42,11 +57,13 @@ def tests_of(scope: Scope) -> pd.DataFrame:
     Returns
     -------
     DataFrame with source_id, created_at (UTC), actual, prediction (0 to 1; NaN where missing),
-    response_id, experiment_name, variant (text, empty where missing) and cluster: those of one
-    response.
+    response_id, session_id, experiment_name, variant (text, empty where missing) and cluster: those
+    of one session. The table has none: it is one that came beside its columns, that of the
+    response's rating or explanation; rows whose response leads to none are those of the response.
     """
-    columns = ["actual", "prediction", "response_id", "experiment_name", "variant"]
-    return _with_clusters(_read(scope, Table.AB_TESTING, columns), "response_id")
+    columns = ["actual", "prediction", "response_id", "experiment_name", "variant", OWN_SESSION]
+    rows = _with_sessions(_read(scope, Table.AB_TESTING, columns), scope)
+    return _with_clusters(rows, "session_id", "response_id")
 
 
 def quality_of_responses(scope: Scope) -> pd.DataFrame:
@@ -62,6 +79,29 @@ def quality_of_responses(scope: Scope) -> pd.DataFrame:
 def baseline_targets(scope: Scope) -> list[tuple[str, pd.DataFrame]]:
     """Return the rows of each target, under its column's name."""
     return [("quality", explanations_of(scope)), ("csat", ratings_of(scope))]
+
+
+def _with_sessions(rows: pd.DataFrame, scope: Scope) -> pd.DataFrame:
+    """Fill in session_id where it is empty, with the session that the response leads to.
+
+    That is the session of the response's rating, or else the one that came with its explanation.
+    """
+    # A response of the period may have been rated before it.
+    whole = Scope(scope.origin, scope.sources)
+    keys = ["source_id", "response_id"]
+    found = pd.concat(
+        [
+            _read(whole, Table.QUALITY_FEEDBACK, ["response_id", "session_id"]).assign(rank=0),
+            _read(whole, Table.EXPLANATIONS, ["response_id", SESSION_OF_METADATA]).assign(rank=1),
+        ]
+    )
+    found = found[(found["session_id"] != "") & found["response_id"].isin(rows["response_id"])]
+    # Several sessions may have rated one response: the same is taken whatever their order.
+    found = found.sort_values(["rank", "session_id"]).drop_duplicates(keys)
+    led = rows[keys].merge(found[found["response_id"] != ""], how="left", on=keys)["session_id"]
+    own = rows["session_id"].to_numpy(dtype=object)
+    other = led.fillna("").to_numpy(dtype=object)
+    return rows.assign(session_id=np.where(own == "", other, own))
 
 
 def _read(scope: Scope, table: str, columns: Sequence[str]) -> pd.DataFrame:
