@@ -156,8 +156,8 @@ def _looks(name: str, short: int, *, repetitions: int = 1_000, **arguments: obje
 
 
 CLAIMS: list[Claim] = [
-    _looks("one rating a session", 60, sizes="one", ratings="spread"),
-    _looks("sessions of about four", 60, sizes="several", ratings="spread"),
+    _looks("one rating a session", 30, sizes="one", ratings="spread"),
+    _looks("sessions of about four", 30, sizes="several", ratings="spread"),
     _looks("sessions of one to sixty", 0, sizes="uneven", ratings="spread"),
     _looks("votes, sessions of about four", 0, sizes="several", ratings="votes"),
     _looks("rarely unhappy, sessions of about four", 0, sizes="several", ratings="rare"),
@@ -174,7 +174,7 @@ CLAIMS: list[Claim] = [
             None,
             0.069,
             3_000,
-            400 if sizes == "several" else 0,
+            300 if sizes == "several" and sessions == 60 else 0,
         )
         for sessions in (60, 200)
         for sizes, ratings in (("several", "spread"), ("uneven", "spread"), ("several", "votes"))
