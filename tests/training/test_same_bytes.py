@@ -1,12 +1,14 @@
 """The same seed gives the same events and dataset as ever, where no definition was corrected.
 
-The digests are those of the first edition. One that changes means a new revision of its feature
-set, and a line in CHANGELOG.md that says what was corrected.
+The digests are those of the first edition, and so are the people: a batch keeps those that it was
+made of, so these stay whatever people are drawn today. A digest that changes means a new revision
+of its feature set, and a line in CHANGELOG.md that says what was corrected.
 """
 
 import hashlib
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,33 +16,31 @@ import pytest
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Generation, Population, Specification
 from matching.domain.words import revision_of
-from tests.matching.drawn import draw_travellers
 from tests.training.batches import make_generated_batch
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.queries.preparing import prepare_dataset
 from training.services.datasets import write_dataset
 
 TODAY = date(2026, 3, 1)
+# The population of each seed as a batch of the first edition has it in its column.
+POPULATIONS = Path(__file__).resolve().parent / "populations"
 EVENTS = (
     *("row", "occurred_at", "user_id", "target_id", "group_id", "outcome"),
     *("true_probability", "feature_probability"),
 )
-# Seed -> users, groups, match types, events.
+# Seed -> match types, events. They have 300 users; 400 with 80 groups; 260 with 60 groups.
 BATCHES = {
-    3: (300, 0, ("user_user",), 1200),
-    7: (400, 80, ("user_user", "user_group"), 3000),
-    11: (260, 60, ("user_group",), 800),
+    3: (("user_user",), 1200),
+    7: (("user_user", "user_group"), 3000),
+    11: (("user_group",), 800),
 }
 # What revision 2 corrected in rows of complete, drawn people.
 CORRECTED = {"smooth-1": (), "tiered-1": ("lifestyle_score",)}
 
 
 def plan(seed: int, feature_set: str) -> Generation:
-    count, groups, match_types, events = BATCHES[seed]
-    users, travelling = draw_travellers(count, seed, TODAY, group_count=groups)
-    users = users.assign(user_id=np.arange(len(users)) + 1000)
-    if groups:
-        travelling = travelling.assign(group_id=np.arange(len(travelling)) + 50)
+    match_types, events = BATCHES[seed]
+    stored = (POPULATIONS / f"first-edition-{seed}.parquet").read_bytes()
     return Generation(
         Specification(
             count=events,
@@ -52,7 +52,7 @@ def plan(seed: int, feature_set: str) -> Generation:
             as_of=TODAY,
             feature_revision=revision_of(feature_set),
         ),
-        Population(users, travelling),
+        Population.from_parquet(stored),
     )
 
 
