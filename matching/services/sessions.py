@@ -36,6 +36,11 @@ SESSION_FIELDS: Final = (
     "mode",
     "interests",
 )
+# What the trip of a group is drawn from; a home is a list, one of each member.
+GROUP_COLUMNS: Final = (
+    *("external_id", "group_id", "archetype", "age", "budget", "interests"),
+    *("home_lat", "home_lon"),
+)
 
 
 def publish_sessions(external_ids: Collection[str], *, only_if_absent: bool = False) -> int:
@@ -144,10 +149,11 @@ def create_group_sessions(
     rows = []
     found = TravelGroup.objects.filter(pk__in=groups).order_by("external_id")
     for group in found.prefetch_related("members__session"):
+        members = members_of(group)
         traits = describe_group(
             [
                 {**vars(m), "budget": m.session.budget if hasattr(m, "session") else None}
-                for m in members_of(group)
+                for m in members
             ]
         )
         rows.append(
@@ -158,11 +164,11 @@ def create_group_sessions(
                 "age": np.nan,
                 "budget": traits.budget,
                 "interests": traits.interests,
+                "home_lat": [member.home_lat for member in members],
+                "home_lon": [member.home_lon for member in members],
             }
         )
-    profiles = pd.DataFrame(
-        rows, columns=["external_id", "group_id", "archetype", "age", "budget", "interests"]
-    )
+    profiles = pd.DataFrame(rows, columns=GROUP_COLUMNS)
     drawn = draw_budgets(profiles, rng)
     profiles["budget"] = profiles["budget"].astype("float64").fillna(pd.Series(drawn))
     trips = draw_sessions(profiles, rng, today).assign(mode=TravelSession.Mode.GROUP.value)

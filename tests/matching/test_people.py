@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from matching.domain.personality import personality_of
-from matching.domain.population import ARCHETYPES
+from matching.domain.population import ARCHETYPES, is_of_age
 from matching.domain.profiles import clean_profile
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
 from matching.queries import named
@@ -307,6 +307,38 @@ def test_completed_extraversion_agrees_with_the_label(label: str) -> None:
     people.complete_profiles([user.pk], seed=1, by=None)
     user.refresh_from_db()
     assert personality_of(user.extraversion or 0.0) == label
+
+
+@pytest.mark.parametrize(
+    ("archetype", "known", "missing"),
+    [
+        ("easygoing_elder", {"age": 18}, "profession"),
+        ("budget_backpacker", {"age": 90}, "profession"),
+        ("extrovert_partygoer", {"profession": "retired"}, "age"),
+        ("easygoing_elder", {"profession": "student"}, "age"),
+        ("", {"age": 40}, "profession"),
+    ],
+)
+def test_what_is_completed_fits_what_is_known(
+    archetype: str, known: dict[str, Any], missing: str
+) -> None:
+    user = make_seed_user(
+        archetype=archetype, **known, **{missing: None if missing == "age" else ""}
+    )
+    people.complete_profiles([user.pk], seed=1, by=None)
+    user.refresh_from_db()
+    assert user.age is not None
+    assert is_of_age(user.profession, user.age)
+
+
+def test_completed_habits_follow_the_faith() -> None:
+    users = [
+        make_seed_user(f"user_{k}", religion="muslim", drinking="", archetype="extrovert_partygoer")
+        for k in range(30)
+    ]
+    people.complete_profiles([user.pk for user in users], seed=1, by=None)
+    drinking = list(SeedUser.objects.values_list("drinking", flat=True))
+    assert drinking.count("no") > 12  # a twentieth of that kind of traveller does not drink
 
 
 def test_empty_profile_of_an_unknown_archetype_is_completed_the_same_each_time() -> None:

@@ -5,18 +5,22 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chi2_contingency
 
 from matching.domain.features.columns import applicable
 from matching.domain.features.compute import compute_features
 from matching.domain.features.names import COLUMN
+from matching.domain.geo import distance_km, unit_vectors
 from matching.domain.pairing import find_candidates, own_groups, sample_pairs
 from matching.domain.personality import personality_of
 from matching.domain.population import (
     ARCHETYPES,
     HOMELANDS,
     HUBS,
+    PROFESSION_AGES,
     cities,
     destinations,
+    draw_budgets,
     draw_groups,
     draw_population,
     draw_sessions,
@@ -82,7 +86,111 @@ def test_traits_hang_together(profiles):
     assert np.corrcoef(profiles["age"], np.log(profiles["budget"]))[0, 1] > 0.3
     german = profiles["nationality"] == "german"
     assert profiles.loc[german, "languages"].map(lambda words: "german" in words).all()
-    assert (profiles.loc[profiles["profession"] == "retired", "age"] > 30).mean() > 0.8
+
+
+def chi_square(*columns: pd.Series) -> float:
+    """p-value of the independence of two columns."""
+    return float(chi2_contingency(pd.crosstab(*columns))[1])
+
+
+def share(rows: pd.Series, value: str = "yes") -> float:
+    """Share of a value; nobody has no share."""
+    return float((rows == value).mean())
+
+
+@pytest.mark.parametrize("seed", [1, 7, 42])
+def test_ages_rise_and_fall_without_a_heap_at_either_end(seed):
+    age = draw_population(4_000, np.random.default_rng(seed))["age"]
+    held = age.value_counts(normalize=True).reindex(range(18, 79), fill_value=0)
+    assert held[18] < 0.015  # it was 0.04
+    assert held[18] < held.loc[20:30].min()
+    assert held[78] < 0.005
+    assert age.max() <= 78
+
+
+@pytest.mark.parametrize("seed", [1, 7, 42])
+def test_professions_come_at_their_age(seed):
+    people = draw_population(4_000, np.random.default_rng(seed))
+    for name, ages in people.groupby("profession")["age"]:
+        youngest, oldest = PROFESSION_AGES[name]
+        assert youngest <= ages.min() <= ages.max() <= oldest, name
+    assert set(PROFESSION_AGES) == set(PROFESSIONS) == set(people["profession"])
+    retired, student = people["profession"] == "retired", people["profession"] == "student"
+    assert not retired[people["age"] < 55].any()
+    by_age = [people["age"].between(*ages) for ages in ((55, 59), (60, 64), (65, 78))]
+    low, middle, high = (retired[rows].mean() for rows in by_age)
+    assert low < 0.3 < middle < 0.7 < high
+    assert student[people["age"] <= 21].mean() > 0.6
+    assert student[people["age"].between(27, 32)].mean() < 0.2
+    assert chi_square(pd.cut(people["age"], [17, 24, 34, 54, 78]), people["profession"]) < 1e-9
+
+
+def test_kinds_of_travellers_have_people_of_their_age_and_work(profiles):
+    by_kind = profiles.groupby("archetype")
+    assert by_kind["age"].min()["easygoing_elder"] >= 55
+    assert by_kind["age"].min()["luxury_traveler"] >= 25
+    for kind in ARCHETYPES:
+        allowed = {*kind.professions, "student", "retired"}
+        assert set(profiles.loc[profiles["archetype"] == kind.name, "profession"]) <= allowed
+    nomads = profiles["archetype"] == "digital_nomad"
+    assert not profiles.loc[nomads, "profession"].isin(["nurse", "chef", "student"]).any()
+
+
+@pytest.mark.parametrize("seed", [1, 7, 42])
+def test_habits_follow_faith_and_one_another(seed):
+    people = draw_population(6_000, np.random.default_rng(seed))
+    abstains = {faith: share(rows, "no") for faith, rows in people.groupby("religion")["drinking"]}
+    assert abstains["muslim"] > 0.6
+    assert abstains["muslim"] > abstains["hindu"] + 0.15 > abstains["christian"] + 0.25
+    assert share(people.loc[people["religion"] == "muslim", "drinking"]) < 0.1
+    assert share(people.loc[people["religion"] == "sikh", "smoking"], "no") > 0.9
+    assert chi_square(people["religion"], people["drinking"]) < 1e-9
+    assert chi_square(people["smoking"], people["drinking"]) < 1e-9
+    # Not through the kinds of travellers alone.
+    quiet = people[people["archetype"] == "culture_seeker"]
+    assert chi_square(quiet["smoking"], quiet["drinking"]) < 1e-3
+    # As a whole people drink and smoke as ever.
+    assert 0.2 < share(people["drinking"], "no") < 0.3
+    assert 0.66 < share(people["smoking"], "no") < 0.76
+
+
+def test_interests_follow_habits_and_work(profiles):
+    def held(tag: str) -> pd.Series:
+        return profiles["interests"].map(lambda tags: tag in tags)
+
+    assert held("wine")[profiles["drinking"] == "no"].mean() < 0.04
+    assert held("wine")[profiles["drinking"] == "yes"].mean() > 0.15
+    assert held("remote work")[profiles["profession"].isin(["retired", "nurse"])].mean() < 0.04
+    assert held("nightlife")[profiles["age"] > 60].mean() < 0.1
+
+
+def test_languages_and_faith_follow_the_nationality(profiles):
+    for name, rows in profiles.groupby("nationality"):
+        _, tongues, english = HOMELANDS[name]
+        assert rows["languages"].map(lambda words, own=tongues: set(own) <= set(words)).all()
+        assert rows["languages"].map(lambda words: len(words) == len(set(words))).all()
+        if english and len(rows) > 100:
+            spoken = rows["languages"].map(lambda words: "english" in words).mean()
+            assert spoken == pytest.approx(english, abs=0.15)
+    faith = profiles.groupby("nationality")["religion"]
+    for name, word, low, high in (
+        *(("turkish", "muslim", 0.5, 0.95), ("indian", "hindu", 0.5, 0.85)),
+        *(("mexican", "christian", 0.5, 0.9), ("japanese", "christian", 0.0, 0.0)),
+    ):
+        assert low <= share(faith.get_group(name), word) <= high
+
+
+def test_who_earns_more_spends_more(profiles):
+    budget = profiles.groupby("profession")["budget"].median()
+    assert budget["student"] < 0.8 * profiles["budget"].median()
+    assert budget[["doctor", "lawyer"]].min() > 2 * budget[["nurse", "teacher", "chef"]].max()
+    backpackers = profiles[profiles["archetype"] == "budget_backpacker"]
+    by_work = backpackers.groupby("profession")["budget"].median()
+    assert by_work["student"] < 0.9 * by_work["nurse"]
+    # A trip of somebody who has a profile is paid for as that of somebody who was drawn.
+    again = draw_budgets(profiles, np.random.default_rng(5))
+    ratio = np.log(again / profiles["budget"]).groupby(profiles["profession"]).mean()
+    assert ratio.abs().max() < 0.25
 
 
 def test_people_come_from_real_cities_of_their_country(profiles):
@@ -130,6 +238,50 @@ def test_sessions_lie_ahead_at_known_places(profiles):
     }
     columns = ["hub", "destination_name", "destination_lat", "destination_lon"]
     assert set(sessions[columns].itertuples(index=False, name=None)) <= places
+
+
+def km_from_home(profiles, sessions):
+    homes = unit_vectors(profiles["home_lat"].to_numpy(), profiles["home_lon"].to_numpy())
+    stays = unit_vectors(*(sessions[f"destination_{x}"].to_numpy() for x in ("lat", "lon")))
+    return distance_km(homes, stays)
+
+
+@pytest.mark.parametrize("seed", [1, 7, 42])
+def test_few_travel_to_where_they_live(seed):
+    rng = np.random.default_rng(seed)
+    people = draw_population(4_000, rng)
+    trips = draw_sessions(people, rng, TODAY)
+    assert (km_from_home(people, trips) <= 50).mean() < 0.002
+    # Rare, not impossible: of many who all live there, some stay.
+    people = people.assign(home_lat=41.38879, home_lon=2.15899)
+    near = km_from_home(people, draw_sessions(people, rng, TODAY)) <= 50
+    assert 0 < near.mean() < 0.02
+    unknown = people.assign(home_lat=np.nan, home_lon=np.nan)
+    hubs = draw_sessions(unknown, rng, TODAY)["hub"].value_counts(normalize=True)
+    assert hubs["Barcelona"] == pytest.approx(HUBS["Barcelona"][1], abs=0.03)
+
+
+def test_groups_seldom_travel_to_where_a_member_lives(profiles):
+    groups = draw_groups(profiles, 300, np.random.default_rng(3), TODAY)
+    members = groups.explode("member_ids").reset_index(drop=True)
+    homes = profiles.set_index("external_id").loc[members["member_ids"]].reset_index()
+    assert (km_from_home(homes, members) <= 50).mean() < 0.002
+    # As the rows of sessions have it: the homes of a group are lists.
+    homes = homes.groupby(members.index // 8)[["home_lat", "home_lon"]].agg(list)
+    rows = homes.assign(external_id="group", archetype="", budget=1000.0, interests="food")
+    trips = draw_sessions(rows, np.random.default_rng(3), TODAY)
+    each = trips.assign(home_lat=homes["home_lat"], home_lon=homes["home_lon"])
+    each = each.explode(["home_lat", "home_lon"]).astype({"home_lat": float, "home_lon": float})
+    assert (km_from_home(each, each) <= 50).mean() < 0.002
+
+
+def test_trips_last_as_their_kind_of_traveller_stays(profiles):
+    sessions = draw_sessions(profiles, np.random.default_rng(3), TODAY)
+    days = (sessions["end_date"] - sessions["start_date"]).dt.days
+    by_kind = days.groupby(profiles["archetype"]).median()
+    for kind in ARCHETYPES:
+        assert by_kind[kind.name] == pytest.approx(kind.trip_days[0], rel=0.25)
+    assert (days > 35).mean() < 0.05
 
 
 def test_profiles_without_an_archetype_get_sessions_as_well(profiles):
