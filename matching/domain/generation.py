@@ -3,6 +3,7 @@ number."""
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -16,10 +17,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from matching.domain.ceilings import Ceiling, ceiling_of
 from matching.domain.features.columns import applicable
 from matching.domain.features.compute import FeatureBlock, compute_features
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.outcomes import PersonalEffects, draw_outcomes, personal_effects
+from matching.domain.outcomes import (
+    PersonalEffects,
+    draw_outcomes,
+    feature_probability,
+    personal_effects,
+)
 from matching.domain.pairing import (
     Candidates,
     Diversity,
@@ -30,10 +37,13 @@ from matching.domain.pairing import (
 )
 from matching.domain.personality import extraversion_of
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.words import MatchType, Preset
+from matching.domain.words import FeatureSet, MatchType, Preset
 from project.origin import Origin
 
 CHUNK_ROWS: Final = 65_536  # events that land together: about 0.2 s of work
+# What `feature_probability` is the ceiling of: up to the first revision of the smooth features,
+# whatever was logged; from the second on of the features that are logged.
+CEILING_REVISION: Final = 2
 WINDOW_DAYS: Final = 30  # events are spread over this many days before `as_of`
 # Ids differ from one database to the next; what an event is must not.
 DATABASE_IDS: Final = ("user_id", "group_id")
@@ -41,6 +51,11 @@ MILLISECONDS_PER_DAY: Final = 24 * 3600 * 1000
 
 IntArray = npt.NDArray[Any]
 Columns = dict[str, npt.NDArray[Any]]
+
+
+def ceiling_set(feature_set: str, ceiling_revision: int) -> str:
+    """Return the feature set whose ceiling a batch of that revision has beside each event."""
+    return feature_set if ceiling_revision > 1 else FeatureSet.SMOOTH.value
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,7 @@ class Specification:
     allow_repeats : whether an ordered pair may come again when all have come
     as_of : the day before which the events happened; part of the recipe, so that no clock is
     feature_revision : revision of the feature set; batches of before revisions have the first
+    ceiling_revision : CEILING_REVISION of then; batches of before have the first
     """
 
     count: int
@@ -65,6 +81,12 @@ class Specification:
     allow_repeats: bool
     as_of: date
     feature_revision: int = 1
+    ceiling_revision: int = 1
+
+    @property
+    def ceiling_set(self) -> str:
+        """The feature set whose ceiling stands beside each event."""
+        return ceiling_set(self.feature_set, self.ceiling_revision)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the specification as JSON."""
@@ -192,17 +214,15 @@ class Generation:
         who = np.array([_number_of(name) for name in population.users["external_id"]], np.int64)
         effects = personal_effects(specification.seed, who)
         self._parts: list[_Part] = []
+        self._ceilings: dict[str, Ceiling] = {}
         row = chunk = 0
         shares = np.array_split(np.arange(specification.count), len(specification.match_types))
         for match_type, share in zip(specification.match_types, shares, strict=True):
-            right, right_ids, excluded = users, users.user_id, None
-            if match_type == "user_group":
+            right, right_ids = users, users.user_id
+            if match_type == MatchType.USER_GROUP:
                 right = Travellers.from_frame(population.groups, vocabulary)
                 right_ids = _ids(population.groups, "group_id")
-                excluded = own_groups(population.users, population.groups)
-            candidates = find_candidates(
-                users, right if match_type == "user_group" else None, excluded
-            )
+            candidates = _candidates(population, users, right, match_type)
             part = _Part(
                 match_type, len(share), row, chunk, users, right, right_ids, candidates, effects
             )
@@ -275,6 +295,9 @@ class Generation:
         if specification.feature_set != "smooth-1":
             block = self._features(part, pairs.left, pairs.right, specification.feature_set)
         values = np.where(block.missing, np.float32(np.nan), block.values)
+        best = outcomes.feature_probability
+        if specification.ceiling_set != FeatureSet.SMOOTH:
+            best = self._ceiling(part).probability(values, specification.preset)
         rows = np.arange(len(pairs)) + within * CHUNK_ROWS
         is_group = part.match_type == "user_group"
         none = np.full(len(pairs), -1, np.int64)
@@ -293,8 +316,15 @@ class Generation:
             "group_id": partner if is_group else none,
             **{name: values[:, place] for place, name in enumerate(FEATURE_NAMES)},
             "true_probability": outcomes.true_probability,
-            "feature_probability": outcomes.feature_probability,
+            "feature_probability": best,
         }
+
+    def _ceiling(self, part: _Part) -> Ceiling:
+        if part.match_type not in self._ceilings:
+            self._ceilings[part.match_type] = ceiling_of(
+                part.candidates, part.left, part.right, self.specification.feature_set
+            )
+        return self._ceilings[part.match_type]
 
     def _features(
         self,
@@ -344,28 +374,97 @@ def recompute_features(
     KeyError
         When an event names somebody who is not in the population.
     """
-    vocabulary = Vocabulary.of(population.users, population.groups)
-    users = Travellers.from_frame(population.users, vocabulary)
     values = np.full((len(events), len(FEATURE_NAMES)), np.nan, np.float32)
     missing = np.zeros(values.shape, bool)
+    for known in _known_again(events, population):
+        block = known.features(feature_set)
+        values[known.rows] = block.values
+        missing[known.rows] = block.missing & applicable(known.match_type)
+    return FeatureBlock(values, missing)
+
+
+def recompute_ceiling(
+    events: pd.DataFrame, population: Population, feature_set: str, preset: str
+) -> npt.NDArray[np.float32]:
+    """Compute anew the best probability that a feature set allows for generated events.
+
+    Parameters
+    ----------
+    events, population, feature_set : as for `recompute_features`
+    preset : of the events' batch
+
+    Returns
+    -------
+    float32 array of shape (n,): `feature_probability` of a batch that has this feature set.
+
+    Raises
+    ------
+    KeyError
+        When an event names somebody who is not in the population.
+    """
+    best = np.full(len(events), np.nan, np.float32)
+    for known in _known_again(events, population):
+        block = known.features(feature_set)
+        if feature_set == FeatureSet.SMOOTH:
+            best[known.rows] = feature_probability(block.values, known.match_type, preset)
+            continue
+        candidates = _candidates(population, known.left, known.right, known.match_type)
+        ceiling = ceiling_of(candidates, known.left, known.right, feature_set)
+        values = np.where(block.missing, np.float32(np.nan), block.values)
+        best[known.rows] = ceiling.probability(values, preset)
+    return best
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Events of one match type whose travellers are found again in their population."""
+
+    match_type: MatchType
+    rows: IntArray
+    left: Travellers
+    right: Travellers
+    left_index: IntArray
+    right_index: IntArray
+
+    def features(self, feature_set: str) -> FeatureBlock:
+        return compute_features(
+            self.left,
+            self.right,
+            feature_set,
+            self.match_type,
+            left_index=self.left_index,
+            right_index=self.right_index,
+        )
+
+
+def _known_again(events: pd.DataFrame, population: Population) -> Iterator[_Known]:
+    vocabulary = Vocabulary.of(population.users, population.groups)
+    users = Travellers.from_frame(population.users, vocabulary)
     for match_type in MatchType:
         rows = np.flatnonzero((events["match_type"] == match_type).to_numpy())
         if not len(rows):
             continue
         right, ids, column = users, users.user_id, "target_id"
-        if match_type == "user_group":
+        if match_type == MatchType.USER_GROUP:
             right = Travellers.from_frame(population.groups, vocabulary)
             ids, column = _ids(population.groups, "group_id"), "group_id"
-        block = compute_features(
+        yield _Known(
+            match_type,
+            rows,
             users,
             right,
-            feature_set,
-            match_type,
-            left_index=_places(users.user_id, events["user_id"].to_numpy()[rows], "user_id"),
-            right_index=_places(ids, events[column].to_numpy()[rows], column),
+            _places(users.user_id, events["user_id"].to_numpy()[rows], "user_id"),
+            _places(ids, events[column].to_numpy()[rows], column),
         )
-        values[rows], missing[rows] = block.values, block.missing & applicable(match_type)
-    return FeatureBlock(values, missing)
+
+
+def _candidates(
+    population: Population, users: Travellers, right: Travellers, match_type: str
+) -> Candidates:
+    """Every pair of a population that passes the gates; nobody is paired with an own group."""
+    if match_type == MatchType.USER_USER:
+        return find_candidates(users)
+    return find_candidates(users, right, own_groups(population.users, population.groups))
 
 
 def _places(known: IntArray, wanted: npt.NDArray[Any], column: str) -> IntArray:

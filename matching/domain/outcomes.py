@@ -83,7 +83,8 @@ class Outcomes:
     label : int8 (n,), 1 for accept and chat
     true_probability : float32 (n,), p of label 1 given the features and the user: its ROC-AUC
         against the label is the oracle ceiling
-    feature_probability : float32 (n,), p given the features alone: the feature ceiling
+    feature_probability : float32 (n,), p given the smooth features alone: their feature ceiling
+        (`ceilings` has that of other features)
     """
 
     outcome: npt.NDArray[np.int8]
@@ -162,7 +163,6 @@ def draw_outcomes(
     rows = slice(None) if left_index is None else left_index
     own = np.einsum("nf,nf->n", parts, effects.tastes[rows][:, columns])
     true_probability = _sigmoid(mean + steepness * (own - effects.threshold[rows]))
-    spread = steepness * np.sqrt(TASTE_SD**2 * (parts**2).sum(axis=1) + PICKINESS_SD**2)
     chance = rng.random((2, len(values)))
     label = chance[0] < true_probability
     taken_up = np.where(chance[1] < ACCEPT_SHARE, Outcome.ACCEPT.code, Outcome.CHAT.code)
@@ -172,8 +172,39 @@ def draw_outcomes(
         outcome=outcome.astype(np.int8),
         label=label.astype(np.int8),
         true_probability=true_probability.astype(np.float32),
-        feature_probability=mean_sigmoid(mean, spread).astype(np.float32),
+        feature_probability=feature_probability(values, match_type, preset),
     )
+
+
+def expected_utility(values: npt.NDArray[Any], match_type: str) -> tuple[FloatArray, FloatArray]:
+    """What pairs are worth to people whose tastes and pickiness are not known.
+
+    Parameters
+    ----------
+    values : float array of shape (n, 13), smooth-1 features, NaN missing or not applicable
+
+    Returns
+    -------
+    mean, variance : float64 arrays of shape (n,), over users, in units of utility and their square
+    """
+    parts, _ = _parts(values, match_type)
+    return parts.sum(axis=1), TASTE_SD**2 * (parts**2).sum(axis=1) + PICKINESS_SD**2
+
+
+def feature_probability(
+    values: npt.NDArray[Any], match_type: str, preset: str
+) -> npt.NDArray[np.float32]:
+    """p of label 1 given the smooth features of pairs alone, exact: float32 (n,).
+
+    Parameters
+    ----------
+    values : float array of shape (n, 13), smooth-1 features, NaN missing or not applicable
+    preset : "balanced", "strict" or "loose"
+    """
+    utility, variance = expected_utility(values, match_type)
+    steepness = STEEPNESS[match_type]
+    mean = steepness * (utility - THRESHOLDS[match_type][preset])
+    return mean_sigmoid(mean, steepness * np.sqrt(variance)).astype(np.float32)
 
 
 def mean_sigmoid(mean: FloatArray, spread: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
+from matching.domain.features.smooth import interpolate
 from matching.domain.geo import distance_km, unit_vectors
 from matching.domain.personality import personality_of
 from matching.domain.words import INTERESTS, NATIONALITIES, Habit
@@ -692,8 +693,7 @@ def _draw_professions(
 ) -> list[str]:
     """Who is retired or studies goes by age; the others have a profession of their kind."""
     chance, pick = rng.random((2, len(kinds)))
-    retired = np.interp(age, *zip(*RETIRED_SHARES, strict=True))
-    student = np.interp(age, *zip(*STUDENT_SHARES, strict=True))
+    retired, student = interpolate(age, RETIRED_SHARES), interpolate(age, STUDENT_SHARES)
     drawn = []
     for person, kind in enumerate(kinds):
         years = age[person]
@@ -717,7 +717,8 @@ def is_of_age(profession: str, age: float) -> bool:
 
 def _wealth(maturity: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
     thrift = rng.standard_normal(len(maturity))
-    return AGE_BUDGET_CORRELATION * maturity + np.sqrt(1 - AGE_BUDGET_CORRELATION**2) * thrift
+    own: float = math.sqrt(1 - AGE_BUDGET_CORRELATION**2)
+    return AGE_BUDGET_CORRELATION * maturity + own * thrift
 
 
 def _pay(professions: Iterable[str]) -> npt.NDArray[np.float64]:

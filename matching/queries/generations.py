@@ -6,7 +6,12 @@ from typing import Any
 from django.db.models import Max
 from django.utils import timezone
 
-from matching.domain.generation import Generation, Population, Specification
+from matching.domain.generation import (
+    CEILING_REVISION,
+    Generation,
+    Population,
+    Specification,
+)
 from matching.domain.limits import DEFAULT_SEED, MAX_EVENTS
 from matching.domain.words import MatchType, Preset, asked_match_types, revision_of
 from matching.models import EventBatch, TravelSession
@@ -42,6 +47,7 @@ def plan_generation(
         allow_repeats,
         _as_of(),
         revision_of(feature_set),
+        CEILING_REVISION,
     )
     groups = loaded.users.iloc[:0] if loaded.groups is None else loaded.groups
     return Generation(specification, Population(loaded.users, groups)), loaded

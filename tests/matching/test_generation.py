@@ -8,10 +8,12 @@ import pytest
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import (
+    CEILING_REVISION,
     CHUNK_ROWS,
     Generation,
     Population,
     Specification,
+    recompute_ceiling,
     recompute_features,
 )
 from tests.matching.drawn import draw_travellers
@@ -124,6 +126,34 @@ def test_people_answer_to_the_pair_whatever_formulas_are_logged():
     tiered = make(Generation(specify(feature_set="tiered-1"), population))
     assert smooth["true_probability"].equals(tiered["true_probability"])
     assert not smooth["age_score"].equals(tiered["age_score"])
+
+
+def test_the_ceiling_is_that_of_the_logged_features():
+    population = populate(300, 60)
+    given = {"match_types": ("user_user", "user_group"), "ceiling_revision": CEILING_REVISION}
+    smooth = make(Generation(specify(**given), population))
+    tiered = make(Generation(specify(feature_set="tiered-1", **given), population))
+    assert smooth["label"].equals(tiered["label"])
+    assert smooth["true_probability"].equals(tiered["true_probability"])
+    for match_type in (1, 2):
+        rows = smooth["match_type"] == match_type
+        gap = (smooth["feature_probability"] - tiered["feature_probability"])[rows]
+        assert 0.005 < gap.abs().mean() < 0.1
+        assert abs(gap.mean()) < 0.01
+    named = smooth.assign(match_type=smooth["match_type"].map({1: "user_user", 2: "user_group"}))
+    for feature_set, events in (("smooth-1", smooth), ("tiered-1", tiered)):
+        best = recompute_ceiling(named, population, feature_set, "balanced")
+        np.testing.assert_array_equal(best, events["feature_probability"])
+
+
+def test_a_batch_of_before_keeps_the_ceiling_that_it_had():
+    population = populate()
+    before = make(Generation(specify(feature_set="tiered-1"), population))
+    smooth = make(Generation(specify(), population))
+    assert before["feature_probability"].equals(smooth["feature_probability"])
+    stored = specify().as_dict()
+    del stored["ceiling_revision"]
+    assert Specification.from_dict(stored).ceiling_revision == 1
 
 
 def test_a_missing_input_is_stored_as_missing_in_both_feature_sets():

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from matching.domain.features.compute import compute_features
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.generation import Generation
+from matching.domain.generation import CEILING_REVISION, Generation
 from matching.domain.outcomes import draw_outcomes, personal_effects
 from matching.domain.pairing import find_candidates, sample_pairs
 from matching.domain.travellers import Travellers, Vocabulary
@@ -109,7 +109,11 @@ def make_batch(
         asked=len(events),
         made=len(events),
         completed_at=timezone.now(),
-        **{"feature_revision": revision_of(feature_set), **fields},
+        **{
+            "feature_revision": revision_of(feature_set),
+            "parameters": {"ceiling_revision": CEILING_REVISION},
+            **fields,
+        },
     )
     ids = batch.first_event_id + np.arange(len(events))
     columns = {name: events[name].to_numpy() for name in events if name != "origin"}

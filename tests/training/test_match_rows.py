@@ -1,5 +1,6 @@
 """Match rows from where they really come from: generated batches and imported logs."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 from django.core.management import call_command
 
 from matching.domain.features.names import COLUMN, FEATURE_NAMES
-from matching.domain.generation import Generation, Population, Specification, recompute_features
+from matching.domain.generation import (
+    CEILING_REVISION,
+    Generation,
+    Population,
+    Specification,
+    recompute_features,
+)
 from matching.models import EventBatch, MatchEvent
 from matching.services.people import seed_block
 from tests.factories import write_poor_log
@@ -42,7 +49,7 @@ def test_generated_rows_are_recomputed_for_another_feature_set(population, made,
     expected = KIND.load(Recipe(batches=(wanted.pk,)))
     assert recomputed.recipe.feature_set == expected.recipe.feature_set == asked
     np.testing.assert_array_equal(recomputed.frame["user_id"], expected.frame["user_id"])
-    for name in FEATURE_NAMES:
+    for name in (*FEATURE_NAMES, "feature_probability", "true_probability"):
         np.testing.assert_array_equal(recomputed.frame[name], expected.frame[name], err_msg=name)
 
 
@@ -112,6 +119,23 @@ def test_a_generated_batch_of_an_earlier_revision_is_computed_anew(db, feature_s
     for name in FEATURE_NAMES:
         np.testing.assert_array_equal(loaded.frame[name], expected.frame[name], err_msg=name)
     assert loaded.lineage[0]["feature_revision"] == 1
+
+
+def test_a_tiered_dataset_has_the_ceiling_of_the_tiers(db):
+    """A batch of before has that of the smooth features beside its events; a dataset has not."""
+    population = populate_with_gaps()
+    then = specify("tiered-1", 2)
+    now = replace(then, ceiling_revision=CEILING_REVISION)
+    smooth, best, again = (
+        KIND.load(
+            Recipe(
+                batches=(make_generated_batch(Generation(one, population)).pk,), feature_set=name
+            )
+        ).frame["feature_probability"]
+        for one, name in ((then, "smooth-1"), (now, "tiered-1"), (then, "tiered-1"))
+    )
+    np.testing.assert_array_equal(best, again)
+    assert np.abs(best - smooth).mean() > 0.01
 
 
 def test_a_label_stored_as_the_middle_of_its_range_is_read_as_the_labels_own_number(db):

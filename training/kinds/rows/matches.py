@@ -11,7 +11,12 @@ import pandas as pd
 from matching.domain.features.columns import fill_products
 from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, PRODUCTS, TIERED_DEFAULT
 from matching.domain.features.rules import rule_score
-from matching.domain.generation import Population, recompute_features
+from matching.domain.generation import (
+    Population,
+    ceiling_set,
+    recompute_ceiling,
+    recompute_features,
+)
 from matching.domain.words import FeatureSet, revision_of
 from matching.models import EventBatch
 from project.origin import Origin
@@ -26,10 +31,8 @@ def load(recipe: Recipe) -> LoadedRows:
     batches = choose_batches(recipe)
     feature_set = _choose_feature_set(recipe.feature_set, batches)
     frame = load_match_events(batches)
-    now = (feature_set, revision_of(feature_set))
     for batch in batches:
-        is_generated = batch.method == EventBatch.Method.GENERATED
-        if is_generated and (batch.feature_set, batch.feature_revision) != now:
+        if batch.method == EventBatch.Method.GENERATED:
             _compute_anew(frame, batch, feature_set)
     defaulted = _write_defaults(frame, batches, feature_set)
     fill_products(frame)
@@ -114,10 +117,17 @@ def _choose_feature_set(asked: str, batches: Sequence[EventBatch]) -> str:
 
 
 def _compute_anew(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> None:
-    """Replace the features of a generated batch by those of a set as it is now.
+    """Replace the features of a generated batch, and their ceiling, by those of a set as it is now.
 
     They come from the batch's own population: who the people were then, by the formulas of today.
+    What was computed by these formulas already stays.
     """
+    now = (feature_set, revision_of(feature_set))
+    has_features = (batch.feature_set, batch.feature_revision) == now
+    ceiling_revision = batch.parameters.get("ceiling_revision", 1)
+    has_ceiling = ceiling_set(batch.feature_set, ceiling_revision) == feature_set
+    if has_features and has_ceiling:
+        return
     rows = np.flatnonzero(frame["batch_id"].to_numpy() == batch.pk)
     partner = frame["partner_id"].to_numpy()[rows]
     events = pd.DataFrame(
@@ -130,11 +140,18 @@ def _compute_anew(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> N
     )
     population = Population.from_parquet(bytes(batch.population or b""))
     population = population.as_stored_now(batch.feature_revision)
-    block = recompute_features(events, population, feature_set)
-    values = np.where(block.missing, np.float32(np.nan), block.values)
-    for place, name in enumerate(FEATURE_NAMES):
+    anew = {}
+    if not has_features:
+        block = recompute_features(events, population, feature_set)
+        values = np.where(block.missing, np.float32(np.nan), block.values)
+        anew = dict(zip(FEATURE_NAMES, values.T, strict=True))
+    if not has_ceiling:
+        anew["feature_probability"] = recompute_ceiling(
+            events, population, feature_set, batch.parameters["preset"]
+        )
+    for name, found in anew.items():
         column = frame[name].to_numpy(copy=True)
-        column[rows] = values[:, place]
+        column[rows] = found
         frame[name] = column
 
 
