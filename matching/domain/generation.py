@@ -216,15 +216,16 @@ class Generation:
         self._parts: list[_Part] = []
         self._ceilings: dict[str, Ceiling] = {}
         row = chunk = 0
-        shares = np.array_split(np.arange(specification.count), len(specification.match_types))
-        for match_type, share in zip(specification.match_types, shares, strict=True):
+        share, rest = divmod(specification.count, len(specification.match_types))
+        for place, match_type in enumerate(specification.match_types):
+            count = share + (place < rest)
             right, right_ids = users, users.user_id
             if match_type == MatchType.USER_GROUP:
                 right = Travellers.from_frame(population.groups, vocabulary)
                 right_ids = _ids(population.groups, "group_id")
             candidates = _candidates(population, users, right, match_type)
             part = _Part(
-                match_type, len(share), row, chunk, users, right, right_ids, candidates, effects
+                match_type, count, row, chunk, users, right, right_ids, candidates, effects
             )
             self._parts.append(part)
             row += part.count
@@ -240,6 +241,10 @@ class Generation:
     def chunk_count(self) -> int:
         """Chunks in the batch."""
         return sum(part.chunk_count for part in self._parts)
+
+    def pair_counts(self) -> dict[str, int]:
+        """Count for each match type the pairs that differ by more than their order."""
+        return {part.match_type: part.candidates.pair_count for part in self._parts}
 
     def diversity(self) -> dict[str, Diversity]:
         """Predict for each match type whether its events can be made and how many are copies."""

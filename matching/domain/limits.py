@@ -5,6 +5,7 @@ from typing import Final
 DEFAULT_SEED: Final = 7
 DEFAULT_USERS: Final = 200  # drawn beside the named ones
 DEFAULT_EVENTS: Final = 1000
+MINIMUM_EVENTS: Final = 100  # of a dataset; a fifth of fewer is too little to validate anything on
 MAX_EVENTS: Final = 100_000_000  # more is a typing error, not a batch
 DEFAULT_TTL_DAYS: Final = 7  # of a session
 MAX_TTL_DAYS: Final = 365

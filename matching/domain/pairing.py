@@ -108,17 +108,30 @@ class Diversity:
     """Whether a population can give the asked events, and how many vectors would be copies.
 
     distinct_pairs : ordered pairs that can be asked for without repeats
+    pair_count : pairs that differ by more than their order
     expected_duplicate_share : 1 - unique / n over the feature vectors, predicted for `asked` (for
         as many as there are, when they are too few)
+    fitting : the most events, up to `asked`, whose share of copies does not warn; the first ones
+        of the batch, so that asking for so many gives just these
     met : the count can be made and stays under the share that a dataset is refused for
-    remedy : what to change; empty when nothing needs to
     """
 
     asked: int
     distinct_pairs: int
+    pair_count: int
     expected_duplicate_share: float
+    fitting: int
     met: bool
-    remedy: str
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether all events can be made, with fewer copies than warn."""
+        return self.fitting >= self.asked
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether there are too many copies among pairs that differ."""
+        return self.fitting < min(self.asked, self.pair_count)
 
 
 def find_candidates(
@@ -291,7 +304,7 @@ def expected_duplicate_share(
     made = count if allow_repeats and available else min(count, available)
     distinct = min(made, candidates.pair_count)
     looked_at = min(distinct, DIVERSITY_SAMPLE)
-    share = 0.0
+    share, fitting = 0.0, 0
     if looked_at:
         digests = np.empty(looked_at, np.uint64)
         for chunk, start in enumerate(range(0, looked_at, CHUNK_ROWS)):
@@ -305,43 +318,46 @@ def expected_duplicate_share(
                 right_index=pairs.right,
             )
             digests[start : start + len(pairs)] = hash_rows(list(block.values.T))
-        digests.sort()  # np.unique would hash them, which takes 40 times as long
-        different = 1 + int((digests[1:] != digests[:-1]).sum())
+        ordered = np.sort(digests)  # np.unique would hash them, which takes 40 times as long
+        different = 1 + int((ordered[1:] != ordered[:-1]).sum())
         share = 1 - different / looked_at * distinct / made
+        fitting = count
+        if count > available or share >= DUPLICATE_SHARE_WARN:
+            fitting = _most_without_copies(digests, count, distinct, available)
     enough = count <= available or (allow_repeats and available > 0)
     return Diversity(
         asked=count,
         distinct_pairs=available,
+        pair_count=candidates.pair_count,
         expected_duplicate_share=share,
+        fitting=fitting,
         met=enough and (share < DUPLICATE_SHARE_REFUSE or allow_repeats),
-        remedy=_remedy(candidates, len(left), count, share, enough),
     )
 
 
-def _remedy(candidates: Candidates, users: int, count: int, share: float, enough: bool) -> str:
-    if not candidates.pair_count:
-        return (
-            "No two trips share a region and a day. Create sessions (create_sessions) for more "
-            "users, or with nearer destinations and dates."
-        )
-    if enough and share < DUPLICATE_SHARE_WARN:
-        return ""
-    # Pairs grow with the square of the users (with groups, with users), and a tenth of slack.
-    growth = 1.1 * count / candidates.pair_count
-    wanted = users * (math.sqrt(growth) if candidates.match_type == "user_user" else growth)
-    fitting = int(candidates.pair_count / (1 - DUPLICATE_SHARE_WARN))
-    fitting = min(fitting, candidates.ordered_count, count - 1)
-    more = max(math.ceil(wanted) - users, 1)
-    if candidates.pair_count >= count:
-        return (
-            f"{share:.0%} of the vectors would be copies although the pairs differ: the profiles "
-            "are too much alike. Give the users more varied ages, budgets, interests and dates, "
-            "or use smooth-1 features."
-        )
-    return (
-        f"{candidates.pair_count} distinct pairs are too few for {count} events. Add about {more} "
-        f"seed users with sessions, or ask for at most {fitting} events."
-    )
+def _most_without_copies(
+    digests: npt.NDArray[np.uint64], count: int, distinct: int, available: int
+) -> int:
+    """Return how many of the first events have fewer copies than warn.
+
+    Parameters
+    ----------
+    digests : uint64 array of the vectors of distinct pairs, in the order of the batch
+    count, distinct, available : events asked for, distinct pairs among them, ordered pairs
+    """
+    is_first = np.ones(len(digests), np.bool_)
+    order = np.argsort(digests, kind="stable")
+    is_first[order[1:]] = digests[order[1:]] != digests[order[:-1]]
+    seen = np.cumsum(is_first)
+    events = np.arange(1, len(digests) + 1)
+    fits = np.flatnonzero(1 - seen / events < DUPLICATE_SHARE_WARN)
+    most = int(fits[-1]) + 1 if len(fits) else 0
+    if most < len(digests) or not most:
+        return min(most, count)
+    # Every pair that was looked at fits; the pairs in the other order are copies.
+    unlike = int(seen[-1] / len(digests) * distinct)
+    beyond = math.ceil(unlike / (1 - DUPLICATE_SHARE_WARN)) - 1
+    return min(max(beyond, most), available, count)
 
 
 class _Pool:

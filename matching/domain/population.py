@@ -36,6 +36,7 @@ NEAR_HOME_KM: Final = 150.0
 NEAR_HOME_WEIGHT: Final = 0.03  # of such a hub, relative to somebody from elsewhere
 BUDGET_STEP: Final = 50  # budgets are round sums
 GROUP_SIZES: Final = (2, 24)
+USERS_PER_GROUP: Final = 8  # who are drawn at once
 # Traits of one person that lean the same way: a lively spender is seldom a quiet saver.
 AGE_BUDGET_CORRELATION: Final = 0.35
 LIVELINESS_NIGHTLIFE: Final = 0.6  # change of the log-odds of a lively tag per unit of temperament

@@ -13,8 +13,9 @@ from matching.domain.generation import (
     Specification,
 )
 from matching.domain.limits import DEFAULT_SEED, MAX_EVENTS
+from matching.domain.remedies import remedy_of
 from matching.domain.words import MatchType, Preset, asked_match_types, revision_of
-from matching.models import EventBatch, TravelSession
+from matching.models import EventBatch, SeedUser, TravelSession
 from matching.queries.travellers import LoadedTravellers, load_travellers
 from project import words
 from project.refusal import Refusal
@@ -137,6 +138,14 @@ def _as_of() -> date:
     return timezone.localdate(newest, timezone=timezone.get_default_timezone())
 
 
+def _free_seed() -> int:
+    """Return a seed of which no user was drawn, so that seeding with it adds as many as asked."""
+    seed = DEFAULT_SEED
+    while SeedUser.objects.filter(external_id__regex=rf"^seed_[a-z_]+_s{seed}_[0-9]+$").exists():
+        seed += 1
+    return seed
+
+
 def _forecast(generation: Generation) -> dict[str, Any]:
     diversity = generation.diversity()
     asked = generation.specification.count
@@ -145,5 +154,5 @@ def _forecast(generation: Generation) -> dict[str, Any]:
         "distinct_pairs": {name: each.distinct_pairs for name, each in diversity.items()},
         "expected_duplicate_share": round(copies / asked, 4),
         "met": all(each.met for each in diversity.values()),
-        "remedy": " ".join(each.remedy for each in diversity.values() if each.remedy),
+        "remedy": remedy_of(generation, diversity, timezone.localdate(), _free_seed()),
     }

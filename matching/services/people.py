@@ -16,6 +16,7 @@ from matching.domain.personality import extraversion_of, personality_of
 from matching.domain.population import (
     ARCHETYPES,
     PEOPLE_REVISION,
+    USERS_PER_GROUP,
     draw_groups,
     draw_population,
     is_of_age,
@@ -35,7 +36,6 @@ from matching.services.sessions import publish_after_commit
 from project.origin import Origin
 
 BLOCK: Final = 1000  # users drawn at once; user number k of a seed is the same for every count
-USERS_PER_GROUP: Final = 8
 CHUNK: Final = 500  # rows of one statement
 DONORS: Final = 500  # profiles of a kind to choose from when a profile is filled in
 # How much likeness a donor of another archetype lacks; one who would give a student of 60 lacks so

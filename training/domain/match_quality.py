@@ -1,10 +1,10 @@
 """What a dataset of match events must look like."""
 
 from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, TIERED_DEFAULT
+from matching.domain.limits import MINIMUM_EVENTS
 from matching.domain.personality import LABEL_LIKENESS
 from training.domain.expectations import DISTINCT_DEFAULT, DISTINCT_REFUSE, FeatureSpec, QualitySpec
 
-MINIMUM_EVENTS = 100  # a fifth of fewer rows is too little to validate anything on
 # The features that broke most often, and the distinct values above which they are sound.
 DISTINCT_PASS = {"interest_score": 21, "age_score": 21, "personality_score": 11}
 # Columns that identify what train and validation may share. A user is the one who decided.
