@@ -538,20 +538,20 @@ def draw_groups(
     low, high = GROUP_SIZES
     sizes = np.clip(np.rint(low + rng.gamma(1.5, 3.2, count)), low, min(high, len(profiles)))
     ids = profiles["external_id"].to_numpy(object)
-    members = []
+    members, places = [], []
     for size in sizes.astype(int):
         reach = min(len(ids), 4 * size)  # members come from four times as many people of like age
         first = rng.integers(0, len(ids) - reach + 1)
-        members.append([*ids[by_age[first + rng.choice(reach, size, replace=False)]]])
+        places.append(by_age[first + rng.choice(reach, size, replace=False)])
+        members.append([*ids[places[-1]]])
     days = np.clip(
         np.rint(10 * np.exp(0.4 * rng.standard_normal(count))), MIN_TRIP_DAYS, MAX_TRIP_DAYS
     )
-    places = profiles.set_index("external_id")
     homes = pd.DataFrame(
         {
-            name: [list(places.loc[ids, name]) for ids in members]
+            name: [profiles[name].to_numpy()[rows] for rows in places]
             for name in ("home_lat", "home_lon")
-            if name in places
+            if name in profiles
         },
         index=range(count),
     )

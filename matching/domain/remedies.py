@@ -25,12 +25,18 @@ from matching.domain.words import FeatureSet
 
 # Who would be added is drawn, to count the pairs that they bring: once all of them for the mean,
 # and again and again some of them for how much chance matters.
-DRAWN: Final = 1000
+DRAWN: Final = 600
 SOME: Final = 96
 REPETITIONS: Final = 20
 DEVIATIONS: Final = 3.5  # of the gain below its mean that the users asked for still make good
 MEASURED_USERS: Final = 2000  # larger populations are not counted again and again
 USUAL_SPREAD: Final = 2.0  # of the gain of m users, relative, times the root of m; there
+TRIP: Final = frozenset(
+    {
+        *("external_id", "user_id", "group_id", "member_ids"),
+        *("destination_lat", "destination_lon", "start_date", "end_date"),
+    }
+)
 LARGEST_COPY_SHARE: Final = 0.8 * DUPLICATE_SHARE_WARN  # in a drawn try, for profiles much alike
 
 
@@ -192,7 +198,12 @@ def _relative_spread(
 
 
 def _pairs(generation: Generation, population: Population) -> dict[str, int]:
-    return Generation(generation.specification, population).pair_counts()
+    """Count pairs, for which nothing but trips and members matters."""
+    users, groups = (
+        frame[[name for name in frame if name in TRIP]]
+        for frame in (population.users, population.groups)
+    )
+    return Generation(generation.specification, Population(users, groups)).pair_counts()
 
 
 def _highest(frame: pd.DataFrame, column: str) -> int:
