@@ -192,7 +192,7 @@ def _relative_spread(
         for name, pairs in _pairs(generation, grow(population, Population(users, groups))).items():
             gains[name].append(pairs - there[name])
     return {
-        name: float(np.std(found, ddof=1) / max(np.mean(found), 1.0)) * math.sqrt(SOME)
+        name: float(np.std(found, ddof=1)) / max(float(np.mean(found)), 1.0) * math.sqrt(SOME)
         for name, found in gains.items()
     }
 
