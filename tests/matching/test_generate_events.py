@@ -1,6 +1,7 @@
 """`generate_events`: what it refuses, whom it names, and that a batch is whole or not there."""
 
 import json
+import re
 from datetime import timedelta
 from io import StringIO
 
@@ -81,6 +82,19 @@ def test_more_events_than_pairs_are_refused_with_the_number_there_is(travellers,
     assert refusal["distinct_pairs"] == {"user_user": 380}
     assert refusal["remedy"]
     assert not MatchEvent.objects.exists()
+
+
+def test_whoever_follows_the_remedy_gets_the_events(travellers, capsys):
+    call_command("seed_users", count=2, now=True, json=True)  # this seed is not free
+    said = refused(capsys, "--count", "400")["remedy"]
+    count, seed = re.search(r"`manage.py seed_users --count (\d+) --seed (\d+)`", said).groups()
+    fewer = re.search(r"ask for at most (\d+) events", said).group(1)
+    assert run("--count", fewer)["remedy"] == ""
+    there = SeedUser.objects.count()
+    call_command("seed_users", count=int(count), seed=int(seed), now=True, json=True)
+    assert SeedUser.objects.count() == there + int(count)
+    call_command("create_sessions", now=True, json=True)
+    assert run("--count", "400")["remedy"] == ""
 
 
 def test_repeats_are_made_when_they_are_allowed(travellers):
