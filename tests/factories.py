@@ -93,9 +93,9 @@ def make_admin() -> User:
 def write_poor_log(path: Path, *, events: int = 232, distinct: int = 113) -> Path:
     """Write a log as production wrote them: distinct events, few distinct vectors, many 0.5.
 
-    With the defaults 119 of 232 feature vectors (51 %) are copies of another one. Every event has
-    its own time and user, so that all of them are different events. Labels go with the features,
-    but for every fifth event.
+    With the defaults 119 of 232 rows (51 %) are copies: the same two people and feature vector as
+    an earlier one. Every event has its own time, so that all of them are different events. Labels
+    go with the features, but for every fifth event.
     """
     tiers = {
         "distanceScore": (1.0, 0.95, 0.85),
@@ -105,7 +105,7 @@ def write_poor_log(path: Path, *, events: int = 232, distinct: int = 113) -> Pat
     }
     lines = []
     for number in range(events):
-        vector = number % distinct
+        pair = vector = number % distinct
         features = {}
         for name, scores in tiers.items():
             vector, digit = divmod(vector, 3)
@@ -126,8 +126,8 @@ def write_poor_log(path: Path, *, events: int = 232, distinct: int = 113) -> Pat
             "preset": "balanced",
             "timestamp": 1_735_689_600_000 + 61_000 * number,
             "source": "real",
-            "userId": f"app_user_{number % 40}",
-            "targetId": f"app_user_{40 + number % 57}",
+            "userId": f"app_user_{pair % 40}",
+            "targetId": f"app_user_{40 + pair % 57}",
         }
         lines.append(f"[ML_MATCH_EVENT] {json.dumps(event)}\n")
     path.write_text("".join(lines), encoding="utf-8")

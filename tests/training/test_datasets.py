@@ -169,7 +169,7 @@ def test_copies_are_dropped_from_validation_and_still_counted():
     dataset = make_dataset(make_batch(copied))
     assert dataset.dropped == {"copy": 100}
     assert dataset.report["duplicate_share"] == pytest.approx(100 / 600)
-    assert dataset.report["leakage"]["vector"]["shared"] == 0
+    assert dataset.report["leakage"]["copy"]["shared"] == 0
 
 
 @pytest.mark.parametrize(

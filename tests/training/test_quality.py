@@ -250,9 +250,9 @@ def test_what_train_and_validation_share_is_counted():
     frame.loc[399, list(SPEC.feature_names)] = frame.loc[0, list(SPEC.feature_names)]
     frame.loc[398, "event_key"] = frame.loc[1, "event_key"]
     report = report_quality(frame, SPEC, in_train)
-    assert report.leakage["vector"]["shared"] == 1
+    assert report.leakage["copy"]["shared"] == 1
     assert report.leakage["event"]["shared"] == 1
-    assert verdicts(report)["shared:vector"] == "refuse"
+    assert verdicts(report)["shared:copy"] == "refuse"
     assert verdicts(report)["shared:event"] == "refuse"
     train_users = set(frame["user_id"][in_train])
     shared = frame["user_id"][~in_train].isin(train_users)

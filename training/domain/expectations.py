@@ -28,6 +28,7 @@ class FeatureSpec:
     grid : the values that the formula gives while only a coarse input is known, such as a label;
         where no other value is seen, their number is what passes and below which the column is
         refused.
+    factors : the inputs whose product this one is; it tells no two rows apart that they do not.
     variety_remedy : what to do when the column has too few distinct values.
     missing_remedy : what to do when too many values are missing.
     """
@@ -43,6 +44,7 @@ class FeatureSpec:
     may_be_missing: bool = False
     is_categorical: bool = False
     half_is_legitimate: bool = False
+    factors: tuple[str, ...] = ()
     variety_remedy: str = (
         "check that the source does not write a constant for what it does not know"
     )
@@ -66,6 +68,9 @@ class QualitySpec:
     identity : columns that say who gave an answer to what. Where ratings have few values, many
         people give the same answer to the same inputs, and `copy_columns` must tell them apart;
         named here, repeats beyond what chance explains are held to the same limits.
+    pair : the columns of who decided and about whom, which tell copies apart beside the vector.
+        Named here, repeats of the vector alone are reported beside chance; only for rows that were
+        generated here are they held to the limits of copies.
     match_type_column : column named by `FeatureSpec.applies_to`; may be absent from the frame.
     groups : name -> columns that identify what train and validation may share: event, user, pair,
         session ... Several columns are read as an unordered set of identifiers.
@@ -74,6 +79,7 @@ class QualitySpec:
     default_value : value that stands for a missing input where no mask of defaults is given; None
         when missing inputs are NaN.
     copies_remedy : what else to do about too many copies.
+    vectors_remedy : what to do about too many equal vectors among rows that were generated here.
     """
 
     features: tuple[FeatureSpec, ...]
@@ -84,11 +90,13 @@ class QualitySpec:
     target_maximum: float | None = None
     copy_columns: tuple[str, ...] | None = None
     identity: tuple[str, ...] = ()
+    pair: tuple[str, ...] = ()
     match_type_column: str = "match_type"
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     disjoint: frozenset[str] = frozenset()
     default_value: float | None = None
     copies_remedy: str = "find where rows are written twice"
+    vectors_remedy: str = "draw from a more varied population"
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ class RecipeFields(TypedDict):
     origin: str
     batches: list[int]
     feature_set: str
+    outcomes: str
     split: str
     train_share: float
     seed: int
@@ -48,6 +49,8 @@ class Recipe:
     origin : real, synthetic or combined; empty lets the kind choose and say what it chose.
     batches : ids of the event batches, for kinds that read batches; empty lets the kind choose.
     feature_set : name of the feature formulas; empty takes that of the rows.
+    outcomes : which answers of one pair count, for kinds that read pairs: each, last or best; empty
+        takes each.
     split : one of the kind's splits; empty takes its default.
     train_share : wanted share of the rows in training, in (0, 1).
     seed : of the split.
@@ -56,6 +59,7 @@ class Recipe:
     origin: str = ""
     batches: tuple[int, ...] = ()
     feature_set: str = ""
+    outcomes: str = ""
     split: str = ""
     train_share: float = 0.8
     seed: int = 0
@@ -68,6 +72,7 @@ class Recipe:
             origin=given.get("origin") or given.get("source") or "",
             batches=tuple(given.get("batches", ())),
             feature_set=given.get("feature_set", ""),
+            outcomes=given.get("outcomes", ""),
             split=given.get("split", ""),
             train_share=float(given.get("train_share", 0.8)),
             seed=int(given.get("seed", 0)),
@@ -78,6 +83,7 @@ class Recipe:
             "origin": self.origin,
             "batches": list(self.batches),
             "feature_set": self.feature_set,
+            "outcomes": self.outcomes,
             "split": self.split,
             "train_share": self.train_share,
             "seed": self.seed,
@@ -109,6 +115,9 @@ class LoadedRows:
     batches : ids of the event batches among them.
     defaulted : feature name to boolean array of shape (n_rows,), True where a value stands in for
         a missing input; None where the rows do not tell.
+    left_out : rows that the recipe leaves out of the frame, by reason.
+    generated : boolean array of shape (n_rows,), True for rows that were generated here and can be
+        generated anew; None where none was.
     """
 
     frame: pd.DataFrame
@@ -116,6 +125,8 @@ class LoadedRows:
     lineage: tuple[dict[str, Any], ...] = ()
     batches: tuple[int, ...] = ()
     defaulted: Mapping[str, BoolArray] | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    generated: BoolArray | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a dataset of match events must look like."""
 
-from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, TIERED_DEFAULT
+from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, PRODUCTS, TIERED_DEFAULT
 from matching.domain.limits import MINIMUM_EVENTS
 from matching.domain.personality import LABEL_LIKENESS
 from training.domain.expectations import DISTINCT_DEFAULT, DISTINCT_REFUSE, FeatureSpec, QualitySpec
@@ -55,6 +55,7 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
                 applies_to=applies_to,
                 variety_remedy=_variety_remedy(name, is_tiered),
                 half_is_legitimate=is_tiered and name in TIERED_HALVES,
+                factors=PRODUCTS.get(name, ()),
                 missing_remedy="complete the profiles behind them and rebuild",
             )
         )
@@ -63,10 +64,16 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
         target="label",
         task="classification",
         minimum_rows=MINIMUM_EVENTS,
+        pair=GROUPS["pair"],
         groups=GROUPS,
         disjoint=disjoint | {"event"},
         default_value=TIERED_DEFAULT if is_tiered else None,
-        copies_remedy="draw from a more varied population (more users, cities, dates)",
+        copies_remedy="build with --outcomes last, which takes one row of each pair",
+        vectors_remedy=(
+            "the tiers tell no more pairs apart, build with the feature set smooth-1"
+            if is_tiered
+            else "draw from a more varied population (more users, cities, dates)"
+        ),
     )
 
 

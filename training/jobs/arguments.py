@@ -67,6 +67,21 @@ class BuildDataset(Arguments):
         Field(description="Formulas of the features."),
         Ask(meanings={"": "that of the rows"}),
     ] = ""
+    outcomes: Annotated[
+        Literal["", "each", "last", "best"],
+        Field(
+            description="Of a kind made of events: which answers of one pair count when it has "
+            "several."
+        ),
+        Ask(
+            meanings={
+                "": "each",
+                "each": "every one",
+                "last": "the latest",
+                "best": "the latest that was taken up, else the latest",
+            }
+        ),
+    ] = ""
     split: Annotated[
         Word,
         Field(description="By what validation rows are held out, as the kind allows."),

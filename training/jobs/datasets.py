@@ -18,6 +18,7 @@ def build_dataset(run: Run, asked: BuildDataset) -> Result:
         origin=asked.origin,
         batches=tuple(asked.batches),
         feature_set=asked.feature_set,
+        outcomes=asked.outcomes,
         split=asked.split,
         train_share=asked.train_share,
         seed=asked.seed,

@@ -1,7 +1,8 @@
 """Two models on the same rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from project.measure.paired import PairedDifference, PairedFields, paired_differ
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt
 from training.domain.checks import Check, Gate
-from training.domain.kind import ModelKind
+from training.domain.kind import ModelKind, Recipe
 from training.domain.tasks import get_task
 from training.domain.tasks.base import say_interval
 from training.kinds import get_kind
@@ -52,8 +53,8 @@ class Comparison:
 def compare(candidate: ModelVersion, other: ModelVersion) -> Comparison:
     """Compare two models on the candidate's validation rows.
 
-    Rows whose inputs stand in the training part of the other model are left out: it has seen
-    their answers.
+    Rows of whom the training part of the other model has a copy are left out: it has seen their
+    answers. Equal inputs of other people are none.
     """
     if candidate.kind != other.kind:
         raise Refusal(
@@ -68,8 +69,9 @@ def compare(candidate: ModelVersion, other: ModelVersion) -> Comparison:
         )
     rows = read_part(mine, "val")
     if mine.pk != theirs.pk:
-        seen = read_part(theirs, "train", columns=_present(kind, other))
-        rows = rows[~_stands_in(kind, rows, seen)]
+        told_apart_by = _told_apart_by(kind)
+        seen = read_part(theirs, "train", columns=told_apart_by)
+        rows = rows[~_stands_in(told_apart_by, rows, seen)]
     if len(rows) < MINIMUM_COMPARED_ROWS:
         return Comparison(
             len(rows),
@@ -113,13 +115,16 @@ def _paired(
     )
 
 
-def _present(kind: ModelKind, model: ModelVersion) -> list[str]:
-    known = model.dataset.report.get("features", {})
-    return [name for name in kind.features if name in known]
+def _told_apart_by(kind: ModelKind) -> list[str]:
+    """The inputs, and who gave an answer to what where a kind names that."""
+    spec = kind.quality_of(Recipe())
+    return [*kind.features, *spec.pair, *spec.identity]
 
 
-def _stands_in(kind: ModelKind, rows: pd.DataFrame, seen: pd.DataFrame) -> npt.NDArray[Any]:
-    shared = [name for name in kind.features if name in rows and name in seen]
+def _stands_in(
+    told_apart_by: Sequence[str], rows: pd.DataFrame, seen: pd.DataFrame
+) -> npt.NDArray[np.bool_]:
+    shared = [name for name in told_apart_by if name in rows and name in seen]
     if not shared or not len(seen):
         return np.zeros(len(rows), dtype=np.bool_)
     # Text is fingerprinted by codes that hold within one column, so both frames are one here.

@@ -57,11 +57,18 @@ def find_dataset(kind: ModelKind, version: int | None = None) -> Dataset:
 
 
 def read_part(dataset: Dataset, part: str, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read `train` or `val` of a dataset, after its bytes were verified."""
+    """Read `train` or `val` of a dataset, after its bytes were verified.
+
+    `columns` are those that are wanted; which of them the dataset has not are absent.
+    """
     name = f"{part}.parquet"
     with naming(dataset):
         content = read_verified(dataset.folder, name, dataset.files[name])
-    table = pq.read_table(pa.BufferReader(content), columns=columns)
+    file = pq.ParquetFile(pa.BufferReader(content))
+    if columns is not None:
+        there = set(file.schema_arrow.names)
+        columns = [column for column in columns if column in there]
+    table = file.read(columns=columns)
     frame: pd.DataFrame = table.to_pandas(self_destruct=True, split_blocks=True)
     return frame
 

@@ -63,7 +63,7 @@ def build_command(dataset: Dataset) -> str:
     words = ["build_dataset", "--kind", dataset.kind]
     if recipe.batches:
         words += ["--batch", *map(str, recipe.batches)]
-    for name in ("origin", "feature_set", "split", "train_share", "seed"):
+    for name in ("origin", "feature_set", "outcomes", "split", "train_share", "seed"):
         value = getattr(recipe, name)
         # Batches that are named tell their origin themselves.
         if value != getattr(plain, name) and not (name == "origin" and recipe.batches):

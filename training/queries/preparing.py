@@ -48,12 +48,21 @@ def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
     spec = kind.quality_of(loaded.recipe)
     split, measured = _split(kind, loaded, copied_by(spec))
     frame, defaulted, train = loaded.frame, loaded.defaulted, ~split.validation
-    left_out = ~split.kept
+    left_out, generated = ~split.kept, loaded.generated
     if not measured.all():
         frame, train, left_out = frame[measured], train[measured], left_out[measured]
         if defaulted is not None:
             defaulted = {name: mask[measured] for name, mask in defaulted.items()}
-    report = report_quality(frame, spec, train_mask=train, defaulted=defaulted, left_out=left_out)
+        if generated is not None:
+            generated = generated[measured]
+    report = report_quality(
+        frame,
+        spec,
+        train_mask=train,
+        defaulted=defaulted,
+        left_out=left_out,
+        generated=generated,
+    )
     return PreparedDataset(kind, loaded, split, report, _histograms(kind, frame))
 
 

@@ -51,10 +51,11 @@ def write_dataset(
     dataset.seed = loaded.recipe.seed
     dataset.recipe = loaded.recipe.as_dict()
     dataset.lineage = list(loaded.lineage)
-    dataset.rows = len(loaded.frame)
+    dataset.rows = len(loaded.frame) + sum(loaded.left_out.values())
     dataset.train_rows = int(prepared.split.train.sum())
     dataset.validation_rows = int(prepared.split.validation.sum())
-    dataset.dropped = {name: count for name, count in prepared.split.dropped.items() if count}
+    dropped = {**loaded.left_out, **prepared.split.dropped}
+    dataset.dropped = {name: count for name, count in dropped.items() if count}
     dataset.verdict = prepared.report.verdict
     dataset.report = prepared.report.as_dict()
     dataset.histograms = prepared.histograms

@@ -1,10 +1,13 @@
 """Rows that are there more than once."""
 
+from dataclasses import dataclass
+from typing import TypedDict
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from project.measure.hashing import hash_rows
+from project.measure.hashing import hash_rows, hash_sets, mix
 from training.domain.checks import Check, Gate, Verdict
 from training.domain.expectations import QualitySpec
 from training.domain.tasks import get_task
@@ -22,13 +25,67 @@ REPEATED_ANSWERS = Gate(
     target=f"< {DUPLICATE_WARN_SHARE:.0%} beyond chance",
     limit=DUPLICATE_REFUSE_SHARE,
 )
+REPEATED_VECTORS = Gate(
+    "repeated_vectors",
+    target=f"< {DUPLICATE_WARN_SHARE:.0%} of different pairs",
+    limit=DUPLICATE_WARN_SHARE,
+)
+GENERATED_VECTORS = Gate(
+    "generated_vectors", target=f"< {DUPLICATE_WARN_SHARE:.0%}", limit=DUPLICATE_REFUSE_SHARE
+)
+
+CONTRADICTIONS = Gate("contradictions", target="no pair with both answers", limit=0)
+
+
+class RepeatFields(TypedDict):
+    """A `Repeats` as JSON."""
+
+    share: float
+    of_one_pair: float
+    by_chance: float
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How often a vector of inputs comes again.
+
+    Attributes
+    ----------
+    share : rows whose vector an earlier row has, of all rows, in [0, 1].
+    of_one_pair : those among them that are about the same two people, in either direction, of all
+        rows.
+    by_chance : the repeats that as many different pairs would have if each input were drawn by
+        itself from the values it has here, of all rows: what so coarse a grid gives anyway. Inputs
+        that hang together repeat more often.
+    """
+
+    share: float
+    of_one_pair: float
+    by_chance: float
+
+    @property
+    def of_different_pairs(self) -> float:
+        """The repeats that are not those of one pair, of all rows."""
+        return self.share - self.of_one_pair
+
+    def as_dict(self) -> RepeatFields:
+        return {
+            "share": self.share,
+            "of_one_pair": self.of_one_pair,
+            "by_chance": self.by_chance,
+        }
 
 
 def copied_by(spec: QualitySpec) -> tuple[str, ...]:
-    """Return the columns whose equality makes two rows copies."""
+    """Return the columns whose equality makes two rows copies.
+
+    For a kind of pairs that is who, about whom and the vector. Those who are not known are all
+    equal, so that among them the vector alone decides.
+    """
     if spec.copy_columns is not None:
         return spec.copy_columns
-    return get_task(spec.task).copied_by(spec.feature_names, spec.target)
+    by_task = get_task(spec.task).copied_by(spec.feature_names, spec.target)
+    return (*by_task, *spec.pair)
 
 
 def fingerprint_rows(frame: pd.DataFrame, spec: QualitySpec) -> npt.NDArray[np.uint64]:
@@ -72,6 +129,125 @@ def count_copies(hashes: npt.NDArray[np.uint64]) -> tuple[int, int]:
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     sizes = np.diff(np.append(starts, len(ordered)))
     return len(starts), int(sizes[sizes > 1].sum())
+
+
+def measure_repeats(frame: pd.DataFrame, spec: QualitySpec) -> Repeats:
+    """Measure the repeats of vectors beside what chance gives.
+
+    Parameters
+    ----------
+    frame : n rows; columns of `spec.pair` may be absent or missing, and such rows count as pairs
+        of their own.
+    """
+    names = [name for name in spec.feature_names if name in frame.columns]
+    if not len(frame) or not names:
+        return Repeats(0.0, 0.0, 0.0)
+    vectors = hash_rows([frame[name] for name in names])
+    n_rows, unique = len(frame), len(np.unique(vectors))
+    if unique == n_rows:
+        return Repeats(0.0, 0.0, 0.0)
+    of_pairs = len(np.unique(hash_rows([vectors, _pairs(frame, spec)])))
+    return Repeats(
+        share=(n_rows - unique) / n_rows,
+        of_one_pair=(n_rows - of_pairs) / n_rows,
+        by_chance=_repeats_by_chance(frame, names, of_pairs, spec) / n_rows,
+    )
+
+
+def _pairs(frame: pd.DataFrame, spec: QualitySpec) -> npt.NDArray[np.uint64]:
+    """Codes of shape (n_rows,) of the two people of a row; of the row where they are not known."""
+    rows = mix(np.arange(len(frame), dtype=np.uint64))
+    if not spec.pair or any(name not in frame.columns for name in spec.pair):
+        return rows
+    columns = [frame[name] for name in spec.pair]
+    known = np.logical_and.reduce([column.notna().to_numpy() for column in columns])
+    return np.where(known, hash_sets(columns), rows)
+
+
+def _repeats_by_chance(frame: pd.DataFrame, names: list[str], count: int, spec: QualitySpec) -> int:
+    """Repeats among `count` vectors whose every input was drawn by itself, within a match type.
+
+    An input that is computed from others is left out: it tells no two vectors apart.
+    """
+    free = [
+        feature.name
+        for feature in spec.features
+        if feature.name in names and not (feature.factors and set(feature.factors) <= set(names))
+    ]
+    rng = np.random.default_rng(SHUFFLE_SEED)
+    stratum = np.zeros(len(frame), dtype=np.int64)
+    if spec.match_type_column in frame.columns:
+        stratum = pd.factorize(frame[spec.match_type_column])[0]
+    order = np.argsort(stratum, kind="stable")
+    drawn = []
+    for name in free:
+        # Sorted by stratum and then by lot, a column is shuffled within each stratum.
+        lot = np.lexsort((rng.random(len(frame)), stratum))
+        values = frame[name].iloc[lot].to_numpy()
+        placed = np.empty_like(values)
+        placed[order] = values
+        drawn.append(placed)
+    chosen = np.sort(rng.choice(len(frame), size=count, replace=False))
+    return count - len(np.unique(hash_rows([column[chosen] for column in drawn])))
+
+
+def check_repeated_vectors(repeats: Repeats) -> Check:
+    """Name the repeats of vectors among rows from elsewhere; they may all be honest."""
+    share = repeats.of_different_pairs
+    beyond = share - repeats.by_chance
+    found = (
+        f"{100 * share:.1f} % of the rows repeat the vector of another pair, and values so coarse "
+        f"give {100 * repeats.by_chance:.1f} % by chance alone"
+    )
+    advice = (
+        "nothing is wrong with the rows, finer scores would tell more pairs apart"
+        if beyond < DUPLICATE_WARN_SHARE
+        else "look whether the source writes rows again under other names, or whether its scores "
+        "hang together so closely; where neither is so, train on them as they are"
+    )
+    verdict: Verdict = "warn" if share >= DUPLICATE_WARN_SHARE else "pass"
+    return REPEATED_VECTORS.check(share, verdict, f"{found}: {advice}.")
+
+
+def check_contradictions(frame: pd.DataFrame, target: FloatArray, spec: QualitySpec) -> Check:
+    """Name the pairs of whom some rows have one answer and some the other.
+
+    Parameters
+    ----------
+    frame : n rows; those that do not name both of `spec.pair` contradict nobody.
+    target : float64 (n,), 0 or 1.
+    """
+    several = both = 0
+    columns = [frame[name] for name in spec.pair if name in frame.columns]
+    if len(columns) == len(spec.pair) and len(frame):
+        known = np.logical_and.reduce([column.notna().to_numpy() for column in columns])
+        pairs = hash_rows(columns)[known]
+        count = pd.Series(target[known]).groupby(pairs).agg(["size", "min", "max"])
+        several = int((count["size"] > 1).sum())
+        both = int((count["min"] < count["max"]).sum())
+    return CONTRADICTIONS.check(
+        both,
+        "warn" if both else "pass",
+        f"{both} of {several} pairs with several rows have both answers: each counts as it stands. "
+        "Build with --outcomes last or best to take one of each pair.",
+    )
+
+
+def check_generated_vectors(frame: pd.DataFrame, spec: QualitySpec) -> Check:
+    """Hold the share of repeated vectors among rows generated here to its gate."""
+    names = [name for name in spec.feature_names if name in frame.columns]
+    n_rows = len(frame)
+    unique = len(np.unique(hash_rows([frame[name] for name in names]))) if names else n_rows
+    share = (n_rows - unique) / n_rows if n_rows else 0.0
+    verdict: Verdict = "pass"
+    if share >= DUPLICATE_WARN_SHARE:
+        verdict = "refuse" if share >= DUPLICATE_REFUSE_SHARE else "warn"
+    return GENERATED_VECTORS.check(
+        share,
+        verdict,
+        f"{n_rows - unique} of {n_rows} generated rows repeat an earlier vector: "
+        f"{spec.vectors_remedy}.",
+    )
 
 
 def check_duplicates(share: float, unique: int, n_rows: int, spec: QualitySpec) -> Check:

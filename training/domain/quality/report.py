@@ -19,10 +19,16 @@ from training.domain.quality.columns import (
     summarise,
 )
 from training.domain.quality.copies import (
+    RepeatFields,
+    Repeats,
+    check_contradictions,
     check_duplicates,
+    check_generated_vectors,
+    check_repeated_vectors,
     check_repeats,
     count_copies,
     fingerprint_rows,
+    measure_repeats,
 )
 from training.domain.quality.sharing import measure_sharing
 from training.domain.tasks import get_task
@@ -39,6 +45,7 @@ class QualityFields(TypedDict):
     rows: int
     duplicate_share: float | None
     duplicate_group_share: float | None
+    repeats: RepeatFields | None
     label_share: float | None
     target: dict[str, float | None]
     features: dict[str, dict[str, float | None]]
@@ -53,6 +60,7 @@ class QualityReport:
     rows: int
     duplicate_share: float
     duplicate_group_share: float
+    repeats: Repeats | None
     label_share: float | None
     target: dict[str, float | None]
     features: dict[str, dict[str, float | None]]
@@ -69,6 +77,7 @@ class QualityReport:
             "rows": self.rows,
             "duplicate_share": json_number(self.duplicate_share),
             "duplicate_group_share": json_number(self.duplicate_group_share),
+            "repeats": None if self.repeats is None else self.repeats.as_dict(),
             "label_share": json_number(self.label_share),
             "target": self.target,
             "features": self.features,
@@ -83,6 +92,7 @@ def report_quality(
     train_mask: npt.ArrayLike | None = None,
     defaulted: Mapping[str, npt.ArrayLike] | npt.ArrayLike | None = None,
     left_out: npt.ArrayLike | None = None,
+    generated: npt.ArrayLike | None = None,
 ) -> QualityReport:
     """Measure a dataset and hold every figure to its limit.
 
@@ -102,6 +112,9 @@ def report_quality(
     left_out : boolean array of shape (n_rows,), optional
         True for rows that are measured but stand in neither part (copies that the split left out):
         they share nothing.
+    generated : boolean array of shape (n_rows,), optional
+        True for rows that were generated here, which can be generated anew; without it all rows
+        came from elsewhere.
 
     Returns
     -------
@@ -131,6 +144,20 @@ def report_quality(
     checks.append(check_duplicates(duplicate_share, unique, n_rows, spec))
     if spec.identity:
         checks.append(check_repeats(frame, target, spec))
+    made_here = (
+        np.zeros(n_rows, dtype=np.bool_)
+        if generated is None
+        else np.asarray(generated, dtype=np.bool_)
+    )
+    repeats = None
+    if spec.pair:
+        repeats = measure_repeats(frame, spec)
+        if made_here.any():
+            checks.append(check_generated_vectors(frame[made_here], spec))
+        if not made_here.all():
+            theirs = measure_repeats(frame[~made_here], spec) if made_here.any() else repeats
+            checks.append(check_repeated_vectors(theirs))
+            checks.append(check_contradictions(frame[~made_here], target[~made_here], spec))
 
     features: dict[str, dict[str, float | None]] = {}
     giveaways: dict[str, float] = {}
@@ -165,6 +192,7 @@ def report_quality(
         rows=n_rows,
         duplicate_share=duplicate_share,
         duplicate_group_share=duplicate_group_share,
+        repeats=repeats,
         label_share=task.label_share(target),
         target=summarise(target),
         features=features,

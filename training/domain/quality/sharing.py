@@ -11,6 +11,7 @@ from training.domain.checks import Check, Gate
 from training.domain.expectations import QualitySpec
 from training.domain.tasks.base import BoolArray
 
+COPY = "copy"  # beside the groups of a kind
 SHARED = Gate("shared:", target="none in both train and validation", limit=0)
 
 
@@ -32,8 +33,8 @@ def measure_sharing(
         "train_rows": int(in_train.sum()),
         "validation_rows": n_validation,
     }
-    hashes = {"vector": copies}
-    sides = {"vector": in_train}
+    hashes = {COPY: copies}
+    sides = {COPY: in_train}
     for name, columns in spec.groups.items():
         if all(column in frame.columns for column in columns):
             # What nobody knows is no common thing: rows without an identifier share nothing.
@@ -51,7 +52,7 @@ def measure_sharing(
             "validation_rows": rows,
             "validation_share": rows / n_validation if n_validation else None,
         }
-        if name != "vector" and name not in spec.disjoint:
+        if name != COPY and name not in spec.disjoint:
             continue
         checks.append(
             SHARED.check(

@@ -25,10 +25,10 @@ READERS: Mapping[str, Callable[[Sequence[FeedbackSource]], pd.DataFrame]] = {
 
 def load(table: str, recipe: Recipe) -> LoadedRows:
     """Read the feedback of a recipe: real rows, or generated ones where there is no real source."""
-    if recipe.batches or recipe.feature_set:
+    if recipe.batches or recipe.feature_set or recipe.outcomes:
         raise Refusal(
-            "Feedback has neither batches nor feature sets.",
-            remedy="Leave --batch and --feature-set out; choose rows with --origin.",
+            "Feedback has neither batches nor feature sets nor outcomes of pairs.",
+            remedy="Leave --batch, --feature-set and --outcomes out; choose rows with --origin.",
         )
     sources = choose_sources(table, require_origin(recipe))
     if not sources:

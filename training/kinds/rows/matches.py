@@ -19,10 +19,11 @@ from matching.domain.generation import (
 )
 from matching.domain.words import FeatureSet, revision_of
 from matching.models import EventBatch
+from project.measure.hashing import hash_rows
 from project.origin import Origin
 from project.refusal import Refusal
 from training.domain.kind import LoadedRows, Recipe, require_origin
-from training.domain.match_quality import TIERED_HALVES
+from training.domain.match_quality import GROUPS, TIERED_HALVES
 from training.kinds.rows.events import load_match_events
 
 
@@ -34,6 +35,8 @@ def load(recipe: Recipe) -> LoadedRows:
     for batch in batches:
         if batch.method == EventBatch.Method.GENERATED:
             _compute_anew(frame, batch, feature_set)
+    every = len(frame)
+    frame = choose_outcomes(frame, recipe.outcomes)
     defaulted = _write_defaults(frame, batches, feature_set)
     fill_products(frame)
     origin = _origin_of(batches)
@@ -48,6 +51,8 @@ def load(recipe: Recipe) -> LoadedRows:
         lineage=tuple(_lineage(batch) for batch in batches),
         batches=tuple(int(batch.pk) for batch in batches),
         defaulted=defaulted,
+        left_out={"other_outcome": every - len(frame)},
+        generated=_made_here(frame, batches),
     )
 
 
@@ -162,10 +167,9 @@ def _write_defaults(
 
     Products are left open: they are those of the scores that then stand there, as in serving.
     """
-    generated = [int(b.pk) for b in batches if b.method == EventBatch.Method.GENERATED]
-    if feature_set != FeatureSet.TIERED or not generated:
+    ours = _made_here(frame, batches)
+    if feature_set != FeatureSet.TIERED or not ours.any():
         return None
-    ours = frame["batch_id"].isin(generated).to_numpy()
     is_pair = (frame["match_type"] == "user_user").to_numpy()
     defaulted = {}
     for name in FEATURE_NAMES:
@@ -178,6 +182,37 @@ def _write_defaults(
             frame[name] = np.where(missing, np.float32(TIERED_DEFAULT), values)
         defaulted[name] = missing | logged
     return defaulted
+
+
+def choose_outcomes(frame: pd.DataFrame, which: str) -> pd.DataFrame:
+    """Keep of each pair's rows those that a recipe asks for, in their order.
+
+    Parameters
+    ----------
+    frame : n rows in the order of their ids, with occurred_at, label and the features; user_id and
+        partner_id where rows have them.
+    which : each (or empty) keeps all; last keeps the latest row of each pair; best the latest
+        whose label is 1, or the latest where none is. A pair is who decided about whom; rows that
+        do not name both are told apart by what they name and by their vector.
+    """
+    if which in ("", "each"):
+        return frame
+    named = [frame[name] for name in GROUPS["pair"] if name in frame]
+    keys = hash_rows([*named, *(frame[name] for name in FEATURE_NAMES)])
+    if len(named) == len(GROUPS["pair"]):
+        known = np.logical_and.reduce([column.notna().to_numpy() for column in named])
+        keys = np.where(known, hash_rows(named), keys)
+    # Of equal moments the row that was read last counts, as it is the newer one.
+    order = [frame["occurred_at"].to_numpy()]
+    if which == "best":
+        order.append(frame["label"].to_numpy())
+    latest = pd.Series(keys).iloc[np.lexsort(order)].drop_duplicates(keep="last").index
+    return frame.loc[np.sort(latest.to_numpy())].reset_index(drop=True)
+
+
+def _made_here(frame: pd.DataFrame, batches: Sequence[EventBatch]) -> npt.NDArray[np.bool_]:
+    generated = [int(b.pk) for b in batches if b.method == EventBatch.Method.GENERATED]
+    return frame["batch_id"].isin(generated).to_numpy(dtype=np.bool_)
 
 
 def _origin_of(batches: Sequence[EventBatch]) -> Origin:
