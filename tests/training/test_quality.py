@@ -192,7 +192,43 @@ def test_foreign_file_without_match_type_leaves_an_unused_group_feature_alone():
 def test_absent_column_is_missing_everywhere():
     report = report_quality(make_events().drop(columns="age_score"), SPEC)
     assert verdicts(report)["missing:age_score"] == "refuse"
-    assert "absent" in remedies(report, "missing:age_score")
+    assert report.not_in_log == ()
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_input_that_no_row_of_a_log_carries_is_listed_and_neither_missing_nor_judged(drop):
+    spec = replace(SPEC, is_a_log=True)
+    frame = make_events()
+    frame = frame.drop(columns="age_score") if drop else frame.assign(age_score=np.float32(np.nan))
+    report = report_quality(frame, spec)
+    assert report.verdict == "pass", verdicts(report)
+    assert report.not_in_log == ("age_score", "group_size_score")
+    assert not any("age_score" in name for name in verdicts(report))
+    assert report.features["age_score"]["missing_share"] == 1
+    # Whoever generated the rows can complete them.
+    made_here = report_quality(frame, spec, generated=np.ones(400, bool))
+    assert made_here.not_in_log == ()
+    assert verdicts(made_here)["missing:age_score"] == "refuse"
+
+
+def test_what_a_log_lacks_is_left_out_although_generated_rows_beside_it_have_it():
+    spec = replace(SPEC, is_a_log=True)
+    frame = make_events()
+    frame.loc[:199, "age_score"] = np.nan
+    assert "age_score" in report_quality(frame, spec, generated=np.arange(400) >= 200).not_in_log
+    assert "age_score" not in report_quality(frame, spec).not_in_log
+
+
+def test_a_log_without_any_input_is_refused():
+    frame = make_events().drop(columns=list(SPEC.feature_names))
+    report = report_quality(frame, replace(SPEC, is_a_log=True))
+    assert verdicts(report)["inputs"] == "refuse"
+
+
+def test_inputs_are_left_out_with_the_products_made_of_them():
+    spec = replace(SPEC, features=(*SPEC.features, FeatureSpec("both", factors=("age_score",))))
+    left = spec.leaving_out(["age_score"])
+    assert left.feature_names == ("interest_score", "distance_score", "group_size_score")
 
 
 @pytest.mark.parametrize("value", [1.01, -0.01, np.inf, -np.inf])

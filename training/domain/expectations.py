@@ -1,7 +1,7 @@
 """What the rows of a dataset must look like; `training.domain.quality` measures whether they do."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 DISTINCT_DEFAULT = 10  # distinct values that pass, where a feature states no other number
 DISTINCT_REFUSE = 5  # fewer distinct values than this are a constant in disguise
@@ -79,6 +79,8 @@ class QualitySpec:
     default_value : value that stands for a missing input where no mask of defaults is given; None
         when missing inputs are NaN.
     copies_remedy : what else to do about too many copies.
+    is_a_log : an input that no row from elsewhere carries is not in this log: it is left out of the
+        gates and of the model, and listed. Without it such an input is missing in every row.
     vectors_remedy : what to do about too many equal vectors among rows that were generated here.
     """
 
@@ -96,7 +98,19 @@ class QualitySpec:
     disjoint: frozenset[str] = frozenset()
     default_value: float | None = None
     copies_remedy: str = "find where rows are written twice"
+    is_a_log: bool = False
     vectors_remedy: str = "draw from a more varied population"
+
+    def leaving_out(self, names: Collection[str]) -> "QualitySpec":
+        """Return the expectations without some inputs, and without the products of any of them."""
+        return replace(
+            self,
+            features=tuple(
+                feature
+                for feature in self.features
+                if feature.name not in names and not set(feature.factors) & set(names)
+            ),
+        )
 
     @property
     def feature_names(self) -> tuple[str, ...]:

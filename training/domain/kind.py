@@ -35,6 +35,7 @@ class RecipeFields(TypedDict):
     batches: list[int]
     feature_set: str
     outcomes: str
+    without: list[str]
     split: str
     train_share: float
     seed: int
@@ -51,6 +52,7 @@ class Recipe:
     feature_set : name of the feature formulas; empty takes that of the rows.
     outcomes : which answers of one pair count, for kinds that read pairs: each, last or best; empty
         takes each.
+    without : inputs that neither gates nor model shall see.
     split : one of the kind's splits; empty takes its default.
     train_share : wanted share of the rows in training, in (0, 1).
     seed : of the split.
@@ -60,6 +62,7 @@ class Recipe:
     batches: tuple[int, ...] = ()
     feature_set: str = ""
     outcomes: str = ""
+    without: tuple[str, ...] = ()
     split: str = ""
     train_share: float = 0.8
     seed: int = 0
@@ -73,6 +76,7 @@ class Recipe:
             batches=tuple(given.get("batches", ())),
             feature_set=given.get("feature_set", ""),
             outcomes=given.get("outcomes", ""),
+            without=tuple(given.get("without", ())),
             split=given.get("split", ""),
             train_share=float(given.get("train_share", 0.8)),
             seed=int(given.get("seed", 0)),
@@ -84,6 +88,7 @@ class Recipe:
             "batches": list(self.batches),
             "feature_set": self.feature_set,
             "outcomes": self.outcomes,
+            "without": list(self.without),
             "split": self.split,
             "train_share": self.train_share,
             "seed": self.seed,
@@ -202,8 +207,11 @@ class ModelKind:
         return get_figures(self.task)
 
     def quality_of(self, recipe: Recipe) -> QualitySpec:
-        """Return the expectations of a dataset: its split promises what may not be shared."""
-        spec = self.quality(recipe)
+        """Return the expectations of a dataset: of the inputs that it is not built without.
+
+        Its split promises what may not be shared.
+        """
+        spec = self.quality(recipe).leaving_out(recipe.without)
         if recipe.split in spec.groups:
             spec = replace(spec, disjoint=spec.disjoint | {recipe.split})
         return spec

@@ -65,6 +65,7 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
         task="classification",
         minimum_rows=MINIMUM_EVENTS,
         pair=GROUPS["pair"],
+        is_a_log=True,
         groups=GROUPS,
         disjoint=disjoint | {"event"},
         default_value=TIERED_DEFAULT if is_tiered else None,

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from matching.domain.words import FeatureSet
 from project.jobs.contract import Arguments
-from project.jobs.questions import Ask, RecordId, Seed, Text, Word
+from project.jobs.questions import LIST_LENGTH, Ask, RecordId, Seed, Text, Word
 from project.origin import Origin
 from training.kinds import DEFAULT_KIND, all_kinds, get_kind
 
@@ -21,6 +21,10 @@ def _kinds() -> dict[str, str]:
 def _splits() -> dict[str, str]:
     names = {name: name for kind in all_kinds() for name in kind.splits}
     return {"": "the first of the kind", **names}
+
+
+def _inputs() -> Iterable[tuple[str, str]]:
+    return [(name, f"{name} ({kind.name})") for kind in all_kinds() for name in kind.features]
 
 
 def _batches() -> Iterable[tuple[str, str]]:
@@ -82,6 +86,14 @@ class BuildDataset(Arguments):
             }
         ),
     ] = ""
+    without: Annotated[
+        list[Word],
+        Field(
+            max_length=LIST_LENGTH,
+            description="Inputs to leave out of gates and model, with the products made of them.",
+        ),
+        Ask(suggestions=_inputs),
+    ] = []
     split: Annotated[
         Word,
         Field(description="By what validation rows are held out, as the kind allows."),
@@ -99,6 +111,17 @@ class BuildDataset(Arguments):
             raise ValueError(
                 f"split: {get_kind(self.model_kind).title} is split by {', '.join(splits)}; got "
                 f"{self.split!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _require_inputs_of_kind(self) -> Self:
+        kind = get_kind(self.model_kind)
+        strange = [name for name in self.without if name not in kind.features]
+        if strange:
+            raise ValueError(
+                f"without: {', '.join(strange)} is no input of {kind.name}; these are: "
+                f"{', '.join(kind.features)}"
             )
         return self
 

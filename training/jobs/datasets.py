@@ -19,6 +19,7 @@ def build_dataset(run: Run, asked: BuildDataset) -> Result:
         batches=tuple(asked.batches),
         feature_set=asked.feature_set,
         outcomes=asked.outcomes,
+        without=tuple(asked.without),
         split=asked.split,
         train_share=asked.train_share,
         seed=asked.seed,

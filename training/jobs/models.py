@@ -14,7 +14,7 @@ from training.jobs.arguments import TrainModel
 from training.jobs.datasets import build, log_skipped
 from training.kinds import get_kind
 from training.models import Dataset, ModelVersion, Verdict
-from training.queries.datasets import find_dataset, read_part, say_refused
+from training.queries.datasets import find_dataset, inputs_of, read_part, say_refused
 from training.queries.models import describe_model
 from training.queries.serviceable import why_outdated
 from training.services.models import TrainedModel, write_model
@@ -85,6 +85,7 @@ def fit_and_measure(
 ) -> TrainedModel:
     """Read, fit, measure and gate; the result hangs on the dataset's files and the seed alone."""
     kind = get_kind(dataset.kind).held_out_by(dataset.split)
+    kind = kind.reading(inputs_of(kind, dataset))
     with run.stage("Read the dataset"):
         train, validation = (_read_rows(kind, dataset, part) for part in ("train", "val"))
     run.check()

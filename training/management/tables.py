@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -34,6 +34,14 @@ def _cell(metric: Mapping[str, Any] | None) -> str:
 def verdict(word: str) -> Text:
     """Write a verdict in its colour."""
     return Text(word, style=VERDICT_STYLES.get(word, "default"))
+
+
+def print_not_in_log(console: Console, names: Sequence[str]) -> None:
+    """Print the inputs that no row carries; nothing where there are none."""
+    if names:
+        console.print(
+            f"Not in this log, so neither judged nor read by a model: {', '.join(names)}."
+        )
 
 
 def print_checks(console: Console, checks: Iterable[CheckFields]) -> None:

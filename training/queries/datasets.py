@@ -32,6 +32,7 @@ class DatasetSummary(TypedDict):
     validation_rows: int
     dropped: dict[str, int]
     batches: list[int]
+    not_in_log: list[str]
     duplicate_share: float | None
     label_share: float | None
     checks: list[CheckFields]
@@ -73,6 +74,18 @@ def read_part(dataset: Dataset, part: str, columns: list[str] | None = None) -> 
     return frame
 
 
+def inputs_of(kind: ModelKind, dataset: Dataset) -> list[str]:
+    """Return the inputs that a model of a dataset reads, in the order of its kind.
+
+    Neither those that no row of the log carries nor those that the recipe leaves out are among
+    them; datasets of before have a value or a gap for each.
+    """
+    spec = kind.quality_of(Recipe.from_dict(dataset.recipe))
+    absent = dataset.report.get("not_in_log", ())
+    asked = set(spec.feature_names).difference(absent)
+    return [name for name in kind.features if name in asked]
+
+
 def describe_dataset(dataset: Dataset) -> DatasetSummary:
     """Return a dataset as commands and jobs report it."""
     return {
@@ -88,6 +101,7 @@ def describe_dataset(dataset: Dataset) -> DatasetSummary:
         "validation_rows": dataset.validation_rows,
         "dropped": dataset.dropped,
         "batches": dataset.recipe.get("batches", []),
+        "not_in_log": dataset.report.get("not_in_log", []),
         "duplicate_share": dataset.report["duplicate_share"],
         "label_share": dataset.report["label_share"],
         "checks": dataset.checks,

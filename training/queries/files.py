@@ -63,6 +63,8 @@ def build_command(dataset: Dataset) -> str:
     words = ["build_dataset", "--kind", dataset.kind]
     if recipe.batches:
         words += ["--batch", *map(str, recipe.batches)]
+    if recipe.without:
+        words += ["--without", *recipe.without]
     for name in ("origin", "feature_set", "outcomes", "split", "train_share", "seed"):
         value = getattr(recipe, name)
         # Batches that are named tell their origin themselves.

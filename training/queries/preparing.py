@@ -46,6 +46,8 @@ def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
     if not len(loaded.frame):
         raise Refusal("The recipe gives no rows.", remedy="Choose other batches or another origin.")
     spec = kind.quality_of(loaded.recipe)
+    if not spec.features:
+        raise Refusal("Nothing is left to learn from.", remedy="Leave fewer inputs out.")
     split, measured = _split(kind, loaded, copied_by(spec))
     frame, defaulted, train = loaded.frame, loaded.defaulted, ~split.validation
     left_out, generated = ~split.kept, loaded.generated

@@ -22,6 +22,7 @@ from matching.domain.words import revision_of
 from project.storage.artifacts import write_folder
 from training.domain.libraries import library_versions
 from training.models import Dataset
+from training.queries.datasets import inputs_of
 from training.queries.preparing import PreparedDataset
 from training.services.versions import claim_version
 
@@ -150,7 +151,7 @@ def _manifest(dataset: Dataset, prepared: PreparedDataset) -> dict[str, Any]:
         "created_at": dataset.created_at.isoformat(),
         "task": kind.task,
         "target": kind.target,
-        "features": list(kind.features),
+        "features": inputs_of(kind, dataset),
         "columns": list(prepared.loaded.frame.columns),
         "recipe": dataset.recipe,
         "origin": dataset.origin,

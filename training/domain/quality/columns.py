@@ -38,7 +38,6 @@ class MeasuredColumn:
     summary: dict[str, float | None]
     outside: int = 0
     giveaway: float | None = None
-    is_absent: bool = False
     is_estimate: bool = False
     is_on_grid: bool = False
 
@@ -67,7 +66,7 @@ def measure_feature(
         rows = len(frame) if applies is None else int(applies.sum())
         if not expected or rows == 0:
             return MeasuredColumn(0, None, None, None, nothing)
-        return MeasuredColumn(rows, 0, 0.0, 1.0, nothing, is_absent=True)
+        return MeasuredColumn(rows, 0, 0.0, 1.0, nothing)
     if feature.is_categorical:
         return _measure_categorical(frame[feature.name], applies, nothing, spec, target)
     values = frame[feature.name].to_numpy(dtype=np.float32)
@@ -138,7 +137,7 @@ def check_feature(feature: FeatureSpec, measured: MeasuredColumn) -> list[Check]
     if feature.is_optional and (measured.missing_share or 0) >= 1:
         return []
     is_unknown = feature.may_be_missing and (measured.missing_share or 0) >= 1
-    checks = [] if measured.is_absent or is_unknown else [_check_distinct(feature, measured)]
+    checks = [] if is_unknown else [_check_distinct(feature, measured)]
     if not feature.is_optional:
         checks.append(_check_missing(feature, measured))
     return checks
@@ -175,9 +174,7 @@ def _check_missing(feature: FeatureSpec, measured: MeasuredColumn) -> Check:
         proven = missing if measured.is_estimate else share
         is_refused = proven >= MISSING_REFUSE_SHARE and not feature.may_be_missing
         verdict = "refuse" if is_refused else "warn"
-        if measured.is_absent:
-            remedy = f"The column {feature.name} is absent: add it."
-        elif measured.is_estimate:
+        if measured.is_estimate:
             remedy = (
                 f"{rows} of {measured.rows} values of {feature.name} are missing or exactly 0.5, "
                 "which its formula can also give: import the log with its inputs to tell."

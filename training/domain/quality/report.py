@@ -35,6 +35,7 @@ from training.domain.tasks import get_task
 from training.domain.tasks.base import BoolArray, FloatArray, Target
 
 ROWS = Gate("rows", target="as many as the kind asks for", limit=None)
+INPUTS = Gate("inputs", target=">= 1 input that rows carry", limit=1)
 TARGET_MISSING = Gate("target_missing", target="no row without a target", limit=0)
 
 
@@ -49,6 +50,7 @@ class QualityFields(TypedDict):
     label_share: float | None
     target: dict[str, float | None]
     features: dict[str, dict[str, float | None]]
+    not_in_log: list[str]
     leakage: dict[str, Any]
     checks: list[CheckFields]
 
@@ -64,6 +66,7 @@ class QualityReport:
     label_share: float | None
     target: dict[str, float | None]
     features: dict[str, dict[str, float | None]]
+    not_in_log: tuple[str, ...]
     leakage: dict[str, Any]
     checks: tuple[Check, ...]
 
@@ -81,6 +84,7 @@ class QualityReport:
             "label_share": json_number(self.label_share),
             "target": self.target,
             "features": self.features,
+            "not_in_log": list(self.not_in_log),
             "leakage": self.leakage,
             "checks": [check.as_dict() for check in self.checks],
         }
@@ -99,7 +103,7 @@ def report_quality(
     Parameters
     ----------
     frame : DataFrame of n_rows
-        The columns of `spec`. An absent feature column counts as missing in every row. Columns of
+        The columns of `spec`. An absent feature column is one that no row carries. Columns of
         `spec.groups` and the match type may be absent: what rests on them is not measured.
     spec : QualitySpec
     train_mask : boolean array of shape (n_rows,), optional
@@ -159,6 +163,7 @@ def report_quality(
             checks.append(check_repeated_vectors(theirs))
             checks.append(check_contradictions(frame[~made_here], target[~made_here], spec))
 
+    not_in_log = _not_in_log(frame, ~made_here, spec)
     features: dict[str, dict[str, float | None]] = {}
     giveaways: dict[str, float] = {}
     out_of_range: dict[str, int] = {}
@@ -166,7 +171,7 @@ def report_quality(
         mask = mask_of(defaulted, feature.name, position, n_rows)
         measured = measure_feature(frame, feature, spec, target, mask)
         features[feature.name] = measured.as_dict()
-        if measured.rows == 0 and not measured.is_absent:
+        if measured.rows == 0 or feature.name in not_in_log:
             continue
         checks += check_feature(feature, measured)
         if measured.outside:
@@ -174,6 +179,8 @@ def report_quality(
         if measured.giveaway is not None:
             giveaways[feature.name] = measured.giveaway
     checks += task.check_inputs({name: found["unique"] for name, found in features.items()})
+    if spec.is_a_log:
+        checks.append(_check_carried(len(spec.features) - len(not_in_log), spec))
     checks.append(check_range(out_of_range, spec))
     checks.append(task.check_giveaway(giveaways, target, _target(spec)))
 
@@ -196,8 +203,31 @@ def report_quality(
         label_share=task.label_share(target),
         target=summarise(target),
         features=features,
+        not_in_log=not_in_log,
         leakage=leakage,
         checks=tuple(checks),
+    )
+
+
+def _not_in_log(
+    frame: pd.DataFrame, from_elsewhere: BoolArray, spec: QualitySpec
+) -> tuple[str, ...]:
+    """The inputs that no row from elsewhere carries; none where all rows were generated here."""
+    if not spec.is_a_log or not from_elsewhere.any():
+        return ()
+    return tuple(
+        name
+        for name in spec.feature_names
+        if name not in frame.columns or not frame[name].notna().to_numpy()[from_elsewhere].any()
+    )
+
+
+def _check_carried(carried: int, spec: QualitySpec) -> Check:
+    return INPUTS.check(
+        carried,
+        "pass" if carried else "refuse",
+        f"No row carries any of {', '.join(spec.feature_names)}: there is nothing to learn from. "
+        "Import a log that has at least one of them, or choose a batch that does with --batch.",
     )
 
 

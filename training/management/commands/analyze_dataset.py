@@ -10,7 +10,7 @@ from project import words
 from project.command import EXIT_REFUSED, SeedbedCommand, positive_int
 from project.terminal import Table
 from training.management.kind_option import add_kind_option
-from training.management.tables import print_checks, verdict
+from training.management.tables import print_checks, print_not_in_log, verdict
 
 
 class Command(SeedbedCommand):
@@ -59,4 +59,5 @@ class Command(SeedbedCommand):
         if shares.row_count:
             console.print(shares)
         print_checks(console, result["checks"])
+        print_not_in_log(console, result.get("not_in_log", []))
         console.print(f"{result['rows']:,} rows, verdict:", verdict(result["verdict"]))

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
-from training.management.tables import print_checks, verdict
+from training.management.tables import print_checks, print_not_in_log, verdict
 
 
 class Command(JobCommand):
@@ -24,6 +24,7 @@ class Command(JobCommand):
 
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         print_checks(console, result["checks"])
+        print_not_in_log(console, result["not_in_log"])
         console.print(
             f"Dataset {result['version']} of {result['kind']}: ",
             verdict(result["verdict"]),
