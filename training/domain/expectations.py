@@ -29,8 +29,11 @@ class FeatureSpec:
         where no other value is seen, their number is what passes and below which the column is
         refused.
     factors : the inputs whose product this one is; it tells no two rows apart that they do not.
-    variety_remedy : what to do when the column has too few distinct values.
-    missing_remedy : what to do when too many values are missing.
+    variety_remedy : what to do about rows from elsewhere when the column has too few distinct
+        values; that a recipe may leave it out is said beside.
+    missing_remedy : the same when too many values are missing.
+    made_variety_remedy, made_missing_remedy : the same about rows that were generated here; empty
+        where none can be.
     """
 
     name: str
@@ -48,7 +51,9 @@ class FeatureSpec:
     variety_remedy: str = (
         "check that the source does not write a constant for what it does not know"
     )
-    missing_remedy: str = "complete what they are computed from and rebuild"
+    missing_remedy: str = "complete them where the rows come from, and bring the rows again"
+    made_variety_remedy: str = ""
+    made_missing_remedy: str = ""
 
 
 @dataclass(frozen=True)

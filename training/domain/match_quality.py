@@ -53,10 +53,10 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
                 ),
                 grid=LABEL_LIKENESS if name == "personality_score" else (),
                 applies_to=applies_to,
-                variety_remedy=_variety_remedy(name, is_tiered),
+                made_variety_remedy=_variety_remedy(name, is_tiered),
                 half_is_legitimate=is_tiered and name in TIERED_HALVES,
                 factors=PRODUCTS.get(name, ()),
-                missing_remedy="complete the profiles behind them and rebuild",
+                made_missing_remedy="complete the profiles behind them and generate anew",
             )
         )
     return QualitySpec(
@@ -71,7 +71,7 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
         default_value=TIERED_DEFAULT if is_tiered else None,
         copies_remedy="build with --outcomes last, which takes one row of each pair",
         vectors_remedy=(
-            "the tiers tell no more pairs apart, build with the feature set smooth-1"
+            "the tiers tell no more pairs apart, build with --feature-set smooth-1"
             if is_tiered
             else "draw from a more varied population (more users, cities, dates)"
         ),
@@ -80,7 +80,7 @@ def match_quality_spec(feature_set: str, disjoint: frozenset[str] = frozenset())
 
 def _variety_remedy(name: str, is_tiered: bool) -> str:
     if is_tiered:
-        return "the tiers allow no more, rebuild with the feature set smooth-1"
+        return "the tiers allow no more, build with --feature-set smooth-1"
     if name in GROUP_ONLY:
         return "add groups of other sizes, languages and nationalities"
     return "add seed users, and vary what their profiles say"

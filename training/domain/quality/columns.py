@@ -132,18 +132,24 @@ def _measure_categorical(
     )
 
 
-def check_feature(feature: FeatureSpec, measured: MeasuredColumn) -> list[Check]:
-    """Hold one input to its gates."""
+def check_feature(
+    feature: FeatureSpec, measured: MeasuredColumn, *, made_here: bool = False
+) -> list[Check]:
+    """Hold one input to its gates; `made_here` says that all rows can be generated anew."""
     if feature.is_optional and (measured.missing_share or 0) >= 1:
         return []
     is_unknown = feature.may_be_missing and (measured.missing_share or 0) >= 1
-    checks = [] if is_unknown else [_check_distinct(feature, measured)]
+    checks = [] if is_unknown else [_check_distinct(feature, measured, made_here)]
     if not feature.is_optional:
-        checks.append(_check_missing(feature, measured))
+        checks.append(_check_missing(feature, measured, made_here))
     return checks
 
 
-def _check_distinct(feature: FeatureSpec, measured: MeasuredColumn) -> Check:
+def _without(feature: FeatureSpec) -> str:
+    return f"or build with --without {feature.name}"
+
+
+def _check_distinct(feature: FeatureSpec, measured: MeasuredColumn, made_here: bool) -> Check:
     unique = measured.unique or 0
     wanted, needed = feature.distinct_pass, feature.distinct_refuse
     if measured.is_on_grid:
@@ -154,16 +160,18 @@ def _check_distinct(feature: FeatureSpec, measured: MeasuredColumn) -> Check:
         verdict = "warn"
         if unique < needed and not (feature.is_categorical or feature.is_optional):
             verdict = "refuse"
+        advice = feature.made_variety_remedy if made_here else ""
+        advice = advice or feature.variety_remedy
         remedy = (
             f"{feature.name} has {unique} distinct values in {measured.rows} rows, "
-            f"{wanted} are wanted: {feature.variety_remedy}."
+            f"{wanted} are wanted: {advice}, {_without(feature)}."
         )
     return DISTINCT.check(
         unique, verdict, remedy, of=feature.name, limit=needed, target=f">= {wanted}"
     )
 
 
-def _check_missing(feature: FeatureSpec, measured: MeasuredColumn) -> Check:
+def _check_missing(feature: FeatureSpec, measured: MeasuredColumn, made_here: bool) -> Check:
     missing, default = measured.missing_share or 0.0, measured.default_share or 0.0
     rows = round((missing + default) * measured.rows)
     share = rows / max(measured.rows, 1)
@@ -177,12 +185,15 @@ def _check_missing(feature: FeatureSpec, measured: MeasuredColumn) -> Check:
         if measured.is_estimate:
             remedy = (
                 f"{rows} of {measured.rows} values of {feature.name} are missing or exactly 0.5, "
-                "which its formula can also give: import the log with its inputs to tell."
+                "which its formula can also give: write nothing where it is missing and import the "
+                f"log again, {_without(feature)}."
             )
         else:
+            advice = feature.made_missing_remedy if made_here else ""
+            advice = advice or feature.missing_remedy
             remedy = (
                 f"{rows} of {measured.rows} values of {feature.name} are missing or stand in for "
-                f"a missing input: {feature.missing_remedy}."
+                f"a missing input: {advice}, {_without(feature)}."
             )
     return MISSING.check(share, verdict, remedy, of=feature.name)
 
@@ -202,7 +213,8 @@ def check_range(out_of_range: dict[str, int], spec: QualitySpec) -> Check:
     return RANGE.check(
         total,
         "refuse" if total else "pass",
-        f"Out of range: {named}. Correct the values or their unit.",
+        f"Out of range: {named}. Correct the values or their unit, or build with --without "
+        f"{' '.join(out_of_range)}.",
     )
 
 

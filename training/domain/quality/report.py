@@ -32,7 +32,7 @@ from training.domain.quality.copies import (
 )
 from training.domain.quality.sharing import measure_sharing
 from training.domain.tasks import get_task
-from training.domain.tasks.base import BoolArray, FloatArray, Target
+from training.domain.tasks.base import BoolArray, FloatArray, Target, Task
 
 ROWS = Gate("rows", target="as many as the kind asks for", limit=None)
 INPUTS = Gate("inputs", target=">= 1 input that rows carry", limit=1)
@@ -138,7 +138,14 @@ def report_quality(
     if in_train is not None and in_train.shape != (n_rows,):
         raise ValueError(f"Expected a train mask of {n_rows} rows, got {in_train.shape}.")
     target = frame[spec.target].to_numpy(dtype=np.float64)
-    checks = [_check_rows(n_rows, spec), *_check_target(target, in_train, spec)]
+    made_here = (
+        np.zeros(n_rows, dtype=np.bool_)
+        if generated is None
+        else np.asarray(generated, dtype=np.bool_)
+    )
+    all_made_here = bool(n_rows and made_here.all())
+    aim = Target(spec.target, spec.target_minimum, spec.target_maximum, all_made_here)
+    checks = [_check_rows(n_rows, spec), *_check_target(target, in_train, aim, task)]
 
     copies = fingerprint_rows(frame, spec)
     unique, in_copies = count_copies(copies)
@@ -148,11 +155,6 @@ def report_quality(
     checks.append(check_duplicates(duplicate_share, unique, n_rows, spec))
     if spec.identity:
         checks.append(check_repeats(frame, target, spec))
-    made_here = (
-        np.zeros(n_rows, dtype=np.bool_)
-        if generated is None
-        else np.asarray(generated, dtype=np.bool_)
-    )
     repeats = None
     if spec.pair:
         repeats = measure_repeats(frame, spec)
@@ -173,7 +175,7 @@ def report_quality(
         features[feature.name] = measured.as_dict()
         if measured.rows == 0 or feature.name in not_in_log:
             continue
-        checks += check_feature(feature, measured)
+        checks += check_feature(feature, measured, made_here=all_made_here)
         if measured.outside:
             out_of_range[feature.name] = measured.outside
         if measured.giveaway is not None:
@@ -182,7 +184,7 @@ def report_quality(
     if spec.is_a_log:
         checks.append(_check_carried(len(spec.features) - len(not_in_log), spec))
     checks.append(check_range(out_of_range, spec))
-    checks.append(task.check_giveaway(giveaways, target, _target(spec)))
+    checks.append(task.check_giveaway(giveaways, target, aim))
 
     leakage: dict[str, Any] = {
         "giveaway": {name: json_number(value) for name, value in giveaways.items()}
@@ -235,24 +237,22 @@ def _check_rows(n_rows: int, spec: QualitySpec) -> Check:
     return ROWS.check(
         n_rows,
         "pass" if n_rows >= spec.minimum_rows else "refuse",
-        f"{n_rows} usable rows, {spec.minimum_rows} are needed: collect or generate "
+        f"{n_rows} usable rows, {spec.minimum_rows} are needed: collect, import or generate "
         f"{spec.minimum_rows - n_rows} more.",
         limit=spec.minimum_rows,
         target=f">= {spec.minimum_rows}",
     )
 
 
-def _check_target(target: FloatArray, in_train: BoolArray | None, spec: QualitySpec) -> list[Check]:
+def _check_target(
+    target: FloatArray, in_train: BoolArray | None, aim: Target, task: Task[Any]
+) -> list[Check]:
     if not len(target):
         return []
     n_missing = int(np.isnan(target).sum())
     present = TARGET_MISSING.check(
         n_missing,
         "refuse" if n_missing else "pass",
-        f"{n_missing} rows have no {spec.target}: leave them out.",
+        f"{n_missing} rows have no {aim.name}: leave them out of what is brought in.",
     )
-    return [present, *get_task(spec.task).check_target(target, in_train, _target(spec))]
-
-
-def _target(spec: QualitySpec) -> Target:
-    return Target(spec.target, spec.target_minimum, spec.target_maximum)
+    return [present, *task.check_target(target, in_train, aim)]

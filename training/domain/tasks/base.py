@@ -30,11 +30,15 @@ GIVEAWAY_MINIMUM_ROWS = 30
 
 @dataclass(frozen=True)
 class Target:
-    """The column to be predicted, and the range of its values; None leaves a side open."""
+    """The column to be predicted, and the range of its values; None leaves a side open.
+
+    `made_here` says that all rows were generated here, and can be generated anew.
+    """
 
     name: str
     minimum: float | None = None
     maximum: float | None = None
+    made_here: bool = False
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ def choose_outcomes(frame: pd.DataFrame, which: str) -> pd.DataFrame:
     if which == "best":
         order.append(frame["label"].to_numpy())
     latest = pd.Series(keys).iloc[np.lexsort(order)].drop_duplicates(keep="last").index
-    return frame.loc[np.sort(latest.to_numpy())].reset_index(drop=True)
+    return frame.iloc[np.sort(latest.to_numpy())].reset_index(drop=True)
 
 
 def _made_here(frame: pd.DataFrame, batches: Sequence[EventBatch]) -> npt.NDArray[np.bool_]:

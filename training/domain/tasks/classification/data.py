@@ -14,8 +14,12 @@ from training.domain.tasks.base import (
     Target,
     mean_of_known,
 )
+from training.domain.tasks.classification.balance import (
+    ENOUGH_OF_A_LABEL,
+    MINORITY_WARN_SHARE,
+    Balance,
+)
 
-MINORITY_WARN_SHARE = 0.05
 # The best possible model of these labels reaches an AUC of about 0.88; a single column beyond 0.95
 # has seen the answer.
 GIVEAWAY_AUC = 0.95
@@ -38,6 +42,7 @@ def check_labels(values: FloatArray, in_train: BoolArray | None, target: Target)
     parts = {"": known}
     if in_train is not None:
         parts |= {":train": values[in_train], ":validation": values[~in_train]}
+    balance = Balance.of(known)
     for part, labels in parts.items():
         share = mean_of_known(labels)
         minority = 0.0 if share is None else min(share, 1 - share)
@@ -46,17 +51,45 @@ def check_labels(values: FloatArray, in_train: BoolArray | None, target: Target)
         if minority <= 0:
             verdict = "refuse"
             remedy = (
-                f"{len(labels)} rows and only one label among them: both outcomes are needed, "
-                "change the preset or add batches, or split at another place."
+                f"{len(labels)} rows and only one label among them, both are needed: "
+                f"{_both_needed(balance, target.made_here)}."
             )
         elif minority < MINORITY_WARN_SHARE:
             verdict = "warn"
             remedy = (
-                f"Only {100 * minority:.1f} % of the rows have the rarer label: add events, or use "
-                "a preset that is less one-sided."
+                f"Only {100 * minority:.1f} % of the rows have the rarer label: "
+                f"{_more_needed(balance, target.made_here)}."
             )
         checks.append(LABELS.check(share, verdict, remedy, of=part))
     return checks
+
+
+def _both_needed(balance: Balance, made_here: bool) -> str:
+    if balance.rarer >= ENOUGH_OF_A_LABEL:
+        return (
+            f"{balance.said}, enough for both parts, so split by lot (--split random) or at "
+            "another --train-share"
+        )
+    return _more_needed(balance, made_here)
+
+
+def _more_needed(balance: Balance, made_here: bool) -> str:
+    if made_here:
+        return f"{balance.said}, generate with a preset that is less one-sided, or more events"
+    if balance.rarer >= ENOUGH_OF_A_LABEL:
+        return (
+            f"{balance.said}, what is said of that label rests on those; read scores by their "
+            "order, as all of them will be near that share"
+        )
+    if not balance.rarer:
+        return (
+            f"{balance.said}; import events of the other outcome, and build with both batches "
+            "(--batch)"
+        )
+    return (
+        f"{balance.said}, too few to learn from or to split; about {balance.rows_to_enough:,} more "
+        f"rows like these would bring {ENOUGH_OF_A_LABEL} of them, so import more of the log"
+    )
 
 
 def measure_column(
@@ -77,12 +110,20 @@ def check_giveaway(measured: Mapping[str, float], values: FloatArray, target: Ta
     guilty = sorted(name for name, value in measured.items() if value > GIVEAWAY_AUC)
     rarer = min(int((values == 1).sum()), int((values == 0).sum()))
     verdict: Verdict = "pass"
-    if guilty:
-        verdict = "refuse" if rarer >= GIVEAWAY_MINIMUM_ROWS else "warn"
+    named = f"{', '.join(guilty)} alone tells the {target.name}"
     remedy = (
-        f"{', '.join(guilty)} alone tells the {target.name}: it was computed from the answer or "
-        "after it. Leave it out, or compute it from what is known beforehand."
+        f"{named}: it was computed from the answer or after it. Build with --without "
+        f"{' '.join(guilty)}, or compute it from what is known beforehand."
     )
+    if guilty:
+        verdict = "refuse"
+        if rarer < GIVEAWAY_MINIMUM_ROWS:
+            verdict = "warn"
+            remedy = (
+                f"{named}, which may be chance while only {rarer} rows have the rarer one: with "
+                f"{GIVEAWAY_MINIMUM_ROWS} of them it can be told. Where it was computed after the "
+                f"answer, build with --without {' '.join(guilty)}."
+            )
     return GIVEAWAY.check(max(measured.values(), default=None), verdict, remedy)
 
 

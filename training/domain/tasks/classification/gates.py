@@ -14,6 +14,7 @@ from training.domain.tasks.base import (
     say_interval,
     say_needed,
 )
+from training.domain.tasks.classification.balance import MINORITY_WARN_SHARE, Balance
 from training.domain.tasks.classification.report import (
     COVERED_HIGH,
     COVERED_LOW,
@@ -30,10 +31,7 @@ TARGET_AUC = 0.70
 TARGET_ACCURACY = 0.55
 TARGET_COVERAGE = 1.0  # of the range that production scores are expected to use
 
-SAME_FOR_EVERYONE = (
-    "The model answers nearly the same for everyone: complete the profiles behind the features, "
-    "and check the dataset for defaults."
-)
+SAME_FOR_EVERYONE = "The model answers nearly the same for everyone: "
 SEEN_THE_ANSWER = (
     "something in the inputs has seen the answer. Look at the leakage meter of the dataset and "
     "split again."
@@ -94,7 +92,9 @@ def gate_classifier(
     calibration : how the model was calibrated, optional; its note is said.
     """
     comparisons: dict[str, PairedDifference] = {}
-    checks = [*check_groups(rows), _check_chance(report), *_check_spread(report)]
+    made_here = feature_probability is not None and bool(np.isfinite(feature_probability).any())
+    widen = _how_to_widen(rows, made_here)
+    checks = [*check_groups(rows), _check_chance(report), *_check_spread(report, widen)]
     against_rule = compare("roc_auc", rows, score, rule_score)
     if against_rule is not None:
         comparisons["rule_score"] = against_rule
@@ -106,7 +106,7 @@ def gate_classifier(
             low = _auc_low(rows, score, feature_probability, report)
             checks.append(_check_ceiling(against_ceiling, low))
     note = calibration.get("note", "") if calibration else ""
-    checks += [_check_calibration(report, note), *_check_targets(report)]
+    checks += [_check_calibration(report, note), *_check_targets(report, widen, made_here)]
     return GateReport(tuple(checks), comparisons)
 
 
@@ -137,19 +137,39 @@ def _check_chance(report: ClassificationReport) -> Check:
     return BETTER_THAN_CHANCE.check(auc.low, "pass" if passes else "refuse", said)
 
 
-def _check_spread(report: ClassificationReport) -> list[Check]:
+def _how_to_widen(rows: Rows, made_here: bool) -> str:
+    """What makes scores differ more; rows whose best probability is known were generated here."""
+    balance = Balance.of(rows.target)
+    if made_here and balance.is_one_sided:
+        return f"{balance.said}; generate with a preset that is less one-sided."
+    if made_here:
+        return "complete the profiles behind the features, and check the dataset for defaults."
+    if balance.is_one_sided:
+        return (
+            f"{balance.said}, so that honest scores all lie near one end. No setting mends it: "
+            "import events of which at least 1 in "
+            f"{round(1 / MINORITY_WARN_SHARE)} has it (here {balance.rarer_to_balance:,} more that "
+            "do), or use the order of the scores alone, under an override."
+        )
+    return (
+        "its inputs tell these pairs hardly apart. Look in the dataset for inputs of few values, "
+        "and import a log with finer or further ones."
+    )
+
+
+def _check_spread(report: ClassificationReport, widen: str) -> list[Check]:
     width = report.spread["width_05_95"] or 0.0
     repeated = report.spread["most_frequent_share"] or 0.0
     return [
         SCORE_WIDTH.check(
             width,
             "refuse" if width < MINIMUM_WIDTH else "pass",
-            f"Scores are {width:.3f} wide. {SAME_FOR_EVERYONE}",
+            f"Scores are {width:.3f} wide. {SAME_FOR_EVERYONE}{widen}",
         ),
         REPEATED_SCORE.check(
             repeated,
             "refuse" if repeated > MAXIMUM_REPEATED_SHARE else "pass",
-            f"One score stands on {repeated:.0%} of the rows. {SAME_FOR_EVERYONE}",
+            f"One score stands on {repeated:.0%} of the rows. {SAME_FOR_EVERYONE}{widen}",
         ),
     ]
 
@@ -193,14 +213,18 @@ def _check_calibration(report: ClassificationReport, note: str) -> Check:
     return CALIBRATION.check(excess, "warn" if said else "pass", " ".join(said))
 
 
-def _check_targets(report: ClassificationReport) -> list[Check]:
+def _check_targets(report: ClassificationReport, widen: str, made_here: bool) -> list[Check]:
     coverage = report.spread["coverage_030_070"] or 0.0
+    raise_it = (
+        "compare it with the feature ceiling to see whether more data can help."
+        if made_here
+        else "a target, no rule; more events raise it only as far as their inputs can tell."
+    )
     checks = [
         gate.check(
             value,
             "pass" if value > limit else "warn",
-            f"{value:.3f} misses the target of {limit:g}: compare it with the feature ceiling to "
-            "see whether more data can help.",
+            f"{value:.3f} misses the target of {limit:g}: {raise_it}",
         )
         for gate, value, limit in (
             (TARGET_ROC_AUC, report["roc_auc"].value, TARGET_AUC),
@@ -210,7 +234,7 @@ def _check_targets(report: ClassificationReport) -> list[Check]:
     covers = TARGET_RANGE_COVERED.check(
         coverage,
         "pass" if coverage >= TARGET_COVERAGE else "warn",
-        f"Scores cover {coverage:.0%} of the range {COVERED_LOW:.2f} to {COVERED_HIGH:.2f}: labels "
-        "may be too one-sided; change the preset or add varied users.",
+        f"Scores cover {coverage:.0%} of the range {COVERED_LOW:.2f} to {COVERED_HIGH:.2f}: "
+        f"{widen}",
     )
     return [*checks, covers]

@@ -61,7 +61,8 @@ def check_inputs(distinct: Mapping[str, float | None]) -> Check:
     return VARIED_INPUTS.check(
         varied,
         "pass" if varied else "refuse",
-        "Every input is constant: nothing can be learnt from them. Check what the source writes.",
+        "Every input is constant: nothing can be learnt from them. Check what the source writes, "
+        "and bring the rows again with inputs that vary.",
     )
 
 
@@ -96,7 +97,8 @@ def check_giveaway(measured: Mapping[str, float], values: FloatArray, target: Ta
         verdict = "refuse" if len(values) >= GIVEAWAY_MINIMUM_ROWS else "warn"
     remedy = (
         f"{', '.join(guilty)} alone tells the {target.name}: it was computed from the answer or "
-        "after it. Leave it out, or compute it from what is known beforehand."
+        f"after it. Build with --without {' '.join(guilty)}, or compute it from what is known "
+        "beforehand."
     )
     return GIVEAWAY.check(max(measured.values(), default=None), verdict, remedy)
 
