@@ -201,12 +201,16 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         if request.method == "POST" and form.is_valid():
             (kept,) = form.arguments["files"]
             upload = get_upload(UUID(kept))
-            context["found"] = preview_log(
-                upload.path,
-                upload.name,
-                origin=form.arguments["origin"] or None,
-                max_lines=PREVIEW_LINES,
-            )
+            try:
+                context["found"] = preview_log(
+                    upload.path,
+                    upload.name,
+                    origin=form.arguments["origin"] or None,
+                    max_lines=PREVIEW_LINES,
+                )
+            except Refusal as refusal:
+                form.add_error("origin", str(refusal))
+                return TemplateResponse(request, "matching/upload.html", {**context, "form": form})
             context["reasons"] = _reasons(context["found"]["rejected_by_reason"])
             context["confirm"] = {
                 "kept": kept,

@@ -39,10 +39,11 @@ class Preset(CodedWord):
 
 
 class FeatureSet(StrEnum):
-    """Which formulas make a feature vector."""
+    """Which formulas make a feature vector; those of `logged-1` are not known here."""
 
     SMOOTH = "smooth-1"
     TIERED = "tiered-1"
+    LOGGED = "logged-1"
 
 
 class Habit(StrEnum):
@@ -67,7 +68,11 @@ ASKED_BEFORE: Final = MappingProxyType({"solo": "user_user", "group": "user_grou
 # The revision of each feature set, raised whenever a definition is corrected; CHANGELOG.md says
 # what. What was computed by an earlier revision is not mixed with, or scored by, what is computed
 # now.
-FEATURE_REVISIONS: Final = MappingProxyType({FeatureSet.SMOOTH: 2, FeatureSet.TIERED: 2})
+FEATURE_REVISIONS: Final = MappingProxyType(
+    {FeatureSet.SMOOTH: 2, FeatureSet.TIERED: 2, FeatureSet.LOGGED: 1}
+)
+# Those whose formulas are here, so that they can be computed from profiles.
+COMPUTED_SETS: Final = (FeatureSet.SMOOTH, FeatureSet.TIERED)
 
 GENDERS: Final = ("female", "male", "non-binary")
 PROFESSIONS: Final = (

@@ -114,9 +114,9 @@ class GenerateEvents(Arguments):
     match_type: AskedMatchType = "user_user"
     preset: AskedPreset = Preset.BALANCED
     seed: Seed = DEFAULT_SEED
-    feature_set: Annotated[FeatureSet, Field(description="Formulas of the stored features.")] = (
-        FeatureSet.SMOOTH
-    )
+    feature_set: Annotated[
+        Literal["smooth-1", "tiered-1"], Field(description="Formulas of the stored features.")
+    ] = FeatureSet.SMOOTH.value
     allow_repeats: Annotated[
         bool, Field(description="Let ordered pairs come again when all have come.")
     ] = False
@@ -136,8 +136,16 @@ class ImportEvents(Arguments):
     origin: Annotated[
         Literal["", "real", "synthetic"],
         Field(description="What the events are; synthetic events never land as real ones."),
-        Ask(meanings={"": "what the log says, else real"}),
+        Ask(meanings={"": "what the log says; one that does not say it is refused"}),
     ] = ""
     feature_set: Annotated[
-        FeatureSet, Field(description="Formulas that the logged features were made with.")
-    ] = FeatureSet.TIERED
+        FeatureSet | Literal[""],
+        Field(description="Formulas that the logged features were made with."),
+        Ask(
+            meanings={
+                "": "what the log says, else tiered-1 where all values can come from those tiers, "
+                "else logged-1",
+                FeatureSet.LOGGED.value: "others, which cannot be computed here",
+            }
+        ),
+    ] = ""

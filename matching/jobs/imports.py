@@ -9,7 +9,12 @@ from matching.domain.log.reader import read_log
 from matching.jobs.arguments import ImportEvents
 from matching.models import EventBatch
 from matching.services.batches import abandon_batch
-from matching.services.imports import complete_import, land_chunk, open_import
+from matching.services.imports import (
+    complete_import,
+    land_chunk,
+    open_import,
+    require_origins,
+)
 from project.ahead import ahead
 from project.jobs.contract import Run
 from project.origin import Origin
@@ -32,8 +37,11 @@ def import_logs(run: Run, asked: ImportEvents) -> dict[str, Any]:
     """Import logs, a batch each: good lines land once, the others are kept with their reason.
 
     A batch can be read once all of its file is there. Without `origin` it is what the first line
-    that says so tells, else real. Missing features stay missing, logged ones as they were logged.
+    that says so tells; a log that does not say it is refused. Missing features stay missing, logged
+    ones as they were logged.
     """
+    if not asked.origin:
+        run.once("import.origins", lambda: require_origins(asked.files))
     results = [_import_log(run, number, upload, asked) for number, upload in enumerate(asked.files)]
     return summarise_files(results)
 
@@ -99,6 +107,8 @@ def _import_log(run: Run, number: int, upload: UUID, asked: ImportEvents) -> dic
     )
     if result["batch"] is not None:
         run.add_record(batch)
+    for warning in result["warnings"]:
+        run.log(warning, "warning")
     _warn_of_unfinished(run, account)
     release_upload(stored)
     return result

@@ -42,7 +42,7 @@ def export_batches(batches: Iterable[EventBatch]) -> Iterator[bytes]:
             f"FROM {_EVENTS} WHERE id BETWEEN %s AND %s ORDER BY id",
             [batch.first_event_id, batch.last_event_id],
         ):
-            yield write_log(_as_events(batch, rows, users, groups))
+            yield write_log(_as_events(batch, rows, users, groups), batch.feature_set)
 
 
 def write_log_file(path: Path, batches: Iterable[EventBatch]) -> int:

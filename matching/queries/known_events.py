@@ -11,14 +11,19 @@ import numpy.typing as npt
 from django.db import connection, transaction
 from django.utils import timezone
 
+from matching.domain.features.names import FEATURE_NAMES, PRODUCTS
+from matching.domain.features.tiers import TIER_VALUES
 from matching.domain.log.account import Account
 from matching.domain.log.careful import sum_ignored
+from matching.domain.log.drawn import find_signs
 from matching.domain.log.reader import read_log
 from matching.models import EventBatch, MatchEvent
-from project.bulk import copy_rows
+from project.bulk import copy_rows, read_arrow
 from project.origin import Origin
+from project.refusal import Refusal
 
 _EVENTS = MatchEvent._meta.db_table
+LOOKED_AT = 20_000  # events in which signs of drawing are looked for
 _OWN_EVENT = re.compile(r"seedbed:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,10})")
 
 
@@ -29,7 +34,7 @@ def preview_log(
 
     With `max_lines` only the beginning is read, and `is_whole` says whether that was all.
     """
-    origin = origin or origin_said(path)
+    origin = origin or require_origin_said(path, name)
     account = Account()
     lines = 0
     with (
@@ -58,12 +63,58 @@ def preview_log(
     return {**account.as_result(name, "", origin), "lines": lines, "is_whole": is_whole}
 
 
-def origin_said(path: Path) -> str:
-    """Return the origin that the first lines of a log tell, or real."""
+def require_origin_said(path: Path, name: str) -> str:
+    """Return the origin that the first good lines of a log tell; one without good lines is real.
+
+    A Refusal asks for it where none of them tells.
+    """
     with path.open("rb") as stream:
-        chunk = next(read_log(stream, now=timezone.now()))
-    said = chunk.events.source[chunk.events.source > 0]
-    return Origin.of_code(said[0]) if len(said) else Origin.REAL
+        for chunk in read_log(stream, now=timezone.now()):
+            said = chunk.events.source[chunk.events.source > 0]
+            if len(said):
+                return Origin.of_code(said[0])
+            if len(chunk.events):
+                raise Refusal(
+                    f"{name} says neither that its events are real nor that they are synthetic; a "
+                    "source such as rule-based names what scored them, not where they come from.",
+                    remedy="Say it with --origin real or --origin synthetic.",
+                )
+    return Origin.REAL
+
+
+def signs_of_drawing(batch: EventBatch) -> list[str]:
+    """Say what in the first events of a batch looks drawn by a program if it is called real."""
+    if Origin.of_code(batch.origin) is not Origin.REAL:
+        return []
+    moment = "(extract(epoch FROM occurred_at) * 1000)::bigint AS ms"
+    table = read_arrow(
+        f"SELECT {moment}, {', '.join(FEATURE_NAMES)} "  # noqa: S608 - own names
+        f"FROM {_EVENTS} WHERE id BETWEEN %s AND %s ORDER BY id LIMIT {LOOKED_AT}",
+        [batch.first_event_id, batch.last_event_id],
+    )
+    columns = [
+        np.asarray(table.column(name).to_numpy(), np.float32)
+        for name in FEATURE_NAMES
+        if name not in PRODUCTS
+    ]
+    return find_signs(table.column("ms").to_numpy(), np.column_stack(columns))
+
+
+def can_be_tiered(batch: EventBatch) -> bool:
+    """Whether every value of a batch is one that the tiers of `tiered-1` give."""
+    outside = []
+    values: list[Any] = []
+    for name, (tiers, match_type) in TIER_VALUES.items():
+        only = "" if match_type is None else f"match_type = {match_type.code} AND "
+        outside.append(f"({only}{name} IS NOT NULL AND NOT {name} = ANY(%s::real[]))")
+        values.append(sorted(tiers))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT FROM {_EVENTS} WHERE id BETWEEN %s AND %s AND "  # noqa: S608 - own names
+            f"({' OR '.join(outside)}))",
+            [batch.first_event_id, batch.last_event_id, *values],
+        )
+        return not cursor.fetchone()[0]
 
 
 @contextmanager

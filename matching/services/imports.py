@@ -21,7 +21,7 @@ from matching.domain.log.account import ALREADY_KNOWN, Account
 from matching.domain.log.format import ID_FIELDS, with_products
 from matching.domain.log.reader import LogChunk, RejectedLine
 from matching.domain.summaries import Summary, add_summaries, summarise_events
-from matching.domain.words import revision_of
+from matching.domain.words import FeatureSet, revision_of
 from matching.models import (
     EventBatch,
     MatchEvent,
@@ -29,7 +29,14 @@ from matching.models import (
     SeedUser,
     TravelGroup,
 )
-from matching.queries.known_events import count_known, find_own, origin_said, temporary_table
+from matching.queries.known_events import (
+    can_be_tiered,
+    count_known,
+    find_own,
+    require_origin_said,
+    signs_of_drawing,
+    temporary_table,
+)
 from project.bulk import copy_rows
 from project.origin import Origin
 from project.uploads.models import Upload
@@ -58,19 +65,30 @@ def open_import(
     earlier = EventBatch.objects.complete().filter(file_sha256=stored.sha256).first()
     if earlier is not None:
         return {"known_file": _known_file(earlier, stored)}
-    origin = origin or origin_said(get_upload(stored.pk).path)
+    origin = origin or require_origin_said(stored.path, stored.name)
+    asked, feature_set = feature_set, feature_set or FeatureSet.LOGGED.value
     batch = EventBatch.objects.create(
         uid=UUID(hex=stored.sha256[:32]),
         method=EventBatch.Method.IMPORTED,
         origin=Origin(origin).code,
         feature_set=feature_set,
         feature_revision=revision_of(feature_set),
-        parameters={"origin": origin, "feature_set": feature_set},
+        # What the log was made with is known once all of it is read.
+        parameters={"origin": origin, "feature_set": asked},
         file_name=stored.name,
         file_sha256=stored.sha256,
         created_by=by,
     )
     return {"batch": batch.pk}
+
+
+def require_origins(uploads: Sequence[UUID]) -> dict[str, Any]:
+    """Ask for the origin of logs that do not tell it, before one of them lands."""
+    for upload in uploads:
+        stored = get_upload(upload)
+        if not EventBatch.objects.complete().filter(file_sha256=stored.sha256).exists():
+            require_origin_said(stored.path, stored.name)
+    return {}
 
 
 def land_chunk(
@@ -83,7 +101,11 @@ def land_chunk(
     """
     events = with_products(chunk.events)
     chunk = replace(chunk, events=events)
-    account = Account(found=len(chunk.events) + len(chunk.rejected), ignored=chunk.ignored)
+    account = Account(
+        found=len(chunk.events) + len(chunk.rejected),
+        ignored=chunk.ignored,
+        feature_sets=chunk.feature_sets,
+    )
     account.reject(chunk.rejected)
     fresh = np.flatnonzero(~find_own(chunk.events.ids["eventId"], account))
     rows = _as_rows(batch, chunk, fresh)
@@ -133,13 +155,51 @@ def complete_import(
             "count": account.known,
             "examples": [{"batch": int(pk), "count": n} for pk, n in account.known_in.items()],
         }
-    batch.parameters = {**batch.parameters, "ignored": account.ignored}
+    batch.feature_set = batch.parameters["feature_set"] or _feature_set_of(batch, account)
+    batch.feature_revision = revision_of(batch.feature_set)
+    signs = signs_of_drawing(batch)
+    batch.parameters = {
+        **batch.parameters,
+        "ignored": account.ignored,
+        "feature_sets_said": account.feature_sets,
+        "looks_drawn": signs,
+    }
+    warnings = []
+    if signs:
+        warnings.append(
+            f"The events are said to be real, but {' and '.join(signs)}. If a program drew them, "
+            "they are synthetic: delete this batch and import the log again with --origin "
+            "synthetic."
+        )
+    if len([name for name in account.feature_sets if name]) > 1:
+        named = ", ".join(sorted(name for name in account.feature_sets if name))
+        warnings.append(
+            f"The lines name several feature sets ({named}), so that they are kept as "
+            f"{batch.feature_set}; import each set by itself to keep its name."
+        )
     batch.state = EventBatch.State.COMPLETE
     batch.completed_at = timezone.now()
     batch.save(
-        update_fields=["asked", "made", "summary", "skipped", "parameters", "state", "completed_at"]
+        update_fields=[
+            *("asked", "made", "summary", "skipped", "parameters", "state", "completed_at"),
+            *("feature_set", "feature_revision"),
+        ]
     )
-    return {**result, "batch": batch.pk}
+    return {
+        **result,
+        "batch": batch.pk,
+        "feature_set": batch.feature_set,
+        "warnings": warnings,
+    }
+
+
+def _feature_set_of(batch: EventBatch, account: Account) -> str:
+    """The one set that all lines name; else tiered-1 if its tiers can give all values."""
+    said = set(account.feature_sets)
+    if len(said) == 1 and "" not in said:
+        return said.pop()
+    is_tiered = said <= {"", FeatureSet.TIERED} and can_be_tiered(batch)
+    return FeatureSet.TIERED.value if is_tiered else FeatureSet.LOGGED.value
 
 
 def _known_file(earlier: EventBatch, stored: Upload) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def lines(count: int, *, first: int = 0) -> bytes:
             "features": {"ageScore": 0.5, "interestScore": 1.0},
             "outcome": "accept" if number % 4 == 0 else "ignore",
             "timestamp": 1_700_000_000_000 + number,
+            "source": "real",
             "userId": f"u{number}",
         }
         for number in range(first, first + count)
@@ -89,6 +90,16 @@ def imported(text: bytes) -> EventBatch:
 
 
 # --- Import --------------------------------------------------------------------------------------
+
+
+def test_a_log_that_does_not_say_where_it_comes_from_is_asked_at_the_field(
+    admin_client: Client,
+) -> None:
+    text = lines(8).replace(b'"source": "real", ', b"")
+    asked = upload(admin_client, text)
+    assert "--origin real" in str(asked.context["form"].errors["origin"])
+    assert "found" not in asked.context
+    assert upload(admin_client, text, origin="real").context["found"]["new"] == 8
 
 
 def test_an_upload_is_shown_before_anything_lands(admin_client: Client, uploads: Path) -> None:

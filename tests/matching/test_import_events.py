@@ -36,6 +36,7 @@ def event(number: int = 0, **changes: Any) -> str:
         "features": {"distanceScore": 0.85, "ageScore": 0.5},
         "outcome": "ignore",
         "timestamp": 1_700_000_000_000 + number,
+        "source": "real",
         "userId": f"u{number}",
         **changes,
     }

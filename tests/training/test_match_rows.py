@@ -17,6 +17,7 @@ from matching.domain.generation import (
 )
 from matching.models import EventBatch, MatchEvent
 from matching.services.people import seed_block
+from project.refusal import Refusal
 from tests.factories import write_poor_log
 from tests.matching.drawn import draw_travellers
 from tests.training.batches import draw_events, make_batch, make_generated_batch
@@ -58,6 +59,22 @@ def test_batches_of_two_feature_sets_meet_in_the_smooth_one(population):
     loaded = KIND.load(Recipe(batches=batches))
     assert loaded.recipe.feature_set == "smooth-1"
     assert len(loaded.frame) == 400
+
+
+def test_logged_rows_join_generated_ones_by_an_explicit_word_alone(db):
+    generated = make_generated_batch(Generation(specify("smooth-1", 2), populate_with_gaps()))
+    logged = make_batch(draw_events(120), method=EventBatch.Method.IMPORTED, feature_set="logged-1")
+    named = (generated.pk, logged.pk)
+    with pytest.raises(Refusal, match="different formulas") as refused:
+        KIND.load(Recipe(batches=named))
+    assert "--feature-set logged-1" in refused.value.remedy
+    with pytest.raises(Refusal, match="keep the features that were logged"):
+        KIND.load(Recipe(batches=named, feature_set="smooth-1"))
+    loaded = KIND.load(Recipe(batches=named, feature_set="logged-1"))
+    assert loaded.recipe.feature_set == "logged-1"
+    alone = KIND.load(Recipe(batches=(generated.pk,))).frame
+    np.testing.assert_array_equal(loaded.frame["age_score"].head(len(alone)), alone["age_score"])
+    assert KIND.load(Recipe(batches=(logged.pk,))).recipe.feature_set == "logged-1"
 
 
 def test_poor_log_is_imported_refused_by_analysis_and_trains_nothing(db, valkey, tmp_path, capsys):

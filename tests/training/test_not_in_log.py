@@ -1,6 +1,7 @@
 """What no row of a log carries is out of its dataset's gates, of the model, and of serving."""
 
 import json
+from datetime import date
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY
 from matching.models import EventBatch
 from project.origin import Origin
 from project.refusal import Refusal
+from tests.matching.drawn import draw_travellers
 from tests.training.batches import draw_events, make_batch, make_dataset, make_model
 from tests.training.test_datasets import run_json
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
@@ -17,7 +19,7 @@ from training.queries.datasets import inputs_of
 from training.queries.files import build_command
 from training.queries.loading import load_model
 from training.queries.preparing import prepare_dataset
-from training.queries.scoring import score_features
+from training.queries.scoring import score_features, score_frame
 from training.services.registry import promote
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +78,20 @@ def test_an_absent_input_is_out_of_the_model_and_served_without():
     assert without.serving.served_by == "model"
     assert without.missing == ((),)  # what the model does not read is not missed
     assert without.score == scored.score
+
+
+def test_a_model_of_logged_features_scores_ready_features_and_computes_none():
+    batch = make_log(1_000)
+    EventBatch.objects.filter(pk=batch.pk).update(feature_set="logged-1", feature_revision=1)
+    batch.refresh_from_db()
+    model = make_model(make_dataset(batch))
+    assert model.dataset.feature_set == "logged-1"
+    promote(model)
+    assert score_features(dict.fromkeys(BASE, 0.5)).serving.served_by == "model"
+    people, _ = draw_travellers(4, 1, date(2026, 1, 1))
+    scores = score_frame(people.head(2), people.tail(2))
+    assert scores.serving.served_by == "rule_score"
+    assert "scores ready features only" in scores.serving.warning
 
 
 def test_a_recipe_leaves_inputs_out_with_their_products():

@@ -16,6 +16,7 @@ from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES
 from matching.domain.features.rules import RULE_NAME, RULE_WEIGHTS, origin_score, rule_score
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.trips import candidate_mask
+from matching.domain.words import COMPUTED_SETS
 from project.measure.intervals import json_number
 from project.storage.artifacts import ArtifactCorrupt
 from training.kinds import DEFAULT_KIND
@@ -135,6 +136,19 @@ def current_serving() -> Serving:
     return Serving(loaded, champion.dataset.feature_set, "")
 
 
+def _computed(serving: Serving) -> Serving:
+    """Return what can serve people whose features have yet to be computed."""
+    if serving.model is None or serving.feature_set in COMPUTED_SETS:
+        return serving
+    return Serving(
+        None,
+        FALLBACK_FEATURE_SET,
+        f"Champion {serving.model_version} was trained on features as they were logged "
+        f"({serving.feature_set}), whose formulas are not known here: it scores ready features "
+        f"only, and for people the rule score {RULE_NAME} serves.",
+    )
+
+
 def score_frame(left: pd.DataFrame, right: pd.DataFrame, match_type: str = "user_user") -> Scores:
     """Score travellers row against row: users on the left, users or groups on the right.
 
@@ -143,7 +157,7 @@ def score_frame(left: pd.DataFrame, right: pd.DataFrame, match_type: str = "user
     left, right : travellers frames of equal length; see `Travellers.from_frame`.
     match_type : user_user or user_group.
     """
-    serving = current_serving()
+    serving = _computed(current_serving())
     a, b = encode_sides(left, right)
     values = compute_features(a, b, serving.feature_set, match_type)
     frame = pd.DataFrame(values.values, columns=list(FEATURE_NAMES))

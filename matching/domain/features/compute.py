@@ -12,7 +12,7 @@ from matching.domain.features.names import FEATURE_NAMES, features_of
 from matching.domain.features.smooth import smooth_scores
 from matching.domain.features.tiered import tiered_scores
 from matching.domain.travellers import PairSide, Travellers
-from matching.domain.words import FeatureSet, MatchType
+from matching.domain.words import COMPUTED_SETS, FeatureSet, MatchType
 
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -81,8 +81,10 @@ def compute_features(
     VocabularyMismatch
         When the sides were encoded with different vocabularies.
     """
-    if feature_set not in tuple(FeatureSet):
-        raise ValueError(f"Expected a feature set of {', '.join(FeatureSet)}; got {feature_set!r}.")
+    if feature_set not in COMPUTED_SETS:
+        raise ValueError(
+            f"Expected a feature set of {', '.join(COMPUTED_SETS)}; got {feature_set!r}."
+        )
     used = applicable(match_type)
     if left.vocabulary != right.vocabulary:
         raise VocabularyMismatch

@@ -21,6 +21,7 @@ class Account:
     rejected: dict[str, int] = field(default_factory=dict)
     known_in: dict[str, int] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
+    feature_sets: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, more: "Account") -> None:
@@ -29,7 +30,7 @@ class Account:
         self.new += more.new
         self.known += more.known
         sum_ignored(self.ignored, more.ignored)
-        for name in ("rejected", "known_in"):
+        for name in ("rejected", "known_in", "feature_sets"):
             totals = getattr(self, name)
             for key, count in getattr(more, name).items():
                 totals[key] = totals.get(key, 0) + count
@@ -67,6 +68,8 @@ class Account:
             "rejected": self.rejected_count,
             "rejected_by_reason": self.rejected,
             "ignored": self.ignored,
+            "feature_set": "",
+            "warnings": [],
             "examples": self.examples,
             "is_known_file": False,
         }

@@ -20,7 +20,7 @@ from matching.domain.log.format import (
     MAX_IGNORED_NAMES,
     LoggedEvent,
 )
-from matching.domain.words import MatchType, Outcome, Preset
+from matching.domain.words import FeatureSet, MatchType, Outcome, Preset
 from project.origin import Origin
 
 # What each field is asked to be, in the order in which a line with several faults names them.
@@ -32,6 +32,7 @@ _EXPECTED = {
     "label": "0 or 1",
     "features": "an object",
     "source": "a text",
+    "featureSet": "a text",
     **dict.fromkeys(ID_FIELDS, "a text"),
 }
 _REQUIRED = ("matchType", "outcome", "timestamp", "features")
@@ -82,6 +83,10 @@ def read_carefully(
             del known["source"]
             if said:
                 ignored[f"source {said[:40]}"] += 1
+    formulas = line.get("featureSet")
+    if type(formulas) is str and formulas not in tuple(FeatureSet):
+        del known["featureSet"]  # another application's; the values are taken as logged
+        ignored[f"featureSet {formulas[:40]}"] += 1
     try:
         event = msgspec.convert(known, LoggedEvent)
     except msgspec.ValidationError:

@@ -82,7 +82,7 @@ class LoggedEvent(
 ):
     """One line of the log.
 
-    match_type, outcome, preset, source : words of the vocabulary
+    match_type, outcome, preset, source, feature_set : words of the vocabulary
     features : LoggedFeatures
     label : 1 for accept and chat, else 0
     timestamp : milliseconds since 1970 in UTC
@@ -96,6 +96,7 @@ class LoggedEvent(
     label: int | None = None
     preset: Literal["balanced", "strict", "loose"] | None = None
     source: Literal["real", "synthetic"] | None = None
+    feature_set: Literal["smooth-1", "tiered-1", "logged-1"] | None = None
     event_id: Id | None = None
     user_id: Id | None = None
     target_id: Id | None = None

@@ -1,5 +1,6 @@
 """A strict, streaming reader: every line gives an event, a refused line or, when blank, nothing."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,8 @@ class LogChunk:
     events, lines, keys : the good events; their line numbers, int64 (n,); their keys, uint8 (n, 16)
     rejected : the other lines that are not blank
     ignored : unknown name ("features.x", "x", "source x") to how often it came
+    feature_sets : name of the formulas that a good line says, empty where it says none, to how
+        often
     next_line, next_offset : number and byte offset of the first line after the stretch
     """
 
@@ -73,6 +76,7 @@ class LogChunk:
     keys: npt.NDArray[np.uint8]
     rejected: list[RejectedLine]
     ignored: dict[str, int]
+    feature_sets: dict[str, int]
     next_line: int
     next_offset: int
 
@@ -214,6 +218,7 @@ class _Chunk:
             keys=np.frombuffer(b"".join(self.keys), np.uint8).reshape(len(self.keys), 16),
             rejected=self.rejected,
             ignored=self.ignored,
+            feature_sets=dict(Counter(event.feature_set or "" for event in self.events)),
             next_line=next_line,
             next_offset=next_offset,
         )

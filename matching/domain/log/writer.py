@@ -13,7 +13,7 @@ from matching.domain.log.format import ID_FIELDS, SOURCE_CODES, EventColumns
 from matching.domain.words import MatchType, Outcome, Preset
 
 
-def write_log(events: EventColumns) -> bytes:
+def write_log(events: EventColumns, feature_set: str = "") -> bytes:
     """Write events in the format that `read_log` reads, one line each.
 
     Names come in a fixed order; what is missing or not said is left out. Features are written with
@@ -22,6 +22,7 @@ def write_log(events: EventColumns) -> bytes:
     Parameters
     ----------
     events : EventColumns
+    feature_set : name of the formulas behind all of the features; empty says nothing
 
     Returns
     -------
@@ -45,6 +46,8 @@ def write_log(events: EventColumns) -> bytes:
         _prefixed('"timestamp":', pc.cast(pa.array(events.occurred_ms), pa.string())),
         _prefixed('"source":', _names(SOURCE_CODES, events.source)),
     ]
+    if feature_set:
+        parts.append(pa.array([f'"featureSet":"{feature_set}"'] * len(events), pa.string()))
     for name in ID_FIELDS:
         values = events.ids[name]
         if any(value is not None for value in values):

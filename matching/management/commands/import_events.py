@@ -65,6 +65,7 @@ class Command(JobCommand):
         would = "would be " if result.get("dry_run") else ""
         for one in result["files"]:
             where = f"batch {one['batch']}, {one['origin']}" if one["batch"] else one["origin"]
+            where += f", {one['feature_set']}" if one["feature_set"] else ""
             console.print(
                 f"{one['file']} ({where}): {one['found']:,} events found, {one['new']:,} "
                 f"{would}new, "
@@ -83,6 +84,8 @@ class Command(JobCommand):
                 for example in one["examples"]:
                     if example["reason"] == reason:
                         console.print(f"    line {example['line']:,}: {example['message']}")
+            for warning in one["warnings"]:
+                console.print(f"  {warning}", style="yellow")
             if one["ignored"]:
                 names = ", ".join(f"{name} ({count:,})" for name, count in one["ignored"].items())
                 console.print(f"  Unknown names, ignored: {names}.")

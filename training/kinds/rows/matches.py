@@ -33,8 +33,10 @@ def load(recipe: Recipe) -> LoadedRows:
     feature_set = _choose_feature_set(recipe.feature_set, batches)
     frame = load_match_events(batches)
     for batch in batches:
+        # Beside logged rows generated ones keep the formulas they were made with.
+        wanted = batch.feature_set if feature_set == FeatureSet.LOGGED else feature_set
         if batch.method == EventBatch.Method.GENERATED:
-            _compute_anew(frame, batch, feature_set)
+            _compute_anew(frame, batch, wanted)
     every = len(frame)
     frame = choose_outcomes(frame, recipe.outcomes)
     defaulted = _write_defaults(frame, batches, feature_set)
@@ -105,7 +107,16 @@ def _choose_feature_set(asked: str, batches: Sequence[EventBatch]) -> str:
             f"There is no feature set {asked!r}.",
             remedy=f"Choose one of {', '.join(FeatureSet)}.",
         )
+    if FeatureSet.LOGGED in present and len(present) > 1 and not asked:
+        raise Refusal(
+            f"Batches of {' and '.join(present)} were made with different formulas; those behind "
+            f"{FeatureSet.LOGGED} are not known here.",
+            remedy="Choose batches of one feature set, or say --feature-set "
+            f"{FeatureSet.LOGGED} to take all values as if one formula had made them.",
+        )
     wanted = asked or (present[0] if len(present) == 1 else FeatureSet.SMOOTH.value)
+    if wanted == FeatureSet.LOGGED:
+        return wanted
     fixed = [
         batch
         for batch in batches
