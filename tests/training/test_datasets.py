@@ -268,6 +268,23 @@ def test_analysis_of_files_that_changed_is_refused(capsys):
     assert "train.csv has changed" in said["refused"]["message"]
 
 
+def test_a_table_that_is_of_no_kind_is_analysed_and_says_what_was_taken(capsys, tmp_path):
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame(draw.random((300, 3)), columns=["width", "height", "weight"])
+    table["liked"] = (draw.random(300) < table["width"]).astype(int)
+    path = tmp_path / "table.csv"
+    table.assign(name="x").to_csv(path, index=False)
+    report = run_json(capsys, "analyze_dataset", "--csv", str(path))
+    assert report["took"] == {
+        "label": "liked",
+        "features": ["width", "height", "weight"],
+        "left": {"name": "no numbers"},
+    }
+    assert report["verdict"] == "pass"
+    named = run_json(capsys, "analyze_dataset", "--csv", str(path), "--label", "weight")
+    assert named["took"]["label"] == "weight"
+
+
 def test_any_foreign_csv_is_analysed_and_refused_when_poor(capsys, tmp_path):
     good = draw_events(400, seed=5).assign(match_type="user_user").drop(columns="outcome")
     path = tmp_path / "train.csv"

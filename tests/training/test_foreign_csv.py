@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from training.domain.any_table import read_any_table
 from training.domain.expectations import FeatureSpec, QualitySpec
 from training.domain.foreign_csv import ForeignCsvError, camel_case, read_foreign_csv
 
@@ -51,7 +52,7 @@ def test_outcome_serves_as_label(write):
     ("text", "message"),
     [
         ("distance_score,label\n0.5,1\nabc,1\n", "column distance_score"),
-        ("distance_score,distanceScore,label\n1,1,1\n", "one column for distance_score"),
+        ("distance_score,distanceScore,label\n1,0,1\n", "one column for distance_score"),
         ("distance_score,other\n1,1\n", "label or outcome"),
         ("label,other\n1,1\n", "not one feature"),
         ("distance_score,label\n1,1,1\n", "Expected 2 columns, got 3"),
@@ -63,6 +64,49 @@ def test_outcome_serves_as_label(write):
 def test_unreadable_file_is_refused_by_name(write, text, message):
     with pytest.raises(ForeignCsvError, match=message):
         read_foreign_csv(write(text), SPEC)
+
+
+@pytest.mark.parametrize("header", ["distance_score,distanceScore", "distanceScore,distanceScore"])
+def test_a_column_that_stands_twice_with_equal_values_is_one(write, header):
+    text = f"{header},matchType,matchType,label\n0.5,0.5,user_user,user_user,1\n,,,,0\n"
+    frame = read_foreign_csv(write(text), SPEC)
+    assert frame["distance_score"].tolist()[0] == 0.5
+    assert list(frame.columns) == ["distance_score", "label", "match_type"]
+
+
+def test_any_table_with_a_label_and_numbers_is_read_and_says_what_it_took(write):
+    frame, spec, took = read_any_table(
+        write(
+            "Age,age_gap,town,user_id,empty,Match,Age\n31,2.5,Rome,7,,true,31\n40,,Oslo,8,,false,40\n"
+        )
+    )
+    assert (took.label, took.features) == ("Match", ("Age", "age_gap"))
+    assert took.left == {
+        "town": "no numbers",
+        "user_id": "names a row",
+        "empty": "empty",
+        "Age (again)": "stands twice with equal values",
+    }
+    assert spec.task == "classification"
+    assert frame["Match"].tolist() == [1.0, 0.0]
+    *_, spec, took = read_any_table(write("a,b,label\n1,2.5,0\n2,3.5,1\n"), "b")
+    assert (spec.task, took.features) == ("regression", ("a", "label"))
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "message"),
+    [
+        ("a,b\n1,2\n", "", "--label"),
+        ("a,label\n1,2\n", "c", "column c"),
+        ("a,label\n1,yes\n", "", "got text"),
+        ("a,label\nx,1\n", "", "columns of numbers"),
+        ("a,a,label\n1,2,1\n", "", "stands twice with different values"),
+        ("a,label\n1,1,1\n", "", "Expected 2 columns, got 3"),
+    ],
+)
+def test_a_table_that_cannot_be_measured_says_what_it_lacks(write, text, label, message):
+    with pytest.raises(ForeignCsvError, match=message):
+        read_any_table(write(text), label)
 
 
 def test_file_without_rows_gives_no_row(write):

@@ -1,5 +1,6 @@
 """Reading somebody else's train.csv strictly enough to judge it."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -39,31 +40,41 @@ def read_foreign_csv(path: Path | str, spec: QualitySpec) -> pd.DataFrame:
     Raises
     ------
     ForeignCsvError
-        If the file is no CSV, a column stands twice, a value is not a number, no feature or no
-        target is found, or label and outcome contradict each other.
+        If the file is no CSV, a column stands twice with different values, a value is not a
+        number, no feature or no target is found, or label and outcome contradict each other.
     """
     path = Path(path)
-    names = _header(path)
+    names = read_header(path)
+    places = [str(number) for number in range(len(names))]
     columns = _recognised(names, spec)
     categorical = {feature.name for feature in spec.features if feature.is_categorical}
     numeric = {*spec.feature_names, spec.target} - categorical
     text = pa.string()
     types = {
-        original: pa.float64() if name in numeric else text for name, original in columns.items()
+        place: pa.float64() if name in numeric else text
+        for name, found in columns.items()
+        for place in found
     }
     try:
         table = pa_csv.read_csv(
             path,
-            read_options=pa_csv.ReadOptions(column_names=names, skip_rows=1),
+            read_options=pa_csv.ReadOptions(column_names=places, skip_rows=1),
             convert_options=pa_csv.ConvertOptions(
                 column_types=types, include_columns=list(types), strings_can_be_null=True
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise ForeignCsvError(_explained(str(error), names)) from error
+        raise ForeignCsvError(explain_arrow(str(error), names)) from error
     frame = pd.DataFrame(index=pd.RangeIndex(table.num_rows))
-    for name, original in columns.items():
-        values = table.column(original).to_pandas()
+    for name, (place, *again) in columns.items():
+        values = table.column(place).to_pandas()
+        for other in again:
+            if not table.column(other).to_pandas().equals(values):
+                raise ForeignCsvError(
+                    f"Expected one column for {name}, got {1 + len(again)} with different values: "
+                    f"{', '.join(names[int(found)] for found in (place, *again))}. Remove all but "
+                    "one."
+                )
         if name in spec.feature_names and name not in categorical:
             values = values.astype(np.float32)
         frame[CONTEXT_ALIASES.get(name, name)] = values
@@ -76,7 +87,8 @@ def camel_case(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def _header(path: Path) -> list[str]:
+def read_header(path: Path) -> list[str]:
+    """Return the column names of a CSV file; ForeignCsvError where there are none."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             line = file.readline()
@@ -84,24 +96,20 @@ def _header(path: Path) -> list[str]:
         raise ForeignCsvError(f"Expected UTF-8 text in {path.name}: {error}.") from error
     if not line.strip():
         raise ForeignCsvError(f"Expected a header line of column names in {path.name}, got none.")
-    return [name.strip().strip('"') for name in line.rstrip("\r\n").split(",")]
+    return [name.strip() for name in next(csv.reader([line.rstrip("\r\n")]))]
 
 
-def _recognised(names: list[str], spec: QualitySpec) -> dict[str, str]:
-    """Our name -> the file's name, for every column that means something to us."""
+def _recognised(names: list[str], spec: QualitySpec) -> dict[str, list[str]]:
+    """Our name -> places of the file's columns, for every column that means something to us."""
     wanted = [*spec.feature_names, spec.target, *CONTEXT_NAMES]
     if spec.target == "label":
         wanted.append("outcome")
-    columns: dict[str, str] = {}
+    columns: dict[str, list[str]] = {}
     for name in dict.fromkeys(wanted):
-        found = [given for given in names if given in {name, camel_case(name)}]
-        if len(found) > 1:
-            raise ForeignCsvError(
-                f"Expected one column for {name}, got {len(found)}: {', '.join(found)}. "
-                "Remove all but one."
-            )
+        spellings = {name, camel_case(name)}
+        found = [str(place) for place, given in enumerate(names) if given in spellings]
         if found:
-            columns[name] = found[0]
+            columns[name] = found
     if not any(name in columns for name in spec.feature_names):
         raise ForeignCsvError(
             f"Expected columns such as {', '.join(spec.feature_names[:3])}, got "
@@ -116,7 +124,7 @@ def _recognised(names: list[str], spec: QualitySpec) -> dict[str, str]:
     return columns
 
 
-def _explained(message: str, names: list[str]) -> str:
+def explain_arrow(message: str, names: list[str]) -> str:
     """Arrow's message, with the number of the column replaced by its name."""
     for number, name in sorted(enumerate(names), reverse=True):
         message = message.replace(f"column #{number}:", f"column {name}:")

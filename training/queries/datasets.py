@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 
 from project.refusal import Refusal
 from project.storage.artifacts import read_verified
+from training.domain.any_table import Took, has_any, read_any_table
 from training.domain.checks import CheckFields
-from training.domain.foreign_csv import read_foreign_csv
+from training.domain.foreign_csv import CONTEXT_NAMES, camel_case, read_foreign_csv, read_header
 from training.domain.kind import ModelKind, Recipe
 from training.domain.quality import QualityReport, report_quality
 from training.models import Dataset
@@ -109,10 +110,32 @@ def describe_dataset(dataset: Dataset) -> DatasetSummary:
     }
 
 
-def analyze_csv(kind: ModelKind, path: Path) -> QualityReport:
-    """Measure any CSV file against the expectations of a kind; ForeignCsvError if unreadable."""
+def analyze_csv(kind: ModelKind, path: Path, label: str = "") -> tuple[QualityReport, Took]:
+    """Measure any CSV file, and say what was taken of it; ForeignCsvError if unreadable.
+
+    One that has inputs of the kind is held to its expectations. Any other, and every file whose
+    label is named, is a table of numbers of which no range is known.
+    """
     spec = kind.quality_of(Recipe())
-    return report_quality(read_foreign_csv(path, spec), spec)
+    if label or not has_any(path, spec):
+        frame, spec, took = read_any_table(path, label)
+        return report_quality(frame, spec), took
+    frame = read_foreign_csv(path, spec)
+    features = tuple(name for name in spec.feature_names if name in frame)
+    read = (*features, spec.target, *CONTEXT_NAMES, "outcome")
+    known = {given for name in read for given in (name, camel_case(name))}
+    left = {name: f"no input of {kind.name}" for name in read_header(path) if name not in known}
+    if spec.pair and "partner_id" not in frame and {"target_id", "group_id"} & set(frame):
+        frame = frame.assign(partner_id=_partner(frame))
+    return report_quality(frame, spec), Took(spec.target, features, left)
+
+
+def _partner(frame: pd.DataFrame) -> pd.Series:
+    """About whom a row is, one column for users and groups."""
+    nobody = pd.Series(None, index=frame.index, dtype=object)
+    target, group = (frame.get(name, nobody) for name in ("target_id", "group_id"))
+    partner: pd.Series = target.astype(object).where(target.notna(), "group " + group.astype(str))
+    return partner.where(target.notna() | group.notna(), None)
 
 
 def say_refused(dataset: Dataset) -> str:

@@ -22,7 +22,16 @@ class Command(SeedbedCommand):
         parser.add_argument(
             "version", nargs="?", type=positive_int, help="of the dataset (default: the newest)"
         )
-        parser.add_argument("--csv", type=Path, help="a foreign train.csv, with a header line")
+        parser.add_argument(
+            "--csv", type=Path, help="any table with a label and numbers, with a header line"
+        )
+        parser.add_argument(
+            "--label",
+            default="",
+            metavar="COLUMN",
+            help="of a --csv: the column to be predicted; every other column of numbers is then "
+            "measured (default: the columns of the kind, else a column named like a label)",
+        )
         add_kind_option(parser)
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -30,6 +39,8 @@ class Command(SeedbedCommand):
         from training.queries.datasets import analyze_csv, find_dataset
         from training.queries.files import verify_files
 
+        if options["label"] and options["csv"] is None:
+            raise CommandError("--label names a column of a --csv.")
         if options["csv"] is None:
             dataset = find_dataset(options["kind"], options["version"])
             verify_files(dataset)
@@ -37,7 +48,8 @@ class Command(SeedbedCommand):
         if options["version"] is not None:
             raise CommandError("Give either a version or --csv, not both.")
         try:
-            return {**analyze_csv(options["kind"], options["csv"]).as_dict()}
+            report, took = analyze_csv(options["kind"], options["csv"], options["label"])
+            return {**report.as_dict(), "took": took.as_dict()}
         except (ForeignCsvError, OSError) as error:
             raise CommandError(str(error)) from error
 
@@ -59,5 +71,9 @@ class Command(SeedbedCommand):
         if shares.row_count:
             console.print(shares)
         print_checks(console, result["checks"])
+        if took := result.get("took"):
+            console.print(f"Took {took['label']} as the label and {', '.join(took['features'])}.")
+            left = ", ".join(f"{name} ({why})" for name, why in took["left"].items())
+            console.print(f"Left: {left or 'nothing'}.")
         print_not_in_log(console, result.get("not_in_log", []))
         console.print(f"{result['rows']:,} rows, verdict:", verdict(result["verdict"]))
