@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-MINIMUM_EVENTS: Final = 50  # fewer show nothing
+FEWEST_EVENTS: Final = 50  # fewer show nothing
 SHORTEST_SPAN_SECONDS: Final = 3_600  # a log of people is longer than an hour
 EVEN_GAPS_SHARE: Final = 0.9
 # Kolmogorov's distance at which an even spread is given up in 1 of 20 columns that are even.
@@ -23,10 +23,10 @@ def find_signs(occurred_ms: npt.NDArray[np.int64], features: npt.NDArray[np.floa
 
     Returns
     -------
-    A sentence for each sign; empty for fewer than MINIMUM_EVENTS.
+    A sentence for each sign; empty for fewer than FEWEST_EVENTS.
     """
     count = len(occurred_ms)
-    if count < MINIMUM_EVENTS:
+    if count < FEWEST_EVENTS:
         return []
     signs = []
     ordered = np.sort(occurred_ms)
@@ -51,7 +51,7 @@ def _even_columns(features: npt.NDArray[np.float32]) -> int:
     for column in features.T:
         known = np.sort(column[~np.isnan(column)].astype(np.float64))
         count = len(known)
-        if count < MINIMUM_EVENTS:
+        if count < FEWEST_EVENTS:
             continue
         steps = np.arange(count + 1) / count
         distance = max(np.max(steps[1:] - known), np.max(known - steps[:-1]))
