@@ -266,6 +266,7 @@ def test_every_gate_of_a_dataset_is_walked() -> None:
         name.partition(":")[0] + (":" if ":" in name else "") for name in (*EVENTS, *FEEDBACK)
     }
     walked |= {"repeated_answers", "shared:"}
+    of_models = {"validation_groups:"}  # walked in test_gates.py
     of_datasets = {
         name
         for path in ("training/domain/quality", "training/domain/tasks")
@@ -274,7 +275,7 @@ def test_every_gate_of_a_dataset_is_walked() -> None:
         for name in re.findall(r'Gate\(\s*"([a-z_]+:?)"', file.read_text())
     }
     assert of_datasets <= gates_of_the_code()
-    assert of_datasets == walked
+    assert of_datasets - of_models == walked
 
 
 @pytest.mark.parametrize("made_here", [False, True], ids=["imported", "generated"])
@@ -291,7 +292,7 @@ def test_no_gate_of_a_model_of_a_log_asks_for_what_only_generated_rows_allow(mad
         "sure": (label, np.where(model > 0.5, 0.999, 0.001)),
     }
     for labels, score in scores.values():
-        report = gate_classifier(labels, score, rule, rng=np.random.default_rng(0), **known)
+        report = gate_classifier(labels, score, rule, **known)
         for check in report.checks:
             if check.verdict != "pass":
                 assert check.remedy
@@ -303,7 +304,7 @@ def test_scores_of_rare_answers_are_told_the_imbalance_and_as_many_rows_as_mend_
     label = np.zeros(1_000)
     label[:2] = 1
     score = np.full(1_000, 0.002)
-    report = gate_classifier(label, score, score, rng=np.random.default_rng(0))
+    report = gate_classifier(label, score, score)
     (check,) = [check for check in report.checks if check.name == "score_width"]
     assert "2 of 1,000 rows have the rarer label (1 in 500)" in check.remedy
     more = int(re.search(r"here ([\d,]+) more", check.remedy)[1])
@@ -312,7 +313,7 @@ def test_scores_of_rare_answers_are_told_the_imbalance_and_as_many_rows_as_mend_
     score = np.where(
         label > 0, draw.uniform(0.2, 0.6, len(label)), draw.uniform(0, 0.3, len(label))
     )
-    report = gate_classifier(label, score, score, rng=draw)
+    report = gate_classifier(label, score, score)
     assert {check.name: check.verdict for check in report.checks}["score_width"] == "pass"
     assert label.mean() >= 0.05
 
@@ -322,7 +323,7 @@ def test_every_refusal_of_a_model_of_a_number_says_what_to_do() -> None:
     target = draw.normal(size=300)
     for prediction in (np.zeros(300), draw.normal(size=300), target):
         report = gate_regressor(
-            target, prediction, constant=0.0, rng=draw, group_mean=target / 2, given=target / 3
+            target, prediction, constant=0.0, group_mean=target / 2, given=target / 3
         )
         for check in report.checks:
             assert check.verdict == "pass" or check.remedy
