@@ -96,12 +96,18 @@ def line_marks(
     height: float = 160,
     low: float | None = None,
     high: float | None = None,
-) -> tuple[list[Mark], list[Tick]]:
+    references: Mapping[str, float] | None = None,
+) -> tuple[list[Mark], list[Tick], list[Tick]]:
     """Lay out points (label, value) or (label, value, low, high) from left to right.
 
     Points whose value is None leave a gap. `low` and `high` fix the vertical axis; otherwise it
-    fits the values and intervals.
+    fits the values, intervals and references: what the line is seen against, by name.
+
+    Returns
+    -------
+    Marks, ticks of the vertical axis, and the references as ticks.
     """
+    against = references or {}
     rows = [tuple(point) for point in points]
     numbers = [
         float(number)
@@ -110,7 +116,8 @@ def line_marks(
         if number is not None and math.isfinite(float(number))
     ]
     if not numbers:
-        return [], []
+        return [], [], []
+    numbers += against.values()
     bottom = min(numbers) if low is None else low
     top = max(numbers) if high is None else high
     if top <= bottom:
@@ -140,7 +147,8 @@ def line_marks(
             )
         )
     ticks = [Tick(vertical(at), words.number(at)) for at in nice_ticks(bottom, top)]
-    return marks, ticks
+    lines = [Tick(vertical(at), f"{name} {words.number(at)}") for name, at in against.items()]
+    return marks, ticks, lines
 
 
 def interval_marks(

@@ -38,6 +38,7 @@ def examples() -> dict[str, Any]:
         ],
         "counts": [2, 5, 9, 14, 11, 6, 3, 1],
         "days": days,
+        "targets": {"target": 0.7},
         "means": [
             {"label": "google", "value": 0.67, "low": 0.654, "high": 0.687, "reference": 0.63},
             {"label": "other", "value": 0.6, "low": 0.45, "high": 0.74, "reference": 0.63},

@@ -1,5 +1,6 @@
 """The look that all pages share: badges, tables of checks, charts, empty states."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -130,10 +131,20 @@ def line_chart(
     low: float | None = None,
     high: float | None = None,
     diagonal: bool = False,
+    references: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Show (label, value[, low, high]) from left to right, with intervals where given."""
-    marks, ticks = line_marks(points or [], low=low, high=high)
+    """Show (label, value[, low, high]) from left to right, with intervals where given.
+
+    `references` are level lines with their names; the names stand at different places of the lines,
+    so that two that are close can both be read.
+    """
+    marks, ticks, lines = line_marks(points or [], low=low, high=high, references=references)
+    places = itertools.cycle([(2, "start"), (638, "end"), (320, "middle")])
     return {
+        "references": [
+            {"at": line.at, "text": line.text, "x": x, "anchor": anchor}
+            for line, (x, anchor) in zip(lines, places, strict=False)
+        ],
         "marks": marks,
         "ticks": ticks,
         "path": " ".join(f"{mark.x},{mark.y}" for mark in marks),

@@ -35,9 +35,24 @@ def test_ticks_are_round_and_inside_the_range(low, high):
 
 
 def test_a_line_leaves_out_points_without_a_value_and_keeps_their_place():
-    marks, _ = line_marks([("a", 0.0), ("b", None), ("c", math.nan), ("d", 1.0)], width=300)
+    marks, *_ = line_marks([("a", 0.0), ("b", None), ("c", math.nan), ("d", 1.0)], width=300)
     assert [(mark.label, mark.x) for mark in marks] == [("a", 0.0), ("d", 300.0)]
     assert marks[0].y > marks[1].y
+
+
+def test_a_reference_is_on_the_axis_of_the_line_even_where_no_value_is_near():
+    marks, ticks, (rules, ceiling) = line_marks(
+        [("a", 0.5), ("b", 0.6)], height=100, references={"rules": 0.6, "ceiling": 0.9}
+    )
+    assert ceiling.at == 0
+    assert rules.at == marks[1].y
+    assert rules.text == "rules 0.600"
+    assert all(0 <= tick.at <= 100 for tick in ticks)
+    html = Template("{% load seedbed %}{% line_chart points references=against %}").render(
+        Context({"points": [("a", 0.5)], "against": {"<b>rules</b>": 0.6}})
+    )
+    assert "&lt;b&gt;rules" in html
+    assert line_marks([], references={"rules": 0.6}) == ([], [], [])
 
 
 def test_an_interval_surrounds_its_value():

@@ -59,6 +59,8 @@ def test_every_page_shows_what_was_measured(client, dataset, model):
     page = text(client.get(url("modelversion_change", model.pk)))
     for shown in ("rule score", "oracle ceiling", "better than chance", "Calibration", "the first"):
         assert shown in page
+    assert "Learning curve" in page
+    assert "4 times the rows" in page
     assert "better than chance" in text(client.get(url("promotion_change", promotion.pk)))
     for name in ("dataset", "modelversion", "promotion"):
         assert "match_compatibility" in text(client.get(url(f"{name}_changelist")))

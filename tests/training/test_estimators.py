@@ -124,13 +124,66 @@ def test_a_calibration_never_turns_the_model_round():
 
 def test_a_sigmoid_that_turned_round_in_the_end_is_dropped(monkeypatch):
     frame, label, _ = make_matches(600)
-    monkeypatch.setattr(classifier, "_choose_map", lambda *_: {"method": "sigmoid", "rows": 600})
+    chosen = {"method": "sigmoid", "rows": 600, "slope": 1.0}
+    monkeypatch.setattr(classifier, "_choose_map", lambda *_: dict(chosen))
     group = np.arange(600) // 60
     model = fit_classifier(frame, group % 2, seed=1, groups=group)
     assert model.calibration["method"] == "none"
     assert "turn the model round" in model.calibration["note"]
     plain = fit_classifier(frame, label, seed=1)
     assert type(model.estimator) is type(classifier.uncalibrated_part(plain.estimator))
+
+
+def make_noise(rows, seed):
+    draw = np.random.default_rng(seed)
+    return pd.DataFrame(draw.random((rows, 4)), columns=list("abcd")), draw.integers(0, 2, rows)
+
+
+@pytest.mark.parametrize("rules", [{}, {"a": 1.0, "b": 0.5}])
+def test_noise_whose_slope_is_below_zero_keeps_the_order_that_was_learnt(rules):
+    """Slope -.202 over 120 rows; mapped by it, the rows trained on had a ROC-AUC of .4."""
+    frame, label = make_noise(120, 151)
+    model = fit_classifier(frame, label, seed=1, monotone=list("abcd"), rule_weights=rules)
+    if not rules:
+        assert model.calibration["slope"] == pytest.approx(-0.2, abs=0.01)
+    assert model.calibration["method"] == "none"
+    assert roc_auc(label, score_of(model, frame)) >= 0.5
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+@pytest.mark.parametrize("has_spare_rows", [False, True])
+def test_a_map_that_falls_where_it_is_fitted_in_the_end_is_dropped(
+    monkeypatch, method, has_spare_rows
+):
+    """What chose the map rose; the rows that it is fitted on, held out or not, say the contrary."""
+    chosen = {"method": method, "rows": 600, "slope": 1.0}
+    monkeypatch.setattr(classifier, "_choose_map", lambda *_: dict(chosen))
+    frame, label = make_noise(600, 0)
+    label = (frame["a"] > 0.5).to_numpy().astype(int)
+    groups = None
+    if has_spare_rows:
+        monkeypatch.setattr(classifier, "SPARE_ROWS", 100)
+        held_out = np.random.default_rng(0).permutation(600)[:300]
+        monkeypatch.setattr(classifier, "HELD_OUT_SHARE", 0.5)
+
+        class Draws:
+            """Holds out the rows whose labels are turned round."""
+
+            def permutation(self, rows):
+                return np.concatenate([held_out, np.setdiff1d(np.arange(rows), held_out)])
+
+            def integers(self, limit):
+                return 1
+
+        label[held_out] = 1 - label[held_out]
+        monkeypatch.setattr(classifier.np.random, "default_rng", lambda _: Draws())
+    else:
+        groups = np.arange(600) // 60
+        label = groups % 2  # whoever is held out has the label that the others have less of
+    model = fit_classifier(frame, label, seed=1, groups=groups)
+    assert model.calibration["method"] == "none"
+    assert "turn the model round" in model.calibration["note"]
+    assert type(model.estimator) is type(classifier.uncalibrated_part(model.estimator))
 
 
 def test_same_seed_gives_the_same_scores():
@@ -156,8 +209,15 @@ def fitted_models():
     stepped, steps, _ = make_matches(steep=True)
     frame, target = make_feedback()
     named = {"categorical": ["provider", "model"]}
+    rated = {"rule_weights": {"quality": 1.0}, **named}
+    yield (
+        frame[:150],
+        fit_classifier(frame[:150], (target[:150] > 0.5).astype(int), seed=1, **rated),
+    )
     kinked = np.where(frame["quality"] > 0.5, target, 1 - target)
     yield straight, fit_classifier(straight, label, seed=1, monotone=NAMES)
+    rules = {"a_score": 0.5, "b_score": 0.3}
+    yield straight, fit_classifier(straight, label, seed=1, monotone=NAMES, rule_weights=rules)
     yield stepped, fit_classifier(stepped, steps, seed=1, monotone=NAMES)
     yield frame, fit_classifier(frame, (target > 0.5).astype(int), seed=1, **named)
     yield frame, fit_regressor(frame, target, seed=1, **named)

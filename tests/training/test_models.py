@@ -278,7 +278,8 @@ def test_commands_tell_the_whole_story(capsys, tmp_path):
     run_json(capsys, "build_dataset", "--now")
     first = run_json(capsys, "train_model", "--now", "--seed", "1")
     assert {"version", "metrics", "baselines", "ceilings", "gates"} <= first.keys()
-    assert first["metrics"].keys() == {"train", "validation", "by_match_type"}
+    shown = {"train", "validation", "by_match_type", "learning_curve"}
+    assert first["metrics"].keys() == shown
     assert first["baselines"].keys() == {"constant", "rule_score"}
     assert first["ceilings"].keys() == {"oracle", "feature"}
     call_command("train_model", "--now", "--seed", "2")
@@ -288,7 +289,9 @@ def test_commands_tell_the_whole_story(capsys, tmp_path):
     assert run_json(capsys, "models", "rollback")["version"] == 1
     listed = run_json(capsys, "models", "list")["models"]
     assert [(row["version"], row["stage"]) for row in listed] == [(2, "archived"), (1, "champion")]
-    assert len(run_json(capsys, "models", "show", "1")["history"]) == 2
+    shown = run_json(capsys, "models", "show", "1")
+    assert len(shown["history"]) == 2
+    assert shown["metrics"]["learning_curve"]["points"]
     assert run_json(capsys, "models", "compare", "1", "2")["rows"] == 200
     output = tmp_path / "exported"
     run_json(capsys, "models", "export", "1", "--output", str(output))

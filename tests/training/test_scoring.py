@@ -153,6 +153,29 @@ def test_explanation_names_inputs_and_exact_effects(champion, travellers):
     assert sizes == sorted(sizes, reverse=True)
 
 
+def test_a_score_that_starts_from_the_rules_says_its_parts(champion, travellers, capsys):
+    assert champion.algorithm == "rules_plus_corrections"
+    explained = run_json(capsys, "explain_match", "seed_score_0", "seed_score_1")
+    assert 0 < explained["by_rules"] < 1
+    assert explained["by_rules"] + explained["by_users"] == pytest.approx(explained["score"])
+    good, poor = (score_features(dict.fromkeys(GOOD, value)).by_rules[0] for value in (0.9, 0.1))
+    assert good > poor + 0.2
+    call_command("explain_match", "seed_score_0", "seed_score_1")
+    printed = capsys.readouterr().out
+    assert f"{explained['by_rules']:.3f} by the rules, " in printed
+    assert "by what your users did." in printed
+    call_command("predict", "--pair", "seed_score_0", "seed_score_1")
+    assert "By the" in capsys.readouterr().out
+
+
+def test_a_score_of_no_model_or_of_another_has_no_parts(travellers, capsys):
+    assert np.isnan(score_features(GOOD).by_rules[0])
+    explained = run_json(capsys, "explain_match", "seed_score_0", "seed_score_1")
+    assert explained["by_rules"] is explained["by_users"] is None
+    call_command("explain_match", "seed_score_0", "seed_score_1")
+    assert "by the rules," not in capsys.readouterr().out
+
+
 def test_explanation_without_champion_has_no_reference(travellers):
     explanation = explain_match("seed_score_0", "seed_score_1")
     assert all(effect.effect is None for effect in explanation.effects)

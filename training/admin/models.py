@@ -23,6 +23,7 @@ from project.storage.artifacts import ArtifactCorrupt
 from training.admin.datasets import KindFilter, zip_response
 from training.admin.forms import DecideForm, PromoteForm
 from training.domain.kind import ModelKind
+from training.domain.learning.told import curve_line, tell_forecast
 from training.domain.tasks.figures import Figures
 from training.kinds import get_kind
 from training.models import ModelVersion, Promotion, Verdict
@@ -160,6 +161,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             "rows": _metric_rows(model, kind.figures),
             "chart": _chart(model, kind),
             "slices": _slices(model, kind),
+            "curve": _curve(model, kind.figures),
             "charts": kind.figures.charts(model.metrics["validation"]),
             "calibration": kind.figures.describe_calibration(model.parameters["calibration"]),
             "importance": _importance(model),
@@ -358,6 +360,21 @@ def _chart(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
     return [
         {"label": label, **value} for label, value in rows if value and value["value"] is not None
     ]
+
+
+def _curve(model: ModelVersion, shown: Figures) -> dict[str, Any] | None:
+    """The learning curve; None of a model that was trained before there was one."""
+    curve = model.metrics.get("learning_curve")
+    if curve is None:
+        return None
+    title = shown.metric_titles[curve["metric"]]
+    return {
+        "line": curve_line(curve),
+        "references": curve["references"],
+        "caption": f"{title} of models trained on parts of the rows, with 95 % intervals; each "
+        "step doubles the rows",
+        "forecast": tell_forecast(curve, title),
+    }
 
 
 def _slices(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """What a fit gives back."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from training.domain.prediction_interval import PredictionInterval
+from training.domain.rule_part import RulePart
 
 
 class FitError(ValueError):
@@ -20,12 +22,14 @@ class FitSettings:
     categorical : names of the categorical inputs.
     monotone : inputs in which the score may only rise.
     target_range : range that predictions of a number are clipped to.
+    rule_weights : input to its weight in the linear rule score of a label; empty without one.
     """
 
     seed: int
     categorical: tuple[str, ...] = ()
     monotone: tuple[str, ...] = ()
     target_range: tuple[float, float] | None = None
+    rule_weights: Mapping[str, float] = field(default_factory=dict)
 
 
 class Calibration(TypedDict, total=False):
@@ -68,6 +72,7 @@ class FitFields(TypedDict):
     rows: int
     rows_chosen_on: int
     rows_fitted: int
+    rule_part: RulePart | None
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class FittedModel:
     interval : of a number, how its intervals are made; None of a label.
     cross_validation : one for each algorithm that was tried.
     rows, rows_chosen_on, rows_fitted : training rows, those used to choose, those of the last fit.
+    rule_part : what the rules alone say, of a model that starts from them; else None.
     """
 
     estimator: Any
@@ -95,6 +101,7 @@ class FittedModel:
     rows_chosen_on: int
     rows_fitted: int
     interval: PredictionInterval | None = None
+    rule_part: RulePart | None = None
 
     def as_dict(self) -> FitFields:
         return {
@@ -105,4 +112,5 @@ class FittedModel:
             "rows": self.rows,
             "rows_chosen_on": self.rows_chosen_on,
             "rows_fitted": self.rows_fitted,
+            "rule_part": self.rule_part,
         }

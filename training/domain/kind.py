@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
     BoolArray = npt.NDArray[np.bool_]
     Baselines = Callable[[pd.DataFrame, pd.DataFrame], dict[str, FloatArray]]
+    RuleWeights = Callable[[pd.DataFrame], Mapping[str, float]]
 
 
 class RecipeFields(TypedDict):
@@ -149,6 +150,11 @@ def no_baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, FloatArra
     return {}
 
 
+def no_rule_weights(train: pd.DataFrame) -> Mapping[str, float]:
+    """The weights of a kind that has no rule score."""
+    return {}
+
+
 @dataclass(frozen=True)
 class ModelKind:
     """One kind of model: where its rows come from, what they must look like, what it must beat.
@@ -169,6 +175,8 @@ class ModelKind:
     baselines : from training rows and any rows to predictions for the latter by other means:
         `rule_score` of a label, `group_mean` and `given` of a number are what the gates know; NaN
         where there is none.
+    rule_weights : from training rows to the weight, > 0, of each input in the linear rule score of
+        a label. A kind that has one gets "rules plus corrections" as its first candidate.
     ceilings : name to the column that holds the true probability or mean; NaN for real rows.
     monotone : inputs in which the score may only rise.
     target_range : range that predictions of a number are clipped to.
@@ -190,6 +198,7 @@ class ModelKind:
     file_stem: str
     categorical: tuple[str, ...] = ()
     baselines: Baselines = no_baselines
+    rule_weights: RuleWeights = no_rule_weights
     ceilings: Mapping[str, str] = field(default_factory=dict)
     monotone: tuple[str, ...] = ()
     target_range: tuple[float, float] | None = None

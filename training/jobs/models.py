@@ -1,5 +1,7 @@
 """The work of jobs on models: read, fit, measure and gate, write."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +10,8 @@ from project.refusal import Refusal
 from project.storage.artifacts import require_own_folder
 from training.domain.fitted import FitError, FitSettings, FittedModel
 from training.domain.kind import ModelKind, Recipe
-from training.domain.measuring import measure_model
+from training.domain.learning.curve import measure_learning
+from training.domain.measuring import MeasuredModel, measure_model
 from training.domain.tasks import get_task
 from training.jobs.arguments import TrainModel
 from training.jobs.datasets import build, log_skipped
@@ -89,13 +92,21 @@ def fit_and_measure(
     with run.stage("Read the dataset"):
         train, validation = (_read_rows(kind, dataset, part) for part in ("train", "val"))
     run.check()
+    settings = FitSettings(
+        seed, kind.categorical, kind.monotone, kind.target_range, kind.rule_weights(train)
+    )
     with run.stage("Choose and fit"):
         run.report(0, 3, "Choosing the algorithm by cross-validation and fitting it")
-        fitted = _fit(kind, train, seed)
+        fitted = _fit(kind, train, settings)
     run.check()
     with run.stage("Evaluate"):
         run.report(1, 3, "Measuring the model beside its baselines and ceilings")
         measured = measure_model(kind, fitted, train, validation, seed)
+        run.check()
+        run.report(2, 3, "Training on parts of the rows, for the learning curve")
+        against = _references(kind, measured)
+        curve = measure_learning(kind, settings, fitted, train, validation, against)
+        measured = replace(measured, metrics={**measured.metrics, "learning_curve": {**curve}})
     run.check()
     run.report(3, 3, "Writing the model")
     return TrainedModel(kind, dataset, seed, fitted, measured, override)
@@ -112,9 +123,23 @@ def _read_rows(kind: ModelKind, dataset: Dataset, part: str) -> pd.DataFrame:
     return frame.assign(**dict.fromkeys(absent, np.nan)) if absent else frame
 
 
-def _fit(kind: ModelKind, train: pd.DataFrame, seed: int) -> FittedModel:
+def _references(kind: ModelKind, measured: MeasuredModel) -> dict[str, float]:
+    """What a learning curve is seen against: what the model is held to, where it has a figure."""
+    metric = kind.figures.primary_metric
+    found = {
+        name.replace("_", " "): (report or {}).get(metric, {}).get("value")
+        for name, report in measured.baselines.items()
+        if name != "constant"
+    }
+    found |= {
+        f"{name} ceiling": (ceiling or {}).get("value")
+        for name, ceiling in measured.ceilings.items()
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _fit(kind: ModelKind, train: pd.DataFrame, settings: FitSettings) -> FittedModel:
     rows = kind.rows(train)
-    settings = FitSettings(seed, kind.categorical, kind.monotone, kind.target_range)
     try:
         return get_task(kind.task).fit(kind.inputs(train), rows.target, settings, rows.groups)
     except FitError as error:

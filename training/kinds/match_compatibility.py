@@ -38,6 +38,13 @@ def baselines(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, npt.NDArray[
     return matches.baselines(rows)
 
 
+def rule_weights(train: pd.DataFrame) -> dict[str, float]:
+    """Return the weights of `rule-1` over the match types of these rows."""
+    from training.kinds.rows import matches
+
+    return matches.rule_weights(train)
+
+
 MATCH_COMPATIBILITY = ModelKind(
     name="match_compatibility",
     title="Match compatibility",
@@ -55,6 +62,7 @@ MATCH_COMPATIBILITY = ModelKind(
     default_split="time",
     file_stem="match_compatibility_model",
     baselines=baselines,
+    rule_weights=rule_weights,
     ceilings={"oracle": "true_probability", "feature": "feature_probability"},
     monotone=tuple(name for name in FEATURE_NAMES),
     clusters=("user_id", "partner_id"),

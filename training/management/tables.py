@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from project import words
 from project.terminal import Table
+from training.domain.learning.told import tell_forecast
 from training.kinds import get_kind
 
 if TYPE_CHECKING:
     from training.domain.checks import CheckFields
+    from training.domain.learning.told import LearningCurve
     from training.queries.models import ModelSummary
 
 VERDICT_STYLES = {"pass": "green", "warn": "yellow", "refuse": "bold red"}
@@ -84,7 +86,22 @@ def print_model(console: Console, model: ModelSummary) -> None:
         )
     console.print(table)
     print_ceilings(console, model)
+    print_curve(console, model)
     print_checks(console, model["gates"])
+
+
+def print_curve(console: Console, model: ModelSummary) -> None:
+    """Print how the main metric grew with the rows, and what more of them would buy."""
+    curve = model["metrics"].get("learning_curve")
+    if curve is None:
+        return
+    title = get_kind(model["kind"]).figures.metric_titles[curve["metric"]]
+    steps = ", ".join(
+        f"{words.number(point['value'])} at {words.number(point['rows'])}"
+        for point in curve["points"]
+    )
+    console.print(f"Learning curve: {title} {steps} rows.")
+    console.print(tell_forecast(cast("LearningCurve", curve), title))
 
 
 def print_ceilings(console: Console, model: ModelSummary) -> None:

@@ -19,6 +19,7 @@ from matching.domain.trips import candidate_mask
 from matching.domain.words import COMPUTED_SETS
 from project.measure.intervals import json_number
 from project.storage.artifacts import ArtifactCorrupt
+from training.domain.rule_part import rule_probability
 from training.kinds import DEFAULT_KIND
 from training.queries.loading import LoadedModel, load_cached
 from training.queries.models import champion_of
@@ -44,6 +45,8 @@ class ScoreFields(TypedDict):
     model_version: int | None
     rule: str
     rule_score: float | None
+    by_rules: float | None
+    by_users: float | None
     missing: list[str]
 
 
@@ -95,6 +98,9 @@ class Scores:
     ----------
     score : float64 (n,) in [0, 1]; NaN where nothing at all is known of a pair.
     rule_score : float64 (n,), the same pairs by `rule-1`.
+    by_rules : float64 (n,), the probability that the rules alone would give, fitted to the rows
+        that the model was trained on; NaN where the model does not start from the rules, or none
+        serves. What is left of the score is what users did: their rows changed that much.
     missing : names of the features without an input, for each pair.
     features : float32 frame of n rows, the 13 features.
     serving : which model answered, or why none did.
@@ -102,6 +108,7 @@ class Scores:
 
     score: FloatArray
     rule_score: FloatArray
+    by_rules: FloatArray
     missing: tuple[tuple[str, ...], ...]
     features: pd.DataFrame
     serving: Serving
@@ -115,6 +122,8 @@ class Scores:
                 "model_version": self.serving.model_version,
                 "rule": RULE_NAME,
                 "rule_score": json_number(float(self.rule_score[row])),
+                "by_rules": json_number(float(self.by_rules[row])),
+                "by_users": json_number(float(self.score[row] - self.by_rules[row])),
                 "missing": list(self.missing[row]),
             }
             for row in range(len(self.score))
@@ -265,10 +274,18 @@ def _scores(
     return Scores(
         score=_model_scores(serving, frame, by_rule),
         rule_score=by_rule,
+        by_rules=_rules_alone(serving, frame),
         missing=tuple(tuple(name for name in read if row[COLUMN[name]]) for row in missing),
         features=frame,
         serving=serving,
     )
+
+
+def _rules_alone(serving: Serving, frame: pd.DataFrame) -> FloatArray:
+    # Models that were written before there was such a part have no word of it.
+    parameters = {} if serving.model is None else serving.model.metadata["parameters"]
+    part = parameters.get("rule_part")
+    return np.full(len(frame), np.nan) if part is None else rule_probability(part, frame)
 
 
 def _model_scores(serving: Serving, frame: pd.DataFrame, by_rule: FloatArray) -> FloatArray:

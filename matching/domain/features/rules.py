@@ -106,3 +106,30 @@ def rule_score(
     scores = np.full(len(values), np.nan)
     np.divide(total, weight, out=scores, where=weight > 0)
     return scores
+
+
+def linear_weights(match_types: npt.NDArray[Any]) -> dict[str, float]:
+    """Weights of `rule-1` as one linear map over rows of these match types.
+
+    Rows of both types get the mean of the two weightings, by the share of rows of each. The home
+    towns are no feature: their weight goes to the other parts, as in `rule_score`. What only groups
+    have bears no weight in the rules.
+
+    Parameters
+    ----------
+    match_types : array of shape (n,) of "user_user" and "user_group", not empty
+
+    Returns
+    -------
+    dict
+        Feature to its weight, > 0; they sum to 1.
+    """
+    types, counts = np.unique(match_types, return_counts=True)
+    found: dict[str, float] = {}
+    for match_type, share in zip(types, counts / counts.sum(), strict=True):
+        parts = {
+            name: weight for name, weight in RULE_WEIGHTS[str(match_type)].items() if name in COLUMN
+        }
+        for name, weight in parts.items():
+            found[name] = found.get(name, 0.0) + float(share) * weight / sum(parts.values())
+    return found

@@ -120,15 +120,19 @@ def predict_out_of_fold(
     return found
 
 
-def choose(losses: dict[str, FloatArray]) -> tuple[str, tuple[Candidate, ...]]:
-    """The first (simplest) algorithm, unless a later one is better by over one standard error."""
+def choose(
+    losses: dict[str, FloatArray], standard_errors: float = 1.0
+) -> tuple[str, tuple[Candidate, ...]]:
+    """The first (simplest) algorithm, unless a later one is better by over so many of its standard
+    errors."""
     simplest = next(iter(losses))
     chosen = simplest
     table: list[Candidate] = []
     for name, loss in losses.items():
         gap = loss - losses[simplest]
         error = float(gap.std() / np.sqrt(len(gap)))
-        if float((loss - losses[chosen]).mean()) < 0 and float(gap.mean()) < -error:
+        is_better = float((loss - losses[chosen]).mean()) < 0
+        if is_better and float(gap.mean()) < -standard_errors * error:
             chosen = name
         table.append(
             {
@@ -142,6 +146,32 @@ def choose(losses: dict[str, FloatArray]) -> tuple[str, tuple[Candidate, ...]]:
     for row in table:
         row["chosen"] = row["algorithm"] == chosen
     return chosen, tuple(table)
+
+
+def fit_chosen(
+    makers: dict[str, Make],
+    rows: tuple[pd.DataFrame, npt.NDArray[Any]],
+    spare: tuple[pd.DataFrame, npt.NDArray[Any]],
+    loss: Callable[[npt.NDArray[Any], Any, pd.DataFrame], FloatArray],
+    standard_errors: float = 1.0,
+) -> Any:
+    """Fit every candidate on some rows; return the one that `choose` takes by its loss on others.
+
+    Parameters
+    ----------
+    makers : the candidates, the simplest first.
+    rows, spare : inputs and target, of those that are fitted on and those that choose.
+    loss : from the target, an estimator and inputs to the loss of each row.
+    standard_errors : see `choose`.
+    """
+    inputs, target = rows
+    other, answers = spare
+    with threads_for(len(inputs)):
+        fitted = {name: make(inputs).fit(inputs, target) for name, make in makers.items()}
+    if len(fitted) == 1:
+        return next(iter(fitted.values()))
+    losses = {name: loss(answers, one, other) for name, one in fitted.items()}
+    return fitted[choose(losses, standard_errors)[0]]
 
 
 def describe_parameters(estimator: Any) -> dict[str, Any]:

@@ -191,6 +191,19 @@ class Task(Protocol[ReportType]):
     ) -> FittedModel:
         """Choose, fit and calibrate on training rows; FitError where they are too few."""
 
+    def fit_part(
+        self,
+        inputs: pd.DataFrame,
+        target: FloatArray,
+        spare: pd.DataFrame,
+        spare_target: FloatArray,
+        settings: FitSettings,
+    ) -> Any:
+        """Return an estimator of part of the training rows, for a learning curve.
+
+        It is chosen as in `fit`, by its loss on spare rows, and not calibrated.
+        """
+
     def predict(self, estimator: Any, inputs: pd.DataFrame) -> FloatArray:
         """Return the probability of label 1, or the predicted number: float64 (n_rows,)."""
 
@@ -217,6 +230,11 @@ class Task(Protocol[ReportType]):
         """Hold predictions of validation rows to the limits."""
 
     # --- What decides between two models --------------------------------------------------------
+
+    def primary_influence(
+        self, target: FloatArray, prediction: FloatArray
+    ) -> tuple[float, FloatArray]:
+        """Return the primary metric, and how far each row pulls it: mean zero, (n_rows,)."""
 
     @property
     def paired_metric(self) -> PairedMetric:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from matching.domain.features.columns import fill_products
 from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, PRODUCTS, TIERED_DEFAULT
-from matching.domain.features.rules import rule_score
+from matching.domain.features.rules import linear_weights, rule_score
 from matching.domain.generation import (
     Population,
     ceiling_set,
@@ -251,9 +251,16 @@ def _lineage(batch: EventBatch) -> dict[str, Any]:
 def baselines(rows: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
     """Score rows by `rule-1`."""
     values = rows.reindex(columns=list(FEATURE_NAMES)).to_numpy(dtype=np.float64)
-    kinds = (
-        rows["match_type"].astype(str).to_numpy()
-        if "match_type" in rows
-        else np.full(len(rows), "user_user")
-    )
-    return {"rule_score": np.asarray(rule_score(values, kinds), dtype=np.float64)}
+    scores = rule_score(values, _match_types(rows))
+    return {"rule_score": np.asarray(scores, dtype=np.float64)}
+
+
+def rule_weights(train: pd.DataFrame) -> dict[str, float]:
+    """Return the weights of `rule-1` over these rows, by input."""
+    return linear_weights(_match_types(train))
+
+
+def _match_types(rows: pd.DataFrame) -> npt.NDArray[Any]:
+    if "match_type" not in rows:
+        return np.full(len(rows), "user_user")
+    return rows["match_type"].astype(str).to_numpy()

@@ -16,7 +16,8 @@ class Command(SeedbedCommand):
 
     help = (
         "Explain a score: what each feature was computed from, what was missing, and how far the "
-        "score moves when that one feature is set to its mean over the training rows."
+        "score moves when that one feature is set to its mean over the training rows. Of a model "
+        "that starts from the rules: what the rules say, and what your users changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,6 +39,11 @@ class Command(SeedbedCommand):
             f"{result['left']} and {result['right']}: {words.number(result['score'])} by {by} "
             f"({result['rule']}: {words.number(result['rule_score'])})"
         )
+        if result["by_rules"] is not None:
+            console.print(
+                f"{words.number(result['by_rules'])} by the rules, "
+                f"{words.signed(result['by_users'])} by what your users did."
+            )
         if not result["is_candidate"]:
             console.print(
                 "They are no candidates now: destinations over 200 km apart, less than a day in "

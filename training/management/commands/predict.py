@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from training.queries.scoring import Scores
 
 
+# What the score of a model that starts from the rules is made of.
+STARTS_FROM_RULES = ("By the rules", "By your users")
+
+
 class Command(SeedbedCommand):
     """`predict --pair A B | --features JSON | --sample 20 | --kind KIND --features JSON`."""
 
@@ -81,6 +85,8 @@ class Command(SeedbedCommand):
         if result["warning"]:
             console.print(result["warning"], style="bold yellow")
         table = Table("Left", "Right", "Score", "Rule score", "Served by", "Missing inputs")
+        for title in STARTS_FROM_RULES if any(_has_parts(row) for row in result["scores"]) else ():
+            table.add_column(title)
         for row in result["scores"]:
             version = row["model_version"]
             table.add_row(
@@ -90,8 +96,17 @@ class Command(SeedbedCommand):
                 words.number(row["rule_score"]),
                 f"model {version}" if version else f"{row['rule']} (fallback)",
                 ", ".join(row["missing"]) or "none",
+                *(
+                    (words.number(row["by_rules"]), words.signed(row["by_users"]))
+                    if _has_parts(row)
+                    else ()
+                ),
             )
         console.print(table)
+
+
+def _has_parts(row: dict[str, Any]) -> bool:
+    return row["by_rules"] is not None
 
 
 def _json_object(text: str) -> dict[str, Any]:

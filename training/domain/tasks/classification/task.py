@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project.measure.auc import auc_influence
 from project.measure.intervals import Metric
 from project.measure.paired import PairedMetric
 from training.domain.checks import Check
@@ -79,8 +80,26 @@ class Classification:
             seed=settings.seed,
             categorical=settings.categorical,
             monotone=settings.monotone,
+            rule_weights=settings.rule_weights,
             groups=groups,
         )
+
+    def fit_part(
+        self,
+        inputs: pd.DataFrame,
+        target: FloatArray,
+        spare: pd.DataFrame,
+        spare_target: FloatArray,
+        settings: FitSettings,
+    ) -> Any:
+        from training.domain.tasks.classification.fit import fit_part
+
+        return fit_part(inputs, target, spare, spare_target, settings)
+
+    def primary_influence(
+        self, target: FloatArray, prediction: FloatArray
+    ) -> tuple[float, FloatArray]:
+        return auc_influence(target > 0.5, prediction)
 
     def predict(self, estimator: Any, inputs: pd.DataFrame) -> FloatArray:
         return np.asarray(estimator.predict_proba(inputs)[:, 1], dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +12,16 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline
 
-from training.domain.fitted import FitError, FittedModel
+from training.domain.fitted import FitError, FitSettings, FittedModel
 from training.domain.fitting.choice import (
     CHOICE_ROWS,
+    FloatArray,
     Make,
     boosting_parameters,
     choose,
     describe_parameters,
     draw_rows,
+    fit_chosen,
     make_folds,
     predict_out_of_fold,
     threads_for,
@@ -65,20 +68,15 @@ def fit_regressor(
         With fewer than MINIMUM_ROWS rows.
     """
     y = np.asarray(target, dtype=np.float64)
-    if len(y) < MINIMUM_ROWS:
-        raise FitError(
-            f"Expected at least {MINIMUM_ROWS} rows to train on, got {len(y)}: collect more."
-        )
+    _require_rows(y)
     rng = np.random.default_rng(seed)
     chosen_on = draw_rows(len(y), CHOICE_ROWS, rng)
     small_x, small_y = frame.iloc[chosen_on], y[chosen_on]
     fold = make_folds(
         small_y, None if groups is None else np.asarray(groups)[chosen_on], rng, is_label=False
     )
-    makers: dict[str, Make] = {
-        "ridge": lambda rows: _within(target_range, _ridge(rows, categorical)),
-        "gradient_boosting": lambda rows: _within(target_range, _boosting(rows, categorical, seed)),
-    }
+    settings = FitSettings(seed, tuple(categorical), (), target_range)
+    makers = candidates(settings)
     residuals = {
         name: np.abs(
             small_y
@@ -103,6 +101,46 @@ def fit_regressor(
         rows_chosen_on=len(chosen_on),
         rows_fitted=len(y),
     )
+
+
+def fit_part(
+    frame: pd.DataFrame,
+    target: npt.ArrayLike,
+    spare: pd.DataFrame,
+    spare_target: npt.ArrayLike,
+    settings: FitSettings,
+) -> Any:
+    """Return the candidate that `fit_regressor` would take, chosen by spare rows.
+
+    Raises
+    ------
+    FitError
+        With fewer than MINIMUM_ROWS rows.
+    """
+    y, answers = (np.asarray(one, dtype=np.float64) for one in (target, spare_target))
+    _require_rows(y)
+    return fit_chosen(
+        candidates(settings),
+        (frame, y),
+        (spare, answers),
+        lambda known, model, rows: (known - model.predict(rows)) ** 2,
+    )
+
+
+def _require_rows(target: FloatArray) -> None:
+    if len(target) < MINIMUM_ROWS:
+        raise FitError(
+            f"Expected at least {MINIMUM_ROWS} rows to train on, got {len(target)}: collect more."
+        )
+
+
+def candidates(settings: FitSettings) -> dict[str, Make]:
+    """Return what may be fitted, the simplest first."""
+    named, within = settings.categorical, settings.target_range
+    return {
+        "ridge": lambda rows: _within(within, _ridge(rows, named)),
+        "gradient_boosting": lambda rows: _within(within, _boosting(rows, named, settings.seed)),
+    }
 
 
 def _ridge(frame: pd.DataFrame, categorical: Sequence[str]) -> Pipeline:

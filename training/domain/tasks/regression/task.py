@@ -80,6 +80,29 @@ class Regression:
             groups=groups,
         )
 
+    def fit_part(
+        self,
+        inputs: pd.DataFrame,
+        target: FloatArray,
+        spare: pd.DataFrame,
+        spare_target: FloatArray,
+        settings: FitSettings,
+    ) -> Any:
+        from training.domain.tasks.regression.fit import fit_part
+
+        return fit_part(inputs, target, spare, spare_target, settings)
+
+    def primary_influence(
+        self, target: FloatArray, prediction: FloatArray
+    ) -> tuple[float, FloatArray]:
+        # R2 = 1 - error / variance, of which both hang on the rows.
+        error, spread = (prediction - target) ** 2, (target - target.mean()) ** 2
+        variance = float(spread.mean())
+        if variance == 0:
+            return float("nan"), np.zeros_like(target)
+        missed = float(error.mean()) / variance
+        return 1 - missed, (missed * spread - error) / variance
+
     def predict(self, estimator: Any, inputs: pd.DataFrame) -> FloatArray:
         return np.asarray(estimator.predict(inputs), dtype=np.float64)
 

@@ -1,0 +1,1 @@
+"""What more rows would buy: the learning curve of a model and its forecast."""
