@@ -52,6 +52,13 @@ class Claim:
         """The same for ever, and another for each claim."""
         return zlib.crc32(self.name.encode())
 
+    @property
+    def band(self) -> str:
+        """The band in words."""
+        if self.low is None:
+            return f"at most {self.high:g}"
+        return f"at least {self.low:g}" if self.high is None else f"{self.low:g} to {self.high:g}"
+
     def run(self, repetitions: int) -> "Outcome":
         """Simulate, and return the figure with its interval."""
         rng = np.random.default_rng(self.seed)
@@ -100,12 +107,5 @@ class Outcome:
     def __str__(self) -> str:
         return (
             f"{self.claim.name}: {self.value:.4f} ({self.low:.4f} to {self.high:.4f} at 99 %, "
-            f"{self.repetitions} repetitions, seed {self.claim.seed}), band {self.band}"
+            f"{self.repetitions} repetitions, seed {self.claim.seed}), band {self.claim.band}"
         )
-
-    @property
-    def band(self) -> str:
-        low, high = self.claim.low, self.claim.high
-        if low is None:
-            return f"at most {high:g}"
-        return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"

@@ -1,10 +1,12 @@
-"""Each claim in its short form; in full with SEEDBED_HONESTY=full, and told by `make honest`."""
+"""Each claim in its short form, in full with SEEDBED_HONESTY=full; how `make honest` tells them."""
 
 import os
+import re
 
 import numpy as np
 import pytest
 
+from tests.honesty import __main__ as honest
 from tests.honesty.claim import Claim
 from tests.honesty.claims import all_claims
 
@@ -27,12 +29,96 @@ def test_each_claim_has_a_name_of_its_own() -> None:
     assert len(names) == len(set(names))
 
 
-def test_a_figure_outside_its_band_fails() -> None:
-    def coin(rng: np.random.Generator, n: int, share: float) -> np.ndarray:
-        return rng.random(n) < share
+def test_claims_stand_in_one_order_and_are_cells_of_a_table() -> None:
+    assert [claim.section for claim in CLAIMS] == sorted(claim.section for claim in CLAIMS)
+    assert [claim.name for claim in all_claims()] == [claim.name for claim in CLAIMS]
+    assert not [claim.name for claim in CLAIMS if re.search(r"[|\n]", claim.name)]
 
-    honest = Claim("0", "a coin", coin, {"share": 0.5}, 0.4, 0.6, 400, 400)
-    bent = Claim("0", "a bent coin", coin, {"share": 0.9}, 0.4, 0.6, 400, 400)
-    assert honest.run(400).is_inside
-    assert not honest.run(400).fails
-    assert bent.run(400).fails
+
+def toss(rng: np.random.Generator, n: int, share: float) -> np.ndarray:
+    """Toss a coin that may be bent, or is no coin at all."""
+    if share > 1:
+        raise ValueError(f"No coin falls so in {share:g} of 1 tosses.")
+    return rng.random(n) < share
+
+
+def a_coin(name: str, share: float, section: str = "0. Coins") -> Claim:
+    return Claim(section, name, toss, {"share": share}, 0.4, 0.6, 400, 400)
+
+
+def test_a_figure_outside_its_band_fails() -> None:
+    assert a_coin("a coin", 0.5).run(400).is_inside
+    assert not a_coin("a coin", 0.5).run(400).fails
+    assert a_coin("a bent coin", 0.9).run(400).fails
+
+
+@pytest.fixture
+def page(monkeypatch, tmp_path):
+    monkeypatch.setattr(honest, "PAGE", tmp_path / "honesty.md")
+    return honest.PAGE
+
+
+def run(monkeypatch, claims: list[Claim], *arguments: str) -> int:
+    # In this process: another one might not see these claims.
+    monkeypatch.setattr(honest, "all_claims", lambda: claims)
+    return honest.main(["--jobs", "1", *arguments])
+
+
+def test_page_of_claims_that_hold(monkeypatch, page, capsys) -> None:
+    assert run(monkeypatch, [a_coin("a coin", 0.5), a_coin("another", 0.5, "1. More")]) == 0
+    said = page.read_text()
+    assert "How to read a line" in said
+    assert re.search(
+        r"^Date: \d{4}-\d\d-\d\d\. The run took 0 minutes\..* 2 claims hold: 2 yes", said, re.M
+    )
+    assert said.index("## 0. Coins") < said.index("| a coin | 0.") < said.index("## 1. More")
+    assert re.search(
+        r"\| a coin \| 0\.\d{4} \(0\.\d{4} to 0\.\d{4}\) \| 0\.4 to 0\.6 \| yes \| 400 \| ", said
+    )
+    assert "not whole" not in said
+    assert "2 claims, 0 failing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.9, "no"), (2.0, "broken")])
+def test_a_claim_that_fails_or_raises_is_told_and_the_page_is_written(
+    monkeypatch, page, capsys, share, told
+) -> None:
+    assert run(monkeypatch, [a_coin("a bent coin", share), a_coin("a coin", 0.5)]) == 1
+    said = page.read_text()
+    assert re.search(rf"\| a bent coin \|[^|]*\| 0\.4 to 0\.6 \| {told} \|", said)
+    assert re.search(r"\| a coin \|[^|]*\| 0\.4 to 0\.6 \| yes \|", said)
+    assert ("a bent coin: `ValueError: No coin falls so" in said) is (told == "broken")
+    assert "2 claims, 1 failing" in capsys.readouterr().out
+
+
+def test_part_of_the_claims_writes_no_page_but_where_it_is_asked_to(
+    monkeypatch, page, tmp_path, capsys
+) -> None:
+    claims = [a_coin("a coin", 0.5), a_coin("another", 0.9, "1. More"), a_coin("last", 0.5, "2.")]
+    assert run(monkeypatch, claims, "--section", "0", "--section", "2") == 0
+    assert run(monkeypatch, claims, "--repetitions", "300") == 1
+    assert not page.exists()
+    asked = tmp_path / "part.md"
+    assert run(monkeypatch, claims, "--section", "0", "--page", str(asked)) == 0
+    assert "not whole: 1 of 3 claims were tried, of the sections: 0. Coins" in asked.read_text()
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        run(monkeypatch, claims, "--section", "7")
+    assert "no section that begins with 7" in capsys.readouterr().err
+
+
+def test_run_that_ends_early_leaves_what_it_found(monkeypatch, page) -> None:
+    def interrupt(rng, n, share):
+        raise KeyboardInterrupt
+
+    claims = [a_coin("a coin", 0.5), Claim("1. More", "cut", interrupt, {"share": 0}, 0, 1, 9, 9)]
+    with pytest.raises(KeyboardInterrupt):
+        run(monkeypatch, claims)
+    assert "not whole: 1 of 2 claims" in page.read_text()
+
+
+def test_claims_are_tried_in_processes_of_their_own() -> None:
+    numbers = [n for n, claim in enumerate(CLAIMS) if claim.section.startswith("5")][:2]
+    trials = dict(honest.try_claims(numbers, 2, jobs=2))
+    assert {trials[n].claim.name for n in numbers} == {CLAIMS[n].name for n in numbers}
+    assert not [trial.error for trial in trials.values() if trial.error]
