@@ -15,7 +15,7 @@ from project.storage.installation import this_owner
 from training.kinds import DEFAULT_KIND, ModelKind, all_kinds
 from training.models import Dataset, ModelVersion, Verdict
 from training.queries.files import build_command, file_problem, retrain_command
-from training.queries.models import champion_of
+from training.queries.models import champion_of, suspects_of
 from training.queries.serviceable import why_not_serving
 
 LISTED_JOBS = 10
@@ -89,6 +89,7 @@ class ModelState(TypedDict):
     version: int
     stage: str
     verdict: str
+    origin: str
     metric: str
     metric_title: str
     value: NotRequired[float | None]
@@ -223,7 +224,7 @@ def describe_kind(kind: ModelKind) -> KindState:
             "id": dataset.pk,
             "version": dataset.version,
             "verdict": dataset.verdict,
-            "origin": dataset.origin,
+            "origin": dataset.origin_words,
             "rows": dataset.rows,
             "problem": _said(file_problem(dataset)),
         },
@@ -307,6 +308,11 @@ def _promote(model: ModelVersion) -> Step:
     if problem:
         text = f"Model {model.version} cannot serve: train it again."
         return {"text": text, "command": retrain_command(model)}
+    if suspects := suspects_of(model):
+        return {
+            "text": f"Confirm {', '.join(suspects)} of model {model.version}, or train without.",
+            "command": f"models show {model.version}",
+        }
     return {
         "text": f"Promote model {model.version}.",
         "command": f"models promote {model.version}",
@@ -363,6 +369,7 @@ def _model(kind: ModelKind, model: ModelVersion) -> ModelState:
         "version": model.version,
         "stage": model.stage,
         "verdict": model.verdict,
+        "origin": model.origin_words,
         "metric": metric,
         "metric_title": kind.figures.metric_titles[metric],
     }

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from matching.models import EventBatch
 from project import words
 from project.jobs.starts import start_from_list, start_job
+from project.origin import Origin
 from project.pages.admins import ReadOnlyAdmin, RecordAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
@@ -107,7 +108,10 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
 
     @admin.display(description="Origin", ordering="origin")
     def origin_badge(self, dataset: Dataset) -> Any:
-        return badge(dataset.origin)
+        if dataset.origin != Origin.COMBINED or dataset.real_rows is None:
+            return badge(dataset.origin)
+        parts = f"{dataset.real_rows:,} real, {dataset.synthetic_rows:,} synthetic"
+        return two_lines(badge(dataset.origin), parts)
 
     @admin.display(description="Features", ordering="feature_set")
     def features(self, dataset: Dataset) -> Any:
@@ -204,6 +208,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
         context = {
             **self.page_context(request, str(dataset).capitalize().replace("_", " ")),
             "dataset": dataset,
+            "expectation": get_kind(dataset.kind).expectation_of(dataset.origin),
             "outdated": why_outdated(dataset),
             "problem": file_problem(dataset),
             "figures": _figures(dataset),

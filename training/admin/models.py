@@ -29,7 +29,7 @@ from training.kinds import get_kind
 from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import Comparison, compare
 from training.queries.files import file_word, retrain_command
-from training.queries.models import champion_of
+from training.queries.models import champion_of, suspects_of
 from training.queries.serviceable import why_not_serving
 from training.services import registry
 
@@ -106,7 +106,8 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
 
     @admin.display(description="Dataset")
     def dataset_link(self, model: ModelVersion) -> Any:
-        return record_link(model.dataset, model.dataset.version)
+        link = record_link(model.dataset, model.dataset.version)
+        return two_lines(link, model.origin_words)
 
     @admin.display(description="Files")
     def files_badge(self, model: ModelVersion) -> Any:
@@ -160,6 +161,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             "columns": ["Train", "Validation", *(n.replace("_", " ") for n in model.baselines)],
             "rows": _metric_rows(model, kind.figures),
             "chart": _chart(model, kind),
+            "origins": _origins(model),
             "slices": _slices(model, kind),
             "curve": _curve(model, kind.figures),
             "charts": kind.figures.charts(model.metrics["validation"]),
@@ -169,6 +171,8 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             "others": others.only("version", "kind", "stage")[:COMPARABLE],
             "dataset_url": record_url(model.dataset),
             "inputs": model.inputs or kind.features,
+            "suspects": suspects_of(model),
+            "expectation": kind.expectation_of(model.dataset.origin),
             "problem": why_not_serving(model),
             "may_retrain": request.user.has_perm("training.train_model")
             and retrain_command(model).startswith("train_model"),
@@ -182,7 +186,10 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         """Show the gates and the comparison with the champion; POST makes the model live."""
         self.require(request, "training.promote_model")
         model = self.get_or_denied(request, str(pk))
-        form = PromoteForm(request.POST or None)
+        suspects = suspects_of(model)
+        # An empty form that was sent is asked for what it lacks; what was not sent is not.
+        sent = request.POST if request.method == "POST" else None
+        form = PromoteForm(sent, is_suspicious=bool(suspects))
         if request.method == "POST" and form.is_valid():
             return self._decide(
                 request,
@@ -206,6 +213,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             comparison=comparison,
             champion=champion,
             is_refused=model.verdict == Verdict.REFUSE,
+            suspects=list(suspects.values()),
         )
 
     def rollback_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
@@ -296,7 +304,16 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
 
 @admin.register(Promotion)
 class PromotionAdmin(ReadOnlyAdmin[Promotion]):
-    list_display = ["at", "action_badge", "model", "previous", "actor", "reason", "override_reason"]
+    list_display = [
+        "at",
+        "action_badge",
+        "model",
+        "previous",
+        "actor",
+        "reason",
+        "override_reason",
+        "confirmation_reason",
+    ]
     list_display_links = ["at"]
     list_filter = [KindFilter, "action"]
     list_select_related = ["model", "previous"]
@@ -386,8 +403,23 @@ def _slices(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
             "rows": measured["rows"],
             "figure": figure(measured.get(metric)),
         }
-        for column in kind.slices
+        for column in (*kind.slices, "origin")
         for value, measured in model.metrics.get(f"by_{column}", {}).items()
+    ]
+
+
+def _origins(model: ModelVersion) -> list[dict[str, Any]]:
+    """A mixture's three fits on the real validation rows, for the chart."""
+    alone = model.origins.get("alone", {})
+    titles = {
+        "real": "real rows alone",
+        "synthetic": "synthetic rows alone",
+        "combined": "both",
+    }
+    return [
+        {"label": titles[name], **metric}
+        for name, metric in alone.items()
+        if metric is not None and metric["value"] is not None
     ]
 
 

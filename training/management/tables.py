@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from project import words
+from project.origin import Origin
 from project.terminal import Table
 from training.domain.learning.told import tell_forecast
 from training.kinds import get_kind
@@ -85,9 +86,31 @@ def print_model(console: Console, model: ModelSummary) -> None:
             *(_cell((baseline or {}).get(name)) for baseline in baselines.values()),
         )
     console.print(table)
+    print_origins(console, model)
     print_ceilings(console, model)
     print_curve(console, model)
+    if model["expectation"]:
+        console.print(model["expectation"])
     print_checks(console, model["gates"])
+    if model["suspicious_inputs"]:
+        console.print(
+            f"Before it goes live somebody has to confirm {', '.join(model['suspicious_inputs'])}, "
+            "with a reason."
+        )
+
+
+def print_origins(console: Console, model: ModelSummary) -> None:
+    """Print where the rows come from, and of a mixture what each part of it was worth."""
+    said = Origin(model["origin"]).said(model["real_rows"], model["synthetic_rows"])
+    console.print(f"Trained on rows that are {said}.")
+    origins = model["origins"]
+    if origins is None:
+        return
+    title = get_kind(model["kind"]).figures.metric_titles[origins["metric"]]
+    alone = {name: measured(metric) for name, metric in origins["alone"].items() if metric}
+    parts = ", ".join(f"{name} {figure}" for name, figure in alone.items())
+    console.print(f"{title} on the real validation rows: {parts}.")
+    console.print(origins["why"])
 
 
 def print_curve(console: Console, model: ModelSummary) -> None:

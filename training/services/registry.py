@@ -11,14 +11,16 @@ from project.audit.models import Act
 from project.audit.services import record
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt, ArtifactUnwritable, read_verified
+from training.domain.checks import CheckFields
 from training.domain.kind import ModelKind
+from training.kinds import DEFAULT_KIND
 from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import check_against
 from training.queries.files import naming
-from training.queries.models import champion_of
+from training.queries.models import champion_of, suspects_of
 from training.queries.promotions import line_of_champions
 from training.queries.serviceable import verify_model
-from training.services.overrides import claim_override
+from training.services.overrides import claim_confirmation, claim_override
 from training.services.versions import actor_name, lock_kind
 
 
@@ -29,11 +31,13 @@ def promote(
     by: User | None = None,
     reason: str = "",
     override_reason: str = "",
+    confirm_inputs: str = "",
 ) -> Promotion:
     """Make a model live if its gates passed and it is not significantly worse than the champion.
 
-    An override sets either refusal aside; it needs its permission and a reason. Files that are
-    not those written are never promoted, override or not.
+    An override sets either refusal aside; it needs its permission and a reason. Where an input is
+    suspicious, somebody who may promote has to confirm it with a reason, override or not. Files
+    that are not those written are never promoted.
     """
     lock_kind("champion", model.kind)
     model = ModelVersion.objects.select_for_update().get(pk=model.pk)
@@ -44,6 +48,8 @@ def promote(
     _require_intact(model)
     champion = champion_of(model.kind)
     override = claim_override(override_reason, by)
+    confirmation = claim_confirmation(confirm_inputs, by)
+    suspects = suspects_of(model)
     checks = list(model.gates)
     if champion is not None:
         checks.append(check_against(model, champion).as_dict())
@@ -55,10 +61,15 @@ def promote(
             remedy="Train a better one, or promote with an override and a reason.",
             details={"model": model.version, "checks": refused},
         )
+    if suspects and confirmation is None:
+        raise _unconfirmed(model, suspects)
     _switch(model, champion)
     record(Act.PROMOTION, by=by, about=model, detail=reason)
     if refused and override is not None:
         record(Act.OVERRIDE, by=by, about=model, detail=f"promoted: {override.reason}")
+    if suspects and confirmation is not None:
+        confirmed = f"confirmed {', '.join(suspects)}: {confirmation.reason}"
+        record(Act.OVERRIDE, by=by, about=model, detail=confirmed)
     return Promotion.objects.create(
         kind=model.kind,
         action=Promotion.Action.PROMOTE,
@@ -66,9 +77,22 @@ def promote(
         previous=champion,
         reason=reason,
         override_reason=override.reason if refused and override is not None else "",
+        confirmation_reason=confirmation.reason if suspects and confirmation is not None else "",
         gates=checks,
         by=by,
         actor=actor_name(by),
+    )
+
+
+def _unconfirmed(model: ModelVersion, suspects: dict[str, CheckFields]) -> Refusal:
+    said = "; ".join(check["remedy"] for check in suspects.values())
+    of = "" if model.kind == DEFAULT_KIND else f" --kind {model.kind}"
+    return Refusal(
+        f"{model} is not promoted, nobody has confirmed {', '.join(suspects)}: {said}",
+        remedy=f"Build with --without {' '.join(suspects)} and train again, or where it is known "
+        "before the answer let somebody who may promote confirm that, on the model's page or with "
+        f"`manage.py models promote {model.version}{of} --confirm-inputs REASON`.",
+        details={"model": model.version, "checks": list(suspects.values())},
     )
 
 

@@ -44,7 +44,8 @@ class Command(SeedbedCommand):
         if options["csv"] is None:
             dataset = find_dataset(options["kind"], options["version"])
             verify_files(dataset)
-            return dict(dataset.report)
+            expectation = options["kind"].expectation_of(dataset.origin)
+            return {**dataset.report, "expectation": expectation}
         if options["version"] is not None:
             raise CommandError("Give either a version or --csv, not both.")
         try:
@@ -76,4 +77,6 @@ class Command(SeedbedCommand):
             left = ", ".join(f"{name} ({why})" for name, why in took["left"].items())
             console.print(f"Left: {left or 'nothing'}.")
         print_not_in_log(console, result.get("not_in_log", []))
+        if expectation := result.get("expectation"):
+            console.print(expectation)
         console.print(f"{result['rows']:,} rows, verdict:", verdict(result["verdict"]))

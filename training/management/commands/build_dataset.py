@@ -6,6 +6,7 @@ from rich.console import Console
 
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
+from project.origin import Origin
 from training.management.tables import print_checks, print_not_in_log, verdict
 
 
@@ -25,11 +26,17 @@ class Command(JobCommand):
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         print_checks(console, result["checks"])
         print_not_in_log(console, result["not_in_log"])
+        if result["expectation"]:
+            console.print(result["expectation"])
         console.print(
             f"Dataset {result['version']} of {result['kind']}: ",
             verdict(result["verdict"]),
             f", {result['train_rows']:,} training and {result['validation_rows']:,} validation "
-            f"rows ({result['origin']}, {result['feature_set'] or 'no feature set'}, split by "
+            f"rows ({_origin(result)}, {result['feature_set'] or 'no feature set'}, split by "
             f"{result['split']}).",
             sep="",
         )
+
+
+def _origin(result: dict[str, Any]) -> str:
+    return Origin(result["origin"]).said(result["real_rows"], result["synthetic_rows"])

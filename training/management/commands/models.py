@@ -61,6 +61,12 @@ class Command(SeedbedCommand):
                     default="",
                     help="promote in spite of a refusal; the reason is kept for ever",
                 )
+                action.add_argument(
+                    "--confirm-inputs",
+                    default="",
+                    metavar="REASON",
+                    help="how suspicious inputs are known before the answer; kept for ever",
+                )
             if name == "export":
                 action.add_argument("--output", type=Path, required=True, metavar="DIR")
 
@@ -89,6 +95,7 @@ class Command(SeedbedCommand):
             find_model(kind, options["version"]),
             reason=options["reason"],
             override_reason=options["override_reason"],
+            confirm_inputs=options["confirm_inputs"],
         )
         return {**describe_promotion(promotion)}
 
@@ -114,7 +121,17 @@ class Command(SeedbedCommand):
     def render(self, result: dict[str, Any], console: Console) -> None:
         if result["action"] == "list":
             table = Table(
-                *("Version", "Stage", "Verdict", "Algorithm", "Figure", "Dataset", "Files", "Made")
+                *(
+                    "Version",
+                    "Stage",
+                    "Verdict",
+                    "Algorithm",
+                    "Figure",
+                    "Dataset",
+                    "Rows",
+                    "Files",
+                    "Made",
+                )
             )
             for row in result["models"]:
                 table.add_row(
@@ -124,6 +141,7 @@ class Command(SeedbedCommand):
                     row["algorithm"],
                     f"{row['metric']} {measured(row['value'])}",
                     str(row["dataset"]),
+                    row["origin"],
                     "cannot serve" if row["problem"] else row["files"],
                     words.moment(row["created_at"]),
                 )
@@ -141,6 +159,8 @@ class Command(SeedbedCommand):
             print_model(console, cast(ModelSummary, result))
             for event in result["history"]:
                 console.print(f"{words.moment(event['at'])}: {event['done']} by {event['by']}")
+                if event["confirmation_reason"]:
+                    console.print(f"  inputs confirmed: {event['confirmation_reason']}")
         elif result["action"] == "compare":
             difference = result["difference"]
             if difference is None:

@@ -32,4 +32,7 @@ class Command(JobCommand):
         )
         if result["verdict"] != "refuse":
             of = "" if result["kind"] == DEFAULT_KIND else f" --kind {result['kind']}"
-            console.print(f"To make it live: manage.py models promote {result['version']}{of}")
+            confirm = " --confirm-inputs REASON" if result["suspicious_inputs"] else ""
+            console.print(
+                f"To make it live: manage.py models promote {result['version']}{of}{confirm}"
+            )
