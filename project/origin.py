@@ -29,6 +29,12 @@ class Origin(CodedWord):
         """The origins that rows of this one have."""
         return ROW_ORIGINS if self is Origin.COMBINED else (self,)
 
+    def said(self, real: int | None = None, synthetic: int | None = None) -> str:
+        """Say where rows come from; of combined ones how many are of which, where that is known."""
+        if self is not Origin.COMBINED or real is None or synthetic is None:
+            return self.value
+        return f"{self.value} ({real:,} real, {synthetic:,} synthetic)"
+
 
 ROW_ORIGINS: Final = (Origin.REAL, Origin.SYNTHETIC)
 # For the fields of rows and records.

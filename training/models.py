@@ -44,6 +44,10 @@ class Dataset(models.Model):
     origin = models.CharField(
         max_length=9, choices=[(one.value, one.value.capitalize()) for one in Origin]
     )
+    real_rows = models.PositiveBigIntegerField(
+        null=True, help_text="Rows that people made; empty of combined ones of before."
+    )
+    synthetic_rows = models.PositiveBigIntegerField(null=True, help_text="Rows that were drawn.")
     feature_set = models.CharField(max_length=20, blank=True)
     feature_revision = models.PositiveSmallIntegerField(
         default=1, help_text="Revision of the feature set that computed the features."
@@ -82,6 +86,11 @@ class Dataset(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} dataset {self.version}"
+
+    @property
+    def origin_words(self) -> str:
+        """Where its rows come from, as everywhere."""
+        return Origin(self.origin).said(self.real_rows, self.synthetic_rows)
 
     @property
     def folder(self) -> str:
@@ -129,6 +138,18 @@ class ModelVersion(models.Model):
         default=list,
         help_text="Names of its inputs, in order; empty before this was kept in the record.",
     )
+    origin = models.CharField(
+        max_length=9,
+        blank=True,
+        choices=[(one.value, one.value.capitalize()) for one in Origin],
+        help_text="Of the rows it learnt from; empty before this was kept: that of its dataset.",
+    )
+    real_rows = models.PositiveBigIntegerField(null=True, help_text="Real rows it learnt from.")
+    synthetic_rows = models.PositiveBigIntegerField(null=True, help_text="Drawn rows among them.")
+    origins = models.JSONField(
+        default=dict,
+        help_text="Of a mixture: real rows alone, synthetic ones alone and both, on real rows.",
+    )
     algorithm = models.CharField(max_length=40)
     parameters = models.JSONField(default=dict)
     seed = models.BigIntegerField(default=0)
@@ -171,6 +192,13 @@ class ModelVersion(models.Model):
         return f"{self.kind} model {self.version}"
 
     @property
+    def origin_words(self) -> str:
+        """Where the rows that it learnt from come from, as everywhere."""
+        if not self.origin:
+            return self.dataset.origin_words
+        return Origin(self.origin).said(self.real_rows, self.synthetic_rows)
+
+    @property
     def folder(self) -> str:
         """Place of its files below the artefact root."""
         return f"models/{self.kind}/{self.version}"
@@ -201,6 +229,9 @@ class Promotion(models.Model):
     )
     reason = models.TextField(blank=True)
     override_reason = models.TextField(blank=True, help_text="Why a refusal was set aside.")
+    confirmation_reason = models.TextField(
+        blank=True, help_text="How suspicious inputs are known before the answer."
+    )
     gates = models.JSONField(default=list, help_text="The checks as they stood at this moment.")
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL

@@ -127,11 +127,11 @@ def make_good_batch(count: int = 1_000, *, seed: int = 1) -> EventBatch:
     return make_batch(draw_events(count, seed=seed, users=max(200, count // 3)))
 
 
-def make_dataset(batch: EventBatch | None = None, **recipe: Any) -> Dataset:
-    """Build a dataset of a batch, a good one unless one is given."""
-    batch = batch or make_good_batch()
+def make_dataset(*batches: EventBatch | None, **recipe: Any) -> Dataset:
+    """Build a dataset of batches, of a good one unless one is given."""
+    named = tuple(batch.pk for batch in batches if batch) or (make_good_batch().pk,)
     kind = get_kind(DEFAULT_KIND)
-    return write_dataset(prepare_dataset(kind, Recipe(batches=(batch.pk,), **recipe)))
+    return write_dataset(prepare_dataset(kind, Recipe(batches=named, **recipe)))
 
 
 def make_model(dataset: Dataset | None = None, *, seed: int = 0) -> ModelVersion:

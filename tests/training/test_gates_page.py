@@ -114,6 +114,7 @@ def percent(share: float) -> str:
         ("giveaway", "GIVEAWAY_MINIMUM_ROWS", "fewer than {:d} rows"),
         ("giveaway", "GIVEAWAY_AUC", "above {:g}"),
         ("giveaway", "GIVEAWAY_CORRELATION", "above {:g}"),
+        ("suspicious_input:", "REACHABLE_AUC", "above {:g}"),
         ("better_than_chance", "CHANCE_AUC", "above {:g}"),
         ("score_width", "MINIMUM_WIDTH", "less than {:g}"),
         ("repeated_score", "MAXIMUM_REPEATED_SHARE", percent),

@@ -88,10 +88,15 @@ def toy(monkeypatch):
 
 
 def test_toy_kind_goes_through_every_command(toy, capsys, tmp_path):
-    built = run_json(capsys, "build_dataset", "--kind", "toy", "--origin", "combined", "--now")
+    built = run_json(capsys, "build_dataset", "--kind", "toy", "--origin", "synthetic", "--now")
     assert (built["verdict"], built["split"]) == ("pass", "session")
     trained = run_json(capsys, "train_model", "--kind", "toy", "--now")
-    assert trained["metrics"].keys() == {"train", "validation", "by_shop"}
+    assert trained["metrics"].keys() == {
+        "train",
+        "validation",
+        "by_shop",
+        "learning_curve",
+    }
     assert trained["baselines"].keys() == {"constant", "group_mean"}
     r2 = trained["metrics"]["validation"]["r2"]["value"]
     assert r2 > 0.8
@@ -119,7 +124,7 @@ def test_too_few_rows_of_a_toy_train_nothing(toy, capsys):
 
 
 def test_versions_of_two_kinds_are_counted_apart(toy, capsys):
-    run_json(capsys, "build_dataset", "--kind", "toy", "--origin", "combined", "--now")
+    run_json(capsys, "build_dataset", "--kind", "toy", "--origin", "synthetic", "--now")
     assert Dataset.objects.get().version == 1
     said = run_json(capsys, "train_model", "--now", code=2)
     assert "no dataset of match_compatibility" in said["refused"]["message"]

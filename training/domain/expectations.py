@@ -29,6 +29,8 @@ class FeatureSpec:
         where no other value is seen, their number is what passes and below which the column is
         refused.
     factors : the inputs whose product this one is; it tells no two rows apart that they do not.
+    is_given : it is itself a prediction of the target that came with the row, and may tell much of
+        it: no suspicion falls on it.
     variety_remedy : what to do about rows from elsewhere when the column has too few distinct
         values; that a recipe may leave it out is said beside.
     missing_remedy : the same when too many values are missing.
@@ -48,6 +50,7 @@ class FeatureSpec:
     is_categorical: bool = False
     half_is_legitimate: bool = False
     factors: tuple[str, ...] = ()
+    is_given: bool = False
     variety_remedy: str = (
         "check that the source does not write a constant for what it does not know"
     )

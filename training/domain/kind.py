@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from project.origin import Origin
+from project.origin import ROW_ORIGINS, Origin
 from project.refusal import Refusal
 from training.domain.expectations import QualitySpec
 from training.domain.tasks import get_figures, get_task
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     BoolArray = npt.NDArray[np.bool_]
     Baselines = Callable[[pd.DataFrame, pd.DataFrame], dict[str, FloatArray]]
     RuleWeights = Callable[[pd.DataFrame], Mapping[str, float]]
+
+
+ORIGIN_COLUMN = "origin"  # of the rows of a mixture: real or synthetic
 
 
 class RecipeFields(TypedDict):
@@ -109,6 +112,23 @@ def require_origin(recipe: Recipe) -> Origin | None:
         ) from None
 
 
+def origin_column(is_real: pd.Series) -> pd.Series:
+    """Return the column that says of each row whether people made it."""
+    import pandas as pd
+
+    words = [origin.value for origin in ROW_ORIGINS]
+    named = is_real.map({True: Origin.REAL.value, False: Origin.SYNTHETIC.value})
+    return named.astype(pd.CategoricalDtype(words))
+
+
+def real_rows(frame: pd.DataFrame) -> BoolArray | None:
+    """Return which rows of a mixture are real, shape (n_rows,); None where it is none."""
+    if ORIGIN_COLUMN not in frame:
+        return None
+    is_real: BoolArray = (frame[ORIGIN_COLUMN] == Origin.REAL.value).to_numpy(dtype=bool)
+    return None if is_real.all() or not is_real.any() else is_real
+
+
 @dataclass(frozen=True)
 class LoadedRows:
     """What a kind read for a recipe.
@@ -184,6 +204,7 @@ class ModelKind:
         of one person resemble one another, and a pair has two people. Rows without an identifier
         stand for themselves. A split by group takes its group.
     slices : columns by whose values the metrics are shown as well, as `by_{column}`.
+    expectation : what models of real rows honestly reach, with sources; shown beside such rows.
     """
 
     name: str
@@ -204,6 +225,7 @@ class ModelKind:
     target_range: tuple[float, float] | None = None
     clusters: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
+    expectation: str = ""
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -214,6 +236,10 @@ class ModelKind:
     def figures(self) -> Figures:
         """What people are shown of its models."""
         return get_figures(self.task)
+
+    def expectation_of(self, origin: str) -> str:
+        """Return what models of rows of this origin honestly reach; empty without real rows."""
+        return self.expectation if Origin.REAL in Origin(origin).parts else ""
 
     def quality_of(self, recipe: Recipe) -> QualitySpec:
         """Return the expectations of a dataset: of the inputs that it is not built without.

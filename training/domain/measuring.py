@@ -1,7 +1,7 @@
 """What a fitted model is worth: its figures beside baselines and ceilings, and its gates."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from training.domain.categories import known_categories
 from training.domain.fitted import FittedModel
 from training.domain.importance import Importance, permutation_importance
 from training.domain.kind import ModelKind
+from training.domain.suspicion import check_inputs
 from training.domain.tasks import get_task
 from training.domain.tasks.base import Evidence, GateReport, Report, ReportFields
 
@@ -88,17 +89,25 @@ def measure_model(
         for name in kind.ceilings
     }
     evidence = Evidence(report, fitted.calibration, constant, others, truths)
+    gates = task.gate(rows, prediction, evidence)
     return MeasuredModel(
         metrics=metrics,
         baselines=baselines,
         ceilings=ceilings,
         importance=importance,
-        gates=task.gate(rows, prediction, evidence),
+        gates=replace(gates, checks=(*gates.checks, *check_inputs(kind, validation))),
         reference={
             name: json_number(float(train[name].astype("float64").mean())) for name in kind.numeric
         },
         categories={name: known_categories(train[name]) for name in kind.categorical},
     )
+
+
+def measure_part(
+    kind: ModelKind, fitted: FittedModel, frame: pd.DataFrame, seed: int
+) -> ReportFields:
+    """Measure a model on other rows, at most TRAIN_METRIC_ROWS of them by lot."""
+    return _measure_train(kind, fitted, frame, np.random.default_rng([seed, 3]))
 
 
 def _bounds(fitted: FittedModel, prediction: FloatArray) -> tuple[FloatArray, FloatArray] | None:

@@ -11,8 +11,8 @@ import pandas as pd
 from project.measure.hashing import hash_rows, hash_sets
 
 BoolArray = npt.NDArray[np.bool_]
-SplitRule = Literal["time", "group", "user", "pair", "random"]
-SPLIT_RULES: tuple[SplitRule, ...] = ("time", "group", "user", "pair", "random")
+SplitRule = Literal["time", "group", "user", "pair", "random", "origin"]
+SPLIT_RULES: tuple[SplitRule, ...] = ("time", "group", "user", "pair", "random", "origin")
 DEFAULT_TRAIN_SHARE = 0.8
 
 
@@ -79,6 +79,7 @@ def split_rows(
         a new user arrives in production; in a dense graph of pairs, demanding strangers on both
         sides would leave the square of the held-out share.
     random : rows, or groups of identical rows, by lot.
+    origin : see `split_mixture`.
     In every rule, a validation row whose `copy_columns` equal those of a training row is dropped:
     moving it to training would break the rule, keeping it would test on what was learnt.
 
@@ -106,6 +107,8 @@ def split_rows(
     """
     _check_arguments(frame, how, train_share, time_column, group_columns, partner_column)
     dropped: dict[str, int] = {}
+    if how == "origin":
+        return split_mixture(frame, np.ones(len(frame), dtype=np.bool_), how)
     if how == "time":
         train = _split_by_time(frame[time_column], train_share)
     elif how == "random":
@@ -127,6 +130,81 @@ def split_rows(
     else:
         train = _split_by_lot(_sorted_codes(frame, group_columns), train_share, seed, how)
     return _without_copies(frame, train, ~train, copy_columns, dropped)
+
+
+def split_mixture(
+    frame: pd.DataFrame,
+    is_real: BoolArray,
+    how: SplitRule,
+    *,
+    group_columns: Sequence[str] = (),
+    partner_column: str | None = None,
+    copy_columns: Sequence[str] = (),
+    **options: Any,
+) -> Split:
+    """Hold out real rows alone; synthetic ones are training rows.
+
+    The rule is asked of the real rows. Synthetic rows that name what the rule holds out (a user in
+    either role, a pair, a group), or copy a row of validation, stand in neither part: what is known
+    of a held-out person from a generator is known.
+
+    Parameters
+    ----------
+    frame, how, and the options : as for `split_rows`; `origin` trains on the synthetic rows alone
+        and validates on every real one.
+    is_real : boolean array of shape (n_rows,), with rows of both sorts.
+
+    Raises
+    ------
+    SplitError
+        As `split_rows`; and for `origin` where all rows are of one origin.
+    """
+    dropped: dict[str, int] = {}
+    train, validation = ~is_real, is_real.copy()
+    if how != "origin":
+        own = split_rows(
+            frame[is_real],
+            how,
+            group_columns=group_columns,
+            partner_column=partner_column,
+            copy_columns=copy_columns,
+            **options,
+        )
+        dropped |= own.dropped
+        train, validation = ~is_real, np.zeros(len(frame), dtype=np.bool_)
+        train[is_real], validation[is_real] = own.train, own.validation
+    elif not is_real.any() or is_real.all():
+        raise SplitError(
+            "A split by origin trains on synthetic rows and validates on real ones; all of these "
+            f"{len(frame)} rows are of one origin: choose another split, or add rows of the other."
+        )
+    if how in ("user", "group", "pair"):
+        named = _names_held_out(
+            frame, validation, group_columns, partner_column if how == "user" else None
+        )
+        dropped["partner"] = dropped.get("partner", 0) + int((named & train & ~is_real).sum())
+        train &= is_real | ~named
+    if copy_columns:
+        hashes = hash_rows([frame[name] for name in copy_columns])
+        is_copy = ~is_real & train & np.isin(hashes, hashes[validation])
+        dropped["copy"] = dropped.get("copy", 0) + int(is_copy.sum())
+        train &= ~is_copy
+    return Split(train=train, validation=validation, dropped=dropped)
+
+
+def _names_held_out(
+    frame: pd.DataFrame,
+    validation: BoolArray,
+    group_columns: Sequence[str],
+    partner_column: str | None,
+) -> BoolArray:
+    """Rows that name a group of validation; with a partner column, a user in either role."""
+    if partner_column is not None:
+        held_out = frame.loc[validation, group_columns[0]].dropna().unique()
+        found = [frame[name].isin(held_out) for name in (group_columns[0], partner_column)]
+        return np.asarray(found[0] | found[1], dtype=np.bool_)
+    codes = _sorted_codes(frame, group_columns)
+    return np.asarray(np.isin(codes, codes[validation]), dtype=np.bool_)
 
 
 def _check_arguments(

@@ -3,15 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from project.jobs.contract import Result, Run
+from project.origin import Origin
 from project.refusal import Refusal
 from project.storage.artifacts import require_own_folder
 from training.domain.fitted import FitError, FitSettings, FittedModel
-from training.domain.kind import ModelKind, Recipe
+from training.domain.kind import ORIGIN_COLUMN, ModelKind, Recipe, real_rows
 from training.domain.learning.curve import measure_learning
-from training.domain.measuring import MeasuredModel, measure_model
+from training.domain.measuring import MeasuredModel, measure_model, measure_part
+from training.domain.mixing.fit import FittedOrigins, fit_origins
 from training.domain.tasks import get_task
 from training.jobs.arguments import TrainModel
 from training.jobs.datasets import build, log_skipped
@@ -19,8 +22,8 @@ from training.kinds import get_kind
 from training.models import Dataset, ModelVersion, Verdict
 from training.queries.datasets import find_dataset, inputs_of, read_part, say_refused
 from training.queries.models import describe_model
-from training.queries.serviceable import why_outdated
-from training.services.models import TrainedModel, write_model
+from training.queries.serviceable import why_mixed_up, why_outdated
+from training.services.models import LearntRows, TrainedModel, write_model
 from training.services.overrides import Override, claim_override
 
 
@@ -45,7 +48,7 @@ def train_model(run: Run, asked: TrainModel) -> Result:
 
 
 def _with_current_formulas(run: Run, kind: ModelKind, dataset: Dataset) -> Dataset:
-    outdated = why_outdated(dataset)
+    outdated = why_outdated(dataset) or why_mixed_up(dataset)
     if not outdated:
         return dataset
     run.log(f"{outdated}: it is built anew from its recipe.", "warning")
@@ -95,9 +98,19 @@ def fit_and_measure(
     settings = FitSettings(
         seed, kind.categorical, kind.monotone, kind.target_range, kind.rule_weights(train)
     )
+    is_real = real_rows(train)
     with run.stage("Choose and fit"):
-        run.report(0, 3, "Choosing the algorithm by cross-validation and fitting it")
-        fitted = _fit(kind, train, settings)
+        if is_real is None:
+            run.report(0, 3, "Choosing the algorithm by cross-validation and fitting it")
+            fitted = alone = _fit(kind, train, settings)
+            learnt = _learnt(dataset, train)
+        else:
+            run.report(0, 3, "Fitting real rows alone, synthetic rows alone, and both")
+            both = _fit_origins(kind, train, is_real, validation, settings)
+            fitted, alone = both.kept, both.real
+            learnt = LearntRows(both.origin, int(is_real.sum()), both.synthetic_rows, both.found)
+            run.log(both.found["why"])
+            synthetic, train = train[~is_real], train[is_real]
     run.check()
     with run.stage("Evaluate"):
         run.report(1, 3, "Measuring the model beside its baselines and ceilings")
@@ -105,11 +118,18 @@ def fit_and_measure(
         run.check()
         run.report(2, 3, "Training on parts of the rows, for the learning curve")
         against = _references(kind, measured)
-        curve = measure_learning(kind, settings, fitted, train, validation, against)
-        measured = replace(measured, metrics={**measured.metrics, "learning_curve": {**curve}})
+        curve = measure_learning(kind, settings, alone, train, validation, against)
+        metrics = {**measured.metrics, "learning_curve": {**curve}}
+        if is_real is not None:
+            # Beside, never in a figure: what the model says of synthetic rows it may have seen.
+            metrics["by_origin"] = {
+                "real": measured.metrics["validation"],
+                "synthetic, of training": measure_part(kind, fitted, synthetic, seed),
+            }
+        measured = replace(measured, metrics=metrics)
     run.check()
     run.report(3, 3, "Writing the model")
-    return TrainedModel(kind, dataset, seed, fitted, measured, override)
+    return TrainedModel(kind, dataset, seed, fitted, measured, override, learnt)
 
 
 def _read_rows(kind: ModelKind, dataset: Dataset, part: str) -> pd.DataFrame:
@@ -136,6 +156,32 @@ def _references(kind: ModelKind, measured: MeasuredModel) -> dict[str, float]:
         for name, ceiling in measured.ceilings.items()
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _learnt(dataset: Dataset, train: pd.DataFrame) -> LearntRows:
+    """All rows are of one origin: that of the dataset, or of the part of a mixture that trains."""
+    origin = Origin(dataset.origin)
+    if ORIGIN_COLUMN in train:
+        origin = Origin.of(Origin(word) for word in train[ORIGIN_COLUMN].unique())
+    is_real = origin is Origin.REAL
+    return LearntRows(origin, len(train) if is_real else 0, 0 if is_real else len(train))
+
+
+def _fit_origins(
+    kind: ModelKind,
+    train: pd.DataFrame,
+    is_real: npt.NDArray[np.bool_],
+    validation: pd.DataFrame,
+    settings: FitSettings,
+) -> FittedOrigins:
+    try:
+        return fit_origins(kind, train, is_real, validation, settings)
+    except FitError as error:
+        raise Refusal(
+            f"The real training rows alone: {error}",
+            remedy="Build with --split origin, which trains on the synthetic rows alone and tests "
+            "on all real ones, or add real rows.",
+        ) from error
 
 
 def _fit(kind: ModelKind, train: pd.DataFrame, settings: FitSettings) -> FittedModel:

@@ -91,6 +91,7 @@ def declare(
         splits={
             "time": SplitColumns("time"),
             **{group: SplitColumns("group", GROUPS[group]) for group in groups},
+            "origin": SplitColumns("origin"),
         },
         default_split="time",
         file_stem=f"{name}_model",
@@ -157,7 +158,11 @@ MODEL_PERFORMANCE = declare(
     title="Model performance",
     table=Table.AB_TESTING,
     features=(
-        FeatureSpec("prediction", missing_remedy="let the source write predicted_quality"),
+        FeatureSpec(
+            "prediction",
+            is_given=True,
+            missing_remedy="let the source write predicted_quality",
+        ),
         label("provider"),
         label("model"),
         label("experiment_name"),

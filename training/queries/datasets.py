@@ -1,5 +1,6 @@
 """Datasets that are there: finding, verifying, reading and describing them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -13,7 +14,10 @@ from training.domain.any_table import Took, has_any, read_any_table
 from training.domain.checks import CheckFields
 from training.domain.foreign_csv import CONTEXT_NAMES, camel_case, read_foreign_csv, read_header
 from training.domain.kind import ModelKind, Recipe
+from training.domain.mixing.measuring import MixtureFields
 from training.domain.quality import QualityReport, report_quality
+from training.domain.suspicion import check_inputs
+from training.kinds import get_kind
 from training.models import Dataset
 from training.queries.files import naming
 
@@ -29,6 +33,9 @@ class DatasetSummary(TypedDict):
     feature_revision: int
     split: str
     rows: int
+    real_rows: int | None
+    synthetic_rows: int | None
+    mixture: MixtureFields | None
     train_rows: int
     validation_rows: int
     dropped: dict[str, int]
@@ -37,6 +44,7 @@ class DatasetSummary(TypedDict):
     duplicate_share: float | None
     label_share: float | None
     checks: list[CheckFields]
+    expectation: str
     folder: str
 
 
@@ -98,6 +106,9 @@ def describe_dataset(dataset: Dataset) -> DatasetSummary:
         "feature_revision": dataset.feature_revision,
         "split": dataset.split,
         "rows": dataset.rows,
+        "real_rows": dataset.real_rows,
+        "synthetic_rows": dataset.synthetic_rows,
+        "mixture": dataset.report.get("mixture"),
         "train_rows": dataset.train_rows,
         "validation_rows": dataset.validation_rows,
         "dropped": dataset.dropped,
@@ -106,6 +117,7 @@ def describe_dataset(dataset: Dataset) -> DatasetSummary:
         "duplicate_share": dataset.report["duplicate_share"],
         "label_share": dataset.report["label_share"],
         "checks": dataset.checks,
+        "expectation": get_kind(dataset.kind).expectation_of(dataset.origin),
         "folder": dataset.folder,
     }
 
@@ -127,7 +139,10 @@ def analyze_csv(kind: ModelKind, path: Path, label: str = "") -> tuple[QualityRe
     left = {name: f"no input of {kind.name}" for name in read_header(path) if name not in known}
     if spec.pair and "partner_id" not in frame and {"target_id", "group_id"} & set(frame):
         frame = frame.assign(partner_id=_partner(frame))
-    return report_quality(frame, spec), Took(spec.target, features, left)
+    report = report_quality(frame, spec)
+    suspicion = check_inputs(kind.reading(features), frame)
+    report = replace(report, checks=(*report.checks, *suspicion))
+    return report, Took(spec.target, features, left)
 
 
 def _partner(frame: pd.DataFrame) -> pd.Series:

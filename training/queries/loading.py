@@ -9,6 +9,7 @@ import numpy.typing as npt
 import orjson
 import pandas as pd
 
+from project.origin import Origin
 from project.storage.artifacts import Stamp, glance, load_joblib, read_verified
 from training.domain.kind import ModelKind
 from training.domain.model_files import FEATURES_FILE
@@ -33,6 +34,14 @@ class LoadedModel:
     def predict(self, frame: pd.DataFrame) -> FloatArray:
         """Return each row's probability of label 1, or its predicted number: float64 (n_rows,)."""
         return self.kind.predict(self.estimator, frame)
+
+    @property
+    def trained_on(self) -> str:
+        """Where the rows that it learnt from come from; a file of before says its dataset's."""
+        metadata = self.metadata
+        origin = metadata.get("origin") or metadata["dataset"]["origin"]
+        rows = metadata.get("trained_on", {})
+        return Origin(origin).said(rows.get("real_rows"), rows.get("synthetic_rows"))
 
     @property
     def interval(self) -> PredictionInterval | None:

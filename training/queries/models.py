@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from project.refusal import Refusal
+from training.domain.confirming import suspicious_inputs
 from training.kinds import ModelKind, get_kind
 from training.models import ModelVersion, Promotion
 from training.queries.files import file_word
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from project.measure.paired import PairedFields
     from training.domain.checks import CheckFields
     from training.domain.importance import Importance
+    from training.domain.mixing.fit import OriginsFields
     from training.domain.tasks.base import ReportFields
 
 
@@ -29,6 +31,10 @@ class ModelSummary(TypedDict):
     verdict: str
     algorithm: str
     dataset: int
+    origin: str
+    real_rows: int | None
+    synthetic_rows: int | None
+    origins: OriginsFields | None
     feature_set: str
     feature_revision: int
     inputs: list[str]
@@ -39,6 +45,8 @@ class ModelSummary(TypedDict):
     calibration: str
     importance: Importance
     gates: list[CheckFields]
+    suspicious_inputs: list[str]
+    expectation: str
     comparisons: dict[str, PairedFields]
     override_reason: str
     folder: str
@@ -56,6 +64,7 @@ class ListedModel(TypedDict):
     verdict: str
     algorithm: str
     dataset: int
+    origin: str
     metric: str
     value: MetricFields | None
     files: str
@@ -73,6 +82,7 @@ class PromotionFields(TypedDict):
     at: datetime
     reason: str
     override_reason: str
+    confirmation_reason: str
     gates: list[CheckFields]
 
 
@@ -87,6 +97,7 @@ def list_models(kind: ModelKind) -> list[ListedModel]:
             "verdict": model.verdict,
             "algorithm": model.algorithm,
             "dataset": model.dataset.version,
+            "origin": model.origin_words,
             "metric": metric,
             "value": model.metrics.get("validation", {}).get(metric),
             "files": file_word(model),
@@ -119,7 +130,8 @@ def champion_of(kind: str) -> ModelVersion | None:
 
 def describe_model(model: ModelVersion) -> ModelSummary:
     """Return what was measured of a model."""
-    figures = get_kind(model.kind).figures
+    kind = get_kind(model.kind)
+    figures = kind.figures
     return {
         "kind": model.kind,
         "version": model.version,
@@ -127,6 +139,10 @@ def describe_model(model: ModelVersion) -> ModelSummary:
         "verdict": model.verdict,
         "algorithm": model.algorithm,
         "dataset": model.dataset.version,
+        "origin": model.origin or model.dataset.origin,
+        "real_rows": model.real_rows,
+        "synthetic_rows": model.synthetic_rows,
+        "origins": model.origins or None,
         "feature_set": model.dataset.feature_set,
         "feature_revision": model.feature_revision,
         "inputs": model.inputs,
@@ -137,10 +153,25 @@ def describe_model(model: ModelVersion) -> ModelSummary:
         "calibration": figures.describe_calibration(model.parameters.get("calibration", {})),
         "importance": model.importance,
         "gates": model.gates,
+        "suspicious_inputs": list(suspects_of(model)),
+        "expectation": kind.expectation_of(model.dataset.origin),
         "comparisons": model.comparisons,
         "override_reason": model.override_reason,
         "folder": model.folder,
     }
+
+
+def suspects_of(model: ModelVersion) -> dict[str, CheckFields]:
+    """Return the inputs of a model that somebody has to confirm before it goes live.
+
+    By input, the check that names it: of the model, else of its dataset, whose rows are more.
+    """
+    found: dict[str, CheckFields] = {}
+    for checks in (model.gates, model.dataset.checks):
+        for name, check in suspicious_inputs(checks).items():
+            if not model.inputs or name in model.inputs:
+                found.setdefault(name, check)
+    return found
 
 
 def promotions_of(model: ModelVersion) -> list[PromotionFields]:
@@ -159,5 +190,6 @@ def describe_promotion(promotion: Promotion) -> PromotionFields:
         "at": promotion.at,
         "reason": promotion.reason,
         "override_reason": promotion.override_reason,
+        "confirmation_reason": promotion.confirmation_reason,
         "gates": promotion.gates,
     }

@@ -21,6 +21,7 @@ class PredictionFields(TypedDict):
 
     kind: str
     model_version: int
+    trained_on: str
     target: str
     prediction: float
     low: float | None
@@ -44,6 +45,7 @@ class Prediction:
 
     kind: ModelKind
     model_version: int
+    trained_on: str
     value: float
     low: float | None
     high: float | None
@@ -55,6 +57,7 @@ class Prediction:
         return {
             "kind": self.kind.name,
             "model_version": self.model_version,
+            "trained_on": self.trained_on,
             "target": self.kind.target,
             "prediction": self.value,
             "low": self.low,
@@ -88,6 +91,7 @@ def predict_features(kind: ModelKind, features: Mapping[str, Any]) -> Prediction
     return Prediction(
         kind=kind,
         model_version=loaded.version,
+        trained_on=loaded.trained_on,
         value=float(prediction[0]),
         low=low,
         high=high,

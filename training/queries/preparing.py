@@ -1,16 +1,27 @@
 """Reading, splitting and measuring the rows of a recipe; nothing is written."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project.origin import Origin
 from project.refusal import Refusal
-from training.domain.kind import LoadedRows, ModelKind, Recipe
+from training.domain.expectations import QualitySpec
+from training.domain.kind import (
+    ORIGIN_COLUMN,
+    LoadedRows,
+    ModelKind,
+    Recipe,
+    real_rows,
+)
+from training.domain.mixing.measuring import MixtureFields, report_mixture
 from training.domain.quality import QualityReport, copied_by, report_quality
-from training.domain.splits import Split, SplitError, split_rows
+from training.domain.splits import Split, SplitError, split_mixture, split_rows
+from training.domain.suspicion import check_inputs
 
 HISTOGRAM_BINS = 20
 
@@ -32,6 +43,7 @@ class PreparedDataset:
     split: Split
     report: QualityReport
     histograms: dict[str, Histogram]
+    mixture: MixtureFields | None = None
 
 
 def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
@@ -49,23 +61,57 @@ def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
     if not spec.features:
         raise Refusal("Nothing is left to learn from.", remedy="Leave fewer inputs out.")
     split, measured = _split(kind, loaded, copied_by(spec))
-    frame, defaulted, train = loaded.frame, loaded.defaulted, ~split.validation
-    left_out, generated = ~split.kept, loaded.generated
-    if not measured.all():
-        frame, train, left_out = frame[measured], train[measured], left_out[measured]
-        if defaulted is not None:
-            defaulted = {name: mask[measured] for name, mask in defaulted.items()}
-        if generated is not None:
-            generated = generated[measured]
+    is_real = real_rows(loaded.frame)
+    if is_real is None and loaded.recipe.origin == Origin.COMBINED:
+        raise Refusal(
+            f"{kind.title} reads real and synthetic rows together, and its rows do not say which "
+            f"are which: they have no column {ORIGIN_COLUMN!r}.",
+            remedy="Build with --origin real or --origin synthetic.",
+        )
+    if is_real is None:
+        report = _report(kind, loaded, spec, measured, split)
+        return PreparedDataset(
+            kind, loaded, split, report, _histograms(kind, loaded.frame[measured])
+        )
+    # What a mixture is judged by are its real rows; the synthetic ones are held to their own
+    # expectations beside. How many real rows are enough is asked of validation.
+    real_spec = replace(spec, minimum_rows=1)
+    trains_on_real = bool((split.train & is_real).any())
+    report = _report(kind, loaded, real_spec, measured & is_real, split if trains_on_real else None)
+    synthetic = _report(kind, loaded, spec, split.train & ~is_real, None)
+    generated = loaded.generated
+    is_foreign = np.ones(len(is_real), np.bool_) if generated is None else ~generated
+    mixture = report_mixture(kind, spec, loaded.frame, is_real, split, synthetic, is_foreign)
+    report = replace(report, checks=(*report.checks, *mixture.checks))
+    histograms = _histograms(kind, loaded.frame[measured & is_real])
+    return PreparedDataset(kind, loaded, split, report, histograms, mixture.fields)
+
+
+def _report(
+    kind: ModelKind,
+    loaded: LoadedRows,
+    spec: QualitySpec,
+    about: npt.NDArray[np.bool_],
+    split: Split | None,
+) -> QualityReport:
+    """Report the quality of some of the rows; without a split nothing is said of its parts."""
+
+    def of(mask: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_] | None:
+        return None if mask is None else mask[about]
+
+    frame = loaded.frame if about.all() else loaded.frame[about]
     report = report_quality(
         frame,
         spec,
-        train_mask=train,
-        defaulted=defaulted,
-        left_out=left_out,
-        generated=generated,
+        train_mask=None if split is None else of(~split.validation),
+        defaulted=None
+        if loaded.defaulted is None
+        else {name: mask[about] for name, mask in loaded.defaulted.items()},
+        left_out=None if split is None else of(~split.kept),
+        generated=of(loaded.generated),
     )
-    return PreparedDataset(kind, loaded, split, report, _histograms(kind, frame))
+    suspicion = check_inputs(kind.reading(spec.feature_names), frame, of(loaded.generated))
+    return replace(report, checks=(*report.checks, *suspicion))
 
 
 def _split(
@@ -86,11 +132,13 @@ def _split(
         "partner_column": columns.partner,
     }
     copy_columns = [name for name in copied if name in loaded.frame]
+    is_real = real_rows(loaded.frame)
+    divide = split_rows if is_real is None else partial(split_mixture, is_real=is_real)
     try:
-        split = split_rows(loaded.frame, columns.rule, copy_columns=copy_columns, **options)
+        split = divide(loaded.frame, how=columns.rule, copy_columns=copy_columns, **options)
         measured = np.ones(len(loaded.frame), dtype=np.bool_)
         if split.dropped.get("partner"):
-            measured = split_rows(loaded.frame, columns.rule, **options).kept
+            measured = divide(loaded.frame, how=columns.rule, **options).kept
     except SplitError as error:
         raise Refusal(str(error), remedy="Change --split or --train-share.") from error
     return split, measured

@@ -43,6 +43,7 @@ class ScoreFields(TypedDict):
     score: float | None
     served_by: ServedBy
     model_version: int | None
+    trained_on: str | None
     rule: str
     rule_score: float | None
     by_rules: float | None
@@ -89,6 +90,11 @@ class Serving:
         """Version of the champion, None while the rule score serves."""
         return None if self.model is None else self.model.version
 
+    @property
+    def trained_on(self) -> str | None:
+        """Origin of the champion's rows, None while the rule score serves."""
+        return None if self.model is None else self.model.trained_on
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -120,6 +126,7 @@ class Scores:
                 "score": json_number(float(self.score[row])),
                 "served_by": self.serving.served_by,
                 "model_version": self.serving.model_version,
+                "trained_on": self.serving.trained_on,
                 "rule": RULE_NAME,
                 "rule_score": json_number(float(self.rule_score[row])),
                 "by_rules": json_number(float(self.by_rules[row])),

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from matching.domain.words import revision_of
+from project.origin import Origin
 from project.storage.artifacts import ArtifactCorrupt, read_verified
 from training.domain.libraries import SKLEARN, library_versions
 from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
@@ -94,3 +95,13 @@ def why_outdated(dataset: Dataset) -> str:
 def train_again(model: ModelVersion) -> str:
     """Return the remedy for a model that cannot serve any more."""
     return f"Train it again: `manage.py {retrain_command(model)}`."
+
+
+def why_mixed_up(dataset: Dataset) -> str:
+    """Say why a mixture cannot be trained on: its validation is not of real rows alone.
+
+    Empty where it can. Datasets of before do not know which of their rows are real.
+    """
+    if dataset.origin != Origin.COMBINED or "mixture" in dataset.report:
+        return ""
+    return f"{dataset} was built before validation was of real rows alone"

@@ -19,6 +19,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from matching.domain.words import revision_of
+from project.origin import Origin
 from project.storage.artifacts import write_folder
 from training.domain.libraries import library_versions
 from training.models import Dataset
@@ -46,6 +47,7 @@ def write_dataset(
     kind, loaded = prepared.kind, prepared.loaded
     dataset = claim_version(Dataset, kind.name)
     dataset.origin = loaded.recipe.origin
+    dataset.real_rows, dataset.synthetic_rows = _rows_by_origin(prepared)
     dataset.feature_set = loaded.recipe.feature_set
     dataset.feature_revision = revision_of(loaded.recipe.feature_set)
     dataset.split = loaded.recipe.split
@@ -58,7 +60,9 @@ def write_dataset(
     dropped = {**loaded.left_out, **prepared.split.dropped}
     dataset.dropped = {name: count for name, count in dropped.items() if count}
     dataset.verdict = prepared.report.verdict
-    dataset.report = prepared.report.as_dict()
+    dataset.report = {**prepared.report.as_dict()}
+    if prepared.mixture is not None:
+        dataset.report["mixture"] = prepared.mixture
     dataset.histograms = prepared.histograms
     dataset.created_by = by
     dataset.files = write_folder(dataset.folder, _files(dataset, prepared), run=job_id)
@@ -66,6 +70,13 @@ def write_dataset(
     if loaded.batches:
         dataset.batches.set(loaded.batches)
     return dataset
+
+
+def _rows_by_origin(prepared: PreparedDataset) -> tuple[int, int]:
+    if prepared.mixture is not None:
+        return prepared.mixture["real_rows"], prepared.mixture["synthetic_rows"]
+    rows = len(prepared.loaded.frame)
+    return (rows, 0) if prepared.loaded.recipe.origin == Origin.REAL else (0, rows)
 
 
 def _files(dataset: Dataset, prepared: PreparedDataset) -> dict[str, Any]:
@@ -155,6 +166,8 @@ def _manifest(dataset: Dataset, prepared: PreparedDataset) -> dict[str, Any]:
         "columns": list(prepared.loaded.frame.columns),
         "recipe": dataset.recipe,
         "origin": dataset.origin,
+        "real_rows": dataset.real_rows,
+        "synthetic_rows": dataset.synthetic_rows,
         "feature_revision": dataset.feature_revision,
         "lineage": dataset.lineage,
         "rows": dataset.rows,

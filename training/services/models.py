@@ -11,15 +11,27 @@ from django.db import transaction
 
 from project.audit.models import Act
 from project.audit.services import record
+from project.origin import Origin
 from project.storage.artifacts import joblib_bytes, write_folder
 from training.domain.fitted import FittedModel
 from training.domain.kind import ModelKind
 from training.domain.libraries import library_versions
 from training.domain.measuring import MeasuredModel
+from training.domain.mixing.fit import OriginsFields
 from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
 from training.models import Dataset, ModelVersion
 from training.services.overrides import Override
 from training.services.versions import claim_version
+
+
+@dataclass(frozen=True)
+class LearntRows:
+    """The rows that a model learnt from, by origin; `origins` is what a mixture was worth."""
+
+    origin: Origin
+    real: int
+    synthetic: int
+    origins: OriginsFields | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,7 @@ class TrainedModel:
     fitted: FittedModel
     measured: MeasuredModel
     override: Override | None
+    learnt: LearntRows
 
 
 @transaction.atomic
@@ -48,6 +61,9 @@ def write_model(
     model.dataset = trained.dataset
     model.feature_revision = trained.dataset.feature_revision
     model.inputs = list(trained.kind.features)
+    model.origin = trained.learnt.origin.value
+    model.real_rows, model.synthetic_rows = trained.learnt.real, trained.learnt.synthetic
+    model.origins = trained.learnt.origins or {}
     model.algorithm = trained.fitted.algorithm
     model.parameters = trained.fitted.as_dict()
     model.seed = trained.seed
@@ -99,6 +115,9 @@ def _metadata(model: ModelVersion, trained: TrainedModel) -> dict[str, Any]:
             "origin": dataset.origin,
             "sha256": {name: digest["sha256"] for name, digest in dataset.files.items()},
         },
+        "origin": model.origin,
+        "trained_on": {"real_rows": model.real_rows, "synthetic_rows": model.synthetic_rows},
+        "origins": model.origins,
         "algorithm": model.algorithm,
         "parameters": model.parameters,
         "seed": model.seed,

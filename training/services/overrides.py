@@ -1,4 +1,4 @@
-"""Setting a refusal aside: who may, and that a reason is kept."""
+"""Setting a refusal aside, or answering for an input: who may, and that a reason is kept."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from project.acting import Actor, current_actor
 from project.refusal import Refusal
 
 PERMISSION = "training.override_refusal"
+CONFIRM_PERMISSION = "training.promote_model"
 REASON_MIN_LENGTH = 10  # characters; "ok" is no reason
 
 
@@ -26,19 +27,48 @@ def claim_override(reason: str, user: User | None) -> Override | None:
     here: at the command line the operator of this machine, who may, and in a job whose asker's
     account is gone nobody.
     """
-    reason = reason.strip()
+    reason = _weigh(reason, "the override", "Say why the refusal does not hold here.")
     if not reason:
         return None
-    if len(reason) < REASON_MIN_LENGTH:
-        raise Refusal(
-            f"The reason for the override has {len(reason)} characters, "
-            f"{REASON_MIN_LENGTH} are expected: it is kept for ever.",
-            remedy="Say why the refusal does not hold here.",
-        )
-    actor = current_actor() if user is None else Actor.of(user)
+    actor = _actor(user)
     if not actor.may(PERMISSION):
         raise Refusal(
             f"{actor} may not override refusals.",
             remedy="Ask somebody with the permission 'Can override a refusal, with a reason'.",
         )
     return Override(reason, actor.name)
+
+
+def claim_confirmation(reason: str, user: User | None) -> Override | None:
+    """Return the word of a person who answers for suspicious inputs, None without a reason.
+
+    It takes somebody who may promote. No job asks for such a reason, so that nothing that runs by
+    itself can give one.
+    """
+    reason = _weigh(
+        reason, "the confirmation", "Say how it is known that the input was written before."
+    )
+    if not reason:
+        return None
+    actor = _actor(user)
+    if not actor.may(CONFIRM_PERMISSION):
+        raise Refusal(
+            f"{actor} may not confirm inputs.",
+            remedy="Ask somebody with the permission 'Can promote models and roll back'.",
+        )
+    return Override(reason, actor.name)
+
+
+def _weigh(reason: str, what: str, remedy: str) -> str:
+    reason = reason.strip()
+    if reason and len(reason) < REASON_MIN_LENGTH:
+        raise Refusal(
+            f"The reason for {what} has {len(reason)} characters, "
+            f"{REASON_MIN_LENGTH} are expected: it is kept for ever.",
+            remedy=remedy,
+        )
+    return reason
+
+
+def _actor(user: User | None) -> Actor:
+    return current_actor() if user is None else Actor.of(user)

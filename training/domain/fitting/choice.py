@@ -48,6 +48,8 @@ SEED_LIMIT = 2**32  # scikit-learn takes seeds of 32 bits
 
 # From training rows to an estimator that is to be fitted on them.
 Make = Callable[[pd.DataFrame], Any]
+# Inputs and target of rows that every fit may learn from and no figure is measured on.
+Beside = tuple[pd.DataFrame, npt.NDArray[Any]]
 
 
 def draw_rows(n_rows: int, limit: int, rng: np.random.Generator) -> IntArray:
@@ -74,9 +76,10 @@ def make_folds(
     rng: np.random.Generator,
     *,
     is_label: bool,
+    wanted: int | None = None,
 ) -> IntArray:
     """Fold of each row: by group where groups are given and enough, else stratified by label."""
-    wanted = 3 if len(target) >= MANY_ROWS else 5
+    wanted = wanted or (3 if len(target) >= MANY_ROWS else 5)
     fold = np.zeros(len(target), dtype=np.int64)
     placeholder = np.zeros(len(target))
     seed = int(rng.integers(SEED_LIMIT))
@@ -108,16 +111,29 @@ def predict_out_of_fold(
     target: npt.NDArray[Any],
     fold: IntArray,
     predict: Callable[[Any, pd.DataFrame], FloatArray],
+    beside: Beside | None = None,
 ) -> FloatArray:
-    """Predict each row by an estimator that was fitted on the other folds."""
+    """Predict each row by an estimator that was fitted on the other folds, and the rows beside."""
     found = np.empty(len(target))
     for number in np.unique(fold):
         inside = fold == number
-        train = frame[~inside]
+        train, known = with_beside(frame[~inside], target[~inside], beside)
         with threads_for(len(train)):
-            model = make(train).fit(train, target[~inside])
+            model = make(train).fit(train, known)
         found[inside] = predict(model, frame[inside])
     return found
+
+
+def with_beside(
+    frame: pd.DataFrame, target: npt.NDArray[Any], beside: Beside | None
+) -> tuple[pd.DataFrame, npt.NDArray[Any]]:
+    """Return rows with those beside them behind."""
+    if beside is None:
+        return frame, target
+    return (
+        pd.concat([frame, beside[0]], ignore_index=True),
+        np.concatenate([target, beside[1].astype(target.dtype)]),
+    )
 
 
 def choose(

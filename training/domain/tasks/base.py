@@ -188,8 +188,12 @@ class Task(Protocol[ReportType]):
         target: FloatArray,
         settings: FitSettings,
         groups: npt.NDArray[Any] | None,
+        beside: tuple[pd.DataFrame, npt.NDArray[Any]] | None = None,
     ) -> FittedModel:
-        """Choose, fit and calibrate on training rows; FitError where they are too few."""
+        """Choose, fit and calibrate on training rows; FitError where they are too few.
+
+        Rows beside them (inputs and target) are learnt from, and choose and calibrate nothing.
+        """
 
     def fit_part(
         self,
@@ -235,6 +239,10 @@ class Task(Protocol[ReportType]):
         self, target: FloatArray, prediction: FloatArray
     ) -> tuple[float, FloatArray]:
         """Return the primary metric, and how far each row pulls it: mean zero, (n_rows,)."""
+
+    @property
+    def loss(self) -> PairedMetric:
+        """The loss of a row by which fits are chosen."""
 
     @property
     def paired_metric(self) -> PairedMetric:

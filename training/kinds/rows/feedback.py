@@ -11,8 +11,15 @@ import pandas as pd
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.frames import load_csat, load_model_performance, load_quality
 from feedback.queries.sources import choose_sources, origin_of
+from project.origin import Origin
 from project.refusal import Refusal
-from training.domain.kind import LoadedRows, Recipe, require_origin
+from training.domain.kind import (
+    ORIGIN_COLUMN,
+    LoadedRows,
+    Recipe,
+    origin_column,
+    require_origin,
+)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -37,10 +44,13 @@ def load(table: str, recipe: Recipe) -> LoadedRows:
             remedy="Run `manage.py collect_feedback`, or `manage.py import_feedback FILE --table "
             f"{table}`; --origin synthetic takes generated rows.",
         )
-    frame = READERS[table](sources)
+    frame, origin = READERS[table](sources), origin_of(sources)
+    if origin is Origin.COMBINED:
+        real = [source.name for source in sources if source.origin is Origin.REAL]
+        frame[ORIGIN_COLUMN] = origin_column(frame["source"].isin(real))
     return LoadedRows(
         frame=frame,
-        recipe=replace(recipe, origin=origin_of(sources).value),
+        recipe=replace(recipe, origin=origin.value),
         lineage=tuple(_lineage(table, source, frame) for source in sources),
     )
 

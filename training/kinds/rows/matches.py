@@ -22,7 +22,13 @@ from matching.models import EventBatch
 from project.measure.hashing import hash_rows
 from project.origin import Origin
 from project.refusal import Refusal
-from training.domain.kind import LoadedRows, Recipe, require_origin
+from training.domain.kind import (
+    ORIGIN_COLUMN,
+    LoadedRows,
+    Recipe,
+    origin_column,
+    require_origin,
+)
 from training.domain.match_quality import GROUPS, TIERED_HALVES
 from training.kinds.rows.events import load_match_events
 
@@ -42,6 +48,9 @@ def load(recipe: Recipe) -> LoadedRows:
     defaulted = _write_defaults(frame, batches, feature_set)
     fill_products(frame)
     origin = _origin_of(batches)
+    if origin is Origin.COMBINED:
+        real = [batch.pk for batch in batches if Origin.of_code(batch.origin) is Origin.REAL]
+        frame[ORIGIN_COLUMN] = origin_column(frame["batch_id"].isin(real))
     return LoadedRows(
         frame=frame,
         recipe=replace(

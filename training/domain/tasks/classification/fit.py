@@ -1,5 +1,6 @@
 """Fitting a model of a label 0 or 1, calibrated where that helps."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from training.domain.fitted import Calibration, FitError, FitSettings, FittedModel
 from training.domain.fitting.choice import (
     CHOICE_ROWS,
+    Beside,
     FloatArray,
     IntArray,
     Make,
@@ -29,6 +31,7 @@ from training.domain.fitting.choice import (
     make_folds,
     predict_out_of_fold,
     threads_for,
+    with_beside,
 )
 from training.domain.fitting.columns import linear_columns, tree_columns
 from training.domain.fitting.rules_plus import RulesPlus, RulesPlusMaker
@@ -70,6 +73,7 @@ def fit_classifier(
     monotone: Sequence[str] = (),
     rule_weights: Mapping[str, float] | None = None,
     groups: npt.ArrayLike | None = None,
+    beside: Beside | None = None,
 ) -> FittedModel:
     """Choose between the candidates, calibrate, and fit.
 
@@ -84,6 +88,7 @@ def fit_classifier(
     monotone : columns in which boosting, and rules plus corrections, may only increase.
     rule_weights : input to its weight in the linear rule score, optional; see `candidates`.
     groups : array of shape (n_rows,), optional; rows of one group share a fold.
+    beside : rows that every fit learns from, and by which nothing is chosen or calibrated.
 
     Returns
     -------
@@ -113,7 +118,7 @@ def fit_classifier(
     settings = FitSettings(seed, tuple(categorical), tuple(monotone), None, rule_weights or {})
     makers = candidates(frame, settings)
     scores = {
-        name: predict_out_of_fold(make, small_x, small_y, fold, _probability)
+        name: predict_out_of_fold(make, small_x, small_y, fold, _probability, beside)
         for name, make in makers.items()
     }
     losses = {name: log_losses(small_y, score) for name, score in scores.items()}
@@ -129,7 +134,8 @@ def fit_classifier(
         map_on = np.sort(order[: min(CHOICE_ROWS, round(HELD_OUT_SHARE * len(y)))])
         fitted_on = np.sort(order[len(map_on) :][:limit])
     whole = len(fitted_on) == len(y)
-    fit_x, fit_y = (frame, y) if whole else (frame.iloc[fitted_on], y[fitted_on])
+    own_x, own_y = (frame, y) if whole else (frame.iloc[fitted_on], y[fitted_on])
+    fit_x, fit_y = with_beside(own_x, own_y, beside)
     base: Any = makers[algorithm](fit_x)
     estimator: Any
     parts: RulesPlus | None = None
@@ -142,9 +148,7 @@ def fit_classifier(
         elif map_on is None:
             if len(chosen_on) < len(y):
                 fold = make_folds(y, all_groups, rng, is_label=True)
-            estimator = CalibratedClassifierCV(
-                base, method=method, cv=PredefinedSplit(fold), ensemble=False
-            ).fit(fit_x, fit_y)
+            estimator = _calibrated(base, method, fit_x, fit_y, fold)
         else:
             frozen = FrozenEstimator(base.fit(fit_x, fit_y))
             estimator = CalibratedClassifierCV(frozen, method=method).fit(
@@ -157,7 +161,7 @@ def fit_classifier(
             mapped = _probability(uncalibrated_part(estimator), frame.iloc[map_on])
         elif len(chosen_on) < len(y):  # three fits more, of 50,000 to 200,000 rows
             label_of_map = y
-            mapped = predict_out_of_fold(makers[algorithm], frame, y, fold, _probability)
+            mapped = predict_out_of_fold(makers[algorithm], frame, y, fold, _probability, beside)
         else:
             label_of_map, mapped = y, scores[algorithm]
         # Below 0 a sigmoid turns it round, and steps, which never fall, level it.
@@ -177,6 +181,33 @@ def fit_classifier(
         rows_fitted=len(fitted_on),
         rule_part=None if parts is None else parts.rule_part,
     )
+
+
+def _calibrated(
+    base: Any, method: str, inputs: pd.DataFrame, label: IntArray, fold: IntArray
+) -> CalibratedClassifierCV:
+    """Fit with a map of the out-of-fold scores; rows behind those of `fold` train every fold."""
+    if len(fold) == len(label):
+        folds = PredefinedSplit(fold)
+        return CalibratedClassifierCV(base, method=method, cv=folds, ensemble=False).fit(
+            inputs, label
+        )
+    beside = np.arange(len(fold), len(label))
+    splits = [
+        (
+            np.concatenate([np.flatnonzero(fold != number), beside]),
+            # cross_val_predict asks for each row once; a weight of 0 keeps these out of the map.
+            np.concatenate([np.flatnonzero(fold == number), beside[: 0 if place else None]]),
+        )
+        for place, number in enumerate(np.unique(fold))
+    ]
+    weight = (np.arange(len(label)) < len(fold)).astype(np.float64)
+    with warnings.catch_warnings():
+        # A pipeline takes no weights, so that they are the map's alone, as they are meant.
+        warnings.filterwarnings("ignore", message=".*sample weights will only be used.*")
+        return CalibratedClassifierCV(base, method=method, cv=splits, ensemble=False).fit(
+            inputs, label, sample_weight=weight
+        )
 
 
 def fit_part(

@@ -30,6 +30,7 @@ from training.domain.tasks.classification.report import ClassificationReport, ev
 class Classification:
     """See `training.domain.tasks.base.Task`."""
 
+    loss: PairedMetric = "log_loss"
     paired_metric: PairedMetric = "roc_auc"
     higher_is_better = True
 
@@ -70,6 +71,7 @@ class Classification:
         target: FloatArray,
         settings: FitSettings,
         groups: npt.NDArray[Any] | None,
+        beside: tuple[pd.DataFrame, npt.NDArray[Any]] | None = None,
     ) -> FittedModel:
         # Here and not above, because scikit-learn takes a second to load, and only a fit needs it.
         from training.domain.tasks.classification.fit import fit_classifier
@@ -82,6 +84,7 @@ class Classification:
             monotone=settings.monotone,
             rule_weights=settings.rule_weights,
             groups=groups,
+            beside=beside,
         )
 
     def fit_part(

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from training.domain.fitted import FitError, FitSettings, FittedModel
 from training.domain.fitting.choice import (
     CHOICE_ROWS,
+    Beside,
     FloatArray,
     Make,
     boosting_parameters,
@@ -25,6 +26,7 @@ from training.domain.fitting.choice import (
     make_folds,
     predict_out_of_fold,
     threads_for,
+    with_beside,
 )
 from training.domain.fitting.columns import linear_columns, tree_columns
 from training.domain.prediction_interval import PredictionInterval
@@ -40,6 +42,7 @@ def fit_regressor(
     categorical: Sequence[str] = (),
     target_range: tuple[float, float] | None = None,
     groups: npt.ArrayLike | None = None,
+    beside: Beside | None = None,
 ) -> FittedModel:
     """Choose between ridge regression and gradient boosting, and fit with prediction intervals.
 
@@ -55,6 +58,7 @@ def fit_regressor(
     target_range : predictions and intervals are clipped to it.
     groups : array of shape (n_rows,), optional; rows of one group share a fold, so that the
         choice and the intervals are those of new groups.
+    beside : rows that every fit learns from, and by which nothing is chosen or measured.
 
     Returns
     -------
@@ -81,14 +85,15 @@ def fit_regressor(
         name: np.abs(
             small_y
             - predict_out_of_fold(
-                make, small_x, small_y, fold, lambda model, part: model.predict(part)
+                make, small_x, small_y, fold, lambda model, part: model.predict(part), beside
             )
         )
         for name, make in makers.items()
     }
     algorithm, table = choose({name: residual**2 for name, residual in residuals.items()})
-    with threads_for(len(y)):
-        estimator = makers[algorithm](frame).fit(frame, y)
+    fit_x, fit_y = with_beside(frame, y, beside)
+    with threads_for(len(fit_y)):
+        estimator = makers[algorithm](fit_x).fit(fit_x, fit_y)
     interval = PredictionInterval.of_residuals(residuals[algorithm], target_range)
     return FittedModel(
         estimator=estimator,

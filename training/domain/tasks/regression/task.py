@@ -26,6 +26,7 @@ from training.domain.tasks.regression.report import RegressionReport, evaluate_r
 class Regression:
     """See `training.domain.tasks.base.Task`."""
 
+    loss: PairedMetric = "squared_error"
     paired_metric: PairedMetric = "squared_error"
     higher_is_better = False
 
@@ -67,6 +68,7 @@ class Regression:
         target: FloatArray,
         settings: FitSettings,
         groups: npt.NDArray[Any] | None,
+        beside: tuple[pd.DataFrame, npt.NDArray[Any]] | None = None,
     ) -> FittedModel:
         # Here and not above, because scikit-learn takes a second to load, and only a fit needs it.
         from training.domain.tasks.regression.fit import fit_regressor
@@ -78,6 +80,7 @@ class Regression:
             categorical=settings.categorical,
             target_range=settings.target_range,
             groups=groups,
+            beside=beside,
         )
 
     def fit_part(
