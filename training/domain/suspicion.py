@@ -250,7 +250,8 @@ def check_inputs(
         Empty where the rule does not apply, and where nothing can be said: one label, or too few
         groups.
     """
-    if get_task(kind.task).paired_metric != "roc_auc":
+    answers = frame[kind.target].to_numpy(dtype=np.float64, na_value=np.nan)
+    if get_task(kind.task).label_share(answers) is None:
         return []
     frame = _rows_to_ask(kind, frame, generated)
     if not len(frame) or "rule_score" not in kind.baselines(frame, frame):

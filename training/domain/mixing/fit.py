@@ -169,7 +169,7 @@ def choose_weight(
     rng = np.random.default_rng([settings.seed, 2])
     real = real.iloc[draw_rows(len(real), CHOICE_ROWS, rng)]
     rows = kind.rows(real)
-    is_label = task.loss == "log_loss"
+    is_label = task.label_share(rows.target) is not None
     target = rows.target.astype(np.int64) if is_label else rows.target
     fold = make_folds(target, rows.groups, rng, is_label=is_label, wanted=FOLDS)
     losses: dict[str, FloatArray] = {}
