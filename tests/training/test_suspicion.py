@@ -139,7 +139,7 @@ def test_a_given_prediction_is_exempt_and_numbers_are_not_asked():
     performance = get_kind("model_performance")
     given = [one.name for one in performance.quality(Recipe()).features if one.is_given]
     assert given == ["prediction"]
-    assert check_inputs(performance, frame) == []
+    assert check_inputs(performance, frame.assign(actual=frame["label"])) == []
     assert not FeatureSpec("any").is_given
 
 
