@@ -192,11 +192,14 @@ class ModelVersion(models.Model):
         return f"{self.kind} model {self.version}"
 
     @property
+    def trained_on(self) -> Origin:
+        """Origin of the rows that it learnt from; of models of before that of their dataset."""
+        return Origin(self.origin or self.dataset.origin)
+
+    @property
     def origin_words(self) -> str:
         """Where the rows that it learnt from come from, as everywhere."""
-        if not self.origin:
-            return self.dataset.origin_words
-        return Origin(self.origin).said(self.real_rows, self.synthetic_rows)
+        return self.trained_on.said(self.real_rows, self.synthetic_rows)
 
     @property
     def folder(self) -> str:

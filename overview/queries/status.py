@@ -78,6 +78,7 @@ class DatasetState(TypedDict):
     version: int
     verdict: str
     origin: str
+    origin_words: str
     rows: int
     problem: str
 
@@ -90,6 +91,7 @@ class ModelState(TypedDict):
     stage: str
     verdict: str
     origin: str
+    origin_words: str
     metric: str
     metric_title: str
     value: NotRequired[float | None]
@@ -224,7 +226,8 @@ def describe_kind(kind: ModelKind) -> KindState:
             "id": dataset.pk,
             "version": dataset.version,
             "verdict": dataset.verdict,
-            "origin": dataset.origin_words,
+            "origin": dataset.origin,
+            "origin_words": dataset.origin_words,
             "rows": dataset.rows,
             "problem": _said(file_problem(dataset)),
         },
@@ -369,7 +372,8 @@ def _model(kind: ModelKind, model: ModelVersion) -> ModelState:
         "version": model.version,
         "stage": model.stage,
         "verdict": model.verdict,
-        "origin": model.origin_words,
+        "origin": model.trained_on.value,
+        "origin_words": model.origin_words,
         "metric": metric,
         "metric_title": kind.figures.metric_titles[metric],
     }

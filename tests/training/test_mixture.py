@@ -5,6 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from matching.models import EventBatch
 from project.origin import Origin
@@ -15,6 +19,7 @@ from training.domain.mixing.fit import choose_weight, fit_origins
 from training.domain.mixing.gates import MINIMUM_REAL_GROUPS, MINIMUM_REAL_ROWS
 from training.domain.mixing.likeness import compare_rows, nearest_rows
 from training.domain.splits import SplitError, split_mixture, split_rows
+from training.domain.tasks.classification.fit import _calibrated, uncalibrated_part
 from training.kinds import get_kind
 from training.queries.datasets import read_part
 
@@ -134,15 +139,45 @@ def test_real_rows_without_signal_stay_a_real_model_however_many_synthetic_ones_
 
 
 def test_synthetic_rows_that_are_like_real_ones_are_worth_having_where_real_ones_are_few():
-    frame, is_real = mixture(3_000, 4_000, seed=21)
+    frame, is_real = mixture(3_000, 4_000, seed=5)
     train, of_train, validation = parts_of(frame, is_real)
-    few = ~of_train | (np.cumsum(of_train) <= 40)  # most real rows are validation
+    few = ~of_train | (np.cumsum(of_train) <= 80)  # most real rows are validation
     fits = fit_origins(KIND, train[few], of_train[few], validation, SETTINGS)
     assert fits.found["synthetic_against_real"]["verdict"] != "worse"
     assert {row["algorithm"] for row in fits.found["weights"]} == {"0", "0.03", "0.1", "0.3", "1"}
-    if fits.found["kept"] == "combined":
-        assert fits.found["combined_against_real"]["low"] > 0
-        assert fits.synthetic_rows > 0
+    assert fits.found["kept"] == "combined"
+    assert fits.found["combined_against_real"]["low"] > 0
+    assert fits.origin is Origin.COMBINED
+    assert fits.kept is not fits.real
+    used = round(fits.found["weight"] * int((~of_train).sum()))
+    assert (fits.synthetic_rows, fits.kept.rows) == (used, 80)
+    assert fits.kept.rows_fitted == 80 + used
+
+
+def test_rows_beside_teach_a_model_and_do_not_calibrate_it():
+    events = draw_events(3_000, seed=12)
+    inputs, label = KIND.inputs(rows_of(events, "real")), events["label"].to_numpy(int)
+    # Inputs as sharp as these make boosting too sure of itself, so that a map is taken.
+    many = rng().permutation(3_000)
+    real, other = many[:1_500], many[1_500:]
+    turned = rng(1).random(1_500) < 0.5  # answers beside that would flatten any map
+    beside = (inputs.iloc[other], np.where(turned, 1 - label[other], label[other]))
+    fold = np.arange(1_500) % 5
+    found = _calibrated(
+        make_pipeline(
+            SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression(C=100)
+        ),
+        "sigmoid",
+        pd.concat([inputs.iloc[real], beside[0]], ignore_index=True),
+        np.concatenate([label[real], beside[1]]),
+        fold,
+    )
+    score = found.predict_proba(inputs.iloc[real])[:, 1]
+    # A base model of half-turned answers is timid; the map of the real ones alone sets it right.
+    slope = np.polyfit(score, label[real], 1)[0]
+    base = uncalibrated_part(found).predict_proba(inputs.iloc[real])[:, 1]
+    assert np.polyfit(base, label[real], 1)[0] > 1.5
+    assert 0.8 < slope < 1.2
 
 
 def test_the_weight_is_0_where_synthetic_answers_are_turned_round():

@@ -6,8 +6,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from matching.domain.features.names import FEATURE_NAMES
+from matching.models import EventBatch
+from project.origin import Origin
 from tests.factories import make_group, make_seed_user, make_session
-from tests.training.batches import make_dataset, make_model
+from tests.training.batches import draw_events, make_batch, make_dataset, make_model
 from tests.training.test_datasets import run_json
 from tests.training.test_models import flip_byte
 from training.kinds import DEFAULT_KIND, get_kind
@@ -153,7 +155,21 @@ def test_explanation_names_inputs_and_exact_effects(champion, travellers):
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_a_score_that_starts_from_the_rules_says_its_parts(champion, travellers, capsys):
+def test_a_score_of_generated_rows_does_not_speak_of_your_users(champion, travellers, capsys):
+    assert champion.trained_on == "synthetic"
+    call_command("explain_match", "seed_score_0", "seed_score_1")
+    printed = capsys.readouterr().out
+    assert "by what generated users did." in printed
+    assert "(synthetic)" in printed
+    call_command("predict", "--pair", "seed_score_0", "seed_score_1")
+    assert "Model 1 was trained on synthetic rows." in capsys.readouterr().out
+
+
+def test_a_score_that_starts_from_the_rules_says_its_parts(db, travellers, capsys):
+    events = draw_events(1_000, users=333)
+    people = make_batch(events, method=EventBatch.Method.IMPORTED, origin=Origin.REAL)
+    champion = make_model(make_dataset(people))
+    registry.promote(champion)
     assert champion.algorithm == "rules_plus_corrections"
     explained = run_json(capsys, "explain_match", "seed_score_0", "seed_score_1")
     assert 0 < explained["by_rules"] < 1

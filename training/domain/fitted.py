@@ -88,7 +88,8 @@ class FittedModel:
     calibration : how it was calibrated.
     interval : of a number, how its intervals are made; None of a label.
     cross_validation : one for each algorithm that was tried.
-    rows, rows_chosen_on, rows_fitted : training rows, those used to choose, those of the last fit.
+    rows, rows_chosen_on, rows_fitted : training rows, those used to choose, those of the last fit
+        with the rows beside them.
     rule_part : what the rules alone say, of a model that starts from them; else None.
     """
 

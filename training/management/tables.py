@@ -17,6 +17,7 @@ from training.kinds import get_kind
 if TYPE_CHECKING:
     from training.domain.checks import CheckFields
     from training.domain.learning.told import LearningCurve
+    from training.domain.mixing.measuring import MixtureFields
     from training.queries.models import ModelSummary
 
 VERDICT_STYLES = {"pass": "green", "warn": "yellow", "refuse": "bold red"}
@@ -39,12 +40,30 @@ def verdict(word: str) -> Text:
     return Text(word, style=VERDICT_STYLES.get(word, "default"))
 
 
+def whose(trained_on: str) -> str:
+    """Say who left the rows that a model was trained on: people, or the generator's."""
+    users = {"real": "your users", "synthetic": "generated users"}
+    return users.get(trained_on, "your users and generated ones")
+
+
 def print_not_in_log(console: Console, names: Sequence[str]) -> None:
     """Print the inputs that no row carries; nothing where there are none."""
     if names:
         console.print(
             f"Not in this log, so neither judged nor read by a model: {', '.join(names)}."
         )
+
+
+def print_likeness(console: Console, mixture: MixtureFields | None) -> None:
+    """Print how many rows of each origin were compared, and what so few would not show."""
+    if mixture is None:
+        return
+    likeness = mixture["likeness"]
+    console.print(
+        f"Synthetic rows against real ones: {likeness['real_rows']:,} of each were compared in "
+        f"{likeness['compared_columns']} columns; a shift of one column below "
+        f"{words.number(likeness['detectable'])} standard deviations would not be noticed."
+    )
 
 
 def print_checks(console: Console, checks: Iterable[CheckFields]) -> None:
@@ -102,7 +121,7 @@ def print_model(console: Console, model: ModelSummary) -> None:
 def print_origins(console: Console, model: ModelSummary) -> None:
     """Print where the rows come from, and of a mixture what each part of it was worth."""
     said = Origin(model["origin"]).said(model["real_rows"], model["synthetic_rows"])
-    console.print(f"Trained on rows that are {said}.")
+    console.print(f"Trained on {said} rows.")
     origins = model["origins"]
     if origins is None:
         return

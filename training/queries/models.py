@@ -139,7 +139,7 @@ def describe_model(model: ModelVersion) -> ModelSummary:
         "verdict": model.verdict,
         "algorithm": model.algorithm,
         "dataset": model.dataset.version,
-        "origin": model.origin or model.dataset.origin,
+        "origin": model.trained_on.value,
         "real_rows": model.real_rows,
         "synthetic_rows": model.synthetic_rows,
         "origins": model.origins or None,

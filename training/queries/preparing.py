@@ -60,14 +60,9 @@ def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
     spec = kind.quality_of(loaded.recipe)
     if not spec.features:
         raise Refusal("Nothing is left to learn from.", remedy="Leave fewer inputs out.")
+    loaded = _require_origins(kind, loaded)
     split, measured = _split(kind, loaded, copied_by(spec))
     is_real = real_rows(loaded.frame)
-    if is_real is None and loaded.recipe.origin == Origin.COMBINED:
-        raise Refusal(
-            f"{kind.title} reads real and synthetic rows together, and its rows do not say which "
-            f"are which: they have no column {ORIGIN_COLUMN!r}.",
-            remedy="Build with --origin real or --origin synthetic.",
-        )
     if is_real is None:
         report = _report(kind, loaded, spec, measured, split)
         return PreparedDataset(
@@ -85,6 +80,23 @@ def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
     report = replace(report, checks=(*report.checks, *mixture.checks))
     histograms = _histograms(kind, loaded.frame[measured & is_real])
     return PreparedDataset(kind, loaded, split, report, histograms, mixture.fields)
+
+
+def _require_origins(kind: ModelKind, loaded: LoadedRows) -> LoadedRows:
+    """Refuse rows of both origins that do not say which are which.
+
+    Where none of one origin could be used, the rows are of the other, and called so.
+    """
+    if loaded.recipe.origin != Origin.COMBINED:
+        return loaded
+    if ORIGIN_COLUMN not in loaded.frame:
+        raise Refusal(
+            f"{kind.title} reads real and synthetic rows together, and its rows do not say which "
+            f"are which: they have no column {ORIGIN_COLUMN!r}.",
+            remedy="Build with --origin real or --origin synthetic.",
+        )
+    there = Origin.of(Origin(word) for word in loaded.frame[ORIGIN_COLUMN].unique())
+    return replace(loaded, recipe=replace(loaded.recipe, origin=there.value))
 
 
 def _report(

@@ -27,16 +27,14 @@ def claim_override(reason: str, user: User | None) -> Override | None:
     here: at the command line the operator of this machine, who may, and in a job whose asker's
     account is gone nobody.
     """
-    reason = _weigh(reason, "the override", "Say why the refusal does not hold here.")
-    if not reason:
-        return None
-    actor = _actor(user)
-    if not actor.may(PERMISSION):
-        raise Refusal(
-            f"{actor} may not override refusals.",
-            remedy="Ask somebody with the permission 'Can override a refusal, with a reason'.",
-        )
-    return Override(reason, actor.name)
+    return _claim(
+        reason,
+        user,
+        permission=PERMISSION,
+        act="override refusals",
+        permitted="Can override a refusal, with a reason",
+        remedy="Say why the refusal does not hold here.",
+    )
 
 
 def claim_confirmation(reason: str, user: User | None) -> Override | None:
@@ -45,30 +43,32 @@ def claim_confirmation(reason: str, user: User | None) -> Override | None:
     It takes somebody who may promote. No job asks for such a reason, so that nothing that runs by
     itself can give one.
     """
-    reason = _weigh(
-        reason, "the confirmation", "Say how it is known that the input was written before."
+    return _claim(
+        reason,
+        user,
+        permission=CONFIRM_PERMISSION,
+        act="confirm inputs",
+        permitted="Can promote models and roll back",
+        remedy="Say how it is known that the input was written before.",
     )
+
+
+def _claim(
+    reason: str, user: User | None, *, permission: str, act: str, permitted: str, remedy: str
+) -> Override | None:
+    reason = reason.strip()
     if not reason:
         return None
-    actor = _actor(user)
-    if not actor.may(CONFIRM_PERMISSION):
+    if len(reason) < REASON_MIN_LENGTH:
         raise Refusal(
-            f"{actor} may not confirm inputs.",
-            remedy="Ask somebody with the permission 'Can promote models and roll back'.",
-        )
-    return Override(reason, actor.name)
-
-
-def _weigh(reason: str, what: str, remedy: str) -> str:
-    reason = reason.strip()
-    if reason and len(reason) < REASON_MIN_LENGTH:
-        raise Refusal(
-            f"The reason for {what} has {len(reason)} characters, "
-            f"{REASON_MIN_LENGTH} are expected: it is kept for ever.",
+            f"The reason to {act} has {len(reason)} characters, {REASON_MIN_LENGTH} are expected: "
+            "it is kept for ever.",
             remedy=remedy,
         )
-    return reason
-
-
-def _actor(user: User | None) -> Actor:
-    return current_actor() if user is None else Actor.of(user)
+    actor = current_actor() if user is None else Actor.of(user)
+    if not actor.may(permission):
+        raise Refusal(
+            f"{actor} may not {act}.",
+            remedy=f"Ask somebody with the permission '{permitted}'.",
+        )
+    return Override(reason, actor.name)

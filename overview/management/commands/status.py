@@ -85,7 +85,9 @@ class Command(SeedbedCommand):
 
 
 def _judged(version: Mapping[str, Any]) -> Text:
-    return Text.assemble(f"{version['version']} ", verdict(version["verdict"]))
+    return Text.assemble(
+        f"{version['version']} ", verdict(version["verdict"]), f" {version['origin_words']}"
+    )
 
 
 def _figure(champion: ChampionState | None) -> Text:
@@ -93,4 +95,5 @@ def _figure(champion: ChampionState | None) -> Text:
         return Text("-")
     if champion["problem"]:
         return Text("cannot serve", style="bold yellow")
-    return Text(f"{champion['metric_title']} {measured(champion)}")
+    said = f"{champion['metric_title']} {measured(champion)}, {champion['origin_words']} rows"
+    return Text(said)

@@ -97,8 +97,11 @@ def fit_origins(
         fits["synthetic"] = _fit(kind, synthetic, settings)
     except FitError:
         fits["synthetic"] = None
-    weight, table = choose_weight(kind, real, synthetic, settings)
-    beside = _drawn(synthetic, weight, settings.seed)
+    # More of them could not be told from so many by cross-validation.
+    lot = np.random.default_rng([settings.seed, 3])
+    pool = synthetic.iloc[draw_rows(len(synthetic), CHOICE_ROWS, lot)]
+    weight, table = choose_weight(kind, real, pool, settings)
+    beside = _drawn(pool, weight, settings.seed)
     fits["combined"] = _fit(kind, real, settings, beside) if len(beside) else None
 
     rows = kind.rows(validation)
@@ -161,21 +164,26 @@ def choose_weight(
 ) -> tuple[float, tuple[Candidate, ...]]:
     """Choose the weight of synthetic rows by cross-validation inside the real training rows.
 
+    Parameters
+    ----------
+    real, synthetic : training rows; of more than CHOICE_ROWS real ones so many are drawn, and
+        synthetic ones in proportion.
+
     Returns
     -------
     weight, and a line for each that was tried: its loss on real rows and its difference from 0.
     """
     task = get_task(kind.task)
     rng = np.random.default_rng([settings.seed, 2])
-    real = real.iloc[draw_rows(len(real), CHOICE_ROWS, rng)]
+    every = len(real)
+    real = real.iloc[draw_rows(every, CHOICE_ROWS, rng)]
     rows = kind.rows(real)
     is_label = task.label_share(rows.target) is not None
     target = rows.target.astype(np.int64) if is_label else rows.target
     fold = make_folds(target, rows.groups, rng, is_label=is_label, wanted=FOLDS)
     losses: dict[str, FloatArray] = {}
     for weight in WEIGHTS:
-        beside = _drawn(synthetic, weight, settings.seed)
-        beside = beside.iloc[draw_rows(len(beside), CHOICE_ROWS, rng)]
+        beside = _drawn(synthetic, weight * len(real) / every, settings.seed)
         predicted = np.empty(len(real))
         for number in np.unique(fold):
             inside = fold == number

@@ -68,14 +68,11 @@ def report_mixture(
     trained = is_real & split.train
     checks = []
     if trained.any():
-        validation = frame[split.validation]
-        column = next((name for name in kind.clusters if name in frame), None)
-        checks += check_real_rows(
-            len(validation),
-            None if column is None else int(validation[column].nunique()),
-            "group" if column is None else column.removesuffix("_id"),
-            int(is_real.sum()),
-        )
+        wanted = [name for name in (*kind.clusters, kind.target) if name in frame]
+        rows = kind.rows(frame.loc[split.validation, wanted])
+        counts = dict(zip(rows.clustered_by, rows.clusters.counts(), strict=True))
+        noun = next(iter(counts), "")
+        checks += check_real_rows(len(rows), counts.get(noun), noun, int(is_real.sum()))
     nearness = None
     fitted = ~is_real & is_foreign & split.train
     numbers = [name for name in inputs if name in kind.numeric]

@@ -7,7 +7,7 @@ from rich.console import Console
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
 from project.origin import Origin
-from training.management.tables import print_checks, print_not_in_log, verdict
+from training.management.tables import print_checks, print_likeness, print_not_in_log, verdict
 
 
 class Command(JobCommand):
@@ -26,6 +26,7 @@ class Command(JobCommand):
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         print_checks(console, result["checks"])
         print_not_in_log(console, result["not_in_log"])
+        print_likeness(console, result["mixture"])
         if result["expectation"]:
             console.print(result["expectation"])
         console.print(

@@ -9,6 +9,7 @@ from rich.console import Console
 from project import words
 from project.command import SeedbedCommand
 from project.terminal import Table
+from training.management.tables import whose
 
 
 class Command(SeedbedCommand):
@@ -34,7 +35,11 @@ class Command(SeedbedCommand):
         if result["warning"]:
             console.print(result["warning"], style="bold yellow")
         version = result["model_version"]
-        by = f"model {version}" if version else f"the rule score {result['rule']}"
+        by = (
+            f"model {version} ({result['trained_on']})"
+            if version
+            else f"the rule score {result['rule']}"
+        )
         console.print(
             f"{result['left']} and {result['right']}: {words.number(result['score'])} by {by} "
             f"({result['rule']}: {words.number(result['rule_score'])})"
@@ -42,7 +47,7 @@ class Command(SeedbedCommand):
         if result["by_rules"] is not None:
             console.print(
                 f"{words.number(result['by_rules'])} by the rules, "
-                f"{words.signed(result['by_users'])} by what your users did."
+                f"{words.signed(result['by_users'])} by what {whose(result['trained_on'])} did."
             )
         if not result["is_candidate"]:
             console.print(

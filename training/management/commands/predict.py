@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 # What the score of a model that starts from the rules is made of.
-STARTS_FROM_RULES = ("By the rules", "By your users")
+STARTS_FROM_RULES = ("By the rules", "By users")
 
 
 class Command(SeedbedCommand):
@@ -103,6 +103,11 @@ class Command(SeedbedCommand):
                 ),
             )
         console.print(table)
+        for version, rows in {
+            (row["model_version"], row["trained_on"]) for row in result["scores"]
+        }:
+            if version:
+                console.print(f"Model {version} was trained on {rows} rows.")
 
 
 def _has_parts(row: dict[str, Any]) -> bool:
@@ -126,7 +131,9 @@ def _render_prediction(result: dict[str, Any], console: Console) -> None:
             f", {100 * result['interval_level']:g} % interval "
             f"{words.interval(result['low'], result['high'])}"
         )
-    console.print(f"{said} (model {result['model_version']} of {result['kind']})")
+    console.print(
+        f"{said} (model {result['model_version']} of {result['kind']}, {result['trained_on']})"
+    )
     console.print(f"Missing inputs: {', '.join(result['missing']) or 'none'}")
     if result["unseen"]:
         console.print(f"Never seen in training, so taken as unknown: {', '.join(result['unseen'])}")

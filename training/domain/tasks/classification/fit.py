@@ -178,7 +178,7 @@ def fit_classifier(
         cross_validation=table,
         rows=len(y),
         rows_chosen_on=len(chosen_on),
-        rows_fitted=len(fitted_on),
+        rows_fitted=len(fit_y),
         rule_part=None if parts is None else parts.rule_part,
     )
 

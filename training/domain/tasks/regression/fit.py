@@ -104,7 +104,7 @@ def fit_regressor(
         cross_validation=table,
         rows=len(y),
         rows_chosen_on=len(chosen_on),
-        rows_fitted=len(y),
+        rows_fitted=len(fit_y),
     )
 
 
