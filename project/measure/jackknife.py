@@ -117,21 +117,22 @@ def influence_variance(influence: FloatArray, clusters: Clusters) -> float:
     Returns
     -------
     float
-        As `jackknife`, which it equals for a mean: G / (G - 1) times the sum of squares of the
-        clusters' sums, over n squared. NaN below two clusters.
+        As `jackknife`, with every cluster left out: the mean of the rows without it is its sum over
+        the rows of the others. A cluster that holds a quarter of the rows so counts for what it
+        would change; its share of all rows would be too little. NaN below two clusters.
     """
     n_rows = len(influence)
 
     def one_way(way: IntArray) -> float:
-        sums = np.bincount(way, weights=influence)
-        if len(sums) < 2:
+        left = -np.bincount(way, weights=influence) / (n_rows - np.bincount(way)).clip(1)
+        if len(left) < 2:
             return float("nan")
-        return float(sums @ sums) / n_rows**2 * len(sums) / (len(sums) - 1)
+        return float(left.var()) * (len(left) - 1)
 
     if len(clusters.ways) < 2:
         return one_way(clusters.ways[0] if clusters.ways else np.arange(n_rows))
     asker, partner = (one_way(way) for way in clusters.ways)
-    rows = float(influence @ influence) / n_rows**2
+    rows = one_way(np.arange(n_rows))
     return float(max(asker + partner - rows, asker, partner))
 
 

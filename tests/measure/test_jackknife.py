@@ -48,7 +48,18 @@ def test_two_ways_are_those_of_statsmodels():
     clusters = Clusters.of(asker, partner)
     found = jackknife(mean_without(values), clusters, len(values))
     assert found[0] == pytest.approx(expected, rel=0.06)  # G / (G - 1) of each part
-    assert influence_variance(values - values.mean(), clusters) == pytest.approx(found[0], rel=1e-3)
+    assert influence_variance(values - values.mean(), clusters) == pytest.approx(found[0], rel=0.01)
+
+
+def test_the_variance_of_a_mean_is_that_of_leaving_out_uneven_clusters():
+    way = np.repeat(np.arange(9), [120, 60, 30, 12, 6, 6, 3, 2, 1])
+    values = rng(4).normal(size=9)[way] + rng(5).normal(size=len(way))
+    left = np.array([values[way != one].mean() for one in range(9)])
+    expected = 8 / 9 * ((left - left.mean()) ** 2).sum()
+    clusters = Clusters.of(way)
+    found = influence_variance(values - values.mean(), clusters)
+    assert found == pytest.approx(expected)
+    assert found == pytest.approx(jackknife(mean_without(values), clusters, len(values))[0])
 
 
 def test_two_ways_are_never_below_the_larger_one():

@@ -96,6 +96,31 @@ def noise_passes_in_groups(
     return hits
 
 
+# Rows of the sessions that a split held out of a public crowd's votes: four hold four fifths of them.
+CROWD = (254, 142, 130, 122, 40, 24, 12, 12, 10, 8, 4, 4, 4, 4, 4, 4)
+
+
+def equal_predictions_told_apart(
+    rng: np.random.Generator, n: int, sizes: tuple[int, ...], between: float
+) -> npt.NDArray[np.bool_]:
+    """Whether the first of two equally good predictions is found better."""
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    hits = np.zeros(n, dtype=np.bool_)
+    for place in range(n):
+        # Errors of both are drawn alike; within a group they go together.
+        errors = np.sqrt(between) * rng.normal(size=(2, len(sizes)))[:, group]
+        errors += np.sqrt(1 - between) * rng.normal(size=errors.shape)
+        found = paired_difference(
+            errors[0],
+            errors[1],
+            np.zeros(len(group)),
+            "squared_error",
+            clusters=Clusters.of(group),
+        )
+        hits[place] = found.verdict == "better"
+    return hits
+
+
 def draw_numbers(
     rng: np.random.Generator, groups: int, rows: int, *, even: bool, tails: bool
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -236,6 +261,23 @@ CLAIMS = [
             80 if groups == 8 else 0,
         )
         for groups, even in product((6, 8, 10, 15, 20, 40), (True, False))
+    ),
+    *(
+        Claim(
+            SECTION,
+            f"one of two equal predictions found better, {words}, {between:.0%} of the variance "
+            "between groups",
+            equal_predictions_told_apart,
+            {"sizes": sizes, "between": between},
+            None,
+            0.035,
+            2_000,
+            200 if between == 0.1 else 0,
+        )
+        for (words, sizes), between in product(
+            (("8 even groups", (50,) * 8), ("16 groups as uneven as a crowd's", CROWD)),
+            (0.02, 0.1, 0.5),
+        )
     ),
     *(
         Claim(
