@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from feedback.admin.forms import SourceForm
 from feedback.models import CollectionRun, FeedbackSource
+from feedback.queries.caveats import caveats_of
 from feedback.queries.connections import check_connection
 from feedback.queries.schedule import COLLECT_KIND, current_schedule
 from feedback.services.schedule import switch_off, switch_on
@@ -116,6 +117,8 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
                 words.moment(source.retry_after),
                 source.last_error,
             )
+        if caveats := caveats_of([source]):
+            return format_html("{} {}", badge("incomplete"), " ".join(caveats))
         return badge("complete") if source.cursors.exists() else "never read"
 
     def has_collect_permission(self, request: HttpRequest) -> bool:
@@ -222,7 +225,8 @@ class CollectionRunAdmin(ReadOnlyAdmin[CollectionRun]):
     def reconciled(self, run: CollectionRun) -> Any:
         if run.is_reconciled is None:
             return words.NONE
-        state = badge("complete" if run.is_reconciled else "differs")
+        differs = "incomplete" if run.hidden_by else "differs"
+        state = badge("complete" if run.is_reconciled else differs)
         return two_lines(words.number(run.source_count), state)
 
     @admin.display(description="job")

@@ -92,7 +92,8 @@ def collect(
             if isinstance(error, SourceDown):
                 break
         else:
-            finish_run(reading, CollectionRun.State.COMPLETE)
+            states = CollectionRun.State
+            finish_run(reading, states.INCOMPLETE if reading.hidden_by else states.COMPLETE)
     remember_outcome(source, readings)
     return readings
 
@@ -129,8 +130,9 @@ def collect_feedback(run: Run, asked: CollectFeedback) -> Collected:
             done = _remember(run, source.name, source.pk, readings)
             for one in readings:
                 run.add_record(one)
-                if one.error:
-                    run.log(f"{source.name} {one.table}: {one.error}", level="warning")
+                if one.error or one.hidden_by:
+                    told = one.error or one.hidden_by
+                    run.log(f"{source.name} {one.table}: {told}", level="warning")
         collected.append(cast(CollectedSource, done))
     waiting = FeedbackSource.objects.collectable().exclude(pk__in=[s.pk for s in sources])
     return {
@@ -140,6 +142,11 @@ def collect_feedback(run: Run, asked: CollectFeedback) -> Collected:
             one["source"]
             for one in collected
             if any(table["state"] == CollectionRun.State.FAILED for table in one["tables"])
+        ],
+        "incomplete": [
+            one["source"]
+            for one in collected
+            if any(table.get("hidden_by") for table in one["tables"])
         ],
         "waiting": [] if asked.sources else [source.name for source in waiting],
         "new": sum(table["new"] for one in collected for table in one["tables"]),

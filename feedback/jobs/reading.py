@@ -12,14 +12,16 @@ from psycopg import sql
 from feedback.domain.parsing import EARLIEST, FUTURE_TOLERANCE
 from feedback.domain.tables import TABLES, source_columns, source_table
 from feedback.jobs.landing import LAND_ROWS, land_chunk
-from feedback.models import CollectionCursor, CollectionRun
-from feedback.queries.remote import (
-    Remote,
-    RemoteTable,
-    SourceUnreachable,
-    all_of,
-    moment_literal,
+from feedback.models import CollectionCursor, CollectionRun, model_of
+from feedback.queries.relations import (
+    FAR_BELOW,
+    RemoteRelation,
+    describe_gap,
+    describe_relation,
+    is_far_below,
+    table_of,
 )
+from feedback.queries.remote import Remote, SourceUnreachable, all_of, moment_literal
 from feedback.services.landing import Landing, row_format
 from feedback.services.runs import note_on_run, open_window, widen_start
 from project.jobs.contract import Run
@@ -70,16 +72,12 @@ class TableReading:
         """
         reading, source = self.reading, self.reading.source
         name = source_table(self.spec, source.mapping)
-        columns = self.remote.columns_of(source.schema, name)
-        self.known = source_columns(self.spec, source.mapping, columns)
-        self.table = RemoteTable(
-            source.schema,
-            name,
-            columns,
-            self.known["created_at"],
-            self.known.get("id"),
-            source.naive_timezone,
-        )
+        relation = describe_relation(self.remote, source.schema, name)
+        self.known = source_columns(self.spec, source.mapping, relation.columns)
+        self.table = table_of(relation, source, self.known)
+        reading.estimate = relation.estimate
+        reading.hidden_by = " ".join(relation.hidden_by)
+        reading.save(update_fields=["estimate", "hidden_by"])
         window = self._window()
         main_count = self.remote.count(self.table, window.main)
         odd_count = self.remote.count(self.table, window.odd) if window.odd else 0
@@ -99,13 +97,26 @@ class TableReading:
             beyond = 0 if self.table.identity else max(0, reading.found - self.expected)
             reading.remaining = max(0, main_count - limit - beyond)
             reading.save(update_fields=["remaining"])
-        if not reading.is_reconciled:
+        if not reading.counts_agree:
             raise SourceUnreachable(
                 f"{reading.found:,} rows came, but the source counts {reading.source_count:,} in "
                 "the same snapshot. What came was kept; collect again."
             )
         if self.table.is_timed:
             widen_start(reading, self.cursor)
+        self._note_gap(relation)
+
+    def _note_gap(self, relation: RemoteRelation) -> None:
+        """Note where far fewer rows are seen than the source's server believes to have."""
+        if relation.hidden_by or relation.estimate is None:
+            return
+        kept = model_of(self.reading.table).objects.filter(source=self.reading.source).count()
+        if not is_far_below(kept, relation.estimate):
+            return
+        # A count of all is for the few tables of which we do not know more already.
+        seen = self.remote.count_up_to(self.table, most=relation.estimate // FAR_BELOW + 1)
+        if is_far_below(seen, relation.estimate):
+            note_on_run(self.reading, self.remote.masked(describe_gap(seen, relation.estimate)))
 
     def _window(self) -> _Window:
         reading, moment = self.reading, self.table.moment_expression

@@ -116,12 +116,23 @@ class FeedbackSource(models.Model):
         null=True, blank=True, editable=False, help_text="Scheduled collections wait until then."
     )
     last_error = models.TextField(blank=True, editable=False)
+    hidden_by = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="Table to what kept rows of it from the user at the last collection.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = FeedbackSourceQuerySet.as_manager()
     history = HistoricalRecords(
-        excluded_fields=["password_encrypted", "failures", "retry_after", "last_error"],
+        excluded_fields=[
+            "password_encrypted",
+            "failures",
+            "retry_after",
+            "last_error",
+            "hidden_by",
+        ],
         bases=[ActedHistory],
         get_user=current_user,
     )
@@ -203,6 +214,7 @@ class CollectionRun(models.Model):
     class State(models.TextChoices):
         RUNNING = "running", "Running"
         COMPLETE = "complete", "Complete"
+        INCOMPLETE = "incomplete", "Incomplete: the source keeps rows from its user"
         FAILED = "failed", "Failed"
         INTERRUPTED = "interrupted", "Interrupted"
 
@@ -232,6 +244,12 @@ class CollectionRun(models.Model):
     remaining = models.PositiveBigIntegerField(
         default=0, help_text="Rows of the window that the limit left for the next run."
     )
+    estimate = models.PositiveBigIntegerField(
+        null=True, help_text="Rows of the whole table, as its server last estimated them."
+    )
+    hidden_by = models.TextField(
+        blank=True, help_text="What keeps rows from the user of the source."
+    )
     missing = models.JSONField(default=dict, help_text="Column to number of rows without it.")
     reasons = models.JSONField(default=dict, help_text="Reason to number of rejected rows.")
     notes = models.JSONField(default=list)
@@ -255,9 +273,17 @@ class CollectionRun(models.Model):
 
     @property
     def is_reconciled(self) -> bool | None:
-        """Whether the rows found are those that the source counts; None where it cannot count."""
+        """Whether all rows there are were accounted for; None where the source cannot count.
+
+        Where the source keeps rows from its user, its count leaves out the same rows.
+        """
         if self.source_count is None:
             return None
+        return self.counts_agree and not self.hidden_by
+
+    @property
+    def counts_agree(self) -> bool:
+        """Whether the rows found are those that the source counts for its user."""
         return self.found + self.remaining == self.source_count
 
     @property

@@ -9,13 +9,8 @@ from psycopg import sql
 from feedback.domain.row_format import decode_row
 from feedback.domain.tables import TABLES, MissingColumn, source_columns, source_table
 from feedback.models import FeedbackSource, RejectedRecord
-from feedback.queries.remote import (
-    RemoteTable,
-    SourceUnreachable,
-    TableMissing,
-    all_of,
-    open_source,
-)
+from feedback.queries.relations import describe_relation, table_of
+from feedback.queries.remote import SourceUnreachable, TableMissing, all_of, open_source
 
 RETRY_ROWS = 1_000
 
@@ -30,18 +25,11 @@ def rows_now(
         return {}
     try:
         with open_source(source) as remote:
-            columns = remote.columns_of(source.schema, name)
-            known = source_columns(TABLES[table], source.mapping, columns)
+            relation = describe_relation(remote, source.schema, name)
+            known = source_columns(TABLES[table], source.mapping, relation.columns)
             if "id" not in known:
                 return {}
-            remote_table = RemoteTable(
-                source.schema,
-                name,
-                columns,
-                known["created_at"],
-                known["id"],
-                source.naive_timezone,
-            )
+            remote_table = table_of(relation, source, known)
             where = sql.SQL("{}::text IN ({})").format(
                 sql.Identifier(known["id"]), sql.SQL(", ").join(map(sql.Literal, ids))
             )

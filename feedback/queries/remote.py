@@ -35,7 +35,6 @@ NO_PASSWORD_FILE = "/nonexistent"  # noqa: S105 - the name of a file
 FETCH_ROWS = 256
 OVERHEAD_BYTES = 1024 * 1024  # of an answer beyond its rows, and of an answer that has few
 READING_SECONDS = 6 * 3600  # of one table; what came is kept, and the next run goes on there
-MOST_COLUMNS = 1_600  # PostgreSQL's own limit
 MOST_DIGITS = 18  # of a count; one digit more may be beyond 64 bits
 SAID_LENGTH = 500  # characters of what a source says
 TIMED_TYPES = ("timestamp with time zone", "timestamp without time zone", "date")
@@ -57,7 +56,7 @@ class TableMissing(LookupError):
 
 @dataclass(frozen=True)
 class RemoteTable:
-    """A table as the source's information_schema describes it.
+    """A table as one of the three is read from it.
 
     Attributes
     ----------
@@ -119,36 +118,22 @@ class Remote:
         """Return what is said of the source, if it does not repeat the password."""
         return self._mask(text)
 
-    def columns_of(self, schema: str, table: str) -> dict[str, str]:
-        """Return column -> type of a table, in its order.
-
-        Raises
-        ------
-        TableMissing
-            When there is no such table, or none of its columns may be read.
-        """
-        rows = self._ask(
-            "SELECT column_name::text, data_type::text FROM information_schema.columns "
-            "WHERE table_schema = %s AND table_name = %s "
-            "AND has_column_privilege(to_regclass(quote_ident(table_schema) || '.' || "
-            "quote_ident(table_name)), column_name::text, 'SELECT') ORDER BY ordinal_position",
-            [schema, table],
-            columns=2,
-            rows=MOST_COLUMNS,
-        )
-        if not rows:
-            raise TableMissing(
-                f"There is no table {schema}.{table} that this user may read. Create it, grant "
-                "SELECT on it, map it to the name it has, or map it to an empty name to leave it "
-                "out."
-            )
-        return {_text(name): _text(type_) for name, type_ in rows}
-
     def count(self, table: RemoteTable, where: sql.Composable) -> int:
         """Return the source's own count of rows."""
-        told = self._one(sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table.source, where))
+        query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table.source, where)
+        return self.number_of(self._one(query), "a count of rows")
+
+    def count_up_to(self, table: RemoteTable, most: int) -> int:
+        """Return the source's own count of all rows, or `most` when there are more."""
+        query = sql.SQL("SELECT count(*) FROM (SELECT FROM {} LIMIT {}) seen").format(
+            table.source, sql.Literal(most)
+        )
+        return self.number_of(self._one(query), "a count of rows")
+
+    def number_of(self, told: str, what: str) -> int:
+        """Read a number that a source tells."""
         if not told.isascii() or not told.isdigit() or len(told) > MOST_DIGITS:
-            raise SourceUnreachable(f"Expected a count of rows, got {shortened(told)}.")
+            raise SourceUnreachable(f"Expected {what}, got {shortened(told)}.")
         return int(told)
 
     def rows(
@@ -190,10 +175,10 @@ class Remote:
             order=order,
             bound=bound,
         )
-        self._ask(query, columns=0, rows=0)
+        self.ask(query, columns=0, rows=0)
         came = 0
         while True:
-            fetched = self._ask(
+            fetched = self.ask(
                 sql.SQL("FETCH FORWARD {} FROM seedbed_feedback").format(sql.Literal(FETCH_ROWS)),
                 columns=1,
                 rows=FETCH_ROWS,
@@ -205,7 +190,7 @@ class Remote:
             if came > counted:
                 return  # it may go on so for ever; who counts the rows says what is wrong
             if len(fetched) < FETCH_ROWS:  # so PostgreSQL says that there are no more
-                self._ask("CLOSE seedbed_feedback", columns=0, rows=0)
+                self.ask("CLOSE seedbed_feedback", columns=0, rows=0)
                 return
             if time.monotonic() - self._opened > READING_SECONDS:
                 raise SourceUnreachable(
@@ -214,12 +199,12 @@ class Remote:
                 )
 
     def _one(self, query: str | sql.Composable) -> str:
-        rows = self._ask(query, columns=1, rows=1)
+        rows = self.ask(query, columns=1, rows=1)
         if not rows:
             raise SourceUnreachable("Expected one row, got none.")
-        return _text(rows[0][0])
+        return text_of(rows[0][0])
 
-    def _ask(
+    def ask(
         self,
         query: str | sql.Composable,
         parameters: Sequence[str] | None = None,
@@ -254,7 +239,8 @@ def shortened(text: str) -> str:
     return text if len(text) <= SAID_LENGTH else f"{text[:SAID_LENGTH]} ..."
 
 
-def _text(value: bytes | None) -> str:
+def text_of(value: bytes | None) -> str:
+    """Read a text that a source tells; it is never empty."""
     try:
         text = (value or b"").decode()
     except UnicodeDecodeError:
@@ -301,7 +287,7 @@ def open_source(source: FeedbackSource) -> Iterator[Remote]:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         remote = Remote(connection, watch, mask)
-        remote._ask(
+        remote.ask(
             sql.SQL(
                 "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; "
                 "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; "

@@ -19,6 +19,8 @@ class RunFields(TypedDict):
     source_count: int | None
     remaining: int
     reconciled: bool | None
+    estimate: int | None
+    hidden_by: str
     reasons: dict[str, int]
     missing: dict[str, int]
     notes: list[str]
@@ -36,13 +38,14 @@ class CollectedSource(TypedDict):
 class Collected(TypedDict):
     """What a collection found.
 
-    `synthetic` says that generated feedback stood in; `waiting` are sources that were left out
-    after failures, or because they were not due.
+    `synthetic` says that generated feedback stood in; `incomplete` are sources that keep rows from
+    their user; `waiting` are those that were left out after failures, or because they were not due.
     """
 
     sources: list[CollectedSource]
     synthetic: bool
     failed: list[str]
+    incomplete: list[str]
     waiting: list[str]
     new: int
 
@@ -96,6 +99,8 @@ def describe_run(run: CollectionRun) -> RunFields:
         "source_count": run.source_count,
         "remaining": run.remaining,
         "reconciled": run.is_reconciled,
+        "estimate": run.estimate,
+        "hidden_by": run.hidden_by,
         "reasons": run.reasons,
         "missing": run.missing,
         "notes": run.notes,

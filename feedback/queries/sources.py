@@ -8,6 +8,7 @@ from typing import TypedDict
 from django.utils import timezone
 
 from feedback.models import FeedbackSource, model_of
+from feedback.queries.caveats import caveats_of
 from project.origin import Origin
 from project.refusal import Refusal
 
@@ -27,6 +28,7 @@ class ScopeFields(TypedDict):
     sources: list[str]
     days: int | None
     since: str | None
+    caveats: list[str]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Scope:
             "sources": [source.name for source in self.sources],
             "days": self.days,
             "since": None if self.since is None else self.since.isoformat(),
+            "caveats": caveats_of(self.sources),
         }
 
 

@@ -14,6 +14,7 @@ from feedback.models import (
     Table,
     model_of,
 )
+from feedback.queries.caveats import caveats_of
 from feedback.queries.schedule import current_schedule
 from project.origin import ROW_ORIGINS, Origin
 
@@ -47,6 +48,7 @@ class LastRun(TypedDict):
     new: int
     rejected: int
     reconciled: bool | None
+    hidden_by: str
     error: str
 
 
@@ -90,6 +92,7 @@ class FeedbackStatus(TypedDict):
     origin: str
     real_sources: int
     failing: list[str]
+    caveats: list[str]
     rows: dict[str, int]
     tables: list[TableStatus]
     samples: list[KindSamples]
@@ -132,6 +135,7 @@ def feedback_status() -> FeedbackStatus:
         "origin": own,
         "real_sources": len(real),
         "failing": [source.name for source in real if source.failures],
+        "caveats": caveats_of(real),
         "rows": {
             origin.value: sum(row["rows"] for row in tables if row["origin"] == origin)
             for origin in ROW_ORIGINS
@@ -225,6 +229,7 @@ def _run(run: CollectionRun) -> LastRun:
         "new": run.new,
         "rejected": run.rejected,
         "reconciled": run.is_reconciled,
+        "hidden_by": run.hidden_by,
         "error": run.error,
     }
 

@@ -90,10 +90,16 @@ def widen_start(run: CollectionRun, cursor: CollectionCursor) -> None:
 
 
 def remember_outcome(source: FeedbackSource, runs: Sequence[CollectionRun]) -> None:
-    """Let a source that failed wait before the next scheduled collection; longer each time."""
+    """Keep what hid rows, and let a source that failed wait before the next scheduled collection.
+
+    It waits longer each time.
+    """
     errors = [run.error for run in runs if run.state == CollectionRun.State.FAILED]
     # By update: a failure is no edit that the history of the source should show.
     these = FeedbackSource.objects.filter(pk=source.pk)
+    read = {run.table: run.hidden_by for run in runs if run.state != CollectionRun.State.FAILED}
+    hidden_by = {table: text for table, text in (source.hidden_by | read).items() if text}
+    these.update(hidden_by=hidden_by)
     if not errors:
         these.update(failures=0, retry_after=None, last_error="")
         return

@@ -96,9 +96,9 @@ def silence(*messages: bytes) -> Answer:
 HONEST: dict[str, Answer] = {
     "to_char": say(table((b"2026-04-01T00:00:00.000000+00:00",))),
     "server_version": say(table((b"17.0",))),
-    "information_schema": say(
-        table(*((n.encode(), t.encode()) for n, t in COLUMNS.items()), columns=2)
-    ),
+    "pg_inherits": say(table((b"16384", b"r", b"3"), columns=3)),
+    "pg_attribute": say(table(*((n.encode(), t.encode()) for n, t in COLUMNS.items()), columns=2)),
+    "pg_policy": say(table(columns=3)),
     "IS NULL OR": say(table((b"0",))),
     "count(*)": say(table((b"3",))),
     "DECLARE": say(done("DECLARE CURSOR")),

@@ -85,7 +85,7 @@ FAULTS: dict[str, tuple[dict[str, Answer], str]] = {
         "more than",
     ),
     "endless columns": (
-        {"information_schema": for_ever(described(2), data(b"x" * 50, b"text"))},
+        {"pg_attribute": for_ever(described(2), data(b"x" * 50, b"text"))},
         "more than",
     ),
     "an endless count": ({"to_char": for_ever(described(), data(b"1"))}, "more than"),
@@ -131,11 +131,11 @@ FAULTS: dict[str, tuple[dict[str, Answer], str]] = {
     "a time of infinity": ({"to_char": say(table((b"infinity",)))}, "the source's time"),
     "a time that is no UTF-8": ({"to_char": say(table((b"\xff",)))}, "Expected a text"),
     "a column with NUL": (
-        {"information_schema": say(table((b"a\0b", b"text"), columns=2))},
+        {"pg_attribute": say(table((b"a\0b", b"text"), columns=2))},
         "Expected a text",
     ),
     "a column without a name": (
-        {"information_schema": say(table((None, b"text"), columns=2))},
+        {"pg_attribute": say(table((None, b"text"), columns=2))},
         "Expected a text",
     ),
     "silence after BEGIN": ({"BEGIN": silence()}, "within 3 s"),

@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.console import Console
 
+from feedback.queries.relations import SEE_ALL
 from feedback.queries.runs import Collected
 from feedback.queries.schedule import COLLECT_KIND
 from feedback.queries.sources import sources_named
@@ -24,9 +25,11 @@ class Command(JobCommand):
         return super().job_arguments(**options)
 
     def exit_code(self, result: Collected) -> int:
-        """Say 1 where a source could not be read, 2 where every row that came was refused."""
+        """Say 1 where a source could not be read, 2 where one hid rows or all rows were refused."""
         if result.get("failed"):
             return EXIT_ERROR
+        if result.get("incomplete"):
+            return EXIT_REFUSED
         tables = [one for source in result.get("sources", ()) for one in source["tables"]]
         found = sum(one["found"] for one in tables)
         return EXIT_REFUSED if 0 < found == sum(one["rejected"] for one in tables) else 0
@@ -55,6 +58,8 @@ class Command(JobCommand):
                 where = f"{source['source']} {one['table']}".strip()
                 if one["error"]:
                     remarks.append(f"{where}: {one['error']}")
+                if one["hidden_by"]:
+                    remarks.append(f"{where}: {one['hidden_by']} {SEE_ALL}")
                 remarks += [f"{where}: {note}" for note in one["notes"]]
                 if one["reasons"]:
                     reasons = ", ".join(f"{count} {name}" for name, count in one["reasons"].items())

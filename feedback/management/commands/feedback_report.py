@@ -104,6 +104,8 @@ class Command(SeedbedCommand):
         period = f" of the last {scope['days']} days" if scope["days"] else ""
         console.print(scope["label"], style="bold")
         console.print(f"Sources{period}: {', '.join(scope['sources']) or 'none'}.")
+        for caveat in scope["caveats"]:
+            console.print(f"Warning: {caveat}", style="yellow")
         for kind, report in result["reports"].items():
             getattr(self, f"_render_{kind}")(report, console)
 

@@ -57,6 +57,8 @@ class Command(SeedbedCommand):
             console.print(f"{row['source']} {row['table']}: {text}")
             if run and run["error"]:
                 console.print(f"  {run['error']}")
+        for caveat in result["caveats"]:
+            console.print(f"Warning: {caveat}", style="yellow")
         samples = Table("Model kind")
         for column in ("Needed", "Real", "Synthetic", ""):
             samples.add_column(column, justify="right")
