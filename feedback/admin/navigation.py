@@ -8,6 +8,7 @@ from feedback.models import (
     ABTestResult,
     CollectionRun,
     Explanation,
+    FeedbackChange,
     FeedbackSource,
     QualityFeedback,
     RejectedRecord,
@@ -42,6 +43,7 @@ add_entries(
     _entry(QualityFeedback, label="Ratings", order=62),
     _entry(ABTestResult, label="Test results", order=63),
     _entry(Explanation, label="Explanations", order=64),
+    _entry(FeedbackChange, label="Changed records", order=66),
     _entry(
         RejectedRecord,
         label="Rejected rows",

@@ -37,6 +37,7 @@ REASONS: Mapping[str, str] = {
     "time_too_early": "expected a time since 2000: a clock was not set",
     "time_in_future": "expected a time that has been",
     "duplicate": "another row has the same identity",
+    "changed_content": "the row is stored with other content",
 }
 _CODES = {reason: number for number, reason in enumerate(REASONS, start=1)}
 
@@ -90,6 +91,27 @@ def duplicate_of_stored(form: RowFormat, row: bytes, *, stored_at: str, number: 
         detail=describe_refusal(
             "duplicate", "", f"{external_id or 'a row'}, stored with the time {stored_at}"
         ),
+        external_id=shortened(str(external_id or ""), 200),
+        payload=_shown(decoded),
+        number=number,
+    )
+
+
+def changed_uid(uid: bytes) -> bytes:
+    """Return what identifies other content of a stored row among all refused rows."""
+    return digest_of(b"changed content\0" + uid)
+
+
+def changed_content(
+    form: RowFormat, row: bytes, *, uid: bytes, detail: str, number: int
+) -> RejectedRow:
+    """Refuse a row that is stored with other content, which stays."""
+    decoded = decode_row(row)
+    external_id = decoded.get(form.columns.get("id", "id")) if isinstance(decoded, dict) else None
+    return RejectedRow(
+        uid=changed_uid(uid),
+        reason="changed_content",
+        detail=detail,
         external_id=shortened(str(external_id or ""), 200),
         payload=_shown(decoded),
         number=number,

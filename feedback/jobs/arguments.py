@@ -5,9 +5,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from feedback.domain.changes import ON_CHANGE_MEANINGS
 from feedback.domain.tables import TABLES
 from project.jobs.contract import Arguments
 from project.jobs.questions import Ask, Moment, Upload, Word
+
+OnChangeAsked = Annotated[
+    Literal["replace", "keep", "refuse"],
+    Field(
+        description="What is done about a row that is known with other content. Who has no right "
+        "to change feedback has it refused."
+    ),
+    Ask(label="Rows that changed", meanings=ON_CHANGE_MEANINGS),
+]
 
 # What the tables are called at a source, unless it maps them.
 _NAMES = {table.default_table: name for name, table in TABLES.items()}
@@ -52,6 +62,7 @@ class CollectFeedback(Arguments):
         ),
         Ask(unit="rows"),
     ] = None
+    on_change: OnChangeAsked = "replace"
 
     @model_validator(mode="after")
     def _require_one_window(self) -> Self:
@@ -85,6 +96,7 @@ class ImportFeedback(Arguments):
         ),
         Ask(option="--column"),
     ] = {}
+    on_change: OnChangeAsked = "replace"
     dry_run: Annotated[bool, Field(description="Only check the rows, write none.")] = False
 
     @model_validator(mode="after")

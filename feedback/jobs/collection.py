@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
+from feedback.domain.changes import OnChange
 from feedback.domain.tables import TABLES, MissingColumn, source_table
 from feedback.jobs.arguments import CollectFeedback
 from feedback.jobs.reading import TableReading
@@ -29,11 +30,12 @@ def collect_sources(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int | None = None,
+    on_change: str = OnChange.REPLACE,
     run: Run | None = None,
 ) -> dict[FeedbackSource, list[CollectionRun]]:
     """Collect from each source; one that fails does not keep the others from being read."""
     return {
-        source: collect(source, since=since, until=until, limit=limit, run=run)
+        source: collect(source, since=since, until=until, limit=limit, on_change=on_change, run=run)
         for source in sources
     }
 
@@ -45,6 +47,7 @@ def collect(
     until: datetime | None = None,
     limit: int | None = None,
     tables: Sequence[str] = tuple(Table.values),
+    on_change: str = OnChange.REPLACE,
     run: Run | None = None,
 ) -> list[CollectionRun]:
     """Read what is new at a database and keep it; returns one run for each table.
@@ -86,7 +89,7 @@ def collect(
         readings.append(reading)
         try:
             with open_source(source) as remote:
-                TableReading(remote, reading, run).read()
+                TableReading(remote, reading, run, on_change).read()
         except (SourceUnreachable, TableMissing, MissingColumn) as error:
             finish_run(reading, CollectionRun.State.FAILED, error=str(error))
             if isinstance(error, SourceDown):
@@ -126,7 +129,14 @@ def collect_feedback(run: Run, asked: CollectFeedback) -> Collected:
     for source in sources:
         done = run.result_of("collect_source", source.pk)
         if done is None:
-            readings = collect(source, since=since, until=until, limit=asked.limit, run=run)
+            readings = collect(
+                source,
+                since=since,
+                until=until,
+                limit=asked.limit,
+                on_change=asked.on_change,
+                run=run,
+            )
             done = _remember(run, source.name, source.pk, readings)
             for one in readings:
                 run.add_record(one)

@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 from django.utils import timezone
 
+from feedback.domain.changes import OnChange
 from feedback.domain.file_rows import FileRow, chunked, read_feedback_rows
 from feedback.domain.parsing import parse_rows
 from feedback.domain.row_format import MAX_ROW_BYTES
@@ -44,6 +45,7 @@ def import_file(
     source: FeedbackSource,
     name: str = "",
     columns: Mapping[str, str] | None = None,
+    on_change: str = OnChange.REPLACE,
     run: Run | None = None,
 ) -> ImportedFile:
     """Land the rows of a file, each once; returns the counts and the first refused rows.
@@ -61,7 +63,7 @@ def import_file(
         reading = begin_run(
             source, table, job_id=None if run is None else run.job_id, file_name=name[:255]
         )
-        landing = begin_landing(reading, known)
+        landing = begin_landing(reading, known, on_change=on_change)
         done = 0
         for chunk in chunks:
             parsed = landing.parse([one.raw for one in chunk], rows=[one.row for one in chunk])
@@ -202,6 +204,7 @@ def import_feedback(run: Run, asked: ImportFeedback) -> ImportedFile | CheckedFi
             table=asked.table,
             columns=asked.columns,
             source=file_source(asked.source, by=run.user),
+            on_change=asked.on_change,
             run=run,
         )
     with run.transaction("import_file") as done:

@@ -22,6 +22,7 @@ from feedback.queries.relations import (
     table_of,
 )
 from feedback.queries.remote import Remote, SourceUnreachable, all_of, moment_literal
+from feedback.services.changes import settle_change
 from feedback.services.landing import Landing, row_format
 from feedback.services.runs import note_on_run, open_window, widen_start
 from project.jobs.contract import Run
@@ -54,8 +55,11 @@ class _Window:
 class TableReading:
     """One reading of one table: `reading` is the run that counts it, `run` the job's, if any."""
 
-    def __init__(self, remote: Remote, reading: CollectionRun, run: Run | None) -> None:
+    def __init__(
+        self, remote: Remote, reading: CollectionRun, run: Run | None, on_change: str
+    ) -> None:
         self.remote, self.reading, self.run = remote, reading, run
+        self.on_change, self.refused_because = settle_change(reading.table, on_change)
         self.spec = TABLES[reading.table]
         self.now = remote.now()
         self.cursor, _ = CollectionCursor.objects.get_or_create(
@@ -177,6 +181,8 @@ class TableReading:
             cursor=self.cursor,
             moves_cursor=moves_cursor,
             latest=self.now,
+            on_change=self.on_change,
+            refused_because=self.refused_because,
         )
         done = 0
         title = f"{self.reading.source.name}: {self.spec.default_table}"

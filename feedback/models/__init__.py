@@ -1,5 +1,6 @@
 """Sources of feedback, what was collected from them, and what was refused."""
 
+from feedback.models.changes import FeedbackChange
 from feedback.models.records import (
     ABTestResult,
     Explanation,
@@ -15,6 +16,7 @@ __all__ = [
     "CollectionCursor",
     "CollectionRun",
     "Explanation",
+    "FeedbackChange",
     "FeedbackRecord",
     "FeedbackSource",
     "QualityFeedback",

@@ -14,8 +14,14 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from feedback.domain.changes import REFUSED_AS_ASKED, OnChange, describe_change
 from feedback.domain.parsing import ParsedRows, parse_rows
-from feedback.domain.refusals import RejectedRow, duplicate_of_stored
+from feedback.domain.refusals import (
+    RejectedRow,
+    changed_content,
+    changed_uid,
+    duplicate_of_stored,
+)
 from feedback.domain.row_format import RowFormat, decode_row
 from feedback.domain.tables import TABLES
 from feedback.models import (
@@ -25,6 +31,7 @@ from feedback.models import (
     RejectedRecord,
     model_of,
 )
+from feedback.services.changes import correct_rows, settle_change
 from project.bulk import copy_rows
 
 REJECTED_BATCH = 1_000
@@ -57,6 +64,8 @@ class Landing:
     cursor : the lock of the table; moved to the last row of each chunk where rows come in order.
     latest : the cursor never goes beyond this, so that rows dated ahead cannot hide later ones.
     may_move_time : whether a known row may come with another time of creation.
+    on_change : what is done about known rows with other content.
+    refused_because : why such rows are refused, where they are.
     """
 
     run: CollectionRun
@@ -66,6 +75,8 @@ class Landing:
     moves_cursor: bool = False
     latest: datetime | None = None
     may_move_time: bool = False
+    on_change: str = OnChange.REPLACE
+    refused_because: str = REFUSED_AS_ASKED
 
     def parse(self, raw: Sequence[bytes], *, rows: Sequence[Any] | None = None) -> ParsedChunk:
         """Check one chunk; `rows` are the same rows decoded. Any thread may do it."""
@@ -78,8 +89,8 @@ class Landing:
         raw, parsed = chunk.raw, chunk.parsed
         # Two runs over one table at once take turns here, and do not meet.
         self.cursor = CollectionCursor.objects.select_for_update().get(pk=self.cursor.pk)
-        new, changed, repeated = self._write(parsed, raw)
-        rejected = [*parsed.rejected, *repeated]
+        new, changed, refused = self._write(parsed, raw)
+        rejected = [*parsed.rejected, *refused]
         self._write_rejected(rejected, lines)
         self._count(parsed, new, changed, rejected)
         self._move_cursor(parsed, raw[-1])
@@ -97,6 +108,7 @@ class Landing:
             stored = _stored(cursor, connection.ops.quote_name(table), listed)
             is_new, is_changed = np.ones(len(uids), bool), np.zeros(len(uids), bool)
             moved: dict[bytes, datetime] = {}
+            differing: dict[bytes, list[str]] = {}
             if stored:
                 is_new = np.fromiter((uid not in stored for uid in uids), bool, len(uids))
                 digests = parsed.columns["row_digest"].tolist()
@@ -112,17 +124,25 @@ class Landing:
                         moved[uids[number]] = moment
             self._copy(table, _rows_of(parsed.columns, is_new))
             if is_changed.any():
-                self._update(cursor, table, _rows_of(parsed.columns, is_changed))
+                differing = correct_rows(
+                    cursor, self.run, table, _rows_of(parsed.columns, is_changed), self.on_change
+                )
             refused = RejectedRecord.objects.open().filter(
                 source=self.run.source_id, table=self.run.table
             )
             if refused.exists():
                 cursor.execute(
                     "UPDATE feedback_rejectedrecord SET resolved_at = now() "
-                    "WHERE resolved_at IS NULL AND row_uid = ANY(%s::uuid[])",
-                    [listed],
+                    "WHERE resolved_at IS NULL AND row_uid = ANY(%s::uuid[] || %s::uuid[])",
+                    # Those that are refused for their content again are opened again below.
+                    [listed, [UUID(bytes=changed_uid(uid)) for uid in uids]],
                 )
-        return int(is_new.sum()), int(is_changed.sum()), self._repeated(moved, parsed, raw)
+        refuses = self.on_change == OnChange.REFUSE
+        return (
+            int(is_new.sum()),
+            0 if refuses else len(differing),
+            self._refused(moved, differing if refuses else {}, parsed, raw),
+        )
 
     def _copy(self, table: str, columns: dict[str, Any]) -> None:
         count = len(columns["uid"])
@@ -133,40 +153,31 @@ class Landing:
             {**columns, **{name: np.full(count, value) for name, value in marks.items()}},
         )
 
-    def _update(self, cursor: Any, table: str, columns: dict[str, Any]) -> None:
-        target = connection.ops.quote_name(table)
-        names = [connection.ops.quote_name(name) for name in columns]
-        cursor.execute("DROP TABLE IF EXISTS pg_temp.feedback_incoming")
-        cursor.execute(
-            f"CREATE TEMP TABLE feedback_incoming ON COMMIT DROP AS "  # noqa: S608 - names of our own
-            f"SELECT {', '.join(names)} FROM {target} WITH NO DATA"
-        )
-        copy_rows(connection, "feedback_incoming", columns)
-        assignments = ", ".join(f"{name} = i.{name}" for name in names)
-        cursor.execute(
-            f"UPDATE {target} f SET {assignments}, run_id = %s FROM feedback_incoming i "  # noqa: S608 - names of our own
-            "WHERE f.uid = i.uid",
-            [self.run.pk],
-        )
-
-    def _repeated(
-        self, moved: dict[bytes, datetime], parsed: ParsedRows, raw: Sequence[bytes]
+    def _refused(
+        self,
+        moved: dict[bytes, datetime],
+        differing: dict[bytes, list[str]],
+        parsed: ParsedRows,
+        raw: Sequence[bytes],
     ) -> list[RejectedRow]:
-        """Refuse rows whose identity is stored with another time of creation."""
-        if not moved:
+        """Refuse rows whose identity is stored with another time of creation, or other content."""
+        if not moved and not differing:
             return []
-        refused = {row.number for row in parsed.rejected}
-        accepted = [number for number in range(len(raw)) if number not in refused]
-        return [
-            duplicate_of_stored(
-                self.form,
-                raw[number],
-                stored_at=f"{moved[uid]:%Y-%m-%d %H:%M:%S}",
-                number=number,
-            )
-            for number, uid in zip(accepted, parsed.columns["uid"].tolist(), strict=True)
-            if uid in moved
-        ]
+        before = {row.number for row in parsed.rejected}
+        accepted = [number for number in range(len(raw)) if number not in before]
+        refused = []
+        for number, uid in zip(accepted, parsed.columns["uid"].tolist(), strict=True):
+            if uid in moved:
+                at = f"{moved[uid]:%Y-%m-%d %H:%M:%S}"
+                refused.append(
+                    duplicate_of_stored(self.form, raw[number], stored_at=at, number=number)
+                )
+            elif uid in differing:
+                detail = describe_change(differing[uid], self.refused_because)
+                refused.append(
+                    changed_content(self.form, raw[number], uid=uid, detail=detail, number=number)
+                )
+        return refused
 
     def _write_rejected(self, rejected: list[RejectedRow], lines: Sequence[int] | None) -> None:
         now = timezone.now()
@@ -236,16 +247,23 @@ class Landing:
 
 
 def begin_landing(
-    run: CollectionRun, columns: dict[str, str], *, may_move_time: bool = False
+    run: CollectionRun,
+    columns: dict[str, str],
+    *,
+    may_move_time: bool = False,
+    on_change: str = OnChange.REPLACE,
 ) -> Landing:
     """Prepare to land rows that come in no order: of a file, of the generator, tried again."""
     cursor, _ = CollectionCursor.objects.get_or_create(source=run.source, table=run.table)
+    on_change, because = settle_change(run.table, on_change)
     return Landing(
         run=run,
         form=row_format(run.source, run.table, columns),
         now=timezone.now(),
         cursor=cursor,
         may_move_time=may_move_time,
+        on_change=on_change,
+        refused_because=because,
     )
 
 

@@ -203,7 +203,8 @@ def test_collecting_starts_a_job_without_the_password(admin_client, source):
 def test_a_file_is_imported_by_a_job(admin_client):
     upload = io.BytesIO(b"id,stars,created_at\n1,0.5,2026-05-01T00:00Z\n")
     upload.name = "own.csv"
-    fields = {"file": upload, "table": "quality_feedback", "source": "files"}
+    asked = {"table": "quality_feedback", "source": "files", "on_change": "keep"}
+    fields = {"file": upload, **asked}
     wrong = admin_client.post(url("feedback_import"), {**fields, "columns": "colour=stars"})
     assert "there is no column colour" in wrong.content.decode()
     upload.seek(0)

@@ -62,6 +62,7 @@ RECORDS: dict[str, dict[str, str]] = {
     "feedback.abtestresult": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "feedback.collectionrun": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "feedback.explanation": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "feedback.feedbackchange": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "feedback.feedbacksource": {},
     "feedback.qualityfeedback": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "feedback.rejectedrecord": {"add": NOBODY, "delete": NOBODY},

@@ -26,6 +26,7 @@ from training.kinds import all_kinds, get_kind
 from training.models import Dataset, ModelVersion
 from training.queries.files import file_problem, file_word, verify_files
 from training.queries.serviceable import why_outdated
+from training.queries.staleness import why_stale, with_changed_records
 
 
 @object_action("matching.eventbatch", "Build a dataset", permission="training.build_dataset")
@@ -71,7 +72,8 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     start_links = [("training_dataset_build", "Build a dataset", "training.build_dataset")]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("histograms", "lineage", "recipe")
+        datasets = super().get_queryset(request).defer("histograms", "lineage", "recipe")
+        return with_changed_records(datasets)
 
     def has_train_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("training.train_model")
@@ -93,6 +95,8 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
 
     @admin.display(description="Verdict", ordering="verdict")
     def verdict_badge(self, dataset: Dataset) -> Any:
+        if dataset.changed_records:  # type: ignore[attr-defined]  # annotated above
+            return two_lines(badge(dataset.verdict), badge("stale"))
         return badge(dataset.verdict)
 
     @admin.display(description="Rows", ordering="rows")
@@ -210,6 +214,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
             "dataset": dataset,
             "expectation": get_kind(dataset.kind).expectation_of(dataset.origin),
             "outdated": why_outdated(dataset),
+            "stale": why_stale(dataset),
             "problem": file_problem(dataset),
             "figures": _figures(dataset),
             "features": features,

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from django.utils import timezone
 
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.frames import load_csat, load_model_performance, load_quality
@@ -44,6 +46,7 @@ def load(table: str, recipe: Recipe) -> LoadedRows:
             remedy="Run `manage.py collect_feedback`, or `manage.py import_feedback FILE --table "
             f"{table}`; --origin synthetic takes generated rows.",
         )
+    read_at = timezone.now()
     frame, origin = READERS[table](sources), origin_of(sources)
     if origin is Origin.COMBINED:
         real = [source.name for source in sources if source.origin is Origin.REAL]
@@ -51,11 +54,13 @@ def load(table: str, recipe: Recipe) -> LoadedRows:
     return LoadedRows(
         frame=frame,
         recipe=replace(recipe, origin=origin.value),
-        lineage=tuple(_lineage(table, source, frame) for source in sources),
+        lineage=tuple(_lineage(table, source, frame, read_at) for source in sources),
     )
 
 
-def _lineage(table: str, source: FeedbackSource, frame: pd.DataFrame) -> dict[str, Any]:
+def _lineage(
+    table: str, source: FeedbackSource, frame: pd.DataFrame, read_at: datetime
+) -> dict[str, Any]:
     """Say what was read from a source, and which run had landed rows in it last."""
     moments = frame.loc[frame["source"] == source.name, "occurred_at"]
     run = CollectionRun.objects.filter(source=source, table=table).order_by("-pk").first()
@@ -69,6 +74,7 @@ def _lineage(table: str, source: FeedbackSource, frame: pd.DataFrame) -> dict[st
         "first": moments.min().isoformat() if len(moments) else None,
         "last": moments.max().isoformat() if len(moments) else None,
         "last_run": None if run is None else run.pk,
+        "read_at": read_at.isoformat(),
     }
 
 
