@@ -41,6 +41,7 @@ class SourceForm(RecordForm[FeedbackSource]):
             "mapping",
             "naive_timezone",
             "overlap_hours",
+            "changed_column",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -25,21 +25,43 @@ class SourceFilter(admin.SimpleListFilter):
         return queryset.filter(source_id=int(value)) if value and value.isdecimal() else queryset
 
 
+class CountedFilter(admin.SimpleListFilter):
+    """Records that reports leave out, and why."""
+
+    title = "counted"
+    parameter_name = "counted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("gone", "no: gone at the source"), ("shared", "at another source")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        asked = {"gone": "gone_at__isnull", "shared": "also_in__isnull"}.get(self.value() or "")
+        return queryset.filter(**{asked: False}) if asked else queryset
+
+
 class FeedbackRecordAdmin(ReadOnlyAdmin[M]):
     """A table that may hold millions of rows: no count of all, order by the index on time."""
 
     list_select_related = ["source"]
     show_full_result_count = False
     list_per_page = 50
-    list_filter = [SourceFilter]
+    list_filter = [SourceFilter, CountedFilter]
     search_fields = ["external_id__exact", "response_id__exact"]
     search_help_text = "The whole id or response id"
     ordering = ["-created_at", "uid"]
-    readonly_fields = ["origin"]
+    readonly_fields = ["origin", "counted", "gone_at"]
 
     @admin.display(description="origin")
     def origin(self, record: Any) -> Any:
         return origin_badge(record.source)
+
+    @admin.display(description="counted")
+    def counted(self, record: Any) -> str:
+        if record.gone_at:
+            return "no: it is not at its source any more"
+        others = FeedbackSource.objects.filter(pk__in=record.also_in or [])
+        names = ", ".join(others.values_list("name", flat=True))
+        return f"once, as a row of {names} where that is looked at too" if names else "yes"
 
 
 @admin.register(QualityFeedback)

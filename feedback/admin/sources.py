@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from feedback.admin.forms import SourceForm
 from feedback.models import CollectionRun, FeedbackSource
-from feedback.queries.caveats import caveats_of
+from feedback.queries.caveats import caveats_of, shared_of
 from feedback.queries.connections import check_connection
 from feedback.queries.schedule import COLLECT_KIND, current_schedule
 from feedback.services.schedule import switch_off, switch_on
@@ -42,11 +42,11 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
     list_display = ["name", "origin", "kind", "is_enabled", "address", "state"]
     list_filter = ["kind", "is_enabled"]
     search_fields = ["name", "host", "database"]
-    readonly_fields = ["state"]
+    readonly_fields = ["state", "shared_rows"]
     actions = ["collect_now", "test_connection"]
     instant_actions = ["test_connection"]
     fieldsets = [
-        (None, {"fields": ["name", "kind", "is_enabled", "state"]}),
+        (None, {"fields": ["name", "kind", "is_enabled", "state", "shared_rows"]}),
         (
             "PostgreSQL",
             {
@@ -61,7 +61,10 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
                 ]
             },
         ),
-        ("Reading", {"fields": ["mapping", "naive_timezone", "overlap_hours"]}),
+        (
+            "Reading",
+            {"fields": ["mapping", "naive_timezone", "overlap_hours", "changed_column"]},
+        ),
     ]
 
     def get_urls(self) -> list[URLPattern]:
@@ -117,9 +120,13 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
                 words.moment(source.retry_after),
                 source.last_error,
             )
-        if caveats := caveats_of([source]):
-            return format_html("{} {}", badge("incomplete"), " ".join(caveats))
+        if source.hidden_by:
+            return format_html("{} {}", badge("incomplete"), " ".join(caveats_of([source])))
         return badge("complete") if source.cursors.exists() else "never read"
+
+    @admin.display(description="shared rows")
+    def shared_rows(self, source: FeedbackSource) -> Any:
+        return " ".join(shared_of(source)) or "none that another source holds too"
 
     def has_collect_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("feedback.collect_feedback")
@@ -203,6 +210,7 @@ class CollectionRunAdmin(ReadOnlyAdmin[CollectionRun]):
         "known",
         "changed",
         "rejected",
+        "gone",
         "reconciled",
     ]
     list_filter = ["state", "table", "source", ("started_at", DateRangeFilter)]

@@ -62,12 +62,21 @@ class CollectFeedback(Arguments):
         ),
         Ask(unit="rows"),
     ] = None
+    full: Annotated[
+        bool,
+        Field(
+            description="Read every row again, and mark those that are gone at the source; without "
+            "it they are looked for among the rows that are read anyway."
+        ),
+    ] = False
     on_change: OnChangeAsked = "replace"
 
     @model_validator(mode="after")
     def _require_one_window(self) -> Self:
         if self.days and (self.start or self.end):
             raise ValueError("Give either days, or start and end")
+        if self.full and (self.days or self.start or self.end or self.limit):
+            raise ValueError("Full reads all there is; leave days, start, end and limit out")
         if self.start and self.end and self.start >= self.end:
             raise ValueError(f"Expected start before end; got {self.start} and {self.end}")
         return self

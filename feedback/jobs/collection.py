@@ -31,6 +31,7 @@ def collect_sources(
     until: datetime | None = None,
     limit: int | None = None,
     on_change: str = OnChange.REPLACE,
+    is_full: bool = False,
     run: Run | None = None,
 ) -> dict[FeedbackSource, list[CollectionRun]]:
     """Collect from each source; one that fails does not keep the others from being read."""
@@ -48,11 +49,13 @@ def collect(
     limit: int | None = None,
     tables: Sequence[str] = tuple(Table.values),
     on_change: str = OnChange.REPLACE,
+    is_full: bool = False,
     run: Run | None = None,
 ) -> list[CollectionRun]:
     """Read what is new at a database and keep it; returns one run for each table.
 
-    Without `since` a table is read from where the last collection came to, less the overlap.
+    Without `since` a table is read from where the last collection came to, less the overlap; with
+    `is_full` from the beginning. Known rows of what is read that are not there any more are marked.
     `limit` is the most rows of each table to go forward; the next collection goes on there. A table
     or source that cannot be read gives a run that failed, and the others go on. Of a job, `run` is
     its hold on it: rows land only while it has it.
@@ -89,7 +92,7 @@ def collect(
         readings.append(reading)
         try:
             with open_source(source) as remote:
-                TableReading(remote, reading, run, on_change).read()
+                TableReading(remote, reading, run, on_change=on_change, is_full=is_full).read()
         except (SourceUnreachable, TableMissing, MissingColumn) as error:
             finish_run(reading, CollectionRun.State.FAILED, error=str(error))
             if isinstance(error, SourceDown):
@@ -135,6 +138,7 @@ def collect_feedback(run: Run, asked: CollectFeedback) -> Collected:
                 until=until,
                 limit=asked.limit,
                 on_change=asked.on_change,
+                is_full=asked.full,
                 run=run,
             )
             done = _remember(run, source.name, source.pk, readings)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC
 from itertools import chain, islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from feedback.models import FeedbackSource, RejectedRecord
 from feedback.queries.runs import CheckedFile, ImportedFile, RefusedLine
 from feedback.services.landing import begin_landing, row_format
 from feedback.services.runs import begin_run, complete_run
+from feedback.services.shared import mark_shared_rows
 from feedback.services.sources import file_source
 from project.jobs.contract import Run
 from project.refusal import Refusal
@@ -72,6 +73,9 @@ def import_file(
             if run is not None:
                 run.report(done, None, f"{name}: {done:,} rows")
     complete_run(reading)
+    if reading.new:
+        with nullcontext() if run is None else run.transaction():
+            mark_shared_rows(reading)
     refused = RejectedRecord.objects.open().filter(run_id=reading.pk).order_by("line_number")
     return {
         "run": reading.pk,

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -11,6 +11,7 @@ from psycopg import sql
 
 from feedback.domain.parsing import EARLIEST, FUTURE_TOLERANCE
 from feedback.domain.tables import TABLES, source_columns, source_table
+from feedback.jobs.comparing import mark_unseen
 from feedback.jobs.landing import LAND_ROWS, land_chunk
 from feedback.models import CollectionCursor, CollectionRun, model_of
 from feedback.queries.relations import (
@@ -21,10 +22,18 @@ from feedback.queries.relations import (
     is_far_below,
     table_of,
 )
-from feedback.queries.remote import Remote, SourceUnreachable, all_of, moment_literal
+from feedback.queries.remote import (
+    TIMED_TYPES,
+    Remote,
+    SourceUnreachable,
+    all_of,
+    moment_literal,
+)
 from feedback.services.changes import settle_change
+from feedback.services.gone import stored_between
 from feedback.services.landing import Landing, row_format
 from feedback.services.runs import note_on_run, open_window, widen_start
+from feedback.services.shared import mark_shared_rows
 from project.jobs.contract import Run
 
 # Of one chunk; three are in memory at once, decoded too. A usual row has some hundred bytes, so
@@ -45,21 +54,33 @@ class _Window:
     ----------
     main : condition on rows with a believable time of creation.
     odd : condition on those without: read each time, refused, and never moving the cursor.
+    changed : condition on rows before the window whose source says that they were changed.
+    start, end : the times that `main` lies between; None: whatever is there.
     """
 
     main: sql.Composable
     odd: sql.Composable | None
+    changed: sql.Composable | None
     moves_cursor: bool
+    start: datetime | None = None
+    end: datetime | None = None
 
 
 class TableReading:
     """One reading of one table: `reading` is the run that counts it, `run` the job's, if any."""
 
     def __init__(
-        self, remote: Remote, reading: CollectionRun, run: Run | None, on_change: str
+        self,
+        remote: Remote,
+        reading: CollectionRun,
+        run: Run | None,
+        *,
+        on_change: str,
+        is_full: bool,
     ) -> None:
-        self.remote, self.reading, self.run = remote, reading, run
+        self.remote, self.reading, self.run, self.is_full = remote, reading, run, is_full
         self.on_change, self.refused_because = settle_change(reading.table, on_change)
+        self.returned = 0
         self.spec = TABLES[reading.table]
         self.now = remote.now()
         self.cursor, _ = CollectionCursor.objects.get_or_create(
@@ -84,15 +105,22 @@ class TableReading:
         reading.save(update_fields=["estimate", "hidden_by"])
         window = self._window()
         main_count = self.remote.count(self.table, window.main)
-        odd_count = self.remote.count(self.table, window.odd) if window.odd else 0
+        beside = [where for where in (window.odd, window.changed) if where is not None]
+        beside_counts = [self.remote.count(self.table, where) for where in beside]
         limit = self._limit(window)
         self.expected = main_count if limit is None else min(main_count, limit)
-        self.expected += odd_count
-        CollectionRun.objects.filter(pk=reading.pk).update(source_count=main_count + odd_count)
+        self.expected += sum(beside_counts)
+        CollectionRun.objects.filter(pk=reading.pk).update(
+            source_count=main_count + sum(beside_counts)
+        )
 
-        if window.odd and odd_count:
-            odd = self.remote.rows(self.table, window.odd, limit=None, counted=odd_count)
-            self._land(odd, moves_cursor=False)
+        self.seen: list[bytes] | None = None
+        if not reading.hidden_by and stored_between(reading, window.start, window.end):
+            self.seen = []
+        for where, count in zip(beside, beside_counts, strict=True):
+            if count:
+                rows = self.remote.rows(self.table, where, limit=None, counted=count)
+                self._land(rows, moves_cursor=False)
         main = self.remote.rows(self.table, window.main, limit=limit, counted=main_count)
         self._land(main, moves_cursor=window.moves_cursor)
         reading.refresh_from_db()
@@ -108,7 +136,46 @@ class TableReading:
             )
         if self.table.is_timed:
             widen_start(reading, self.cursor)
+            self._remember_changes(window)
+        if self.seen is not None and not reading.remaining:
+            self._mark_gone(window, self.seen)
+        if self.returned:
+            note_on_run(reading, f"{self.returned:,} rows that were gone are there again.")
+        if reading.new or reading.gone or self.returned or self.is_full:
+            with nullcontext() if self.run is None else self.run.transaction():
+                mark_shared_rows(reading, since=None if window.changed else window.start)
         self._note_gap(relation)
+
+    def _mark_gone(self, window: _Window, seen: list[bytes]) -> None:
+        """Mark the stored rows of the window that did not come."""
+        gone = mark_unseen(
+            self.remote,
+            self.table,
+            self.reading,
+            self.run,
+            seen=seen,
+            start=window.start,
+            end=window.end,
+        )
+        if gone:
+            self.reading.gone = gone
+            self.reading.save(update_fields=["gone"])
+
+    def _remember_changes(self, window: _Window) -> None:
+        """Remember until when changed rows were read; after a reading of a part, nothing."""
+        self.cursor.refresh_from_db()
+        if self.is_full:
+            self.cursor.starts_at = None
+        if self._changed_column and window.end is None and window.moves_cursor:
+            whole = window.changed is not None or window.start is None
+            self.cursor.changed_at = self.now if whole else self.cursor.changed_at
+        self.cursor.save(update_fields=["starts_at", "changed_at", "updated_at"])
+
+    @property
+    def _changed_column(self) -> str:
+        """The column that says when a row was changed last, empty where there is none."""
+        name = self.reading.source.changed_column
+        return name if self.table.columns.get(name) in TIMED_TYPES else ""
 
     def _note_gap(self, relation: RemoteRelation) -> None:
         """Note where far fewer rows are seen than the source's server believes to have."""
@@ -131,10 +198,14 @@ class TableReading:
                 "the source cannot sort by it: the whole table is read each time, without window "
                 "or limit.",
             )
-            return _Window(sql.SQL("true"), None, moves_cursor=False)
+            return _Window(sql.SQL("true"), None, None, moves_cursor=False)
         position = self.cursor.position_at
         start = reading.window_start
-        if position is not None and (start is None or (reading.row_limit and position >= start)):
+        is_usual = start is None and reading.window_end is None and not self.is_full
+        goes_on = start is None or (
+            reading.row_limit and position is not None and position >= start
+        )
+        if position is not None and goes_on and not self.is_full:
             start = max(filter(None, [position - reading.source.overlap, reading.window_start]))
         latest = self.now + TOLERANCE
         lower = max(start or EARLIEST_MOMENT, EARLIEST_MOMENT)
@@ -152,7 +223,30 @@ class TableReading:
         open_window(reading, self.cursor, start=start, end=reading.window_end or self.now)
         # A window beyond the cursor leaves a gap before it, which the next run has to read.
         leaves_no_gap = position is None or start is None or start <= position
-        return _Window(all_of(conditions), odd, moves_cursor=leaves_no_gap)
+        return _Window(
+            all_of(conditions),
+            odd,
+            self._changed_since(lower) if is_usual and start is not None else None,
+            moves_cursor=leaves_no_gap,
+            start=start,
+            end=reading.window_end,
+        )
+
+    def _changed_since(self, before: datetime) -> sql.Composable | None:
+        """Return the condition on rows made before a time and changed since they were read."""
+        if not self._changed_column:
+            return None
+        moment = self.table.moment_expression
+        earliest = max(self.cursor.starts_at or EARLIEST_MOMENT, EARLIEST_MOMENT)
+        conditions = [
+            sql.SQL("{} >= {}").format(moment, moment_literal(earliest)),
+            sql.SQL("{} < {}").format(moment, moment_literal(before)),
+        ]
+        if self.cursor.changed_at is not None:
+            since = self.cursor.changed_at - self.reading.source.overlap
+            changed = self.table.time_expression(self._changed_column)
+            conditions.append(sql.SQL("{} >= {}").format(changed, moment_literal(since)))
+        return all_of(conditions)
 
     def _limit(self, window: _Window) -> int | None:
         """Return the most rows to read: the limit, and those that only the overlap reads again."""
@@ -183,6 +277,7 @@ class TableReading:
             latest=self.now,
             on_change=self.on_change,
             refused_because=self.refused_because,
+            seen=self.seen,
         )
         done = 0
         title = f"{self.reading.source.name}: {self.spec.default_table}"
@@ -197,6 +292,7 @@ class TableReading:
                 done += len(chunk.raw)
                 if self.run is not None:
                     self.run.report(done, self.expected, title)
+        self.returned += landing.returned
 
 
 def _chunks(fetches: Iterator[list[bytes]]) -> Iterator[list[bytes]]:

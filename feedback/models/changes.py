@@ -8,7 +8,7 @@ from feedback.models.sources import CollectionRun, FeedbackSource, Table
 
 
 class FeedbackChange(models.Model):
-    """A row that came again with other content: what differed, before and after.
+    """A row that came again with other content, or not any more: what differed, before and after.
 
     Written with the rows, never changed. Of each row the first change and the newest are kept.
     """
@@ -16,6 +16,8 @@ class FeedbackChange(models.Model):
     class Action(models.TextChoices):
         REPLACED = "replaced", "Replaced what was stored"
         KEPT = "kept", "Left what was stored"
+        GONE = "gone", "Gone at the source"
+        RETURNED = "returned", "There again"
 
     uid = models.UUIDField(db_index=True, editable=False, help_text="The record's.")
     source = models.ForeignKey(
@@ -55,4 +57,5 @@ class FeedbackChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.table} {self.external_id or self.uid}: {', '.join(sorted(self.before))}"
+        what = ", ".join(sorted(self.before)) or self.action
+        return f"{self.table} {self.external_id or self.uid}: {what}"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, GeneratedField, Value
 from django.db.models.functions import Cast
@@ -20,6 +21,10 @@ class FeedbackRecordQuerySet(models.QuerySet[Any]):
     def synthetic(self) -> "FeedbackRecordQuerySet":
         """Records that were generated."""
         return self.filter(source__in=FeedbackSource.objects.synthetic())
+
+    def gone(self) -> "FeedbackRecordQuerySet":
+        """Records that are not at their source any more."""
+        return self.filter(gone_at__isnull=False)
 
 
 class FeedbackRecord(models.Model):
@@ -52,6 +57,20 @@ class FeedbackRecord(models.Model):
     provider = models.CharField(max_length=200, blank=True)
     model = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_index=True)
+    gone_at = models.DateTimeField(
+        "gone at the source",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Reports and datasets leave the row out from then on.",
+    )
+    also_in = ArrayField(
+        models.BigIntegerField(),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Sources added before this one that hold the same row, which is counted there.",
+    )
     extra = models.JSONField(null=True, blank=True, help_text="Columns without a place here.")
 
     objects = FeedbackRecordQuerySet.as_manager()

@@ -104,6 +104,14 @@ class FeedbackSource(models.Model):
         blank=True,
         help_text="Such as Europe/Berlin. Empty: a time without a zone is refused.",
     )
+    changed_column = models.CharField(
+        "column of changes",
+        max_length=63,
+        default="updated_at",
+        blank=True,
+        help_text="Time of the last change of a row, where a table has such a column: rows that "
+        "are older than the overlap are read again when it moves.",
+    )
     overlap_hours = models.FloatField(
         default=24.0,
         validators=[MinValueValidator(0.0), MaxValueValidator(24.0 * 366)],
@@ -121,6 +129,11 @@ class FeedbackSource(models.Model):
         editable=False,
         help_text="Table to what kept rows of it from the user at the last collection.",
     )
+    shared = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="Table to rows that a source added before holds too, by its number.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -132,6 +145,7 @@ class FeedbackSource(models.Model):
             "retry_after",
             "last_error",
             "hidden_by",
+            "shared",
         ],
         bases=[ActedHistory],
         get_user=current_user,
@@ -186,6 +200,9 @@ class CollectionCursor(models.Model):
         null=True, help_text="created_at of the last row read, never later than the source's now."
     )
     position_id = models.TextField(blank=True, help_text="id of that row, as text.")
+    changed_at = models.DateTimeField(
+        null=True, help_text="Rows changed until then have been read, where the source says when."
+    )
     starts_at = models.DateTimeField(
         null=True, help_text="Earlier rows were never asked for; empty: from the beginning."
     )
@@ -238,6 +255,9 @@ class CollectionRun(models.Model):
     known = models.PositiveBigIntegerField("already known", default=0)
     changed = models.PositiveBigIntegerField(default=0)
     rejected = models.PositiveBigIntegerField(default=0)
+    gone = models.PositiveBigIntegerField(
+        "gone at the source", default=0, help_text="Known rows of the window that did not come."
+    )
     source_count = models.PositiveBigIntegerField(
         null=True, help_text="The source's own count over the window, in the same snapshot."
     )

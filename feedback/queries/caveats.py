@@ -1,14 +1,40 @@
 """What has to be said beside any figure over the rows of these sources."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from feedback.models import FeedbackSource, Table
 
 
-def caveats_of(sources: Iterable[FeedbackSource]) -> list[str]:
+def caveats_of(sources: Sequence[FeedbackSource]) -> list[str]:
     """Return sentences about rows that are not in what was collected, or not once."""
     return [
-        f"{source.name}, {Table(table).label}: not all rows are here. {hidden_by}"
-        for source in sources
-        for table, hidden_by in sorted(source.hidden_by.items())
+        *(
+            f"{source.name}, {Table(table).label}: not all rows are here. {hidden_by}"
+            for source in sources
+            for table, hidden_by in sorted(source.hidden_by.items())
+        ),
+        *(said for source in sources for said in _shared(source, sources)),
+    ]
+
+
+def shared_of(source: FeedbackSource) -> list[str]:
+    """Say of one source which rows it and other sources hold both."""
+    sources = list(FeedbackSource.objects.all())
+    own = str(source.pk)
+    return [
+        said
+        for one in sources
+        for said in _shared(one, sources)
+        if one == source or any(own in shared for shared in one.shared.values())
+    ]
+
+
+def _shared(source: FeedbackSource, others: Sequence[FeedbackSource]) -> list[str]:
+    names = {str(other.pk): other.name for other in others}
+    return [
+        f"{source.name}, {Table(table).label}: {count:,} rows are those of {names[other]} too, by "
+        "id and time; each is counted once."
+        for table, shared in sorted(source.shared.items())
+        for other, count in sorted(shared.items())
+        if other in names
     ]

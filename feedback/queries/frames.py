@@ -16,20 +16,20 @@ _COMMON = "t.uid::text AS row_id, t.created_at AS occurred_at, s.name AS source,
 _RATINGS = (
     "LEFT JOIN (SELECT source_id, response_id, avg(csat) AS csat, "
     "min(nullif(action_type, '')) AS action_type "
-    "FROM feedback_qualityfeedback WHERE response_id <> '' GROUP BY 1, 2) f "
+    "FROM feedback_qualityfeedback WHERE response_id <> '' AND gone_at IS NULL GROUP BY 1, 2) f "
     "ON f.source_id = t.source_id AND f.response_id = t.response_id "
 )
 _JUDGEMENTS = (
     "LEFT JOIN (SELECT source_id, response_id, avg(quality_score) AS quality, "
     "avg(response_time_ms) AS response_time_ms, min(nullif(scenario_id, '')) AS scenario_id, "
     "min(nullif(action_type, '')) AS action_type "
-    "FROM feedback_explanation WHERE response_id <> '' GROUP BY 1, 2) e "
+    "FROM feedback_explanation WHERE response_id <> '' AND gone_at IS NULL GROUP BY 1, 2) e "
     "ON e.source_id = t.source_id AND e.response_id = t.response_id "
 )
 _PREDICTIONS = (
     "LEFT JOIN (SELECT source_id, response_id, avg(prediction) AS predicted_quality, "
     "min(experiment_name) AS experiment_name, min(variant) AS variant "
-    "FROM feedback_abtestresult WHERE response_id <> '' GROUP BY 1, 2) a "
+    "FROM feedback_abtestresult WHERE response_id <> '' AND gone_at IS NULL GROUP BY 1, 2) a "
     "ON a.source_id = t.source_id AND a.response_id = t.response_id "
 )
 
@@ -101,7 +101,9 @@ def _read(columns: str, table: str, joins: str, sources: Sequence[FeedbackSource
     ids = ", ".join(str(int(source.pk)) for source in sources) or "NULL"
     rows = read_arrow(
         f"SELECT {columns} FROM {name} t JOIN feedback_feedbacksource s ON s.id = t.source_id "  # noqa: S608 - constants of this module, and integers
-        f"{joins} WHERE t.source_id IN ({ids}) ORDER BY t.created_at, t.uid"
+        f"{joins} WHERE t.source_id IN ({ids}) AND t.gone_at IS NULL "
+        # A row that two of the sources hold is one row.
+        f"AND (t.also_in && ARRAY[{ids}]::bigint[]) IS NOT TRUE ORDER BY t.created_at, t.uid"
     )
     frame: pd.DataFrame = rows.to_pandas()
     for column in frame.columns:

@@ -37,6 +37,7 @@ OVERHEAD_BYTES = 1024 * 1024  # of an answer beyond its rows, and of an answer t
 READING_SECONDS = 6 * 3600  # of one table; what came is kept, and the next run goes on there
 MOST_DIGITS = 18  # of a count; one digit more may be beyond 64 bits
 SAID_LENGTH = 500  # characters of what a source says
+INDEXED_TYPES = ("uuid", "bigint", "integer", "text")
 TIMED_TYPES = ("timestamp with time zone", "timestamp without time zone", "date")
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -84,8 +85,12 @@ class RemoteTable:
     @property
     def moment_expression(self) -> sql.Composable:
         """The time of creation as a time with a zone."""
-        column = sql.Identifier(self.moment)
-        if self.columns[self.moment] == "timestamp with time zone":
+        return self.time_expression(self.moment)
+
+    def time_expression(self, name: str) -> sql.Composable:
+        """Return a column of times as times with a zone."""
+        column = sql.Identifier(name)
+        if self.columns[name] == "timestamp with time zone":
             return column
         return sql.SQL("({}::timestamp AT TIME ZONE {})").format(
             column, sql.Literal(self.naive_timezone or "UTC")
@@ -129,6 +134,20 @@ class Remote:
             table.source, sql.Literal(most)
         )
         return self.number_of(self._one(query), "a count of rows")
+
+    def ids_there(self, table: RemoteTable, ids: Sequence[str]) -> set[str]:
+        """Return which of some ids are in a table, anywhere in it."""
+        if table.identity is None:
+            return set()
+        column = sql.Identifier(table.identity)
+        kind = table.columns[table.identity]
+        # Compared as what they are, an index finds them.
+        typed = kind if kind in INDEXED_TYPES else "text"
+        query = sql.SQL("SELECT DISTINCT {}::text FROM {} WHERE {}::{} = ANY({}::{}[])").format(
+            column, table.source, column, sql.SQL(typed), sql.Literal(list(ids)), sql.SQL(typed)
+        )
+        rows = self.ask(query, columns=1, rows=len(ids))
+        return {text_of(row[0]) for row in rows}
 
     def number_of(self, told: str, what: str) -> int:
         """Read a number that a source tells."""

@@ -16,6 +16,7 @@ class RunFields(TypedDict):
     known: int
     changed: int
     rejected: int
+    gone: int
     source_count: int | None
     remaining: int
     reconciled: bool | None
@@ -96,6 +97,7 @@ def describe_run(run: CollectionRun) -> RunFields:
         "known": run.known,
         "changed": run.changed,
         "rejected": run.rejected,
+        "gone": run.gone,
         "source_count": run.source_count,
         "remaining": run.remaining,
         "reconciled": run.is_reconciled,

@@ -34,7 +34,10 @@ SAMPLES: dict[str, tuple[str, Q]] = {
     "model_performance": (Table.AB_TESTING, Q(prediction__isnull=False)),
 }
 # Columns whose absence says nothing about the feedback.
-NOT_COUNTED = ("uid", "row_digest", "extra", "created_at", "quality_rating", "quality_score")
+NOT_COUNTED = (
+    *("uid", "row_digest", "extra", "created_at", "quality_rating", "quality_score"),
+    *("gone_at", "also_in"),
+)
 
 
 class LastRun(TypedDict):
@@ -53,13 +56,19 @@ class LastRun(TypedDict):
 
 
 class TableStatus(TypedDict):
-    """One table of one source; `missing` is column to share of rows without it."""
+    """One table of one source; `missing` is column to share of rows without it.
+
+    `rows` are those that count; beside them are `gone` ones, and `shared` ones that a source added
+    before holds too.
+    """
 
     table: str
     title: str
     source: str
     origin: str
     rows: int
+    gone: int
+    shared: int
     latest: str | None
     lag_seconds: float | None
     missing: dict[str, float]
@@ -169,10 +178,12 @@ def _table(
         "source": source.name,
         "origin": source.origin.value,
         "rows": row["rows"],
+        "gone": row.get("gone", 0),
+        "shared": row.get("shared", 0),
         "latest": _iso(latest),
         "lag_seconds": None if latest is None else (timezone.now() - latest).total_seconds(),
         "missing": {
-            name.removeprefix("missing_"): count / row["rows"]
+            name.removeprefix("missing_"): count / row["rows"] if row["rows"] else 0.0
             for name, count in row.items()
             if name.startswith("missing_")
         },
@@ -196,24 +207,30 @@ def _schedule() -> ScheduleStatus:
 def _count(table: Table, kinds: dict[str, Q]) -> dict[int, dict[str, Any]]:
     """Count the rows of a table by source in one reading of it."""
     model = model_of(table)
+    counts = Q(gone_at__isnull=True, also_in__isnull=True)
     missing = {}
     for field in model._meta.concrete_fields:
         if field.is_relation or field.generated or field.name in NOT_COUNTED:
             continue
         if isinstance(field, TextField) or field.get_internal_type() == "CharField":
-            missing[f"missing_{field.name}"] = Count("pk", filter=Q(**{field.name: ""}))
+            missing[f"missing_{field.name}"] = Count("pk", filter=counts & Q(**{field.name: ""}))
         elif field.null:
             missing[f"missing_{field.name}"] = Count(
-                "pk", filter=Q(**{f"{field.name}__isnull": True})
+                "pk", filter=counts & Q(**{f"{field.name}__isnull": True})
             )
     rows = (
         model.objects.order_by()
         .values("source_id")
         .annotate(
-            rows=Count("pk"),
-            latest=Max("created_at"),
+            rows=Count("pk", filter=counts),
+            gone=Count("pk", filter=Q(gone_at__isnull=False)),
+            shared=Count("pk", filter=Q(gone_at__isnull=True, also_in__isnull=False)),
+            latest=Max("created_at", filter=Q(gone_at__isnull=True)),
             **missing,
-            **{f"samples_{kind}": Count("pk", filter=where) for kind, where in kinds.items()},
+            **{
+                f"samples_{kind}": Count("pk", filter=counts & where)
+                for kind, where in kinds.items()
+            },
         )
     )
     return {row.pop("source_id"): row for row in rows}

@@ -1,6 +1,8 @@
 """Corrects rows that are known with other content, and keeps what they said before."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
@@ -89,11 +91,34 @@ def _keep_changes(cursor: Any, run: CollectionRun, action: str) -> None:
         "ON CONFLICT (uid, row_digest) WHERE action = 'kept' DO NOTHING",
         [run.source_id, run.table, action, run.pk, current_actor_name(), timezone.now()],
     )
+    _trim(cursor, "SELECT uid FROM feedback_differing", [])
+
+
+def note_action(
+    cursor: Any, run: CollectionRun, table: str, action: str, uids: Sequence[UUID]
+) -> None:
+    """Keep that something was done about rows whose content did not change."""
     cursor.execute(
-        "DELETE FROM feedback_feedbackchange c USING ("
+        'INSERT INTO feedback_feedbackchange (uid, source_id, "table", external_id, action, '  # noqa: S608 - names of our own
+        "before, after, row_digest, run_id, first_run_id, actor, found_at) "
+        "SELECT f.uid, %s, %s, f.external_id, %s, '{}', '{}', f.row_digest, %s, "
+        "coalesce((SELECT min(c.first_run_id) FROM feedback_feedbackchange c WHERE c.uid = f.uid), "
+        f"f.run_id), %s, %s FROM {table} f WHERE f.uid = ANY(%s)",
+        [
+            *(run.source_id, run.table, action, run.pk),
+            *(current_actor_name(), timezone.now(), list(uids)),
+        ],
+    )
+    _trim(cursor, "SELECT unnest(%s::uuid[])", [list(uids)])
+
+
+def _trim(cursor: Any, uids: str, parameters: list[Any]) -> None:
+    """Keep of each of these rows its first change and the newest."""
+    cursor.execute(
+        "DELETE FROM feedback_feedbackchange c USING ("  # noqa: S608 - text of this module
         "SELECT id, row_number() OVER (PARTITION BY uid ORDER BY id) AS from_first, "
         "row_number() OVER (PARTITION BY uid ORDER BY id DESC) AS from_last "
-        "FROM feedback_feedbackchange WHERE uid IN (SELECT uid FROM feedback_differing)) n "
+        f"FROM feedback_feedbackchange WHERE uid IN ({uids})) n "
         "WHERE n.id = c.id AND from_first > 1 AND from_last >= %s",
-        [CHANGES_KEPT],
+        [*parameters, CHANGES_KEPT],
     )

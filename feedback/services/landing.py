@@ -32,6 +32,7 @@ from feedback.models import (
     model_of,
 )
 from feedback.services.changes import correct_rows, settle_change
+from feedback.services.gone import mark_returned
 from project.bulk import copy_rows
 
 REJECTED_BATCH = 1_000
@@ -66,6 +67,7 @@ class Landing:
     may_move_time : whether a known row may come with another time of creation.
     on_change : what is done about known rows with other content.
     refused_because : why such rows are refused, where they are.
+    seen : collects the uids of known rows that come, where rows that do not are looked for.
     """
 
     run: CollectionRun
@@ -77,6 +79,8 @@ class Landing:
     may_move_time: bool = False
     on_change: str = OnChange.REPLACE
     refused_because: str = REFUSED_AS_ASKED
+    seen: list[bytes] | None = None
+    returned: int = 0
 
     def parse(self, raw: Sequence[bytes], *, rows: Sequence[Any] | None = None) -> ParsedChunk:
         """Check one chunk; `rows` are the same rows decoded. Any thread may do it."""
@@ -90,6 +94,8 @@ class Landing:
         # Two runs over one table at once take turns here, and do not meet.
         self.cursor = CollectionCursor.objects.select_for_update().get(pk=self.cursor.pk)
         new, changed, refused = self._write(parsed, raw)
+        if self.seen is not None:
+            self.seen += [row.uid for row in parsed.rejected]
         rejected = [*parsed.rejected, *refused]
         self._write_rejected(rejected, lines)
         self._count(parsed, new, changed, rejected)
@@ -110,11 +116,15 @@ class Landing:
             moved: dict[bytes, datetime] = {}
             differing: dict[bytes, list[str]] = {}
             if stored:
+                if self.seen is not None:
+                    self.seen.append(b"".join(stored))
+                gone = [UUID(bytes=uid) for uid, (_, _, is_gone) in stored.items() if is_gone]
+                self.returned += mark_returned(self.run, gone)
                 is_new = np.fromiter((uid not in stored for uid in uids), bool, len(uids))
                 digests = parsed.columns["row_digest"].tolist()
                 moments = parsed.columns["created_at"]
                 for number in np.flatnonzero(~is_new).tolist():
-                    digest, moment = stored[uids[number]]
+                    digest, moment, _ = stored[uids[number]]
                     if digest == digests[number]:
                         continue
                     came = moments[number].item().replace(tzinfo=UTC)
@@ -272,19 +282,20 @@ def _uuid_array(uids: npt.NDArray[np.void]) -> str:
     return "{" + ",".join(digits[at : at + 32] for at in range(0, len(digits), 32)) + "}"
 
 
-def _stored(cursor: Any, target: str, listed: str) -> dict[bytes, tuple[bytes, datetime]]:
-    """Return digest and time of creation of those rows that are there already."""
+def _stored(cursor: Any, target: str, listed: str) -> dict[bytes, tuple[bytes, datetime, bool]]:
+    """Return digest and time of creation of rows that are there already, and whether they are
+    marked as gone."""
     # Each uid is looked up in the index: of a table that grows the planner knows nothing yet, and
     # would read all of it for each chunk.
     cursor.execute("SET LOCAL enable_seqscan = off")
     cursor.execute(
-        f"SELECT uid, row_digest, created_at FROM {target} "  # noqa: S608 - name of our own
+        f"SELECT uid, row_digest, created_at, gone_at IS NOT NULL FROM {target} "  # noqa: S608 - name of our own
         "WHERE uid = ANY(%s::uuid[])",
         [listed],
     )
     rows = cursor.fetchall()
     cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
-    return {uid.bytes: (digest.bytes, moment) for uid, digest, moment in rows}
+    return {uid.bytes: (digest.bytes, moment, gone) for uid, digest, moment, gone in rows}
 
 
 def _rows_of(columns: dict[str, Any], mask: npt.NDArray[np.bool_]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from feedback.models import CollectionRun, FeedbackSource, RejectedRecord
 from feedback.queries.refused import rows_now
 from feedback.services.landing import begin_landing
 from feedback.services.runs import begin_run, complete_run
+from feedback.services.shared import mark_shared_rows
 from project.acting import Person
 
 # What is kept of such a row is not all of it: only its database or a correction can give the rest.
@@ -80,4 +81,5 @@ def _retry_group(
         row_uid__in=refused
     ).update(resolved_at=timezone.now())
     complete_run(run)
+    mark_shared_rows(run)
     return run.found - run.rejected

@@ -1,4 +1,4 @@
-"""Whether records that a dataset was built from were changed at their source since."""
+"""Whether records that a dataset was built from were changed or removed at their source since."""
 
 import orjson
 from django.db.models import IntegerField, QuerySet
@@ -16,8 +16,9 @@ JOIN feedback_feedbackchange c ON c.source_id = (entry->>'id')::bigint
     AND c.found_at > coalesce((entry->>'read_at')::timestamptz, training_dataset.created_at)
 JOIN feedback_collectionrun r ON r.id = c.first_run_id
     AND r.started_at <= coalesce((entry->>'read_at')::timestamptz, training_dataset.created_at)
-WHERE entry->>'model' = 'feedback.feedbacksource' AND c.action = 'replaced'
-    AND c.before - %s::text[] <> '{}'
+WHERE entry->>'model' = 'feedback.feedbacksource'
+    AND (c.action IN ('gone', 'returned')
+        OR c.action = 'replaced' AND c.before - %s::text[] <> '{}')
 )"""
 
 
@@ -33,12 +34,8 @@ def with_changed_records(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
 
 def why_stale(dataset: Dataset) -> str:
     """Say why a dataset is stale, empty when it is not; nothing in it ever changes."""
-    changed = (
-        with_changed_records(Dataset.objects.filter(pk=dataset.pk))
-        .values_list("changed_records", flat=True)
-        .get()
-    )
-    return describe_staleness(changed)
+    found = with_changed_records(Dataset.objects.filter(pk=dataset.pk)).get()
+    return describe_staleness(found.changed_records)  # type: ignore[attr-defined]  # annotated
 
 
 def describe_staleness(changed: int) -> str:
@@ -47,6 +44,6 @@ def describe_staleness(changed: int) -> str:
         return ""
     records = "1 record" if changed == 1 else f"{changed:,} records"
     return (
-        f"Stale: {records} of its sources came again with other content since it was built. "
+        f"Stale: {records} of its sources were changed or removed there since it was built. "
         "Nothing in it changed; build it anew to learn from what they say now."
     )

@@ -60,6 +60,11 @@ class Command(JobCommand):
                     remarks.append(f"{where}: {one['error']}")
                 if one["hidden_by"]:
                     remarks.append(f"{where}: {one['hidden_by']} {SEE_ALL}")
+                if one["gone"]:
+                    remarks.append(
+                        f"{where}: {one['gone']:,} known rows are gone at the source; reports and "
+                        "datasets leave them out."
+                    )
                 remarks += [f"{where}: {note}" for note in one["notes"]]
                 if one["reasons"]:
                     reasons = ", ".join(f"{count} {name}" for name, count in one["reasons"].items())

@@ -53,6 +53,8 @@ class Command(SeedbedCommand):
                 if share > 0
             ]
             text += f"; {row['rejected']:,} refused"
+            text += f"; {row['gone']:,} gone at the source" if row["gone"] else ""
+            text += f"; {row['shared']:,} counted at another source" if row["shared"] else ""
             text += f"; without {', '.join(gaps)}." if gaps else "."
             console.print(f"{row['source']} {row['table']}: {text}")
             if run and run["error"]:

@@ -70,7 +70,7 @@ def quality_of_responses(scope: Scope) -> pd.DataFrame:
     """Return the mean quality of each response: source_id, response_id, quality (0 to 1)."""
     # A response of the period may have been judged before it.
     whole = Scope(scope.origin, scope.sources)
-    rows = _read(whole, Table.EXPLANATIONS, ["quality_score AS quality", "response_id"])
+    rows = _looked_up(whole, Table.EXPLANATIONS, ["quality_score AS quality", "response_id"])
     rows = rows[rows["response_id"] != ""]
     means = rows.groupby(["source_id", "response_id"], sort=False)["quality"].mean()
     return means.to_frame().reset_index()
@@ -91,8 +91,10 @@ def _with_sessions(rows: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     keys = ["source_id", "response_id"]
     found = pd.concat(
         [
-            _read(whole, Table.QUALITY_FEEDBACK, ["response_id", "session_id"]).assign(rank=0),
-            _read(whole, Table.EXPLANATIONS, ["response_id", SESSION_OF_METADATA]).assign(rank=1),
+            _looked_up(whole, Table.QUALITY_FEEDBACK, ["response_id", "session_id"]).assign(rank=0),
+            _looked_up(whole, Table.EXPLANATIONS, ["response_id", SESSION_OF_METADATA]).assign(
+                rank=1
+            ),
         ]
     )
     found = found[(found["session_id"] != "") & found["response_id"].isin(rows["response_id"])]
@@ -104,14 +106,30 @@ def _with_sessions(rows: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     return rows.assign(session_id=np.where(own == "", other, own))
 
 
-def _read(scope: Scope, table: str, columns: Sequence[str]) -> pd.DataFrame:
-    """Read columns of a table; texts are empty where there is none."""
+def _looked_up(scope: Scope, table: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Read columns of a table that rows of the same source look something up in.
+
+    Of a row that two sources of the scope hold, both look it up in their own.
+    """
+    return _read(scope, table, columns, once=False)
+
+
+def _read(scope: Scope, table: str, columns: Sequence[str], *, once: bool = True) -> pd.DataFrame:
+    """Read columns of a table; texts are empty where there is none.
+
+    Rows that are gone at their source are left out; with `once`, so are those that another source
+    of the scope holds too.
+    """
     name = model_of(table)._meta.db_table
     query = (
         f"SELECT source_id, created_at, {', '.join(columns)} FROM {name} "  # noqa: S608 - names of our own
-        "WHERE source_id = ANY(%s)"
+        "WHERE source_id = ANY(%s) AND gone_at IS NULL"
     )
-    params: list[Any] = [[source.pk for source in scope.sources]]
+    ids = [source.pk for source in scope.sources]
+    params: list[Any] = [ids]
+    if once:
+        query += " AND (also_in && %s::bigint[]) IS NOT TRUE"
+        params.append(ids)
     if scope.since is not None:
         query += " AND created_at >= %s"
         params.append(scope.since)
