@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
+from feedback.domain.certificates import CertificateUnreadable, fingerprint, read_certificates
 from feedback.domain.endpoints import Endpoint, refuse_variable
 from feedback.models import FeedbackSource
 from feedback.models.passwords import AGAIN, PasswordUnavailable, endpoint_of, password_of
@@ -37,9 +38,11 @@ class SourceForm(RecordForm[FeedbackSource]):
             "user",
             "password_variable",
             "sslmode",
+            "ca_certificate",
             "schema",
             "mapping",
             "naive_timezone",
+            "time_unit",
             "overlap_hours",
             "changed_column",
         )
@@ -60,6 +63,7 @@ class SourceForm(RecordForm[FeedbackSource]):
             cleaned.get("database") or "",
             cleaned.get("user") or "",
             cleaned.get("sslmode") or "",
+            fingerprint(_normal(cleaned.get("ca_certificate") or "")),
         )
         # Held against what is stored: the page of an earlier state in the history, which can be
         # saved again, begins with the address of that day and the password of today.
@@ -100,8 +104,18 @@ class SourceForm(RecordForm[FeedbackSource]):
             set_password(self.instance, self.cleaned_data["new_password"])
         elif self.cleaned_data.get("remove_password"):
             set_password(self.instance, "")
-        elif self.instance.password_encrypted and "sslmode" in self.changed_data:
+        elif self.instance.password_encrypted and {
+            "sslmode",
+            "ca_certificate",
+        }.intersection(self.changed_data):
             # Whoever asks for more TLS wants it to stay: the password is bound to the new mode.
             with suppress(PasswordUnavailable):
                 set_password(self.instance, password_of(self.instance))
         return super().save(commit)
+
+
+def _normal(certificates: str) -> str:
+    """Return certificates as they are kept; what is wrong with them is said by the model."""
+    with suppress(CertificateUnreadable):
+        return read_certificates(certificates)
+    return certificates

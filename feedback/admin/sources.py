@@ -58,12 +58,21 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
                     "remove_password",
                     "password_variable",
                     "sslmode",
+                    "ca_certificate",
                 ]
             },
         ),
         (
             "Reading",
-            {"fields": ["mapping", "naive_timezone", "overlap_hours", "changed_column"]},
+            {
+                "fields": [
+                    "mapping",
+                    "naive_timezone",
+                    "time_unit",
+                    "overlap_hours",
+                    "changed_column",
+                ]
+            },
         ),
     ]
 

@@ -29,6 +29,7 @@ class Endpoint:
     Attributes
     ----------
     host : in small letters and without a final dot; of a unix socket its folder, as it stands.
+    authority : fingerprint of certificates that are believed instead of this machine's; or empty.
     """
 
     host: str
@@ -36,12 +37,15 @@ class Endpoint:
     database: str
     user: str
     sslmode: str
+    authority: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "host", normal_host(self.host))
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.host}:{self.port}/{self.database} with sslmode {self.sslmode}"
+        own = f" and the CA certificate {self.authority[:12]}" if self.authority else ""
+        at = f"{self.user}@{self.host}:{self.port}/{self.database}"
+        return f"{at} with sslmode {self.sslmode}{own}"
 
     @property
     def stays_inside(self) -> bool:
@@ -55,7 +59,7 @@ class Endpoint:
     def may_have(self, given_for: "Endpoint") -> bool:
         """Tell whether a password given for that endpoint may be sent to this one.
 
-        It may be the same one only, with TLS that checks no less.
+        It may be the same one only, with TLS that checks no less and believes nobody else.
         """
         same = (self.host, self.port, self.database, self.user) == (
             given_for.host,
@@ -63,7 +67,18 @@ class Endpoint:
             given_for.database,
             given_for.user,
         )
-        return same and not is_weaker(self.sslmode, given_for.sslmode)
+        believed = self.authority == given_for.authority or not given_for.checks_certificates
+        return same and believed and not is_weaker(self.sslmode, given_for.sslmode)
+
+    @property
+    def checks_certificates(self) -> bool:
+        """Whether somebody has to vouch for who answers."""
+        return not is_weaker(self.sslmode, "verify-ca")
+
+    @property
+    def believed_mode(self) -> str:
+        """The mode, as whoever runs the machine may believe it: an own authority checks nothing."""
+        return "require" if self.authority and self.checks_certificates else self.sslmode
 
 
 class VariableUse(NamedTuple):
@@ -79,7 +94,8 @@ class VariableUse(NamedTuple):
     def allows(self, endpoint: Endpoint) -> bool:
         """Tell whether the variable may be sent to the endpoint.
 
-        Without a mode in the entry, it does not cross a network without encryption.
+        Without a mode in the entry, it does not cross a network without encryption. Who edits a
+        source may say whom to believe, so that its own authority vouches for nobody here.
         """
         least = self.sslmode or ("disable" if endpoint.stays_inside else "require")
         return (
@@ -87,7 +103,7 @@ class VariableUse(NamedTuple):
             and self.port in ("*", str(endpoint.port))
             and self.database in ("", endpoint.database)
             and self.user in ("", endpoint.user)
-            and not is_weaker(endpoint.sslmode, least)
+            and not is_weaker(endpoint.believed_mode, least)
         )
 
 

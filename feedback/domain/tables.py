@@ -30,6 +30,10 @@ class MissingColumn(LookupError):
     """A table lacks a column that cannot be done without; the message says what to do."""
 
 
+class UnusableColumn(MissingColumn):
+    """A column has a type that nothing can be read from; the message says what to do."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: `share` is a number in [0, 1], `moment` a time, `object` a JSON object."""

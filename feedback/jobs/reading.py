@@ -23,7 +23,6 @@ from feedback.queries.relations import (
     table_of,
 )
 from feedback.queries.remote import (
-    TIMED_TYPES,
     Remote,
     SourceUnreachable,
     all_of,
@@ -175,7 +174,7 @@ class TableReading:
     def _changed_column(self) -> str:
         """The column that says when a row was changed last, empty where there is none."""
         name = self.reading.source.changed_column
-        return name if self.table.columns.get(name) in TIMED_TYPES else ""
+        return name if self.table.has_times(name) else ""
 
     def _note_gap(self, relation: RemoteRelation) -> None:
         """Note where far fewer rows are seen than the source's server believes to have."""

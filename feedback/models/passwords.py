@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
+from feedback.domain.certificates import fingerprint
 from feedback.domain.endpoints import Endpoint, refuse_variable
 from feedback.models import FeedbackSource
 
@@ -37,7 +38,9 @@ class PasswordUnavailable(Exception):
 
 def endpoint_of(source: Addressed) -> Endpoint:
     """Return where a source's password goes as the source stands."""
-    return Endpoint(source.host, source.port, source.database, source.user, source.sslmode)
+    # A migration asks about sources of a time before they could have certificates of their own.
+    own = fingerprint(getattr(source, "ca_certificate", ""))
+    return Endpoint(source.host, source.port, source.database, source.user, source.sslmode, own)
 
 
 @sensitive_variables()

@@ -11,6 +11,11 @@ from django.db.models import F, Q
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
+from feedback.domain.certificates import (
+    CERTIFICATE_CHARACTERS,
+    CertificateUnreadable,
+    read_certificates,
+)
 from feedback.domain.endpoints import PASSWORD_VARIABLE, PASSWORD_VARIABLE_PREFIX
 from feedback.domain.tables import MappingError, check_mapping
 from project.acting import ActedHistory, current_user
@@ -63,6 +68,12 @@ class FeedbackSource(models.Model):
         VERIFY_CA = "verify-ca", "verify-ca: encryption, certificate checked"
         VERIFY_FULL = "verify-full", "verify-full: encryption, certificate and host name checked"
 
+    class TimeUnit(models.TextChoices):
+        SECONDS = "s", "seconds since 1970"
+        MILLISECONDS = "ms", "milliseconds since 1970"
+        MICROSECONDS = "us", "microseconds since 1970"
+        NANOSECONDS = "ns", "nanoseconds since 1970"
+
     name = models.SlugField(max_length=60, unique=True)
     kind = models.CharField(max_length=9, choices=Kind, default=Kind.POSTGRES)
     is_enabled = models.BooleanField(
@@ -91,6 +102,13 @@ class FeedbackSource(models.Model):
         "used.",
     )
     sslmode = models.CharField(max_length=11, choices=SslMode, default=SslMode.REQUIRE)
+    ca_certificate = models.TextField(
+        "CA certificate",
+        blank=True,
+        max_length=CERTIFICATE_CHARACTERS,
+        help_text="PEM of the authority that signed the server's certificate, for verify-ca and "
+        "verify-full. Empty: those of this machine.",
+    )
     schema = models.CharField(max_length=63, default="public", blank=True)
     mapping = models.JSONField(
         default=dict,
@@ -103,6 +121,14 @@ class FeedbackSource(models.Model):
         max_length=60,
         blank=True,
         help_text="Such as Europe/Berlin. Empty: a time without a zone is refused.",
+    )
+    time_unit = models.CharField(
+        "unit of times",
+        max_length=2,
+        choices=TimeUnit,
+        blank=True,
+        help_text="Of times that are numbers, or texts of numbers. Empty: times are of a type for "
+        "times, or texts such as 2026-05-01T12:00:00Z.",
     )
     changed_column = models.CharField(
         "column of changes",
@@ -182,6 +208,13 @@ class FeedbackSource(models.Model):
             check_mapping(self.mapping)
         except MappingError as error:
             errors["mapping"] = str(error)
+        if self.ca_certificate:
+            try:
+                self.ca_certificate = read_certificates(self.ca_certificate)
+            except CertificateUnreadable as error:
+                errors["ca_certificate"] = str(error)
+            if not self.sslmode.startswith("verify"):
+                errors["sslmode"] = "A CA certificate is looked at by verify-ca and verify-full."
         if self.naive_timezone:
             try:
                 ZoneInfo(self.naive_timezone)

@@ -65,6 +65,7 @@ def check_connection(source: FeedbackSource) -> ConnectionTest:
                 try:
                     relation = describe_relation(remote, source.schema, name)
                     columns = source_columns(spec, source.mapping, relation.columns)
+                    remote_table = table_of(relation, source, columns)
                 except (TableMissing, MissingColumn) as error:
                     told = remote.masked(str(error))
                     checks.append(_check(name, "not readable", "there", told))
@@ -77,7 +78,7 @@ def check_connection(source: FeedbackSource) -> ConnectionTest:
                 if relation.kind != "table":
                     value += f", a {relation.kind}"
                 checks.append(_check(name, value, "required columns there", ""))
-                checks += _whole(remote, table_of(relation, source, columns), relation)
+                checks += _whole(remote, remote_table, relation)
     except SourceUnreachable as error:
         checks.append(_check("connection", "no", "answers", str(error)))
     return ConnectionTest(checks)

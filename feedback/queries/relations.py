@@ -3,8 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from feedback.domain.tables import UnusableColumn
 from feedback.models import FeedbackSource
-from feedback.queries.remote import Remote, RemoteTable, TableMissing, text_of
+from feedback.queries.remote import (
+    NUMERIC_TYPES,
+    Remote,
+    RemoteTable,
+    TableMissing,
+    text_of,
+)
 
 MOST_COLUMNS = 1_600  # PostgreSQL's own limit
 MOST_HIDING = 1_000  # tables with row security below one view
@@ -139,14 +146,27 @@ def describe_relation(remote: Remote, schema: str, name: str) -> RemoteRelation:
 def table_of(
     relation: RemoteRelation, source: FeedbackSource, known: Mapping[str, str]
 ) -> RemoteTable:
-    """Return a relation as a table to read; `known` is known column -> column there."""
+    """Return a relation as a table to read; `known` is known column -> column there.
+
+    Raises
+    ------
+    UnusableColumn
+        When times are numbers whose unit nobody said.
+    """
+    moment = known["created_at"]
+    if relation.columns[moment] in NUMERIC_TYPES and not source.time_unit:
+        raise UnusableColumn(
+            f"{relation.name}.{moment} is of type {relation.columns[moment]}: a number since 1970, "
+            "of seconds or of something smaller. Say which, as the unit of times of the source."
+        )
     return RemoteTable(
         relation.schema,
         relation.name,
         relation.columns,
-        known["created_at"],
+        moment,
         known.get("id"),
         source.naive_timezone,
+        source.time_unit,
     )
 
 

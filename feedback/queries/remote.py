@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,13 @@ SAID_LENGTH = 500  # characters of what a source says
 INDEXED_TYPES = ("uuid", "bigint", "integer", "text")
 TIMED_TYPES = ("timestamp with time zone", "timestamp without time zone", "date")
 
+NUMERIC_TYPES = ("bigint", "integer", "numeric", "double precision", "real")
+WHOLE_TYPES = ("bigint", "integer")
+TEXT_TYPES = ("text", "character varying")
+# Microseconds in each unit that a time since 1970 may be counted in.
+UNIT_MICROSECONDS = {"s": "1000000", "ms": "1000", "us": "1", "ns": "0.001"}
+MOST_MICROSECONDS = "8000000000000000"  # the year 2223; floats hold all of these exactly
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -64,6 +72,7 @@ class RemoteTable:
     columns : column -> type, of those that the user may see.
     moment : known name created_at at the source.
     identity : known name id at the source, or None.
+    time_unit : of times that are numbers since 1970: s, ms, us, ns; empty: none are.
     """
 
     schema: str
@@ -72,11 +81,20 @@ class RemoteTable:
     moment: str
     identity: str | None
     naive_timezone: str
+    time_unit: str = ""
 
     @property
     def is_timed(self) -> bool:
         """Whether the source itself can compare and sort times of creation."""
-        return self.columns[self.moment] in TIMED_TYPES
+        return self.has_times(self.moment)
+
+    def has_times(self, name: str) -> bool:
+        """Whether there is a column that the source can compare with a time."""
+        return self.columns.get(name) in TIMED_TYPES or self.is_counted(name)
+
+    def is_counted(self, name: str) -> bool:
+        """Whether a column holds times as numbers, whose unit is known."""
+        return bool(self.time_unit) and self.columns.get(name) in NUMERIC_TYPES + TEXT_TYPES
 
     @property
     def source(self) -> sql.Composable:
@@ -90,10 +108,41 @@ class RemoteTable:
     def time_expression(self, name: str) -> sql.Composable:
         """Return a column of times as times with a zone."""
         column = sql.Identifier(name)
+        if self.is_counted(name):
+            return self._counted_expression(name)
         if self.columns[name] == "timestamp with time zone":
             return column
         return sql.SQL("({}::timestamp AT TIME ZONE {})").format(
             column, sql.Literal(self.naive_timezone or "UTC")
+        )
+
+    def _counted_expression(self, name: str) -> sql.Composable:
+        """Return a column of numbers as times; NULL where one is no number or no time."""
+        column: sql.Composable = sql.Identifier(name)
+        if self.columns[name] not in WHOLE_TYPES:
+            # By way of the text, which has all digits of a float, and neither NaN nor infinity.
+            digits = sql.Literal(r"^\s*(-?[0-9]{1,19}(?:\.[0-9]{1,20})?(?:e\+[0-9]{1,2})?)\s*$")
+            column = sql.SQL("substring({}::text from {})").format(column, digits)
+        return sql.SQL(
+            "(CASE WHEN abs({column}::numeric * {unit}) <= {most} THEN 'epoch'::timestamptz "
+            "+ ({column}::numeric * {unit})::float8 * interval '1 microsecond' END)"
+        ).format(
+            column=column,
+            unit=sql.SQL(UNIT_MICROSECONDS[self.time_unit]),
+            most=sql.SQL(MOST_MICROSECONDS),
+        )
+
+    @property
+    def selected(self) -> sql.Composable:
+        """The columns to read, times that are numbers as times with their zone."""
+        return sql.SQL(", ").join(
+            sql.SQL(
+                "coalesce(to_char({time} AT TIME ZONE 'UTC', "
+                '\'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"\'), {column}::text) AS {column}'
+            ).format(time=self.time_expression(name), column=sql.Identifier(name))
+            if name == self.moment and self.is_counted(name)
+            else sql.Identifier(name)
+            for name in self.columns
         )
 
 
@@ -165,8 +214,11 @@ class Remote:
         twice. `counted` is how many rows the source counts for `where`: when more have come, no
         further ones are asked for.
         """
-        columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
-        order: sql.Composable = sql.Identifier(table.moment)
+        order: sql.Composable = (
+            table.moment_expression
+            if table.is_counted(table.moment)
+            else sql.Identifier(table.moment)
+        )
         if table.identity is not None:
             order = sql.SQL("{}, {}").format(order, sql.Identifier(table.identity))
         bound: sql.Composable = sql.SQL("")
@@ -188,7 +240,7 @@ class Remote:
                 for name in (table.identity, table.moment)
                 if name is not None
             ),
-            columns=columns,
+            columns=table.selected,
             source=table.source,
             where=where,
             order=order,
@@ -358,15 +410,31 @@ def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | Non
     }
     if address.address:
         parameters["hostaddr"] = address.address
-    if source.sslmode.startswith("verify"):
+    own = source.ca_certificate if source.sslmode.startswith("verify") else ""
+    if source.sslmode.startswith("verify") and not own:
         parameters["sslrootcert"] = os.environ.get("SSL_CERT_FILE") or "system"
         if parameters["sslrootcert"] == "system" and source.sslmode == "verify-ca":
             # libpq checks the name too when it uses the certificates of the system.
             parameters["sslmode"] = "verify-full"
     try:
-        return psycopg.connect(**parameters, prepare_threshold=None), "", mask
+        with _file_of(own) as file:
+            if file:
+                parameters["sslrootcert"] = file
+            return psycopg.connect(**parameters, prepare_threshold=None), "", mask
     except (psycopg.Error, UnicodeError) as error:
         return None, _explain(error, mask), mask
+
+
+@contextmanager
+def _file_of(certificates: str) -> Iterator[str]:
+    """Give certificates as a file that only we can read: libpq takes them in no other way."""
+    if not certificates:
+        yield ""
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="seedbed-ca-", suffix=".pem") as file:
+        file.write(certificates)
+        file.flush()
+        yield file.name
 
 
 def _explain(error: Exception, mask: Mask) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -112,9 +113,15 @@ HONEST: dict[str, Answer] = {
 class Server:
     """Listens on a port of this machine; the first word of `answers` that a query holds tells."""
 
-    def __init__(self, answers: dict[str, Answer], *, greets: bool = True) -> None:
+    def __init__(
+        self,
+        answers: dict[str, Answer],
+        *,
+        greets: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.answers = {**answers, **{k: v for k, v in HONEST.items() if k not in answers}}
-        self.greets = greets
+        self.greets, self.tls = greets, tls
         self.sent = 0
         self.passwords: list[bytes] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -138,7 +145,7 @@ class Server:
     def _serve(self, line: socket.socket) -> None:
         with contextlib.suppress(OSError, Gone, EOFError, struct.error):
             if self.greets:
-                self._greet(line)
+                line = self._greet(line)
                 self._talk(line)
             else:
                 line.recv(1)
@@ -158,13 +165,18 @@ class Server:
         while line.recv(4096):
             pass
 
-    def _greet(self, line: socket.socket) -> None:
+    def _greet(self, line: socket.socket) -> socket.socket:
         while True:
             (length,) = struct.unpack("!i", self._read(line, 4))
             body = self._read(line, length - 4)
             if struct.unpack("!i", body[:4])[0] != 80877103:  # a request for TLS
                 break
-            line.sendall(b"N")
+            if self.tls is None:
+                line.sendall(b"N")
+            else:
+                line.sendall(b"S")
+                line = self.tls.wrap_socket(line, server_side=True)
+                self._lines.append(line)
         line.sendall(message(b"R", struct.pack("!i", 3)))  # the password in clear
         self._read(line, 1)
         (length,) = struct.unpack("!i", self._read(line, 4))
@@ -175,6 +187,7 @@ class Server:
             + message(b"S", b"server_version\x0017.0\0")
             + message(b"Z", b"I")
         )
+        return line
 
     def _talk(self, line: socket.socket) -> None:
         def send(block: bytes) -> None:
@@ -203,8 +216,10 @@ class Server:
 
 
 @contextmanager
-def serving(answers: dict[str, Answer], *, greets: bool = True) -> Iterator[Server]:
-    server = Server(answers, greets=greets)
+def serving(
+    answers: dict[str, Answer], *, greets: bool = True, tls: ssl.SSLContext | None = None
+) -> Iterator[Server]:
+    server = Server(answers, greets=greets, tls=tls)
     try:
         yield server
     finally:
