@@ -30,7 +30,6 @@ class SourceForm(RecordForm[FeedbackSource]):
         model = FeedbackSource
         fields = (
             "name",
-            "kind",
             "is_enabled",
             "host",
             "port",
@@ -76,13 +75,13 @@ class SourceForm(RecordForm[FeedbackSource]):
             and not cleaned.get("remove_password")
         ):
             self.add_error("new_password", AGAIN)
-        if cleaned.get("password_variable") and cleaned.get("kind") == FeedbackSource.Kind.POSTGRES:
+        if cleaned.get("password_variable") and self.instance.kind == FeedbackSource.Kind.POSTGRES:
             refused = refuse_variable(
                 cleaned["password_variable"], endpoint, settings.FEEDBACK_VARIABLES
             )
             if refused:
                 self.add_error("password_variable", refused)
-        if cleaned.get("kind") == FeedbackSource.Kind.POSTGRES and cleaned.get("host"):
+        if self.instance.kind == FeedbackSource.Kind.POSTGRES and cleaned.get("host"):
             try:
                 check_address(
                     cleaned["host"], cleaned.get("port") or 0, settings.FEEDBACK_ALLOWED_HOSTS

@@ -42,7 +42,7 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
     list_display = ["name", "origin", "kind", "is_enabled", "address", "state"]
     list_filter = ["kind", "is_enabled"]
     search_fields = ["name", "host", "database"]
-    readonly_fields = ["state", "shared_rows"]
+    readonly_fields = ["kind", "state", "shared_rows"]
     actions = ["collect_now", "test_connection"]
     instant_actions = ["test_connection"]
     fieldsets = [
@@ -50,6 +50,8 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
         (
             "PostgreSQL",
             {
+                "description": "The database that is read. Files need no source: an import makes "
+                "the one that it names.",
                 "fields": [
                     ("host", "port"),
                     ("database", "schema"),
@@ -59,7 +61,7 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
                     "password_variable",
                     "sslmode",
                     "ca_certificate",
-                ]
+                ],
             },
         ),
         (
@@ -75,6 +77,12 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
             },
         ),
     ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: FeedbackSource | None = None) -> Any:
+        """Ask of files and generated rows for no database: nothing reads them again."""
+        if obj is not None and obj.kind != FeedbackSource.Kind.POSTGRES:
+            return [(None, {"fields": ["name", "kind", "state", "shared_rows"]})]
+        return super().get_fieldsets(request, obj)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -121,6 +129,10 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
     def state(self, source: FeedbackSource) -> Any:
         if not source.pk:
             return "-"
+        if source.kind == FeedbackSource.Kind.FILE:
+            return "holds what was imported; an import of another file adds to it"
+        if source.kind == FeedbackSource.Kind.SYNTHETIC:
+            return "generated, and stands in while no database and no file is there"
         if source.failures:
             return format_html(
                 "{} after {} failures, next try from {}: {}",

@@ -20,7 +20,7 @@ def _interrupt_runs(run: Run) -> None:
     cleanup=_interrupt_runs,
 )
 def collect_feedback(run: Run, asked: arguments.CollectFeedback) -> Collected:
-    """Collect what is new from sources, one by one; one that fails fails alone."""
+    """Collect what is new from sources, each in a job of its own; one that fails fails alone."""
     from feedback.jobs import collection
 
     return collection.collect_feedback(run, asked)

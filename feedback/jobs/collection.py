@@ -11,7 +11,14 @@ from feedback.jobs.reading import TableReading
 from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.remote import SourceDown, SourceUnreachable, TableMissing, open_source
-from feedback.queries.runs import Collected, CollectedSource, describe_run
+from feedback.queries.runs import (
+    Collected,
+    CollectedSource,
+    HandedOut,
+    add_collected,
+    describe_run,
+)
+from feedback.queries.schedule import COLLECT_KIND
 from feedback.queries.sources import sources_named
 from feedback.services.runs import (
     begin_run,
@@ -20,7 +27,9 @@ from feedback.services.runs import (
     remember_outcome,
 )
 from feedback.services.sources import SYNTHETIC_NAME
-from project.jobs.contract import Result, Run
+from project.jobs.contract import Result, Run, stored_arguments
+from project.jobs.models import Job
+from project.jobs.services import enqueue
 from project.refusal import Refusal
 
 
@@ -111,60 +120,81 @@ def interrupt_runs(run: Run) -> None:
 
 
 def collect_feedback(run: Run, asked: CollectFeedback) -> Collected:
-    """Collect from the sources of the arguments, one by one; one that fails fails alone."""
-    since, until = asked.start, asked.end
-    if asked.days:
-        since = run.asked_at - timedelta(days=asked.days)
+    """Collect from the sources of the arguments; several are handed out, each to its own job."""
     if asked.sources:
         sources = sources_named(asked.sources)
     elif run.is_scheduled:
         sources = list(FeedbackSource.objects.due())
     else:
         sources = list(FeedbackSource.objects.collectable())
-    collected: list[CollectedSource] = []
-    is_standing_in = not FeedbackSource.objects.real().exists()
-    if is_standing_in:
+    waiting = FeedbackSource.objects.collectable().exclude(pk__in=[s.pk for s in sources])
+    collected: Collected = {
+        "sources": [],
+        "jobs": [],
+        "synthetic": not FeedbackSource.objects.set_up().exists(),
+        "failed": [],
+        "incomplete": [],
+        "waiting": [] if asked.sources else [source.name for source in waiting],
+        "busy": [],
+        "new": 0,
+    }
+    if collected["synthetic"]:
         # Nobody is kept from seeing how things look because no database is at hand.
         done = run.result_of("collect_source")
         if done is None:
             done = _remember(run, SYNTHETIC_NAME, 0, fill_synthetic(run=run))
-        collected.append(cast(CollectedSource, done))
-    for source in sources:
-        done = run.result_of("collect_source", source.pk)
-        if done is None:
-            readings = collect(
-                source,
-                since=since,
-                until=until,
-                limit=asked.limit,
-                on_change=asked.on_change,
-                is_full=asked.full,
-                run=run,
-            )
-            done = _remember(run, source.name, source.pk, readings)
-            for one in readings:
-                run.add_record(one)
-                if one.error or one.hidden_by:
-                    told = one.error or one.hidden_by
-                    run.log(f"{source.name} {one.table}: {told}", level="warning")
-        collected.append(cast(CollectedSource, done))
-    waiting = FeedbackSource.objects.collectable().exclude(pk__in=[s.pk for s in sources])
-    return {
-        "sources": collected,
-        "synthetic": is_standing_in,
-        "failed": [
-            one["source"]
-            for one in collected
-            if any(table["state"] == CollectionRun.State.FAILED for table in one["tables"])
-        ],
-        "incomplete": [
-            one["source"]
-            for one in collected
-            if any(table.get("hidden_by") for table in one["tables"])
-        ],
-        "waiting": [] if asked.sources else [source.name for source in waiting],
-        "new": sum(table["new"] for one in collected for table in one["tables"]),
-    }
+        add_collected(collected, cast(CollectedSource, done))
+    if len(sources) > 1:
+        done = run.result_of("hand_out") or _hand_out(run, asked, sources)
+        collected["jobs"], collected["busy"] = done["jobs"], done["busy"]
+    else:
+        for source in sources:
+            done = run.result_of("collect_source", source.pk)
+            if done is None:
+                done = _collect_one(run, asked, source)
+            add_collected(collected, cast(CollectedSource, done))
+    return collected
+
+
+def _collect_one(run: Run, asked: CollectFeedback, source: FeedbackSource) -> Result:
+    readings = collect(
+        source,
+        since=run.asked_at - timedelta(days=asked.days) if asked.days else asked.start,
+        until=asked.end,
+        limit=asked.limit,
+        on_change=asked.on_change,
+        is_full=asked.full,
+        run=run,
+    )
+    done = _remember(run, source.name, source.pk, readings)
+    for one in readings:
+        run.add_record(one)
+        if one.error or one.hidden_by:
+            told = one.error or one.hidden_by
+            run.log(f"{source.name} {one.table}: {told}", level="warning")
+    return done
+
+
+def _hand_out(run: Run, asked: CollectFeedback, sources: Sequence[FeedbackSource]) -> Result:
+    """Ask for a job for each source, so that one that hangs does not hold the others.
+
+    A schedule leaves out sources whose job of an earlier hour still goes on.
+    """
+    own = Job.objects.active().filter(kind=COLLECT_KIND).exclude(pk=run.job_id)
+    with run.transaction("hand_out") as done:
+        jobs: list[HandedOut] = []
+        busy = []
+        for source in sources:
+            if run.is_scheduled and own.filter(arguments__sources=[source.name]).exists():
+                busy.append(source.name)
+                continue
+            arguments = {**stored_arguments(asked), "sources": [source.name]}
+            job = enqueue(COLLECT_KIND, by=run.by, **arguments)
+            jobs.append({"source": source.name, "job": str(job.pk)})
+        done.update(jobs=jobs, busy=busy)
+    for job in Job.objects.filter(pk__in=[one["job"] for one in jobs]):
+        run.add_record(job)
+    return done
 
 
 def _remember(run: Run, name: str, number: int, readings: Sequence[CollectionRun]) -> Result:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
@@ -37,6 +37,14 @@ class FeedbackSourceQuerySet(models.QuerySet["FeedbackSource"]):
     def real(self) -> "FeedbackSourceQuerySet":
         """Sources of feedback that people left."""
         return self.exclude(kind=FeedbackSource.Kind.SYNTHETIC)
+
+    def set_up(self) -> "FeedbackSourceQuerySet":
+        """Sources that generated feedback does not stand in for: databases, and files that came.
+
+        A source of files of which no row ever landed is none yet.
+        """
+        landed = CollectionRun.objects.filter(source=OuterRef("pk"), new__gt=0)
+        return self.real().filter(Q(kind=FeedbackSource.Kind.POSTGRES) | Exists(landed))
 
     def synthetic(self) -> "FeedbackSourceQuerySet":
         """Sources whose feedback is generated."""

@@ -36,19 +36,41 @@ class CollectedSource(TypedDict):
     tables: list[RunFields]
 
 
+class HandedOut(TypedDict):
+    """A source that another job collects from, and that job's id."""
+
+    source: str
+    job: str
+
+
 class Collected(TypedDict):
     """What a collection found.
 
-    `synthetic` says that generated feedback stood in; `incomplete` are sources that keep rows from
-    their user; `waiting` are those that were left out after failures, or because they were not due.
+    `jobs` are those that it handed its sources out to; `synthetic` says that generated feedback
+    stood in; `incomplete` are sources that keep rows from their user; `waiting` are those that were
+    left out after failures, or because they were not due; `busy` those whose earlier job goes on.
     """
 
     sources: list[CollectedSource]
+    jobs: list[HandedOut]
     synthetic: bool
     failed: list[str]
     incomplete: list[str]
     waiting: list[str]
+    busy: list[str]
     new: int
+
+
+def add_collected(collected: Collected, found: CollectedSource) -> None:
+    """Add what was found at a source to what a collection found."""
+    collected["sources"].append(found)
+    tables = found["tables"]
+    if any(table["state"] == CollectionRun.State.FAILED for table in tables):
+        collected["failed"].append(found["source"])
+    # A step that was done by an earlier version says nothing of it.
+    if any(table.get("hidden_by") for table in tables):
+        collected["incomplete"].append(found["source"])
+    collected["new"] += sum(table["new"] for table in tables)
 
 
 class RefusedLine(TypedDict):

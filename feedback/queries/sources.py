@@ -99,7 +99,7 @@ def choose_sources(table: str, origin: Origin | None = None) -> list[FeedbackSou
 def standing_origin() -> Origin:
     """Return whose rows stand while nobody asks for others: real ones once a real source is set
     up."""
-    return Origin.REAL if FeedbackSource.objects.real().exists() else Origin.SYNTHETIC
+    return Origin.REAL if FeedbackSource.objects.set_up().exists() else Origin.SYNTHETIC
 
 
 def origin_of(sources: Iterable[FeedbackSource]) -> Origin:

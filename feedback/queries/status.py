@@ -111,7 +111,7 @@ class FeedbackStatus(TypedDict):
 def feedback_status() -> FeedbackStatus:
     """Describe every table of every source, the samples of each kind and the next collection."""
     sources = {source.pk: source for source in FeedbackSource.objects.all()}
-    real = [source for source in sources.values() if source.origin == Origin.REAL]
+    real = list(FeedbackSource.objects.set_up())
     own = (Origin.REAL if real else Origin.SYNTHETIC).value
     newest = CollectionRun.objects.order_by("source_id", "table", "-id").distinct(
         "source_id", "table"

@@ -1,15 +1,17 @@
 """`manage.py collect_feedback`: read what is new at the sources."""
 
-from typing import Any
+from typing import Any, cast
 
+from django.core.management.base import CommandError
 from rich.console import Console
 
 from feedback.queries.relations import SEE_ALL
-from feedback.queries.runs import Collected
+from feedback.queries.runs import Collected, add_collected
 from feedback.queries.schedule import COLLECT_KIND
 from feedback.queries.sources import sources_named
 from project.command import EXIT_ERROR, EXIT_REFUSED
 from project.jobs.command import JobCommand
+from project.jobs.models import Job
 from project.terminal import Table as ConsoleTable
 
 
@@ -23,6 +25,27 @@ class Command(JobCommand):
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         sources_named(options["sources"])
         return super().job_arguments(**options)
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        """Follow the job, and those that it hands its sources out to; their results are summed."""
+        result = super().run(**options)
+        for part in result.get("jobs", []):
+            job = Job.objects.get(pk=part["job"])
+            try:
+                self._follow(job, works_here=options["now"])
+            except KeyboardInterrupt:
+                raise CommandError(
+                    "Not followed any more; the jobs of the sources go on: `manage.py jobs list`."
+                ) from None
+            if job.state == Job.State.SUCCEEDED:
+                for found in (job.result or {})["sources"]:
+                    add_collected(cast(Collected, result), found)
+            else:
+                result["failed"].append(part["source"])
+                result.setdefault("broken", []).append(
+                    f"{part['source']}: its job {job.short_id} {job.state}. {job.error}".strip()
+                )
+        return result
 
     def exit_code(self, result: Collected) -> int:
         """Say 1 where a source could not be read, 2 where one hid rows or all rows were refused."""
@@ -73,5 +96,9 @@ class Command(JobCommand):
             console.print(table)
         for remark in remarks:
             console.print(remark)
+        for told in cast(dict[str, Any], result).get("broken", []):
+            console.print(told)
+        if result["busy"]:
+            console.print(f"Still being read by an earlier job: {', '.join(result['busy'])}.")
         if result["waiting"]:
             console.print(f"Waiting after failures: {', '.join(result['waiting'])}.")
