@@ -112,7 +112,10 @@ KNOWN = {
     ("project/uploads/services.py", "_remove_left", "unlink"): (
         "a half-written file whose writer is dead: the system has let go of its lock"
     ),
-    ("feedback/services/landing.py", "_update", "DROP TABLE"): "its temporary table",
+    ("feedback/services/changes.py", "correct_rows", "DROP TABLE"): "its temporary tables",
+    ("feedback/services/changes.py", "_trim", "DELETE FROM"): (
+        "what is kept of the changes of one row: the first and the newest stay"
+    ),
     # --- Benchmarks: servers, databases and folders of their own, under var/bench ---
     ("benchmarks/collection.py", "*", "DROP DATABASE"): "its own, on its own server",
     ("benchmarks/collection.py", "*", "TRUNCATE"): "its own, on its own server",

@@ -28,7 +28,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from feedback.models import CollectionRun, RejectedRecord, Table
+from feedback.models import CollectionRun, FeedbackChange, RejectedRecord, Table
 from matching.models import RejectedEvent, TravelGroup
 from project import urls
 from project.acting import Actor, operator
@@ -347,10 +347,21 @@ def _make_world() -> dict[str, str]:
         reason="unreadable",
         payload={},
     )
+    change = FeedbackChange.objects.create(
+        uid=uuid4(),
+        source=source,
+        run=run,
+        first_run=run,
+        table=Table.QUALITY_FEEDBACK,
+        action="replaced",
+        before={"quality_rating": 0.2},
+        after={"quality_rating": 0.6},
+        row_digest=uuid4(),
+    )
     line = RejectedEvent.objects.create(batch=batch, line=1, reason="x", message="y", excerpt="z")
     records = [
         *(owner, Group.objects.create(name="of roles"), record(Act.KEY), job, schedule),
-        *(source, run, rejected, batch, line, dataset, model, promotion),
+        *(source, run, rejected, change, batch, line, dataset, model, promotion),
         *(user := make_seed_user(), group := make_group(), make_session(user), make_session(group)),
     ]
     keys = {one._meta.label_lower: str(one.pk) for one in records}
