@@ -129,6 +129,7 @@ INSTALLED_APPS = [
     "project.audit",
     "project.uploads",
     "project.jobs",
+    "project.mappings",
     "matching",
     "feedback",
     "training",

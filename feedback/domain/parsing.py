@@ -67,7 +67,12 @@ class ParsedRows:
 
 
 def parse_rows(
-    raw: Sequence[bytes], form: RowFormat, *, now: np.datetime64, rows: Sequence[Any] | None = None
+    raw: Sequence[bytes],
+    form: RowFormat,
+    *,
+    now: np.datetime64,
+    rows: Sequence[Any] | None = None,
+    came: Sequence[Mapping[str, Any] | None] | None = None,
 ) -> ParsedRows:
     """Check rows and turn them into columns.
 
@@ -77,12 +82,13 @@ def parse_rows(
     form : how to read them.
     now : datetime64[us], UTC; later times than this, and a tolerance, are refused.
     rows : the same rows decoded, where the caller has them.
+    came : the rows as they came, where a mapping made `raw` of them; kept of those refused.
 
     Returns
     -------
     Accepted rows as columns and the refused ones with their reason; together all of them.
     """
-    return _Parser(raw, form, now, _decode(raw) if rows is None else rows).parse()
+    return _Parser(raw, form, now, _decode(raw) if rows is None else rows, came).parse()
 
 
 def _decode(raw: Sequence[bytes]) -> list[Any]:
@@ -98,9 +104,14 @@ def _decode(raw: Sequence[bytes]) -> list[Any]:
 
 class _Parser:
     def __init__(
-        self, raw: Sequence[bytes], form: RowFormat, now: np.datetime64, rows: Sequence[Any]
+        self,
+        raw: Sequence[bytes],
+        form: RowFormat,
+        now: np.datetime64,
+        rows: Sequence[Any],
+        came: Sequence[Mapping[str, Any] | None] | None,
     ) -> None:
-        self.raw, self.form, self.now = raw, form, now
+        self.raw, self.form, self.now, self.came = raw, form, now, came
         self.count = len(raw)
         self.findings = Findings(np.zeros(self.count, np.int8))
         is_row = np.fromiter((type(row) is dict for row in rows), bool, self.count)
@@ -345,11 +356,15 @@ class _Parser:
                     reason=reason,
                     detail=describe_refusal(reason, column, value),
                     external_id=shortened(self.columns["external_id"][number], 200),
-                    payload=kept_payload(reason, row, self.raw[number]),
+                    payload=kept_payload(reason, self._as_it_came(number), self.raw[number]),
                     number=number,
                 )
             )
         return rejected
+
+    def _as_it_came(self, number: int) -> Row:
+        came = None if self.came is None else self.came[number]
+        return self.rows[number] if came is None else dict(came)
 
 
 def _column_of(name: str) -> str:

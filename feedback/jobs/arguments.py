@@ -9,6 +9,7 @@ from feedback.domain.changes import ON_CHANGE_MEANINGS
 from feedback.domain.tables import TABLES
 from project.jobs.contract import Arguments
 from project.jobs.questions import Ask, Moment, Upload, Word
+from project.mappings.arguments import TableArguments
 
 OnChangeAsked = Annotated[
     Literal["replace", "keep", "refuse"],
@@ -82,10 +83,13 @@ class CollectFeedback(Arguments):
         return self
 
 
-class ImportFeedback(Arguments):
+class ImportFeedback(TableArguments):
     """A file of feedback."""
 
-    file: Annotated[Upload, Field(description="CSV, JSON or JSON Lines, packed or not.")]
+    file: Annotated[
+        Upload,
+        Field(description="CSV, JSON, JSON Lines, xlsx or parquet, packed or not."),
+    ]
     table: Annotated[
         Literal["quality_feedback", "explanations", "ab_testing"],
         BeforeValidator(_known_name),

@@ -288,6 +288,13 @@ class CollectionRun(models.Model):
     columns = models.JSONField(
         default=dict, help_text="Known column to the one it was read from in this run."
     )
+    mapping = models.JSONField(
+        default=dict, blank=True, help_text="How the file was read: columns, scales, words, dates."
+    )
+    is_partial = models.BooleanField(
+        default=False,
+        help_text="Whether more of a column than 1 % could not be used, and that was accepted.",
+    )
     window_start = models.DateTimeField(null=True, help_text="Rows from then on were read.")
     window_end = models.DateTimeField(null=True, help_text="Rows up to then were read.")
     row_limit = models.PositiveBigIntegerField(null=True, help_text="Most rows to go forward.")

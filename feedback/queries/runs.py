@@ -93,6 +93,9 @@ class ImportedFile(TypedDict):
     rejected: int
     reasons: dict[str, int]
     missing: dict[str, int]
+    mapping: str
+    notes: list[str]
+    partial: bool
     errors: list[RefusedLine]
 
 
@@ -105,6 +108,8 @@ class CheckedFile(TypedDict):
     accepted: int
     rejected: int
     reasons: dict[str, int]
+    mapping: str
+    notes: list[str]
     errors: list[RefusedLine]
 
 

@@ -1,7 +1,7 @@
 """Puts rows into their table, each exactly once, and what is refused beside them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import compress
@@ -82,10 +82,19 @@ class Landing:
     seen: list[bytes] | None = None
     returned: int = 0
 
-    def parse(self, raw: Sequence[bytes], *, rows: Sequence[Any] | None = None) -> ParsedChunk:
-        """Check one chunk; `rows` are the same rows decoded. Any thread may do it."""
+    def parse(
+        self,
+        raw: Sequence[bytes],
+        *,
+        rows: Sequence[Any] | None = None,
+        came: Sequence[Mapping[str, Any] | None] | None = None,
+    ) -> ParsedChunk:
+        """Check one chunk; `rows` are the same rows decoded, `came` as their file has them.
+
+        Any thread may do it.
+        """
         now = np.datetime64(self.now.astimezone(UTC).replace(tzinfo=None), "us")
-        return ParsedChunk(raw, parse_rows(raw, self.form, now=now, rows=rows))
+        return ParsedChunk(raw, parse_rows(raw, self.form, now=now, rows=rows, came=came))
 
     @transaction.atomic
     def land(self, chunk: ParsedChunk, *, lines: Sequence[int] | None = None) -> None:

@@ -15,9 +15,8 @@ from django.utils.html import format_html
 
 from matching.admin.profile_forms import ProfileForm
 from matching.domain.population import ARCHETYPES
-from matching.domain.profile_files import UnreadableFile
+from matching.domain.profile_files import LIMITS
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
-from matching.queries.profile_uploads import read_profile_upload
 from matching.queries.sessions import travellers_of_users
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from project import words
@@ -29,6 +28,8 @@ from project.pages.cells import two_lines
 from project.pages.filters import RangeFilter
 from project.pages.links import record_link, record_url
 from project.pages.registry import panel
+from project.tabular.rows import TableFile
+from project.tabular.sniff import FileRefused
 from project.uploads.services import get_upload, release_upload
 
 
@@ -219,8 +220,8 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
 def _check_profiles(form: ArgumentsForm) -> None:
     upload = get_upload(UUID(form.arguments["file"]))
     try:
-        read_profile_upload(upload)
-    except UnreadableFile as error:
+        TableFile(upload.path, name=upload.name, limits=LIMITS)
+    except FileRefused as error:
         release_upload(upload)
         form.add_error("file", str(error))
 

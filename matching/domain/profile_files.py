@@ -1,25 +1,20 @@
-"""Reads files of profiles, JSON or CSV, into rows with their line numbers."""
+"""Rows of files of profiles, with their line numbers and what is wrong with them already."""
 
-import io
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, Final
 
-from matching.domain.profiles import CLEANERS, suggest
 from project.tabular import rows as tabular
-from project.tabular.rows import CsvFormat, FileRefused, Limits, read_rows
+from project.tabular.rows import Limits
 
 MAX_BYTES: Final = 50 * 1024 * 1024
 MAX_CELL: Final = 10_000  # characters; a cell of interests has a few hundred
-LIMITS: Final = Limits(row_bytes=MAX_BYTES, json_bytes=MAX_BYTES)  # too long a cell is named itself
+LIMITS: Final = Limits(row_bytes=1024 * 1024, json_bytes=MAX_BYTES, rows=1_000_000)
 
-COLUMNS: Final = ("external_id", *CLEANERS)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL takes neither NUL nor half a character
-
-
-class UnreadableFile(ValueError):
-    """Nothing can be taken from the file; the message says where and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -36,40 +31,12 @@ class Row:
     problems: Mapping[str, str]
 
 
-def read_profiles(content: bytes, *, is_csv: bool) -> list[Row]:
-    """Read the profiles of a file.
+def profile_rows(came: Sequence[tabular.Row], mapped: Mapping[int, dict[str, Any]]) -> list[Row]:
+    """Return profiles as they are checked: those in `mapped`, by their place, as the door has them.
 
-    Parameters
-    ----------
-    content : the file; UTF-8, a BOM is tolerated
-    is_csv : CSV with a header line, separated by ',' or ';'; otherwise a JSON list of objects
-
-    Raises
-    ------
-    UnreadableFile
-        For a wrong encoding, broken JSON, unknown columns, no rows, or too large a file.
+    One without an id is given one made from what it holds: the same profile is the same person.
     """
-    if len(content) > MAX_BYTES:
-        raise UnreadableFile(
-            f"Expected at most {MAX_BYTES / 2**20:.0f} MiB, got {len(content) / 2**20:.1f} MiB. "
-            "Split the file."
-        )
-    rows = []
-    try:
-        for found in read_rows(
-            io.BytesIO(content), "csv" if is_csv else "json", limits=LIMITS, csv_format=CSV
-        ):
-            if found.reason in ("encoding", "unreadable"):
-                problem = found.problem[0].lower() + found.problem[1:]
-                raise UnreadableFile(
-                    f"Line {found.line}: {problem} Mend that line, or save the file as UTF-8."
-                )
-            rows.append(_profile_row(found))
-    except FileRefused as error:
-        raise UnreadableFile(str(error)) from error
-    if not rows:
-        raise UnreadableFile("Expected at least one profile, the file has none.")
-    return rows
+    return [_profile_row(row, mapped.get(place)) for place, row in enumerate(came)]
 
 
 def first_lines(rows: Sequence[Row]) -> dict[str, int]:
@@ -80,29 +47,21 @@ def first_lines(rows: Sequence[Row]) -> dict[str, int]:
     return seen
 
 
-def _check_header(header: list[str]) -> None:
-    for name in header:
-        if name not in COLUMNS:
-            hint = suggest(name, COLUMNS) or f"Known are {', '.join(COLUMNS)}."
-            raise UnreadableFile(f"Line 1: there is no column {name[:80]!r}; {hint}")
-    if "external_id" not in header:
-        raise UnreadableFile("Line 1: expected a column external_id, which names the users.")
-
-
-CSV: Final = CsvFormat(delimiters=",;", check_header=_check_header)
-
-
-def _profile_row(found: tabular.Row) -> Row:
-    if found.values is None:
-        return Row(found.line, {}, {"row": found.problem})
-    problems = {"row": found.problem} if found.reason else {}
-    for name, content in found.values.items():
-        if name not in COLUMNS:
-            hint = suggest(name, COLUMNS) or f"Known are {', '.join(COLUMNS)}."
-            problems[name[:80]] = f"There is no such field; {hint}"
-        elif isinstance(content, str) and len(content) > MAX_CELL:
+def _profile_row(found: tabular.Row, mapped: Mapping[str, Any] | None) -> Row:
+    if mapped is None:
+        return Row(found.line, found.values or {}, {"row": found.problem})
+    problems = {}
+    for name, content in mapped.items():
+        if isinstance(content, str) and len(content) > MAX_CELL:
             problems[name] = f"Expected at most {MAX_CELL:,} characters, got {len(content):,}."
-    return _storable_row(found.line, found.values, problems)
+    row = _storable_row(found.line, mapped, problems)
+    return row if "external_id" in mapped else replace(row, values=_named(row.values))
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A profile with an id that is made from what it holds."""
+    written = json.dumps(values, sort_keys=True, default=str).encode()
+    return {**values, "external_id": f"row-{blake2b(written, digest_size=8).hexdigest()}"}
 
 
 def _storable_row(line: int, values: Mapping[str, Any], problems: dict[str, str]) -> Row:

@@ -23,6 +23,7 @@ from matching.domain.words import (
 )
 from project.jobs.contract import Arguments
 from project.jobs.questions import LIST_LENGTH, Ask, RecordId, Seed, Upload, Word
+from project.mappings.arguments import TableArguments
 
 
 def _as_said_today(given: object) -> object:
@@ -66,10 +67,21 @@ class SeedUsers(Arguments):
     seed: Seed = DEFAULT_SEED
 
 
-class ImportUsers(Arguments):
+class ImportUsers(TableArguments):
     """A file of profiles."""
 
-    file: Annotated[Upload, Field(description="Profiles as CSV or JSON, packed or not.")]
+    file: Annotated[
+        Upload,
+        Field(description="Profiles as CSV, JSON, JSON Lines, xlsx or parquet, packed or not."),
+    ]
+    columns: Annotated[
+        dict[Word, Word],
+        Field(
+            max_length=100,
+            description="What the file calls otherwise, one a line: home_city=location.",
+        ),
+        Ask(option="--column"),
+    ] = {}
 
 
 class CompleteUsers(Arguments):
@@ -122,7 +134,7 @@ class GenerateEvents(Arguments):
     ] = False
 
 
-class ImportEvents(Arguments):
+class ImportEvents(TableArguments):
     """Event logs, a batch each."""
 
     files: Annotated[
@@ -130,9 +142,17 @@ class ImportEvents(Arguments):
         Field(
             min_length=1,
             max_length=1000,
-            description="One JSON object a line, packed with gzip or not.",
+            description="One JSON object a line, or a table of events: CSV, JSON, xlsx, parquet.",
         ),
     ]
+    columns: Annotated[
+        dict[Word, Word],
+        Field(
+            max_length=100,
+            description="What the file calls otherwise, one a line: userId=swiper.",
+        ),
+        Ask(option="--column"),
+    ] = {}
     origin: Annotated[
         Literal["", "real", "synthetic"],
         Field(description="What the events are; synthetic events never land as real ones."),

@@ -4,9 +4,12 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from matching.domain.log.account import Account, summarise_files
 from matching.domain.log.reader import read_log
 from matching.jobs.arguments import ImportEvents
+from matching.jobs.foreign import foreign_chunks, open_foreign, origin_of_table
 from matching.models import EventBatch
 from matching.services.batches import abandon_batch
 from matching.services.imports import (
@@ -17,6 +20,7 @@ from matching.services.imports import (
 )
 from project.ahead import ahead
 from project.jobs.contract import Run
+from project.mappings.door import OpenTable
 from project.origin import Origin
 from project.uploads.services import get_upload, open_upload, release_upload
 
@@ -40,18 +44,33 @@ def import_logs(run: Run, asked: ImportEvents) -> dict[str, Any]:
     that says so tells; a log that does not say it is refused. Missing features stay missing, logged
     ones as they were logged.
     """
+    tables = [
+        open_foreign(run, number, get_upload(upload), asked)
+        if run.result_of("import.complete", number) is None
+        else None
+        for number, upload in enumerate(asked.files)
+    ]
     if not asked.origin:
-        run.once("import.origins", lambda: require_origins(asked.files))
-    results = [_import_log(run, number, upload, asked) for number, upload in enumerate(asked.files)]
+        native = [upload for upload, table in zip(asked.files, tables, strict=True) if not table]
+        run.once("import.origins", lambda: require_origins(native))
+    results = [
+        _import_log(run, number, upload, asked, table)
+        for number, (upload, table) in enumerate(zip(asked.files, tables, strict=True))
+    ]
     return summarise_files(results)
 
 
-def _import_log(run: Run, number: int, upload: UUID, asked: ImportEvents) -> dict[str, Any]:
+def _import_log(
+    run: Run, number: int, upload: UUID, asked: ImportEvents, table: OpenTable | None
+) -> dict[str, Any]:
     done = run.result_of("import.complete", number)
     if done is not None:
         return done
     stored = get_upload(upload)
-    origin, feature_set = asked.origin or None, asked.feature_set
+    origin: str | None = asked.origin or None
+    feature_set = asked.feature_set
+    if table is not None and origin is None and run.result_of("import.prepare", number) is None:
+        origin = origin_of_table(table, timezone.now())
     opened = run.once(
         "import.prepare",
         lambda: open_import(stored, origin=origin, feature_set=feature_set, by=run.user),
@@ -76,14 +95,21 @@ def _import_log(run: Run, number: int, upload: UUID, asked: ImportEvents) -> dic
         size = stored.size
         stream.seek(offset)
         if offset < size or not finished:
-            chunks = read_log(
-                stream,
-                now=batch.created_at,
-                origin=Origin.of_code(batch.origin),
-                line=line,
-                offset=offset,
-                chunk_lines=CHUNK_LINES,
-            )
+            said = Origin.of_code(batch.origin)
+            if table is None:
+                chunks = read_log(
+                    stream,
+                    now=batch.created_at,
+                    origin=said,
+                    line=line,
+                    offset=offset,
+                    chunk_lines=CHUNK_LINES,
+                )
+            else:
+                chunks = foreign_chunks(
+                    table, now=batch.created_at, origin=said, skipped=finished,
+                    told=lambda _: run.check(),
+                )  # fmt: skip
             for chunk in ahead(chunks):
                 with run.transaction(step, finished) as result:
                     landed, result["summary"] = land_chunk(
@@ -107,6 +133,9 @@ def _import_log(run: Run, number: int, upload: UUID, asked: ImportEvents) -> dic
     )
     if result["batch"] is not None:
         run.add_record(batch)
+    if table is not None:
+        notes = [*table.decision["notes"], *table.decision["unusable"]]
+        result = {**result, "mapping": table.decision["mapping_name"], "notes": notes}
     for warning in result["warnings"]:
         run.log(warning, "warning")
     _warn_of_unfinished(run, account)

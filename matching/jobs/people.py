@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar, cast
 
 from django.utils import timezone
 
-from matching.domain.profile_files import UnreadableFile, first_lines
+from matching.domain.doors import PEOPLE
+from matching.domain.profile_files import LIMITS, MAX_BYTES, first_lines, profile_rows
 from matching.jobs.arguments import (
     CheckSessions,
     CompleteUsers,
@@ -17,13 +18,14 @@ from matching.jobs.arguments import (
 )
 from matching.models.live import ValkeyUnavailable
 from matching.queries.people import plan_completion
-from matching.queries.profile_uploads import read_profile_upload
 from matching.queries.session_checks import SessionReport
 from matching.queries.session_checks import check_sessions as report_on_sessions
 from matching.queries.sessions import plan_sessions, travellers
 from matching.services import people, session_repairs, sessions
-from project.jobs.contract import Run
+from project.jobs.contract import Run, stored_arguments
+from project.mappings.door import Decision, OpenTable, open_table, reopen_table
 from project.refusal import Refusal
+from project.uploads.models import Upload
 from project.uploads.services import get_upload, release_upload
 
 T = TypeVar("T")
@@ -54,10 +56,13 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
     """
     upload = get_upload(asked.file)
     may_change = run.by.may("matching.change_seeduser")
-    try:
-        rows = read_profile_upload(upload)
-    except UnreadableFile as error:
-        raise Refusal(str(error), remedy="Mend the file and import it again.") from error
+    if upload.size > MAX_BYTES:
+        raise Refusal(
+            f"Expected at most {MAX_BYTES:,} bytes of profiles, got {upload.size:,}.",
+            remedy="Split the file and import the parts.",
+        )
+    table = _open_profiles(run, upload, asked)
+    rows = [row for chunk in table.chunks() for row in profile_rows(chunk.came, chunk.mapped)]
     seen = first_lines(rows)
     total: dict[str, Any] = {"added": 0, "updated": 0, "unchanged": 0, "rows_refused": 0}
     errors: list[dict[str, Any]] = []
@@ -74,7 +79,39 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
         run.report(start + len(chunk), len(rows), "Importing users")
     with run.transaction():
         release_upload(upload)
-    return {"file": upload.name, "rows": len(rows), **total, "errors": errors[: people.ERRORS_KEPT]}
+    decision = table.decision
+    result = {
+        "file": upload.name,
+        "rows": len(rows),
+        **total,
+        "mapping": decision["mapping_name"],
+        "notes": [*decision["notes"], *decision["unusable"]],
+        "errors": errors[: people.ERRORS_KEPT],
+    }
+    if total["rows_refused"] == len(rows):
+        first = errors[0]
+        raise Refusal(
+            f"None of the {len(rows):,} rows of {upload.name} landed. Line {first['line']}, "
+            f"{first['field']}: {first['message']}",
+            remedy="Mend the file and import it again.",
+            details=result,
+        )
+    return result
+
+
+def _open_profiles(run: Run, upload: Upload, asked: ImportUsers) -> OpenTable:
+    """Decide how a file is read, once for a job, whoever works on it."""
+    decided = run.result_of("import_users.reading")
+    if decided is not None:
+        return reopen_table(
+            upload.path, upload.name, PEOPLE, asked, cast(Decision, decided), LIMITS
+        )
+    opened = open_table(
+        upload.path, upload.name, PEOPLE, asked, limits=LIMITS, columns=asked.columns,
+        kind="matching.import_users", arguments=stored_arguments(asked), by=run.by,
+    )  # fmt: skip
+    run.once("import_users.reading", lambda: opened.decision)
+    return opened
 
 
 def complete_users(run: Run, asked: CompleteUsers) -> dict[str, Any]:

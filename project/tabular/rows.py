@@ -1,8 +1,10 @@
-"""Rows out of files: one reader for CSV, JSON and JSON Lines, row by row and with its line.
+"""Rows out of files: one reader for CSV, JSON, JSON Lines, xlsx and parquet, row by row and with
+its line.
 
 What is wrong with a row stands in the row; what makes the whole file unusable is FileRefused.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -16,26 +18,18 @@ from typing import IO, Any, Final, Literal, NamedTuple, NoReturn
 import orjson
 
 from project.tabular.packed import Unpackable, open_unpacked
+from project.tabular.sniff import FileRefused, Found, Reading, Wrapping, sniff
+from project.tabular.workbooks import parquet_rows, sheet_rows
 
-Format = Literal["csv", "json", "jsonl"]
 Told = Callable[[int], None]
 Reason = Literal["", "cells", "encoding", "not_an_object", "oversized", "unreadable"]
 
-FORMAT_OF: Final[dict[str, Format]] = {
-    ".csv": "csv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-}
 HELD_TIMES: Final = 4  # the longest row, quotes and delimiters included, of which more is not held
 TOLD_BYTES: Final = 8 * 1024 * 1024  # between two calls of `told`
 BLOCK_BYTES: Final = 256 * 1024
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+AGAIN: Final = " \N{MULTIPLICATION SIGN}"  # marks a column whose name stood there before
 _ITEM = re.compile(r"[^\s,]")  # where the next item of a JSON list begins
-
-
-class FileRefused(ValueError):
-    """A file cannot be read as rows at all; the message says what would be accepted."""
 
 
 @dataclass(frozen=True)
@@ -44,27 +38,14 @@ class Limits:
 
     row_bytes : of one row as it stands in the file; a longer one is not held, and says its size
     json_bytes : of a file that is one JSON value, which is read whole
+    columns : names that the first line may have
+    rows : of a whole file
     """
 
     row_bytes: int
     json_bytes: int
-
-
-@dataclass(frozen=True)
-class CsvFormat:
-    """What is expected of CSV.
-
-    delimiters : of several the one that the first line has most often
-    blank : what a cell stands for in which there is nothing, for CSV knows no NULL
-    check_header : raises what it likes for columns that cannot be
-    """
-
-    delimiters: str = ","
-    blank: str | None = ""
-    check_header: Callable[[list[str]], None] | None = None
-
-
-CSV: Final = CsvFormat()
+    columns: int = 1_000
+    rows: int = 200_000_000
 
 
 class Row(NamedTuple):
@@ -86,77 +67,117 @@ class Row(NamedTuple):
     size: int = 0
 
 
-def format_of(name: str) -> Format:
-    """Return the format that a file's name says, packed or not.
+class TableFile:
+    """A file as a table, which can be read as often as somebody likes.
 
-    Raises
-    ------
-    FileRefused
-        When it says none that can be read.
-    """
-    suffixes = [suffix.lower() for suffix in Path(name).suffixes]
-    suffix = (suffixes[:-1] if suffixes[-1:] == [".gz"] else suffixes)[-1:]
-    if not suffix or suffix[0] not in FORMAT_OF:
-        raise FileRefused(
-            f"{name} should end with {', '.join(FORMAT_OF)}, or one of these and .gz."
-        )
-    return FORMAT_OF[suffix[0]]
-
-
-def read_file(
-    path: Path,
-    *,
-    name: str = "",
-    limits: Limits,
-    csv_format: CsvFormat = CSV,
-    told: Told | None = None,
-) -> Generator[Row, None, None]:
-    """Yield the rows of a file; its name, or `name`, says of which format it is.
-
-    `told` is called with the bytes that were read so far, every TOLD_BYTES of them, whether rows
-    came of them or not; what it raises ends the reading.
-
-    Raises
-    ------
-    FileRefused
-        When the format is unknown, or the file is no table of rows.
-    """
-    name = name or path.name
-    kind = format_of(name)
-    with path.open("rb") as file:
-        try:
-            yield from read_rows(
-                open_unpacked(file), kind, limits=limits, csv_format=csv_format, told=told
-            )
-        except (OSError, Unpackable) as error:
-            raise FileRefused(f"{name} cannot be read: {error}") from error
-
-
-def read_rows(
-    stream: IO[bytes],
-    kind: Format,
-    *,
-    limits: Limits,
-    csv_format: CsvFormat = CSV,
-    told: Told | None = None,
-) -> Iterator[Row]:
-    """Yield the rows of a stream in bounded memory; blank lines are no rows.
-
-    Parameters
+    Attributes
     ----------
-    kind : csv with a header line, json (a list of objects) or jsonl (an object a line); UTF-8
-    told : called while reading, see `read_file`
-
-    Raises
-    ------
-    FileRefused
-        When the stream is no table of rows.
+    found : what the file was found to be
+    header : the names of its columns, where it has a line for them; known once it is read
+    skipped : lines of a log that hold no row
     """
-    if told is not None:
-        stream = io.BufferedReader(_Counted(stream, told), BLOCK_BYTES)
-    if kind == "csv":
-        return _csv_rows(stream, limits, csv_format)
-    return _json_rows(stream, limits) if kind == "json" else _jsonl_rows(stream, limits)
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str = "",
+        limits: Limits,
+        reading: Reading = Reading(),  # noqa: B008 - frozen
+    ) -> None:
+        """Look at a file; its name is shown, and `reading` says what is known of it.
+
+        Raises
+        ------
+        FileRefused
+            When the file is no table of rows.
+        """
+        self.path, self.name, self.limits = path, name or path.name, limits
+        self.found = sniff(path, self.name, reading)
+        self.header: list[str] = []
+        self.skipped = 0
+
+    def rows(self, told: Told | None = None) -> Generator[Row, None, None]:
+        """Yield the rows in bounded memory; blank lines are no rows.
+
+        `told` is called with the bytes that were read so far, every TOLD_BYTES of them, whether
+        rows came of them or not; what it raises ends the reading.
+
+        Raises
+        ------
+        FileRefused
+            When the file is no table of rows, or holds more than the limits.
+        """
+        self.header, self.skipped = [], 0
+        try:
+            for number, row in enumerate(self._rows(told)):
+                if number == self.limits.rows:
+                    raise FileRefused(
+                        f"Expected at most {self.limits.rows:,} rows; {self.name} has more. Split "
+                        "it."
+                    )
+                yield row
+        except (OSError, Unpackable) as error:
+            raise FileRefused(f"{self.name} cannot be read: {error}") from error
+
+    def _rows(self, told: Told | None) -> Iterator[Row]:
+        found, limits = self.found, self.limits
+        if found.format == "xlsx":
+            yield from self._typed(sheet_rows(self.path, self.name, found.sheet), told)
+            return
+        if found.format == "parquet":
+            yield from self._typed(parquet_rows(self.path, self.name), told)
+            return
+        with self.path.open("rb") as file:
+            stream: IO[bytes] = open_unpacked(file)
+            if told is not None:
+                stream = io.BufferedReader(_Counted(stream, told), BLOCK_BYTES)
+            if found.encoding not in ("utf-8", "utf-8-sig"):
+                stream = io.BufferedReader(_Recoded(stream, found.encoding), BLOCK_BYTES)
+            if found.format == "csv":
+                yield from _csv_rows(stream, limits, found, self.header)
+            elif found.format == "json":
+                yield from _json_rows(stream, limits)
+            else:
+                yield from _jsonl_rows(stream, limits, found.wrapping, self)
+
+    def _typed(self, rows: Iterator[tuple[int, list[Any]]], told: Told | None) -> Iterator[Row]:
+        """Rows of a format whose cells have types; the first names the columns."""
+        _, names = next(rows, (0, []))
+        self.header += _header([str(name or "") for name in names], self.limits)
+        for number, (line, cells) in enumerate(rows):
+            if told is not None and number % 16_384 == 0:
+                told(number)
+            values = dict(zip(self.header, cells, strict=False))
+            size = sum(len(cell) for cell in cells if isinstance(cell, str))
+            if size > self.limits.row_bytes:
+                yield _oversized(line, size, self.limits)
+            elif any(cell is not None for cell in cells):
+                yield Row(line, values)
+
+
+class _Recoded(io.RawIOBase):
+    """A stream of text in some encoding, as UTF-8; what is none of its characters stays a byte."""
+
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        self._stream = stream
+        errors = "replace" if encoding.startswith("utf") else "surrogateescape"
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors=errors)
+        self._rest = b""
+        self._is_done = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest and not self._is_done:
+            block = self._stream.read(BLOCK_BYTES)
+            self._is_done = not block
+            text = self._decoder.decode(block, final=self._is_done)
+            self._rest = text.encode("utf-8", "surrogateescape")
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
 
 
 class _Counted(io.RawIOBase):
@@ -183,7 +204,9 @@ class _Counted(io.RawIOBase):
 # --- JSON Lines ----------------------------------------------------------------------------------
 
 
-def _jsonl_rows(stream: IO[bytes], limits: Limits) -> Iterator[Row]:
+def _jsonl_rows(
+    stream: IO[bytes], limits: Limits, wrapping: Wrapping, table: TableFile
+) -> Iterator[Row]:
     line = 0
     while text := stream.readline(limits.row_bytes + 1):
         line += 1
@@ -196,12 +219,28 @@ def _jsonl_rows(stream: IO[bytes], limits: Limits) -> Iterator[Row]:
         text = text.removeprefix(BYTE_ORDER_MARK).strip() if line == 1 else text.strip()
         if not text:
             continue
+        row = _unwrapped(text, wrapping) if wrapping else text
+        if row is None:
+            table.skipped += 1
+            continue
         try:
-            value = orjson.loads(text)
+            value = orjson.loads(row)
         except orjson.JSONDecodeError as error:
             yield Row(line, None, "unreadable", f"Expected JSON: {error}.", text)
         else:
-            yield _json_row(line, value, text)
+            yield _json_row(line, value, row)
+
+
+def _unwrapped(text: bytes, wrapping: Wrapping) -> bytes | None:
+    """Return the object that stands in a line of a log, or None where there is none."""
+    if wrapping == "docker":
+        try:
+            said = orjson.loads(text)["log"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return text  # which says what is wrong with it
+        text = said.encode("utf-8", "surrogatepass").strip() if isinstance(said, str) else b""
+    at = text.find(b"{")
+    return text[at:] if at >= 0 else None
 
 
 def _json_row(line: int, value: Any, text: bytes) -> Row:
@@ -224,10 +263,13 @@ def _json_rows(stream: IO[bytes], limits: Limits) -> Iterator[Row]:
     if not content.strip():
         return
     values, text = _load_json(content)
+    decoder = json.JSONDecoder()
+    begins = _next_item(text, 0)
+    if isinstance(values, dict):
+        values, begins = _only_list(values, text, decoder)
     if not isinstance(values, list):
         raise FileRefused(f"Expected a JSON list of objects, got {type(values).__name__}.")
-    decoder = json.JSONDecoder()
-    position = _next_item(text, 0) + 1
+    position = begins + 1
     line, counted = 1, 0
     for value in values:
         position = _next_item(text, position)
@@ -240,6 +282,26 @@ def _json_rows(stream: IO[bytes], limits: Limits) -> Iterator[Row]:
             yield _oversized(line, size, limits)
         else:
             yield _json_row(line, value, b"")
+
+
+def _only_list(values: dict[str, Any], text: str, decoder: json.JSONDecoder) -> tuple[Any, int]:
+    """Return the one list that an object holds, and where it begins."""
+    lists = [value for value in values.values() if isinstance(value, list)]
+    if len(lists) != 1:
+        raise FileRefused(
+            "Expected a JSON list of objects, or an object that holds one list; got an object with "
+            f"{len(lists)} lists."
+        )
+    at = text.find("[")
+    while at >= 0:
+        try:
+            found, _ = decoder.raw_decode(text, at)
+        except json.JSONDecodeError:
+            found = None
+        if found == lists[0]:
+            return lists[0], at
+        at = text.find("[", at + 1)
+    return None, 0
 
 
 def _load_json(content: bytes) -> tuple[Any, str]:
@@ -293,16 +355,16 @@ def _next_item(text: str, position: int) -> int:
 # --- CSV -----------------------------------------------------------------------------------------
 
 
-def _csv_rows(stream: IO[bytes], limits: Limits, csv_format: CsvFormat) -> Iterator[Row]:
+def _csv_rows(stream: IO[bytes], limits: Limits, found: Found, header: list[str]) -> Iterator[Row]:
     # Bytes that are no UTF-8 become surrogates, which mark the row they stand in.
     with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
         lines = _Lines(text, limits.row_bytes * HELD_TIMES)
-        first = lines.peek()
-        delimiter = max(csv_format.delimiters, key=first.count)
+        for _ in range(found.skipped_lines):
+            next(lines)
         before = csv.field_size_limit(lines.most)  # the lines end first
         try:
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            yield from _csv_lines(reader, lines, limits, csv_format)
+            reader = csv.reader(lines, delimiter=found.delimiter, strict=True)
+            yield from _csv_lines(reader, lines, limits, header)
         finally:
             csv.field_size_limit(before)
 
@@ -312,7 +374,7 @@ class _TooLong(Exception):
 
 
 class _Lines:
-    """Lines of a text, of which the first can be looked at before it is read.
+    """Lines of a text.
 
     A row may go on over lines, in quotes that are closed late or never: after `most` characters of
     one row the rest of the line is skipped, and whoever reads is told that the row is too long.
@@ -323,13 +385,12 @@ class _Lines:
         self.number = 0
         self.row_size = 0
         self._text = text
-        self._pushed: list[str] = []
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        line = self._pushed.pop() if self._pushed else self._text.readline(self.most + 1)
+        line = self._text.readline(self.most + 1)
         if not line:
             raise StopIteration
         self.number += 1
@@ -340,16 +401,8 @@ class _Lines:
             raise _TooLong
         return line
 
-    def peek(self) -> str:
-        """Return the first line, which is read again."""
-        line = self._text.readline(self.most + 1)
-        if line:
-            self._pushed.append(line)
-        return line
 
-
-def _csv_lines(reader: Any, lines: _Lines, limits: Limits, csv_format: CsvFormat) -> Iterator[Row]:
-    header: list[str] = []
+def _csv_lines(reader: Any, lines: _Lines, limits: Limits, header: list[str]) -> Iterator[Row]:
     while True:
         begins, lines.row_size = lines.number + 1, 0
         try:
@@ -377,34 +430,39 @@ def _csv_lines(reader: Any, lines: _Lines, limits: Limits, csv_format: CsvFormat
         if not any(cell.strip() for cell in cells):
             continue
         if not header:
-            header = _header(cells)
-            if csv_format.check_header is not None:
-                csv_format.check_header(header)
+            header += _header(cells, limits)
         else:
-            yield _csv_row(begins, header, cells, limits, csv_format.blank)
+            yield _csv_row(begins, header, cells, limits)
 
 
-def _header(cells: list[str]) -> list[str]:
-    header = [cell.strip() for cell in cells]
-    if problem := _not_utf8(",".join(header)):
-        raise FileRefused(f"Line 1: {problem} Save the file as UTF-8.")
-    for name in header:
-        if header.count(name) > 1:
-            raise FileRefused(f"Line 1: the column {name[:80]!r} stands there twice.")
-    return header
+def _header(cells: list[str], limits: Limits) -> list[str]:
+    """The names of columns, each once: a column that has none, or another's, is numbered."""
+    if len(cells) > limits.columns:
+        raise FileRefused(f"Expected at most {limits.columns:,} columns, got {len(cells):,}.")
+    names: list[str] = []
+    known = set()
+    for number, cell in enumerate(cells, start=1):
+        name = cell.strip().replace("\0", "") or f"column {number}"
+        if problem := _not_utf8(name):
+            raise FileRefused(f"Line 1: {problem} Save the file as UTF-8, or say its encoding.")
+        if name in known:
+            name = f"{name}{AGAIN}{number}"
+        names.append(name)
+        known.add(name)
+    return names
 
 
-def _csv_row(
-    line: int, header: list[str], cells: list[str], limits: Limits, blank: str | None
-) -> Row:
+def _csv_row(line: int, header: list[str], cells: list[str], limits: Limits) -> Row:
     joined = ",".join(cells)
     text = joined.encode("utf-8", "replace")
     if len(text) > limits.row_bytes:
         return _oversized(line, len(text), limits)
     if problem := _not_utf8(joined):
         return Row(line, None, "encoding", problem, text)
-    values = {name: cell or blank for name, cell in zip(header, cells, strict=False)}
+    values = {name: cell or None for name, cell in zip(header, cells, strict=False)}
     if len(cells) != len(header):
+        if not any(cells[len(header) :]) and len(cells) > len(header):
+            return Row(line, values)  # a spreadsheet fills its rows up
         said = f"Expected {len(header)} cells, got {len(cells)}."
         return Row(line, values, "cells", said, text)
     return Row(line, values)

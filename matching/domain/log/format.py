@@ -36,6 +36,7 @@ _POSITIVE: Final = [outcome.code for outcome in Outcome if outcome.label]
 # Reason code of a refused line to what it means.
 REASONS: Final = {
     "line_too_long": "the line is longer than 1 MiB",
+    "unreadable_row": "the row of a table cannot be read",
     "bad_utf8": "the line is not UTF-8",
     "nul": "the line holds a NUL character",
     "bad_json": "the line is not JSON",

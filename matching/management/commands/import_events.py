@@ -84,6 +84,8 @@ class Command(JobCommand):
                 for example in one["examples"]:
                     if example["reason"] == reason:
                         console.print(f"    line {example['line']:,}: {example['message']}")
+            for note in one.get("notes", ()):
+                console.print(f"  {note}")
             for warning in one["warnings"]:
                 console.print(f"  {warning}", style="yellow")
             if one["ignored"]:

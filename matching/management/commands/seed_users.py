@@ -6,22 +6,21 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from matching.domain.profile_files import UnreadableFile
-from matching.queries.profile_uploads import read_profile_upload
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
 from project.jobs.contract import get_kind
-from project.jobs.options import add_options
+from project.jobs.options import add_options, answers
+from project.jobs.questions import Question
 from project.tabular.packed import Unpackable
 from project.terminal import Table
 from project.uploads.models import Upload
-from project.uploads.services import keep_upload, release_upload
+from project.uploads.services import keep_upload
 
 SHOWN = 20  # rows of a table
 
 
 class Command(JobCommand):
-    """`seed_users [--count 200] [--seed 7] | --file F.json|.csv | --complete`."""
+    """`seed_users [--count 200] [--seed 7] | --file FILE | --complete`."""
 
     help = (
         "Make seed users: the six named ones and a drawn population (synthetic), the users of a "
@@ -34,12 +33,13 @@ class Command(JobCommand):
         count, seed = get_kind(self.kind).questions
         add_options(source, [count])
         source.add_argument(
-            "--file", type=Path, metavar="F.json|.csv", help="import the users of this file"
+            "--file", type=Path, metavar="FILE", help="import the users of this file"
         )
         source.add_argument(
             "--complete", action="store_true", help="fill in what existing profiles lack"
         )
         add_options(parser, [seed])
+        add_options(parser.add_argument_group("with --file"), self._of_a_file())
 
     def run(self, **options: Any) -> dict[str, Any]:
         if options["file"] is not None:
@@ -50,10 +50,16 @@ class Command(JobCommand):
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         if options["file"] is not None:
-            return {"file": str(_checked_file(options["file"]).pk)}
+            upload = _kept(options["file"])
+            return {"file": str(upload.pk), **answers(self._of_a_file(), options)}
         if options["complete"]:
             return {"seed": options["seed"]}
         return {"count": options["count"], "seed": options["seed"]}
+
+    @staticmethod
+    def _of_a_file() -> list[Question]:
+        questions = get_kind("matching.import_users").questions
+        return [question for question in questions if not question.asks_upload]
 
     def exit_code(self, result: dict[str, Any]) -> int:
         return EXIT_REFUSED if result.get("rows_refused") else 0
@@ -67,18 +73,12 @@ class Command(JobCommand):
             _render_seeding(result, console)
 
 
-def _checked_file(path: Path) -> Upload:
+def _kept(path: Path) -> Upload:
     try:
         with path.open("rb") as stream:
-            upload = keep_upload(stream, path.name)
+            return keep_upload(stream, path.name)
     except (OSError, Unpackable) as error:
         raise CommandError(f"{path} cannot be read: {error}") from error
-    try:
-        read_profile_upload(upload)
-    except UnreadableFile as error:
-        release_upload(upload)
-        raise CommandError(f"{path.name}: {error}") from error
-    return upload
 
 
 def _render_seeding(result: dict[str, Any], console: Console) -> None:
@@ -97,6 +97,8 @@ def _render_import(result: dict[str, Any], console: Console) -> None:
         f"{result['updated']:,} updated, {result['unchanged']:,} unchanged, "
         f"{result['rows_refused']:,} rows refused."
     )
+    for note in result["notes"]:
+        console.print(f"  {note}")
     if result["errors"]:
         table = Table("line", "user", "field", "what is wrong", title="Refused rows")
         for error in result["errors"][:SHOWN]:

@@ -96,7 +96,7 @@ def noise_passes_in_groups(
     return hits
 
 
-# Rows of the sessions that a split held out of a public crowd's votes: four hold four fifths of them.
+# Rows of the sessions that a split held out of a public crowd's votes: four hold four fifths.
 CROWD = (254, 142, 130, 122, 40, 24, 12, 12, 10, 8, 4, 4, 4, 4, 4, 4)
 
 

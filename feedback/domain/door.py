@@ -1,0 +1,72 @@
+"""What the tables of feedback ask of a foreign table: fields, ranges, and what others call them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from feedback.domain.tables import METRICS, TABLES, TableSpec
+from project.tabular.doors import Door, FieldSpec
+
+# What others call a column, the likeliest first.
+NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("feedback id", "row id", "rating id", "uuid", "guid", "record id"),
+    "response_id": (
+        "response", "message id", "answer id", "generation id", "completion id", "trace id",
+        "request id",
+    ),
+    "quality_rating": (
+        "rating", "stars", "thumbs", "thumb", "vote", "user rating", "csat", "csat score", "score",
+        "quality", "feedback score", "satisfaction", "reaction", "user feedback", "feedback",
+        "thumbs up", "liked", "is positive", "helpful", "value",
+    ),
+    "quality_score": ("score", "quality", "quality rating", "rating", "value"),
+    "user_rating": ("rating", "stars", "thumbs", "vote", "quality rating", "score", "feedback"),
+    "predicted_quality": ("prediction", "predicted", "predicted score", "predicted rating"),
+    "feedback_text": ("comment", "comments", "text", "feedback", "feedback comment", "message",
+                      "note", "remark", "free text"),
+    "provider": ("vendor", "llm provider", "model provider", "ai provider"),
+    "model": ("model name", "llm", "llm model", "engine", "model id", "deployment", "ai model"),
+    "action_type": (
+        "action", "task", "task type", "feature", "use case", "category", "prompt type",
+    ),
+    "session_id": ("session", "conversation id", "conversation", "chat id", "thread id"),
+    "user_id": ("user", "customer id", "customer", "member id", "author id", "uid"),
+    "scenario_id": ("scenario", "case id", "test case"),
+    "experiment_name": ("experiment", "experiment id", "test name", "test"),
+    "variant": ("arm", "group", "bucket", "treatment", "variation"),
+    "created_at": (
+        "timestamp", "time", "date", "created", "datetime", "ts", "created on", "created time",
+        "submitted at", "inserted at", "rated at", "date time", "feedback time", "creation date",
+        "event time", "logged at",
+    ),
+    "metadata": ("meta", "details", "metrics", "extra", "properties"),
+}  # fmt: skip
+
+
+def _door(table: TableSpec, title: str) -> Door:
+    fields = []
+    for column in table.columns:
+        is_share = column.kind == "share"
+        fields.append(
+            FieldSpec(
+                column.name,
+                "number" if is_share else column.kind,  # type: ignore[arg-type]
+                is_required=column.is_required,
+                low=0.0 if is_share else None,
+                high=1.0 if is_share else None,
+                names=NAMES.get(column.name, ()),
+                is_rating=is_share,
+            )
+        )
+        if column.kind == "object":
+            fields += [
+                FieldSpec(f"{column.name}.{key}", "number", low=low, high=high, names=(metric,))
+                for key, (metric, low, high) in METRICS.items()
+            ]
+    return Door(f"feedback.{table.name}", title, tuple(fields), keeps_extra=True)
+
+
+DOORS: Final[Mapping[str, Door]] = {
+    "quality_feedback": _door(TABLES["quality_feedback"], "ratings of answers"),
+    "explanations": _door(TABLES["explanations"], "explanations with their scores"),
+    "ab_testing": _door(TABLES["ab_testing"], "ratings in an experiment"),
+}

@@ -1,0 +1,133 @@
+"""What people and events ask of a foreign table: fields, ranges, and what others call them."""
+
+from typing import Final
+
+from matching.domain.features.names import FEATURE_NAMES, LOG_NAMES
+from matching.domain.profiles import MAX_AGE, MIN_AGE
+from matching.domain.words import Preset
+from project.tabular.doors import Door, FieldSpec
+
+PEOPLE: Final = Door(
+    "matching.people",
+    "profiles of people",
+    (
+        FieldSpec(
+            "external_id",
+            is_required=True,
+            is_made=True,
+            names=("id", "user id", "uid", "user", "username", "login", "member id", "person id",
+                   "profile id", "customer id", "userid", "uuid", "key"),
+        ),
+        FieldSpec("name", names=("full name", "display name", "first name", "nickname")),
+        FieldSpec(
+            "age", "number", low=MIN_AGE, high=MAX_AGE, is_whole=True,
+            names=("years", "age years", "alter"),
+        ),
+        FieldSpec("gender", names=("sex", "gender identity")),
+        FieldSpec("personality", names=("personality type", "introvert extrovert", "temperament")),
+        FieldSpec(
+            "extraversion", "number", low=0.0, high=1.0,
+            names=("extroversion", "extraversion score", "extroversion score", "e score"),
+        ),
+        FieldSpec(
+            "interests", "words",
+            names=("hobbies", "interest", "hobby", "likes", "activities", "tags", "interested in"),
+        ),
+        FieldSpec(
+            "languages", "words",
+            names=("speaks", "language", "spoken languages", "languages spoken", "language s"),
+        ),
+        FieldSpec(
+            "home_city",
+            names=("city", "location", "home", "hometown", "town", "residence", "place"),
+        ),
+        FieldSpec(
+            "home_lat", "number", low=-90.0, high=90.0, names=("lat", "latitude", "home latitude")
+        ),
+        FieldSpec(
+            "home_lon", "number", low=-180.0, high=180.0,
+            names=("lon", "lng", "long", "longitude", "home lng", "home longitude"),
+        ),
+        FieldSpec("smoking", names=("smokes", "smoker", "smoke", "tobacco")),
+        FieldSpec("drinking", names=("drinks", "drinker", "alcohol", "drink")),
+        FieldSpec("religion", names=("faith", "belief", "religious belief", "denomination")),
+        FieldSpec(
+            "nationality",
+            names=("country", "citizenship", "country of origin", "nation", "home country"),
+        ),
+        FieldSpec("profession", names=("job", "occupation", "work", "job title", "career")),
+        FieldSpec("archetype"),
+    ),
+)  # fmt: skip
+
+# Words for what somebody did, and which of ours says the same.
+OUTCOME_WORDS: Final = {
+    "accept": (
+        "accepted", "like", "liked", "likes", "yes", "y", "true", "1", "right", "swipe_right",
+        "swiped_right", "superlike", "super_like", "love", "interested", "join", "joined",
+        "request", "requested", "connect", "connected", "heart", "invite", "invited", "match",
+        "matched", "positive",
+    ),
+    "chat": ("chatted", "message", "messaged", "reply", "replied", "conversation", "talk"),
+    "ignore": (
+        "ignored", "pass", "passed", "skip", "skipped", "no", "n", "false", "0", "left",
+        "swipe_left", "swiped_left", "nope", "dislike", "disliked", "reject", "rejected",
+        "decline", "declined", "hide", "hidden", "not_interested", "dismiss", "dismissed",
+        "negative",
+    ),
+    "unmatch": (
+        "unmatched", "block", "blocked", "report", "reported", "remove", "removed", "unfriend",
+    ),
+}  # fmt: skip
+
+EVENTS: Final = Door(
+    "matching.events",
+    "match events",
+    (
+        FieldSpec(
+            "matchType", "choice", names=("type of match", "pair type"),
+            choices={"user_user": ("user", "pair", "person"), "user_group": ("group",)},
+        ),
+        FieldSpec(
+            "userId",
+            names=("user", "from user id", "from", "from user", "from id", "swiper", "swiper id",
+                   "who", "actor", "actor id", "source user", "sender", "sender id", "rater",
+                   "rater id", "viewer", "viewer id", "member", "member id", "iid", "uid"),
+        ),
+        FieldSpec(
+            "targetId",
+            names=("target", "target user id", "target user", "to user id", "to", "to user",
+                   "to id", "swipee", "swipee id", "swiped", "swiped id", "swiped user",
+                   "about whom", "whom", "candidate", "candidate id", "receiver", "receiver id",
+                   "recipient", "other", "other id", "other user", "partner", "partner id",
+                   "profile id", "profile", "ratee", "pid"),
+        ),
+        FieldSpec("groupId", names=("group", "group name", "target group")),
+        FieldSpec(
+            "outcome", "choice", is_required=True, instead="label",
+            choices=OUTCOME_WORDS,
+            names=("action", "decision", "swipe", "reaction", "response", "event", "event type",
+                   "event name", "result", "choice", "what", "verb", "interaction",
+                   "interaction type", "status", "direction", "liked", "accepted", "is match",
+                   "match", "type"),
+        ),
+        FieldSpec("label", "number", low=0.0, high=1.0, is_whole=True, is_flag=True),
+        FieldSpec(
+            "timestamp", "moment", is_required=True, in_milliseconds=True,
+            names=("time", "date", "created at", "created", "occurred at", "ts", "datetime",
+                   "event time", "swiped at", "when", "at", "logged at", "created on",
+                   "event date", "event timestamp", "date time"),
+        ),
+        FieldSpec("eventId", names=("id", "event uuid", "uuid", "log id", "row id")),
+        FieldSpec(
+            "preset", "choice", choices={preset.value: () for preset in Preset},
+        ),
+        FieldSpec("source"),
+        FieldSpec("featureSet"),
+        FieldSpec("modelVersion", names=("model",)),
+        *(
+            FieldSpec(f"features.{name}", "number", low=0.0, high=1.0, names=(column,))
+            for name, column in zip(LOG_NAMES, FEATURE_NAMES, strict=True)
+        ),
+    ),
+)  # fmt: skip

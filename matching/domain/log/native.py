@@ -1,0 +1,54 @@
+"""Whether a log is written as the event log is; any other table is read through a mapping."""
+
+from typing import Any, BinaryIO, Final
+
+import orjson
+
+from matching.domain.log.format import BYTE_ORDER_MARK, FEATURES, MAX_LINE_BYTES, PREFIX
+from matching.domain.words import MatchType, Outcome
+
+LOOKED_AT: Final = 2_000  # lines
+FEW: Final = 0.01  # of the lines that are objects; so many may be broken in themselves
+_MATCH_TYPES: Final = frozenset(MatchType.codes())
+_OUTCOMES: Final = frozenset(Outcome.codes())
+
+
+def is_native(stream: BinaryIO) -> bool:
+    """Whether the first lines that are objects have the fields of the event log, by far most.
+
+    A stream without any such line is not.
+    """
+    objects = foreign = 0
+    for number in range(LOOKED_AT):
+        line = stream.readline(MAX_LINE_BYTES)
+        if not line:
+            break
+        if not number:
+            line = line.removeprefix(BYTE_ORDER_MARK)
+        text = line.strip()
+        if text.startswith(PREFIX):
+            text = text[len(PREFIX) :].lstrip()
+        if not text.startswith(b"{"):
+            continue
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            continue
+        objects += 1
+        foreign += not _has_fields(value)
+    return objects > 0 and foreign <= max(
+        FEW * objects, objects < 1 / FEW and foreign < objects / 2
+    )
+
+
+def _has_fields(value: Any) -> bool:
+    features = value.get("features") if isinstance(value, dict) else None
+    if not isinstance(features, dict):
+        return False
+    return (
+        (not features or bool(FEATURES & features.keys()))
+        and value.get("matchType") in _MATCH_TYPES
+        and value.get("outcome") in _OUTCOMES
+        and type(value.get("timestamp")) is int
+        and all(type(one) in (int, float, type(None)) for one in features.values())
+    )

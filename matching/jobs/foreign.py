@@ -1,0 +1,129 @@
+"""Event logs of other shapes: rows of any table, mapped, and then read as lines of the log."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+import orjson
+
+from matching.domain.doors import EVENTS
+from matching.domain.log.format import MAX_LINE_BYTES
+from matching.domain.log.native import is_native
+from matching.domain.log.reader import LogChunk, RejectedLine, excerpt_of, read_lines
+from matching.jobs.arguments import ImportEvents
+from project.jobs.contract import Run, stored_arguments
+from project.mappings.door import Decision, MappedChunk, OpenTable, open_table, reopen_table
+from project.origin import Origin
+from project.refusal import Refusal
+from project.tabular.rows import Limits
+from project.uploads.models import Upload
+
+LIMITS = Limits(row_bytes=MAX_LINE_BYTES, json_bytes=256 * 1024 * 1024, rows=2**31)
+CHUNK_ROWS = 16_384
+
+
+def open_foreign(run: Run, number: int, stored: Upload, asked: ImportEvents) -> OpenTable | None:
+    """Decide how a table of events is read; None for a log that is written as ours.
+
+    It is decided once for a job, whoever works on it.
+    """
+    decided = run.result_of("import.reading", number)
+    if decided is None:
+        with stored.path.open("rb") as stream:
+            if not asked.mapping and not asked.columns and is_native(stream):
+                run.once("import.reading", lambda: {"is_native": True}, number)
+                return None
+    elif decided.get("is_native"):
+        return None
+    else:
+        decision = cast(Decision, decided)
+        return reopen_table(stored.path, stored.name, EVENTS, asked, decision, LIMITS)
+    opened = open_table(
+        stored.path, stored.name, EVENTS, asked, limits=LIMITS, columns=asked.columns,
+        kind="matching.import_events", arguments=stored_arguments(asked), by=run.by,
+        complete=_complete,
+    )  # fmt: skip
+    run.once("import.reading", lambda: opened.decision, number)
+    return opened
+
+
+def _complete(columns: frozenset[str]) -> Mapping[str, Any]:
+    """What a table of these fields need not say: whom it is about says the kind of match."""
+    constants: dict[str, Any] = {}
+    if "matchType" not in columns:
+        is_group = "groupId" in columns and "targetId" not in columns
+        constants["matchType"] = "user_group" if is_group else "user_user"
+    if not columns & {"userId", "targetId", "groupId"} and not any(
+        name.startswith("features.") for name in columns
+    ):
+        raise Refusal(
+            "The table has neither features of matches nor people: no column is userId, targetId "
+            "or one of the feature names.",
+            remedy="Say which column names the person: --column userId=THEIRS --column "
+            "targetId=THEIRS.",
+        )
+    return constants
+
+
+def origin_of_table(table: OpenTable, now: datetime) -> str:
+    """Return what the first rows say that they are: real or synthetic.
+
+    Raises
+    ------
+    Refusal
+        Where they do not say it.
+    """
+    for chunk in foreign_chunks(table, now=now, origin=None, skipped=0):
+        said = chunk.events.source[chunk.events.source > 0]
+        if len(said):
+            return Origin.of_code(said[0])
+        break
+    raise Refusal(
+        f"{table.file.name} says neither that its events are real nor that they are synthetic.",
+        remedy="Say it with --origin real or --origin synthetic.",
+    )
+
+
+def foreign_chunks(
+    table: OpenTable,
+    *,
+    now: datetime,
+    origin: str | None,
+    skipped: int,
+    told: Callable[[int], None] | None = None,
+) -> Iterator[LogChunk]:
+    """Yield the rows of a table as chunks of the log, without the first `skipped` ones.
+
+    `next_line` is the line of the last row and one more; `next_offset` says nothing.
+    """
+    for number, chunk in enumerate(table.chunks(told, CHUNK_ROWS)):
+        if number >= skipped:
+            yield _as_log(chunk, now=now, origin=origin)
+
+
+def _as_log(chunk: MappedChunk, *, now: datetime, origin: str | None) -> LogChunk:
+    lines, numbers, originals, refused = [], [], [], []
+    for place, row in enumerate(chunk.came):
+        mapped = chunk.mapped.get(place)
+        if mapped is None:
+            excerpt = excerpt_of(row.text)
+            refused.append(RejectedLine(row.line, "unreadable_row", row.problem, excerpt))
+            continue
+        event = {name: value for name, value in mapped.items() if value is not None}
+        event.setdefault("features", {})
+        try:
+            lines.append(orjson.dumps(event))
+            originals.append(orjson.dumps(row.values))
+        except orjson.JSONEncodeError:
+            said = "Expected whole numbers of 64 bits and text without halves of characters."
+            excerpt = excerpt_of(repr(row.values).encode(errors="backslashreplace"))
+            refused.append(RejectedLine(row.line, "unreadable_row", said, excerpt))
+            continue
+        numbers.append(row.line)
+    log = read_lines(
+        lines, now=now, origin=origin, numbers=numbers, originals=originals,
+        next_line=chunk.came[-1].line + 1 if chunk.came else 1,
+    )  # fmt: skip
+    rejected = sorted([*log.rejected, *refused], key=lambda one: one.line)
+    return replace(log, rejected=rejected)

@@ -1,0 +1,451 @@
+"""Opens a foreign table for a job: how it is read is decided over all of it, before a row lands."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypedDict
+
+import orjson
+from django.conf import settings
+
+from project.acting import Person
+from project.mappings.arguments import AS_IS, PROPOSED, TableArguments
+from project.mappings.models import PREVIEW_ROWS, ImportMapping
+from project.mappings.services import keep_proposal, signature_of
+from project.outside import one_line
+from project.refusal import Refusal
+from project.tabular.doors import Door
+from project.tabular.mapping import Mapper, TableMapping
+from project.tabular.proposing import (
+    Proposal,
+    Unusable,
+    expected,
+    judge,
+    match_names,
+    propose,
+)
+from project.tabular.rows import Limits, Row, TableFile, Told
+from project.tabular.sniff import FileRefused
+from project.tabular.survey import Survey
+
+CHUNK_ROWS: Final = 16_384
+SHOWN_CHARACTERS: Final = 200  # of a value in a preview
+SURVEYED: Final = frozenset({"number", "choice", "moment"})
+
+
+class MappedChunk(NamedTuple):
+    """Rows that land together.
+
+    came : the rows as the file has them, with their lines; some cannot be read
+    mapped : those of them that can be read, in the form that the door takes, by their place
+    """
+
+    came: list[Row]
+    mapped: dict[int, dict[str, Any]]
+
+
+class Decision(TypedDict):
+    """How a table is read, as JSON that a job keeps.
+
+    mapping : as `TableMapping.as_dict`
+    mapping_name : of the record, empty where the table only names
+    notes : what was found and applied, a sentence each
+    unusable : sentences about columns of which some values cannot be used
+    partial : whether that was too many, and accepted
+    """
+
+    mapping: dict[str, Any]
+    mapping_name: str
+    notes: list[str]
+    unusable: list[str]
+    partial: bool
+
+
+@dataclass(frozen=True)
+class OpenTable:
+    """A table whose reading is decided."""
+
+    file: TableFile
+    door: Door
+    decision: Decision
+
+    @property
+    def mapping(self) -> TableMapping:
+        """Which column is which field."""
+        return TableMapping.from_dict(self.decision["mapping"])
+
+    def chunks(self, told: Told | None = None, size: int = CHUNK_ROWS) -> Iterator[MappedChunk]:
+        """Yield the rows, mapped; `told` is called while reading.
+
+        Raises
+        ------
+        Refusal
+            When the file ends as no table.
+        """
+        mapper = Mapper(self.door, self.mapping)
+        with FileInWords(), closing(self.file.rows(told)) as rows:
+            while came := list(islice(rows, size)):
+                places = [n for n, row in enumerate(came) if not row.reason and row.values]
+                mapped = mapper.apply([came[place].values or {} for place in places])
+                yield MappedChunk(came, dict(zip(places, mapped, strict=True)))
+
+
+class FileInWords:
+    """A file that cannot be read is a refusal."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, FileRefused):
+            raise Refusal(
+                str(error), remedy="Choose another file, or say how it is to be read."
+            ) from error
+
+
+def open_table(
+    path: Path,
+    name: str,
+    door: Door,
+    asked: TableArguments,
+    *,
+    limits: Limits,
+    columns: Mapping[str, str] | None = None,
+    kind: str = "",
+    arguments: Mapping[str, Any] | None = None,
+    by: Person = None,
+    told: Told | None = None,
+    complete: Callable[[frozenset[str]], Mapping[str, Any]] | None = None,
+) -> OpenTable:
+    """Look at all of a table and decide how it is read.
+
+    Parameters
+    ----------
+    columns : field to the column that it is read from, where the reader says so.
+    kind, arguments : of the job, so that the page of a proposal can start it again.
+    complete : given the fields that the table has, returns those that are the same in every row.
+
+    Raises
+    ------
+    Refusal
+        When the file is no table, lacks a field that cannot be done without, when something that
+        changes values waits for a person, or when too much of a column cannot be used.
+    """
+    with FileInWords():
+        file = TableFile(path, name=name, limits=limits, reading=asked.reading)
+    survey, head = _look(file, door, columns or {}, told)
+    if survey.differing:
+        raise Refusal(
+            f"{name}: the column {one_line(sorted(survey.differing)[0])} stands twice, with "
+            "different values.",
+            remedy="Remove one of them, or name it otherwise.",
+        )
+    try:
+        proposal = propose(door, survey, asked.asked(columns or {}, zone_here=settings.TIME_ZONE))
+    except ValueError as error:
+        raise Refusal(str(error), remedy="Name columns that the file has.") from None
+    _require_fields(name, door, survey, proposal)
+    if complete is not None:
+        fields = frozenset(one.field for one in proposal.mapping.columns)
+        mapping = replace(proposal.mapping, constants=complete(fields))
+        said = [f"{name} is {value}" for name, value in mapping.constants.items()]
+        proposal = replace(proposal, mapping=mapping, applied=(*proposal.applied, *said))
+
+    def keep(*, is_confirmed: bool = False) -> ImportMapping:
+        return keep_proposal(
+            door, list(survey.columns), proposal,
+            preview=_preview(door, proposal.mapping, head), file_name=name, kind=kind,
+            arguments=arguments, by=by, is_confirmed=is_confirmed,
+        )  # fmt: skip
+
+    mapping, mapping_name, notes = _choose(name, door, survey, proposal, asked, keep, by)
+    found = judge(door, mapping, survey)
+    said = [_sentence(door, one) for one in found]
+    refusing = [one for one in found if one.refuses]
+    if refusing and not asked.accept_partial:
+        raise _refuse_column(name, door, mapping, refusing)
+    return OpenTable(
+        file,
+        door,
+        Decision(
+            mapping=mapping.as_dict(),
+            mapping_name=mapping_name,
+            notes=[*file.found.notes, *_skipped(file), *notes, *_left(proposal, door)],
+            unusable=said,
+            partial=bool(refusing),
+        ),
+    )
+
+
+def reopen_table(
+    path: Path, name: str, door: Door, asked: TableArguments, decision: Decision, limits: Limits
+) -> OpenTable:
+    """Open a table of which it was decided before how it is read."""
+    with FileInWords():
+        file = TableFile(path, name=name, limits=limits, reading=asked.reading)
+    return OpenTable(file, door, decision)
+
+
+# --- Looking -------------------------------------------------------------------------------------
+
+
+def _look(
+    file: TableFile, door: Door, columns: Mapping[str, str], told: Told | None
+) -> tuple[Survey, list[Mapping[str, Any]]]:
+    survey = Survey(door)
+    head: list[Mapping[str, Any]] = []
+    first_problem: Row | None = None
+    with FileInWords(), closing(file.rows(told)) as rows:
+        while chunk := list(islice(rows, CHUNK_ROWS)):
+            good = [row.values for row in chunk if not row.reason and row.values]
+            if first_problem is None:
+                first_problem = next((row for row in chunk if row.reason), None)
+            head += good[: PREVIEW_ROWS - len(head)]
+            is_first = not survey.rows
+            survey.add(good)
+            if is_first and good:
+                survey.narrow(_wanted(door, survey, columns))
+    if not survey.rows:
+        raise _nothing_readable(file, first_problem)
+    return survey, head
+
+
+def _wanted(door: Door, survey: Survey, columns: Mapping[str, str]) -> set[str]:
+    """The columns whose values decide something, as far as the first rows tell."""
+    known = {name: column for name, column in columns.items() if column in survey.columns}
+    named, _ = match_names(door, survey, known)
+    wanted = {column for name, column in named.items() if door.field(name).kind in SURVEYED}
+    if any(spec.is_required and spec.name not in named for spec in door.fields):
+        wanted |= set(survey.columns) - set(named.values())
+    return wanted
+
+
+def _nothing_readable(file: TableFile, first: Row | None) -> Refusal:
+    if first is None:
+        had = "no rows"
+        if file.header:
+            had = f"a first line that names {len(file.header)} columns, and no rows"
+        return Refusal(
+            f"{file.name} has {had}.", remedy="Choose a file with rows, or export it anew."
+        )
+    return Refusal(
+        f"None of the rows of {file.name} can be read. Line {first.line}: {first.problem}",
+        remedy="Mend the file: rows as CSV, JSON, JSON Lines, xlsx or parquet, at most "
+        f"{file.limits.row_bytes:,} bytes a row.",
+    )
+
+
+def _require_fields(name: str, door: Door, survey: Survey, proposal: Proposal) -> None:
+    if not proposal.missing:
+        return
+    has = one_line(", ".join(list(survey.columns)[:40]))
+    raise Refusal(
+        f"{name} has no column for {' and '.join(proposal.missing)}; it has {has}.",
+        remedy="Say which column it is: --column KNOWN=THEIRS, or in the form; or choose what the "
+        f"rows are: these would be {door.title}.",
+        details={"missing": list(proposal.missing), "columns": list(survey.columns)[:200]},
+    )
+
+
+# --- Choosing ------------------------------------------------------------------------------------
+
+
+def _choose(
+    name: str,
+    door: Door,
+    survey: Survey,
+    proposal: Proposal,
+    asked: TableArguments,
+    keep: Callable[..., ImportMapping],
+    by: Person,
+) -> tuple[TableMapping, str, list[str]]:
+    """Return the mapping, the name of its record, and what it does in words."""
+    changes = [one.words for one in proposal.changes]
+    if asked.mapping == PROPOSED:
+        record = keep(is_confirmed=True) if changes else None
+        return (
+            proposal.mapping,
+            "" if record is None else record.name,
+            [*proposal.applied, *(f"confirmed: {words}" for words in changes)],
+        )
+    if asked.mapping == AS_IS:
+        return as_it_is(door, proposal.mapping), "", [*proposal.applied, "values as they are"]
+    if asked.mapping:
+        record = _saved(door, asked.mapping, survey)
+        return record.table, record.name, [f"read by the mapping {record.name}"]
+    signature = signature_of(door, list(survey.columns))
+    saved = ImportMapping.objects.for_table(door.name, signature).first()
+    if saved is not None and _agrees(saved.table, proposal):
+        return saved.table, saved.name, [f"read by the mapping {saved.name}, confirmed before"]
+    if not changes:
+        if saved is not None and _changes_values(saved.table):
+            raise _refuse_other_values(name, saved)
+        return proposal.mapping, "", list(proposal.applied)
+    record = keep()
+    raise _refuse_waiting(name, proposal, record)
+
+
+def _saved(door: Door, name: str, survey: Survey) -> ImportMapping:
+    record = ImportMapping.objects.filter(name=name, door=door.name).first()
+    if record is None:
+        known = ImportMapping.objects.filter(door=door.name).values_list("name", flat=True)[:20]
+        there = f"there are {', '.join(known)}" if known else "there is none yet"
+        raise Refusal(
+            f"There is no mapping {one_line(name)[:80]!r} of {door.title}; {there}.",
+            remedy=f"Name one of them, or {PROPOSED}, or {AS_IS}.",
+        )
+    absent = [
+        how.column
+        for how in record.table.columns
+        if how.column not in survey.columns
+        and (door.field(how.field).is_required or how.column in record.header)
+    ]
+    required = [column for column in absent if _is_required(door, record.table, column)]
+    if required:
+        raise Refusal(
+            f"The mapping {record.name} reads the column {one_line(required[0])}, which this table "
+            "does not have.",
+            remedy=f"Import it with --mapping {PROPOSED}, or with another file.",
+        )
+    return record
+
+
+def _is_required(door: Door, mapping: TableMapping, column: str) -> bool:
+    return any(
+        how.column == column and door.field(how.field).is_required for how in mapping.columns
+    )
+
+
+def as_it_is(door: Door, mapping: TableMapping) -> TableMapping:
+    """The mapping without what changes values."""
+    return replace(
+        mapping,
+        columns=tuple(replace(one, scale=None, values=None, zone="") for one in mapping.columns),
+    )
+
+
+def _changes_values(mapping: TableMapping) -> bool:
+    return any(one.scale or one.values for one in mapping.columns)
+
+
+def _agrees(saved: TableMapping, proposal: Proposal) -> bool:
+    """Whether what was confirmed is what these rows say too, where it changes values."""
+    for how in proposal.mapping.columns:
+        before = saved.of(how.field)
+        if before is None or before.column != how.column:
+            if any(one.field == how.field for one in proposal.changes):
+                return False
+            continue
+        if before.scale != how.scale:
+            return False
+        if (before.values is None) != (how.values is None):
+            return False
+        if before.dates != how.dates and not (before.dates in ("dmy", "mdy") and how.dates == ""):
+            is_open = any(one.field == how.field for one in proposal.changes)
+            if not (is_open and {before.dates, how.dates} <= {"dmy", "mdy"}):
+                return False
+    return True
+
+
+# --- Refusing ------------------------------------------------------------------------------------
+
+
+def _refuse_waiting(name: str, proposal: Proposal, record: ImportMapping) -> Refusal:
+    waiting = "; ".join(one.words for one in proposal.changes)
+    return Refusal(
+        f"{name} can be read, but that would change values: {waiting}. Nothing has landed.",
+        remedy=f"If that is right, import it with --mapping {PROPOSED}, or confirm the mapping "
+        f"{record.name} in the admin; if values are right as they are, with --mapping {AS_IS}.",
+        details={
+            "mapping": record.name,
+            "mapping_id": record.pk,
+            "proposal": {
+                "columns": proposal.mapping.as_dict()["columns"],
+                "changes": [
+                    {"field": one.field, "column": one.column, "words": one.words,
+                     "confidence": one.confidence}
+                    for one in proposal.changes
+                ],
+                "applied": list(proposal.applied),
+                "ignored": list(proposal.ignored),
+                "preview": record.preview,
+            },
+        },
+    )  # fmt: skip
+
+
+def _refuse_other_values(name: str, saved: ImportMapping) -> Refusal:
+    words = "; ".join(str(one["words"]) for one in saved.changes)
+    return Refusal(
+        f"{name} has the columns of tables that the mapping {saved.name} reads ({words}), but its "
+        "values look as if they needed none of that. Nothing has landed.",
+        remedy=f"Import it with --mapping {AS_IS} if they are right as they are, or with --mapping "
+        f"{saved.name}.",
+        details={"mapping": saved.name, "mapping_id": saved.pk},
+    )
+
+
+def _refuse_column(
+    name: str, door: Door, mapping: TableMapping, refusing: Sequence[Unusable]
+) -> Refusal:
+    return Refusal(
+        f"{name}: {' '.join(_sentence(door, one) for one in refusing)} That is more than 1 %, and "
+        "the rest does not stand for all of them. Nothing has landed.",
+        remedy="Mend the column, or give it a mapping that fits; with --accept-partial the other "
+        "rows land, and every report says how many are not in it.",
+        details={
+            "unusable": [
+                {"field": one.field, "column": one.column, "count": one.count,
+                 "filled": one.filled, "seen": one.words}
+                for one in refusing
+            ]
+        },
+    )  # fmt: skip
+
+
+def _sentence(door: Door, one: Unusable) -> str:
+    return (
+        f"{one.count:,} of {one.filled:,} values of {one_line(one.column)} cannot be {one.field}: "
+        f"expected {expected(door.field(one.field))}, seen {one.words}."
+    )
+
+
+def _skipped(file: TableFile) -> list[str]:
+    return [f"{file.skipped:,} lines of the log hold no row"] if file.skipped else []
+
+
+def _left(proposal: Proposal, door: Door) -> list[str]:
+    if not proposal.ignored:
+        return []
+    listed = one_line(", ".join(proposal.ignored[:20]))
+    what = "kept beside the row" if door.keeps_extra else "ignored"
+    return [f"columns that are no field, {what}: {listed}"]
+
+
+def _preview(
+    door: Door, mapping: TableMapping, head: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows before and after, as JSON that a page can show."""
+    after = Mapper(door, mapping).apply(head)
+    return [
+        {"before": _short(before), "after": _short(mapped)}
+        for before, mapped in zip(head, after, strict=True)
+    ]
+
+
+def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        str(name)[:SHOWN_CHARACTERS].replace("\0", "\N{REPLACEMENT CHARACTER}"): _shown(value)
+        for name, value in list(row.items())[:60]
+    }
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        value = orjson.dumps(value, default=str).decode("utf-8", "replace")
+    if isinstance(value, str):
+        safe = value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return safe[:SHOWN_CHARACTERS]
+    return value

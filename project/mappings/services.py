@@ -1,0 +1,87 @@
+"""Keeps mappings: what is proposed, what a person confirms, what is changed."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from project.acting import Actor, Person, current_actor
+from project.mappings.models import ImportMapping
+from project.tabular.doors import Door, plain_name
+from project.tabular.mapping import TableMapping
+from project.tabular.proposing import Proposal
+
+
+def signature_of(door: Door, columns: Sequence[str]) -> str:
+    """Digest of the names of columns, in any order: what tells one kind of table from another."""
+    plain = sorted({plain_name(column.partition(".")[0]) for column in columns})
+    return hashlib.sha256("\0".join([door.name, *plain]).encode()).hexdigest()
+
+
+@transaction.atomic
+def keep_proposal(
+    door: Door,
+    columns: Sequence[str],
+    proposal: Proposal,
+    *,
+    preview: Sequence[Mapping[str, Any]],
+    file_name: str,
+    kind: str = "",
+    arguments: Mapping[str, Any] | None = None,
+    by: Person = None,
+    is_confirmed: bool = False,
+) -> ImportMapping:
+    """Keep a proposal; an equal one that waits already is given new rows to look at."""
+    actor = current_actor() if by is None else Actor.of(by)
+    signature = signature_of(door, columns)
+    same = ImportMapping.objects.select_for_update().filter(door=door.name, signature=signature)
+    newest = same.order_by("-version").first()
+    changed = {
+        "header": list(columns),
+        "mapping": proposal.mapping.as_dict(),
+        "applied": list(proposal.applied),
+        "changes": [
+            {"field": one.field, "words": one.words, "confidence": one.confidence}
+            for one in proposal.changes
+        ],
+        "ignored": list(proposal.ignored),
+        "preview": list(preview),
+        "file_name": file_name,
+        "kind": kind,
+        "arguments": dict(arguments or {}),
+        "proposed_by": actor.name,
+        "proposed_at": timezone.now(),
+        "created_by": actor.user,
+    }
+    if is_confirmed:
+        changed |= {"confirmed_by": actor.name, "confirmed_at": timezone.now()}
+    if newest is not None and not newest.is_confirmed:
+        record = newest
+    else:
+        version = 1 if newest is None else newest.version + 1
+        noun = door.name.rpartition(".")[2].replace("_", "-")
+        record = ImportMapping(
+            name=f"{noun}-{signature[:6]}-{version}",
+            door=door.name,
+            signature=signature,
+            version=version,
+        )
+    for name, value in changed.items():
+        setattr(record, name, value)
+    record.save()
+    return record
+
+
+@transaction.atomic
+def confirm_mapping(
+    record: ImportMapping, *, mapping: TableMapping | None = None, by: Person = None
+) -> ImportMapping:
+    """Say yes to a mapping, as it is proposed or as it was changed."""
+    actor = current_actor() if by is None else Actor.of(by)
+    if mapping is not None:
+        record.mapping = mapping.as_dict()
+    record.confirmed_by, record.confirmed_at = actor.name, timezone.now()
+    record.save(update_fields=["mapping", "confirmed_by", "confirmed_at"])
+    return record

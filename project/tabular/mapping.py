@@ -1,0 +1,478 @@
+"""How the columns of a table become the fields of a door; pure, and the same as JSON and back."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+import numpy as np
+import orjson
+
+from project.tabular.doors import Door, FieldSpec, Kind
+
+# How a moment is written: ISO 8601, day or month or year first, or a count since 1970.
+DATE_FORMATS: Final = {
+    "iso": "ISO 8601",
+    "dmy": "day/month/year",
+    "mdy": "month/day/year",
+    "s": "seconds since 1970",
+    "ms": "milliseconds since 1970",
+    "us": "microseconds since 1970",
+}
+EPOCHS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}  # microseconds in one
+NO_VALUE: Final = frozenset({"NULL", "null", "\\N", "#N/A", "#NV", "undefined"})
+NO_NUMBER: Final = NO_VALUE | {"N/A", "n/a", "NA", "NaN", "nan", "None", "none", "-", "--"}
+MEMO: Final = 50_000  # distinct values of a column of which the outcome is remembered
+
+_THOUSANDS = {
+    ".": re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"),
+    ",": re.compile(r"^[+-]?\d{1,3}([.\u202f\u00a0 ']\d{3})+(,\d+)?$"),
+}
+_NUMBER = {
+    ".": re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"),
+    ",": re.compile(r"^[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d{1,3})?$"),
+}
+_STARS = re.compile(
+    r"^(\d+(?:[.,]\d+)?)\s*(?:/\s*\d+|of \d+|out of \d+|stars?|points?|pts?)$", re.I
+)
+_MONTH_NAMES: Final = (
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+)  # fmt: skip
+_MONTHS: Final = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
+SLASHED = r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})"
+_CLOCK = (
+    r"(?:[ ,T]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?\s*([AaPp]\.?[Mm]\.?)?"
+    r"\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?$"
+)
+_SLASHED = re.compile(SLASHED + _CLOCK)
+NAMED = r"^(?:[A-Za-z]{3,9}\.?,? +)?(\d{1,2})(?:st|nd|rd|th)?[ -]([A-Za-z]{3,9})\.?,?[ -](\d{4})"
+_NAMED = re.compile(NAMED + _CLOCK)
+NAMED_US = r"^(?:[A-Za-z]{3,9}\.?,? +)?([A-Za-z]{3,9})\.? +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})"
+_NAMED_US = re.compile(NAMED_US + _CLOCK)
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """How one field is read.
+
+    Attributes
+    ----------
+    field : name of the field.
+    column : name of the column, or its path in an object: `metadata.metrics.codeQuality`.
+    scale : the ends of the column's scale, which become the ends of the field's range.
+    values : text of the column to what it means; numbers are looked up as they are written.
+    dates : a key of DATE_FORMATS; empty for what is no moment.
+    zone : of moments that say none; empty where all of them say theirs.
+    decimal : what stands before the decimals of numbers.
+    """
+
+    field: str
+    column: str
+    scale: tuple[float, float] | None = None
+    values: Mapping[str, Any] | None = None
+    dates: str = ""
+    zone: str = ""
+    decimal: str = "."
+
+
+@dataclass(frozen=True)
+class TableMapping:
+    """How the rows of one kind of table are read.
+
+    Attributes
+    ----------
+    door : name of the door.
+    columns : one for each field that the table has.
+    constants : fields that are the same in every row.
+    """
+
+    door: str
+    columns: tuple[ColumnMap, ...]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, name: str) -> ColumnMap | None:
+        """How a field is read; None where the table has no column for it."""
+        return next((one for one in self.columns if one.field == name), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> Self:
+        """Return what `as_dict` made.
+
+        Raises
+        ------
+        ValueError
+            When it is none.
+        """
+        try:
+            columns = tuple(
+                ColumnMap(
+                    **{
+                        **one,
+                        "scale": None if one.get("scale") is None else _ends(one["scale"]),
+                    }
+                )
+                for one in kept["columns"]
+            )
+            return cls(str(kept["door"]), columns, dict(kept.get("constants") or {}))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"Expected a mapping of columns; {error!r}.") from error
+
+
+def _ends(scale: Sequence[Any]) -> tuple[float, float]:
+    low, high = (float(end) for end in scale)
+    if not low < high or not np.isfinite([low, high]).all():
+        raise ValueError(f"Expected a scale from a lower to a higher end, got {low:g} to {high:g}.")
+    return low, high
+
+
+# --- Applying ------------------------------------------------------------------------------------
+
+
+class Mapper:
+    """Applies one mapping to the rows of a table, chunk by chunk.
+
+    What cannot be converted stays as it was, so that the door says of each row why it is refused.
+    """
+
+    def __init__(self, door: Door, mapping: TableMapping) -> None:
+        self.door, self.mapping = door, mapping
+        self._converters = [
+            (one, door.field(one.field), _converter(door.field(one.field), one))
+            for one in mapping.columns
+        ]
+        self._taken = {one.column for one in mapping.columns}
+        self._is_flat = not any("." in spec.name for _, spec, _ in self._converters)
+
+    def apply(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return each row in the form that the door takes."""
+        columns = [convert(column_of(rows, one.column)) for one, _, convert in self._converters]
+        names = [spec.name for _, spec, _ in self._converters]
+        if not columns:
+            mapped: list[dict[str, Any]] = [{} for _ in rows]
+        elif self._is_flat:
+            mapped = [
+                dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)
+            ]
+        else:
+            mapped = [_nested(names, values) for values in zip(*columns, strict=True)]
+        for name, value in self.mapping.constants.items():
+            for row in mapped:
+                put(row, name, value)
+        if self.door.keeps_extra:
+            for row, came in zip(mapped, rows, strict=True):
+                for name, value in came.items():
+                    if name not in self._taken and name not in row and value is not None:
+                        row[name] = value
+        return mapped
+
+
+def _nested(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, value in zip(names, values, strict=True):
+        put(row, name, value)
+    return row
+
+
+def put(row: dict[str, Any], name: str, value: Any) -> None:
+    """Set a value at a path of objects; an object on the way is copied, never changed.
+
+    Nothing is put into an object that is not there yet: a value that is missing makes none.
+    """
+    head, _, rest = name.partition(".")
+    if not rest:
+        row[head] = value
+        return
+    inner = row.get(head)
+    if value is None and not isinstance(inner, dict):
+        return
+    inner = dict(inner) if isinstance(inner, dict) else {}
+    put(inner, rest, value)
+    row[head] = inner
+
+
+def column_of(rows: Sequence[Mapping[str, Any]], column: str) -> list[Any]:
+    """Return the values of a column, or of a path in objects; None where a row has none."""
+    if "." not in column:
+        return [row.get(column) for row in rows]
+    return [value_at(row, column) for row in rows]
+
+
+def value_at(row: Mapping[str, Any], column: str) -> Any:
+    """Return the value of a column, or at a path in an object or a text that holds one."""
+    if column in row:
+        return row[column]
+    head, _, rest = column.partition(".")
+    inner = row.get(head)
+    if isinstance(inner, str) and inner.lstrip().startswith("{"):
+        inner = loaded(inner)
+    return value_at(inner, rest) if isinstance(inner, dict) and rest else None
+
+
+def loaded(text: str) -> Any:
+    """The value of a text that holds JSON; None where it holds none."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _converter(spec: FieldSpec, how: ColumnMap) -> Callable[[list[Any]], list[Any]]:
+    if spec.kind == "moment":
+        return lambda values: moments(values, how, in_milliseconds=spec.in_milliseconds)
+    readers: dict[str, Callable[[Any], Any]] = {
+        "number": lambda value: _number(value, spec, how),
+        "choice": lambda value: _choice(value, spec, how),
+        "words": words_of,
+        "object": _object,
+        "text": lambda value: _text(value, how),
+    }
+    one = readers[spec.kind]
+    memo: dict[Any, Any] = {}
+
+    def convert(values: list[Any]) -> list[Any]:
+        if len(memo) > MEMO:
+            memo.clear()
+        if any(isinstance(value, list | dict) for value in values):
+            return [one(value) for value in values]
+        # True and 1 are one key, and are not one value.
+        for value in set(zip(map(type, values), values, strict=True)):
+            if value not in memo:
+                memo[value] = one(value[1])
+        return [memo[key] for key in zip(map(type, values), values, strict=True)]
+
+    return convert
+
+
+def written(value: Any) -> str:
+    """A value as a value map has it: text stripped, numbers without needless decimals."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value).strip()
+
+
+def read_number(value: Any, decimal: str = ".") -> float | None:
+    """Read a number; a percent sign, thousands and `4/5` or `4 stars` are understood.
+
+    Returns
+    -------
+    The number as it is written (85 for "85 %", 4 for "4/5"), None for what is none.
+    """
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        number = float(value) if abs(value) < 1e300 else None
+        return number if number is not None and np.isfinite(number) else None
+    if not isinstance(value, str) or len(value) > 60:
+        return None
+    text = value.strip().removesuffix("%").strip().replace("\N{MINUS SIGN}", "-")
+    if text and not text.strip("★☆"):
+        return float(text.count("★"))
+    if (counted := _STARS.match(text)) is not None:
+        text = counted.group(1)
+    if _THOUSANDS[decimal].match(text):
+        text = re.sub(r"[^\d+\-.,]", "", text).replace("," if decimal == "." else ".", "")
+    elif not _NUMBER[decimal].match(text):
+        return None
+    try:
+        number = float(text.replace(",", ".")) if decimal == "," else float(text)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _number(value: Any, spec: FieldSpec, how: ColumnMap) -> Any:
+    if value is None or (isinstance(value, str) and value.strip() in NO_NUMBER | {""}):
+        return None
+    if how.values is not None:
+        known = how.values.get(written(value))
+        if known is None and isinstance(value, str):
+            known = how.values.get(value.strip().casefold())
+        if known is not None:
+            return known
+        return value if isinstance(value, str) else written(value)
+    number = read_number(value, how.decimal)
+    if number is None:
+        return value
+    if how.scale is not None and spec.low is not None and spec.high is not None:
+        low, high = how.scale
+        share = (number - low) / (high - low)
+        number = spec.low + share * (spec.high - spec.low)
+    return int(number) if spec.is_whole and number.is_integer() else number
+
+
+def _choice(value: Any, spec: FieldSpec, how: ColumnMap) -> Any:
+    if value is None or (isinstance(value, str) and value.strip() in NO_VALUE | {""}):
+        return None
+    text = written(value)
+    if how.values is not None:
+        known = how.values.get(text, how.values.get(text.casefold()))
+        return value if known is None else known
+    return spelt(text, spec) or value
+
+
+def spelt(text: str, spec: FieldSpec) -> str | None:
+    """The choice that a text spells, whatever its case and separators; None where it is another."""
+    plain = re.sub(r"[\s_-]+", "", text.casefold())
+    for word in spec.choices:
+        if re.sub(r"[\s_-]+", "", word.casefold()) == plain:
+            return word
+    return None
+
+
+def _text(value: Any, how: ColumnMap) -> Any:
+    if how.values is not None and (known := how.values.get(written(value))) is not None:
+        return known
+    if isinstance(value, str):
+        return None if value.strip() in NO_VALUE else value
+    if isinstance(value, bool) or value is None or isinstance(value, list | dict):
+        return value
+    return written(value)
+
+
+def _object(value: Any) -> Any:
+    if isinstance(value, str):
+        if not value.strip() or value.strip() in NO_VALUE:
+            return None
+        return found if isinstance(found := loaded(value), dict) else value
+    return value
+
+
+def words_of(value: Any) -> Any:
+    """A list of words out of JSON, PostgreSQL's `{a,b}`, or text with `;`, `|`, `,`, new lines."""
+    if value is None or isinstance(value, list):
+        return value
+    if not isinstance(value, str):
+        return [written(value)]
+    text = value.strip()
+    if not text or text in NO_VALUE:
+        return None
+    if text.startswith("[") and text.endswith("]"):
+        found = loaded(text)
+        if found is None and '"' not in text:
+            found = loaded(text.replace("'", '"'))  # as Python writes a list
+        if isinstance(found, list):
+            return [one if isinstance(one, str) else written(one) for one in found]
+    if text.startswith("{") and text.endswith("}") and ":" not in text:
+        text = text[1:-1].replace('"', "")
+    separator = next((one for one in ("\n", ";", "|", ",") if one in text), None)
+    parts = [text] if separator is None else text.split(separator)
+    return [part.strip().strip("\"'").strip() for part in parts if part.strip()]
+
+
+# --- Moments -------------------------------------------------------------------------------------
+
+
+def moments(values: list[Any], how: ColumnMap, *, in_milliseconds: bool) -> list[Any]:
+    """Return moments as the door takes them; what cannot be read stays as it came."""
+    if how.dates in EPOCHS:
+        return _of_epochs(values, how, in_milliseconds=in_milliseconds)
+    texts = [
+        None
+        if value is None or (isinstance(value, str) and value.strip() in NO_NUMBER | {""})
+        else value
+        for value in values
+    ]
+    if how.dates in ("dmy", "mdy"):
+        texts = [as_iso(value, how.dates) if isinstance(value, str) else value for value in texts]
+    else:
+        texts = [
+            as_iso(value, "") if isinstance(value, str) and not value[:4].isdigit() else value
+            for value in texts
+        ]
+    if not how.zone and not in_milliseconds:
+        return texts
+    return _in_utc(texts, how.zone, in_milliseconds=in_milliseconds)
+
+
+def _in_utc(texts: list[Any], zone: str, *, in_milliseconds: bool) -> list[Any]:
+    import pandas as pd
+
+    given = pd.Series([one if isinstance(one, str) else None for one in texts], dtype="str")
+    zoned = given.str.contains(r"(?i)\d{2}:\d{2}.*(?:z|utc|gmt|[+-]\d{2}(?::?\d{2})?)$", na=False)
+    moment = pd.to_datetime(given.where(zoned), format="ISO8601", errors="coerce", utc=True)
+    if zone and not zoned.all():
+        local = pd.to_datetime(given.where(~zoned), format="ISO8601", errors="coerce")
+        there = local.dt.tz_localize(
+            zone,
+            ambiguous=np.ones(len(local), bool),  # the earlier of the hour that comes twice
+            nonexistent="shift_forward",
+        )
+        moment = moment.fillna(there.dt.tz_convert("UTC"))
+    micro = moment.dt.tz_localize(None).to_numpy("M8[us]")
+    return _as_asked(micro, texts, in_milliseconds=in_milliseconds)
+
+
+def _of_epochs(values: list[Any], how: ColumnMap, *, in_milliseconds: bool) -> list[Any]:
+    numbers = np.array([np.nan if (n := read_number(v)) is None else n for v in values], float)
+    with np.errstate(over="ignore", invalid="ignore"):
+        micro = np.round(numbers * EPOCHS[how.dates])
+        micro[~(np.abs(micro) < 2**62)] = np.nan
+    moment = np.full(len(values), np.datetime64("NaT", "us"))
+    is_number = ~np.isnan(micro)
+    moment[is_number] = micro[is_number].astype(np.int64).astype("M8[us]")
+    return _as_asked(moment, values, in_milliseconds=in_milliseconds)
+
+
+def _as_asked(moment: Any, values: list[Any], *, in_milliseconds: bool) -> list[Any]:
+    is_read = ~np.isnat(moment)
+    found: list[Any]
+    if in_milliseconds:
+        found = moment.astype("M8[ms]").astype(np.int64).tolist()
+    else:
+        found = [f"{text}Z" for text in np.datetime_as_string(moment, unit="us").tolist()]
+    return [
+        new if ok else old for new, ok, old in zip(found, is_read.tolist(), values, strict=True)
+    ]
+
+
+def as_iso(text: str, order: str) -> str:
+    """Write a moment of another format as ISO 8601; what is none stays as it is.
+
+    Parameters
+    ----------
+    order : dmy or mdy, of moments written in numbers; those with a month's name need none
+    """
+    given = text.strip()
+    if (slashed := _SLASHED.match(given)) is not None:
+        if order not in ("dmy", "mdy"):
+            return text
+        first, second, year, *clock = slashed.groups()
+        day, month = (first, second) if order == "dmy" else (second, first)
+    elif (named := _NAMED.match(given)) is not None:
+        day, name, year, *clock = named.groups()
+        month = str(_MONTHS.get(name[:3].lower(), 0))
+    elif (named := _NAMED_US.match(given)) is not None:
+        name, day, year, *clock = named.groups()
+        month = str(_MONTHS.get(name[:3].lower(), 0))
+    else:
+        return text
+    whole_year = int(year) + (2000 if len(year) == 2 else 0)
+    hour, minute, second_of, fraction, half, zone = clock
+    hours = int(hour or 0)
+    if half:
+        hours = hours % 12 + (12 if half[0] in "pP" else 0)
+    try:
+        datetime(whole_year, int(month), int(day), hours, int(minute or 0), tzinfo=UTC)
+    except ValueError:
+        return text
+    date = f"{whole_year:04}-{int(month):02}-{int(day):02}"
+    if hour is None:
+        return date
+    shown_zone = "Z" if zone in ("UTC", "GMT", "Z") else zone or ""
+    return f"{date}T{hours:02}:{minute}:{second_of or '00'}{fraction or ''}{shown_zone}"
+
+
+def with_columns(mapping: TableMapping, columns: Sequence[ColumnMap]) -> TableMapping:
+    """Return a mapping in which some fields are read otherwise."""
+    changed = {one.field: one for one in columns}
+    kept = [changed.pop(one.field, one) for one in mapping.columns]
+    return replace(mapping, columns=(*kept, *changed.values()))
+
+
+KINDS_WITHOUT_SURVEY: Final[frozenset[Kind]] = frozenset({"text", "words", "object"})

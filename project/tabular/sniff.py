@@ -1,0 +1,374 @@
+"""What a file is: its format, its encoding, what separates its cells. Looked at, never guessed at
+from its name alone."""
+
+import codecs
+import csv
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO, Final, Literal
+
+import orjson
+
+from project.tabular.packed import Unpackable, open_unpacked
+
+Format = Literal["csv", "json", "jsonl", "xlsx", "parquet"]
+Wrapping = Literal["", "prefix", "docker"]
+
+AUTO: Final = "auto"
+SAMPLE_BYTES: Final = 256 * 1024
+SAMPLE_LINES: Final = 50
+LEGACY_BYTES: Final = 64 * 1024  # of lines that are no UTF-8, from which their encoding is told
+DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+DELIMITER_NAMES: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+# Encodings that are told apart, the likeliest first: among equals, the first is taken.
+LEGACY_ENCODINGS: Final = (
+    "cp1252", "iso8859_15", "mac_roman", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1257",
+    "cp850", "cp437", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr",
+)  # fmt: skip
+_MARKS: Final = (  # the longer first: UTF-32 begins like UTF-16
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_BINARY: Final = {
+    b"\x89PNG": "a picture (PNG)",
+    b"\xff\xd8\xff": "a picture (JPEG)",
+    b"GIF8": "a picture (GIF)",
+    b"%PDF": "a PDF",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet or document of old Office (.xls, .doc)",
+    b"BZh": "packed with bzip2",
+    b"\xfd7zXZ": "packed with xz",
+    b"\x28\xb5\x2f\xfd": "packed with zstd",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"SQLite format 3": "an SQLite database",
+    b"\x7fELF": "a program",
+}
+_SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\r?$', re.IGNORECASE)
+# Beyond ASCII: a character of UTF-8 as a whole.
+_MULTIBYTE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+)
+
+
+class FileRefused(ValueError):
+    """A file cannot be read as rows at all; the message says what would be accepted."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is to be read, where its reader says so; AUTO looks at the file.
+
+    encoding : a name that Python knows
+    delimiter : one character, or a key of DELIMITER_NAMES
+    sheet : name of a sheet of a workbook
+    """
+
+    encoding: str = AUTO
+    delimiter: str = AUTO
+    sheet: str = AUTO
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a file was found to be.
+
+    format : how its rows stand in it
+    encoding : of its text
+    delimiter : of its cells
+    skipped_lines : lines before the one that names the columns: `sep=;`
+    wrapping : what stands around each row of a log
+    sheet : of a workbook
+    notes : what differs from a plain file, in words
+    """
+
+    format: Format
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    skipped_lines: int = 0
+    wrapping: Wrapping = ""
+    sheet: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+
+def sniff(path: Path, name: str = "", reading: Reading = Reading()) -> Found:
+    """Look at a file, packed with gzip or not, and say what it is.
+
+    Raises
+    ------
+    FileRefused
+        When it is no table of rows, or not what `reading` says.
+    """
+    name = name or path.name
+    try:
+        with path.open("rb") as file:
+            if not Path(name).suffix and not path.stat().st_size:
+                raise FileRefused(f"{name} is empty; the first line should name the columns.")
+            return _sniff(open_unpacked(file), path, name, reading)
+    except (OSError, Unpackable) as error:
+        raise FileRefused(f"{name} cannot be read: {error}") from error
+
+
+def _sniff(stream: BinaryIO, path: Path, name: str, reading: Reading) -> Found:
+    start = stream.read(SAMPLE_BYTES)
+    if start.startswith(b"PK\x03\x04"):
+        return Found("xlsx", sheet="" if reading.sheet == AUTO else reading.sheet)
+    if start.startswith(b"PAR1"):
+        return Found("parquet")
+    for magic, what in _BINARY.items():
+        if start.startswith(magic):
+            raise FileRefused(
+                f"Expected rows as CSV, JSON, JSON Lines, xlsx or parquet; {name} is {what}."
+            )
+    encoding, notes = _encoding(start, stream, name, reading)
+    text = _decoded(start, encoding)
+    if "\0" in text[:4096] or _is_binary(text):
+        raise FileRefused(
+            f"Expected rows as CSV, JSON, JSON Lines, xlsx or parquet; {name} holds bytes that are "
+            "no text."
+        )
+    found = _format_of_text(text, name, len(start) < SAMPLE_BYTES)
+    found = replace(found, encoding=encoding, notes=(*notes, *found.notes))
+    return _with_delimiter(found, text, reading) if found.format == "csv" else found
+
+
+# --- Encoding ------------------------------------------------------------------------------------
+
+
+def _encoding(
+    start: bytes, stream: BinaryIO, name: str, reading: Reading
+) -> tuple[str, tuple[str, ...]]:
+    if reading.encoding != AUTO:
+        try:
+            codec = codecs.lookup(reading.encoding)
+            "".encode(codec.name)
+            if not codec._is_text_encoding:
+                raise LookupError
+        except (LookupError, ValueError):
+            raise FileRefused(
+                f"There is no encoding {reading.encoding[:40]!r}; such as utf-8, utf-16, cp1252."
+            ) from None
+        named = "utf-8-sig" if codec.name == "utf-8" else codec.name
+        return named, ()
+    for mark, encoding in _MARKS:
+        if start.startswith(mark):
+            shown = encoding.upper().removesuffix("-SIG")
+            return encoding, (f"encoding {shown}, by its mark",)
+    if (wide := _wide_without_mark(start)) is not None:
+        return wide, (f"encoding {wide.upper()}",)
+    legacy = _lines_that_are_no_utf8(start, stream)
+    if not legacy:
+        return "utf-8", ()
+    return _told_apart(legacy, name)
+
+
+def _wide_without_mark(start: bytes) -> str | None:
+    """UTF-16 of mostly western text has a zero in every second byte."""
+    head = start[: 4096 - len(start[:4096]) % 2]
+    if len(head) < 8:
+        return None
+    half = len(head) // 2
+    if head[1::2].count(0) > 0.7 * half and not head[::2].count(0):
+        return "utf-16-le"
+    if head[::2].count(0) > 0.7 * half and not head[1::2].count(0):
+        return "utf-16-be"
+    return None
+
+
+def _lines_that_are_no_utf8(start: bytes, stream: BinaryIO) -> bytes:
+    """Return the first lines that are no UTF-8; none where some character of the file is UTF-8.
+
+    A file in which UTF-8 stands is UTF-8, and its other lines are broken: each says so itself.
+    """
+    found: list[bytes] = []
+    size, rest, block = 0, b"", start
+    while block or rest:
+        if block.isascii() and rest.isascii():
+            rest, block = b"", stream.read(SAMPLE_BYTES)
+            continue
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop() if block and len(lines[-1]) < SAMPLE_BYTES else b""
+        for line in lines:
+            if line.isascii():
+                continue
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                if size < LEGACY_BYTES:
+                    found.append(line)
+                    size += len(line)
+            else:
+                return b""
+        if not block:
+            break
+        block = stream.read(SAMPLE_BYTES)
+    if any(_MULTIBYTE.search(line) and _mostly_utf8(line) for line in found):
+        return b""
+    return b"\n".join(found)
+
+
+def _mostly_utf8(line: bytes) -> bool:
+    rest = _MULTIBYTE.sub(b"", line)
+    return len(rest) < len(line) and sum(byte > 127 for byte in rest) < (len(line) - len(rest)) / 2
+
+
+def _told_apart(legacy: bytes, name: str) -> tuple[str, tuple[str, ...]]:
+    from charset_normalizer import from_bytes  # loaded for such files only
+
+    matches = from_bytes(
+        legacy[:LEGACY_BYTES], cp_isolation=list(LEGACY_ENCODINGS), enable_fallback=False
+    )
+    found = [(match.chaos, -match.coherence, match.encoding) for match in matches]
+    named = {one for match in matches for one in (match.encoding, *match.could_be_from_charset)}
+    if not found:
+        raise FileRefused(
+            f"{name} is neither UTF-8 nor UTF-16, nor any of {', '.join(LEGACY_ENCODINGS[:6])} and "
+            "their like. Save it as UTF-8, or say its encoding."
+        )
+    chaos, _, best = min(found)
+    # Where the usual one of a western desk reads the bytes as well, it is that.
+    for usual in LEGACY_ENCODINGS[:1]:
+        if usual in named and best in ("iso8859_15", "cp1254", "cp1257", "cp1250", "mac_roman"):
+            usual_chaos = min((c for c, _, e in found if e == usual), default=chaos)
+            if usual_chaos <= chaos + 0.02:
+                best = usual
+    return best, (f"encoding {best}, told by its letters: look at the preview",)
+
+
+def _decoded(start: bytes, encoding: str) -> str:
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    return decoder.decode(start).replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
+
+
+def _is_binary(text: str) -> bool:
+    head = text[:4096]
+    odd = sum(1 for one in head if ord(one) < 32 and one not in "\n\r\t\f\x1b")
+    return odd > 0.05 * max(len(head), 1)
+
+
+# --- Format --------------------------------------------------------------------------------------
+
+
+def _format_of_text(text: str, name: str, is_whole: bool) -> Found:
+    body = text.lstrip()
+    if not body:
+        raise FileRefused(f"{name} is empty; the first line should name the columns.")
+    lines = [line.strip() for line in body.split("\n", SAMPLE_LINES)[:SAMPLE_LINES]]
+    lines = [line for line in lines if line]
+    if not is_whole and len(lines) > 1 and len(lines) < SAMPLE_LINES:
+        lines.pop()  # cut
+    if body[0] == "[" and not _prefixed(lines):
+        return Found("json")
+    if body[0] == "{":
+        values = [_loaded(line) for line in lines]
+        if isinstance(values[0], dict):
+            if len(values) == 1 and _list_within(values[0]):
+                return Found("json")
+            if _is_docker(values):
+                return Found("jsonl", wrapping="docker", notes=("rows taken out of docker's log",))
+            return Found("jsonl")
+        if any(isinstance(value, dict) for value in values):
+            return Found("jsonl")  # its first line is broken
+        if Path(name.lower().removesuffix(".gz")).suffix in (".jsonl", ".ndjson"):
+            return Found("jsonl")
+        return Found("json")
+    if _prefixed(lines):
+        return Found(
+            "jsonl", wrapping="prefix", notes=("rows taken from behind the prefix of a log",)
+        )
+    if Path(name.lower().removesuffix(".gz")).suffix in (".jsonl", ".ndjson"):
+        return Found("jsonl")
+    if Path(name.lower().removesuffix(".gz")).suffix == ".json":
+        raise FileRefused(
+            f"Expected JSON; {name} begins with {lines[0][:40]!r}. Name it .csv if it is a table."
+        )
+    return Found("csv")
+
+
+def _prefixed(lines: list[str]) -> bool:
+    """Whether objects stand behind a prefix, in at least one of ten lines."""
+    hits = 0
+    for line in lines:
+        at = line.find("{")
+        if at > 0 and line.endswith("}") and isinstance(_loaded(line[at:]), dict):
+            hits += 1
+    return hits > 0 and hits >= 0.1 * len(lines) and not _looks_like_csv(lines)
+
+
+def _looks_like_csv(lines: list[str]) -> bool:
+    """A cell of JSON has its quotes doubled, and the first line of a table has no brace."""
+    return "{" not in lines[0] and any('""' in line for line in lines[1:])
+
+
+def _loaded(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _is_docker(values: list[object]) -> bool:
+    objects = [value for value in values if isinstance(value, dict)]
+    return bool(objects) and all(
+        isinstance(one.get("log"), str) and set(one) <= {"log", "stream", "time", "attrs"}
+        for one in objects
+    )
+
+
+def _list_within(value: object) -> bool:
+    """Whether an object only wraps one list of objects: `{"data": [...]}`."""
+    if not isinstance(value, dict):
+        return False
+    lists = [one for one in value.values() if isinstance(one, list)]
+    return len(lists) == 1 and bool(lists[0]) and all(isinstance(one, dict) for one in lists[0])
+
+
+# --- Delimiter -----------------------------------------------------------------------------------
+
+
+def _with_delimiter(found: Found, text: str, reading: Reading) -> Found:
+    skipped, notes = 0, list(found.notes)
+    first, _, rest = text.partition("\n")
+    said = _SEPARATOR_LINE.match(first.strip())
+    if said:
+        skipped, text = 1, rest
+    if reading.delimiter != AUTO:
+        delimiter = DELIMITER_NAMES.get(reading.delimiter, reading.delimiter)
+        if len(delimiter) != 1 or delimiter in '"\r\n\0':
+            raise FileRefused(
+                f"Expected a delimiter of one character, or {', '.join(DELIMITER_NAMES)}; got "
+                f"{reading.delimiter[:20]!r}."
+            )
+    elif said:
+        delimiter = said.group(1)
+    else:
+        delimiter = _delimiter(text)
+    if delimiter != ",":
+        notes.append(f"separated by {DELIMITERS.get(delimiter, repr(delimiter))}")
+    if said:
+        notes.append("a line sep= before the names")
+    return replace(found, delimiter=delimiter, skipped_lines=skipped, notes=tuple(notes))
+
+
+def _delimiter(text: str) -> str:
+    """Return what splits the first lines most evenly into the most cells."""
+    lines = text.split("\n")[:SAMPLE_LINES]
+    best, best_rank = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        try:
+            rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+        except csv.Error:
+            continue
+        if len(rows) > 1 and len(lines) == SAMPLE_LINES:
+            rows.pop()  # a row may go on beyond
+        widths = Counter(map(len, rows))
+        width, count = max(widths.items(), key=lambda one: (one[1], one[0]))
+        if len(rows[0]) < 2:
+            continue
+        rank = (count / len(rows) if width == len(rows[0]) else 0.0, len(rows[0]))
+        if rank > best_rank:
+            best, best_rank = delimiter, rank
+    return best
