@@ -25,6 +25,7 @@ NO_VALUE: Final = frozenset({"NULL", "null", "\\N", "#N/A", "#NV", "undefined"})
 NO_NUMBER: Final = NO_VALUE | {"N/A", "n/a", "NA", "NaN", "nan", "None", "none", "-", "--"}
 MEMO: Final = 50_000  # distinct values of a column of which the outcome is remembered
 
+_BETWEEN = re.compile(r"[\n;|,]| / ")  # words of a list
 _THOUSANDS = {
     ".": re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"),
     ",": re.compile(r"^[+-]?\d{1,3}([.\u202f\u00a0 ']\d{3})+(,\d+)?$"),
@@ -344,7 +345,7 @@ def _object(value: Any) -> Any:
 
 
 def words_of(value: Any) -> Any:
-    """A list of words out of JSON, PostgreSQL's `{a,b}`, or text with `;`, `|`, `,`, new lines."""
+    """A list of words out of JSON, PostgreSQL's `{a,b}`, or text with `;`, `|`, `,`, ` / `, lines."""
     if value is None or isinstance(value, list):
         return value
     if not isinstance(value, str):
@@ -360,9 +361,7 @@ def words_of(value: Any) -> Any:
             return [one if isinstance(one, str) else written(one) for one in found]
     if text.startswith("{") and text.endswith("}") and ":" not in text:
         text = text[1:-1].replace('"', "")
-    separator = next((one for one in ("\n", ";", "|", ",") if one in text), None)
-    parts = [text] if separator is None else text.split(separator)
-    return [part.strip().strip("\"'").strip() for part in parts if part.strip()]
+    return [part.strip().strip("\"'").strip() for part in _BETWEEN.split(text) if part.strip()]
 
 
 # --- Moments -------------------------------------------------------------------------------------

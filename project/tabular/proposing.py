@@ -435,7 +435,7 @@ def _read_moment(
     dates, words, confidence = (asked.dates, "", 1.0) if asked.dates else _dates(known)
     if words and confidence < 0.9:
         changes.append(Change(spec.name, known.name, f"{spec.name}: {words}", confidence))
-    elif words:
+    elif words and not (spec.in_milliseconds and dates == "ms"):
         applied.append(f"{spec.name}: {words}")
     times = known.iso + known.slashed + known.named
     zone = asked.zone

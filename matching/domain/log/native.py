@@ -4,7 +4,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from matching.domain.log.format import BYTE_ORDER_MARK, FEATURES, MAX_LINE_BYTES, PREFIX
+from matching.domain.log.format import BYTE_ORDER_MARK, FEATURES, ID_FIELDS, MAX_LINE_BYTES, PREFIX
 from matching.domain.words import MatchType, Outcome
 
 LOOKED_AT: Final = 2_000  # lines
@@ -50,5 +50,7 @@ def _has_fields(value: Any) -> bool:
         and value.get("matchType") in _MATCH_TYPES
         and value.get("outcome") in _OUTCOMES
         and type(value.get("timestamp")) is int
+        and type(value.get("label")) in (int, type(None))
+        and all(type(value.get(name)) in (str, type(None)) for name in ID_FIELDS)
         and all(type(one) in (int, float, type(None)) for one in features.values())
     )
