@@ -77,7 +77,7 @@ def import_file(
         with nullcontext() if run is None else run.transaction():
             mark_shared_rows(reading)
     refused = RejectedRecord.objects.open().filter(run_id=reading.pk).order_by("line_number")
-    return {
+    outcome: ImportedFile = {
         "run": reading.pk,
         "found": reading.found,
         "new": reading.new,
@@ -94,6 +94,15 @@ def import_file(
             for one in refused[:SHOWN_ERRORS]
         ],
     }
+    if reading.found == reading.rejected:
+        first = outcome["errors"][0]
+        raise Refusal(
+            f"None of the {reading.found:,} rows of {opened.file.name} landed. Line "
+            f"{first['line']}: {first['detail']}",
+            remedy="Mend the file and import it again, or correct the refused rows in the admin.",
+            details=dict(outcome),
+        )
+    return outcome
 
 
 def check_file(

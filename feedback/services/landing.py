@@ -97,7 +97,7 @@ class Landing:
         return ParsedChunk(raw, parse_rows(raw, self.form, now=now, rows=rows, came=came))
 
     @transaction.atomic
-    def land(self, chunk: ParsedChunk, *, lines: Sequence[int] | None = None) -> None:
+    def land(self, chunk: ParsedChunk, *, lines: Sequence[int | None] | None = None) -> None:
         """Land one chunk; `lines` say where its rows stand in a file."""
         raw, parsed = chunk.raw, chunk.parsed
         # Two runs over one table at once take turns here, and do not meet.
@@ -198,7 +198,9 @@ class Landing:
                 )
         return refused
 
-    def _write_rejected(self, rejected: list[RejectedRow], lines: Sequence[int] | None) -> None:
+    def _write_rejected(
+        self, rejected: list[RejectedRow], lines: Sequence[int | None] | None
+    ) -> None:
         now = timezone.now()
         RejectedRecord.objects.bulk_create(
             [

@@ -8,6 +8,7 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
+from feedback.domain.door import DOORS
 from feedback.domain.tables import TABLES
 from feedback.models import CollectionRun, FeedbackSource, RejectedRecord
 from feedback.queries.refused import rows_now
@@ -15,6 +16,7 @@ from feedback.services.landing import begin_landing
 from feedback.services.runs import begin_run, complete_run
 from feedback.services.shared import mark_shared_rows
 from project.acting import Person
+from project.tabular.mapping import Mapper, TableMapping
 
 # What is kept of such a row is not all of it: only its database or a correction can give the rest.
 LOSSY_REASONS = ("nul_character", "oversized_row", "unreadable")
@@ -66,6 +68,13 @@ def _retry_group(
         return 0
     who = f" by {by}" if by is not None else ""
     run = begin_run(source, table, notes=[f"Refused rows were tried again{who}."])
+    rows_mapped: list[dict[str, Any]] = rows
+    kept = CollectionRun.objects.filter(pk=group[0].run_id).values_list("mapping", flat=True)
+    decision = kept.first()
+    if decision:
+        mapping = TableMapping.from_dict(decision["mapping"])
+        rows_mapped = Mapper(DOORS[table], mapping).apply(rows)
+        CollectionRun.objects.filter(pk=run.pk).update(mapping=decision)
     if source.kind == FeedbackSource.Kind.POSTGRES:
         mapped = source.mapping.get(table, {}).get("columns", {})
         known = {
@@ -74,7 +83,8 @@ def _retry_group(
     else:
         known = CollectionRun.objects.get(pk=group[0].run_id).columns
     landing = begin_landing(run, known, may_move_time=True)
-    landing.land(landing.parse([orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows]))
+    raw = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows_mapped]
+    landing.land(landing.parse(raw, came=rows), lines=[record.line_number for record in tried])
     refused = RejectedRecord.objects.filter(run_id=run.pk).values("row_uid")
     # What did not come back is stored now, or refused anew under what the correction made of it.
     RejectedRecord.objects.filter(pk__in=[record.pk for record in tried]).exclude(

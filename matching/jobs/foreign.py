@@ -1,6 +1,6 @@
 """Event logs of other shapes: rows of any table, mapped, and then read as lines of the log."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
@@ -8,6 +8,7 @@ from typing import Any, cast
 import orjson
 
 from matching.domain.doors import EVENTS
+from matching.domain.features.names import LOG_NAMES
 from matching.domain.log.format import MAX_LINE_BYTES
 from matching.domain.log.native import is_native
 from matching.domain.log.reader import LogChunk, RejectedLine, excerpt_of, read_lines
@@ -15,6 +16,7 @@ from matching.jobs.arguments import ImportEvents
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.door import Decision, MappedChunk, OpenTable, open_table, reopen_table
 from project.origin import Origin
+from project.outside import one_line
 from project.refusal import Refusal
 from project.tabular.rows import Limits
 from project.uploads.models import Upload
@@ -48,15 +50,21 @@ def open_foreign(run: Run, number: int, stored: Upload, asked: ImportEvents) -> 
     return opened
 
 
-def _complete(columns: frozenset[str]) -> Mapping[str, Any]:
+def _complete(columns: frozenset[str], others: Sequence[str]) -> Mapping[str, Any]:
     """What a table of these fields need not say: whom it is about says the kind of match."""
     constants: dict[str, Any] = {}
+    has_features = any(name.startswith("features.") for name in columns)
+    unknown = [name.partition(".")[2] for name in others if name.startswith("features.")]
+    if unknown and not has_features:
+        raise Refusal(
+            f"None of the features of the log is known: {one_line(', '.join(unknown[:20]))}.",
+            remedy=f"Name them {', '.join(LOG_NAMES[:3])} and so on, or say which is which: "
+            f"--column features.{LOG_NAMES[0]}=features.THEIRS.",
+        )
     if "matchType" not in columns:
         is_group = "groupId" in columns and "targetId" not in columns
         constants["matchType"] = "user_group" if is_group else "user_user"
-    if not columns & {"userId", "targetId", "groupId"} and not any(
-        name.startswith("features.") for name in columns
-    ):
+    if not has_features and not columns & {"userId", "targetId", "groupId"}:
         raise Refusal(
             "The table has neither features of matches nor people: no column is userId, targetId "
             "or one of the feature names.",

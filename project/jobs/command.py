@@ -57,6 +57,10 @@ class JobCommand(SeedbedCommand):
         """Return the JSON arguments of the job; raises CommandError or Refusal for bad options."""
         return answers(self._questions(), options)
 
+    def refusal_of(self, refused: dict[str, Any]) -> dict[str, Any]:
+        """Return what a refused job says, as this command shows it."""
+        return refused
+
     def _questions(self) -> list[Question]:
         return [
             question
@@ -124,7 +128,7 @@ class JobCommand(SeedbedCommand):
         if job.state == Job.State.SUCCEEDED:
             return {"job": str(job.pk), **result}
         if job.state == Job.State.REFUSED:
-            self.finish_refused(result["refused"])
+            self.finish_refused(self.refusal_of(result["refused"]))
         raise CommandError(
             f"The job {job.state}: {job.error} See `manage.py jobs show {job.short_id}`."
         )

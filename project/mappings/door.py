@@ -117,7 +117,7 @@ def open_table(
     arguments: Mapping[str, Any] | None = None,
     by: Person = None,
     told: Told | None = None,
-    complete: Callable[[frozenset[str]], Mapping[str, Any]] | None = None,
+    complete: Callable[[frozenset[str], Sequence[str]], Mapping[str, Any]] | None = None,
 ) -> OpenTable:
     """Look at all of a table and decide how it is read.
 
@@ -125,7 +125,8 @@ def open_table(
     ----------
     columns : field to the column that it is read from, where the reader says so.
     kind, arguments : of the job, so that the page of a proposal can start it again.
-    complete : given the fields that the table has, returns those that are the same in every row.
+    complete : given the fields that the table has and the columns that are none, returns the fields
+        that are the same in every row.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def open_table(
     _require_fields(name, door, survey, proposal)
     if complete is not None:
         fields = frozenset(one.field for one in proposal.mapping.columns)
-        mapping = replace(proposal.mapping, constants=complete(fields))
+        mapping = replace(proposal.mapping, constants=complete(fields, proposal.ignored))
         said = [f"{name} is {value}" for name, value in mapping.constants.items()]
         proposal = replace(proposal, mapping=mapping, applied=(*proposal.applied, *said))
 

@@ -48,9 +48,9 @@ class FieldSpec:
 
     @property
     def all_names(self) -> tuple[str, ...]:
-        """Its own name and those of others, plain, the likeliest first."""
+        """Its own name and those of others, joined, the likeliest first."""
         own = (self.name, self.name.rpartition(".")[2])
-        return tuple(dict.fromkeys(plain_name(name) for name in (*own, *self.names)))
+        return tuple(dict.fromkeys(joined_name(name) for name in (*own, *self.names)))
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,6 @@ class Door:
     title : of a table of it, in the plural: "ratings of answers".
     fields : in the order in which they are shown.
     keeps_extra : whether columns that are no field stay with the row.
-    option_of : what the command that leads through it is called, for remedies.
     """
 
     name: str
@@ -73,6 +72,11 @@ class Door:
 
     def field(self, name: str) -> FieldSpec:
         return next(one for one in self.fields if one.name == name)
+
+
+def joined_name(name: str) -> str:
+    """A plain name without the spaces between its words: `qualityrating`."""
+    return plain_name(name).replace(" ", "")
 
 
 def plain_name(name: str) -> str:

@@ -345,7 +345,7 @@ def _object(value: Any) -> Any:
 
 
 def words_of(value: Any) -> Any:
-    """A list of words out of JSON, PostgreSQL's `{a,b}`, or text with `;`, `|`, `,`, ` / `, lines."""
+    """A list of words out of JSON, PostgreSQL's `{a,b}`, or text with `;`, `|`, `,`."""
     if value is None or isinstance(value, list):
         return value
     if not isinstance(value, str):

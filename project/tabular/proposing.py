@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from project.outside import one_line
-from project.tabular.doors import Door, FieldSpec, plain_name
+from project.tabular.doors import Door, FieldSpec, joined_name
 from project.tabular.mapping import (
     DATE_FORMATS,
     EPOCHS,
@@ -166,14 +166,14 @@ def match_names(
             )
         found[name] = column
     plain = {
-        column: (plain_name(column), plain_name(column.rpartition(".")[2]))
+        column: (joined_name(column), joined_name(column.rpartition(".")[2]))
         for column in survey.columns
     }
     candidates = []
     for order, spec in enumerate(door.fields):
         if spec.name in found:
             continue
-        own = {plain_name(spec.name), plain_name(spec.name.rpartition(".")[2])}
+        own = {joined_name(spec.name), joined_name(spec.name.rpartition(".")[2])}
         for column, (whole, last) in plain.items():
             is_nested = "." in column and column not in (spec.name,)
             for rank, name in enumerate(spec.all_names):
@@ -206,7 +206,7 @@ def _match_likely(
         if not spec.is_required or spec.name in found:
             continue
         free = {
-            column: plain_name(column.rpartition(".")[2])
+            column: joined_name(column.rpartition(".")[2])
             for column, known in survey.columns.items()
             if column not in taken and _is_plausible(spec, known)
         }

@@ -9,13 +9,13 @@ from rich.console import Console
 
 from feedback.queries.runs import CheckedFile, ImportedFile
 from project.command import EXIT_REFUSED
-from project.jobs.command import JobCommand
+from project.mappings.command import TableCommand
 from project.tabular.packed import Unpackable
 from project.terminal import Table as ConsoleTable
 from project.uploads.services import keep_upload
 
 
-class Command(JobCommand):
+class Command(TableCommand):
     help = (
         "Import a CSV, JSON or JSONL file of feedback (.gz too, - for JSONL from standard input). "
         "Bad rows are refused with their line and reason, the good ones land, none twice."
@@ -53,6 +53,8 @@ class Command(JobCommand):
                 f"{result['found']:,} rows: {result['new']:,} new, {result['known']:,} known, "
                 f"{result['changed']:,} changed, {result['rejected']:,} refused."
             )
+        for note in result["notes"]:
+            console.print(f"  {note}")
         if result["errors"]:
             table = ConsoleTable("Line", "Reason", "Detail")
             for one in result["errors"]:

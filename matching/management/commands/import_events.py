@@ -11,12 +11,12 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from project.command import EXIT_REFUSED
-from project.jobs.command import JobCommand
+from project.mappings.command import TableCommand
 from project.tabular.packed import Unpackable
 from project.uploads.services import copy_unpacked, keep_upload
 
 
-class Command(JobCommand):
+class Command(TableCommand):
     """`import_events FILE ... [--origin real|synthetic] [--dry-run]`; `-` reads stdin."""
 
     help = (

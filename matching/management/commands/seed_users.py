@@ -7,10 +7,10 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from project.command import EXIT_REFUSED
-from project.jobs.command import JobCommand
 from project.jobs.contract import get_kind
 from project.jobs.options import add_options, answers
 from project.jobs.questions import Question
+from project.mappings.command import TableCommand
 from project.tabular.packed import Unpackable
 from project.terminal import Table
 from project.uploads.models import Upload
@@ -19,7 +19,7 @@ from project.uploads.services import keep_upload
 SHOWN = 20  # rows of a table
 
 
-class Command(JobCommand):
+class Command(TableCommand):
     """`seed_users [--count 200] [--seed 7] | --file FILE | --complete`."""
 
     help = (
