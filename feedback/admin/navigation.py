@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from feedback.admin.reports import PERMISSION
+from feedback.domain.door import DOORS
 from feedback.models import (
     ABTestResult,
     CollectionRun,
@@ -13,9 +14,11 @@ from feedback.models import (
     QualityFeedback,
     RejectedRecord,
 )
+from project.mappings.registry import add_doors
 from project.pages.links import record_url
 from project.pages.navigation import FOUND, Entry, Found, State, add_entries, finder
 
+add_doors(*DOORS.values())
 _entry = partial(Entry.of, section="Feedback")
 
 add_entries(

@@ -191,7 +191,7 @@ def _open(
         return reopen_table(path, name, door, asked, cast(Decision, decided), LIMITS)
     opened = open_table(
         path, name, door, asked, limits=LIMITS, columns=columns, told=told,
-        kind=KIND, arguments=stored_arguments(asked), by=run.by,
+        kind=KIND, arguments=stored_arguments(asked), by=run.by, add_record=run.add_record,
     )  # fmt: skip
     run.once("import_file.reading", lambda: opened.decision)
     return opened

@@ -22,6 +22,7 @@ from django.urls import URLPattern, path, reverse
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.account import ALREADY_KNOWN
 from matching.domain.log.format import REASONS
+from matching.domain.log.native import is_native
 from matching.domain.words import Outcome, revision_of
 from matching.models import EventBatch
 from matching.queries.batches import users_of
@@ -201,6 +202,10 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         if request.method == "POST" and form.is_valid():
             (kept,) = form.arguments["files"]
             upload = get_upload(UUID(kept))
+            with upload.path.open("rb") as stream:
+                if not is_native(stream):  # the job says how such a table would be read
+                    start_job(request, kind.name, **form.arguments)
+                    return self.to_list()
             try:
                 context["found"] = preview_log(
                     upload.path,

@@ -5,6 +5,7 @@ from functools import partial
 
 from django.db.models import Q
 
+from matching.domain.doors import EVENTS, PEOPLE
 from matching.models import (
     EventBatch,
     MatchEvent,
@@ -13,9 +14,11 @@ from matching.models import (
     TravelGroup,
     TravelSession,
 )
+from project.mappings.registry import add_doors
 from project.pages.links import record_url
 from project.pages.navigation import FOUND, Entry, Found, State, add_entries, finder
 
+add_doors(EVENTS, PEOPLE)
 _entry = partial(Entry.of, section="Matching")
 
 add_entries(

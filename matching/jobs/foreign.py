@@ -44,7 +44,7 @@ def open_foreign(run: Run, number: int, stored: Upload, asked: ImportEvents) -> 
     opened = open_table(
         stored.path, stored.name, EVENTS, asked, limits=LIMITS, columns=asked.columns,
         kind="matching.import_events", arguments=stored_arguments(asked), by=run.by,
-        complete=_complete,
+        complete=_complete, add_record=run.add_record,
     )  # fmt: skip
     run.once("import.reading", lambda: opened.decision, number)
     return opened

@@ -109,6 +109,7 @@ def _open_profiles(run: Run, upload: Upload, asked: ImportUsers) -> OpenTable:
     opened = open_table(
         upload.path, upload.name, PEOPLE, asked, limits=LIMITS, columns=asked.columns,
         kind="matching.import_users", arguments=stored_arguments(asked), by=run.by,
+        add_record=run.add_record,
     )  # fmt: skip
     run.once("import_users.reading", lambda: opened.decision)
     return opened

@@ -118,6 +118,7 @@ def open_table(
     by: Person = None,
     told: Told | None = None,
     complete: Callable[[frozenset[str], Sequence[str]], Mapping[str, Any]] | None = None,
+    add_record: Callable[[ImportMapping], None] | None = None,
 ) -> OpenTable:
     """Look at all of a table and decide how it is read.
 
@@ -125,6 +126,7 @@ def open_table(
     ----------
     columns : field to the column that it is read from, where the reader says so.
     kind, arguments : of the job, so that the page of a proposal can start it again.
+    add_record : links the record of a proposal to the job.
     complete : given the fields that the table has and the columns that are none, returns the fields
         that are the same in every row.
 
@@ -155,11 +157,14 @@ def open_table(
         proposal = replace(proposal, mapping=mapping, applied=(*proposal.applied, *said))
 
     def keep(*, is_confirmed: bool = False) -> ImportMapping:
-        return keep_proposal(
+        record = keep_proposal(
             door, list(survey.columns), proposal,
             preview=_preview(door, proposal.mapping, head), file_name=name, kind=kind,
             arguments=arguments, by=by, is_confirmed=is_confirmed,
         )  # fmt: skip
+        if add_record is not None:
+            add_record(record)
+        return record
 
     mapping, mapping_name, notes = _choose(name, door, survey, proposal, asked, keep, by)
     found = judge(door, mapping, survey)

@@ -23,6 +23,7 @@ TONES: Final[dict[str, frozenset[str]]] = {
             "calibrated",
             "enough",
             "difference found",
+            "confirmed",
         }
     ),
     "bad": frozenset(
@@ -59,6 +60,7 @@ TONES: Final[dict[str, frozenset[str]]] = {
             "interrupted",
             "nobody",
             "too few",
+            "waits",
             "failed to sign in",
             "set a refusal aside",
             "removed",
