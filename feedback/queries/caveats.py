@@ -1,8 +1,16 @@
 """What has to be said beside any figure over the rows of these sources."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from feedback.models import FeedbackSource, Table
+from feedback.models import CollectionRun, FeedbackSource, Table
+
+SHOWN_FILES: Final = 20
+ROWS_OF: Final[dict[str, str]] = {
+    Table.QUALITY_FEEDBACK: "ratings",
+    Table.EXPLANATIONS: "explanations",
+    Table.AB_TESTING: "test results",
+}
 
 
 def caveats_of(sources: Sequence[FeedbackSource]) -> list[str]:
@@ -14,6 +22,20 @@ def caveats_of(sources: Sequence[FeedbackSource]) -> list[str]:
             for table, hidden_by in sorted(source.hidden_by.items())
         ),
         *(said for source in sources for said in _shared(source, sources)),
+        *_partial(sources),
+    ]
+
+
+def _partial(sources: Sequence[FeedbackSource]) -> list[str]:
+    """Say of files that landed in part, as was asked, how much of them is not here."""
+    runs = CollectionRun.objects.filter(
+        source__in=sources, is_partial=True, state=CollectionRun.State.COMPLETE
+    ).order_by("pk")
+    return [
+        f"{run.rejected:,} of {run.found:,} {ROWS_OF[run.table]} of "
+        f"{run.file_name or run.source.name} are not in this: a column of them could not be used, "
+        "and the rest was taken as asked."
+        for run in runs.select_related("source")[:SHOWN_FILES]
     ]
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('feedback', '0004_who_did_it'),
+        ('feedback', '0006_changed_records'),
     ]
 
     operations = [
