@@ -21,6 +21,7 @@ from benchmarks import (
     prediction,
     servers,
     startup,
+    tables,
     whole_job,
 )
 from benchmarks.figures import Figure
@@ -107,7 +108,8 @@ def _measure(options: argparse.Namespace) -> Iterator[tuple[str, list[Figure]]]:
     for rows in options.rows:
         yield f"Whole job, after {rows:,} events", whole_job.run(rows, options.runs)
     yield "Import of a log", in_fresh_process(prediction.run, CALLS_QUICK if quick else CALLS)
-    yield "Collection of feedback", in_fresh_process(importing.run, options.rows[-1])
+    yield "Import of a table", in_fresh_process(importing.run, options.rows[-1])
+    yield "Collection of feedback", in_fresh_process(tables.run, options.rows[-1])
     collected = COLLECTED_QUICK if quick else COLLECTED
     last = "" if quick else "Beside the first edition"
     yield last, in_fresh_process(collection.run, collected, options.runs)

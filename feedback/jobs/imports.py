@@ -20,10 +20,11 @@ from feedback.jobs.arguments import ImportFeedback
 from feedback.jobs.landing import land_chunk
 from feedback.models import CollectionRun, FeedbackSource, RejectedRecord
 from feedback.queries.runs import CheckedFile, ImportedFile, RefusedLine
-from feedback.services.landing import begin_landing, row_format
+from feedback.services.landing import Landing, ParsedChunk, begin_landing, row_format
 from feedback.services.runs import begin_run, complete_run
 from feedback.services.shared import mark_shared_rows
 from feedback.services.sources import file_source
+from project.ahead import Reins, ahead
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
 from project.refusal import Refusal
@@ -65,13 +66,14 @@ def import_file(
         mapping=opened.decision, is_partial=opened.decision["partial"]
     )
     landing = begin_landing(reading, landing_columns(opened.mapping), on_change=on_change)
-    for chunk in _chunks(opened, run):
-        parsed = landing.parse(
-            [one.raw for one in chunk],
-            rows=[one.row for one in chunk],
-            came=[one.came for one in chunk],
-        )
-        land_chunk(run, landing, parsed, lines=[one.line for one in chunk])
+    done = 0
+    # The next chunk is read and parsed while the database takes this one.
+    reins = None if run is None else Reins(run.check)
+    for lines, parsed in ahead(_parsed(opened, landing, reins), reins):
+        land_chunk(run, landing, parsed, lines=lines)
+        done += len(lines)
+        if run is not None:
+            run.report(done, None, f"{opened.file.name}: {done:,} rows")
     complete_run(reading)
     if reading.new:
         with nullcontext() if run is None else run.transaction():
@@ -147,6 +149,19 @@ def check_file(
         "notes": [*opened.decision["notes"], *opened.decision["unusable"]],
         "errors": errors,
     }
+
+
+def _parsed(
+    opened: OpenTable, landing: Landing, reins: Reins | None
+) -> Iterator[tuple[list[int], ParsedChunk]]:
+    for came, mapped in opened.chunks(None if reins is None else reins.told):
+        chunk = feedback_rows(came, mapped)
+        parsed = landing.parse(
+            [one.raw for one in chunk],
+            rows=[one.row for one in chunk],
+            came=[one.came for one in chunk],
+        )
+        yield [one.line for one in chunk], parsed
 
 
 def landing_columns(mapping: TableMapping) -> dict[str, str]:

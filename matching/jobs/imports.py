@@ -18,12 +18,18 @@ from matching.services.imports import (
     open_import,
     require_origins,
 )
-from project.ahead import ahead
+from project.ahead import Reins, ahead
 from project.jobs.contract import Run
 from project.mappings.door import OpenTable
 from project.origin import Origin
+from project.refusal import Refusal
+from project.tabular.proposing import UNUSABLE_ROWS, UNUSABLE_SHARE
 from project.uploads.services import get_upload, open_upload, release_upload
 
+# Reasons that are a fault of a field, and not of a line.
+OF_A_COLUMN = frozenset(
+    {"unknown_value", "wrong_type", "missing_field", "impossible_timestamp", "out_of_range"}
+)
 CHUNK_LINES = 32_768  # lines that land together: a fraction of a second of work
 
 
@@ -96,6 +102,7 @@ def _import_log(
         stream.seek(offset)
         if offset < size or not finished:
             said = Origin.of_code(batch.origin)
+            reins = Reins(run.check)
             if table is None:
                 chunks = read_log(
                     stream,
@@ -107,10 +114,9 @@ def _import_log(
                 )
             else:
                 chunks = foreign_chunks(
-                    table, now=batch.created_at, origin=said, skipped=finished,
-                    told=lambda _: run.check(),
-                )  # fmt: skip
-            for chunk in ahead(chunks):
+                    table, now=batch.created_at, origin=said, skipped=finished, told=reins.told
+                )
+            for chunk in ahead(chunks, reins):
                 with run.transaction(step, finished) as result:
                     landed, result["summary"] = land_chunk(
                         batch, chunk, may_be_known=account.known > 0
@@ -128,6 +134,8 @@ def _import_log(
                     size,
                     f"Importing {stored.name}, {chunk.next_line - 1:,} lines",
                 )
+    if table is None and not asked.accept_partial:
+        _require_usable(run, batch, stored.name, account)
     result = run.once(
         "import.complete", lambda: complete_import(batch, stored, account, summaries), number
     )
@@ -141,6 +149,29 @@ def _import_log(
     _warn_of_unfinished(run, account)
     release_upload(stored)
     return result
+
+
+def _require_usable(run: Run, batch: EventBatch, name: str, account: Account) -> None:
+    """Refuse a log of which too much of a field cannot be used, and keep nothing of it."""
+    unusable = {
+        reason: count for reason, count in account.rejected.items() if reason in OF_A_COLUMN
+    }
+    count = sum(unusable.values())
+    if count <= UNUSABLE_ROWS or count <= UNUSABLE_SHARE * account.found:
+        return
+    with run.transaction():
+        abandon_batch(batch)
+        batch.delete()
+    example = next(one for one in account.examples if one["reason"] in unusable)
+    raise Refusal(
+        f"{count:,} of {account.found:,} lines of {name} hold values that cannot be used, such as "
+        f"line {example['line']:,}: {example['message']} That is more than 1 %, and the rest does "
+        "not stand for all of them. Nothing has landed.",
+        remedy="Mend the log, or import it with --mapping proposed, which looks at all of its "
+        "values and says how they can be read; with --accept-partial the other lines land.",
+        details={"found": account.found, "rejected_by_reason": account.rejected,
+                 "examples": account.examples},
+    )  # fmt: skip
 
 
 def _warn_of_unfinished(run: Run, account: Account) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any, Final, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ DATE_FORMATS: Final = {
 }
 EPOCHS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}  # microseconds in one
 NO_VALUE: Final = frozenset({"NULL", "null", "\\N", "#N/A", "#NV", "undefined"})
+NOT_PLAIN: Final = NO_VALUE | {""}
 NO_NUMBER: Final = NO_VALUE | {"N/A", "n/a", "NA", "NaN", "nan", "None", "none", "-", "--"}
 MEMO: Final = 50_000  # distinct values of a column of which the outcome is remembered
 
@@ -146,6 +148,7 @@ class Mapper:
             for one in mapping.columns
         ]
         self._taken = {one.column for one in mapping.columns}
+        self._fields = {one.field for one in mapping.columns} | set(mapping.constants)
         self._is_flat = not any("." in spec.name for _, spec, _ in self._converters)
 
     def apply(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -163,12 +166,22 @@ class Mapper:
         for name, value in self.mapping.constants.items():
             for row in mapped:
                 put(row, name, value)
-        if self.door.keeps_extra:
-            for row, came in zip(mapped, rows, strict=True):
-                for name, value in came.items():
-                    if name not in self._taken and name not in row and value is not None:
-                        row[name] = value
+        if self.door.keeps_extra and rows:
+            self._keep_extra(mapped, rows)
         return mapped
+
+    def _keep_extra(
+        self, mapped: Sequence[dict[str, Any]], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Leave columns that are no field beside the row, under their own names."""
+        names = rows[0].keys()
+        is_even = all(row.keys() == names for row in rows)
+        others = {*names} if is_even else set().union(*(row.keys() for row in rows))
+        for name in sorted(others - self._taken - self._fields):
+            for row, came in zip(mapped, rows, strict=True):
+                value = came.get(name)
+                if value is not None and value != "":
+                    row[name] = value
 
 
 def _nested(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
@@ -233,12 +246,20 @@ def _converter(spec: FieldSpec, how: ColumnMap) -> Callable[[list[Any]], list[An
     }
     one = readers[spec.kind]
     memo: dict[Any, Any] = {}
+    is_plain = spec.kind == "text" and how.values is None
 
     def convert(values: list[Any]) -> list[Any]:
+        kinds = set(map(type, values))
+        if list in kinds or dict in kinds:
+            return [one(value) for value in values]
+        if kinds <= {str, NoneType}:
+            distinct = set(values)
+            if is_plain and distinct.isdisjoint(NOT_PLAIN):
+                return values
+            found = {value: one(value) for value in distinct}
+            return [found[value] for value in values]
         if len(memo) > MEMO:
             memo.clear()
-        if any(isinstance(value, list | dict) for value in values):
-            return [one(value) for value in values]
         # True and 1 are one key, and are not one value.
         for value in set(zip(map(type, values), values, strict=True)):
             if value not in memo:
@@ -330,7 +351,7 @@ def _text(value: Any, how: ColumnMap) -> Any:
     if how.values is not None and (known := how.values.get(written(value))) is not None:
         return known
     if isinstance(value, str):
-        return None if value.strip() in NO_VALUE else value
+        return None if value.strip() in NOT_PLAIN else value
     if isinstance(value, bool) or value is None or isinstance(value, list | dict):
         return value
     return written(value)

@@ -52,7 +52,8 @@ class Row(NamedTuple):
     """One row of a file.
 
     line : where it begins, from 1
-    values : column to value, None where the row cannot be read
+    values : column to value, None where the row cannot be read; a cell of CSV in which nothing
+        stands is an empty text
     reason : what kind of problem it has, "" for none
     problem : the problem in words: what was expected and what came
     text : how it stands in the file, where it has a problem
@@ -384,6 +385,7 @@ class _Lines:
         self.most = most
         self.number = 0
         self.row_size = 0
+        self.is_ascii = True  # of the row so far
         self._text = text
 
     def __iter__(self) -> "_Lines":
@@ -395,6 +397,7 @@ class _Lines:
             raise StopIteration
         self.number += 1
         self.row_size += len(line)
+        self.is_ascii = self.is_ascii and line.isascii()
         if self.row_size > self.most:
             while not line.endswith("\n") and (line := self._text.readline(self.most + 1)):
                 self.row_size += len(line)
@@ -403,8 +406,9 @@ class _Lines:
 
 
 def _csv_lines(reader: Any, lines: _Lines, limits: Limits, header: list[str]) -> Iterator[Row]:
+    small = limits.row_bytes // 4  # so many characters are at most as many bytes as a row may have
     while True:
-        begins, lines.row_size = lines.number + 1, 0
+        begins, lines.row_size, lines.is_ascii = lines.number + 1, 0, True
         try:
             cells = next(reader)
         except StopIteration:
@@ -427,10 +431,12 @@ def _csv_lines(reader: Any, lines: _Lines, limits: Limits, header: list[str]) ->
             said = f"line {lines.number}: {error}"
             yield Row(begins, None, "unreadable", f"{error}.", said.encode())
             continue
-        if not any(cell.strip() for cell in cells):
+        if not cells or not (cells[0].strip() or any(cell.strip() for cell in cells)):
             continue
         if not header:
             header += _header(cells, limits)
+        elif len(cells) == len(header) and lines.is_ascii and lines.row_size <= small:
+            yield Row(begins, dict(zip(header, cells, strict=True)))  # by far most rows
         else:
             yield _csv_row(begins, header, cells, limits)
 
@@ -459,7 +465,7 @@ def _csv_row(line: int, header: list[str], cells: list[str], limits: Limits) -> 
         return _oversized(line, len(text), limits)
     if problem := _not_utf8(joined):
         return Row(line, None, "encoding", problem, text)
-    values = {name: cell or None for name, cell in zip(header, cells, strict=False)}
+    values = dict(zip(header, cells, strict=False))
     if len(cells) != len(header):
         if not any(cells[len(header) :]) and len(cells) > len(header):
             return Row(line, values)  # a spreadsheet fills its rows up

@@ -115,15 +115,27 @@ class Survey:
         self.differing: set[str] = set()
 
     def narrow(self, columns: Iterable[str]) -> None:
-        """From now on only count the values of other columns than these."""
+        """From now on look at these columns only; of others it is known that they are there."""
         self._read = frozenset(columns)
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Look at more rows."""
-        for name in self._paths(rows):
+        if self._read is None:
+            names = self._paths(rows)
+        else:
+            names = [*self._read, *(one for one in self._new_names(rows))]
+        for name in names:
             self._column(name, rows)
         self.rows += len(rows)
         self._compare_again(rows)
+
+    def _new_names(self, rows: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Columns that no row had before."""
+        new: set[str] = set()
+        for row in rows:
+            if not self.columns.keys() >= row.keys():
+                new |= row.keys() - self.columns.keys()
+        return new if len(self.columns) < MAX_PATHS else set()
 
     def _paths(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         names: dict[str, None] = dict.fromkeys(self.columns)
@@ -150,16 +162,13 @@ class Survey:
             column = self.columns[name] = ColumnSurvey(name, rows=self.rows, blank=self.rows)
         values = column_of(rows, name)
         column.rows += len(values)
-        filled = [
-            value
-            for value in values
-            if value is not None and (not isinstance(value, str) or value.strip())
-        ]
+        filled = [value for value in values if value is not None and value != ""]
+        if any(isinstance(value, str) and value.isspace() for value in set(_hashable(filled))):
+            filled = [one for one in filled if not (isinstance(one, str) and one.isspace())]
         column.blank += len(values) - len(filled)
         if len(column.examples) < EXAMPLES:
             column.examples += filled[: EXAMPLES - len(column.examples)]
-        if self._read is None or name in self._read:
-            self._classify(column, filled)
+        self._classify(column, filled)
 
     def _classify(self, column: ColumnSurvey, filled: list[Any]) -> None:
         kinds = set(map(type, filled))
@@ -276,6 +285,10 @@ class Survey:
             first, again, _ = name.partition(AGAIN)
             if again and column_of(rows, first) != column_of(rows, name):
                 self.differing.add(first)
+
+
+def _hashable(values: list[Any]) -> list[Any]:
+    return [one for one in values if isinstance(one, str)]
 
 
 def _collect(path: str, value: Mapping[str, Any], found: dict[str, None], depth: int) -> None:
