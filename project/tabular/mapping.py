@@ -29,8 +29,8 @@ MEMO: Final = 50_000  # distinct values of a column of which the outcome is reme
 
 _BETWEEN = re.compile(r"[\n;|,]| / ")  # words of a list
 _THOUSANDS = {
-    ".": re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"),
-    ",": re.compile(r"^[+-]?\d{1,3}([.\u202f\u00a0 ']\d{3})+(,\d+)?$"),
+    ".": re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"),
+    ",": re.compile(r"^[+-]?[1-9]\d{0,2}([.\u202f\u00a0 ']\d{3})+(,\d+)?$"),
 }
 _NUMBER = {
     ".": re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"),

@@ -10,9 +10,17 @@ import pyarrow.parquet as pq
 
 from project.refusal import Refusal
 from project.storage.artifacts import read_verified
+from project.tabular.plain import as_plain_csv
+from project.tabular.sniff import FileRefused
 from training.domain.any_table import Took, has_any, read_any_table
 from training.domain.checks import CheckFields
-from training.domain.foreign_csv import CONTEXT_NAMES, camel_case, read_foreign_csv, read_header
+from training.domain.foreign_csv import (
+    CONTEXT_NAMES,
+    ForeignCsvError,
+    camel_case,
+    read_foreign_csv,
+    read_header,
+)
 from training.domain.kind import ModelKind, Recipe
 from training.domain.mixing.measuring import MixtureFields
 from training.domain.quality import QualityReport, report_quality
@@ -126,11 +134,19 @@ def describe_dataset(dataset: Dataset) -> DatasetSummary:
 
 
 def analyze_csv(kind: ModelKind, path: Path, label: str = "") -> tuple[QualityReport, Took]:
-    """Measure any CSV file, and say what was taken of it; ForeignCsvError if unreadable.
+    """Measure any table, and say what was taken of it; ForeignCsvError if unreadable.
 
     One that has inputs of the kind is held to its expectations. Any other, and every file whose
     label is named, is a table of numbers of which no range is known.
     """
+    try:
+        with as_plain_csv(path) as plain:
+            return _analyze_plain(kind, plain, label)
+    except FileRefused as error:
+        raise ForeignCsvError(str(error)) from error
+
+
+def _analyze_plain(kind: ModelKind, path: Path, label: str) -> tuple[QualityReport, Took]:
     spec = kind.quality_of(Recipe())
     if label or not has_any(path, spec):
         frame, spec, took = read_any_table(path, label)

@@ -23,7 +23,7 @@ class Command(SeedbedCommand):
             "version", nargs="?", type=positive_int, help="of the dataset (default: the newest)"
         )
         parser.add_argument(
-            "--csv", type=Path, help="any table with a label and numbers, with a header line"
+            "--csv", type=Path, help="any table with a label and numbers: CSV, JSON, xlsx, parquet"
         )
         parser.add_argument(
             "--label",
