@@ -42,6 +42,11 @@ def csv_cell(value: Any) -> Any:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
+def as_it_was(cell: str) -> str:
+    """Return what `csv_cell` was given, of a cell of a file that was written with it."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
+
+
 class LineFormatter(logging.Formatter):
     """Writes a record as one line, so that no message can look like a second one.
 

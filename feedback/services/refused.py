@@ -51,6 +51,15 @@ def retry_rejected(records: Sequence[RejectedRecord], *, by: Person = None) -> R
     return Retried(tried=len(records), landed=sum(landed))
 
 
+@transaction.atomic
+def correct_rejected(records: Sequence[RejectedRecord], correction: Mapping[str, Any]) -> int:
+    """Add to the corrections of refused rows, those of other columns stay; returns how many."""
+    for record in records:
+        record.correction = {**record.correction, **correction}
+        record.save(update_fields=["correction"])
+    return len(records)
+
+
 def _retry_group(
     group: list[RejectedRecord], fresh: Mapping[str, dict[str, Any]], by: Person
 ) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from project.tabular.doors import Door, FieldSpec, Kind
+from project.tabular.mend import REASON
 
 # How a moment is written: ISO 8601, day or month or year first, or a count since 1970.
 DATE_FORMATS: Final = {
@@ -177,7 +178,7 @@ class Mapper:
         names = rows[0].keys()
         is_even = all(row.keys() == names for row in rows)
         others = {*names} if is_even else set().union(*(row.keys() for row in rows))
-        for name in sorted(others - self._taken - self._fields):
+        for name in sorted(others - self._taken - self._fields - {REASON}):
             for row, came in zip(mapped, rows, strict=True):
                 value = came.get(name)
                 if value is not None and value != "":

@@ -16,6 +16,7 @@ from project.tabular.mapping import (
     TableMapping,
     spelt,
 )
+from project.tabular.mend import REASON
 from project.tabular.rating_words import meanings, plain_word
 from project.tabular.survey import ColumnSurvey, Survey
 
@@ -144,7 +145,10 @@ def propose(door: Door, survey: Survey, asked: Asked) -> Proposal:
     ignored = tuple(
         name
         for name in survey.columns
-        if name not in taken and name not in roots and name.partition(".")[0] not in taken
+        if name not in taken
+        and name not in roots
+        and name.partition(".")[0] not in taken
+        and name != REASON
     )
     mapping = TableMapping(door.name, tuple(columns))
     return Proposal(mapping, tuple(applied), tuple(changes), missing, ignored)

@@ -17,6 +17,8 @@ from typing import IO, Any, Final, Literal, NamedTuple, NoReturn
 
 import orjson
 
+from project.outside import as_it_was
+from project.tabular.mend import REASON
 from project.tabular.packed import Unpackable, open_unpacked
 from project.tabular.sniff import FileRefused, Found, Reading, Wrapping, sniff
 from project.tabular.workbooks import parquet_rows, sheet_rows
@@ -435,6 +437,8 @@ def _csv_lines(reader: Any, lines: _Lines, limits: Limits, header: list[str]) ->
             continue
         if not header:
             header += _header(cells, limits)
+        elif header[-1] == REASON:  # a file of ours, in which no cell is taken for a formula
+            yield _csv_row(begins, header, [as_it_was(cell) for cell in cells], limits)
         elif len(cells) == len(header) and lines.is_ascii and lines.row_size <= small:
             yield Row(begins, dict(zip(header, cells, strict=True)))  # by far most rows
         else:
