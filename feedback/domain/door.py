@@ -1,10 +1,11 @@
 """What the tables of feedback ask of a foreign table: fields, ranges, and what others call them."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
-from feedback.domain.tables import METRICS, TABLES, TableSpec
-from project.tabular.doors import Door, FieldSpec
+from feedback.domain.tables import METRICS, TABLES, TableSpec, source_columns
+from project.tabular.doors import Door, FieldSpec, joined_name
+from project.tabular.mapping import TableMapping
 
 # What others call a column, the likeliest first.
 NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -40,6 +41,38 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "metadata": ("meta", "details", "metrics", "extra", "properties"),
 }  # fmt: skip
+
+
+def landing_columns(mapping: TableMapping) -> dict[str, str]:
+    """Return the known columns that mapped rows have: each by its own name."""
+    names = {one.field.partition(".")[0] for one in mapping.columns} | set(mapping.constants)
+    return {name: name for name in sorted(names)}
+
+
+def columns_at_source(
+    spec: TableSpec, mapping: Mapping[str, Any], available: Collection[str]
+) -> dict[str, str]:
+    """Return known column to column at the source, as `source_columns`.
+
+    A required column that is not mapped and not there by its name is looked for by the names that
+    others give it.
+
+    Raises
+    ------
+    MissingColumn
+        When a required column is not there, or a mapped one.
+    """
+    entry = mapping.get(spec.name, {})
+    mapped = dict(entry.get("columns", {}))
+    taken = {*mapped.values(), *(one.name for one in spec.columns)}
+    plain = {joined_name(name): name for name in available if name not in taken}
+    for column in spec.columns:
+        if column.is_required and column.name not in mapped and column.name not in available:
+            field = DOORS[spec.name].field(column.name)
+            there = next((plain[name] for name in field.all_names if name in plain), None)
+            if there is not None:
+                mapped[column.name] = there
+    return source_columns(spec, {**mapping, spec.name: {**entry, "columns": mapped}}, available)
 
 
 def _door(table: TableSpec, title: str) -> Door:

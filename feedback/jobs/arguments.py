@@ -71,6 +71,21 @@ class CollectFeedback(Arguments):
         ),
     ] = False
     on_change: OnChangeAsked = "replace"
+    mapping: Annotated[
+        Word,
+        Field(
+            description="How values are read: proposed: as is proposed, from now on; as-is: as "
+            "they are, from now on; the name of a saved mapping; empty: as was confirmed."
+        ),
+        Ask(),
+    ] = ""
+    accept_partial: Annotated[
+        bool,
+        Field(
+            description="Land the rest where more than 1 % (and more than 5) of a column cannot "
+            "be used; reports say so."
+        ),
+    ] = False
 
     @model_validator(mode="after")
     def _require_one_window(self) -> Self:

@@ -8,6 +8,7 @@ from feedback.domain.changes import OnChange
 from feedback.domain.tables import TABLES, MissingColumn, source_table
 from feedback.jobs.arguments import CollectFeedback
 from feedback.jobs.reading import TableReading
+from feedback.jobs.source_mapping import ColumnsRefused, HowAsked
 from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.remote import SourceDown, SourceUnreachable, TableMissing, open_source
@@ -32,6 +33,8 @@ from project.jobs.models import Job
 from project.jobs.services import enqueue
 from project.refusal import Refusal
 
+AS_CONFIRMED = HowAsked()
+
 
 def collect_sources(
     sources: Iterable[FeedbackSource],
@@ -41,6 +44,7 @@ def collect_sources(
     limit: int | None = None,
     on_change: str = OnChange.REPLACE,
     is_full: bool = False,
+    how: HowAsked = AS_CONFIRMED,
     run: Run | None = None,
 ) -> dict[FeedbackSource, list[CollectionRun]]:
     """Collect from each source; one that fails does not keep the others from being read."""
@@ -59,6 +63,7 @@ def collect(
     tables: Sequence[str] = tuple(Table.values),
     on_change: str = OnChange.REPLACE,
     is_full: bool = False,
+    how: HowAsked = AS_CONFIRMED,
     run: Run | None = None,
 ) -> list[CollectionRun]:
     """Read what is new at a database and keep it; returns one run for each table.
@@ -101,7 +106,11 @@ def collect(
         readings.append(reading)
         try:
             with open_source(source) as remote:
-                TableReading(remote, reading, run, on_change=on_change, is_full=is_full).read()
+                TableReading(
+                    remote, reading, run, on_change=on_change, is_full=is_full, how=how
+                ).read()
+        except ColumnsRefused as refused:
+            finish_run(reading, CollectionRun.State.REFUSED, error=str(refused))
         except (SourceUnreachable, TableMissing, MissingColumn) as error:
             finish_run(reading, CollectionRun.State.FAILED, error=str(error))
             if isinstance(error, SourceDown):
@@ -153,7 +162,22 @@ def collect_feedback(run: Run, asked: CollectFeedback) -> Collected:
             if done is None:
                 done = _collect_one(run, asked, source)
             add_collected(collected, cast(CollectedSource, done))
+            _require_readable(cast(CollectedSource, done), collected)
     return collected
+
+
+def _require_readable(found: CollectedSource, collected: Collected) -> None:
+    """Let the job of a source end refused where values of a table could not be taken as they are.
+
+    What other tables brought stays.
+    """
+    refused = [one for one in found["tables"] if one["state"] == CollectionRun.State.REFUSED]
+    if refused:
+        raise Refusal(
+            " ".join(f"{found['source']} {one['table']}: {one['error']}" for one in refused),
+            remedy=f"Look at the mapping, and collect {found['source']} again.",
+            details=dict(collected),
+        )
 
 
 def _collect_one(run: Run, asked: CollectFeedback, source: FeedbackSource) -> Result:
@@ -164,6 +188,7 @@ def _collect_one(run: Run, asked: CollectFeedback, source: FeedbackSource) -> Re
         limit=asked.limit,
         on_change=asked.on_change,
         is_full=asked.full,
+        how=HowAsked(asked.mapping, asked.accept_partial, run.add_record),
         run=run,
     )
     done = _remember(run, source.name, source.pk, readings)

@@ -12,7 +12,7 @@ import numpy as np
 from django.utils import timezone
 
 from feedback.domain.changes import OnChange
-from feedback.domain.door import DOORS
+from feedback.domain.door import DOORS, landing_columns
 from feedback.domain.file_rows import LIMITS, FileRow, feedback_rows
 from feedback.domain.parsing import parse_rows
 from feedback.domain.tables import TABLES
@@ -28,7 +28,6 @@ from project.ahead import Reins, ahead
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
 from project.refusal import Refusal
-from project.tabular.mapping import TableMapping
 from project.uploads.services import get_upload, release_upload
 
 SHOWN_ERRORS = 100
@@ -162,12 +161,6 @@ def _parsed(
             came=[one.came for one in chunk],
         )
         yield [one.line for one in chunk], parsed
-
-
-def landing_columns(mapping: TableMapping) -> dict[str, str]:
-    """Return the known columns that mapped rows have: each by its own name."""
-    names = {one.field.partition(".")[0] for one in mapping.columns} | set(mapping.constants)
-    return {name: name for name in sorted(names)}
 
 
 def _open(

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+import orjson
 from psycopg import sql
 
+from feedback.domain.door import DOORS, columns_at_source, landing_columns
 from feedback.domain.parsing import EARLIEST, FUTURE_TOLERANCE
-from feedback.domain.tables import TABLES, source_columns, source_table
+from feedback.domain.row_format import decode_row
+from feedback.domain.tables import TABLES, source_table
 from feedback.jobs.comparing import mark_unseen
 from feedback.jobs.landing import LAND_ROWS, land_chunk
+from feedback.jobs.source_mapping import HowAsked, decide_reading, mapping_of
 from feedback.models import CollectionCursor, CollectionRun, model_of
 from feedback.queries.relations import (
     FAR_BELOW,
@@ -30,10 +34,12 @@ from feedback.queries.remote import (
 )
 from feedback.services.changes import settle_change
 from feedback.services.gone import stored_between
-from feedback.services.landing import Landing, row_format
+from feedback.services.landing import Landing, ParsedChunk, row_format
 from feedback.services.runs import note_on_run, open_window, widen_start
 from feedback.services.shared import mark_shared_rows
 from project.jobs.contract import Run
+from project.mappings.door import changes_values
+from project.tabular.mapping import Mapper
 
 # Of one chunk; three are in memory at once, decoded too. A usual row has some hundred bytes, so
 # that the number of rows ends the chunk.
@@ -76,7 +82,10 @@ class TableReading:
         *,
         on_change: str,
         is_full: bool,
+        how: HowAsked,
     ) -> None:
+        self.how = how
+        self.mapper: Mapper | None = None
         self.remote, self.reading, self.run, self.is_full = remote, reading, run, is_full
         self.on_change, self.refused_because = settle_change(reading.table, on_change)
         self.returned = 0
@@ -93,16 +102,19 @@ class TableReading:
         ------
         SourceUnreachable
             When not as many rows came as the source counts; what came is kept.
+        ColumnsRefused
+            When values wait for a person, or too much of a column cannot be used; nothing landed.
         """
         reading, source = self.reading, self.reading.source
         name = source_table(self.spec, source.mapping)
         relation = describe_relation(self.remote, source.schema, name)
-        self.known = source_columns(self.spec, source.mapping, relation.columns)
+        self.known = columns_at_source(self.spec, source.mapping, relation.columns)
         self.table = table_of(relation, source, self.known)
         reading.estimate = relation.estimate
         reading.hidden_by = " ".join(relation.hidden_by)
         reading.save(update_fields=["estimate", "hidden_by"])
         window = self._window()
+        self._decide(window)
         main_count = self.remote.count(self.table, window.main)
         beside = [where for where in (window.odd, window.changed) if where is not None]
         beside_counts = [self.remote.count(self.table, where) for where in beside]
@@ -247,6 +259,31 @@ class TableReading:
             conditions.append(sql.SQL("{} >= {}").format(changed, moment_literal(since)))
         return all_of(conditions)
 
+    def _decide(self, window: _Window) -> None:
+        """Decide how values are read, over all rows of the window."""
+        decision = decide_reading(
+            self.remote, self.table, window.main, self.reading, self.known, self.how
+        )
+        if decision is None:
+            return
+        reading = self.reading
+        reading.mapping, reading.is_partial = dict(decision), decision["partial"]
+        reading.save(update_fields=["mapping", "is_partial"])
+        mapping = mapping_of(decision)
+        if changes_values(mapping):
+            self.mapper = Mapper(DOORS[reading.table], mapping)
+            self.known = landing_columns(mapping)
+
+    def _parse(self, landing: Landing, chunk: list[bytes]) -> ParsedChunk:
+        """Check a chunk; rows that a mapping changes are kept as they came where they are
+        refused."""
+        if self.mapper is None:
+            return landing.parse(chunk)
+        came = [row if isinstance(row := decode_row(one), dict) else {} for one in chunk]
+        mapped = self.mapper.apply(came)
+        raw = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in mapped]
+        return landing.parse(raw, rows=mapped, came=came)
+
     def _limit(self, window: _Window) -> int | None:
         """Return the most rows to read: the limit, and those that only the overlap reads again."""
         if self.reading.row_limit is None or not self.table.is_timed:
@@ -284,7 +321,7 @@ class TableReading:
         # takes those before them.
         with (
             closing(_work_ahead(_chunks(fetches))) as read,
-            closing(_work_ahead(landing.parse(chunk) for chunk in read)) as chunks,
+            closing(_work_ahead(self._parse(landing, chunk) for chunk in read)) as chunks,
         ):
             for chunk in chunks:
                 land_chunk(self.run, landing, chunk)

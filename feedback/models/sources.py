@@ -273,6 +273,7 @@ class CollectionRun(models.Model):
         RUNNING = "running", "Running"
         COMPLETE = "complete", "Complete"
         INCOMPLETE = "incomplete", "Incomplete: the source keeps rows from its user"
+        REFUSED = "refused", "Refused: values wait for a mapping"
         FAILED = "failed", "Failed"
         INTERRUPTED = "interrupted", "Interrupted"
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-from feedback.domain.tables import TABLES, MissingColumn, source_columns, source_table
+from feedback.domain.door import columns_at_source
+from feedback.domain.tables import TABLES, MissingColumn, source_table
 from feedback.models import FeedbackSource, Table
 from feedback.queries.relations import (
     FAR_BELOW,
@@ -64,7 +65,7 @@ def check_connection(source: FeedbackSource) -> ConnectionTest:
                     continue
                 try:
                     relation = describe_relation(remote, source.schema, name)
-                    columns = source_columns(spec, source.mapping, relation.columns)
+                    columns = columns_at_source(spec, source.mapping, relation.columns)
                     remote_table = table_of(relation, source, columns)
                 except (TableMissing, MissingColumn) as error:
                     told = remote.masked(str(error))

@@ -6,8 +6,9 @@ from typing import Any
 
 from psycopg import sql
 
+from feedback.domain.door import columns_at_source
 from feedback.domain.row_format import decode_row
-from feedback.domain.tables import TABLES, MissingColumn, source_columns, source_table
+from feedback.domain.tables import TABLES, MissingColumn, source_table
 from feedback.models import FeedbackSource, RejectedRecord
 from feedback.queries.relations import describe_relation, table_of
 from feedback.queries.remote import SourceUnreachable, TableMissing, all_of, open_source
@@ -26,7 +27,7 @@ def rows_now(
     try:
         with open_source(source) as remote:
             relation = describe_relation(remote, source.schema, name)
-            known = source_columns(TABLES[table], source.mapping, relation.columns)
+            known = columns_at_source(TABLES[table], source.mapping, relation.columns)
             if "id" not in known:
                 return {}
             remote_table = table_of(relation, source, known)

@@ -8,7 +8,7 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
-from feedback.domain.door import DOORS
+from feedback.domain.door import DOORS, landing_columns
 from feedback.domain.tables import TABLES
 from feedback.models import CollectionRun, FeedbackSource, RejectedRecord
 from feedback.queries.refused import rows_now
@@ -84,7 +84,9 @@ def _retry_group(
         mapping = TableMapping.from_dict(decision["mapping"])
         rows_mapped = Mapper(DOORS[table], mapping).apply(rows)
         CollectionRun.objects.filter(pk=run.pk).update(mapping=decision)
-    if source.kind == FeedbackSource.Kind.POSTGRES:
+    if decision:
+        known = landing_columns(mapping)
+    elif source.kind == FeedbackSource.Kind.POSTGRES:
         mapped = source.mapping.get(table, {}).get("columns", {})
         known = {
             column.name: mapped.get(column.name, column.name) for column in TABLES[table].columns

@@ -178,7 +178,8 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
         confirm_mapping(record, mapping=mapping, by=Actor.of(request.user))
         if "import" in request.POST and record.kind:
             arguments = dict(record.arguments)
-            if len(arguments.get("files", [""])) == 1:
+            # A source takes what was confirmed for it; of several files one has this header.
+            if "file" in arguments or len(arguments.get("files", ())) == 1:
                 arguments["mapping"] = record.name
             start_job(request, record.kind, **arguments)
         else:

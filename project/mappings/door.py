@@ -286,7 +286,7 @@ def _choose(
     if saved is not None and _agrees(saved.table, proposal):
         return saved.table, saved.name, [f"read by the mapping {saved.name}, confirmed before"]
     if not changes:
-        if saved is not None and _changes_values(saved.table):
+        if saved is not None and changes_values(saved.table):
             raise _refuse_other_values(name, saved)
         return proposal.mapping, "", list(proposal.applied)
     record = keep()
@@ -332,7 +332,13 @@ def as_it_is(door: Door, mapping: TableMapping) -> TableMapping:
     )
 
 
-def _changes_values(mapping: TableMapping) -> bool:
+def refusing_sentences(door: Door, found: Sequence[Unusable]) -> list[str]:
+    """Say of each column of which too much cannot be used what was seen."""
+    return [_sentence(door, one) for one in found if one.refuses]
+
+
+def changes_values(mapping: TableMapping) -> bool:
+    """Whether a mapping does more than to name."""
     return any(one.scale or one.values for one in mapping.columns)
 
 

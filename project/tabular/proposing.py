@@ -348,24 +348,25 @@ def _scale(known: ColumnSurvey, numbers: int) -> tuple[tuple[float, float] | Non
     high, low = known.high, known.low
 
     def fits(ends: tuple[float, float]) -> bool:
-        return known.outside[ends] == 0
+        """Whether all numbers lie on a scale, or all but a few that lie far beyond it."""
+        outside = known.outside[ends]
+        is_far = high > 2 * ends[1] or low < min(2 * ends[0], -2.0)
+        return outside == 0 or (outside <= few and is_far)
 
-    for is_meant in (fits, lambda ends: known.outside[ends] <= few):
-        if low < 0 and is_meant((-1.0, 1.0)):
-            return (-1.0, 1.0), 0.95
-        if low < 0 and is_meant((-100.0, 100.0)) and high > 1:
-            return (-100.0, 100.0), 0.7
-        if low < 0 and is_meant is fits:
-            continue
-        if is_meant((1.0, 5.0)):
-            return (1.0, 5.0), 0.95 if high >= 4 else 0.7
-        if is_meant((0.0, 5.0)):
-            return (0.0, 5.0), 0.9 if high >= 4 else 0.7
-        if is_meant((0.0, 10.0)):
-            has_zero = not fits((1.0, 10.0))
-            return ((0.0, 10.0), 0.9) if has_zero else ((1.0, 10.0), 0.7)
-        if is_meant((0.0, 100.0)):
-            return (0.0, 100.0), 0.9 if high > 50 else 0.7
+    if low < 0 and fits((-1.0, 1.0)):
+        return (-1.0, 1.0), 0.95
+    if low < 0 and not known.outside[-100.0, 100.0]:
+        return (-100.0, 100.0), 0.7
+    if fits((1.0, 5.0)):
+        return (1.0, 5.0), 0.95 if high >= 4 else 0.7
+    if fits((0.0, 5.0)):
+        return (0.0, 5.0), 0.9 if high >= 4 else 0.7
+    if fits((1.0, 10.0)):
+        return (1.0, 10.0), 0.7
+    if fits((0.0, 10.0)):
+        return (0.0, 10.0), 0.9
+    if fits((0.0, 100.0)):
+        return (0.0, 100.0), 0.9 if high > 50 else 0.7
     return None, 0.0
 
 

@@ -4,7 +4,7 @@ by it, before one row lands."""
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
@@ -289,6 +289,34 @@ class Survey:
 
 def _hashable(values: list[Any]) -> list[Any]:
     return [one for one in values if isinstance(one, str)]
+
+
+def survey_of_counts(name: str, counts: Iterable[tuple[Any, int]], door: Door) -> ColumnSurvey:
+    """What a column holds, of its distinct values and how often each came."""
+    total = ColumnSurvey(name)
+    for value, count in counts:
+        one = Survey(door)
+        one.add([{name: value}])
+        _add_times(total, one.columns[name], count)
+    return total
+
+
+def _add_times(total: ColumnSurvey, one: ColumnSurvey, count: int) -> None:
+    for each in fields(ColumnSurvey):
+        known = getattr(one, each.name)
+        if isinstance(known, Counter):
+            held = getattr(total, each.name)
+            if held is not None:
+                for key, number in known.items():
+                    held[key] += number * count
+        elif each.name == "low":
+            total.low = min(total.low, known)
+        elif each.name == "high":
+            total.high = max(total.high, known)
+        elif isinstance(known, int):
+            setattr(total, each.name, getattr(total, each.name) + known * count)
+    if len(total.examples) < EXAMPLES:
+        total.examples += one.examples
 
 
 def _collect(path: str, value: Mapping[str, Any], found: dict[str, None], depth: int) -> None:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('feedback', '0006_changed_records'),
+        ('feedback', '0008_source_options'),
     ]
 
     operations = [

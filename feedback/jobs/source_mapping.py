@@ -1,0 +1,127 @@
+"""How the rows of a source's table are read: decided before one of them lands, and remembered."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from psycopg import sql
+
+from feedback.domain.door import DOORS
+from feedback.models import CollectionRun
+from feedback.queries.remote import Remote, RemoteTable
+from feedback.queries.schedule import COLLECT_KIND
+from feedback.queries.value_counts import survey_table
+from project.mappings.arguments import AS_IS, PROPOSED
+from project.mappings.door import Decision, as_it_is, changes_values, refusing_sentences
+from project.mappings.models import ImportMapping
+from project.mappings.services import keep_proposal, signature_of
+from project.tabular.mapping import TableMapping
+from project.tabular.proposing import Asked, Proposal, judge, propose
+
+
+class ColumnsRefused(Exception):
+    """The values of a table wait for a person, or do not fit; nothing of it landed."""
+
+
+@dataclass(frozen=True)
+class HowAsked:
+    """What was asked of a collection about values.
+
+    Attributes
+    ----------
+    mapping : proposed, as-is, the name of a saved one; empty: what was confirmed for the table.
+    accept_partial : whether the rest lands where too much of a column cannot be used.
+    add_record : links the record of a proposal to the job.
+    """
+
+    mapping: str = ""
+    accept_partial: bool = False
+    add_record: Callable[[ImportMapping], None] | None = None
+
+
+def decide_reading(
+    remote: Remote,
+    table: RemoteTable,
+    where: sql.Composable,
+    reading: CollectionRun,
+    known: Mapping[str, str],
+    asked: HowAsked,
+) -> Decision | None:
+    """Decide how values of a table's window are read; None where they stay as they are.
+
+    A mapping belongs to one table of one source: once confirmed, every later window is read by it
+    and judged by it.
+
+    Raises
+    ------
+    ColumnsRefused
+        When something that would change values waits for a person, or too much of a column
+        cannot be used.
+    """
+    door = DOORS[reading.table]
+    survey = survey_table(remote, table, where, door, known)
+    proposal = _of_known(propose(door, survey, Asked(columns=dict(known))), known)
+    columns = [f"source {reading.source_id}", *table.columns]
+    saved = ImportMapping.objects.for_table(door.name, signature_of(door, columns)).first()
+
+    def keep(found: Proposal, *, is_confirmed: bool) -> ImportMapping:
+        source = reading.source.name
+        record = keep_proposal(
+            door, columns, found, preview=[], file_name=f"{source}: {table.name}",
+            kind=COLLECT_KIND, arguments={"sources": [source]}, is_confirmed=is_confirmed,
+        )  # fmt: skip
+        if asked.add_record is not None:
+            asked.add_record(record)
+        return record
+
+    named = ImportMapping.objects.filter(name=asked.mapping, door=door.name).first()
+    mapping, name = proposal.mapping, ""
+    if asked.mapping == PROPOSED and proposal.changes:
+        name = keep(proposal, is_confirmed=True).name
+    elif asked.mapping == AS_IS:
+        mapping = as_it_is(door, mapping)
+        plain = replace(proposal, mapping=mapping, changes=())
+        name = keep(plain, is_confirmed=True).name if proposal.changes else ""
+    elif named is not None:
+        mapping, name = named.table, named.name
+    elif saved is not None:
+        mapping, name = saved.table, saved.name
+    elif proposal.changes:
+        record = keep(proposal, is_confirmed=False)
+        waiting = "; ".join(one.words for one in proposal.changes)
+        raise ColumnsRefused(
+            f"Reading it would change values: {waiting}. Nothing of it landed. Confirm the mapping "
+            f"{record.name} in the admin, or collect with --source {reading.source.name} --mapping "
+            f"{PROPOSED}; with --mapping {AS_IS} if they are right as they are."
+        )
+    unusable = judge(door, mapping, survey)
+    sentences = refusing_sentences(door, unusable)
+    if sentences and not asked.accept_partial:
+        raise ColumnsRefused(
+            f"{' '.join(sentences)} That is more than 1 %, and the rest does not stand for all of "
+            "them. Nothing of it landed. Mend the column or its mapping, or collect with "
+            "--accept-partial; reports then say how many are not in them."
+        )
+    if not changes_values(mapping) and not sentences:
+        return None
+    return Decision(
+        mapping=mapping.as_dict(),
+        mapping_name=name,
+        notes=[],
+        unusable=sentences,
+        partial=bool(sentences),
+    )
+
+
+def mapping_of(decision: Mapping[str, Any]) -> TableMapping:
+    """The mapping of a decision."""
+    return TableMapping.from_dict(decision["mapping"])
+
+
+def _of_known(proposal: Proposal, known: Mapping[str, str]) -> Proposal:
+    """A proposal for the columns that the source is read by, and what stands in their objects."""
+    kept = tuple(one for one in proposal.mapping.columns if one.field.partition(".")[0] in known)
+    changes = tuple(one for one in proposal.changes if one.field.partition(".")[0] in known)
+    return replace(
+        proposal, mapping=replace(proposal.mapping, columns=kept), changes=changes, missing=()
+    )

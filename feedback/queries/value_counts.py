@@ -1,0 +1,103 @@
+"""What the columns of a source's table hold, counted at the source: no row has to be fetched."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+from psycopg import sql
+
+from feedback.domain.row_format import decode_row
+from feedback.queries.remote import NUMERIC_TYPES, Remote, RemoteTable, SourceUnreachable, text_of
+from project.tabular.doors import Door
+from project.tabular.survey import SCALES, WORDS_KEPT, ColumnSurvey, Survey, survey_of_counts
+
+JSON_TYPES: Final = ("json", "jsonb")
+VALUE_CHARACTERS: Final = 200
+
+
+def survey_table(
+    remote: Remote, table: RemoteTable, where: sql.Composable, door: Door, known: Mapping[str, str]
+) -> Survey:
+    """Look at the columns of numbers of a window; the other columns are only named.
+
+    Parameters
+    ----------
+    known : field to the column that it is read from.
+    """
+    survey = Survey(door)
+    survey.columns = {name: ColumnSurvey(name) for name in table.columns}
+    for spec in door.fields:
+        if spec.kind != "number":
+            continue
+        head, _, key = spec.name.partition(".")
+        column = known.get(head)
+        if column is None or (key and table.columns[column] not in JSON_TYPES):
+            continue
+        path = f"{column}.{key}" if key else column
+        found = _counts(remote, table, where, column, key)
+        if key and not found:
+            continue
+        surveyed = survey_of_counts(path, found, door)
+        if len(found) > WORDS_KEPT and not key and table.columns[column] in NUMERIC_TYPES:
+            _count_outside(remote, table, where, surveyed)
+        survey.columns[path] = surveyed
+    return survey
+
+
+def _counts(
+    remote: Remote, table: RemoteTable, where: sql.Composable, column: str, key: str
+) -> list[tuple[object, int]]:
+    """The commonest values of a column, or of a key of its objects, and how often they came."""
+    value: sql.Composable = sql.Identifier(column)
+    if key:
+        value = sql.SQL("({}::jsonb -> {})").format(value, sql.Literal(key))
+    query = sql.SQL(
+        "SELECT value, count(*)::text FROM (SELECT to_json({value})::text AS value FROM {source} "
+        "WHERE {where}) v WHERE value IS NOT NULL AND length(value) <= {most} GROUP BY 1 "
+        "ORDER BY count(*) DESC, 1 LIMIT {limit}"
+    ).format(
+        value=value,
+        source=table.source,
+        where=where,
+        most=sql.Literal(VALUE_CHARACTERS),
+        limit=sql.Literal(WORDS_KEPT + 1),
+    )
+    rows = remote.ask(query, columns=2, rows=WORDS_KEPT + 1)
+    counts = []
+    for value_text, count in rows:
+        told = text_of(value_text)
+        value_told = decode_row(told.encode())
+        if value_told is None and told != "null":
+            raise SourceUnreachable(f"Expected a value as JSON, got {told[:80]}.")
+        counts.append((value_told, remote.number_of(text_of(count), "a count of values")))
+    return counts
+
+
+def _count_outside(
+    remote: Remote, table: RemoteTable, where: sql.Composable, known: ColumnSurvey
+) -> None:
+    """Count exactly what lies outside each scale, of a column of more values than are listed."""
+    column = sql.Identifier(known.name)
+    counts = [
+        sql.SQL("count(*) FILTER (WHERE {c} < {low} OR {c} > {high})").format(
+            c=column, low=sql.Literal(low), high=sql.Literal(high)
+        )
+        for low, high in SCALES
+    ]
+    inside = sql.SQL("count(*) FILTER (WHERE {c} > 0 AND {c} < 1)").format(c=column)
+    query = sql.SQL(
+        "SELECT json_build_array(count({c}), {inside}, min({c}), max({c}), {counts})::text "
+        "FROM {source} WHERE {where}"
+    ).format(
+        c=column, inside=inside, counts=sql.SQL(", ").join(counts), source=table.source, where=where
+    )
+    ((told,),) = remote.ask(query, columns=1, rows=1)
+    try:
+        filled, fractions, low, high, *outside = orjson.loads(text_of(told))
+        known.rows = known.number_count = known.comma_count = int(filled)
+        known.blank = known.text_count = 0
+        known.fractions, known.low, known.high = int(fractions), float(low), float(high)
+        for scale, count in zip(SCALES, outside, strict=True):
+            known.outside[scale] = int(count)
+    except (ValueError, TypeError) as error:
+        raise SourceUnreachable("Expected counts of numbers, got something else.") from error
