@@ -12,6 +12,7 @@ from matching.models import (
     SeedUser,
     TravelGroup,
     TravelSession,
+    Word,
 )
 from project.pages.links import record_url
 from project.pages.navigation import FOUND, Entry, Found, State, add_entries, finder
@@ -28,6 +29,7 @@ add_entries(
         state=State("warn", "some profiles are incomplete", SeedUser.objects.incomplete),
     ),
     _entry(TravelGroup, label="Groups", order=11, rows=TravelGroup.objects.all),
+    _entry(Word, label="Words", order=12, rows=Word.objects.all),
     _entry(
         TravelSession,
         label="Trips",
