@@ -7,7 +7,7 @@ from typing import Any, Final, TypedDict
 
 from django.db.models import Count, F, Func, Max, Q
 
-from matching.domain.lexicon.folding import Lexicon
+from matching.domain.lexicon.folding import OWN_WORDS, Lexicon
 from matching.domain.lexicon.plain import plain, singular
 from matching.domain.lexicon.rarity import measured_shares
 from matching.domain.lexicon.teaching import close_words
@@ -36,7 +36,7 @@ class UnknownWord(TypedDict):
 
 
 # The newest row of the history at which the taught words were read, and those.
-_taught: tuple[tuple[int, int | None], Lexicon] = ((0, None), Lexicon())
+_taught: tuple[tuple[int, int | None], Lexicon] = ((0, None), OWN_WORDS)
 _lock = Lock()
 
 
@@ -50,6 +50,8 @@ def taught_lexicon() -> Lexicon:
     global _taught
     while True:
         state = _state()
+        if not state[0]:
+            return OWN_WORDS
         with _lock:
             if _taught[0] == state:
                 return _taught[1]
