@@ -9,7 +9,13 @@ import math
 from datetime import date
 from typing import Any
 
-from matching.domain.words import INTEREST_SHARES, NATIONALITIES, UNKNOWN_INTEREST_SHARE
+from matching.domain.words import (
+    INTEREST_SHARES,
+    LANGUAGES,
+    NATIONALITIES,
+    RELIGIONS,
+    UNKNOWN_INTEREST_SHARE,
+)
 
 Traveller = dict[str, Any]
 
@@ -28,6 +34,8 @@ NAMES = (
     "destination_interest",
     "date_budget",
 )
+# What is drawn here is one of these or no word at all: a word that is not known is missing.
+KNOWN = {*LANGUAGES, *NATIONALITIES, *RELIGIONS}
 EVEN = {"no": 0.0, "occasionally": 0.5, "yes": 1.0}
 GRADED = {"no": 0.0, "occasionally": 0.4, "yes": 1.0}
 EXTRAVERSION = {"introvert": 0.0, "ambivert": 0.5, "extrovert": 1.0}
@@ -263,8 +271,8 @@ def extraversion(person: Traveller) -> float | None:
 
 
 def language_score(a: Traveller, b: Traveller) -> float | None:
-    """Half for a language in common, half for the Jaccard index."""
-    ours, theirs = words(a["languages"]), words(b["languages"])
+    """Half for a language in common, half for the Jaccard index, of those that are known."""
+    ours, theirs = words(a["languages"]) & KNOWN, words(b["languages"]) & KNOWN
     if not ours or not theirs:
         return None
     return 0.5 * bool(ours & theirs) + 0.5 * len(ours & theirs) / len(ours | theirs)
@@ -297,7 +305,7 @@ def background_score(a: Traveller, b: Traveller) -> float | None:
         ("religion", 0.4, religion_likeness),
     ):
         ours, theirs = one_word(a[name]), one_word(b[name])
-        if ours is not None and theirs is not None:
+        if ours in KNOWN and theirs in KNOWN:
             parts.append((weight, likeness(ours, theirs)))
     return of_known(parts)
 

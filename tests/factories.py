@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
-from matching.models import SeedUser, TravelGroup, TravelSession
+from matching.models import SeedUser, TravelGroup, TravelSession, Word
 from project.origin import Origin
 
 _numbers = count(1)
@@ -72,6 +72,11 @@ def make_session(owner: SeedUser | TravelGroup | None = None, **fields: Any) -> 
         "expires_at": timezone.now() + timedelta(days=7),
     }
     return TravelSession.objects.create(**{**values, **fields})
+
+
+def make_word(word: str = "parkour", meaning: str = "", *, kind: str = "interest") -> Word:
+    """Teach a word, of its own unless it means another."""
+    return Word.objects.create(kind=kind, word=word, meaning=meaning)
 
 
 def make_staff(*permissions: str, name: str = "") -> User:

@@ -52,6 +52,11 @@ class Dataset(models.Model):
     feature_revision = models.PositiveSmallIntegerField(
         default=1, help_text="Revision of the feature set that computed the features."
     )
+    vocabulary = models.JSONField(
+        default=dict,
+        help_text="What words meant and how rare interests were; empty without such features, or "
+        "for our own words alone.",
+    )
     split = models.CharField(max_length=10)
     seed = models.BigIntegerField(default=0)
     recipe = models.JSONField(default=dict, help_text="What was asked and what it came to.")
@@ -133,6 +138,11 @@ class ModelVersion(models.Model):
     stage = models.CharField(max_length=9, choices=Stage, default=Stage.CANDIDATE)
     feature_revision = models.PositiveSmallIntegerField(
         default=1, help_text="Revision of the feature set it was trained on."
+    )
+    vocabulary = models.JSONField(
+        default=dict,
+        help_text="What words meant and how rare interests were; empty without such features, or "
+        "for our own words alone.",
     )
     inputs = models.JSONField(
         default=list,

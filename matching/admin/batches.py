@@ -29,6 +29,7 @@ from matching.queries.batches import users_of
 from matching.queries.exports import export_batches, pack
 from matching.queries.generations import preview
 from matching.queries.known_events import preview_log
+from matching.queries.words import vocabulary_version
 from matching.services.batches import delete_batch
 from project import words
 from project.acting import Actor
@@ -353,9 +354,15 @@ def _formulas(batch: EventBatch) -> str:
     now = revision_of(batch.feature_set)
     if batch.method == EventBatch.Method.IMPORTED:
         return f"{formulas}, as they were logged"
-    if batch.feature_revision == now:
-        return formulas
-    return f"{formulas}; a dataset has them computed anew by revision {now}"
+    version = batch.parameters.get("vocabulary", {}).get("version", 0)
+    if version:
+        formulas = f"{formulas}, vocabulary {version}"
+    if batch.feature_revision != now:
+        return f"{formulas}; a dataset has them computed anew by revision {now}"
+    words_now = vocabulary_version()
+    if version != words_now:
+        return f"{formulas}; a dataset has them computed anew by vocabulary {words_now}"
+    return formulas
 
 
 def _facts(batch: EventBatch) -> list[tuple[str, Any]]:

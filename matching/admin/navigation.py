@@ -13,6 +13,7 @@ from matching.models import (
     SeedUser,
     TravelGroup,
     TravelSession,
+    Word,
 )
 from project.mappings.registry import add_doors
 from project.pages.links import record_url
@@ -31,6 +32,7 @@ add_entries(
         state=State("warn", "some profiles are incomplete", SeedUser.objects.incomplete),
     ),
     _entry(TravelGroup, label="Groups", order=11, rows=TravelGroup.objects.all),
+    _entry(Word, label="Words", order=12, rows=Word.objects.all),
     _entry(
         TravelSession,
         label="Trips",

@@ -11,13 +11,16 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from matching.admin.profile_forms import ProfileForm
+from matching.admin.unknown_words import name_unknown, unknown_in
+from matching.domain.lexicon.folding import KINDS
 from matching.domain.population import ARCHETYPES
 from matching.domain.profile_files import LIMITS
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
 from matching.queries.sessions import travellers_of_users
+from matching.queries.words import with_word
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from project import words
 from project.jobs.forms import ArgumentsForm
@@ -72,6 +75,22 @@ class ArchetypeFilter(admin.SimpleListFilter):
         return queryset.filter(archetype=self.value()) if self.value() else queryset
 
 
+class WordFilter(admin.SimpleListFilter):
+    """People who carry a word, as the page of unknown words asks; there are too many to choose."""
+
+    title = "word"
+    parameter_name = "word"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        asked = request.GET.get(self.parameter_name, "")
+        kind, _, word = asked.partition(":")
+        return [(asked, f"{kind} {word}")] if kind in KINDS and word else []
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        kind, _, word = (self.value() or "").partition(":")
+        return queryset.filter(with_word(kind, word)) if kind in KINDS and word else queryset
+
+
 def label(name: str) -> str:
     """Return the words for a profile field."""
     field: Any = SeedUser._meta.get_field(name)
@@ -90,15 +109,26 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         "trip",
         "origin_word",
     ]
-    list_filter = [MissingFilter, "origin", ("age", AgeFilter), ArchetypeFilter]
+    list_filter = [MissingFilter, "origin", ("age", AgeFilter), ArchetypeFilter, WordFilter]
     show_facets = admin.ShowFacets.ALWAYS
     search_fields = ["external_id", "name", "home_city"]
     search_help_text = "Id, name or home town"
     list_select_related = ["session"]
     list_per_page = 50
-    readonly_fields = ["profile"]
+    readonly_fields = ["profile", "unknown_words"]
     fieldsets = [
-        (None, {"fields": ["profile", "external_id", "name", ("origin", "archetype")]}),
+        (
+            None,
+            {
+                "fields": [
+                    "profile",
+                    "unknown_words",
+                    "external_id",
+                    "name",
+                    ("origin", "archetype"),
+                ]
+            },
+        ),
         (
             "Person",
             {
@@ -171,6 +201,13 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
             {"percent": round(100 * user.completeness), "missing": missing},
         )
 
+    @admin.display(description="words that are not known")
+    def unknown_words(self, user: SeedUser) -> Any:
+        if user.pk is None:
+            return "-"
+        unknown = unknown_in(vars(user))
+        return format_html_join(" ", "{}", ((badge(text),) for text in unknown)) or "none"
+
     @admin.display(description="trip")
     def trip(self, user: SeedUser) -> Any:
         session = getattr(user, "session", None)
@@ -188,6 +225,7 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         obj.refresh_from_db(fields=["completeness"])
+        name_unknown(request, vars(obj))
         publish_after_commit(
             travellers_of_users([obj.pk]), on_failure=partial(messages.warning, request)
         )

@@ -8,9 +8,10 @@ from django import forms
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
+from matching.domain.lexicon.folding import FIELD_KINDS, KNOWN
 from matching.domain.limits import DEFAULT_TTL_DAYS
-from matching.domain.profiles import WORD_LISTS, clean_profile
-from matching.domain.words import GENDERS, NATIONALITIES, PROFESSIONS, RELIGIONS
+from matching.domain.profiles import clean_profile
+from matching.domain.words import GENDERS, PROFESSIONS
 from matching.models import PROFILE_FIELDS, SeedUser, TravelSession
 from project.pages.forms import RecordForm
 
@@ -18,7 +19,7 @@ from project.pages.forms import RecordForm
 class WordSelect(forms.SelectMultiple):
     """Known words by autocomplete, with the select2 that Django's admin brings along.
 
-    A word that is typed and not known is sent as well, so that the refusal can name its like.
+    A word that is typed and not known is sent as well: it is kept, and named as unknown.
     """
 
     class Media:
@@ -48,7 +49,7 @@ class WordSelect(forms.SelectMultiple):
 
 
 class WordsField(forms.MultipleChoiceField):
-    """A list of words; whether they are known is for `clean_profile` to say."""
+    """A list of words; what they mean is for `clean_profile` to say."""
 
     def __init__(self, words: Sequence[str], **options: Any) -> None:
         super().__init__(
@@ -78,26 +79,47 @@ class SuggestInput(forms.TextInput):
         return format_html('{}<datalist id="{}">{}</datalist>', field, listed, options)
 
 
+class OneWordSelect(forms.Select):
+    """The known words of a kind, and the word that the record has where it is none of them."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__(
+            choices=[("", "---------"), *((word, word.capitalize()) for word in words)]
+        )
+
+    def optgroups(self, name: str, value: Any, attrs: Any = None) -> list[Any]:
+        known = {choice for choice, _ in self.choices}
+        further = [(word, f"{word} (not known)") for word in value if word not in known]
+        original, self.choices = self.choices, [*self.choices, *further]
+        try:
+            return super().optgroups(name, value, attrs)
+        finally:
+            self.choices = original
+
+
 class ProfileForm(RecordForm[SeedUser]):
     """A profile; the same rules as for imports."""
 
-    interests = WordsField(WORD_LISTS["interests"])
-    languages = WordsField(WORD_LISTS["languages"])
+    interests = WordsField(KNOWN["interest"])
+    languages = WordsField(KNOWN["language"])
 
     class Meta:
         model = SeedUser
         fields = ["external_id", "name", "origin", "archetype", "home_city", *PROFILE_FIELDS]
         widgets = {
             "gender": SuggestInput(GENDERS),
-            "religion": SuggestInput(RELIGIONS),
-            "nationality": SuggestInput(sorted(NATIONALITIES)),
+            "religion": SuggestInput(KNOWN["religion"]),
+            "nationality": SuggestInput(sorted(KNOWN["nationality"])),
             "profession": SuggestInput(sorted(PROFESSIONS)),
+            **{
+                name: OneWordSelect(KNOWN[FIELD_KINDS[name]])
+                for name in ("personality", "smoking", "drinking")
+            },
         }
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
-        had = {"interests": self.instance.interests, "languages": self.instance.languages}
-        cleaned, errors = clean_profile(values, known_words=had)
+        cleaned, errors = clean_profile(values)
         for name, message in errors.items():
             self.add_error(name, message)
         return {**values, **cleaned}
@@ -107,7 +129,7 @@ class SessionForm(RecordForm[TravelSession]):
     """A session of one user or one group."""
 
     interests = WordsField(
-        WORD_LISTS["interests"], help_text="Of this trip; none means those of the profile."
+        KNOWN["interest"], help_text="Of this trip; none means those of the profile."
     )
 
     class Meta:
@@ -140,8 +162,7 @@ class SessionForm(RecordForm[TravelSession]):
         start, end = values.get("start_date"), values.get("end_date")
         if start and end and end < start:
             self.add_error("end_date", f"Expected a day from {start} on, got {end}.")
-        had = {"interests": self.instance.interests}
-        cleaned, errors = clean_profile({"interests": values.get("interests")}, known_words=had)
+        cleaned, errors = clean_profile({"interests": values.get("interests")})
         for name, message in errors.items():
             self.add_error(name, message)
         return {**values, **cleaned}

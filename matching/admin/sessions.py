@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from matching.admin.profile_forms import SessionForm
+from matching.admin.unknown_words import name_unknown
 from matching.domain.limits import MINIMUM_LIVE
 from matching.models import TravelSession, live
 from matching.models.live import LiveCopy, ValkeyUnavailable
@@ -192,6 +193,7 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        name_unknown(request, {"interests": obj.interests})
         publish_after_commit([obj.external_id], on_failure=partial(messages.warning, request))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:

@@ -21,6 +21,7 @@ from matching.domain.ceilings import Ceiling, ceiling_of
 from matching.domain.features.columns import applicable
 from matching.domain.features.compute import FeatureBlock, compute_features
 from matching.domain.features.names import FEATURE_NAMES
+from matching.domain.lexicon.folding import OWN_WORDS, Lexicon
 from matching.domain.outcomes import (
     PersonalEffects,
     draw_outcomes,
@@ -71,6 +72,7 @@ class Specification:
     as_of : the day before which the events happened; part of the recipe, so that no clock is
     feature_revision : revision of the feature set; batches of before revisions have the first
     ceiling_revision : CEILING_REVISION of then; batches of before have the first
+    lexicon : the vocabulary of then, with how rare interests were; batches of before have our own
     """
 
     count: int
@@ -82,6 +84,7 @@ class Specification:
     as_of: date
     feature_revision: int = 1
     ceiling_revision: int = 1
+    lexicon: Lexicon = OWN_WORDS
 
     @property
     def ceiling_set(self) -> str:
@@ -89,21 +92,30 @@ class Specification:
         return ceiling_set(self.feature_set, self.ceiling_revision)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the specification as JSON."""
-        return {
+        """Return the specification as JSON.
+
+        Our own words alone leave no trace: the same recipe names the same content as ever.
+        """
+        written = {
             **asdict(self),
             "match_types": list(self.match_types),
             "as_of": self.as_of.isoformat(),
         }
+        del written["lexicon"]
+        if self.lexicon != OWN_WORDS:
+            written["vocabulary"] = self.lexicon.as_dict()
+        return written
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> "Specification":
         """Read what `as_dict` wrote."""
+        known = {name: value for name, value in given.items() if name != "vocabulary"}
         return cls(
             **{
-                **given,
+                **known,
                 "match_types": tuple(given["match_types"]),
                 "as_of": date.fromisoformat(given["as_of"]),
+                "lexicon": Lexicon.from_dict(given.get("vocabulary", {})),
             }
         )
 
@@ -209,7 +221,9 @@ class Generation:
         unknown = set(specification.match_types) - set(MatchType)
         if unknown or not specification.match_types:
             raise ValueError(f"Expected match types of {', '.join(MatchType)}; got {unknown}.")
-        vocabulary = Vocabulary.of(population.users, population.groups)
+        vocabulary = Vocabulary.of(
+            population.users, population.groups, lexicon=specification.lexicon
+        )
         users = Travellers.from_frame(population.users, vocabulary)
         who = np.array([_number_of(name) for name in population.users["external_id"]], np.int64)
         effects = personal_effects(specification.seed, who)
@@ -359,7 +373,10 @@ class Generation:
 
 
 def recompute_features(
-    events: pd.DataFrame, population: Population, feature_set: str
+    events: pd.DataFrame,
+    population: Population,
+    feature_set: str,
+    lexicon: Lexicon = OWN_WORDS,
 ) -> FeatureBlock:
     """Compute the features of generated events anew, from the population they were made of.
 
@@ -369,6 +386,7 @@ def recompute_features(
         match_type ("user_user" or "user_group"), user_id, target_id, group_id as in the table.
     population : Population of the events' batch
     feature_set : "smooth-1" or "tiered-1"
+    lexicon : what words mean, and how rare interests are
 
     Returns
     -------
@@ -381,7 +399,7 @@ def recompute_features(
     """
     values = np.full((len(events), len(FEATURE_NAMES)), np.nan, np.float32)
     missing = np.zeros(values.shape, bool)
-    for known in _known_again(events, population):
+    for known in _known_again(events, population, lexicon):
         block = known.features(feature_set)
         values[known.rows] = block.values
         missing[known.rows] = block.missing & applicable(known.match_type)
@@ -389,13 +407,17 @@ def recompute_features(
 
 
 def recompute_ceiling(
-    events: pd.DataFrame, population: Population, feature_set: str, preset: str
+    events: pd.DataFrame,
+    population: Population,
+    feature_set: str,
+    preset: str,
+    lexicon: Lexicon = OWN_WORDS,
 ) -> npt.NDArray[np.float32]:
     """Compute anew the best probability that a feature set allows for generated events.
 
     Parameters
     ----------
-    events, population, feature_set : as for `recompute_features`
+    events, population, feature_set, lexicon : as for `recompute_features`
     preset : of the events' batch
 
     Returns
@@ -408,7 +430,7 @@ def recompute_ceiling(
         When an event names somebody who is not in the population.
     """
     best = np.full(len(events), np.nan, np.float32)
-    for known in _known_again(events, population):
+    for known in _known_again(events, population, lexicon):
         block = known.features(feature_set)
         if feature_set == FeatureSet.SMOOTH:
             best[known.rows] = feature_probability(block.values, known.match_type, preset)
@@ -442,8 +464,10 @@ class _Known:
         )
 
 
-def _known_again(events: pd.DataFrame, population: Population) -> Iterator[_Known]:
-    vocabulary = Vocabulary.of(population.users, population.groups)
+def _known_again(
+    events: pd.DataFrame, population: Population, lexicon: Lexicon
+) -> Iterator[_Known]:
+    vocabulary = Vocabulary.of(population.users, population.groups, lexicon=lexicon)
     users = Travellers.from_frame(population.users, vocabulary)
     for match_type in MatchType:
         rows = np.flatnonzero((events["match_type"] == match_type).to_numpy())

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from matching.domain.cells import items_of, words_of
+from matching.domain.lexicon.folding import FIELD_KINDS, OWN_WORDS, Folded, Lexicon
 from matching.domain.personality import extraversion_of
 from matching.domain.words import GRADED_HABITS
 
@@ -19,13 +20,16 @@ Member = Mapping[str, Any]
 class GroupTraits:
     """What the members of a group are together; who does not say something is left out of it.
 
-    Numbers are means, sets are unions, words the most common ones.
+    Numbers are means, sets are unions, words the most common ones. Words whose meaning features ask
+    for are folded.
 
     age, extraversion, budget : means; NaN where no member says
-    interests, languages, nationalities : every word that a member has, sorted
+    interests, languages : every word that a member has, sorted, known or not
+    known_languages, nationalities : the known ones that a member has, sorted
     smoking, drinking : the word of each member who says, in the order of the members
     gender, nationality, religion, profession, archetype : the most common word, the first in the
-        alphabet of several; None where no member says
+        alphabet of several; None where no member says. One that is not known stands there only
+        where no member has a known one.
     """
 
     age: float
@@ -33,6 +37,7 @@ class GroupTraits:
     budget: float
     interests: list[str]
     languages: list[str]
+    known_languages: list[str]
     nationalities: list[str]
     smoking: list[str]
     drinking: list[str]
@@ -43,32 +48,35 @@ class GroupTraits:
     archetype: str | None
 
 
-def describe_group(members: Sequence[Member]) -> GroupTraits:
+def describe_group(members: Sequence[Member], lexicon: Lexicon = OWN_WORDS) -> GroupTraits:
     """Describe a group by its members.
 
     Parameters
     ----------
     members : mappings with the profile columns of `Travellers.from_frame`, gender, profession and
         archetype, all optional; None, NaN and blank text mean that a member does not say.
+    lexicon : what words mean
 
     Returns
     -------
     GroupTraits
     """
+    said = {column: _folded(members, column, lexicon) for column in FIELD_KINDS}
     return GroupTraits(
         age=_mean(members, _of("age")),
-        extraversion=_mean(members, _temperament),
+        extraversion=_mean(members, lambda member: _temperament(member, lexicon)),
         budget=_mean(members, _of("budget")),
-        interests=_union(members, "interests"),
-        languages=_union(members, "languages"),
-        nationalities=_union(members, "nationality"),
-        smoking=_first_words(members, "smoking"),
-        drinking=_first_words(members, "drinking"),
-        gender=_most_common(members, "gender"),
-        nationality=_most_common(members, "nationality"),
-        religion=_most_common(members, "religion"),
-        profession=_most_common(members, "profession"),
-        archetype=_most_common(members, "archetype"),
+        interests=_union(said["interests"]),
+        languages=_union(said["languages"]),
+        known_languages=_union(said["languages"], known=True),
+        nationalities=_union(said["nationality"], known=True),
+        smoking=[words[0].word for words in said["smoking"] if words],
+        drinking=[words[0].word for words in said["drinking"] if words],
+        gender=_most_common(_first_words(members, "gender")),
+        nationality=_most_common_known(said["nationality"]),
+        religion=_most_common_known(said["religion"]),
+        profession=_most_common(_first_words(members, "profession")),
+        archetype=_most_common(_first_words(members, "archetype")),
     )
 
 
@@ -81,7 +89,9 @@ def nearest_habit(words: Sequence[str]) -> str | None:
     return min(GRADED_HABITS, key=lambda word: abs(GRADED_HABITS[word] - mean))
 
 
-def group_travellers(groups: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFrame:
+def group_travellers(
+    groups: pd.DataFrame, profiles: pd.DataFrame, lexicon: Lexicon = OWN_WORDS
+) -> pd.DataFrame:
     """Describe each group as one traveller, from its members.
 
     Parameters
@@ -92,6 +102,7 @@ def group_travellers(groups: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFra
         the members known), budget (else the members' mean), interests (added to the members').
     profiles : DataFrame with one row per user
         external_id and the profile columns of `Travellers.from_frame`, budget included.
+    lexicon : what words mean
 
     Returns
     -------
@@ -106,7 +117,7 @@ def group_travellers(groups: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFra
     rows = []
     for group in groups.to_dict("records"):
         known = [name for name in items_of(group.get("member_ids")) if name in known_profiles]
-        traits = describe_group([known_profiles[name] for name in known])
+        traits = describe_group([known_profiles[name] for name in known], lexicon)
         size, budget = group.get("group_size"), group.get("budget")
         rows.append(
             {
@@ -123,7 +134,7 @@ def group_travellers(groups: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFra
                 "nationality": traits.nationality,
                 "religion": traits.religion,
                 "group_size": float(size) if pd.notna(size) else _count(known),
-                "n_languages": _count(traits.languages),
+                "n_languages": _count(traits.known_languages),
                 "n_nationalities": _count(traits.nationalities),
             }
         )
@@ -138,13 +149,13 @@ def _of(name: str) -> Callable[[Member], float]:
     return lambda member: _number(member.get(name))
 
 
-def _temperament(member: Member) -> float:
+def _temperament(member: Member, lexicon: Lexicon) -> float:
     """Extraversion, or what the personality label says where none was measured."""
     measured = _number(member.get("extraversion"))
     if not math.isnan(measured):
         return measured
     label = next(iter(words_of(member.get("personality"))), "")
-    return _number(extraversion_of(label))
+    return _number(extraversion_of(lexicon.fold("personality", label).word))
 
 
 def _mean(members: Iterable[Member], read: Callable[[Member], float]) -> float:
@@ -156,14 +167,27 @@ def _count(words: Sequence[str]) -> float:
     return float(len(words)) if words else math.nan
 
 
-def _union(members: Iterable[Member], column: str) -> list[str]:
-    return sorted({word for member in members for word in words_of(member.get(column))})
+def _folded(members: Iterable[Member], column: str, lexicon: Lexicon) -> list[list[Folded]]:
+    """What the words of each member come to, without those that say nothing."""
+    kind = FIELD_KINDS[column]
+    said = [[lexicon.fold(kind, word) for word in words_of(m.get(column))] for m in members]
+    return [[folded for folded in words if folded.word] for words in said]
+
+
+def _union(said: Iterable[list[Folded]], *, known: bool = False) -> list[str]:
+    return sorted({w.identity for words in said for w in words if w.is_known or not known})
 
 
 def _first_words(members: Iterable[Member], column: str) -> list[str]:
     return [word for member in members for word in words_of(member.get(column))[:1]]
 
 
-def _most_common(members: Iterable[Member], column: str) -> str | None:
-    words = sorted(_first_words(members, column))
+def _most_common(words: Sequence[str]) -> str | None:
+    words = sorted(words)
     return max(dict.fromkeys(words), key=words.count) if words else None
+
+
+def _most_common_known(said: Iterable[list[Folded]]) -> str | None:
+    first = [words[0] for words in said if words]
+    known = [folded.word for folded in first if folded.is_known]
+    return _most_common(known or [folded.word for folded in first])

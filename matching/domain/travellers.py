@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from numbers import Real
@@ -14,6 +14,7 @@ import pandas as pd
 
 from matching.domain.cells import read_days, read_degrees, read_numbers, read_objects, words_of
 from matching.domain.geo import unit_vectors
+from matching.domain.lexicon.folding import OWN_WORDS, Lexicon
 from matching.domain.personality import (
     EXTROVERT_FROM,
     INTROVERT_BELOW,
@@ -42,7 +43,9 @@ class Vocabulary:
     """The words behind the bits and codes of encoded travellers: known words first, then others.
 
     Both sides of a pair must share one. Scores do not depend on it: another vocabulary that has
-    the words moves bits around and nothing else.
+    the words moves bits around and nothing else. What words mean, and how rare interests are, the
+    lexicon says. Interests that nobody knows are among the words; a language, nationality or
+    religion that nobody knows is not: it counts as missing.
     """
 
     interests: tuple[str, ...] = INTERESTS
@@ -50,31 +53,42 @@ class Vocabulary:
     nationalities: tuple[str, ...] = tuple(NATIONALITIES)
     religions: tuple[str, ...] = RELIGIONS
     personalities: tuple[str, ...] = tuple(PERSONALITIES)
+    lexicon: Lexicon = OWN_WORDS
 
     @classmethod
-    def of(cls, *frames: pd.DataFrame) -> Vocabulary:
+    def of(cls, *frames: pd.DataFrame, lexicon: Lexicon = OWN_WORDS) -> Vocabulary:
         """Extend the known words by those that the given travellers frames use besides."""
 
-        def extended(known: Sequence[str], column: str) -> tuple[str, ...]:
-            used: set[str] = set()
+        def extended(known: Sequence[str], column: str, kind: str) -> tuple[str, ...]:
+            written: set[str] = set()
             for frame in frames:
                 if column in frame:
                     for value in frame[column]:
-                        used.update(words_of(value))
-            return (*known, *sorted(used.difference(known)))
+                        written.update(words_of(value))
+            used = {read_word(lexicon, kind, word) for word in written}
+            return (*known, *sorted(used.difference({*known, ""})))
 
         return cls(
-            extended(INTERESTS, "interests"),
-            extended(LANGUAGES, "languages"),
-            extended(tuple(NATIONALITIES), "nationality"),
-            extended(RELIGIONS, "religion"),
-            extended(tuple(PERSONALITIES), "personality"),
+            extended(INTERESTS, "interests", "interest"),
+            extended(LANGUAGES, "languages", "language"),
+            extended(tuple(NATIONALITIES), "nationality", "nationality"),
+            extended(RELIGIONS, "religion", "religion"),
+            extended(tuple(PERSONALITIES), "personality", "personality"),
+            lexicon,
         )
+
+    def read(self, kind: str, written: str) -> str:
+        """Return the word by which one that was written takes part; empty where it does not."""
+        return read_word(self.lexicon, kind, written)
 
     @cached_property
     def interest_weights(self) -> FloatArray:
         """Inverse document frequency, ln(1 / share), of each interest: shape (n_interests,)."""
-        shares = [INTEREST_SHARES.get(tag, UNKNOWN_INTEREST_SHARE) for tag in self.interests]
+        measured = self.lexicon.shares
+        shares = [
+            INTEREST_SHARES.get(tag) or measured.get(tag, UNKNOWN_INTEREST_SHARE)
+            for tag in self.interests
+        ]
         weights: FloatArray = -np.log(np.array(shares))
         return weights
 
@@ -164,9 +178,9 @@ class Travellers:
             (dates, timestamps or ISO text), budget, age, extraversion, personality (label),
             interests, languages (lists of words), smoking, drinking (yes, occasionally, no; a list
             of those; or a number in [0, 1] by GRADED_HABITS), nationality, religion; for groups
-            also group_size, n_languages, n_nationalities. Words are compared stripped and in lower
-            case. Where only one of extraversion and personality is known, the other follows from
-            it.
+            also group_size, n_languages, n_nationalities. Words are folded by the lexicon of the
+            vocabulary. Where only one of extraversion and personality is known, the other follows
+            from it.
         vocabulary : Vocabulary, optional
             Must hold every word of the frame; by default it is made from the frame. Two frames
             that are to be compared need a shared one.
@@ -178,7 +192,7 @@ class Travellers:
         """
         vocabulary = vocabulary or Vocabulary.of(frame)
         count = len(frame)
-        interests = _bits(frame, "interests", vocabulary.interests)
+        interests = _bits(frame, "interests", vocabulary, "interest", vocabulary.interests)
         destination_lat = read_numbers(frame, "destination_lat")
         destination_lon = read_numbers(frame, "destination_lon")
         return cls(
@@ -198,15 +212,17 @@ class Travellers:
             interests=interests,
             interest_weight=weigh_bits(interests, vocabulary.interest_tables),
             age=read_numbers(frame, "age"),
-            extraversion=read_temperament(frame),
+            extraversion=read_temperament(frame, vocabulary.lexicon),
             personality=_labels(frame, vocabulary),
-            languages=_bits(frame, "languages", vocabulary.languages).view(np.uint64),
-            smoking=read_degrees(frame, "smoking", GRADED_HABITS),
-            drinking=read_degrees(frame, "drinking", GRADED_HABITS),
-            smoking_even=_even_degrees(frame, "smoking"),
-            drinking_even=_even_degrees(frame, "drinking"),
-            nationality=_codes(frame, "nationality", vocabulary.nationalities),
-            religion=_codes(frame, "religion", vocabulary.religions),
+            languages=_bits(frame, "languages", vocabulary, "language", vocabulary.languages).view(
+                np.uint64
+            ),
+            smoking=_degrees(frame, "smoking", vocabulary, GRADED_HABITS),
+            drinking=_degrees(frame, "drinking", vocabulary, GRADED_HABITS),
+            smoking_even=_even_degrees(frame, "smoking", vocabulary),
+            drinking_even=_even_degrees(frame, "drinking", vocabulary),
+            nationality=_codes(frame, "nationality", vocabulary, vocabulary.nationalities),
+            religion=_codes(frame, "religion", vocabulary, vocabulary.religions),
             home=unit_vectors(read_numbers(frame, "home_lat"), read_numbers(frame, "home_lon")),
             group_size=_counts(frame, "group_size"),
             n_languages=_counts(frame, "n_languages"),
@@ -229,7 +245,19 @@ class PairSide:
         return gathered
 
 
-def read_temperament(frame: pd.DataFrame) -> FloatArray:
+def read_word(lexicon: Lexicon, kind: str, written: str) -> str:
+    """Return the word by which one that was written takes part in features; empty where it does
+    not.
+
+    An interest counts whether it is known or not: who shares one that nobody knows shares something
+    rare. So does a label of temperament, which `tiered-1` compares as a word. Any other word that
+    is not known counts as missing: that two words differ does not say that two people do.
+    """
+    folded = lexicon.fold(kind, written)
+    return folded.identity if folded.is_known or kind in ("interest", "personality") else ""
+
+
+def read_temperament(frame: pd.DataFrame, lexicon: Lexicon = OWN_WORDS) -> FloatArray:
     """Extraversion, or what the personality label says where none was measured.
 
     Parameters
@@ -241,7 +269,9 @@ def read_temperament(frame: pd.DataFrame) -> FloatArray:
     float64 array of shape (n,) in [0, 1]; NaN where neither is known.
     """
     measured = read_numbers(frame, "extraversion")
-    label = read_degrees(frame, "personality", PERSONALITIES)
+    label = read_degrees(
+        frame, "personality", _meant(frame, "personality", "personality", lexicon, PERSONALITIES)
+    )
     return np.where(np.isnan(measured), label, measured)
 
 
@@ -265,7 +295,7 @@ def weigh_bits(bits: npt.NDArray[np.uint8], tables: FloatArray) -> FloatArray:
 
 def _labels(frame: pd.DataFrame, vocabulary: Vocabulary) -> IntArray:
     """Codes of the labels: a known word, else what the extraversion says, else the unknown word."""
-    words = _codes(frame, "personality", vocabulary.personalities)
+    words = _codes(frame, "personality", vocabulary, vocabulary.personalities)
     extraversion = read_numbers(frame, "extraversion")
     # The labels come first in a vocabulary, in order of extraversion.
     measured = np.digitize(extraversion, [INTROVERT_BELOW, EXTROVERT_FROM])
@@ -273,11 +303,26 @@ def _labels(frame: pd.DataFrame, vocabulary: Vocabulary) -> IntArray:
     return np.where(np.isnan(extraversion) | is_label, words, measured)
 
 
-def _even_degrees(frame: pd.DataFrame, column: str) -> FloatArray:
+def _meant(
+    frame: pd.DataFrame, column: str, kind: str, lexicon: Lexicon, degrees: Mapping[str, float]
+) -> dict[str, float]:
+    """Each word of a column that means a known one, with the number of that one."""
+    written = {word for value in frame.get(column, ()) for word in words_of(value)}
+    meant = {word: lexicon.fold(kind, word).word for word in written}
+    return {word: degrees[known] for word, known in meant.items() if known in degrees}
+
+
+def _degrees(
+    frame: pd.DataFrame, column: str, vocabulary: Vocabulary, degrees: Mapping[str, float]
+) -> FloatArray:
+    return read_degrees(frame, column, _meant(frame, column, "habit", vocabulary.lexicon, degrees))
+
+
+def _even_degrees(frame: pd.DataFrame, column: str, vocabulary: Vocabulary) -> FloatArray:
     """Habits on even steps; a number is a mean by GRADED_HABITS, whose steps are evened out."""
     if column not in frame:
         return np.full(len(frame), np.nan)
-    degrees = read_degrees(frame, column, EVEN_HABITS)
+    degrees = _degrees(frame, column, vocabulary, EVEN_HABITS)
     given = np.array([isinstance(value, Real) for value in frame[column]], np.bool_)
     evened = np.interp(degrees, list(GRADED_HABITS.values()), list(EVEN_HABITS.values()))
     return np.where(given, evened, degrees)
@@ -298,23 +343,43 @@ def _similarity_table(words: Sequence[str], similarity: Callable[[str, str], flo
     return table
 
 
-def _bits(frame: pd.DataFrame, column: str, words: Sequence[str]) -> npt.NDArray[np.uint8]:
+def _bits(
+    frame: pd.DataFrame, column: str, vocabulary: Vocabulary, kind: str, words: Sequence[str]
+) -> npt.NDArray[np.uint8]:
     """Bit sets of shape (n, n_bytes), padded so that they can be read as 64-bit words."""
     n_bytes = -(-_byte_count(len(words)) // 8) * 8
     flags = np.zeros((len(frame), n_bytes * 8), np.bool_)
     if column in frame:
-        position = {word: k for k, word in enumerate(words)}
+        places = _Places(vocabulary, kind, words)
         for row, value in enumerate(frame[column]):
             for word in words_of(value):
-                flags[row, position[word]] = True
+                if (place := places[word]) >= 0:
+                    flags[row, place] = True
     return np.packbits(flags, axis=1, bitorder="little")
 
 
-def _codes(frame: pd.DataFrame, column: str, words: Sequence[str]) -> IntArray:
+def _codes(
+    frame: pd.DataFrame, column: str, vocabulary: Vocabulary, words: Sequence[str]
+) -> IntArray:
     codes = np.full(len(frame), -1, np.int64)
     if column in frame:
-        position = {word: k for k, word in enumerate(words)}
+        places = _Places(vocabulary, column, words)
         for row, value in enumerate(frame[column]):
             for word in words_of(value)[:1]:
-                codes[row] = position[word]
+                codes[row] = places[word]
     return codes
+
+
+class _Places(dict[str, int]):
+    """Where each written word stands among those of a vocabulary, -1 for one that does not count;
+    folded once for each distinct word."""
+
+    def __init__(self, vocabulary: Vocabulary, kind: str, words: Sequence[str]) -> None:
+        super().__init__()
+        self._vocabulary, self._kind = vocabulary, kind
+        self._position = {word: place for place, word in enumerate(words)} | {"": -1}
+
+    def __missing__(self, written: str) -> int:
+        place = self._position[self._vocabulary.read(self._kind, written)]
+        self[written] = place
+        return place

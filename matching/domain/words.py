@@ -6,6 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from matching.domain.nations import FURTHER_NATIONALITIES
 from project.coded import CodedWord
 
 
@@ -69,7 +70,7 @@ ASKED_BEFORE: Final = MappingProxyType({"solo": "user_user", "group": "user_grou
 # what. What was computed by an earlier revision is not mixed with, or scored by, what is computed
 # now.
 FEATURE_REVISIONS: Final = MappingProxyType(
-    {FeatureSet.SMOOTH: 2, FeatureSet.TIERED: 2, FeatureSet.LOGGED: 1}
+    {FeatureSet.SMOOTH: 3, FeatureSet.TIERED: 3, FeatureSet.LOGGED: 1}
 )
 # Those whose formulas are here, so that they can be computed from profiles.
 COMPUTED_SETS: Final = (FeatureSet.SMOOTH, FeatureSet.TIERED)
@@ -220,6 +221,11 @@ NATIONALITIES: Final = MappingProxyType(
     }
 )
 
+# Every nationality that is known: those that people are drawn of first.
+NATIONS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
+    {**NATIONALITIES, **FURTHER_NATIONALITIES}
+)
+
 
 def asked_word(asked: str) -> str:
     """Return a word for what a generation is asked for as it is said today."""
@@ -246,20 +252,20 @@ def revision_of(feature_set: str) -> int:
 
 
 def nationality_similarity(a: str, b: str) -> float:
-    """Graded likeness of two nationalities: same 1, same sub-region 0.7, same continent 0.4, else
-    0.1."""
+    """Graded likeness of two known nationalities: same 1, same sub-region 0.7, same continent 0.4,
+    else 0.1, as for a word of which only is known that it is a nationality."""
     if a == b:
         return 1.0
-    if a not in NATIONALITIES or b not in NATIONALITIES:
+    if a not in NATIONS or b not in NATIONS:
         return 0.1
-    (_, region_a, continent_a), (_, region_b, continent_b) = NATIONALITIES[a], NATIONALITIES[b]
+    (_, region_a, continent_a), (_, region_b, continent_b) = NATIONS[a], NATIONS[b]
     if region_a == region_b:
         return 0.7
     return 0.4 if continent_a == continent_b else 0.1
 
 
 def religion_similarity(a: str, b: str) -> float:
-    """Graded likeness of two religions: same 1, one or both of them secular 0.5, else 0.2."""
+    """Graded likeness of two known religions: same 1, one or both of them secular 0.5, else 0.2."""
     if a == b:
         return 1.0
     return 0.5 if SECULAR_RELIGIONS & {a, b} else 0.2

@@ -1,5 +1,6 @@
 """The work of jobs on seed users and sessions."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any, Final, TypeVar, cast
 from django.utils import timezone
 
 from matching.domain.doors import PEOPLE
+from matching.domain.lexicon.plain import singular
 from matching.domain.profile_files import LIMITS, MAX_BYTES, first_lines, profile_rows
 from matching.jobs.arguments import (
     CheckSessions,
@@ -21,6 +23,7 @@ from matching.queries.people import plan_completion
 from matching.queries.session_checks import SessionReport
 from matching.queries.session_checks import check_sessions as report_on_sessions
 from matching.queries.sessions import plan_sessions, travellers
+from matching.queries.words import SHOWN, describe_unknown, in_order
 from matching.services import people, session_repairs, sessions
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
@@ -52,6 +55,8 @@ def seed_users(run: Run, asked: SeedUsers) -> dict[str, Any]:
 def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
     """Add or update the users of a file; rows with errors are named and left out.
 
+    The result lists each word once that was folded to a known one, and each that nobody knows.
+
     Users that are there change only where the right to change users goes with the job.
     """
     upload = get_upload(asked.file)
@@ -66,6 +71,7 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
     seen = first_lines(rows)
     total: dict[str, Any] = {"added": 0, "updated": 0, "unchanged": 0, "rows_refused": 0}
     errors: list[dict[str, Any]] = []
+    words: dict[str, Counter[tuple[str, ...]]] = {"folded": Counter(), "unknown": Counter()}
     for number, start in enumerate(range(0, len(rows), people.CHUNK)):
         chunk = rows[start : start + people.CHUNK]
         made = run.once(
@@ -76,6 +82,9 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
         for name in total:
             total[name] += made[name]
         errors += made["errors"]
+        for name, counted in words.items():
+            for *word, count in made.get(name, ()):
+                counted[tuple(word)] += count
         run.report(start + len(chunk), len(rows), "Importing users")
     with run.transaction():
         release_upload(upload)
@@ -87,6 +96,7 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
         "mapping": decision["mapping_name"],
         "notes": [*decision["notes"], *decision["unusable"]],
         "errors": errors[: people.ERRORS_KEPT],
+        **_listed_words(words["folded"], words["unknown"]),
     }
     if total["rows_refused"] == len(rows):
         first = errors[0]
@@ -113,6 +123,26 @@ def _open_profiles(run: Run, upload: Upload, asked: ImportUsers) -> OpenTable:
     )  # fmt: skip
     run.once("import_users.reading", lambda: opened.decision)
     return opened
+
+
+def _listed_words(
+    folded: Counter[tuple[str, ...]], unknown: Counter[tuple[str, ...]]
+) -> dict[str, Any]:
+    """What words came to, each once: those of most profiles first, and how many there are."""
+    written: dict[tuple[str, str], Counter[str]] = {}
+    for (kind, word), count in unknown.items():
+        written.setdefault((kind, singular(word)), Counter())[word] += count
+    nobody_knows = in_order(describe_unknown(kind, forms) for (kind, _), forms in written.items())
+    ordered = sorted(folded.items(), key=lambda entry: (-entry[1], entry[0]))
+    return {
+        "folded_words": len(folded),
+        "folded": [
+            {"kind": kind, "written": form, "word": word, "profiles": count}
+            for (kind, form, word), count in ordered[:SHOWN]
+        ],
+        "unknown_words": len(nobody_knows),
+        "unknown": nobody_knows[:SHOWN],
+    }
 
 
 def complete_users(run: Run, asked: CompleteUsers) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from matching.models.people import (
     validate_external_id,
 )
 from matching.models.sessions import TravelSession
+from matching.models.words import Word
 
 __all__ = [
     "PROFILE_FIELDS",
@@ -18,5 +19,6 @@ __all__ = [
     "SeedUser",
     "TravelGroup",
     "TravelSession",
+    "Word",
     "validate_external_id",
 ]

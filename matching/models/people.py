@@ -1,6 +1,5 @@
 """Users and groups, real or drawn."""
 
-from enum import StrEnum
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -11,8 +10,6 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
-from matching.domain.personality import Personality
-from matching.domain.words import Habit
 from project.acting import ActedHistory, current_user
 from project.origin import ROW_ORIGIN_CHOICES, Origin
 
@@ -20,10 +17,6 @@ validate_external_id = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z",
     "Expected 1 to 100 letters, digits, '_', '.', ':' or '-', such as seed_budget_traveler_001.",
 )
-
-
-def _titles(words: type[StrEnum]) -> list[tuple[str, str]]:
-    return [(word.value, word.value.capitalize()) for word in words]
 
 
 # A profile is complete when every one of these is set; features and sessions need them all.
@@ -95,7 +88,7 @@ class SeedUser(models.Model):
         help_text="Years, 18 to 100.",
     )
     gender = models.CharField(max_length=20, blank=True)
-    personality = models.CharField(max_length=10, choices=_titles(Personality), blank=True)
+    personality = models.CharField(max_length=40, blank=True)
     extraversion = models.FloatField(
         null=True,
         blank=True,
@@ -128,8 +121,8 @@ class SeedUser(models.Model):
         ],
         help_text="Degrees east, -180 to 180.",
     )
-    smoking = models.CharField(max_length=12, choices=_titles(Habit), blank=True)
-    drinking = models.CharField(max_length=12, choices=_titles(Habit), blank=True)
+    smoking = models.CharField(max_length=40, blank=True)
+    drinking = models.CharField(max_length=40, blank=True)
     religion = models.CharField(max_length=40, blank=True)
     nationality = models.CharField(max_length=60, blank=True)
     profession = models.CharField(max_length=60, blank=True)

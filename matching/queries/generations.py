@@ -17,6 +17,7 @@ from matching.domain.remedies import remedy_of
 from matching.domain.words import MatchType, Preset, asked_match_types, revision_of
 from matching.models import EventBatch, SeedUser, TravelSession
 from matching.queries.travellers import LoadedTravellers, load_travellers
+from matching.queries.words import measured_lexicon
 from project import words
 from project.refusal import Refusal
 
@@ -49,6 +50,7 @@ def plan_generation(
         _as_of(),
         revision_of(feature_set),
         CEILING_REVISION,
+        measured_lexicon(),
     )
     groups = loaded.users.iloc[:0] if loaded.groups is None else loaded.groups
     return Generation(specification, Population(loaded.users, groups)), loaded

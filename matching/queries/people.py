@@ -8,6 +8,8 @@ from matching.models import (
     PROFILE_FIELDS,
     SeedUser,
 )
+from matching.queries.words import SHOWN as WORDS_SHOWN
+from matching.queries.words import UnknownWord, unknown_words
 
 ROWS_SHOWN: Final = 200
 
@@ -42,7 +44,10 @@ class Stranger(TypedDict):
 
 
 class ProfileReport(TypedDict):
-    """What is set and missing in profiles; `refuse` while something is."""
+    """What is set and missing in profiles; `refuse` while something is.
+
+    words : the words of all profiles that nobody knows, which count as missing in features
+    """
 
     verdict: str
     users: int
@@ -51,6 +56,8 @@ class ProfileReport(TypedDict):
     missing: dict[str, int]
     unknown: list[Stranger]
     profiles: list[ProfileState]
+    unknown_words: int
+    words: list[UnknownWord]
     remedy: str
 
 
@@ -72,6 +79,7 @@ def check_profiles(external_ids: Collection[str] | None = None) -> ProfileReport
         }
         for user in users.order_by("completeness", "external_id")[:ROWS_SHOWN]
     ]
+    words = unknown_words()
     has_nobody = not total and not external_ids
     remedy = ""
     if has_nobody:
@@ -88,6 +96,8 @@ def check_profiles(external_ids: Collection[str] | None = None) -> ProfileReport
         "missing": {name: count for name, count in missing.items() if count},
         "unknown": unknown,
         "profiles": rows,
+        "unknown_words": len(words),
+        "words": words[:WORDS_SHOWN],
         "remedy": remedy,
     }
 

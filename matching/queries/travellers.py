@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from matching.domain.groups import group_travellers
 from matching.domain.words import MatchType
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
+from matching.queries.words import taught_lexicon
 
 EXAMPLES: Final = 100  # travellers named per reason; the counts are always whole
 
@@ -140,7 +141,7 @@ def load_traveller(external_id: str) -> tuple[pd.DataFrame, bool]:
         sessions = pd.DataFrame([{"group_id": group.pk, "external_id": external_id}])
     sessions["member_ids"] = [members["external_id"].tolist()]
     sessions["group_size"] = [float(len(members))]
-    return group_travellers(sessions, members), True
+    return group_travellers(sessions, members, taught_lexicon()), True
 
 
 def load_profiles(users: QuerySet[SeedUser]) -> pd.DataFrame:
@@ -206,7 +207,7 @@ def _load_groups(profiles: pd.DataFrame) -> tuple[pd.DataFrame, list[LeftOut]]:
     sessions = sessions[sessions["group_id"].isin(list(members))].reset_index(drop=True)
     sessions["member_ids"] = [members[pk] for pk in sessions["group_id"]]
     sessions["group_size"] = [float(sizes[pk]) for pk in sessions["group_id"]]
-    return group_travellers(sessions, profiles), left_out
+    return group_travellers(sessions, profiles, taught_lexicon()), left_out
 
 
 def _frame(rows: Iterable[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Seed users and groups: seeding, importing and completing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
@@ -22,7 +23,7 @@ from matching.domain.population import (
     is_of_age,
 )
 from matching.domain.profile_files import Row
-from matching.domain.profiles import clean_profile
+from matching.domain.profiles import clean_profile, fold_words
 from matching.models import (
     PROFILE_FIELDS,
     SeedUser,
@@ -32,6 +33,7 @@ from matching.models import (
 from matching.queries import named
 from matching.queries.people import existing_ids
 from matching.queries.sessions import travellers_of_users
+from matching.queries.words import taught_lexicon
 from matching.services.sessions import publish_after_commit
 from project.origin import Origin
 
@@ -75,13 +77,19 @@ class RefusedCell(TypedDict):
 
 
 class ImportedRows(TypedDict):
-    """What became of rows of a file, and the first of what was refused."""
+    """What became of rows of a file, and the first of what was refused.
+
+    folded : (kind, word as written, known word, profiles) where the two differ
+    unknown : (kind, word in plain form, profiles), of the rows that landed
+    """
 
     added: int
     updated: int
     unchanged: int
     rows_refused: int
     errors: list[RefusedCell]
+    folded: list[tuple[str, str, str, int]]
+    unknown: list[tuple[str, str, int]]
 
 
 class FilledProfile(TypedDict):
@@ -217,8 +225,9 @@ def import_profiles(
 ) -> ImportedRows:
     """Add or update users from rows of a file; a row with an error is named and left out.
 
-    A blank cell leaves what is there. Of label and extraversion the one that is given wins. Without
-    `may_change` a row that would change a user is such an error.
+    A word that nobody knows is no error: it is kept, and counted. A blank cell leaves what is
+    there. Of label and extraversion the one that is given wins. Without `may_change` a row that
+    would change a user is such an error.
 
     Parameters
     ----------
@@ -232,6 +241,7 @@ def import_profiles(
     }
     added, changed, unchanged = [], [], 0
     errors: list[RefusedCell] = []
+    words = _Words()
     for row in rows:
         external_id = str(row.values.get("external_id") or "").strip()
         user = there.get(external_id)
@@ -242,12 +252,7 @@ def import_profiles(
             }
             current = _profile_of(user) if user else dict.fromkeys(WRITABLE)
             _let_the_given_win(given, current)
-            cleaned, problems = clean_profile(
-                {**current, **given},
-                known_words={"interests": user.interests, "languages": user.languages}
-                if user
-                else None,
-            )
+            cleaned, problems = clean_profile({**current, **given})
         if problems:
             errors += [
                 {"line": row.line, "external_id": external_id[:100], "field": name, "message": text}
@@ -271,6 +276,8 @@ def import_profiles(
             changed.append(user)
         else:
             unchanged += 1
+        if not problems:
+            words.count(row.values)
     bulk_create_with_history(
         added,
         SeedUser,
@@ -285,7 +292,31 @@ def import_profiles(
         "unchanged": unchanged,
         "rows_refused": len({error["line"] for error in errors}),
         "errors": errors[:ERRORS_KEPT],
+        "folded": [(*word, count) for word, count in words.folded.items()],
+        "unknown": [(*word, count) for word, count in words.unknown.items()],
     }
+
+
+class _Words:
+    """The words of rows that are not written as the vocabulary has them."""
+
+    def __init__(self) -> None:
+        self._lexicon = taught_lexicon()
+        self.folded: Counter[tuple[str, str, str]] = Counter()
+        self.unknown: Counter[tuple[str, str]] = Counter()
+
+    def count(self, said: Mapping[str, Any]) -> None:
+        """Count each word of a profile once."""
+        folded: set[tuple[str, str, str]] = set()
+        unknown: dict[tuple[str, str], str] = {}
+        for kind, written, word in fold_words(said):
+            if word.is_known:
+                if written.lower() != word.word:
+                    folded.add((kind, written.lower(), word.word))
+            elif word.word and not self._lexicon.fold(kind, written).is_known:
+                unknown[kind, word.identity] = word.word
+        self.folded.update(folded)
+        self.unknown.update((kind, word) for (kind, _), word in unknown.items())
 
 
 def _check_id(external_id: str, line: int, seen: Mapping[str, int]) -> dict[str, str]:

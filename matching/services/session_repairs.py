@@ -157,7 +157,7 @@ def _adopted_user(session: LiveSession) -> SeedUser:
         for name in ("interests", "languages")
         if isinstance(values.get(name), list)
     }
-    cleaned, errors = clean_profile({**values, **words}, known_words=words)
+    cleaned, errors = clean_profile({**values, **words})
     if errors:
         logger.info("Adopted %s without %s", session.external_id, ", ".join(sorted(errors)))
     if {"home_lat", "home_lon"} & errors.keys():

@@ -16,6 +16,7 @@ from matching.domain.features.explain import explain_pair
 from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES, features_of
 from matching.domain.features.rules import RULE_WEIGHTS, origin_score, rule_score
 from matching.domain.groups import group_travellers
+from matching.domain.lexicon.folding import Lexicon
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.trips import candidate_mask
 from matching.domain.words import INTERESTS, LANGUAGES, NATIONALITIES, RELIGIONS
@@ -71,7 +72,7 @@ def score(name, left=None, right=None, feature_set="smooth-1", match_type="user_
     return block.values[0, COLUMN[name]]
 
 
-HABIT_WORDS = ["no", "occasionally", "yes", "No", " YES", "seldom"]
+HABIT_WORDS = ["no", "occasionally", "yes", "No", " YES", "vapes"]
 
 
 def maybe(strategy):
@@ -97,7 +98,7 @@ def travellers(group=False):
         ),
         "extraversion": maybe(st.sampled_from([0.0, 0.2, 1 / 3, 0.5, 2 / 3, 0.9])),
         "languages": maybe(
-            st.lists(st.sampled_from([*LANGUAGES, "basque", "English", " german "]), max_size=4)
+            st.lists(st.sampled_from([*LANGUAGES, "dothraki", "English", " german "]), max_size=4)
         ),
         "smoking": maybe(st.sampled_from(HABIT_WORDS)),
         "drinking": maybe(st.sampled_from(HABIT_WORDS)),
@@ -212,6 +213,110 @@ def test_smooth_personality_of_plain_labels_is_the_production_table():
     for other, expected in (("introvert", 1.0), ("ambivert", 0.7), ("extrovert", 0.4)):
         value = score("personality_score", label, label | {"personality": other})
         assert value == np.float32(expected)
+
+
+UNKNOWN_ALONE = [
+    ("language_score", "languages", ["dothraki"]),
+    ("lifestyle_score", "smoking", "vapes"),
+    ("background_score", "nationality", "martian"),
+    ("background_score", "religion", "jedi"),
+]
+
+
+@pytest.mark.parametrize(("name", "column", "word"), UNKNOWN_ALONE)
+def test_a_word_that_nobody_knows_is_missing_and_never_different(name, column, word):
+    empty = EMPTY | {"interests": ["food"]}
+    known = {"languages": ["german"], "smoking": "no", "nationality": "german", "religion": "none"}
+    for other in (word, known[column]):
+        pair = [empty | {column: word}], [empty | {column: other}]
+        smooth, tiered = (block_of(*pair, name) for name in ("smooth-1", "tiered-1"))
+        assert np.isnan(smooth.values[0, COLUMN[name]])
+        assert tiered.values[0, COLUMN[name]] == 0.5
+        assert smooth.missing[0, COLUMN[name]]
+        assert tiered.missing[0, COLUMN[name]]
+
+
+def test_a_language_that_nobody_knows_leaves_the_known_ones_as_they_are():
+    ours, theirs = {"languages": ["english", "dothraki"]}, {"languages": ["english"]}
+    assert score("language_score", ours, theirs) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other", "expected"),
+    [
+        ("nationality", "Germany", "german", 1.0),
+        ("nationality", "DE", "Deutschland", 1.0),
+        ("nationality", "swiss", "german", 0.7),
+        ("nationality", "Swiss", "Greece", 0.4),
+        ("nationality", "NULL", "null", None),
+        ("religion", "catholicism", "christian", 1.0),
+        ("religion", "NULL", "null", None),
+        ("religion", "judaism but not too serious about it", "jewish", 1.0),
+        ("religion", "atheism", "agnosticism and very serious about it", 0.5),
+    ],
+)
+def test_background_compares_what_words_mean(column, one, other, expected):
+    value = score(
+        "background_score",
+        {"nationality": None, "religion": None, column: one},
+        {"nationality": None, "religion": None, column: other},
+    )
+    assert (None if np.isnan(value) else round(float(value), 3)) == expected
+
+
+def test_habits_compare_what_words_mean():
+    ours = {"smoking": "when drinking", "drinking": "socially"}
+    theirs = {"smoking": "sometimes", "drinking": "rarely"}
+    assert score("lifestyle_score", ours, theirs) == 1.0
+    assert score("lifestyle_score", ours, {"smoking": "trying to quit"}, "tiered-1") == (
+        pytest.approx(0.6 * 0.5 + 0.4 * 0.5)
+    )
+
+
+def test_two_who_share_an_interest_that_nobody_knows_share_something_rare():
+    ours = {"interests": ["hiking", "Board games"]}
+    unknown = score("interest_score", ours, {"interests": ["board-game"]})
+    known = score("interest_score", ours, {"interests": ["hiking"]})
+    assert unknown > 0.5 > known
+    assert unknown + known == pytest.approx(1.0)
+
+
+def test_the_lexicon_says_how_rare_an_unknown_interest_is_and_what_a_taught_word_means():
+    lexicon = Lexicon(1, {"nationality": {"martian": ""}}, {"board game": 0.32})
+    frame = pd.DataFrame(
+        [
+            FULL | {"interests": ["hiking", "board games"], "nationality": "Martian"},
+            FULL | {"interests": ["board game"], "nationality": "martian"},
+        ]
+    )
+    users = Travellers.from_frame(frame, Vocabulary.of(frame, lexicon=lexicon))
+    block = compute_features(users.take(slice(0, 1)), users.take(slice(1, 2)))
+    assert block.values[0, COLUMN["interest_score"]] == pytest.approx(0.5)  # hiking: 0.32 too
+    assert block.values[0, COLUMN["background_score"]] == 1.0
+    bare = Travellers.from_frame(frame)
+    with pytest.raises(VocabularyMismatch):
+        compute_features(users, bare)
+
+
+def test_a_group_counts_known_words_and_keeps_the_others():
+    odd = {"nationality": "martian", "languages": ["dothraki"], "smoking": "vapes"}
+    profiles = pd.DataFrame(
+        [
+            FULL | {"external_id": "a", "nationality": "Germany", "languages": ["Deutsch"]},
+            FULL | {"external_id": "b"} | odd,
+            FULL | {"external_id": "c"} | odd,
+        ]
+    )
+    groups = pd.DataFrame([{"external_id": "g", "member_ids": ["a", "b", "c"]}])
+    group = group_travellers(groups, profiles).iloc[0]
+    assert group["nationality"] == "german"
+    assert group["languages"] == ["dothraki", "german"]
+    assert (group["n_languages"], group["n_nationalities"]) == (1, 1)
+    assert group["smoking"] == ["no", "vapes", "vapes"]
+    taught = Lexicon(1, {"nationality": {"martian": ""}, "language": {"dothraki": ""}})
+    group = group_travellers(groups, profiles, taught).iloc[0]
+    assert group["nationality"] == "martian"
+    assert (group["n_languages"], group["n_nationalities"]) == (2, 2)
 
 
 def test_a_rare_shared_interest_counts_for_more_than_a_common_one():

@@ -102,5 +102,5 @@ def test_group_without_usable_members_is_left_out() -> None:
 def test_number_of_queries_does_not_grow(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
     for _ in range(3):
         make_session(make_group())
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         load_travellers("user_group")

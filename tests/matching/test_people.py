@@ -175,7 +175,7 @@ def test_import_lands_good_rows_and_names_bad_ones_by_line_and_field(tmp_path: P
         "young,12,food,",
         "odd id,30,food,",
         "good,31,food,",
-        "words,30,hikin,",
+        "words,30,{},".format("x" * 41),
     )
     code, result = run_command("seed_users", "--now", "--file", str(file))
     assert code == 2

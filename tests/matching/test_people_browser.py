@@ -15,7 +15,7 @@ from tests.waiting import until
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
-def test_words_are_found_by_typing_and_unknown_ones_refused(
+def test_words_are_found_by_typing_and_unknown_ones_kept_and_named(
     browser: Chrome, live_server: LiveServer
 ) -> None:
     client = Client()
@@ -33,15 +33,20 @@ def test_words_are_found_by_typing_and_unknown_ones_refused(
     type_interest("photog")
     type_interest("hikin;")
     browser.find_element(By.NAME, "_continue").click()
-    errors = until(lambda: browser.find_elements(By.CSS_SELECTOR, ".field-interests .errorlist"))
-    assert "did you mean hiking" in errors[0].text
+    said = until(lambda: browser.find_elements(By.CSS_SELECTOR, ".messagelist .warning"))
+    assert "interest “hikin” (did you mean hiking?)" in said[0].text
     chosen = browser.find_elements(By.CSS_SELECTOR, ".field-interests .select2-selection__choice")
     assert {choice.get_attribute("title") for choice in chosen} == {"food", "photography", "hikin"}
     wrong = next(c for c in chosen if c.get_attribute("title") == "hikin")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", wrong)
     wrong.find_element(By.CSS_SELECTOR, ".select2-selection__choice__remove").click()
     browser.find_element(By.NAME, "_continue").click()
-    until(lambda: browser.find_elements(By.CSS_SELECTOR, ".messagelist .success"))
+    until(
+        lambda: (
+            browser.find_elements(By.CSS_SELECTOR, ".messagelist .success")
+            and not browser.find_elements(By.CSS_SELECTOR, ".messagelist .warning")
+        )
+    )
     user.refresh_from_db()
     assert sorted(user.interests) == ["food", "photography"]
     assert [entry["message"] for entry in browser.get_log("browser")] == []

@@ -67,16 +67,52 @@ def test_label_against_extraversion_is_refused() -> None:
     assert "0.90 means extrovert, not introvert" in errors["personality"]
 
 
-def test_unknown_word_is_refused_with_its_like() -> None:
-    _, errors = clean_profile({"interests": ["hikin", "food"]})
-    assert "“hikin” is not a known interest; did you mean hiking" in errors["interests"]
-    _, errors = clean_profile({"languages": ["qqqqq"]})
-    assert "Known are english" in errors["languages"]
+def test_unknown_words_are_kept_as_they_were_written() -> None:
+    said = {
+        "interests": ["Hikin", " food", "Kizomba  nights"],
+        "languages": "english (fluently)|C++ (poorly)",
+        "nationality": " Martian",
+        "religion": "Jedi",
+        "smoking": "Vapes",
+        "drinking": "only mead",
+        "personality": "INTJ",
+        "gender": "Agender",
+    }
+    assert clean_profile({**said, "extraversion": None}) == (
+        {
+            "interests": ["hikin", "food", "kizomba  nights"],
+            "languages": ["english", "c++ (poorly)"],
+            "nationality": "martian",
+            "religion": "jedi",
+            "smoking": "vapes",
+            "drinking": "only mead",
+            "personality": "intj",
+            "gender": "agender",
+            "extraversion": None,
+        },
+        {},
+    )
 
 
-def test_words_the_record_had_before_stay_acceptable() -> None:
-    cleaned, errors = clean_profile({"interests": ["knitting"]}, {"interests": ["knitting"]})
-    assert (cleaned["interests"], errors) == (["knitting"], {})
+def test_what_no_column_can_hold_is_refused() -> None:
+    _, errors = clean_profile(
+        {"interests": ["x" * 41], "languages": ["a\x00b"], "smoking": "y" * 41, "religion": 5}
+    )
+    assert "at most 40 characters, got 41" in errors["interests"]
+    assert "printable" in errors["languages"]
+    assert errors.keys() == {"interests", "languages", "smoking", "religion"}
+
+
+def test_a_word_that_says_that_nothing_is_said_is_not_set() -> None:
+    said = dict.fromkeys(("nationality", "religion", "smoking", "gender", "profession"), "NULL")
+    cleaned, errors = clean_profile({**said, "interests": "N/A", "languages": ["-", "german"]})
+    assert cleaned == {**dict.fromkeys(said, ""), "interests": [], "languages": ["german"]}
+    assert errors == {}
+
+
+def test_a_label_that_is_not_known_leaves_a_measured_extraversion_alone() -> None:
+    values = {"personality": "intj", "extraversion": 0.2}
+    assert clean_profile(values) == (values, {})
 
 
 def test_words_are_lower_cased_and_counted_once() -> None:

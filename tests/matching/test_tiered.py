@@ -14,7 +14,7 @@ from matching.domain.words import INTERESTS, LANGUAGES, NATIONALITIES, RELIGIONS
 
 PAIRS = 6_000
 TODAY = date(2026, 1, 1)
-HABITS = ("no", "occasionally", "yes", "Occasionally", " NO", "seldom", "")
+HABITS = ("no", "occasionally", "yes", "Occasionally", " NO", "vapes", "")
 MISSING_SHARE = 0.12
 
 
@@ -44,7 +44,7 @@ def draw_travellers(count: int, rng: np.random.Generator, group: bool) -> list[d
                 "introvert", "ambivert", "extrovert", "Introvert", "AMBIVERT ", "shy", "Shy", "odd"
             ),
             "extraversion": one(None, None, 0.0, 0.3, 1 / 3, 0.6, 2 / 3, 1.0),
-            "languages": some([*LANGUAGES[:6], "basque", "English", " german"], 4),
+            "languages": some([*LANGUAGES[:6], "dothraki", "English", " german"], 4),
             "smoking": one(*HABITS),
             "drinking": one(*HABITS),
             "religion": one(*RELIGIONS, "jedi", "Jedi", "Hindu", "NONE"),

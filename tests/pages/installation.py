@@ -19,7 +19,13 @@ from project.audit.models import Act
 from project.audit.services import record
 from project.jobs.models import Job, JobLogLine, Process, Schedule
 from project.jobs.services import enqueue, save_schedule
-from tests.factories import make_group, make_seed_user, make_session, write_poor_log
+from tests.factories import (
+    make_group,
+    make_seed_user,
+    make_session,
+    make_word,
+    write_poor_log,
+)
 from tests.feedback.collected import answer, judge, rate, real_source, synthetic
 from tests.training.batches import (
     draw_events,
@@ -74,6 +80,9 @@ def _people(shown: Named) -> None:
         "expired",
         make_session(make_seed_user("user5"), expires_at=timezone.now() - timedelta(days=1)),
     )
+    shown.add("of its own", make_word())
+    shown.add("with a meaning", make_word("vapes", "yes", kind="habit"))
+    make_seed_user("user6", interests=["Kizomba", "food"], nationality="martian")
     for _ in range(20):
         make_seed_user()
     user.age = 30
@@ -256,6 +265,7 @@ def _odd(shown: Named, owner: User) -> None:
         archetype=LONG[:40],
     )
     shown.add("long words", long)
+    shown.add("long word", make_word(UNBROKEN[:60].lower(), LONG[:60]))
     shown.add("other letters", make_seed_user("üser_名前", name=UNICODE, home_city=UNICODE))
     many = [long, *(make_seed_user() for _ in range(30))]
     group = shown.add("long and large", make_group(f"group_{UNBROKEN}"[:100], many))

@@ -7,7 +7,7 @@ from django.test import Client
 
 from project.jobs.models import Schedule
 from project.jobs.services import enqueue
-from tests.factories import make_admin, make_group, make_seed_user, make_session
+from tests.factories import make_admin, make_group, make_seed_user, make_session, make_word
 from tests.feedback.collected import answer, judge, rate, real_source
 from tests.project.fuzz import IN_FULL, Fuzz, summary
 from tests.training.batches import make_dataset, make_good_batch, make_model
@@ -25,6 +25,7 @@ def fuzz(settings, tmp_path: Path, client: Client) -> Fuzz:
     admin = make_admin()
     make_session(make_seed_user("user1"))
     make_session(make_group())
+    make_word()
     registry.promote(make_model(make_dataset(make_good_batch(400))))
     for land in (rate, judge, answer):
         land(real_source(land.__name__), [0.2, 0.4, 0.6])

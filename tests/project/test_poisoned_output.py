@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from django.db import IntegrityError, models, transaction
 
 from project.jobs.services import enqueue
-from tests.factories import make_admin, make_group, make_seed_user, make_session
+from tests.factories import make_admin, make_group, make_seed_user, make_session, make_word
 from tests.feedback.collected import answer, judge, rate, real_source
 from tests.project.test_every_kind_and_command import commands
 from tests.training.batches import make_dataset, make_good_batch, make_model
@@ -96,6 +96,7 @@ def kept(settings, tmp_path: Path) -> dict[str, str]:
     for number in range(3):
         make_session(make_seed_user(f"user{number}"))
     make_session(make_group())
+    make_word()
     registry.promote(make_model(make_dataset(make_good_batch(400))))
     source = real_source()
     for land in (rate, judge, answer):

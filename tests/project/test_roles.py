@@ -40,7 +40,7 @@ from project.jobs.models import Job, Schedule
 from project.jobs.reconciler import tick
 from project.jobs.services import enqueue, retry_job, run_schedule, save_schedule, start_due
 from project.uploads.services import keep_upload
-from tests.factories import make_group, make_seed_user, make_session
+from tests.factories import make_group, make_seed_user, make_session, make_word
 from tests.feedback.collected import answer, judge, rate, real_source
 from tests.project.fuzz import addresses
 from tests.training.batches import make_dataset, make_good_batch, make_model
@@ -80,13 +80,14 @@ RECORDS: dict[str, dict[str, str]] = {
         "removal": "matching.delete_travelgroup + matching.delete_travelsession"
     },
     "matching.travelsession": {},
+    "matching.word": {},
     "training.dataset": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
     "training.modelversion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
     "training.promotion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
 }
 WITH_HISTORY = {
     *("feedback.feedbacksource", "jobs.schedule"),
-    *("matching.seeduser", "matching.travelgroup", "matching.travelsession"),
+    *("matching.seeduser", "matching.travelgroup", "matching.travelsession", "matching.word"),
 }
 
 SEES_JOB = "jobs.view_job | jobs.change_job"
@@ -126,6 +127,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/admin/matching/eventbatch/%(pk)s/rejected.csv": ("matching.view_rejectedevent",) * 2,
     "/admin/matching/seeduser/seed/": ("matching.add_seeduser",) * 2,
     "/admin/matching/seeduser/import/": ("matching.add_seeduser",) * 2,
+    "/admin/matching/word/unknown/": ("matching.view_word",) * 2,
     "/admin/matching/travelsession/create/": ("matching.add_travelsession",) * 2,
     # Feedback
     "/admin/feedback/feedbacksource/import/": ("feedback.import_feedback",) * 2,
@@ -193,6 +195,7 @@ ACTIONS: dict[str, dict[str, str]] = {
         "check_copies": "matching.change_travelsession",
         "repair_copies": "matching.change_travelsession",
     },
+    "matching.word": {"delete_selected": "matching.delete_word"},
     "training.dataset": {"train": "training.train_model"},
 }
 
@@ -363,6 +366,7 @@ def _make_world() -> dict[str, str]:
         *(owner, Group.objects.create(name="of roles"), record(Act.KEY), job, schedule),
         *(source, run, rejected, change, batch, line, dataset, model, promotion),
         *(user := make_seed_user(), group := make_group(), make_session(user), make_session(group)),
+        make_word(),
     ]
     keys = {one._meta.label_lower: str(one.pk) for one in records}
     for label in RECORDS.keys() - keys.keys():

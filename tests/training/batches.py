@@ -20,6 +20,7 @@ from matching.domain.pairing import find_candidates, sample_pairs
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import FeatureSet, MatchType, revision_of
 from matching.models import EventBatch, MatchEvent
+from matching.queries.words import taught_lexicon
 from matching.services.generation import as_rows
 from project.bulk import copy_rows
 from project.jobs.models import Job
@@ -111,7 +112,10 @@ def make_batch(
         completed_at=timezone.now(),
         **{
             "feature_revision": revision_of(feature_set),
-            "parameters": {"ceiling_revision": CEILING_REVISION},
+            "parameters": {
+                "ceiling_revision": CEILING_REVISION,
+                "vocabulary": taught_lexicon().as_dict(),
+            },
             **fields,
         },
     )

@@ -62,7 +62,7 @@ def test_a_model_of_another_revision_steps_back_and_the_rules_serve(corrected):
     scores = score_features({"ageScore": 0.8})
     assert scores.serving.served_by == "rule_score"
     assert scores.as_rows()[0]["rule"] == "rule-1"
-    assert "was trained on revision 2 of smooth-1" in scores.serving.warning
+    assert "was trained on revision 3 of smooth-1" in scores.serving.warning
     assert "rule-1 serves" in scores.serving.warning
 
 
@@ -70,7 +70,7 @@ def test_status_names_it_with_one_command(corrected):
     command = f"train_model --kind match_compatibility --dataset {corrected.dataset.version}"
     described = describe_kind(KIND)["champion"]
     assert described["command"] == command
-    assert "are revision 3 now" in described["problem"]
+    assert "are revision 4 now" in described["problem"]
     assert next_step()["command"] == command
     assert f"manage.py {command}" in show_command("status").replace("\n", " ")
 
@@ -109,7 +109,7 @@ def test_it_is_neither_promoted_nor_returned_to(corrected):
 def test_training_on_an_outdated_dataset_builds_it_anew_first(db, monkeypatch):
     generation = Generation(specify("smooth-1", 2), populate_with_gaps())
     old = make_dataset(make_generated_batch(generation), split="pair", seed=5)
-    newer = {**FEATURE_REVISIONS, FeatureSet.SMOOTH: 3}
+    newer = {**FEATURE_REVISIONS, FeatureSet.SMOOTH: 4}
     monkeypatch.setattr(words, "FEATURE_REVISIONS", MappingProxyType(newer))
     call_command(
         "train_model",
@@ -120,10 +120,10 @@ def test_training_on_an_outdated_dataset_builds_it_anew_first(db, monkeypatch):
     )
     model = ModelVersion.objects.get()
     assert model.dataset.version == old.version + 1
-    assert (model.feature_revision, model.dataset.feature_revision) == (3, 3)
+    assert (model.feature_revision, model.dataset.feature_revision) == (4, 4)
     assert model.dataset.recipe == old.recipe
     said = Job.objects.get().log_lines.filter(
-        message__contains="was built by revision 2 of smooth-1"
+        message__contains="was built by revision 3 of smooth-1"
     )
     assert said.count() == 1
 
@@ -133,7 +133,7 @@ def test_the_front_page_trains_it_again_with_one_click(corrected, client):
     client.force_login(make_admin())
     url = reverse("admin:training_modelversion_retrain", args=[corrected.pk])
     page = client.get("/admin/").content.decode()
-    assert "was trained on revision 2 of smooth-1" in page
+    assert "was trained on revision 3 of smooth-1" in page
     assert f'action="{url}"' in page
     assert (
         f'action="{url}"'
@@ -186,5 +186,5 @@ def test_serving_follows_the_inputs_of_the_model_not_those_of_its_kind(champion,
 def test_a_dataset_of_another_revision_says_so(corrected, client):
     client.force_login(make_admin())
     page = client.get(reverse("admin:training_dataset_change", args=[corrected.dataset.pk]))
-    assert "which is at revision 3 now. Training builds it anew" in page.content.decode()
+    assert "which is at revision 4 now. Training builds it anew" in page.content.decode()
     assert Dataset.objects.count() == 1

@@ -144,6 +144,8 @@ class LoadedRows:
     left_out : rows that the recipe leaves out of the frame, by reason.
     generated : boolean array of shape (n_rows,), True for rows that were generated here and can be
         generated anew; None where none was.
+    vocabulary : what words of people meant and how rare interests were when the features were
+        computed, as JSON; empty where no feature comes from words.
     """
 
     frame: pd.DataFrame
@@ -153,6 +155,7 @@ class LoadedRows:
     defaulted: Mapping[str, BoolArray] | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     generated: BoolArray | None = None
+    vocabulary: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,12 @@ from training.domain.prediction_interval import PredictionInterval
 from training.kinds import get_kind
 from training.models import ModelVersion
 from training.queries.files import naming
-from training.queries.serviceable import ModelOutdated, require_current, train_again
+from training.queries.serviceable import (
+    ModelOutdated,
+    require_current,
+    require_same_words,
+    train_again,
+)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -89,6 +94,7 @@ def load_cached(model: ModelVersion) -> LoadedModel:
     with _lock:
         found = _loaded.get(model.kind)
         if found is not None and found[0] == identity:
+            require_same_words(model, found[1].metadata["feature_set"])
             return found[1]
         loaded = load_model(model)
         _loaded[model.kind] = (identity, loaded)

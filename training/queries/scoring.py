@@ -14,9 +14,11 @@ from matching.domain.features.compute import compute_features
 from matching.domain.features.explain import FeatureExplanation, explain_pair
 from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES
 from matching.domain.features.rules import RULE_NAME, RULE_WEIGHTS, origin_score, rule_score
+from matching.domain.lexicon.folding import Lexicon
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.trips import candidate_mask
 from matching.domain.words import COMPUTED_SETS
+from matching.queries.words import taught_lexicon
 from project.measure.intervals import json_number
 from project.storage.artifacts import ArtifactCorrupt
 from training.domain.rule_part import rule_probability
@@ -174,7 +176,7 @@ def score_frame(left: pd.DataFrame, right: pd.DataFrame, match_type: str = "user
     match_type : user_user or user_group.
     """
     serving = _computed(current_serving())
-    a, b = encode_sides(left, right)
+    a, b = encode_sides(left, right, serving)
     values = compute_features(a, b, serving.feature_set, match_type)
     frame = pd.DataFrame(values.values, columns=list(FEATURE_NAMES))
     return _scores(serving, frame, values.missing, match_type, origin_score(a, b))
@@ -196,9 +198,15 @@ def score_features(features: Mapping[str, Any], match_type: str = "user_user") -
     return _scores(current_serving(), frame, missing, match_type, None)
 
 
-def encode_sides(left: pd.DataFrame, right: pd.DataFrame) -> tuple[Travellers, Travellers]:
-    """Encode both sides of pairs with one vocabulary."""
-    vocabulary = Vocabulary.of(left, right)
+def encode_sides(
+    left: pd.DataFrame, right: pd.DataFrame, serving: Serving
+) -> tuple[Travellers, Travellers]:
+    """Encode both sides of pairs with one vocabulary: what is taught, which is what the model was
+    trained with, and interests as rare as they were among its rows."""
+    taught, model = taught_lexicon(), serving.model
+    kept = {} if model is None else model.metadata.get("vocabulary", {})
+    lexicon = Lexicon(taught.version, taught.taught, kept.get("shares", {}))
+    vocabulary = Vocabulary.of(left, right, lexicon=lexicon)
     return Travellers.from_frame(left, vocabulary), Travellers.from_frame(right, vocabulary)
 
 
@@ -262,7 +270,7 @@ def explain_frame(
     as they are when one of their parts is replaced.
     """
     scores = score_frame(left, right, match_type)
-    a, b = encode_sides(left, right)
+    a, b = encode_sides(left, right, scores.serving)
     explained = explain_pair(a, b, scores.serving.feature_set, match_type)
     effects = _effects(scores, explained, match_type, origin_score(a, b))
     ordered = sorted(effects, key=lambda effect: -abs(effect.effect or 0.0))

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from matching.domain.words import revision_of
+from matching.domain.words import COMPUTED_SETS, revision_of
+from matching.queries.words import vocabulary_version
 from project.origin import Origin
 from project.storage.artifacts import ArtifactCorrupt, read_verified
 from training.domain.libraries import SKLEARN, library_versions
@@ -28,8 +29,8 @@ def require_current(model: ModelVersion) -> dict[str, Any]:
     ------
     ArtifactCorrupt
         When its metadata is not what was written, or a file has no record; as ModelOutdated, for a
-        model of an earlier format, of another scikit-learn, or of another revision of its feature
-        set.
+        model of an earlier format, of another scikit-learn, of another revision of its feature set,
+        or of another vocabulary.
     """
     for name in (f"{get_kind(model.kind).file_stem}.pkl", FEATURES_FILE, METADATA_FILE):
         if name not in model.files:
@@ -57,7 +58,20 @@ def require_current(model: ModelVersion) -> dict[str, Any]:
             f"formulas were corrected since, and are revision {revision_of(feature_set)} now.",
             remedy=train_again(model),
         )
+    require_same_words(model, feature_set)
     return metadata
+
+
+def require_same_words(model: ModelVersion, feature_set: str) -> None:
+    """Let no model serve whose words meant something else: people teach words while it serves.
+
+    Raises
+    ------
+    ModelOutdated
+    """
+    said = _why_other_words(model, feature_set)
+    if said:
+        raise ModelOutdated(f"{model} was trained {said}.", remedy=train_again(model))
 
 
 def verify_model(model: ModelVersion) -> None:
@@ -82,13 +96,26 @@ def why_not_serving(model: ModelVersion) -> str:
 
 
 def why_outdated(dataset: Dataset) -> str:
-    """Say which formulas a dataset was built by when they were corrected since; else empty."""
+    """Say by which formulas or words a dataset was built when they changed since; else empty."""
     now = revision_of(dataset.feature_set)
-    if dataset.feature_revision == now:
+    if dataset.feature_revision != now:
+        return (
+            f"Dataset {dataset.version} was built by revision {dataset.feature_revision} of "
+            f"{dataset.feature_set}, which is at revision {now} now"
+        )
+    said = _why_other_words(dataset, dataset.feature_set)
+    return said and f"Dataset {dataset.version} was built {said}"
+
+
+def _why_other_words(record: Dataset | ModelVersion, feature_set: str) -> str:
+    if feature_set not in COMPUTED_SETS:
+        return ""
+    then, now = record.vocabulary.get("version", 0), vocabulary_version()
+    if then == now:
         return ""
     return (
-        f"Dataset {dataset.version} was built by revision {dataset.feature_revision} of "
-        f"{dataset.feature_set}, which is at revision {now} now"
+        f"with version {then} of the vocabulary; words were taught since, and it is at version "
+        f"{now} now"
     )
 
 

@@ -50,6 +50,7 @@ def write_dataset(
     dataset.real_rows, dataset.synthetic_rows = _rows_by_origin(prepared)
     dataset.feature_set = loaded.recipe.feature_set
     dataset.feature_revision = revision_of(loaded.recipe.feature_set)
+    dataset.vocabulary = dict(loaded.vocabulary)
     dataset.split = loaded.recipe.split
     dataset.seed = loaded.recipe.seed
     dataset.recipe = loaded.recipe.as_dict()
@@ -169,6 +170,7 @@ def _manifest(dataset: Dataset, prepared: PreparedDataset) -> dict[str, Any]:
         "real_rows": dataset.real_rows,
         "synthetic_rows": dataset.synthetic_rows,
         "feature_revision": dataset.feature_revision,
+        "vocabulary": dataset.vocabulary,
         "lineage": dataset.lineage,
         "rows": dataset.rows,
         "train_rows": dataset.train_rows,

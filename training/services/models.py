@@ -60,6 +60,7 @@ def write_model(
     model = claim_version(ModelVersion, trained.kind.name)
     model.dataset = trained.dataset
     model.feature_revision = trained.dataset.feature_revision
+    model.vocabulary = trained.dataset.vocabulary
     model.inputs = list(trained.kind.features)
     model.origin = trained.learnt.origin.value
     model.real_rows, model.synthetic_rows = trained.learnt.real, trained.learnt.synthetic
@@ -107,6 +108,7 @@ def _metadata(model: ModelVersion, trained: TrainedModel) -> dict[str, Any]:
         "features": model.inputs,
         "feature_set": dataset.feature_set,
         "feature_revision": model.feature_revision,
+        "vocabulary": model.vocabulary,
         "reference": trained.measured.reference,
         "categories": trained.measured.categories,
         "interval": None if interval is None else interval.as_dict(),

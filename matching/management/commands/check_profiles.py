@@ -1,5 +1,6 @@
 """Show what seed profiles have and lack."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -7,8 +8,28 @@ from rich.console import Console
 
 from matching.models import PROFILE_FIELDS
 from matching.queries.people import ProfileReport, check_profiles
+from matching.queries.words import UnknownWord
 from project.command import EXIT_REFUSED, SeedbedCommand
 from project.terminal import Table
+
+WORDS_SHOWN = 30  # rows of a table
+
+
+def render_unknown(words: Sequence[UnknownWord], count: int, console: Console) -> None:
+    """Print each word that nobody knows once."""
+    if not words:
+        return
+    table = Table("kind", "word", "profiles", "like", title="Words that are not known")
+    for word in words[:WORDS_SHOWN]:
+        close = ", ".join(word["close"])
+        table.add_row(word["kind"], word["word"], f"{word['profiles']:,}", close)
+    console.print(table)
+    if count > WORDS_SHOWN:
+        console.print(f"and {count - WORDS_SHOWN:,} more; see --json and the page Words.")
+    console.print(
+        "They are kept as written. Interests take part as rare ones, all others count as missing "
+        "until they are taught: admin, Words."
+    )
 
 
 class Command(SeedbedCommand):
@@ -47,5 +68,6 @@ class Command(SeedbedCommand):
         console.print(f"{result['complete']:,} of {result['users']:,} profiles are complete.")
         for name, count in result["missing"].items():
             console.print(f"  {name}: missing in {count:,}")
+        render_unknown(result["words"], result["unknown_words"], console)
         if result["remedy"]:
             console.print(f"What to do: {result['remedy']}")

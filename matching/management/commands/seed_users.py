@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
+from matching.management.commands.check_profiles import render_unknown
 from project.command import EXIT_REFUSED
 from project.jobs.contract import get_kind
 from project.jobs.options import add_options, answers
@@ -107,6 +108,19 @@ def _render_import(result: dict[str, Any], console: Console) -> None:
         console.print(table)
         if len(result["errors"]) > SHOWN:
             console.print(f"and {len(result['errors']) - SHOWN:,} more; see --json.")
+
+    if result["folded"]:
+        table = Table("kind", "as written", "means", "profiles", title="Words read as known ones")
+        for word in result["folded"][:SHOWN]:
+            table.add_row(word["kind"], word["written"], word["word"], f"{word['profiles']:,}")
+        console.print(table)
+        _more(result["folded_words"], console)
+    render_unknown(result["unknown"], result["unknown_words"], console)
+
+
+def _more(count: int, console: Console) -> None:
+    if count > SHOWN:
+        console.print(f"and {count - SHOWN:,} more; see --json.")
 
 
 def _render_completion(result: dict[str, Any], console: Console) -> None:

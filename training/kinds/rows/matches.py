@@ -17,8 +17,10 @@ from matching.domain.generation import (
     recompute_ceiling,
     recompute_features,
 )
-from matching.domain.words import FeatureSet, revision_of
+from matching.domain.lexicon.folding import Lexicon
+from matching.domain.words import COMPUTED_SETS, FeatureSet, revision_of
 from matching.models import EventBatch
+from matching.queries.words import taught_lexicon
 from project.measure.hashing import hash_rows
 from project.origin import Origin
 from project.refusal import Refusal
@@ -37,12 +39,13 @@ def load(recipe: Recipe) -> LoadedRows:
     """Read the events of the recipe's batches, with one set of feature formulas for all rows."""
     batches = choose_batches(recipe)
     feature_set = _choose_feature_set(recipe.feature_set, batches)
+    lexicon = _choose_lexicon(batches)
     frame = load_match_events(batches)
     for batch in batches:
         # Beside logged rows generated ones keep the formulas they were made with.
         wanted = batch.feature_set if feature_set == FeatureSet.LOGGED else feature_set
         if batch.method == EventBatch.Method.GENERATED:
-            _compute_anew(frame, batch, wanted)
+            _compute_anew(frame, batch, wanted, lexicon)
     every = len(frame)
     frame = choose_outcomes(frame, recipe.outcomes)
     defaulted = _write_defaults(frame, batches, feature_set)
@@ -64,6 +67,7 @@ def load(recipe: Recipe) -> LoadedRows:
         defaulted=defaulted,
         left_out={"other_outcome": every - len(frame)},
         generated=_made_here(frame, batches),
+        vocabulary=lexicon.as_dict() if feature_set in COMPUTED_SETS else {},
     )
 
 
@@ -141,14 +145,35 @@ def _choose_feature_set(asked: str, batches: Sequence[EventBatch]) -> str:
     return wanted
 
 
-def _compute_anew(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> None:
+def _choose_lexicon(batches: Sequence[EventBatch]) -> Lexicon:
+    """Return the one vocabulary of all rows: what is taught now, and how rare interests were among
+    the people of the newest batch that was generated."""
+    generated = [one for one in batches if one.method == EventBatch.Method.GENERATED]
+    taught = taught_lexicon()
+    shares = _lexicon_of(max(generated, key=lambda one: one.pk)).shares if generated else {}
+    return Lexicon(taught.version, taught.taught, shares)
+
+
+def _lexicon_of(batch: EventBatch) -> Lexicon:
+    return Lexicon.from_dict(batch.parameters.get("vocabulary", {}))
+
+
+def _compute_anew(
+    frame: pd.DataFrame, batch: EventBatch, feature_set: str, lexicon: Lexicon
+) -> None:
     """Replace the features of a generated batch, and their ceiling, by those of a set as it is now.
 
-    They come from the batch's own population: who the people were then, by the formulas of today.
-    What was computed by these formulas already stays.
+    They come from the batch's own population: who the people were then, by the formulas and the
+    vocabulary of today. What was computed by these already stays.
     """
-    now = (feature_set, revision_of(feature_set))
-    has_features = (batch.feature_set, batch.feature_revision) == now
+    now = (feature_set, revision_of(feature_set), lexicon.taught, lexicon.shares)
+    then = _lexicon_of(batch)
+    has_features = now == (
+        batch.feature_set,
+        batch.feature_revision,
+        then.taught,
+        then.shares,
+    )
     ceiling_revision = batch.parameters.get("ceiling_revision", 1)
     has_ceiling = ceiling_set(batch.feature_set, ceiling_revision) == feature_set
     if has_features and has_ceiling:
@@ -167,12 +192,12 @@ def _compute_anew(frame: pd.DataFrame, batch: EventBatch, feature_set: str) -> N
     population = population.as_stored_now(batch.feature_revision)
     anew = {}
     if not has_features:
-        block = recompute_features(events, population, feature_set)
+        block = recompute_features(events, population, feature_set, lexicon)
         values = np.where(block.missing, np.float32(np.nan), block.values)
         anew = dict(zip(FEATURE_NAMES, values.T, strict=True))
     if not has_ceiling:
         anew["feature_probability"] = recompute_ceiling(
-            events, population, feature_set, batch.parameters["preset"]
+            events, population, feature_set, batch.parameters["preset"], lexicon
         )
     for name, found in anew.items():
         column = frame[name].to_numpy(copy=True)
