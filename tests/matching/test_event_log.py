@@ -27,7 +27,7 @@ from matching.domain.log.format import (
     LoggedEvent,
     LoggedFeatures,
 )
-from matching.domain.log.reader import LogChunk, event_key, read_log, read_plain
+from matching.domain.log.reader import LogChunk, event_key, read_lines, read_log, read_plain
 from matching.domain.log.writer import write_log
 from matching.domain.words import MatchType, Outcome, Preset
 from project.origin import ROW_ORIGINS
@@ -289,6 +289,34 @@ def test_an_event_id_alone_names_the_event() -> None:
     keys = [bytes(key) for key in read("\n".join(texts)).keys]
     assert keys[0] == keys[1] == event_key("e1")
     assert keys[2] != keys[0]
+
+
+def test_lines_of_elsewhere_keep_their_numbers_and_what_they_were_written_from() -> None:
+    lines = [line(), "", line(outcome="like"), line(userId="c"), "x" * (MAX_LINE_BYTES + 1)]
+    chunk = read_lines(
+        [text.encode() for text in lines],
+        now=NOW,
+        numbers=[2, 3, 5, 9, 10],
+        originals=[b"a,b,accept", b",,", b"a,b,like", b"c,b,accept", b"c,b,long"],
+        next_offset=77,
+    )
+    assert chunk.lines.tolist() == [2, 9]
+    assert [(one.line, one.reason, one.excerpt) for one in chunk.rejected] == [
+        (5, "unknown_value", "a,b,like"),
+        (10, "line_too_long", "c,b,long"),
+    ]
+    assert (chunk.next_line, chunk.next_offset) == (11, 77)
+    assert read_lines([], now=NOW).next_line == 1
+
+
+def test_lines_without_numbers_are_read_like_a_stream_of_them() -> None:
+    lines = [line().encode(), b"{", b"\xef\xbb\xbf", b"", line(userId="c").encode()]
+    streamed = read(b"\n".join(lines))
+    given = read_lines(lines, now=NOW)
+    assert given.lines.tolist() == streamed.lines.tolist() == [1, 5]
+    assert given.keys.tolist() == streamed.keys.tolist()
+    assert given.rejected == streamed.rejected
+    assert given.next_line == streamed.next_line == 6
 
 
 def test_an_empty_log_gives_one_empty_chunk() -> None:

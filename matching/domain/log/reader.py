@@ -32,6 +32,7 @@ from matching.domain.log.format import (
 )
 
 CHUNK_LINES: Final = 16_384
+CHUNK_BYTES: Final = 32 * 1024 * 1024  # of a chunk's lines, however few they are
 READ_BYTES: Final = 1024 * 1024
 BLOCK_LINES: Final = (
     2_048  # lines that are parsed together: an unusual one slows no more than these
@@ -82,11 +83,14 @@ class LogChunk:
 
 
 @dataclass
-class _LongLine:
+class LongLine:
     """A line of which only the beginning was kept."""
 
     head: bytes
     length: int
+
+    def __len__(self) -> int:
+        return len(self.head)
 
 
 def read_log(
@@ -117,20 +121,56 @@ def read_log(
     ------
     LogChunk; at least one, so that an empty log says that it is empty.
     """
-    limits = (_milliseconds(EARLIEST), _milliseconds(now + CLOCK_SKEW))
-    chunk = _Chunk(limits, origin)
-    read = 0
+    held: list[bytes | LongLine] = []
+    size = 0
     for raw, end in _lines(stream, offset):
-        chunk.take(line, raw)
-        line += 1
+        held.append(raw)
+        size += len(raw)
         offset = end
-        read += 1
-        if read == chunk_lines:
-            yield chunk.finish(line, offset)
-            chunk = _Chunk(limits, origin)
-            read = 0
-    if read or line == 1:
-        yield chunk.finish(line, offset)
+        if len(held) == chunk_lines or size >= CHUNK_BYTES:
+            numbers = range(line, line + len(held))
+            line = numbers.stop
+            yield read_lines(held, now=now, origin=origin, numbers=numbers, next_offset=offset)
+            held, size = [], 0
+    if held or line == 1:
+        numbers = range(line, line + len(held))
+        yield read_lines(held, now=now, origin=origin, numbers=numbers, next_offset=offset)
+
+
+def read_lines(
+    lines: Sequence[bytes | LongLine],
+    *,
+    now: datetime,
+    origin: str | None = None,
+    numbers: Sequence[int] | None = None,
+    originals: Sequence[bytes] | None = None,
+    next_line: int | None = None,
+    next_offset: int = 0,
+) -> LogChunk:
+    """Read lines that are separated already; `read_log` reads those of a stream with it.
+
+    So rows of another format, written as lines of the log, land by the very same rules.
+
+    Parameters
+    ----------
+    lines : one JSON object each, without line ends; blank ones count nowhere
+    now, origin : as of `read_log`
+    numbers : their numbers in the file that they came from, ascending; without any, from 1
+    originals : as they stood in that file, for the excerpt of a refused one; else the lines
+    next_line, next_offset : where to go on after them; only passed along
+
+    Returns
+    -------
+    LogChunk; `next_line` is one more than the last number where it is not given.
+    """
+    if numbers is None:
+        numbers = range(1, len(lines) + 1)
+    chunk = _Chunk(_limits(now), origin)
+    for place, (number, line) in enumerate(zip(numbers, lines, strict=True)):
+        chunk.take(number, _held(line), None if originals is None else originals[place])
+    if next_line is None:
+        next_line = numbers[-1] + 1 if len(numbers) else 1
+    return chunk.finish(next_line, next_offset)
 
 
 def event_key(event_id: str) -> bytes:
@@ -155,10 +195,12 @@ class _Chunk:
     ignored: dict[str, int] = field(default_factory=dict)
     waiting: list[tuple[int, bytes, bytes]] = field(default_factory=list)
 
-    def take(self, line: int, raw: bytes | _LongLine) -> None:
-        if isinstance(raw, _LongLine):
+    def take(self, line: int, raw: bytes | LongLine, original: bytes | None = None) -> None:
+        """Take a line; `original` is what it was written from, where it did not stand so."""
+        if isinstance(raw, LongLine):
             message = f"Expected at most {MAX_LINE_BYTES:,} bytes; got {raw.length:,}."
-            self.rejected.append(RejectedLine(line, "line_too_long", message, excerpt_of(raw.head)))
+            excerpt = excerpt_of(raw.head if original is None else original)
+            self.rejected.append(RejectedLine(line, "line_too_long", message, excerpt))
             return
         if line == 1 and raw.startswith(BYTE_ORDER_MARK):
             raw = raw[len(BYTE_ORDER_MARK) :]
@@ -167,7 +209,7 @@ class _Chunk:
             return
         if text.startswith(PREFIX):
             text = text[len(PREFIX) :].lstrip()
-        self.waiting.append((line, text, raw))
+        self.waiting.append((line, text, raw if original is None else original))
         if len(self.waiting) == BLOCK_LINES:
             self._settle()
 
@@ -282,10 +324,10 @@ def read_plain(
     return event, canonical
 
 
-def _lines(stream: BinaryIO, offset: int) -> Iterator[tuple[bytes | _LongLine, int]]:
+def _lines(stream: BinaryIO, offset: int) -> Iterator[tuple[bytes | LongLine, int]]:
     """Lines without their ends, each with the offset behind it; long ones are not held."""
     rest = b""
-    long: _LongLine | None = None
+    long: LongLine | None = None
     while block := stream.read(READ_BYTES):
         pieces = block.split(b"\n")
         last = pieces.pop()
@@ -301,7 +343,7 @@ def _lines(stream: BinaryIO, offset: int) -> Iterator[tuple[bytes | _LongLine, i
             rest = b""
         for piece in pieces:
             offset += len(piece) + 1
-            yield (piece if len(piece) <= MAX_LINE_BYTES else _shortened(piece)), offset
+            yield _held(piece), offset
         if long is not None:
             long.length += len(last)
         else:
@@ -314,8 +356,18 @@ def _lines(stream: BinaryIO, offset: int) -> Iterator[tuple[bytes | _LongLine, i
         yield rest, offset + len(rest)
 
 
-def _shortened(line: bytes) -> _LongLine:
-    return _LongLine(line[: 4 * EXCERPT_LENGTH], len(line))
+def _held(line: bytes | LongLine) -> bytes | LongLine:
+    if isinstance(line, LongLine) or len(line) <= MAX_LINE_BYTES:
+        return line
+    return _shortened(line)
+
+
+def _shortened(line: bytes) -> LongLine:
+    return LongLine(line[: 4 * EXCERPT_LENGTH], len(line))
+
+
+def _limits(now: datetime) -> tuple[int, int]:
+    return _milliseconds(EARLIEST), _milliseconds(now + CLOCK_SKEW)
 
 
 def _milliseconds(moment: datetime) -> int:
