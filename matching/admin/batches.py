@@ -21,9 +21,9 @@ from django.urls import URLPattern, path, reverse
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.account import ALREADY_KNOWN
-from matching.domain.log.format import REASONS
-from matching.domain.words import Outcome, revision_of
-from matching.models import EventBatch
+from matching.domain.log.format import LANDING_REASONS, REASONS
+from matching.domain.words import OnChange, Outcome, revision_of
+from matching.models import EventBatch, EventChange
 from matching.queries.batches import users_of
 from matching.queries.exports import export_batches, pack
 from matching.queries.generations import preview
@@ -49,6 +49,7 @@ PREVIEW_LINES = 50_000  # of an upload that are looked at before it is imported
 REJECTED_SHOWN = 20
 REJECTED_COLUMNS = ("line", "reason", "message", "excerpt")
 NEWEST_SHOWN = 5
+ALL_REASONS = {**REASONS, **LANDING_REASONS}
 
 
 @admin.register(EventBatch)
@@ -216,6 +217,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
                 "kept": kept,
                 "origin": form.arguments["origin"],
                 "feature_set": form.arguments["feature_set"],
+                "on_change": form.arguments["on_change"],
             }
         return TemplateResponse(request, "matching/upload.html", {**context, "form": form})
 
@@ -283,7 +285,7 @@ def _download(batches: Sequence[EventBatch]) -> StreamingHttpResponse:
 
 def _reasons(counts: Mapping[str, int]) -> list[dict[str, Any]]:
     return [
-        {"reason": reason, "words": REASONS.get(reason, ""), "count": count}
+        {"reason": reason, "words": ALL_REASONS.get(reason, ""), "count": count}
         for reason, count in sorted(counts.items(), key=lambda entry: -entry[1])
     ]
 
@@ -298,7 +300,7 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
             "reason": reason.replace("_", " "),
             "words": "the same event came before"
             if reason == ALREADY_KNOWN
-            else REASONS.get(reason),
+            else ALL_REASONS.get(reason),
             "count": entry["count"],
             "examples": [_example(one) for one in entry["examples"]],
             "more": entry["count"] - len(entry["examples"]),
@@ -339,6 +341,29 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
         "rejected": rejected[:REJECTED_SHOWN],
         "rejected_more": len(rejected) > REJECTED_SHOWN,
         "ignored": batch.parameters.get("ignored", {}),
+        "changed": _changed(batch),
+        "corrected": batch.corrections
+        and EventChange.objects.to_batch(batch).filter(state=EventChange.State.REPLACED).count(),
+    }
+
+
+def _changed(batch: EventBatch) -> dict[str, Any] | None:
+    """Say what became of events that an import found known with other content."""
+    changed_in = batch.parameters.get("changed_in") or {}
+    if not changed_in:
+        return None
+    is_kept = batch.parameters.get("on_change") == OnChange.KEEP
+    return {
+        "count": sum(changed_in.values()),
+        "became": "stay as they were" if is_kept else "were replaced",
+        "batches": [
+            {
+                "pk": int(pk),
+                "count": count,
+                "url": reverse("admin:matching_eventbatch_change", args=[pk]),
+            }
+            for pk, count in changed_in.items()
+        ],
     }
 
 

@@ -54,7 +54,13 @@ def _import_log(run: Run, number: int, upload: UUID, asked: ImportEvents) -> dic
     origin, feature_set = asked.origin or None, asked.feature_set
     opened = run.once(
         "import.prepare",
-        lambda: open_import(stored, origin=origin, feature_set=feature_set, by=run.user),
+        lambda: open_import(
+            stored,
+            origin=origin,
+            feature_set=feature_set,
+            on_change=asked.on_change,
+            actor=run.by,
+        ),
         number,
     )
     if "batch" not in opened:

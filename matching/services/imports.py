@@ -2,34 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
-from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.account import ALREADY_KNOWN, Account
-from matching.domain.log.format import ID_FIELDS, with_products
-from matching.domain.log.reader import LogChunk, RejectedLine
+from matching.domain.log.format import CHANGED_EVENT, with_products
+from matching.domain.log.reader import LogChunk, RejectedLine, excerpt_of
 from matching.domain.summaries import Summary, add_summaries, summarise_events
-from matching.domain.words import FeatureSet, revision_of
+from matching.domain.words import FeatureSet, OnChange, revision_of
 from matching.models import (
     EventBatch,
     MatchEvent,
     RejectedEvent,
-    SeedUser,
-    TravelGroup,
 )
+from matching.queries.differing import find_differing
+from matching.queries.event_rows import as_rows
 from matching.queries.known_events import (
+    add_count,
     can_be_tiered,
     count_known,
     find_own,
@@ -37,6 +32,13 @@ from matching.queries.known_events import (
     signs_of_drawing,
     temporary_table,
 )
+from matching.services.corrections import (
+    RIGHT,
+    apply_changes,
+    keep_waiting,
+    why_refused,
+)
+from project.acting import Actor, current_actor
 from project.bulk import copy_rows
 from project.origin import Origin
 from project.uploads.models import Upload
@@ -45,28 +47,26 @@ from project.uploads.services import get_upload
 _EVENTS = MatchEvent._meta.db_table
 
 
-class _External(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
-    """The ids that a log gives an event, as they are kept beside it."""
-
-    event_id: str | None = None
-    user_id: str | None = None
-    target_id: str | None = None
-    group_id: str | None = None
-    model_version: str | None = None
-
-
-_encode = msgspec.json.Encoder().encode
-
-
 def open_import(
-    stored: Upload, *, origin: str | None, feature_set: str, by: User | None
+    stored: Upload,
+    *,
+    origin: str | None,
+    feature_set: str,
+    on_change: str = OnChange.REPLACE,
+    actor: Actor,
 ) -> dict[str, Any]:
-    """Open the batch of a log, or return the account of a file that was imported before."""
+    """Open the batch of a log, or return the account of a file that was imported before.
+
+    Who may not change events has the lines that would do so refused.
+    """
     earlier = EventBatch.objects.complete().filter(file_sha256=stored.sha256).first()
     if earlier is not None:
         return {"known_file": _known_file(earlier, stored)}
     origin = origin or require_origin_said(stored.path, stored.name)
     asked, feature_set = feature_set, feature_set or FeatureSet.LOGGED.value
+    parameters = {"origin": origin, "feature_set": asked, "on_change": on_change}
+    if on_change == OnChange.REPLACE and not actor.may(RIGHT):
+        parameters.update(on_change=OnChange.REFUSE.value, may_not_change=actor.name)
     batch = EventBatch.objects.create(
         uid=UUID(hex=stored.sha256[:32]),
         method=EventBatch.Method.IMPORTED,
@@ -74,10 +74,10 @@ def open_import(
         feature_set=feature_set,
         feature_revision=revision_of(feature_set),
         # What the log was made with is known once all of it is read.
-        parameters={"origin": origin, "feature_set": asked},
+        parameters=parameters,
         file_name=stored.name,
         file_sha256=stored.sha256,
-        created_by=by,
+        created_by=actor.user,
     )
     return {"batch": batch.pk}
 
@@ -107,8 +107,19 @@ def land_chunk(
         feature_sets=chunk.feature_sets,
     )
     account.reject(chunk.rejected)
-    fresh = np.flatnonzero(~find_own(chunk.events.ids["eventId"], account))
-    rows = _as_rows(batch, chunk, fresh)
+    twins = find_own(chunk.events.ids["eventId"], account)
+    fresh = np.flatnonzero(twins == 0)
+    refused: list[RejectedLine] = []
+    if len(fresh) < len(twins):
+        own = np.flatnonzero(twins)
+        with temporary_table("own_event", f"LIKE {_EVENTS}, twin bigint") as table:
+            rows = {
+                **as_rows(chunk, own, first=batch.first_event_id, origin=batch.origin),
+                "twin": twins[own],
+            }
+            copy_rows(connection, table, rows)
+            refused += _correct(table, batch, chunk, account, is_own=True)
+    rows = as_rows(chunk, fresh, first=batch.first_event_id, origin=batch.origin)
     if may_be_known or not _land_all(rows):
         with temporary_table("incoming_event", f"LIKE {_EVENTS}") as table:
             copy_rows(connection, table, rows)
@@ -120,25 +131,61 @@ def land_chunk(
                 account.new = cursor.rowcount
             if account.new < len(fresh):
                 count_known(table, account, batch)
+                refused += _correct(table, batch, chunk, account)
                 fresh = np.flatnonzero(np.isin(chunk.lines, _landed_lines(batch, chunk)))
     else:
         account.new = len(fresh)
-    account.known = len(chunk.events) - account.new
-    _keep_rejected(batch, chunk.rejected)
+    account.known = len(chunk.events) - account.new - account.changed - len(refused)
+    account.reject(refused)
+    _keep_rejected(batch, [*chunk.rejected, *refused])
     return account, summarise_events(events.outcome[fresh], events.features[fresh].T)
+
+
+def _correct(
+    table: str, batch: EventBatch, chunk: LogChunk, account: Account, *, is_own: bool = False
+) -> list[RejectedLine]:
+    """Keep what the lines of known events say otherwise until the import is complete.
+
+    Returns those that may not change what is here, with the reason.
+    """
+    differing = find_differing(table, batch, is_own=is_own)
+    if batch.parameters["on_change"] != OnChange.REPLACE:
+        differing = differing.those(differing.is_other)
+    if not len(differing.lines):
+        return []
+    numbers = differing.batches
+    for number, count in zip(*np.unique(numbers, return_counts=True), strict=True):
+        if number != batch.pk:
+            add_count(account.known_in, int(number), -int(count))
+    reasons = why_refused(batch, numbers)
+    taken = np.array([not reasons[int(number)] for number in numbers], bool)
+    account.changed += int(taken.sum())
+    keep_waiting(table, batch, differing.those(taken), current_actor().name)
+    places = np.searchsorted(chunk.lines, differing.lines[~taken])
+    return [
+        RejectedLine(
+            int(line), CHANGED_EVENT, reasons[int(number)], excerpt_of(chunk.originals[place])
+        )
+        for line, number, place in zip(
+            differing.lines[~taken], numbers[~taken], places, strict=True
+        )
+    ]
 
 
 def complete_import(
     batch: EventBatch, stored: Upload, account: Account, summaries: Sequence[Summary]
 ) -> dict[str, Any]:
     """Open a batch to readers; one that brought nothing and refused nothing goes again."""
+    now = timezone.now()
+    corrected = apply_changes(batch, account, now)
     result = account.as_result(stored.name, stored.sha256, Origin.of_code(batch.origin))
-    if not account.new and not account.rejected:
+    result["on_change"] = batch.parameters["on_change"]
+    if not account.new and not account.rejected and not account.changed:
         batch.delete()  # nothing was added and nothing is to be looked at
         return result
     batch.asked = account.found
     batch.made = account.new
-    batch.summary = add_summaries(summaries)
+    batch.summary = add_summaries([*summaries, *([] if corrected is None else [corrected])])
     batch.skipped = {
         reason: {
             "count": count,
@@ -161,6 +208,7 @@ def complete_import(
     batch.parameters = {
         **batch.parameters,
         "ignored": account.ignored,
+        "changed_in": account.changed_in,
         "feature_sets_said": account.feature_sets,
         "looks_drawn": signs,
     }
@@ -178,7 +226,7 @@ def complete_import(
             f"{batch.feature_set}; import each set by itself to keep its name."
         )
     batch.state = EventBatch.State.COMPLETE
-    batch.completed_at = timezone.now()
+    batch.completed_at = now
     batch.save(
         update_fields=[
             *("asked", "made", "summary", "skipped", "parameters", "state", "completed_at"),
@@ -246,62 +294,3 @@ def _keep_rejected(batch: EventBatch, rejected: Sequence[RejectedLine]) -> None:
             "excerpt": [line.excerpt for line in rejected],
         },
     )
-
-
-def _as_rows(batch: EventBatch, chunk: LogChunk, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Columns of the table for some events of a chunk; an event's row is its line, from 0."""
-    events = chunk.events
-    count = len(rows)
-    is_whole = count == len(events)
-    ids = {
-        name: values if is_whole else [values[row] for row in rows]
-        for name, values in events.ids.items()
-    }
-    users = _numbers_of(SeedUser, ids["userId"], ids["targetId"])
-    groups = _numbers_of(TravelGroup, ids["groupId"])
-    nothing = _encode(_External())
-    said = [
-        None if (text := _encode(_External(*values))) == nothing else text.decode()
-        for values in zip(*(ids[name] for name in ID_FIELDS), strict=True)
-    ]
-    return {
-        "id": batch.first_event_id + chunk.lines[rows] - 1,
-        "match_type": events.match_type[rows],
-        "origin": np.full(count, batch.origin, np.int16),
-        "preset": np.ma.masked_equal(events.preset[rows], 0),
-        "outcome": events.outcome[rows],
-        "label": events.label[rows],
-        "occurred_at": events.occurred_ms[rows].astype("datetime64[ms]"),
-        "user_id": pa.array(map(users.get, ids["userId"]), pa.int64()),
-        "target_id": pa.array(map(users.get, ids["targetId"]), pa.int64()),
-        "group_id": pa.array(map(groups.get, ids["groupId"]), pa.int64()),
-        **{name: events.features[rows, column] for column, name in enumerate(FEATURE_NAMES)},
-        "event_key": chunk.keys[rows],
-        "external": pa.array(said, pa.string()),
-    }
-
-
-def _numbers_of(
-    model: type[SeedUser] | type[TravelGroup], *columns: list[str | None]
-) -> dict[str | None, int]:
-    """Primary keys of names; who is not here gets a number below zero, the same in every log.
-
-    So splits by user and the leakage meter work on logs of people who have no profile here.
-    """
-    names = set[str | None]().union(*columns) - {None}
-    numbers: dict[str | None, int] = {name: _stranger(str(name)) for name in names}
-    if names:
-        table = model._meta.db_table
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT external_id, id FROM {table} WHERE external_id = ANY(%s)",  # noqa: S608 - own name
-                [list(names)],
-            )
-            numbers.update(cursor.fetchall())
-    return numbers
-
-
-@lru_cache(maxsize=65_536)
-def _stranger(name: str) -> int:
-    digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
-    return -1 - (digest >> 1)

@@ -102,12 +102,13 @@ def test_an_event_that_another_file_brought_is_known_and_its_batch_is_named(tmp_
             event(3),
         ),
     )
-    assert (second["found"], second["new"], second["known"]) == (4, 1, 3)
-    assert second["files"][0]["known_in"] == {str(first["batches"][0]): 2}
+    assert (second["found"], second["new"], second["known"], second["changed"]) == (4, 1, 2, 1)
+    assert second["files"][0]["known_in"] == {str(first["batches"][0]): 1}
+    assert second["files"][0]["changed_in"] == {str(first["batches"][0]): 1}
     landed = EventBatch.objects.get(pk=second["batches"][0])
     assert (landed.asked, landed.made, landed.label_share) == (4, 1, 0.0)
     assert landed.summary["outcomes"] == {"accept": 0, "chat": 0, "ignore": 1, "unmatch": 0}
-    third = run("import_events", log(tmp_path / "c", event(2, eventId="e2"), "", event(1)))
+    third = run("import_events", log(tmp_path / "c", event(9, eventId="e2"), "", event(1)))
     assert (third["new"], third["known"], third["batches"]) == (0, 2, [])
     assert EventBatch.objects.count() == 2
 

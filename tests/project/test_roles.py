@@ -71,6 +71,7 @@ RECORDS: dict[str, dict[str, str]] = {
         "delete": "jobs.delete_schedule + matching.add_seeduser",
     },
     "matching.eventbatch": {"add": NOBODY, "change": "only shown"},
+    "matching.eventchange": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "matching.matchevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "matching.rejectedevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     # Their session goes with them, and to say so needs less than to do it.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -25,7 +25,10 @@ from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip
 from training.kinds import all_kinds, get_kind
 from training.models import Dataset, ModelVersion
 from training.queries.files import file_problem, file_word, verify_files
-from training.queries.serviceable import why_outdated
+from training.queries.serviceable import why_outdated, why_stale
+
+# Of a batch a dataset asks only what became of its events; its population alone may be megabytes.
+BATCHES = Prefetch("batches", EventBatch.objects.only("pk", "corrections", "corrected_at"))
 
 
 @object_action("matching.eventbatch", "Build a dataset", permission="training.build_dataset")
@@ -56,6 +59,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     list_display = [
         "name",
         "verdict_badge",
+        "state_badge",
         "parts",
         "copies",
         "origin_badge",
@@ -71,7 +75,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     start_links = [("training_dataset_build", "Build a dataset", "training.build_dataset")]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("histograms", "lineage", "recipe")
+        return super().get_queryset(request).defer("histograms", "recipe").prefetch_related(BATCHES)
 
     def has_train_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("training.train_model")
@@ -90,6 +94,11 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     def name(self, dataset: Dataset) -> Any:
         title = f"{get_kind(dataset.kind).title} {dataset.version}"
         return two_lines(title, words.moment(dataset.created_at))
+
+    @admin.display(description="State")
+    def state_badge(self, dataset: Dataset) -> Any:
+        stale = why_stale(dataset)
+        return two_lines(badge("stale"), stale) if stale else badge("current")
 
     @admin.display(description="Verdict", ordering="verdict")
     def verdict_badge(self, dataset: Dataset) -> Any:
@@ -210,6 +219,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
             "dataset": dataset,
             "expectation": get_kind(dataset.kind).expectation_of(dataset.origin),
             "outdated": why_outdated(dataset),
+            "stale": why_stale(dataset),
             "problem": file_problem(dataset),
             "figures": _figures(dataset),
             "features": features,

@@ -20,6 +20,7 @@ from training.domain.suspicion import check_inputs
 from training.kinds import get_kind
 from training.models import Dataset
 from training.queries.files import naming
+from training.queries.serviceable import why_stale
 
 
 class DatasetSummary(TypedDict):
@@ -45,6 +46,7 @@ class DatasetSummary(TypedDict):
     label_share: float | None
     checks: list[CheckFields]
     expectation: str
+    stale: str
     folder: str
 
 
@@ -118,6 +120,7 @@ def describe_dataset(dataset: Dataset) -> DatasetSummary:
         "label_share": dataset.report["label_share"],
         "checks": dataset.checks,
         "expectation": get_kind(dataset.kind).expectation_of(dataset.origin),
+        "stale": why_stale(dataset),
         "folder": dataset.folder,
     }
 

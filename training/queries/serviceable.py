@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from matching.domain.words import revision_of
+from project import words
 from project.origin import Origin
 from project.storage.artifacts import ArtifactCorrupt, read_verified
 from training.domain.libraries import SKLEARN, library_versions
@@ -90,6 +91,26 @@ def why_outdated(dataset: Dataset) -> str:
         f"Dataset {dataset.version} was built by revision {dataset.feature_revision} of "
         f"{dataset.feature_set}, which is at revision {now} now"
     )
+
+
+def why_stale(dataset: Dataset) -> str:
+    """Say which events changed at their batch since a dataset was built of them; else empty.
+
+    Nothing in the dataset changes. What was known of a batch when it was read stands in the
+    lineage; datasets of before have batches that nothing had corrected.
+    """
+    read = {
+        entry["id"]: entry.get("corrections", 0)
+        for entry in dataset.lineage
+        if entry.get("model") == "matching.eventbatch"
+    }
+    told = [
+        f"{batch.corrections - read.get(batch.pk, 0):,} changes of events of batch {batch.pk} came "
+        f"with later imports, the last on {words.moment(batch.corrected_at)}"
+        for batch in dataset.batches.all()
+        if batch.corrections > read.get(batch.pk, 0)
+    ]
+    return f"{dataset} is stale: {'; '.join(told)}" if told else ""
 
 
 def train_again(model: ModelVersion) -> str:

@@ -13,13 +13,19 @@ EXAMPLES: Final = 5  # lines named per reason in a result; the admin lists all
 
 @dataclass
 class Account:
-    """What became of the lines of one file; blank lines are not counted."""
+    """What became of the lines of one file; blank lines are not counted.
+
+    known : events that are here already, as the line has them
+    changed : events that are here with other content; replaced or kept, as the import was asked
+    """
 
     found: int = 0
     new: int = 0
     known: int = 0
+    changed: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     known_in: dict[str, int] = field(default_factory=dict)
+    changed_in: dict[str, int] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     feature_sets: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
@@ -29,8 +35,9 @@ class Account:
         self.found += more.found
         self.new += more.new
         self.known += more.known
+        self.changed += more.changed
         sum_ignored(self.ignored, more.ignored)
-        for name in ("rejected", "known_in", "feature_sets"):
+        for name in ("rejected", "known_in", "changed_in", "feature_sets"):
             totals = getattr(self, name)
             for key, count in getattr(more, name).items():
                 totals[key] = totals.get(key, 0) + count
@@ -65,6 +72,9 @@ class Account:
             "new": self.new,
             "known": self.known,
             "known_in": self.known_in,
+            "changed": self.changed,
+            "changed_in": self.changed_in,
+            "on_change": "",
             "rejected": self.rejected_count,
             "rejected_by_reason": self.rejected,
             "ignored": self.ignored,
@@ -77,7 +87,10 @@ class Account:
 
 def summarise_files(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the accounts of files with their sums."""
-    sums = {name: sum(result[name] for result in results) for name in ("found", "new", "known")}
+    sums = {
+        name: sum(result[name] for result in results)
+        for name in ("found", "new", "known", "changed")
+    }
     by_reason: dict[str, int] = {}
     for result in results:
         for reason, count in result["rejected_by_reason"].items():

@@ -52,6 +52,9 @@ REASONS: Final = {
     "bad_id": "an id is empty or too long",
     "source_contradicts_import": "a synthetic event in an import of real ones, or the reverse",
 }
+CHANGED_EVENT: Final = "changed_event"
+# The same of lines that are well formed, and refused for what is here already.
+LANDING_REASONS: Final = {CHANGED_EVENT: "the event is known with other content"}
 
 Score = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]

@@ -65,6 +65,7 @@ class LogChunk:
     """What a stretch of a log holds.
 
     events, lines, keys : the good events; their line numbers, int64 (n,); their keys, uint8 (n, 16)
+    originals : the good lines as they stood in the file
     rejected : the other lines that are not blank
     ignored : unknown name ("features.x", "x", "source x") to how often it came
     feature_sets : name of the formulas that a good line says, empty where it says none, to how
@@ -75,6 +76,7 @@ class LogChunk:
     events: EventColumns
     lines: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint8]
+    originals: list[bytes]
     rejected: list[RejectedLine]
     ignored: dict[str, int]
     feature_sets: dict[str, int]
@@ -190,6 +192,7 @@ class _Chunk:
     origin: str | None = None
     lines: list[int] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
+    originals: list[bytes] = field(default_factory=list)
     events: list[LoggedEvent] = field(default_factory=list)
     rejected: list[RejectedLine] = field(default_factory=list)
     ignored: dict[str, int] = field(default_factory=dict)
@@ -223,7 +226,7 @@ class _Chunk:
         else:
             for (line, text, raw), event, canonical in zip(self.waiting, *together, strict=True):
                 if is_consistent(event, self.limits, self.origin):
-                    self._add(line, event, canonical)
+                    self._add(line, event, canonical, raw)
                 else:
                     self._read(line, text, raw)  # which says why not
         self.waiting.clear()
@@ -231,7 +234,7 @@ class _Chunk:
     def _read(self, line: int, text: bytes, raw: bytes) -> None:
         plain = read_plain(text, self.limits, self.origin)
         if plain is not None:
-            self._add(line, *plain)
+            self._add(line, *plain, raw)
             return
         try:
             event, canonical, ignored = read_carefully(text, self.limits, self.origin)
@@ -240,10 +243,11 @@ class _Chunk:
             self.rejected.append(RejectedLine(line, refused.reason, refused.message, excerpt))
             return
         sum_ignored(self.ignored, ignored)
-        self._add(line, event, canonical)
+        self._add(line, event, canonical, raw)
 
-    def _add(self, line: int, event: LoggedEvent, canonical: bytes) -> None:
+    def _add(self, line: int, event: LoggedEvent, canonical: bytes, raw: bytes) -> None:
         self.lines.append(line)
+        self.originals.append(raw)
         self.events.append(event)
         self.keys.append(
             blake2b(canonical, digest_size=16).digest()
@@ -258,6 +262,7 @@ class _Chunk:
             events=as_columns(self.events),
             lines=np.array(self.lines, np.int64),
             keys=np.frombuffer(b"".join(self.keys), np.uint8).reshape(len(self.keys), 16),
+            originals=self.originals,
             rejected=self.rejected,
             ignored=self.ignored,
             feature_sets=dict(Counter(event.feature_set or "" for event in self.events)),

@@ -251,6 +251,7 @@ def _lineage(batch: EventBatch) -> dict[str, Any]:
         "feature_revision": batch.feature_revision,
         "is_as_logged": batch.method != EventBatch.Method.GENERATED,
         "events": batch.made,
+        "corrections": batch.corrections,
         "seed": batch.seed,
         "file_sha256": batch.file_sha256,
         "population_sha256": batch.population_sha256,
