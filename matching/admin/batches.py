@@ -18,10 +18,11 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.account import ALREADY_KNOWN
-from matching.domain.log.format import LANDING_REASONS, REASONS
+from matching.domain.log.format import COMPUTED, LANDING_REASONS, REASONS
 from matching.domain.words import OnChange, Outcome, revision_of
 from matching.models import EventBatch, EventChange
 from matching.queries.batches import users_of
@@ -371,6 +372,9 @@ def _formulas(batch: EventBatch) -> str:
     """Say which formulas made the features, and what becomes of those that were corrected since."""
     formulas = f"{batch.feature_set}, revision {batch.feature_revision}"
     now = revision_of(batch.feature_set)
+    if batch.parameters.get("features") == COMPUTED:
+        day = timezone.localdate(batch.created_at)
+        return f"{formulas}, features of profiles of that day ({day}): the log has none"
     if batch.method == EventBatch.Method.IMPORTED:
         return f"{formulas}, as they were logged"
     if batch.feature_revision == now:
@@ -385,12 +389,33 @@ def _facts(batch: EventBatch) -> list[tuple[str, Any]]:
         ("Name of the content", batch.uid),
     ]
     if batch.method == EventBatch.Method.IMPORTED:
-        return [*facts, ("File", batch.file_name), ("SHA-256", batch.file_sha256)]
+        return [
+            *facts,
+            *_behaviour(batch),
+            ("File", batch.file_name),
+            ("SHA-256", batch.file_sha256),
+        ]
     asked = {
         key.replace("_", " "): ", ".join(value) if isinstance(value, list) else value
         for key, value in batch.parameters.items()
     }
     return [*facts, *((key.capitalize(), value) for key, value in asked.items())]
+
+
+def _behaviour(batch: EventBatch) -> list[tuple[str, Any]]:
+    """Say what a log without features knew, and how often somebody was only shown."""
+    facts: list[tuple[str, Any]] = []
+    told = batch.parameters
+    if told.get("features") == COMPUTED and batch.made:
+        known = told.get("people_known", 0)
+        of_all = f"{known:,} of {batch.made:,} events; the others are left out of datasets"
+        facts.append(("People known by id", f"{words.share(known / batch.made)}, {of_all}"))
+        if told.get("trips"):
+            trips = ", ".join(f"{count:,} {name}" for name, count in told["trips"].items())
+            facts.append(("Trips", trips))
+    if told.get("exposures"):
+        facts.append(("Views alone", f"{told['exposures']:,}, counted and no events"))
+    return facts
 
 
 def _example(one: Mapping[str, Any]) -> dict[str, str]:

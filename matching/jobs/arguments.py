@@ -145,11 +145,14 @@ class ImportEvents(Arguments):
     ] = ""
     feature_set: Annotated[
         FeatureSet | Literal[""],
-        Field(description="Formulas that the logged features were made with."),
+        Field(
+            description="Formulas that the logged features were made with; of a log without "
+            "features those that they are computed by."
+        ),
         Ask(
             meanings={
                 "": "what the log says, else tiered-1 where all values can come from those tiers, "
-                "else logged-1",
+                "else logged-1; smooth-1 of a log without features",
                 FeatureSet.LOGGED.value: "others, which cannot be computed here",
             }
         ),

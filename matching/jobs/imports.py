@@ -18,6 +18,7 @@ from matching.services.imports import (
 from project.ahead import ahead
 from project.jobs.contract import Run
 from project.origin import Origin
+from project.refusal import Refusal
 from project.uploads.services import get_upload, open_upload, release_upload
 
 CHUNK_LINES = 32_768  # lines that land together: a fraction of a second of work
@@ -43,7 +44,18 @@ def import_logs(run: Run, asked: ImportEvents) -> dict[str, Any]:
     if not asked.origin:
         run.once("import.origins", lambda: require_origins(asked.files))
     results = [_import_log(run, number, upload, asked) for number, upload in enumerate(asked.files)]
-    return summarise_files(results)
+    summary = summarise_files(results)
+    unusable = [one for one in results if one.get("nothing_usable")]
+    if unusable and len(unusable) == len(results):
+        told = "; ".join(f"{one['file']}: {one['nothing_usable']}" for one in unusable[:3])
+        raise Refusal(
+            f"Nothing could be taken: {told}.",
+            remedy="Mend the log by docs/formats.md and import it again; nothing was kept of it.",
+            details=summary,
+        )
+    for one in unusable:
+        run.log(f"{one['file']}: {one['nothing_usable']}; nothing was kept of it.", "warning")
+    return summary
 
 
 def _import_log(run: Run, number: int, upload: UUID, asked: ImportEvents) -> dict[str, Any]:

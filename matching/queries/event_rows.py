@@ -11,8 +11,9 @@ import pyarrow as pa
 from django.db import connection
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.log.format import ID_FIELDS
+from matching.domain.log.format import ID_FIELDS, EventColumns
 from matching.domain.log.reader import LogChunk
+from matching.domain.words import MatchType
 from matching.models import SeedUser, TravelGroup
 
 
@@ -68,6 +69,18 @@ def as_rows(
         "event_key": chunk.keys[rows],
         "external": pa.array(said, pa.string()),
     }
+
+
+def known_people(events: EventColumns) -> npt.NDArray[np.bool_]:
+    """Whether both sides of events are known by id: bool (n,)."""
+    users = _numbers_of(SeedUser, events.ids["userId"], events.ids["targetId"])
+    groups = _numbers_of(TravelGroup, events.ids["groupId"])
+    is_group = events.match_type == MatchType.USER_GROUP.code
+    asked, target, group = (
+        np.array([numbers.get(name, -1) > 0 for name in events.ids[field]], np.bool_)
+        for numbers, field in ((users, "userId"), (users, "targetId"), (groups, "groupId"))
+    )
+    return asked & np.where(is_group, group, target)
 
 
 def _numbers_of(

@@ -17,11 +17,11 @@ from matching.domain.features.tiers import TIER_VALUES
 from matching.domain.log.account import Account
 from matching.domain.log.careful import sum_ignored
 from matching.domain.log.drawn import find_signs
-from matching.domain.log.format import with_products
+from matching.domain.log.format import COMPUTED, with_products
 from matching.domain.log.reader import LogChunk, read_log
 from matching.models import EventBatch, MatchEvent
 from matching.queries.differing import find_differing
-from matching.queries.event_rows import as_rows
+from matching.queries.event_rows import as_rows, known_people
 from project.bulk import copy_rows, read_arrow
 from project.origin import Origin
 from project.refusal import Refusal
@@ -40,7 +40,7 @@ def preview_log(
     """
     origin = origin or require_origin_said(path, name)
     account = Account()
-    lines = 0
+    lines = people = 0
     with (
         path.open("rb") as stream,
         transaction.atomic(),
@@ -51,7 +51,12 @@ def preview_log(
             fresh = np.flatnonzero(twins == 0)
             copy_rows(connection, table, {"event_key": chunk.keys[fresh]})
             _count_changed(chunk, twins, account)
-            account.found += len(chunk.events) + len(chunk.rejected)
+            account.found += len(chunk.events) + len(chunk.rejected) + chunk.exposures
+            account.exposures += chunk.exposures
+            has = chunk.events.has_features
+            account.with_features += int(has.sum())
+            account.without_features += int((~has).sum())
+            people += int(known_people(chunk.events).sum())
             account.reject(chunk.rejected)
             sum_ignored(account.ignored, chunk.ignored)
             lines = chunk.next_line - 1
@@ -65,8 +70,13 @@ def preview_log(
                 f"(SELECT FROM {_EVENTS} e WHERE e.event_key = i.event_key)"
             )
             account.new = cursor.fetchone()[0]
-        account.known = account.found - account.rejected_count - account.new - account.changed
-    return {**account.as_result(name, "", origin), "lines": lines, "is_whole": is_whole}
+        account.known = account.found - account.rejected_count - account.new
+        account.known -= account.changed + account.exposures
+    result = account.as_result(name, "", origin)
+    if account.without_features and not account.with_features:
+        result["features"] = COMPUTED
+        result["people_known"] = people / account.without_features
+    return {**result, "lines": lines, "is_whole": is_whole}
 
 
 def _count_changed(chunk: LogChunk, twins: npt.NDArray[np.int64], account: Account) -> None:
@@ -120,12 +130,16 @@ def signs_of_drawing(batch: EventBatch) -> list[str]:
         f"FROM {_EVENTS} WHERE id BETWEEN %s AND %s ORDER BY id LIMIT {LOOKED_AT}",
         [batch.first_event_id, batch.last_event_id],
     )
-    columns = [
-        np.asarray(table.column(name).to_numpy(), np.float32)
-        for name in FEATURE_NAMES
-        if name not in PRODUCTS
-    ]
-    return find_signs(table.column("ms").to_numpy(), np.column_stack(columns))
+    features = np.column_stack(
+        [
+            np.asarray(table.column(name).to_numpy(), np.float32)
+            for name in FEATURE_NAMES
+            if name not in PRODUCTS
+        ]
+    )
+    if batch.parameters.get("features") == COMPUTED:
+        features = features[:, :0]  # the log says nothing of them
+    return find_signs(table.column("ms").to_numpy(), features)
 
 
 def can_be_tiered(batch: EventBatch) -> bool:

@@ -10,6 +10,7 @@ from django.db.models import Count, F
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.account import Account
+from matching.domain.log.format import LOGGED
 from matching.domain.summaries import Summary, add_summaries, subtract_summary, summarise_events
 from matching.domain.words import FeatureSet, OnChange
 from matching.models import EventBatch, EventChange, MatchEvent
@@ -52,6 +53,9 @@ def _why_refused(batch: EventBatch, known: EventBatch) -> str:
             f"{here}. That event is {known.get_origin_display().lower()}, this import "
             f"{batch.get_origin_display().lower()}."
         )
+    features, known_features = (one.parameters.get("features", LOGGED) for one in (batch, known))
+    if features != known_features:
+        return f"{here}. Its features are {known_features}, those of this import {features}."
     asked = batch.parameters.get("feature_set") or known.feature_set
     if asked != known.feature_set and known.pk != batch.pk:
         return f"{here}. Its features are {known.feature_set}, those of this import {asked}."

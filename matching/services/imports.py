@@ -12,7 +12,14 @@ from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
 from matching.domain.log.account import ALREADY_KNOWN, Account
-from matching.domain.log.format import CHANGED_EVENT, with_products
+from matching.domain.log.format import (
+    CHANGED_EVENT,
+    COMPUTED,
+    HAS_FEATURES,
+    LOGGED,
+    NO_FEATURES,
+    with_products,
+)
 from matching.domain.log.reader import LogChunk, RejectedLine, excerpt_of
 from matching.domain.summaries import Summary, add_summaries, summarise_events
 from matching.domain.words import FeatureSet, OnChange, revision_of
@@ -21,6 +28,7 @@ from matching.models import (
     MatchEvent,
     RejectedEvent,
 )
+from matching.queries.behaviour import TRIPS, ComputedFeatures, compute_logged
 from matching.queries.differing import find_differing
 from matching.queries.event_rows import as_rows
 from matching.queries.known_events import (
@@ -32,6 +40,7 @@ from matching.queries.known_events import (
     signs_of_drawing,
     temporary_table,
 )
+from matching.services.batches import abandon_batch
 from matching.services.corrections import (
     RIGHT,
     apply_changes,
@@ -99,14 +108,23 @@ def land_chunk(
     Where none is known, as in most logs, the rows go straight into their table: half the work of
     going by a table beside it. `may_be_known` says that it is not worth trying.
     """
-    events = with_products(chunk.events)
-    chunk = replace(chunk, events=events)
     account = Account(
-        found=len(chunk.events) + len(chunk.rejected),
+        found=len(chunk.events) + len(chunk.rejected) + chunk.exposures,
+        exposures=chunk.exposures,
         ignored=chunk.ignored,
         feature_sets=chunk.feature_sets,
     )
     account.reject(chunk.rejected)
+    rejected = chunk.rejected
+    chunk, unlike = _only_alike(batch, chunk, account)
+    account.reject(unlike)
+    computed: ComputedFeatures | None = None
+    if batch.parameters.get("features") == COMPUTED:
+        computed = compute_logged(chunk.events, batch.feature_set)
+        events = replace(chunk.events, features=computed.features)
+    else:
+        events = with_products(chunk.events)
+    chunk = replace(chunk, events=events)
     twins = find_own(chunk.events.ids["eventId"], account)
     fresh = np.flatnonzero(twins == 0)
     refused: list[RejectedLine] = []
@@ -137,8 +155,56 @@ def land_chunk(
         account.new = len(fresh)
     account.known = len(chunk.events) - account.new - account.changed - len(refused)
     account.reject(refused)
-    _keep_rejected(batch, [*chunk.rejected, *refused])
+    if computed is not None:
+        account.people_known = int(computed.is_known[fresh].sum())
+        account.trips = computed.count_trips(fresh)
+    _keep_rejected(batch, [*rejected, *unlike, *refused])
     return account, summarise_events(events.outcome[fresh], events.features[fresh].T)
+
+
+def _only_alike(
+    batch: EventBatch, chunk: LogChunk, account: Account
+) -> tuple[LogChunk, list[RejectedLine]]:
+    """Keep the lines that have features, or have none, as the first good lines of the log do.
+
+    Features that are computed here do not stand among logged ones. A log of which any of the first
+    lines has features is one of logged features.
+    """
+    has = chunk.events.has_features
+    account.with_features, account.without_features = int(has.sum()), int((~has).sum())
+    if not len(has):
+        return chunk, []
+    if "features" not in batch.parameters:
+        _decide_features(batch, is_logged=bool(has.any()))
+    is_logged = batch.parameters["features"] == LOGGED
+    alike = has == is_logged
+    if alike.all():
+        return chunk, []
+    reason = NO_FEATURES if is_logged else HAS_FEATURES
+    message = (
+        "Expected features, as other lines of this log have or --feature-set logged-1 says. Import "
+        "lines without features as a log of their own."
+        if is_logged
+        else "Expected no features: the lines before have none, and theirs are computed from "
+        "profiles. Import lines with features as a log of their own."
+    )
+    unlike = [
+        RejectedLine(int(chunk.lines[row]), reason, message, excerpt_of(chunk.originals[row]))
+        for row in np.flatnonzero(~alike)
+    ]
+    return chunk.take(np.flatnonzero(alike)), unlike
+
+
+def _decide_features(batch: EventBatch, *, is_logged: bool) -> None:
+    """Keep whether the features of a batch are logged; then none are computed."""
+    asked = batch.parameters["feature_set"]
+    if not is_logged and asked != FeatureSet.LOGGED:
+        batch.parameters["features"] = COMPUTED
+        batch.feature_set = asked or FeatureSet.SMOOTH.value
+        batch.feature_revision = revision_of(batch.feature_set)
+    else:
+        batch.parameters["features"] = LOGGED
+    batch.save(update_fields=["parameters", "feature_set", "feature_revision"])
 
 
 def _correct(
@@ -148,7 +214,8 @@ def _correct(
 
     Returns those that may not change what is here, with the reason.
     """
-    differing = find_differing(table, batch, is_own=is_own)
+    has_features = batch.parameters.get("features") != COMPUTED
+    differing = find_differing(table, batch, is_own=is_own, has_features=has_features)
     if batch.parameters["on_change"] != OnChange.REPLACE:
         differing = differing.those(differing.is_other)
     if not len(differing.lines):
@@ -180,9 +247,16 @@ def complete_import(
     corrected = apply_changes(batch, account, now)
     result = account.as_result(stored.name, stored.sha256, Origin.of_code(batch.origin))
     result["on_change"] = batch.parameters["on_change"]
-    if not account.new and not account.rejected and not account.changed:
-        batch.delete()  # nothing was added and nothing is to be looked at
-        return result
+    is_computed = batch.parameters.get("features") == COMPUTED
+    result["features"] = batch.parameters.get("features", "")
+    if is_computed and account.new:
+        result["people_known"] = account.people_known / account.new
+    nothing = _why_nothing(account, is_computed=is_computed)
+    if nothing or not (account.new or account.rejected or account.changed):
+        # Nothing was added and nothing is to be looked at, or nothing of it can be used.
+        abandon_batch(batch)
+        batch.delete()
+        return {**result, "new": 0, "nothing_usable": nothing}
     batch.asked = account.found
     batch.made = account.new
     batch.summary = add_summaries([*summaries, *([] if corrected is None else [corrected])])
@@ -202,17 +276,23 @@ def complete_import(
             "count": account.known,
             "examples": [{"batch": int(pk), "count": n} for pk, n in account.known_in.items()],
         }
-    batch.feature_set = batch.parameters["feature_set"] or _feature_set_of(batch, account)
-    batch.feature_revision = revision_of(batch.feature_set)
+    if not is_computed:
+        batch.feature_set = batch.parameters["feature_set"] or _feature_set_of(batch, account)
+        batch.feature_revision = revision_of(batch.feature_set)
     signs = signs_of_drawing(batch)
     batch.parameters = {
         **batch.parameters,
         "ignored": account.ignored,
         "changed_in": account.changed_in,
+        "exposures": account.exposures,
+        "with_features": account.with_features,
+        "without_features": account.without_features,
+        "people_known": account.people_known,
+        "trips": account.trips,
         "feature_sets_said": account.feature_sets,
         "looks_drawn": signs,
     }
-    warnings = []
+    warnings = _warn_of_features(batch, account)
     if signs:
         warnings.append(
             f"The events are said to be real, but {' and '.join(signs)}. If a program drew them, "
@@ -241,6 +321,59 @@ def complete_import(
     }
 
 
+def _why_nothing(account: Account, *, is_computed: bool) -> str:
+    """Say why nothing of a log can be used; empty where something can, or nothing was there."""
+    if not account.found or account.known or account.changed:
+        return ""
+    if is_computed and account.new and not account.people_known:
+        return (
+            f"its {account.new:,} events have no features, and none of them is of people who are "
+            "known here by id"
+        )
+    if account.new:
+        return ""
+    if account.rejected:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in account.rejected.items())
+        first = account.examples[0]
+        views = f" and {account.exposures:,} are views alone" if account.exposures else ""
+        return (
+            f"of {account.found:,} lines {account.rejected_count:,} were refused ({reasons}; line "
+            f"{first['line']:,}: {first['message']}){views}"
+        )
+    return f"its {account.exposures:,} lines are views, which are no outcomes"
+
+
+def _warn_of_features(batch: EventBatch, account: Account) -> list[str]:
+    """Say what the features of a log are that has not logged them, or not on every line."""
+    warnings = []
+    with_features, without = account.with_features, account.without_features
+    if with_features and without:
+        refused = "without" if batch.parameters["features"] == LOGGED else "with"
+        warnings.append(
+            f"{with_features:,} lines have features and {without:,} have none. The two do not "
+            f"stand in one batch: those {refused} were refused; import them as a log of their own."
+        )
+    if batch.parameters.get("features") != COMPUTED:
+        return warnings
+    strangers = account.new - account.people_known
+    warnings.append(
+        f"The log has no features: {batch.feature_set} was computed from the profiles of "
+        f"{timezone.localdate(batch.created_at)}, not of the time of the events."
+    )
+    if strangers:
+        warnings.append(
+            f"{strangers:,} of {account.new:,} events are of people who are not known here by id; "
+            "they are counted, and left out of datasets."
+        )
+    told = {name: account.trips.get(name, 0) for name in TRIPS[1:]}
+    if any(told.values()):
+        warnings.append(
+            f"Trips: {', '.join(f'{count:,} {name}' for name, count in account.trips.items())}. "
+            "Without one the features that need a trip are missing."
+        )
+    return warnings
+
+
 def _feature_set_of(batch: EventBatch, account: Account) -> str:
     """The one set that all lines name; else tiered-1 if its tiers can give all values."""
     said = set(account.feature_sets)
@@ -256,7 +389,8 @@ def _known_file(earlier: EventBatch, stored: Upload) -> dict[str, Any]:
     for reason, skipped in earlier.skipped.items():
         if reason != ALREADY_KNOWN:
             account.rejected[reason] = skipped["count"]
-    account.known = account.found - account.rejected_count
+    account.exposures = earlier.parameters.get("exposures", 0)
+    account.known = account.found - account.rejected_count - account.exposures
     account.known_in = {str(earlier.pk): account.known}
     result = account.as_result(stored.name, stored.sha256, Origin.of_code(earlier.origin))
     return {**result, "batch": earlier.pk, "is_known_file": True}

@@ -29,7 +29,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from feedback.models import CollectionRun, RejectedRecord, Table
-from matching.models import RejectedEvent, TravelGroup
+from matching.models import EventChange, RejectedEvent, TravelGroup
 from project import urls
 from project.acting import Actor, operator
 from project.audit.models import Act
@@ -348,6 +348,9 @@ def _make_world() -> dict[str, str]:
         payload={},
     )
     line = RejectedEvent.objects.create(batch=batch, line=1, reason="x", message="y", excerpt="z")
+    EventChange.objects.create(
+        event_id=batch.first_event_id, batch=batch, line=1, state="replaced", by="z"
+    )
     records = [
         *(owner, Group.objects.create(name="of roles"), record(Act.KEY), job, schedule),
         *(source, run, rejected, batch, line, dataset, model, promotion),

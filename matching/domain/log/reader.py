@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from operator import attrgetter
@@ -26,6 +26,7 @@ from matching.domain.log.format import (
     EXCERPT_LENGTH,
     MAX_LINE_BYTES,
     PREFIX,
+    VIEW,
     EventColumns,
     LoggedEvent,
     as_columns,
@@ -68,6 +69,7 @@ class LogChunk:
     originals : the good lines as they stood in the file
     rejected : the other lines that are not blank
     ignored : unknown name ("features.x", "x", "source x") to how often it came
+    exposures : good lines that say only that somebody was shown: no events
     feature_sets : name of the formulas that a good line says, empty where it says none, to how
         often
     next_line, next_offset : number and byte offset of the first line after the stretch
@@ -79,9 +81,20 @@ class LogChunk:
     originals: list[bytes]
     rejected: list[RejectedLine]
     ignored: dict[str, int]
+    exposures: int
     feature_sets: dict[str, int]
     next_line: int
     next_offset: int
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "LogChunk":
+        """Return the chunk with some of its good events, and all that it says of other lines."""
+        return replace(
+            self,
+            events=self.events.take(rows),
+            lines=self.lines[rows],
+            keys=self.keys[rows],
+            originals=[self.originals[row] for row in rows],
+        )
 
 
 @dataclass
@@ -195,6 +208,7 @@ class _Chunk:
     originals: list[bytes] = field(default_factory=list)
     events: list[LoggedEvent] = field(default_factory=list)
     rejected: list[RejectedLine] = field(default_factory=list)
+    exposures: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
     waiting: list[tuple[int, bytes, bytes]] = field(default_factory=list)
 
@@ -246,6 +260,9 @@ class _Chunk:
         self._add(line, event, canonical, raw)
 
     def _add(self, line: int, event: LoggedEvent, canonical: bytes, raw: bytes) -> None:
+        if event.outcome == VIEW:
+            self.exposures += 1
+            return
         self.lines.append(line)
         self.originals.append(raw)
         self.events.append(event)
@@ -265,6 +282,7 @@ class _Chunk:
             originals=self.originals,
             rejected=self.rejected,
             ignored=self.ignored,
+            exposures=self.exposures,
             feature_sets=dict(Counter(event.feature_set or "" for event in self.events)),
             next_line=next_line,
             next_offset=next_offset,

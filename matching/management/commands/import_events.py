@@ -15,6 +15,7 @@ from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
 from project.tabular.packed import Unpackable
 from project.uploads.services import copy_unpacked, keep_upload
+from project.words import share
 
 CHANGED = {
     "": "Known with other content",
@@ -92,6 +93,13 @@ class Command(JobCommand):
             if one["changed"]:
                 batches = ", ".join(f"{n:,} in batch {pk}" for pk, n in one["changed_in"].items())
                 console.print(f"  {CHANGED[one['on_change']]}: {batches or 'within the file'}.")
+            if one["exposures"]:
+                console.print(f"  {one['exposures']:,} views alone: counted, no events.")
+            if one["people_known"] is not None:
+                console.print(
+                    f"  Features of profiles of that day: {share(one['people_known'])} of the "
+                    "events are of people who are known by id."
+                )
             for reason, count in one["rejected_by_reason"].items():
                 console.print(f"  {count:,} rejected, {reason}:")
                 for example in one["examples"]:
