@@ -208,7 +208,10 @@ def test_people_without_a_profile_have_a_number_of_their_own_in_every_log(tmp_pa
 
 
 def test_unknown_names_are_told(tmp_path: Path) -> None:
-    result = run("import_events", log(tmp_path / "a", event(1, features={"agescore": 1, "ageScore": 1}, extra=1)))
+    result = run(
+        "import_events",
+        log(tmp_path / "a", event(1, features={"agescore": 1, "ageScore": 1}, extra=1)),
+    )
     assert result["files"][0]["ignored"] == {"extra": 1, "features.agescore": 1}
     assert EventBatch.objects.get().parameters["ignored"] == result["files"][0]["ignored"]
 
