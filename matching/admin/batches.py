@@ -18,13 +18,14 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.account import ALREADY_KNOWN
-from matching.domain.log.format import REASONS
+from matching.domain.log.format import COMPUTED, LANDING_REASONS, REASONS
 from matching.domain.log.native import is_native
-from matching.domain.words import Outcome, revision_of
-from matching.models import EventBatch
+from matching.domain.words import OnChange, Outcome, revision_of
+from matching.models import EventBatch, EventChange
 from matching.queries.batches import users_of
 from matching.queries.exports import export_batches, pack
 from matching.queries.generations import preview
@@ -51,6 +52,7 @@ PREVIEW_LINES = 50_000  # of an upload that are looked at before it is imported
 REJECTED_SHOWN = 20
 REJECTED_COLUMNS = ("line", "reason", "message", "excerpt")
 NEWEST_SHOWN = 5
+ALL_REASONS = {**REASONS, **LANDING_REASONS}
 
 
 @admin.register(EventBatch)
@@ -222,6 +224,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
                 "kept": kept,
                 "origin": form.arguments["origin"],
                 "feature_set": form.arguments["feature_set"],
+                "on_change": form.arguments["on_change"],
             }
         return TemplateResponse(request, "matching/upload.html", {**context, "form": form})
 
@@ -289,7 +292,7 @@ def _download(batches: Sequence[EventBatch]) -> StreamingHttpResponse:
 
 def _reasons(counts: Mapping[str, int]) -> list[dict[str, Any]]:
     return [
-        {"reason": reason, "words": REASONS.get(reason, ""), "count": count}
+        {"reason": reason, "words": ALL_REASONS.get(reason, ""), "count": count}
         for reason, count in sorted(counts.items(), key=lambda entry: -entry[1])
     ]
 
@@ -304,7 +307,7 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
             "reason": reason.replace("_", " "),
             "words": "the same event came before"
             if reason == ALREADY_KNOWN
-            else REASONS.get(reason),
+            else ALL_REASONS.get(reason),
             "count": entry["count"],
             "examples": [_example(one) for one in entry["examples"]],
             "more": entry["count"] - len(entry["examples"]),
@@ -345,6 +348,29 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
         "rejected": rejected[:REJECTED_SHOWN],
         "rejected_more": len(rejected) > REJECTED_SHOWN,
         "ignored": batch.parameters.get("ignored", {}),
+        "changed": _changed(batch),
+        "corrected": batch.corrections
+        and EventChange.objects.to_batch(batch).filter(state=EventChange.State.REPLACED).count(),
+    }
+
+
+def _changed(batch: EventBatch) -> dict[str, Any] | None:
+    """Say what became of events that an import found known with other content."""
+    changed_in = batch.parameters.get("changed_in") or {}
+    if not changed_in:
+        return None
+    is_kept = batch.parameters.get("on_change") == OnChange.KEEP
+    return {
+        "count": sum(changed_in.values()),
+        "became": "stay as they were" if is_kept else "were replaced",
+        "batches": [
+            {
+                "pk": int(pk),
+                "count": count,
+                "url": reverse("admin:matching_eventbatch_change", args=[pk]),
+            }
+            for pk, count in changed_in.items()
+        ],
     }
 
 
@@ -352,6 +378,9 @@ def _formulas(batch: EventBatch) -> str:
     """Say which formulas made the features, and what becomes of those that were corrected since."""
     formulas = f"{batch.feature_set}, revision {batch.feature_revision}"
     now = revision_of(batch.feature_set)
+    if batch.parameters.get("features") == COMPUTED:
+        day = timezone.localdate(batch.created_at)
+        return f"{formulas}, features of profiles of that day ({day}): the log has none"
     if batch.method == EventBatch.Method.IMPORTED:
         return f"{formulas}, as they were logged"
     version = batch.parameters.get("vocabulary", {}).get("version", 0)
@@ -372,12 +401,33 @@ def _facts(batch: EventBatch) -> list[tuple[str, Any]]:
         ("Name of the content", batch.uid),
     ]
     if batch.method == EventBatch.Method.IMPORTED:
-        return [*facts, ("File", batch.file_name), ("SHA-256", batch.file_sha256)]
+        return [
+            *facts,
+            *_behaviour(batch),
+            ("File", batch.file_name),
+            ("SHA-256", batch.file_sha256),
+        ]
     asked = {
         key.replace("_", " "): ", ".join(value) if isinstance(value, list) else value
         for key, value in batch.parameters.items()
     }
     return [*facts, *((key.capitalize(), value) for key, value in asked.items())]
+
+
+def _behaviour(batch: EventBatch) -> list[tuple[str, Any]]:
+    """Say what a log without features knew, and how often somebody was only shown."""
+    facts: list[tuple[str, Any]] = []
+    told = batch.parameters
+    if told.get("features") == COMPUTED and batch.made:
+        known = told.get("people_known", 0)
+        of_all = f"{known:,} of {batch.made:,} events; the others are left out of datasets"
+        facts.append(("People known by id", f"{words.share(known / batch.made)}, {of_all}"))
+        if told.get("trips"):
+            trips = ", ".join(f"{count:,} {name}" for name, count in told["trips"].items())
+            facts.append(("Trips", trips))
+    if told.get("exposures"):
+        facts.append(("Views alone", f"{told['exposures']:,}, counted and no events"))
+    return facts
 
 
 def _example(one: Mapping[str, Any]) -> dict[str, str]:

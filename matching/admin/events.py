@@ -9,8 +9,16 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.log.format import REASONS
-from matching.models import EventBatch, MatchEvent, RejectedEvent, SeedUser, TravelGroup
+from matching.domain.log.format import LANDING_REASONS, REASONS
+from matching.domain.words import MatchType, Outcome, Preset
+from matching.models import (
+    EventBatch,
+    EventChange,
+    MatchEvent,
+    RejectedEvent,
+    SeedUser,
+    TravelGroup,
+)
 from project import words
 from project.pages.admins import LargeTableAdmin
 from project.pages.badges import badge
@@ -38,7 +46,23 @@ class BatchFilter(admin.SimpleListFilter):
         batch = EventBatch(pk=int(value))
         if queryset.model is MatchEvent:
             return queryset.of_batch(batch)
+        if queryset.model is EventChange:
+            return queryset.to_batch(batch)
         return queryset.filter(batch_id=batch.pk)
+
+
+class ImportFilter(BatchFilter):
+    """Changes that one import brought."""
+
+    title = "import"
+    parameter_name = "import"
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value() or ""
+        if not value:
+            return queryset
+        is_number = value.isascii() and value.isdigit() and len(value) < 10
+        return queryset.filter(batch_id=int(value)) if is_number else queryset.none()
 
 
 class ReasonFilter(admin.SimpleListFilter):
@@ -48,7 +72,7 @@ class ReasonFilter(admin.SimpleListFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(reason, reason.replace("_", " ")) for reason in REASONS]
+        return [(reason, reason.replace("_", " ")) for reason in (*REASONS, *LANDING_REASONS)]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.filter(reason=self.value()) if self.value() else queryset
@@ -183,3 +207,54 @@ class RejectedEventAdmin(LargeTableAdmin[RejectedEvent]):
     @admin.display(description="beginning of the line")
     def beginning(self, rejected: RejectedEvent) -> Any:
         return rejected.excerpt[:80]
+
+
+@admin.register(EventChange)
+class EventChangeAdmin(LargeTableAdmin[EventChange]):
+    list_display = ("name", "state_word", "stood", "came", "import_word", "line", "by", "when")
+    list_filter = (BatchFilter, ImportFilter, "state")
+    list_select_related = ("batch",)
+    fields = ("name", "state_word", "stood", "came", "import_word", "line", "by", "when")
+    readonly_fields = fields
+    empty_title = "No event was changed"
+    empty_text = "A line whose eventId is known and that says something else is listed here."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # What waits may still be taken back.
+        return super().get_queryset(request).exclude(state=EventChange.State.WAITING)
+
+    @admin.display(description="event")
+    def name(self, change: EventChange) -> Any:
+        number = change.event_id & 0xFFFFFFFF
+        return record_link(MatchEvent(pk=change.event_id), f"{change.changed_batch_id}.{number}")
+
+    @admin.display(description="state")
+    def state_word(self, change: EventChange) -> Any:
+        return badge(change.get_state_display().lower())
+
+    @admin.display(description="what stood there")
+    def stood(self, change: EventChange) -> str:
+        return _said(change.before)
+
+    @admin.display(description="what the line says")
+    def came(self, change: EventChange) -> str:
+        return _said(change.after)
+
+    @admin.display(description="import")
+    def import_word(self, change: EventChange) -> Any:
+        return "deleted since" if change.batch is None else batch_link(change.batch.pk)
+
+    @admin.display(description="when", ordering="at")
+    def when(self, change: EventChange) -> Any:
+        return words.moment(change.at)
+
+
+def _said(columns: dict[str, Any]) -> str:
+    """Say the columns of one side of a change."""
+    codes = {"outcome": Outcome, "match_type": MatchType, "preset": Preset}
+    told = []
+    for name, value in columns.items():
+        if name in codes and value is not None:
+            value = codes[name].of_code(value)
+        told.append(f"{name} {words.NONE if value is None else value}")
+    return ", ".join(told)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from matching.domain.doors import EVENTS, PEOPLE
 from matching.models import (
     EventBatch,
+    EventChange,
     MatchEvent,
     RejectedEvent,
     SeedUser,
@@ -52,6 +53,7 @@ add_entries(
     ),
     _entry(EventBatch, label="Batches", order=31, rows=EventBatch.objects.all),
     _entry(RejectedEvent, label="Rejected lines", order=32, rows=RejectedEvent.objects.all),
+    _entry(EventChange, label="Changed events", order=33, rows=EventChange.objects.all),
 )
 
 

@@ -54,3 +54,15 @@ def add_summaries(summaries: Iterable[Summary]) -> Summary:
             mine["missing"] += column["missing"]
             mine["counts"] = [a + b for a, b in zip(mine["counts"], column["counts"], strict=True)]
     return total
+
+
+def subtract_summary(summary: Summary, part: Summary) -> Summary:
+    """Take away what a part of the events counted for."""
+    total = add_summaries([summary])
+    for word, count in part["outcomes"].items():
+        total["outcomes"][word] -= count
+    for name, column in part["features"].items():
+        mine = total["features"][name]
+        mine["missing"] -= column["missing"]
+        mine["counts"] = [a - b for a, b in zip(mine["counts"], column["counts"], strict=True)]
+    return total

@@ -47,6 +47,14 @@ class FeatureSet(StrEnum):
     LOGGED = "logged-1"
 
 
+class OnChange(StrEnum):
+    """What becomes of an event whose id is known when a later line says something else of it."""
+
+    REPLACE = "replace"
+    KEEP = "keep"
+    REFUSE = "refuse"
+
+
 class Habit(StrEnum):
     """How often somebody smokes or drinks, in order."""
 

@@ -18,12 +18,17 @@ from matching.domain.words import (
     ASKED_BEFORE,
     MATCH_TYPES_ASKED,
     FeatureSet,
+    OnChange,
     Preset,
     asked_word,
 )
 from project.jobs.contract import Arguments
 from project.jobs.questions import LIST_LENGTH, Ask, RecordId, Seed, Upload, Word
 from project.mappings.arguments import TableArguments
+
+
+def _or_replace(given: object) -> object:
+    return OnChange.REPLACE.value if given == "" else given  # a form whose field was left out
 
 
 def _as_said_today(given: object) -> object:
@@ -160,12 +165,31 @@ class ImportEvents(TableArguments):
     ] = ""
     feature_set: Annotated[
         FeatureSet | Literal[""],
-        Field(description="Formulas that the logged features were made with."),
+        Field(
+            description="Formulas that the logged features were made with; of a log without "
+            "features those that they are computed by."
+        ),
         Ask(
             meanings={
                 "": "what the log says, else tiered-1 where all values can come from those tiers, "
-                "else logged-1",
+                "else logged-1; smooth-1 of a log without features",
                 FeatureSet.LOGGED.value: "others, which cannot be computed here",
             }
         ),
     ] = ""
+    on_change: Annotated[
+        OnChange,
+        BeforeValidator(_or_replace),
+        Field(
+            description="What becomes of an event whose eventId is known when a line says "
+            "something else of it; replacing needs the right to change events."
+        ),
+        Ask(
+            label="On change",
+            meanings={
+                OnChange.REPLACE.value: "the line replaces it, and what stood there is kept",
+                OnChange.KEEP.value: "the event stays, and the change is listed",
+                OnChange.REFUSE.value: "the line is refused",
+            },
+        ),
+    ] = OnChange.REPLACE

@@ -63,7 +63,18 @@ def import_logs(run: Run, asked: ImportEvents) -> dict[str, Any]:
         _import_log(run, number, upload, asked, table)
         for number, (upload, table) in enumerate(zip(asked.files, tables, strict=True))
     ]
-    return summarise_files(results)
+    summary = summarise_files(results)
+    unusable = [one for one in results if one.get("nothing_usable")]
+    if unusable and len(unusable) == len(results):
+        told = "; ".join(f"{one['file']}: {one['nothing_usable']}" for one in unusable[:3])
+        raise Refusal(
+            f"Nothing could be taken: {told}.",
+            remedy="Mend the log by docs/formats.md and import it again; nothing was kept of it.",
+            details=summary,
+        )
+    for one in unusable:
+        run.log(f"{one['file']}: {one['nothing_usable']}; nothing was kept of it.", "warning")
+    return summary
 
 
 def _import_log(
@@ -79,7 +90,13 @@ def _import_log(
         origin = origin_of_table(table, timezone.now())
     opened = run.once(
         "import.prepare",
-        lambda: open_import(stored, origin=origin, feature_set=feature_set, by=run.user),
+        lambda: open_import(
+            stored,
+            origin=origin,
+            feature_set=feature_set,
+            on_change=asked.on_change,
+            actor=run.by,
+        ),
         number,
     )
     if "batch" not in opened:

@@ -1,6 +1,12 @@
 """Seed users, groups, sessions, and the batches of match events made from them or imported."""
 
-from matching.models.events import EventBatch, MatchEvent, RealField, RejectedEvent
+from matching.models.events import (
+    EventBatch,
+    EventChange,
+    MatchEvent,
+    RealField,
+    RejectedEvent,
+)
 from matching.models.people import (
     PROFILE_FIELDS,
     SeedUser,
@@ -13,6 +19,7 @@ from matching.models.words import Word
 __all__ = [
     "PROFILE_FIELDS",
     "EventBatch",
+    "EventChange",
     "MatchEvent",
     "RealField",
     "RejectedEvent",

@@ -86,6 +86,10 @@ class EventBatch(models.Model):
     population_sha256 = models.CharField(
         max_length=64, blank=True, help_text="Of who the travellers are, database ids left out."
     )
+    corrections = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="Times that a later import replaced an event of it."
+    )
+    corrected_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
     )
@@ -217,3 +221,55 @@ class RejectedEvent(models.Model):
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.message}"
+
+
+class EventChangeQuerySet(models.QuerySet["EventChange"]):
+    """Questions about changes."""
+
+    def to_batch(self, batch: EventBatch) -> "EventChangeQuerySet":
+        """Changes of the events of one batch, whichever import brought them."""
+        return self.filter(event_id__range=(batch.first_event_id, batch.last_event_id))
+
+
+class EventChange(models.Model):
+    """A line whose eventId was known and whose content was another: what stood there, what came.
+
+    Both sides hold only the columns that differ. While its import goes on a change waits, and holds
+    all that the line says; the events change when the import is complete, all of them together.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        REPLACED = "replaced", "Replaced"
+        KEPT = "kept", "Kept as it was"
+
+    event_id = models.BigIntegerField(db_index=True, help_text="The event: batch * 2**32 + row.")
+    batch = models.ForeignKey(
+        EventBatch,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="changes",
+        help_text="The import that brought it; empty when that was deleted since.",
+    )
+    line = models.PositiveBigIntegerField(help_text="Line number in that file, from 1.")
+    state = models.CharField(max_length=8, choices=State)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    by = models.CharField(max_length=200, help_text="Who imported it.")
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = EventChangeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "line"], name="eventchange_line_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"Change of event {self.changed_batch_id}.{self.event_id & 0xFFFFFFFF}"
+
+    @property
+    def changed_batch_id(self) -> int:
+        """Id of the batch whose event it is."""
+        return int(self.event_id) >> EventBatch.ROW_BITS

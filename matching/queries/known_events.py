@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from matching.domain.features.tiers import TIER_VALUES
 from matching.domain.log.account import Account
 from matching.domain.log.careful import sum_ignored
 from matching.domain.log.drawn import find_signs
-from matching.domain.log.reader import read_log
+from matching.domain.log.format import COMPUTED, with_products
+from matching.domain.log.reader import LogChunk, read_log
 from matching.models import EventBatch, MatchEvent
+from matching.queries.differing import find_differing
+from matching.queries.event_rows import as_rows, known_people
 from project.bulk import copy_rows, read_arrow
 from project.origin import Origin
 from project.refusal import Refusal
@@ -36,16 +40,23 @@ def preview_log(
     """
     origin = origin or require_origin_said(path, name)
     account = Account()
-    lines = 0
+    lines = people = 0
     with (
         path.open("rb") as stream,
         transaction.atomic(),
         temporary_table("seen_event", "event_key uuid") as table,
     ):
         for chunk in read_log(stream, now=timezone.now(), origin=origin):
-            fresh = np.flatnonzero(~find_own(chunk.events.ids["eventId"], account))
+            twins = find_own(chunk.events.ids["eventId"], account)
+            fresh = np.flatnonzero(twins == 0)
             copy_rows(connection, table, {"event_key": chunk.keys[fresh]})
-            account.found += len(chunk.events) + len(chunk.rejected)
+            _count_changed(chunk, twins, account)
+            account.found += len(chunk.events) + len(chunk.rejected) + chunk.exposures
+            account.exposures += chunk.exposures
+            has = chunk.events.has_features
+            account.with_features += int(has.sum())
+            account.without_features += int((~has).sum())
+            people += int(known_people(chunk.events).sum())
             account.reject(chunk.rejected)
             sum_ignored(account.ignored, chunk.ignored)
             lines = chunk.next_line - 1
@@ -60,7 +71,34 @@ def preview_log(
             )
             account.new = cursor.fetchone()[0]
         account.known = account.found - account.rejected_count - account.new
-    return {**account.as_result(name, "", origin), "lines": lines, "is_whole": is_whole}
+        account.known -= account.changed + account.exposures
+    result = account.as_result(name, "", origin)
+    if account.without_features and not account.with_features:
+        result["features"] = COMPUTED
+        result["people_known"] = people / account.without_features
+    return {**result, "lines": lines, "is_whole": is_whole}
+
+
+def _count_changed(chunk: LogChunk, twins: npt.NDArray[np.int64], account: Account) -> None:
+    """Count the events that are here with other content."""
+    if not any(event_id is not None for event_id in chunk.events.ids["eventId"]):
+        return
+    nobody = EventBatch(pk=0)
+    rows = as_rows(
+        replace(chunk, events=with_products(chunk.events)),
+        np.arange(len(twins)),
+        first=nobody.first_event_id,
+        origin=Origin.REAL.code,
+    )
+    with temporary_table("looked_at_event", f"LIKE {_EVENTS}, twin bigint") as table:
+        copy_rows(connection, table, {**rows, "twin": twins})
+        for is_own in (False, True):
+            differing = find_differing(table, nobody, is_own=is_own)
+            numbers = differing.batches[differing.is_other]
+            for number, count in zip(*np.unique(numbers, return_counts=True), strict=True):
+                account.changed += int(count)
+                add_count(account.changed_in, int(number), int(count))
+                add_count(account.known_in, int(number), -int(count))
 
 
 def require_origin_said(path: Path, name: str) -> str:
@@ -92,12 +130,16 @@ def signs_of_drawing(batch: EventBatch) -> list[str]:
         f"FROM {_EVENTS} WHERE id BETWEEN %s AND %s ORDER BY id LIMIT {LOOKED_AT}",
         [batch.first_event_id, batch.last_event_id],
     )
-    columns = [
-        np.asarray(table.column(name).to_numpy(), np.float32)
-        for name in FEATURE_NAMES
-        if name not in PRODUCTS
-    ]
-    return find_signs(table.column("ms").to_numpy(), np.column_stack(columns))
+    features = np.column_stack(
+        [
+            np.asarray(table.column(name).to_numpy(), np.float32)
+            for name in FEATURE_NAMES
+            if name not in PRODUCTS
+        ]
+    )
+    if batch.parameters.get("features") == COMPUTED:
+        features = features[:, :0]  # the log says nothing of them
+    return find_signs(table.column("ms").to_numpy(), features)
 
 
 def can_be_tiered(batch: EventBatch) -> bool:
@@ -136,12 +178,19 @@ def count_known(table: str, account: Account, own: EventBatch | None = None) -> 
             [EventBatch.ROW_BITS, EventBatch.ROW_BITS, None if own is None else own.pk],
         )
         for batch, count in cursor.fetchall():
-            account.known_in[str(batch)] = account.known_in.get(str(batch), 0) + count
+            add_count(account.known_in, batch, count)
 
 
-def find_own(event_ids: Sequence[str | None], account: Account) -> npt.NDArray[np.bool_]:
-    """Return which events are those of a batch that is here, by the ids an export gave them."""
-    own = np.zeros(len(event_ids), bool)
+def add_count(counts: dict[str, int], batch: int, count: int) -> None:
+    """Count more events of a batch, or fewer; one without any is not named."""
+    total = counts.pop(str(batch), 0) + count
+    if total:
+        counts[str(batch)] = total
+
+
+def find_own(event_ids: Sequence[str | None], account: Account) -> npt.NDArray[np.int64]:
+    """Return the ids of events that are here, by the names that an export gave them; else 0."""
+    own = np.zeros(len(event_ids), np.int64)
     matches = [
         (place, match)
         for place, event_id in enumerate(event_ids)
@@ -162,9 +211,11 @@ def find_own(event_ids: Sequence[str | None], account: Account) -> npt.NDArray[n
             if row < 1 << EventBatch.ROW_BITS:
                 places.setdefault((pk << EventBatch.ROW_BITS) + row, []).append(place)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT id FROM {_EVENTS} WHERE id = ANY(%s)", [list(places)])  # noqa: S608 - own name
+        cursor.execute(
+            f"SELECT id FROM {_EVENTS} WHERE id = ANY(%s) ORDER BY id",  # noqa: S608 - own name
+            [list(places)],
+        )
         for (pk,) in cursor.fetchall():
-            own[places[pk]] = True
-            name = str(pk >> EventBatch.ROW_BITS)
-            account.known_in[name] = account.known_in.get(name, 0) + len(places[pk])
+            own[places[pk]] = pk
+            add_count(account.known_in, pk >> EventBatch.ROW_BITS, len(places[pk]))
     return own

@@ -96,7 +96,7 @@ def load_travellers(match_type: str) -> LoadedTravellers:
     complete = profiles.set_index("external_id")
     travelling = sessions[sessions["external_id"].isin(complete.index)]
     left_out = _users_left_out(set(sessions["external_id"]))
-    users = _join(travelling, profiles)
+    users = join_trips(travelling, profiles)
     if match_type == "user_user":
         return LoadedTravellers(users, None, left_out)
     budgets = travelling.set_index("external_id")["budget"]
@@ -128,7 +128,7 @@ def load_traveller(external_id: str) -> tuple[pd.DataFrame, bool]:
         if sessions.empty:
             sessions = pd.DataFrame([{"user_id": None, "external_id": external_id}])
             sessions["interests"] = None
-        return _join(sessions, profiles), False
+        return join_trips(sessions, profiles), False
     members = load_profiles(SeedUser.objects.filter(travel_groups=group))
     budgets = dict(
         TravelSession.objects.live()
@@ -155,22 +155,27 @@ def load_profiles(users: QuerySet[SeedUser]) -> pd.DataFrame:
     return _as_numbers(frame, ("age", "extraversion", "home_lat", "home_lon"))
 
 
-def _sessions(sessions: QuerySet[TravelSession], owner: str) -> pd.DataFrame:
-    rows = sessions.order_by("external_id").values_list(owner, "external_id", *SESSION_COLUMNS)
-    frame = _frame(rows, (owner, "external_id", *SESSION_COLUMNS))
+def session_frame(rows: Iterable[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return trips as a frame; the columns hold external_id and SESSION_COLUMNS."""
+    frame = _frame(rows, columns)
     frame["interests"] = _nothing_as_none(frame["interests"])
     for column in ("start_date", "end_date"):
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[s]")
     return _as_numbers(frame, ("destination_lat", "destination_lon", "budget"))
 
 
-def _join(sessions: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFrame:
+def join_trips(sessions: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFrame:
     """One row per session; what a session says of interests goes before the profile."""
     people = profiles.rename(columns={"interests": "profile_interests"})
     joined = sessions.drop(columns="user_id").merge(people, on="external_id", how="left")
     own = joined["interests"].notna()
     joined["interests"] = joined["interests"].where(own, joined.pop("profile_interests"))
     return joined
+
+
+def _sessions(sessions: QuerySet[TravelSession], owner: str) -> pd.DataFrame:
+    columns = (owner, "external_id", *SESSION_COLUMNS)
+    return session_frame(sessions.order_by("external_id").values_list(*columns), columns)
 
 
 def _users_left_out(with_session: set[str]) -> list[LeftOut]:

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from matching.models import EventBatch, MatchEvent
+from matching.models import EventBatch, EventChange, MatchEvent
 from matching.queries.batches import users_of
 from project.refusal import Refusal
 
@@ -20,6 +20,7 @@ def delete_batch(batch: EventBatch) -> int:
             remedy="Delete that first, or keep the batch.",
         )
     deleted, _ = MatchEvent.objects.of_batch(batch).delete()
+    EventChange.objects.to_batch(batch).delete()
     batch.delete()
     return deleted
 
@@ -28,5 +29,6 @@ def abandon_batch(batch: EventBatch) -> None:
     """Remove what a stopped job had made of a batch; the batch stays, and says so."""
     MatchEvent.objects.of_batch(batch).delete()
     batch.rejected.all().delete()
+    batch.changes.all().delete()  # they waited: nothing was changed yet
     batch.state = EventBatch.State.ABANDONED
     batch.save(update_fields=["state"])

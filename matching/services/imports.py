@@ -2,34 +2,37 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
-from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.account import ALREADY_KNOWN, Account
-from matching.domain.log.format import ID_FIELDS, with_products
-from matching.domain.log.reader import LogChunk, RejectedLine
+from matching.domain.log.format import (
+    CHANGED_EVENT,
+    COMPUTED,
+    HAS_FEATURES,
+    LOGGED,
+    NO_FEATURES,
+    with_products,
+)
+from matching.domain.log.reader import LogChunk, RejectedLine, excerpt_of
 from matching.domain.summaries import Summary, add_summaries, summarise_events
-from matching.domain.words import FeatureSet, revision_of
+from matching.domain.words import FeatureSet, OnChange, revision_of
 from matching.models import (
     EventBatch,
     MatchEvent,
     RejectedEvent,
-    SeedUser,
-    TravelGroup,
 )
+from matching.queries.behaviour import TRIPS, ComputedFeatures, compute_logged
+from matching.queries.differing import find_differing
+from matching.queries.event_rows import as_rows
 from matching.queries.known_events import (
+    add_count,
     can_be_tiered,
     count_known,
     find_own,
@@ -37,6 +40,14 @@ from matching.queries.known_events import (
     signs_of_drawing,
     temporary_table,
 )
+from matching.services.batches import abandon_batch
+from matching.services.corrections import (
+    RIGHT,
+    apply_changes,
+    keep_waiting,
+    why_refused,
+)
+from project.acting import Actor, current_actor
 from project.bulk import copy_rows
 from project.origin import Origin
 from project.uploads.models import Upload
@@ -45,28 +56,26 @@ from project.uploads.services import get_upload
 _EVENTS = MatchEvent._meta.db_table
 
 
-class _External(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
-    """The ids that a log gives an event, as they are kept beside it."""
-
-    event_id: str | None = None
-    user_id: str | None = None
-    target_id: str | None = None
-    group_id: str | None = None
-    model_version: str | None = None
-
-
-_encode = msgspec.json.Encoder().encode
-
-
 def open_import(
-    stored: Upload, *, origin: str | None, feature_set: str, by: User | None
+    stored: Upload,
+    *,
+    origin: str | None,
+    feature_set: str,
+    on_change: str = OnChange.REPLACE,
+    actor: Actor,
 ) -> dict[str, Any]:
-    """Open the batch of a log, or return the account of a file that was imported before."""
+    """Open the batch of a log, or return the account of a file that was imported before.
+
+    Who may not change events has the lines that would do so refused.
+    """
     earlier = EventBatch.objects.complete().filter(file_sha256=stored.sha256).first()
     if earlier is not None:
         return {"known_file": _known_file(earlier, stored)}
     origin = origin or require_origin_said(stored.path, stored.name)
     asked, feature_set = feature_set, feature_set or FeatureSet.LOGGED.value
+    parameters = {"origin": origin, "feature_set": asked, "on_change": on_change}
+    if on_change == OnChange.REPLACE and not actor.may(RIGHT):
+        parameters.update(on_change=OnChange.REFUSE.value, may_not_change=actor.name)
     batch = EventBatch.objects.create(
         uid=UUID(hex=stored.sha256[:32]),
         method=EventBatch.Method.IMPORTED,
@@ -74,10 +83,10 @@ def open_import(
         feature_set=feature_set,
         feature_revision=revision_of(feature_set),
         # What the log was made with is known once all of it is read.
-        parameters={"origin": origin, "feature_set": asked},
+        parameters=parameters,
         file_name=stored.name,
         file_sha256=stored.sha256,
-        created_by=by,
+        created_by=actor.user,
     )
     return {"batch": batch.pk}
 
@@ -99,16 +108,36 @@ def land_chunk(
     Where none is known, as in most logs, the rows go straight into their table: half the work of
     going by a table beside it. `may_be_known` says that it is not worth trying.
     """
-    events = with_products(chunk.events)
-    chunk = replace(chunk, events=events)
     account = Account(
-        found=len(chunk.events) + len(chunk.rejected),
+        found=len(chunk.events) + len(chunk.rejected) + chunk.exposures,
+        exposures=chunk.exposures,
         ignored=chunk.ignored,
         feature_sets=chunk.feature_sets,
     )
     account.reject(chunk.rejected)
-    fresh = np.flatnonzero(~find_own(chunk.events.ids["eventId"], account))
-    rows = _as_rows(batch, chunk, fresh)
+    rejected = chunk.rejected
+    chunk, unlike = _only_alike(batch, chunk, account)
+    account.reject(unlike)
+    computed: ComputedFeatures | None = None
+    if batch.parameters.get("features") == COMPUTED:
+        computed = compute_logged(chunk.events, batch.feature_set)
+        events = replace(chunk.events, features=computed.features)
+    else:
+        events = with_products(chunk.events)
+    chunk = replace(chunk, events=events)
+    twins = find_own(chunk.events.ids["eventId"], account)
+    fresh = np.flatnonzero(twins == 0)
+    refused: list[RejectedLine] = []
+    if len(fresh) < len(twins):
+        own = np.flatnonzero(twins)
+        with temporary_table("own_event", f"LIKE {_EVENTS}, twin bigint") as table:
+            rows = {
+                **as_rows(chunk, own, first=batch.first_event_id, origin=batch.origin),
+                "twin": twins[own],
+            }
+            copy_rows(connection, table, rows)
+            refused += _correct(table, batch, chunk, account, is_own=True)
+    rows = as_rows(chunk, fresh, first=batch.first_event_id, origin=batch.origin)
     if may_be_known or not _land_all(rows):
         with temporary_table("incoming_event", f"LIKE {_EVENTS}") as table:
             copy_rows(connection, table, rows)
@@ -120,25 +149,117 @@ def land_chunk(
                 account.new = cursor.rowcount
             if account.new < len(fresh):
                 count_known(table, account, batch)
+                refused += _correct(table, batch, chunk, account)
                 fresh = np.flatnonzero(np.isin(chunk.lines, _landed_lines(batch, chunk)))
     else:
         account.new = len(fresh)
-    account.known = len(chunk.events) - account.new
-    _keep_rejected(batch, chunk.rejected)
+    account.known = len(chunk.events) - account.new - account.changed - len(refused)
+    account.reject(refused)
+    if computed is not None:
+        account.people_known = int(computed.is_known[fresh].sum())
+        account.trips = computed.count_trips(fresh)
+    _keep_rejected(batch, [*rejected, *unlike, *refused])
     return account, summarise_events(events.outcome[fresh], events.features[fresh].T)
+
+
+def _only_alike(
+    batch: EventBatch, chunk: LogChunk, account: Account
+) -> tuple[LogChunk, list[RejectedLine]]:
+    """Keep the lines that have features, or have none, as the first good lines of the log do.
+
+    Features that are computed here do not stand among logged ones. A log of which any of the first
+    lines has features is one of logged features.
+    """
+    has = chunk.events.has_features
+    account.with_features, account.without_features = int(has.sum()), int((~has).sum())
+    if not len(has):
+        return chunk, []
+    if "features" not in batch.parameters:
+        _decide_features(batch, is_logged=bool(has.any()))
+    is_logged = batch.parameters["features"] == LOGGED
+    alike = has == is_logged
+    if alike.all():
+        return chunk, []
+    reason = NO_FEATURES if is_logged else HAS_FEATURES
+    message = (
+        "Expected features, as other lines of this log have or --feature-set logged-1 says. Import "
+        "lines without features as a log of their own."
+        if is_logged
+        else "Expected no features: the lines before have none, and theirs are computed from "
+        "profiles. Import lines with features as a log of their own."
+    )
+    unlike = [
+        RejectedLine(int(chunk.lines[row]), reason, message, excerpt_of(chunk.originals[row]))
+        for row in np.flatnonzero(~alike)
+    ]
+    return chunk.take(np.flatnonzero(alike)), unlike
+
+
+def _decide_features(batch: EventBatch, *, is_logged: bool) -> None:
+    """Keep whether the features of a batch are logged; then none are computed."""
+    asked = batch.parameters["feature_set"]
+    if not is_logged and asked != FeatureSet.LOGGED:
+        batch.parameters["features"] = COMPUTED
+        batch.feature_set = asked or FeatureSet.SMOOTH.value
+        batch.feature_revision = revision_of(batch.feature_set)
+    else:
+        batch.parameters["features"] = LOGGED
+    batch.save(update_fields=["parameters", "feature_set", "feature_revision"])
+
+
+def _correct(
+    table: str, batch: EventBatch, chunk: LogChunk, account: Account, *, is_own: bool = False
+) -> list[RejectedLine]:
+    """Keep what the lines of known events say otherwise until the import is complete.
+
+    Returns those that may not change what is here, with the reason.
+    """
+    has_features = batch.parameters.get("features") != COMPUTED
+    differing = find_differing(table, batch, is_own=is_own, has_features=has_features)
+    if batch.parameters["on_change"] != OnChange.REPLACE:
+        differing = differing.those(differing.is_other)
+    if not len(differing.lines):
+        return []
+    numbers = differing.batches
+    for number, count in zip(*np.unique(numbers, return_counts=True), strict=True):
+        if number != batch.pk:
+            add_count(account.known_in, int(number), -int(count))
+    reasons = why_refused(batch, numbers)
+    taken = np.array([not reasons[int(number)] for number in numbers], bool)
+    account.changed += int(taken.sum())
+    keep_waiting(table, batch, differing.those(taken), current_actor().name)
+    places = np.searchsorted(chunk.lines, differing.lines[~taken])
+    return [
+        RejectedLine(
+            int(line), CHANGED_EVENT, reasons[int(number)], excerpt_of(chunk.originals[place])
+        )
+        for line, number, place in zip(
+            differing.lines[~taken], numbers[~taken], places, strict=True
+        )
+    ]
 
 
 def complete_import(
     batch: EventBatch, stored: Upload, account: Account, summaries: Sequence[Summary]
 ) -> dict[str, Any]:
     """Open a batch to readers; one that brought nothing and refused nothing goes again."""
+    now = timezone.now()
+    corrected = apply_changes(batch, account, now)
     result = account.as_result(stored.name, stored.sha256, Origin.of_code(batch.origin))
-    if not account.new and not account.rejected:
-        batch.delete()  # nothing was added and nothing is to be looked at
-        return result
+    result["on_change"] = batch.parameters["on_change"]
+    is_computed = batch.parameters.get("features") == COMPUTED
+    result["features"] = batch.parameters.get("features", "")
+    if is_computed and account.new:
+        result["people_known"] = account.people_known / account.new
+    nothing = _why_nothing(account, is_computed=is_computed)
+    if nothing or not (account.new or account.rejected or account.changed):
+        # Nothing was added and nothing is to be looked at, or nothing of it can be used.
+        abandon_batch(batch)
+        batch.delete()
+        return {**result, "new": 0, "nothing_usable": nothing}
     batch.asked = account.found
     batch.made = account.new
-    batch.summary = add_summaries(summaries)
+    batch.summary = add_summaries([*summaries, *([] if corrected is None else [corrected])])
     batch.skipped = {
         reason: {
             "count": count,
@@ -155,16 +276,23 @@ def complete_import(
             "count": account.known,
             "examples": [{"batch": int(pk), "count": n} for pk, n in account.known_in.items()],
         }
-    batch.feature_set = batch.parameters["feature_set"] or _feature_set_of(batch, account)
-    batch.feature_revision = revision_of(batch.feature_set)
+    if not is_computed:
+        batch.feature_set = batch.parameters["feature_set"] or _feature_set_of(batch, account)
+        batch.feature_revision = revision_of(batch.feature_set)
     signs = signs_of_drawing(batch)
     batch.parameters = {
         **batch.parameters,
         "ignored": account.ignored,
+        "changed_in": account.changed_in,
+        "exposures": account.exposures,
+        "with_features": account.with_features,
+        "without_features": account.without_features,
+        "people_known": account.people_known,
+        "trips": account.trips,
         "feature_sets_said": account.feature_sets,
         "looks_drawn": signs,
     }
-    warnings = []
+    warnings = _warn_of_features(batch, account)
     if signs:
         warnings.append(
             f"The events are said to be real, but {' and '.join(signs)}. If a program drew them, "
@@ -178,7 +306,7 @@ def complete_import(
             f"{batch.feature_set}; import each set by itself to keep its name."
         )
     batch.state = EventBatch.State.COMPLETE
-    batch.completed_at = timezone.now()
+    batch.completed_at = now
     batch.save(
         update_fields=[
             *("asked", "made", "summary", "skipped", "parameters", "state", "completed_at"),
@@ -191,6 +319,59 @@ def complete_import(
         "feature_set": batch.feature_set,
         "warnings": warnings,
     }
+
+
+def _why_nothing(account: Account, *, is_computed: bool) -> str:
+    """Say why nothing of a log can be used; empty where something can, or nothing was there."""
+    if not account.found or account.known or account.changed:
+        return ""
+    if is_computed and account.new and not account.people_known:
+        return (
+            f"its {account.new:,} events have no features, and none of them is of people who are "
+            "known here by id"
+        )
+    if account.new:
+        return ""
+    if account.rejected:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in account.rejected.items())
+        first = account.examples[0]
+        views = f" and {account.exposures:,} are views alone" if account.exposures else ""
+        return (
+            f"of {account.found:,} lines {account.rejected_count:,} were refused ({reasons}; line "
+            f"{first['line']:,}: {first['message']}){views}"
+        )
+    return f"its {account.exposures:,} lines are views, which are no outcomes"
+
+
+def _warn_of_features(batch: EventBatch, account: Account) -> list[str]:
+    """Say what the features of a log are that has not logged them, or not on every line."""
+    warnings = []
+    with_features, without = account.with_features, account.without_features
+    if with_features and without:
+        refused = "without" if batch.parameters["features"] == LOGGED else "with"
+        warnings.append(
+            f"{with_features:,} lines have features and {without:,} have none. The two do not "
+            f"stand in one batch: those {refused} were refused; import them as a log of their own."
+        )
+    if batch.parameters.get("features") != COMPUTED:
+        return warnings
+    strangers = account.new - account.people_known
+    warnings.append(
+        f"The log has no features: {batch.feature_set} was computed from the profiles of "
+        f"{timezone.localdate(batch.created_at)}, not of the time of the events."
+    )
+    if strangers:
+        warnings.append(
+            f"{strangers:,} of {account.new:,} events are of people who are not known here by id; "
+            "they are counted, and left out of datasets."
+        )
+    told = {name: account.trips.get(name, 0) for name in TRIPS[1:]}
+    if any(told.values()):
+        warnings.append(
+            f"Trips: {', '.join(f'{count:,} {name}' for name, count in account.trips.items())}. "
+            "Without one the features that need a trip are missing."
+        )
+    return warnings
 
 
 def _feature_set_of(batch: EventBatch, account: Account) -> str:
@@ -208,7 +389,8 @@ def _known_file(earlier: EventBatch, stored: Upload) -> dict[str, Any]:
     for reason, skipped in earlier.skipped.items():
         if reason != ALREADY_KNOWN:
             account.rejected[reason] = skipped["count"]
-    account.known = account.found - account.rejected_count
+    account.exposures = earlier.parameters.get("exposures", 0)
+    account.known = account.found - account.rejected_count - account.exposures
     account.known_in = {str(earlier.pk): account.known}
     result = account.as_result(stored.name, stored.sha256, Origin.of_code(earlier.origin))
     return {**result, "batch": earlier.pk, "is_known_file": True}
@@ -246,62 +428,3 @@ def _keep_rejected(batch: EventBatch, rejected: Sequence[RejectedLine]) -> None:
             "excerpt": [line.excerpt for line in rejected],
         },
     )
-
-
-def _as_rows(batch: EventBatch, chunk: LogChunk, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Columns of the table for some events of a chunk; an event's row is its line, from 0."""
-    events = chunk.events
-    count = len(rows)
-    is_whole = count == len(events)
-    ids = {
-        name: values if is_whole else [values[row] for row in rows]
-        for name, values in events.ids.items()
-    }
-    users = _numbers_of(SeedUser, ids["userId"], ids["targetId"])
-    groups = _numbers_of(TravelGroup, ids["groupId"])
-    nothing = _encode(_External())
-    said = [
-        None if (text := _encode(_External(*values))) == nothing else text.decode()
-        for values in zip(*(ids[name] for name in ID_FIELDS), strict=True)
-    ]
-    return {
-        "id": batch.first_event_id + chunk.lines[rows] - 1,
-        "match_type": events.match_type[rows],
-        "origin": np.full(count, batch.origin, np.int16),
-        "preset": np.ma.masked_equal(events.preset[rows], 0),
-        "outcome": events.outcome[rows],
-        "label": events.label[rows],
-        "occurred_at": events.occurred_ms[rows].astype("datetime64[ms]"),
-        "user_id": pa.array(map(users.get, ids["userId"]), pa.int64()),
-        "target_id": pa.array(map(users.get, ids["targetId"]), pa.int64()),
-        "group_id": pa.array(map(groups.get, ids["groupId"]), pa.int64()),
-        **{name: events.features[rows, column] for column, name in enumerate(FEATURE_NAMES)},
-        "event_key": chunk.keys[rows],
-        "external": pa.array(said, pa.string()),
-    }
-
-
-def _numbers_of(
-    model: type[SeedUser] | type[TravelGroup], *columns: list[str | None]
-) -> dict[str | None, int]:
-    """Primary keys of names; who is not here gets a number below zero, the same in every log.
-
-    So splits by user and the leakage meter work on logs of people who have no profile here.
-    """
-    names = set[str | None]().union(*columns) - {None}
-    numbers: dict[str | None, int] = {name: _stranger(str(name)) for name in names}
-    if names:
-        table = model._meta.db_table
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT external_id, id FROM {table} WHERE external_id = ANY(%s)",  # noqa: S608 - own name
-                [list(names)],
-            )
-            numbers.update(cursor.fetchall())
-    return numbers
-
-
-@lru_cache(maxsize=65_536)
-def _stranger(name: str) -> int:
-    digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
-    return -1 - (digest >> 1)

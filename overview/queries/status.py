@@ -17,6 +17,7 @@ from training.models import Dataset, ModelVersion, Verdict
 from training.queries.files import build_command, file_problem, retrain_command
 from training.queries.models import champion_of, suspects_of
 from training.queries.serviceable import why_not_serving
+from training.queries.staleness import why_stale
 
 LISTED_JOBS = 10
 LISTED_BATCHES = 5
@@ -72,7 +73,8 @@ class Batches(TypedDict):
 
 
 class DatasetState(TypedDict):
-    """One dataset; `problem` says what is wrong with its files, at a glance."""
+    """One dataset; `problem` says what is wrong with its files, at a glance, and `stale` what
+    changed at its batches since."""
 
     id: int
     version: int
@@ -81,6 +83,7 @@ class DatasetState(TypedDict):
     origin_words: str
     rows: int
     problem: str
+    stale: str
 
 
 class ModelState(TypedDict):
@@ -230,6 +233,7 @@ def describe_kind(kind: ModelKind) -> KindState:
             "origin_words": dataset.origin_words,
             "rows": dataset.rows,
             "problem": _said(file_problem(dataset)),
+            "stale": why_stale(dataset),
         },
         "models": ModelVersion.objects.filter(kind=kind.name).count(),
         "model": None if model is None else _model(kind, model),
@@ -279,6 +283,9 @@ def next_step() -> Step:
     if dataset.verdict == Verdict.REFUSE:
         text = f"Dataset {dataset.version} is refused; see why and mend the data."
         return {"text": text, "command": f"analyze_dataset {dataset.version}"}
+    if why_stale(dataset):
+        text = f"Build dataset {dataset.version} again: events of its batches were changed since."
+        return {"text": text, "command": build_command(dataset)}
     if model is None or model.dataset_id != dataset.pk:
         if file_problem(dataset) is not None:
             text = f"Build dataset {dataset.version} again: its files cannot be read."

@@ -23,6 +23,7 @@ from matching.domain.log.format import (
     MAX_IGNORED_NAMES,
     MAX_LINE_BYTES,
     REASONS,
+    VIEW,
     EventColumns,
     LoggedEvent,
     LoggedFeatures,
@@ -101,7 +102,6 @@ BAD_LINES = [
     ("duplicate_key", line().replace('"ageScore"', '"distanceScore"'), "'distanceScore'"),
     ("duplicate_key", line()[:-1] + ',"userId":"c:\\u003a","userId" :"a"}', "'userId'"),
     ("missing_field", line(matchType=...), "matchType"),
-    ("missing_field", line(features=None), "features"),
     ("missing_field", line(outcome=...), "outcome"),
     ("missing_field", line(timestamp=...), "timestamp"),
     ("wrong_type", line(matchType=1), "got the number 1"),
@@ -132,6 +132,8 @@ BAD_LINES = [
     ("label_contradicts_outcome", line(label=0), "label 1 for outcome accept; got 0"),
     ("label_contradicts_outcome", line(outcome="unmatch"), "label 0 for outcome unmatch"),
     ("label_contradicts_outcome", line(label=2), "got 2"),
+    ("label_contradicts_outcome", line(outcome="view", label=0), "no label"),
+    ("unknown_features", with_features(age=1, age_score=0.5), "none of age, age_score is known"),
     ("bad_id", line(eventId=""), "1 to 200 characters; got 0"),
     ("bad_id", line(targetId="x" * 201), "got 201"),
 ]
@@ -249,6 +251,9 @@ def test_every_reason_of_the_parser_is_tried_by_a_line() -> None:
         line(preset=None, source=None, label=None),
         with_features(ageScore=None, distanceScore=1),
         line(features={}),
+        line(features=None),
+        line(features=...),
+        with_features(ageScore=None),
         line(source="application-7"),
         json.dumps(GOOD, separators=(" ,", " : ")),
         line(userId='quo"te: {[\\'),
@@ -418,7 +423,7 @@ scalars = (
         optional={
             "matchType": st.sampled_from(["user_user", "user_group", "", None, 1]),
             "features": st.dictionaries(st.sampled_from([*LOG_NAMES, "x"]), scalars) | scalars,
-            "outcome": st.sampled_from(["accept", "chat", "ignore", "like", None]),
+            "outcome": st.sampled_from(["accept", "chat", "ignore", "view", "like", None]),
             "label": scalars,
             "preset": st.sampled_from(["balanced", "odd", None]),
             "timestamp": st.sampled_from([1_700_000_000_000, 5, 1.5, None, True]),
@@ -472,7 +477,7 @@ def test_the_words_of_the_format_are_those_of_the_vocabulary() -> None:
     told = {field.name: field.type for field in msgspec.structs.fields(LoggedEvent)}
     for name, words in (
         ("match_type", MatchType),
-        ("outcome", Outcome),
+        ("outcome", [*Outcome, VIEW]),
         ("preset", Preset),
         ("source", ROW_ORIGINS),
     ):

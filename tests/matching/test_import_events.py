@@ -102,12 +102,13 @@ def test_an_event_that_another_file_brought_is_known_and_its_batch_is_named(tmp_
             event(3),
         ),
     )
-    assert (second["found"], second["new"], second["known"]) == (4, 1, 3)
-    assert second["files"][0]["known_in"] == {str(first["batches"][0]): 2}
+    assert (second["found"], second["new"], second["known"], second["changed"]) == (4, 1, 2, 1)
+    assert second["files"][0]["known_in"] == {str(first["batches"][0]): 1}
+    assert second["files"][0]["changed_in"] == {str(first["batches"][0]): 1}
     landed = EventBatch.objects.get(pk=second["batches"][0])
     assert (landed.asked, landed.made, landed.label_share) == (4, 1, 0.0)
     assert landed.summary["outcomes"] == {"accept": 0, "chat": 0, "ignore": 1, "unmatch": 0}
-    third = run("import_events", log(tmp_path / "c", event(2, eventId="e2"), "", event(1)))
+    third = run("import_events", log(tmp_path / "c", event(9, eventId="e2"), "", event(1)))
     assert (third["new"], third["known"], third["batches"]) == (0, 2, [])
     assert EventBatch.objects.count() == 2
 
@@ -135,10 +136,21 @@ def test_good_lines_land_and_bad_ones_are_kept_with_number_and_reason(tmp_path: 
 
 
 def test_a_file_without_a_single_good_line_ends_with_2(tmp_path: Path) -> None:
-    result = run("import_events", log(tmp_path / "a", "broken"), code=2)
-    assert result["rejected"] == 1
+    refused = run("import_events", log(tmp_path / "a", "broken"), code=2)["refused"]
+    assert refused["rejected"] == 1
+    assert "line 1: Expected JSON" in refused["message"]
     assert run("import_events", log(tmp_path / "empty"))["found"] == 0
+    assert EventBatch.objects.count() == 0
+    assert Job.objects.filter(state="refused").count() == 1
+
+
+def test_a_file_of_which_nothing_lands_leaves_no_batch_beside_one_that_does(
+    tmp_path: Path,
+) -> None:
+    result = run("import_events", log(tmp_path / "a", "broken"), log(tmp_path / "b", event(1)))
+    assert (len(result["batches"]), result["new"], result["rejected"]) == (1, 1, 1)
     assert EventBatch.objects.count() == 1
+    assert not RejectedEvent.objects.exists()
 
 
 def test_several_files_become_a_batch_each(tmp_path: Path) -> None:
@@ -196,7 +208,10 @@ def test_people_without_a_profile_have_a_number_of_their_own_in_every_log(tmp_pa
 
 
 def test_unknown_names_are_told(tmp_path: Path) -> None:
-    result = run("import_events", log(tmp_path / "a", event(1, features={"agescore": 1}, extra=1)))
+    result = run(
+        "import_events",
+        log(tmp_path / "a", event(1, features={"agescore": 1, "ageScore": 1}, extra=1)),
+    )
     assert result["files"][0]["ignored"] == {"extra": 1, "features.agescore": 1}
     assert EventBatch.objects.get().parameters["ignored"] == result["files"][0]["ignored"]
 

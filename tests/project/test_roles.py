@@ -29,7 +29,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from feedback.models import CollectionRun, FeedbackChange, RejectedRecord, Table
-from matching.models import RejectedEvent, TravelGroup
+from matching.models import EventChange, RejectedEvent, TravelGroup
 from project import urls
 from project.acting import Actor, operator
 from project.audit.models import Act
@@ -72,6 +72,7 @@ RECORDS: dict[str, dict[str, str]] = {
         "delete": "jobs.delete_schedule + matching.add_seeduser",
     },
     "matching.eventbatch": {"add": NOBODY, "change": "only shown"},
+    "matching.eventchange": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "matching.matchevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "matching.rejectedevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     # Their session goes with them, and to say so needs less than to do it.
@@ -362,6 +363,9 @@ def _make_world() -> dict[str, str]:
         row_digest=uuid4(),
     )
     line = RejectedEvent.objects.create(batch=batch, line=1, reason="x", message="y", excerpt="z")
+    EventChange.objects.create(
+        event_id=batch.first_event_id, batch=batch, line=1, state="replaced", by="z"
+    )
     records = [
         *(owner, Group.objects.create(name="of roles"), record(Act.KEY), job, schedule),
         *(source, run, rejected, change, batch, line, dataset, model, promotion),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -27,6 +27,9 @@ from training.models import Dataset, ModelVersion
 from training.queries.files import file_problem, file_word, verify_files
 from training.queries.serviceable import why_outdated
 from training.queries.staleness import why_stale, with_changed_records
+
+# Of a batch a dataset asks only what became of its events; its population alone may be megabytes.
+BATCHES = Prefetch("batches", EventBatch.objects.only("pk", "corrections", "corrected_at"))
 
 
 @object_action("matching.eventbatch", "Build a dataset", permission="training.build_dataset")
@@ -57,6 +60,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     list_display = [
         "name",
         "verdict_badge",
+        "state_badge",
         "parts",
         "copies",
         "origin_badge",
@@ -72,7 +76,8 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     start_links = [("training_dataset_build", "Build a dataset", "training.build_dataset")]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        datasets = super().get_queryset(request).defer("histograms", "lineage", "recipe")
+        datasets = super().get_queryset(request).defer("histograms", "recipe")
+        datasets = datasets.prefetch_related(BATCHES)
         return with_changed_records(datasets)
 
     def has_train_permission(self, request: HttpRequest) -> bool:
@@ -93,10 +98,13 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
         title = f"{get_kind(dataset.kind).title} {dataset.version}"
         return two_lines(title, words.moment(dataset.created_at))
 
+    @admin.display(description="State")
+    def state_badge(self, dataset: Dataset) -> Any:
+        stale = why_stale(dataset)
+        return two_lines(badge("stale"), stale) if stale else badge("current")
+
     @admin.display(description="Verdict", ordering="verdict")
     def verdict_badge(self, dataset: Dataset) -> Any:
-        if dataset.changed_records:  # type: ignore[attr-defined]  # annotated above
-            return two_lines(badge(dataset.verdict), badge("stale"))
         return badge(dataset.verdict)
 
     @admin.display(description="Rows", ordering="rows")

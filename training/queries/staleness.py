@@ -1,10 +1,13 @@
 """Whether records that a dataset was built from were changed or removed at their source since."""
 
+from typing import Any
+
 import orjson
 from django.db.models import IntegerField, QuerySet
 from django.db.models.expressions import RawSQL
 
 from feedback.domain.requirements import COLUMNS_UNREAD, TABLES_READ
+from project import words
 from training.models import Dataset
 
 # A change counts where the record was there when the dataset was read, and the change was found
@@ -34,16 +37,43 @@ def with_changed_records(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
 
 def why_stale(dataset: Dataset) -> str:
     """Say why a dataset is stale, empty when it is not; nothing in it ever changes."""
-    found = with_changed_records(Dataset.objects.filter(pk=dataset.pk)).get()
-    return describe_staleness(found.changed_records)  # type: ignore[attr-defined]  # annotated
-
-
-def describe_staleness(changed: int) -> str:
-    """Say that records were changed since a dataset was built from them."""
-    if not changed:
+    told = [*_changed_feedback(dataset), *_changed_events(dataset)]
+    if not told:
         return ""
-    records = "1 record" if changed == 1 else f"{changed:,} records"
     return (
-        f"Stale: {records} of its sources were changed or removed there since it was built. "
-        "Nothing in it changed; build it anew to learn from what they say now."
+        f"Stale: {'; '.join(told)}. Nothing in it changed; build it anew to learn from what they "
+        "say now."
     )
+
+
+def _changed_feedback(dataset: Dataset) -> list[str]:
+    """Say how many records of its sources were changed since a dataset was built from them."""
+    if not any(entry.get("model") == "feedback.feedbacksource" for entry in dataset.lineage):
+        return []
+    changed = getattr(dataset, "changed_records", None)
+    if changed is None:
+        found: Any = with_changed_records(Dataset.objects.filter(pk=dataset.pk)).get()
+        changed = found.changed_records
+    if not changed:
+        return []
+    records = "1 record" if changed == 1 else f"{changed:,} records"
+    return [f"{records} of its sources were changed or removed there since it was built"]
+
+
+def _changed_events(dataset: Dataset) -> list[str]:
+    """Say which events changed at their batch since a dataset was built of them.
+
+    What was known of a batch when it was read stands in the lineage; datasets of before have
+    batches that nothing had corrected.
+    """
+    read = {
+        entry["id"]: entry.get("corrections", 0)
+        for entry in dataset.lineage
+        if entry.get("model") == "matching.eventbatch"
+    }
+    return [
+        f"{batch.corrections - read.get(batch.pk, 0):,} changes of events of batch {batch.pk} came "
+        f"with later imports, the last on {words.moment(batch.corrected_at)}"
+        for batch in dataset.batches.all()
+        if batch.corrections > read.get(batch.pk, 0)
+    ]

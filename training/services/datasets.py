@@ -1,7 +1,7 @@
 """Writing a dataset: its files and its row."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -64,6 +64,9 @@ def write_dataset(
     dataset.report = {**prepared.report.as_dict()}
     if prepared.mixture is not None:
         dataset.report["mixture"] = prepared.mixture
+    people = _people_known(loaded.lineage)
+    if people:
+        dataset.report["people_known"] = people
     dataset.histograms = prepared.histograms
     dataset.created_by = by
     dataset.files = write_folder(dataset.folder, _files(dataset, prepared), run=job_id)
@@ -71,6 +74,22 @@ def write_dataset(
     if loaded.batches:
         dataset.batches.set(loaded.batches)
     return dataset
+
+
+def _people_known(lineage: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Say how many events of logs without features are of people who are known."""
+    logs = [entry for entry in lineage if "people_known" in entry]
+    events = sum(entry["events"] for entry in logs)
+    if not events:
+        return {}
+    known = sum(entry["people_known"] for entry in logs)
+    days = sorted({entry["features_of_profiles_of"] for entry in logs})
+    return {
+        "events": events,
+        "known": known,
+        "share": known / events,
+        "features_of_profiles_of": days,
+    }
 
 
 def _rows_by_origin(prepared: PreparedDataset) -> tuple[int, int]:

@@ -8,29 +8,47 @@ from matching.domain.log.careful import sum_ignored
 from matching.domain.log.reader import RejectedLine
 
 ALREADY_KNOWN: Final = "already_known"  # beside the reasons of rejected lines
+SUMMED: Final = (
+    *("found", "new", "known", "changed", "exposures"),
+    *("with_features", "without_features", "people_known"),
+)
 EXAMPLES: Final = 5  # lines named per reason in a result; the admin lists all
 
 
 @dataclass
 class Account:
-    """What became of the lines of one file; blank lines are not counted."""
+    """What became of the lines of one file; blank lines are not counted.
+
+    known : events that are here already, as the line has them
+    changed : events that are here with other content; replaced or kept, as the import was asked
+    exposures : lines that say that somebody was shown and nothing more; no events
+    with_features, without_features : good lines with any feature, and with none
+    people_known : new events without features whose people are known by id
+    trips : which trips those had, see `matching.queries.behaviour.TRIPS`
+    """
 
     found: int = 0
     new: int = 0
     known: int = 0
+    changed: int = 0
+    exposures: int = 0
+    with_features: int = 0
+    without_features: int = 0
+    people_known: int = 0
+    trips: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
     known_in: dict[str, int] = field(default_factory=dict)
+    changed_in: dict[str, int] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     feature_sets: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, more: "Account") -> None:
         """Add what became of further lines."""
-        self.found += more.found
-        self.new += more.new
-        self.known += more.known
+        for name in SUMMED:
+            setattr(self, name, getattr(self, name) + getattr(more, name))
         sum_ignored(self.ignored, more.ignored)
-        for name in ("rejected", "known_in", "feature_sets"):
+        for name in ("rejected", "known_in", "changed_in", "feature_sets", "trips"):
             totals = getattr(self, name)
             for key, count in getattr(more, name).items():
                 totals[key] = totals.get(key, 0) + count
@@ -65,6 +83,15 @@ class Account:
             "new": self.new,
             "known": self.known,
             "known_in": self.known_in,
+            "changed": self.changed,
+            "changed_in": self.changed_in,
+            "on_change": "",
+            "exposures": self.exposures,
+            "with_features": self.with_features,
+            "without_features": self.without_features,
+            "features": "",
+            "people_known": None,
+            "trips": self.trips,
             "rejected": self.rejected_count,
             "rejected_by_reason": self.rejected,
             "ignored": self.ignored,
@@ -77,7 +104,10 @@ class Account:
 
 def summarise_files(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the accounts of files with their sums."""
-    sums = {name: sum(result[name] for result in results) for name in ("found", "new", "known")}
+    sums = {
+        name: sum(result[name] for result in results)
+        for name in ("found", "new", "known", "changed", "exposures")
+    }
     by_reason: dict[str, int] = {}
     for result in results:
         for reason, count in result["rejected_by_reason"].items():

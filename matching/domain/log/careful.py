@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import msgspec
 import orjson
 
+from matching.domain.features.names import LOG_NAMES
 from matching.domain.log.format import (
     EARLIEST,
     FEATURES,
@@ -18,6 +19,7 @@ from matching.domain.log.format import (
     MAX_DEPTH,
     MAX_ID_LENGTH,
     MAX_IGNORED_NAMES,
+    VIEW,
     LoggedEvent,
 )
 from matching.domain.words import FeatureSet, MatchType, Outcome, Preset
@@ -26,7 +28,7 @@ from project.origin import Origin
 # What each field is asked to be, in the order in which a line with several faults names them.
 _EXPECTED = {
     "matchType": f"one of {', '.join(MatchType)}",
-    "outcome": f"one of {', '.join(Outcome)}",
+    "outcome": f"one of {', '.join((*Outcome, VIEW))}",
     "preset": f"one of {', '.join(Preset)}",
     "timestamp": "whole milliseconds since 1970",
     "label": "0 or 1",
@@ -35,10 +37,10 @@ _EXPECTED = {
     "featureSet": "a text",
     **dict.fromkeys(ID_FIELDS, "a text"),
 }
-_REQUIRED = ("matchType", "outcome", "timestamp", "features")
+_REQUIRED = ("matchType", "outcome", "timestamp")
 _WORDS = {
     "matchType": frozenset(MatchType.codes()),
-    "outcome": frozenset(Outcome.codes()),
+    "outcome": frozenset((*Outcome.codes(), VIEW)),
     "preset": frozenset(Preset.codes()),
 }
 
@@ -75,6 +77,12 @@ def read_carefully(
             for name, value in features.items()
             if name in FEATURES and value is not None
         }
+        if features and not FEATURES & features.keys():
+            names = ", ".join(name[:40] for name in list(features)[:5])
+            raise RefusedLine(
+                "unknown_features",
+                f"Expected features such as {', '.join(LOG_NAMES[:2])}; none of {names} is known.",
+            )
     said = line.get("source")
     if type(said) is str and said not in ("real", "synthetic"):
         if said.lower().startswith("synthetic"):
@@ -99,7 +107,7 @@ def is_consistent(event: LoggedEvent, limits: tuple[int, int], origin: str | Non
     """Whether `require_consistent` would let an event pass."""
     return (
         limits[0] <= event.timestamp <= limits[1]
-        and (event.label is None or event.label == LABELS[event.outcome])
+        and (event.label is None or event.label == LABELS.get(event.outcome))
         and (origin is None or event.source is None or event.source == origin)
     )
 
@@ -119,7 +127,12 @@ def require_consistent(event: LoggedEvent, limits: tuple[int, int], origin: str 
             f"now) in milliseconds; got {event.timestamp}.",
         )
     if event.label is not None:
-        label = LABELS[event.outcome]
+        label = LABELS.get(event.outcome)
+        if label is None:
+            raise RefusedLine(
+                "label_contradicts_outcome",
+                f"Expected no label: a {event.outcome} is no outcome; got {event.label}.",
+            )
         if event.label != label:
             raise RefusedLine(
                 "label_contradicts_outcome",

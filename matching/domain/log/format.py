@@ -31,6 +31,7 @@ CLOCK_SKEW: Final = timedelta(days=1)  # how far ahead of ours a logging machine
 NOT_SAID: Final = 0  # among the codes of words, which begin at 1
 SOURCE_CODES: Final = {origin.value: origin.code for origin in ROW_ORIGINS}
 LABELS: Final = {outcome.value: outcome.label for outcome in Outcome}
+VIEW: Final = "view"  # shown and nothing more: an exposure, which is no outcome and has no label
 _POSITIVE: Final = [outcome.code for outcome in Outcome if outcome.label]
 
 # Reason code of a refused line to what it means.
@@ -50,8 +51,22 @@ REASONS: Final = {
     "out_of_range": "a feature lies outside 0 to 1",
     "impossible_timestamp": "the time lies before 2000 or in the future",
     "label_contradicts_outcome": "the label is not that of the outcome",
+    "unknown_features": "none of the features is known by its name",
     "bad_id": "an id is empty or too long",
     "source_contradicts_import": "a synthetic event in an import of real ones, or the reverse",
+}
+# Whether the features of a batch are those that its log has, or were computed from its people.
+LOGGED: Final = "logged"
+COMPUTED: Final = "computed"
+
+CHANGED_EVENT: Final = "changed_event"
+NO_FEATURES: Final = "no_features"
+HAS_FEATURES: Final = "has_features"
+# The same of lines that are well formed, and refused for what is here already.
+LANDING_REASONS: Final = {
+    CHANGED_EVENT: "the event is known with other content",
+    NO_FEATURES: "the line has no features, and the log has them",
+    HAS_FEATURES: "the line has features, and the log has none",
 }
 
 Score = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -83,17 +98,17 @@ class LoggedEvent(
 ):
     """One line of the log.
 
-    match_type, outcome, preset, source, feature_set : words of the vocabulary
-    features : LoggedFeatures
+    match_type, outcome, preset, source, feature_set : words of the vocabulary, and VIEW
+    features : LoggedFeatures; None where the line says only who, about whom, what and when
     label : 1 for accept and chat, else 0
     timestamp : milliseconds since 1970 in UTC
     event_id, user_id, target_id, group_id, model_version : texts of 1 to 200 characters
     """
 
     match_type: Literal["user_user", "user_group"]
-    features: LoggedFeatures
-    outcome: Literal["accept", "chat", "ignore", "unmatch"]
+    outcome: Literal["accept", "chat", "ignore", "unmatch", "view"]
     timestamp: int
+    features: LoggedFeatures | None = None
     label: int | None = None
     preset: Literal["balanced", "strict", "loose"] | None = None
     source: Literal["real", "synthetic"] | None = None
@@ -109,6 +124,7 @@ ID_FIELDS: Final = ("eventId", "userId", "targetId", "groupId", "modelVersion")
 FIELDS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(LoggedEvent))
 FEATURES: Final = frozenset(LOG_NAMES)
 
+_NOTHING: Final = LoggedFeatures()
 _feature_values = attrgetter(*LoggedFeatures.__struct_fields__)
 _values = attrgetter(
     *("match_type", "outcome", "preset", "source", "timestamp", "features"),
@@ -141,6 +157,18 @@ class EventColumns:
         return len(self.match_type)
 
     @property
+    def has_features(self) -> npt.NDArray[np.bool_]:
+        """Whether any feature is said: bool (n,)."""
+        return np.asarray((~np.isnan(self.features)).any(axis=1))
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "EventColumns":
+        """Return some rows."""
+        columns = ("match_type", "outcome", "preset", "source", "occurred_ms", "features")
+        taken = {name: getattr(self, name)[rows] for name in columns}
+        ids = {name: [values[row] for row in rows] for name, values in self.ids.items()}
+        return EventColumns(**taken, ids=ids)
+
+    @property
     def label(self) -> npt.NDArray[np.bool_]:
         """True for accept and chat: bool (n,)."""
         return np.isin(self.outcome, _POSITIVE)
@@ -154,7 +182,8 @@ def as_columns(events: Sequence[LoggedEvent]) -> EventColumns:
         columns = list(zip(*map(_values, events), strict=True))
     match_type, outcome, preset, source, timestamp, features, *ids = columns
     count = len(events)
-    flat = chain.from_iterable(map(_feature_values, features))
+    said = (_NOTHING if one is None else one for one in features)
+    flat = chain.from_iterable(map(_feature_values, said))
     values = np.fromiter(flat, np.float64, count * len(LOG_NAMES))
     return EventColumns(
         match_type=_codes(MatchType.codes(), match_type),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from operator import attrgetter
@@ -26,6 +26,7 @@ from matching.domain.log.format import (
     EXCERPT_LENGTH,
     MAX_LINE_BYTES,
     PREFIX,
+    VIEW,
     EventColumns,
     LoggedEvent,
     as_columns,
@@ -65,8 +66,10 @@ class LogChunk:
     """What a stretch of a log holds.
 
     events, lines, keys : the good events; their line numbers, int64 (n,); their keys, uint8 (n, 16)
+    originals : the good lines as they stood in the file
     rejected : the other lines that are not blank
     ignored : unknown name ("features.x", "x", "source x") to how often it came
+    exposures : good lines that say only that somebody was shown: no events
     feature_sets : name of the formulas that a good line says, empty where it says none, to how
         often
     next_line, next_offset : number and byte offset of the first line after the stretch
@@ -75,11 +78,23 @@ class LogChunk:
     events: EventColumns
     lines: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint8]
+    originals: list[bytes]
     rejected: list[RejectedLine]
     ignored: dict[str, int]
+    exposures: int
     feature_sets: dict[str, int]
     next_line: int
     next_offset: int
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "LogChunk":
+        """Return the chunk with some of its good events, and all that it says of other lines."""
+        return replace(
+            self,
+            events=self.events.take(rows),
+            lines=self.lines[rows],
+            keys=self.keys[rows],
+            originals=[self.originals[row] for row in rows],
+        )
 
 
 @dataclass
@@ -190,8 +205,10 @@ class _Chunk:
     origin: str | None = None
     lines: list[int] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
+    originals: list[bytes] = field(default_factory=list)
     events: list[LoggedEvent] = field(default_factory=list)
     rejected: list[RejectedLine] = field(default_factory=list)
+    exposures: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
     waiting: list[tuple[int, bytes, bytes]] = field(default_factory=list)
 
@@ -223,7 +240,7 @@ class _Chunk:
         else:
             for (line, text, raw), event, canonical in zip(self.waiting, *together, strict=True):
                 if is_consistent(event, self.limits, self.origin):
-                    self._add(line, event, canonical)
+                    self._add(line, event, canonical, raw)
                 else:
                     self._read(line, text, raw)  # which says why not
         self.waiting.clear()
@@ -231,7 +248,7 @@ class _Chunk:
     def _read(self, line: int, text: bytes, raw: bytes) -> None:
         plain = read_plain(text, self.limits, self.origin)
         if plain is not None:
-            self._add(line, *plain)
+            self._add(line, *plain, raw)
             return
         try:
             event, canonical, ignored = read_carefully(text, self.limits, self.origin)
@@ -240,10 +257,14 @@ class _Chunk:
             self.rejected.append(RejectedLine(line, refused.reason, refused.message, excerpt))
             return
         sum_ignored(self.ignored, ignored)
-        self._add(line, event, canonical)
+        self._add(line, event, canonical, raw)
 
-    def _add(self, line: int, event: LoggedEvent, canonical: bytes) -> None:
+    def _add(self, line: int, event: LoggedEvent, canonical: bytes, raw: bytes) -> None:
+        if event.outcome == VIEW:
+            self.exposures += 1
+            return
         self.lines.append(line)
+        self.originals.append(raw)
         self.events.append(event)
         self.keys.append(
             blake2b(canonical, digest_size=16).digest()
@@ -258,8 +279,10 @@ class _Chunk:
             events=as_columns(self.events),
             lines=np.array(self.lines, np.int64),
             keys=np.frombuffer(b"".join(self.keys), np.uint8).reshape(len(self.keys), 16),
+            originals=self.originals,
             rejected=self.rejected,
             ignored=self.ignored,
+            exposures=self.exposures,
             feature_sets=dict(Counter(event.feature_set or "" for event in self.events)),
             next_line=next_line,
             next_offset=next_offset,

@@ -10,10 +10,19 @@ from typing import Any, BinaryIO
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
+from matching.domain.words import OnChange
 from project.command import EXIT_REFUSED
 from project.mappings.command import TableCommand
 from project.tabular.packed import Unpackable
 from project.uploads.services import copy_unpacked, keep_upload
+from project.words import share
+
+CHANGED = {
+    "": "Known with other content",
+    OnChange.REPLACE: "Known with other content and replaced",
+    OnChange.KEEP: "Known with other content and kept as they were",
+    OnChange.REFUSE: "Known with other content and refused",
+}
 
 
 class Command(TableCommand):
@@ -58,7 +67,8 @@ class Command(TableCommand):
 
     def exit_code(self, result: dict[str, Any]) -> int:
         """Return 2 when there were lines and none could be taken."""
-        nothing = result.get("found") and not result["new"] and not result["known"]
+        usable = ("new", "known", "changed")
+        nothing = result.get("found") and not any(result[name] for name in usable)
         return EXIT_REFUSED if nothing else 0
 
     def render_result(self, result: dict[str, Any], console: Console) -> None:
@@ -66,10 +76,11 @@ class Command(TableCommand):
         for one in result["files"]:
             where = f"batch {one['batch']}, {one['origin']}" if one["batch"] else one["origin"]
             where += f", {one['feature_set']}" if one["feature_set"] else ""
+            changed = f"{one['changed']:,} known with other content, " if one["changed"] else ""
             console.print(
                 f"{one['file']} ({where}): {one['found']:,} events found, {one['new']:,} "
                 f"{would}new, "
-                f"{one['known']:,} already known, {one['rejected']:,} rejected."
+                f"{one['known']:,} already known, {changed}{one['rejected']:,} rejected."
             )
             if one["is_known_file"]:
                 console.print(
@@ -79,6 +90,16 @@ class Command(TableCommand):
             elif one["known"]:
                 batches = ", ".join(f"{n:,} in batch {pk}" for pk, n in one["known_in"].items())
                 console.print(f"  Already known: {batches or 'repeated within the file'}.")
+            if one["changed"]:
+                batches = ", ".join(f"{n:,} in batch {pk}" for pk, n in one["changed_in"].items())
+                console.print(f"  {CHANGED[one['on_change']]}: {batches or 'within the file'}.")
+            if one["exposures"]:
+                console.print(f"  {one['exposures']:,} views alone: counted, no events.")
+            if one["people_known"] is not None:
+                console.print(
+                    f"  Features of profiles of that day: {share(one['people_known'])} of the "
+                    "events are of people who are known by id."
+                )
             for reason, count in one["rejected_by_reason"].items():
                 console.print(f"  {count:,} rejected, {reason}:")
                 for example in one["examples"]:

@@ -72,6 +72,8 @@ class Command(SeedbedCommand):
                 )
             if dataset and dataset["problem"]:
                 console.print(dataset["problem"], style="bold yellow")
+            if dataset and dataset["stale"]:
+                console.print(f"{dataset['stale']}.", style="bold yellow")
         for job in result["jobs"]["active"]:
             console.print(f"Job {job['id']} {job['kind']}: {job['state']}")
         if result["jobs"]["failed"]:

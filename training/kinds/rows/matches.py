@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from django.utils import timezone
 
 from matching.domain.features.columns import fill_products
 from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, PRODUCTS, TIERED_DEFAULT
@@ -18,7 +19,8 @@ from matching.domain.generation import (
     recompute_features,
 )
 from matching.domain.lexicon.folding import Lexicon
-from matching.domain.words import COMPUTED_SETS, FeatureSet, revision_of
+from matching.domain.log.format import COMPUTED
+from matching.domain.words import COMPUTED_SETS, FeatureSet, MatchType, revision_of
 from matching.models import EventBatch
 from matching.queries.words import taught_lexicon
 from project.measure.hashing import hash_rows
@@ -46,6 +48,7 @@ def load(recipe: Recipe) -> LoadedRows:
         wanted = batch.feature_set if feature_set == FeatureSet.LOGGED else feature_set
         if batch.method == EventBatch.Method.GENERATED:
             _compute_anew(frame, batch, wanted, lexicon)
+    frame, strangers = _leave_strangers_out(frame, batches)
     every = len(frame)
     frame = choose_outcomes(frame, recipe.outcomes)
     defaulted = _write_defaults(frame, batches, feature_set)
@@ -65,7 +68,7 @@ def load(recipe: Recipe) -> LoadedRows:
         lineage=tuple(_lineage(batch) for batch in batches),
         batches=tuple(int(batch.pk) for batch in batches),
         defaulted=defaulted,
-        left_out={"other_outcome": every - len(frame)},
+        left_out={"other_outcome": every - len(frame), "people_not_known": strangers},
         generated=_made_here(frame, batches),
         vocabulary=lexicon.as_dict() if feature_set in COMPUTED_SETS else {},
     )
@@ -130,6 +133,18 @@ def _choose_feature_set(asked: str, batches: Sequence[EventBatch]) -> str:
     wanted = asked or (present[0] if len(present) == 1 else FeatureSet.SMOOTH.value)
     if wanted == FeatureSet.LOGGED:
         return wanted
+    outdated = [
+        batch
+        for batch in batches
+        if _is_computed(batch) and batch.feature_revision != revision_of(batch.feature_set)
+    ]
+    if outdated:
+        named = ", ".join(str(batch.pk) for batch in outdated)
+        raise Refusal(
+            f"The features of batch {named} were computed by an earlier revision of "
+            f"{outdated[0].feature_set} when its log was imported.",
+            remedy="Delete the batch and import its log again.",
+        )
     fixed = [
         batch
         for batch in batches
@@ -138,8 +153,9 @@ def _choose_feature_set(asked: str, batches: Sequence[EventBatch]) -> str:
     if fixed:
         named = ", ".join(f"{batch.pk} ({batch.feature_set})" for batch in fixed)
         raise Refusal(
-            f"The rows of batch {named} keep the features that were logged; the people behind "
-            f"them are not known here, so {wanted} cannot be computed for them.",
+            f"The rows of batch {named} keep the features that were logged, or computed when they "
+            f"were imported; the people as they were then are not known here, so {wanted} cannot "
+            "be computed for them.",
             remedy="Choose the feature set of the log, or batches that share one feature set.",
         )
     return wanted
@@ -212,7 +228,8 @@ def _write_defaults(
 
     Products are left open: they are those of the scores that then stand there, as in serving.
     """
-    ours = _made_here(frame, batches)
+    computed = [int(batch.pk) for batch in batches if _is_computed(batch)]
+    ours = _made_here(frame, batches) | frame["batch_id"].isin(computed).to_numpy(dtype=np.bool_)
     if feature_set != FeatureSet.TIERED or not ours.any():
         return None
     is_pair = (frame["match_type"] == "user_user").to_numpy()
@@ -227,6 +244,31 @@ def _write_defaults(
             frame[name] = np.where(missing, np.float32(TIERED_DEFAULT), values)
         defaulted[name] = missing | logged
     return defaulted
+
+
+def _leave_strangers_out(
+    frame: pd.DataFrame, batches: Sequence[EventBatch]
+) -> tuple[pd.DataFrame, int]:
+    """Keep of logs without features the rows whose people are known; the others have no input."""
+    computed = [int(batch.pk) for batch in batches if _is_computed(batch)]
+    if not computed:
+        return frame, 0
+    asked, partner = (
+        pd.to_numeric(frame[name]).fillna(fill).to_numpy(np.int64)
+        if name in frame
+        else np.full(len(frame), fill)
+        for name, fill in (("user_id", -1), ("partner_id", 0))
+    )
+    # A group's number is below zero as a partner; a stranger's below zero as it is.
+    is_group = (frame["match_type"] == MatchType.USER_GROUP).to_numpy()
+    is_known = (asked > 0) & np.where(is_group, partner < 0, partner > 0)
+    # Without a target or a group there is a zero.
+    keep = is_known | ~frame["batch_id"].isin(computed).to_numpy()
+    return frame[keep].reset_index(drop=True), int((~keep).sum())
+
+
+def _is_computed(batch: EventBatch) -> bool:
+    return bool(batch.parameters.get("features") == COMPUTED)
 
 
 def choose_outcomes(frame: pd.DataFrame, which: str) -> pd.DataFrame:
@@ -274,11 +316,23 @@ def _lineage(batch: EventBatch) -> dict[str, Any]:
         "origin": batch.get_origin_display(),
         "feature_set": batch.feature_set,
         "feature_revision": batch.feature_revision,
-        "is_as_logged": batch.method != EventBatch.Method.GENERATED,
+        "is_as_logged": batch.method != EventBatch.Method.GENERATED and not _is_computed(batch),
+        **_people_of_then(batch),
         "events": batch.made,
+        "corrections": batch.corrections,
         "seed": batch.seed,
         "file_sha256": batch.file_sha256,
         "population_sha256": batch.population_sha256,
+    }
+
+
+def _people_of_then(batch: EventBatch) -> dict[str, Any]:
+    """Say of a log without features from whose profiles they were computed."""
+    if not _is_computed(batch):
+        return {}
+    return {
+        "features_of_profiles_of": timezone.localdate(batch.created_at).isoformat(),
+        "people_known": batch.parameters["people_known"],
     }
 
 

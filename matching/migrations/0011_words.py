@@ -21,7 +21,7 @@ def add_completeness(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('matching', '0009_logged_features'),
+        ('matching', '0010_event_changes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
