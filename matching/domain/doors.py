@@ -3,6 +3,7 @@
 from typing import Final
 
 from matching.domain.features.names import FEATURE_NAMES, LOG_NAMES
+from matching.domain.log.format import VIEW
 from matching.domain.profiles import MAX_AGE, MIN_AGE
 from matching.domain.words import Preset
 from project.tabular.doors import Door, FieldSpec
@@ -77,6 +78,10 @@ OUTCOME_WORDS: Final = {
     ),
     "unmatch": (
         "unmatched", "block", "blocked", "report", "reported", "remove", "removed", "unfriend",
+    ),
+    VIEW: (
+        "viewed", "views", "impression", "impressions", "seen", "shown", "exposure", "displayed",
+        "show",
     ),
 }  # fmt: skip
 

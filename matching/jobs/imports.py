@@ -24,12 +24,14 @@ from project.mappings.door import OpenTable
 from project.origin import Origin
 from project.refusal import Refusal
 from project.tabular.proposing import UNUSABLE_ROWS, UNUSABLE_SHARE
+from project.uploads.models import Upload
 from project.uploads.services import get_upload, open_upload, release_upload
 
 # Reasons that are a fault of a field, and not of a line.
 OF_A_COLUMN = frozenset(
     {"unknown_value", "wrong_type", "missing_field", "impossible_timestamp", "out_of_range"}
 )
+LOOKED_AT_BYTES = 256 * 1024
 CHUNK_LINES = 32_768  # lines that land together: a fraction of a second of work
 
 
@@ -104,6 +106,8 @@ def _import_log(
         release_upload(stored)
         return result
     batch = EventBatch.objects.get(pk=opened["batch"])
+    if table is None and not asked.accept_partial and not run.result_of("import.judged", number):
+        _judge_corrections(run, number, batch, stored)
     account = Account()
     summaries = []
     step = f"import.chunk.{number}"
@@ -151,8 +155,11 @@ def _import_log(
                     size,
                     f"Importing {stored.name}, {chunk.next_line - 1:,} lines",
                 )
-    if table is None and not asked.accept_partial:
-        _require_usable(run, batch, stored.name, account)
+    if table is None and not asked.accept_partial and (refusal := _unusable(stored, account)):
+        with run.transaction():
+            abandon_batch(batch)
+            batch.delete()
+        raise refusal
     result = run.once(
         "import.complete", lambda: complete_import(batch, stored, account, summaries), number
     )
@@ -168,27 +175,51 @@ def _import_log(
     return result
 
 
-def _require_usable(run: Run, batch: EventBatch, name: str, account: Account) -> None:
-    """Refuse a log of which too much of a field cannot be used, and keep nothing of it."""
+def _judge_corrections(run: Run, number: int, batch: EventBatch, stored: Upload) -> None:
+    """Judge a log whose events have ids before it lands: what it replaces cannot be taken back."""
+    with open_upload(stored) as stream:
+        has_ids = b'"eventId"' in stream.read(LOOKED_AT_BYTES)
+        if has_ids:
+            stream.seek(0)
+            account = Account()
+            chunks = read_log(
+                stream,
+                now=batch.created_at,
+                origin=Origin.of_code(batch.origin),
+                chunk_lines=CHUNK_LINES,
+            )
+            for chunk in chunks:
+                account.found += len(chunk.events) + len(chunk.rejected)
+                account.reject(chunk.rejected)
+                run.check()
+            if refusal := _unusable(stored, account):
+                with run.transaction():
+                    batch.delete()
+                raise refusal
+    run.once("import.judged", lambda: {"has_ids": has_ids}, number)
+
+
+def _unusable(stored: Upload, account: Account) -> Refusal | None:
+    """Say no to a log of which too much of a field cannot be used; None where that is not so."""
     unusable = {
         reason: count for reason, count in account.rejected.items() if reason in OF_A_COLUMN
     }
     count = sum(unusable.values())
     if count <= UNUSABLE_ROWS or count <= UNUSABLE_SHARE * account.found:
-        return
-    with run.transaction():
-        abandon_batch(batch)
-        batch.delete()
+        return None
     example = next(one for one in account.examples if one["reason"] in unusable)
-    raise Refusal(
-        f"{count:,} of {account.found:,} lines of {name} hold values that cannot be used, such as "
-        f"line {example['line']:,}: {example['message']} That is more than 1 %, and the rest does "
-        "not stand for all of them. Nothing has landed.",
+    return Refusal(
+        f"{count:,} of {account.found:,} lines of {stored.name} hold values that cannot be used, "
+        f"such as line {example['line']:,}: {example['message']} That is more than 1 %, and the "
+        "rest does not stand for all of them. Nothing has landed.",
         remedy="Mend the log, or import it with --mapping proposed, which looks at all of its "
         "values and says how they can be read; with --accept-partial the other lines land.",
-        details={"found": account.found, "rejected_by_reason": account.rejected,
-                 "examples": account.examples},
-    )  # fmt: skip
+        details={
+            "found": account.found,
+            "rejected_by_reason": account.rejected,
+            "examples": account.examples,
+        },
+    )
 
 
 def _warn_of_unfinished(run: Run, account: Account) -> None:

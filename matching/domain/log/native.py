@@ -4,13 +4,20 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from matching.domain.log.format import BYTE_ORDER_MARK, FEATURES, ID_FIELDS, MAX_LINE_BYTES, PREFIX
+from matching.domain.log.format import (
+    BYTE_ORDER_MARK,
+    FEATURES,
+    ID_FIELDS,
+    MAX_LINE_BYTES,
+    PREFIX,
+    VIEW,
+)
 from matching.domain.words import MatchType, Outcome
 
 LOOKED_AT: Final = 2_000  # lines
 FEW: Final = 0.01  # of the lines that are objects; so many may be broken in themselves
 _MATCH_TYPES: Final = frozenset(MatchType.codes())
-_OUTCOMES: Final = frozenset(Outcome.codes())
+_OUTCOMES: Final = frozenset(Outcome.codes()) | {VIEW}
 
 
 def is_native(stream: BinaryIO) -> bool:
