@@ -48,7 +48,7 @@ class TableCommand(JobCommand):
             table.add_row(column["field"], column["column"], how)
         console.print(table)
         rows = proposal["preview"][:3]
-        shown = [one["field"] for one in proposal["changes"]]
+        shown = list(dict.fromkeys(one["field"] for one in proposal["changes"] if one["column"]))
         if rows and shown:
             preview = Table(*shown, title="Its first rows, after")
             for row in rows:
