@@ -47,6 +47,19 @@ def words_of(value: Any) -> list[str]:
     return [word for word in words if word]
 
 
+def distinct_words(frame: pd.DataFrame, column: str) -> set[str]:
+    """The words of a column, each once; a text that many rows have is taken apart once."""
+    words: set[str] = set()
+    if column in frame:
+        cells = frame[column]
+        for text in {cell for cell in cells if isinstance(cell, str)}:
+            words.update(words_of(text))
+        for cell in cells:
+            if cell is not None and not isinstance(cell, str | Real):
+                words.update(words_of(cell))
+    return words
+
+
 def read_degrees(frame: pd.DataFrame, column: str, degrees: Mapping[str, float]) -> FloatArray:
     """Numbers of words, means of lists of words, numbers as they are.
 

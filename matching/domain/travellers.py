@@ -12,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from matching.domain.cells import read_days, read_degrees, read_numbers, read_objects, words_of
+from matching.domain.cells import (
+    distinct_words,
+    read_days,
+    read_degrees,
+    read_numbers,
+    read_objects,
+    words_of,
+)
 from matching.domain.geo import unit_vectors
 from matching.domain.lexicon.folding import OWN_WORDS, Lexicon
 from matching.domain.personality import (
@@ -60,11 +67,7 @@ class Vocabulary:
         """Extend the known words by those that the given travellers frames use besides."""
 
         def extended(known: Sequence[str], column: str, kind: str) -> tuple[str, ...]:
-            written: set[str] = set()
-            for frame in frames:
-                if column in frame:
-                    for value in frame[column]:
-                        written.update(words_of(value))
+            written = set().union(*(distinct_words(frame, column) for frame in frames))
             used = {read_word(lexicon, kind, word) for word in written}
             return (*known, *sorted(used.difference({*known, ""})))
 
@@ -307,8 +310,7 @@ def _meant(
     frame: pd.DataFrame, column: str, kind: str, lexicon: Lexicon, degrees: Mapping[str, float]
 ) -> dict[str, float]:
     """Each word of a column that means a known one, with the number of that one."""
-    written = {word for value in frame.get(column, ()) for word in words_of(value)}
-    meant = {word: lexicon.fold(kind, word).word for word in written}
+    meant = {word: lexicon.fold(kind, word).word for word in distinct_words(frame, column)}
     return {word: degrees[known] for word, known in meant.items() if known in degrees}
 
 
