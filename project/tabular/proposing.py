@@ -3,9 +3,11 @@
 What only names is applied and listed. What changes values is proposed, and waits for a person.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from project.outside import one_line
 from project.tabular.doors import Door, FieldSpec, joined_name
@@ -18,7 +20,9 @@ from project.tabular.mapping import (
 )
 from project.tabular.mend import REASON
 from project.tabular.rating_words import meanings, plain_word
-from project.tabular.survey import ColumnSurvey, Survey
+
+if TYPE_CHECKING:  # what is asked of a table is known without what looks at it, which computes
+    from project.tabular.survey import ColumnSurvey, Survey
 
 _YES: Final = ("true", "yes", "y", "1", "t")
 _NO: Final = ("false", "no", "n", "0", "f")
