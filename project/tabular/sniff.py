@@ -293,7 +293,11 @@ def _prefixed(lines: list[str]) -> bool:
     hits = 0
     for line in lines:
         at = line.find("{")
-        if at > 0 and line.endswith("}") and isinstance(_loaded(line[at:]), dict):
+        if (
+            line[: max(at, 0)].strip("[, \t")
+            and line.endswith("}")
+            and isinstance(_loaded(line[at:]), dict)
+        ):
             hits += 1
     return hits > 0 and hits >= 0.1 * len(lines) and not _looks_like_csv(lines)
 
