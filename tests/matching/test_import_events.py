@@ -135,10 +135,12 @@ def test_good_lines_land_and_bad_ones_are_kept_with_number_and_reason(tmp_path: 
 
 
 def test_a_file_without_a_single_good_line_ends_with_2(tmp_path: Path) -> None:
-    result = run("import_events", log(tmp_path / "a", "broken"), code=2)
-    assert result["rejected"] == 1
-    assert run("import_events", log(tmp_path / "empty"))["found"] == 0
-    assert EventBatch.objects.count() == 1
+    for lines, words in ((["broken"], "no rows"), ([], "empty")):
+        result = run("import_events", log(tmp_path / "a", *lines), code=2)
+        assert words in result["refused"]["message"]
+    assert not EventBatch.objects.exists()
+    refused = run("import_events", log(tmp_path / "b", event(1, label=1)), code=2)
+    assert refused["rejected"] == 1
 
 
 def test_several_files_become_a_batch_each(tmp_path: Path) -> None:
@@ -196,7 +198,10 @@ def test_people_without_a_profile_have_a_number_of_their_own_in_every_log(tmp_pa
 
 
 def test_unknown_names_are_told(tmp_path: Path) -> None:
-    result = run("import_events", log(tmp_path / "a", event(1, features={"agescore": 1}, extra=1)))
+    result = run(
+        "import_events",
+        log(tmp_path / "a", event(1, features={"ageScore": 1, "agescore": 1}, extra=1)),
+    )
     assert result["files"][0]["ignored"] == {"extra": 1, "features.agescore": 1}
     assert EventBatch.objects.get().parameters["ignored"] == result["files"][0]["ignored"]
 
