@@ -326,7 +326,8 @@ def _rating(spec: FieldSpec, known: ColumnSurvey, how: ColumnMap) -> tuple[Colum
     numbers = max(known.number_count, known.comma_count)
     if known.flags or (known.text_count and known.texts):
         values, unknown = _word_values(known)
-        if values:
+        # A word or two among numbers are rows that say something else.
+        if values and _count_known(known, values) >= 0.5 * known.filled:
             words = ", ".join(f"{one_line(w)} is {v:g}" for w, v in list(values.items())[:12])
             if unknown:
                 words += f"; not known: {one_line(', '.join(unknown[:SHOWN]))}"

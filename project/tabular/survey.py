@@ -136,7 +136,9 @@ class Survey:
         for row in rows:
             if not self.columns.keys() >= row.keys():
                 new |= row.keys() - self.columns.keys()
-        return new if len(self.columns) < MAX_PATHS else set()
+        if len(self.columns) >= MAX_PATHS:
+            return set()
+        return {name for name in new if not _UNSTORABLE.search(name)}
 
     def _paths(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Columns and paths that can be kept by their name; others are no columns."""
