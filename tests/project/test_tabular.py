@@ -79,9 +79,9 @@ def test_too_long_a_row_says_its_size_and_is_not_held(kind: str) -> None:
     assert rows[0].values is None
 
 
-def test_a_blank_cell_is_none_and_what_fills_a_row_up_is_no_cell() -> None:
+def test_a_blank_cell_is_an_empty_text_and_what_fills_a_row_up_is_no_cell() -> None:
     rows = read("a;b\n1,5;\n2;x;;\n3;y;z\n", "csv")
-    assert rows[0].values == {"a": "1,5", "b": None}
+    assert rows[0].values == {"a": "1,5", "b": ""}
     assert rows[1].values == {"a": "2", "b": "x"}
     assert rows[2].problem == "Expected 2 cells, got 3."
 
