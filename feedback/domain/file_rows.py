@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from feedback.domain.refusals import Problem
 from feedback.domain.row_format import MAX_ROW_BYTES, OVERSIZED_KEY
 from project.tabular.rows import Limits, Row
 
@@ -24,6 +25,11 @@ class FileRow(NamedTuple):
     row: dict[str, Any] | None
     problem: str = ""
     came: Mapping[str, Any] | None = None
+
+    @property
+    def decoded(self) -> dict[str, Any] | Problem:
+        """The row, or why there is none."""
+        return Problem(self.problem) if self.row is None else self.row
 
 
 def feedback_rows(came: Sequence[Row], mapped: Mapping[int, dict[str, Any]]) -> list[FileRow]:

@@ -42,6 +42,10 @@ REASONS: Mapping[str, str] = {
 _CODES = {reason: number for number, reason in enumerate(REASONS, start=1)}
 
 
+class Problem(str):
+    """Why a row of a file cannot be read, in its place among decoded rows."""
+
+
 @dataclass(frozen=True)
 class RejectedRow:
     """A row that does not land.
@@ -120,6 +124,8 @@ def changed_content(
 
 def describe_refusal(reason: str, column: str, value: Any) -> str:
     """Say what was expected and what came."""
+    if isinstance(value, Problem) and value:
+        return str(value)
     came = "nothing" if value is None or value == "" else shortened(repr(value).strip("'"), 200)
     came = came.replace("\0", "\\0").replace("\\x00", "\\0")
     where = f"{column}: " if column else ""

@@ -125,7 +125,7 @@ def check_file(
     form = row_format(FeedbackSource(), table, landing_columns(opened.mapping))
     for chunk in _chunks(opened, run):
         parsed = parse_rows(
-            [one.raw for one in chunk], form, now=now, rows=[one.row for one in chunk]
+            [one.raw for one in chunk], form, now=now, rows=[one.decoded for one in chunk]
         )
         found += len(chunk)
         uids = {uid.tobytes() for uid in parsed.columns["uid"]}
@@ -157,7 +157,7 @@ def _parsed(
         chunk = feedback_rows(came, mapped)
         parsed = landing.parse(
             [one.raw for one in chunk],
-            rows=[one.row for one in chunk],
+            rows=[one.decoded for one in chunk],
             came=[one.came for one in chunk],
         )
         yield [one.line for one in chunk], parsed

@@ -1,5 +1,6 @@
 """How the columns of a table become the fields of a door; pure, and the same as JSON and back."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -7,7 +8,6 @@ from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, Final, Self
 
-import numpy as np
 import orjson
 
 from project.tabular.doors import Door, FieldSpec, Kind
@@ -128,7 +128,7 @@ class TableMapping:
 
 def _ends(scale: Sequence[Any]) -> tuple[float, float]:
     low, high = (float(end) for end in scale)
-    if not low < high or not np.isfinite([low, high]).all():
+    if not low < high or not math.isfinite(high - low):
         raise ValueError(f"Expected a scale from a lower to a higher end, got {low:g} to {high:g}.")
     return low, high
 
@@ -290,7 +290,7 @@ def read_number(value: Any, decimal: str = ".") -> float | None:
         return None
     if isinstance(value, int | float):
         number = float(value) if abs(value) < 1e300 else None
-        return number if number is not None and np.isfinite(number) else None
+        return number if number is not None and math.isfinite(number) else None
     if not isinstance(value, str) or len(value) > 60:
         return None
     text = value.strip().removesuffix("%").strip().replace("\N{MINUS SIGN}", "-")
@@ -306,7 +306,7 @@ def read_number(value: Any, decimal: str = ".") -> float | None:
         number = float(text.replace(",", ".")) if decimal == "," else float(text)
     except ValueError:
         return None
-    return number if np.isfinite(number) else None
+    return number if math.isfinite(number) else None
 
 
 def _number(value: Any, spec: FieldSpec, how: ColumnMap) -> Any:
@@ -413,6 +413,7 @@ def moments(values: list[Any], how: ColumnMap, *, in_milliseconds: bool) -> list
 
 
 def _in_utc(texts: list[Any], zone: str, *, in_milliseconds: bool) -> list[Any]:
+    import numpy as np  # loaded where rows are read: the models of mappings know this module
     import pandas as pd
 
     given = pd.Series([one if isinstance(one, str) else None for one in texts], dtype="str")
@@ -431,6 +432,8 @@ def _in_utc(texts: list[Any], zone: str, *, in_milliseconds: bool) -> list[Any]:
 
 
 def _of_epochs(values: list[Any], how: ColumnMap, *, in_milliseconds: bool) -> list[Any]:
+    import numpy as np
+
     numbers = np.array([np.nan if (n := read_number(v)) is None else n for v in values], float)
     with np.errstate(over="ignore", invalid="ignore"):
         micro = np.round(numbers * EPOCHS[how.dates])
@@ -442,6 +445,8 @@ def _of_epochs(values: list[Any], how: ColumnMap, *, in_milliseconds: bool) -> l
 
 
 def _as_asked(moment: Any, values: list[Any], *, in_milliseconds: bool) -> list[Any]:
+    import numpy as np
+
     is_read = ~np.isnat(moment)
     found: list[Any]
     if in_milliseconds:

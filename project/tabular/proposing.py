@@ -3,9 +3,11 @@
 What only names is applied and listed. What changes values is proposed, and waits for a person.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from project.outside import one_line
 from project.tabular.doors import Door, FieldSpec, joined_name
@@ -18,7 +20,9 @@ from project.tabular.mapping import (
 )
 from project.tabular.mend import REASON
 from project.tabular.rating_words import meanings, plain_word
-from project.tabular.survey import ColumnSurvey, Survey
+
+if TYPE_CHECKING:  # what is asked of a table is known without what looks at it, which computes
+    from project.tabular.survey import ColumnSurvey, Survey
 
 _YES: Final = ("true", "yes", "y", "1", "t")
 _NO: Final = ("false", "no", "n", "0", "f")
@@ -322,7 +326,8 @@ def _rating(spec: FieldSpec, known: ColumnSurvey, how: ColumnMap) -> tuple[Colum
     numbers = max(known.number_count, known.comma_count)
     if known.flags or (known.text_count and known.texts):
         values, unknown = _word_values(known)
-        if values:
+        # A word or two among numbers are rows that say something else.
+        if values and _count_known(known, values) >= 0.5 * known.filled:
             words = ", ".join(f"{one_line(w)} is {v:g}" for w, v in list(values.items())[:12])
             if unknown:
                 words += f"; not known: {one_line(', '.join(unknown[:SHOWN]))}"

@@ -19,6 +19,7 @@ Wrapping = Literal["", "prefix", "docker"]
 AUTO: Final = "auto"
 SAMPLE_BYTES: Final = 256 * 1024
 SAMPLE_LINES: Final = 50
+LITTLE: Final = 16  # letters beyond ASCII, which do not tell one encoding from another
 LEGACY_BYTES: Final = 64 * 1024  # of lines that are no UTF-8, from which their encoding is told
 DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 DELIMITER_NAMES: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -230,12 +231,31 @@ def _told_apart(legacy: bytes, name: str) -> tuple[str, tuple[str, ...]]:
         )
     chaos, _, best = min(found)
     # Where the usual one of a western desk reads the bytes as well, it is that.
-    for usual in LEGACY_ENCODINGS[:1]:
-        if usual in named and best in ("iso8859_15", "cp1254", "cp1257", "cp1250", "mac_roman"):
-            usual_chaos = min((c for c, _, e in found if e == usual), default=chaos)
-            if usual_chaos <= chaos + 0.02:
-                best = usual
+    usual = LEGACY_ENCODINGS[0]
+    beyond = sum(byte > 127 for byte in legacy)
+    is_little = beyond < LITTLE and beyond < 0.5 * len(legacy)
+    odd = _odd_letters(legacy, usual)
+    if usual in named and best in ("iso8859_15", "cp1254", "cp1257", "cp1250", "mac_roman"):
+        usual_chaos = min((c for c, _, e in found if e == usual), default=chaos)
+        if usual_chaos <= chaos + 0.02:
+            best = usual
+    elif is_little and odd == 0:
+        best = usual
+    if best == usual and odd and _odd_letters(legacy, "mac_roman") == 0:
+        best = "mac_roman"
     return best, (f"encoding {best}, told by its letters: look at the preview",)
+
+
+def _odd_letters(legacy: bytes, encoding: str) -> int:
+    """How many characters beyond ASCII stand in the middle of a word and are no small letters."""
+    try:
+        text = legacy.decode(encoding)
+    except UnicodeDecodeError:
+        return len(legacy)
+    return sum(
+        one > "\x7f" and not one.islower() and before.isalpha() and after.islower()
+        for before, one, after in zip(text, text[1:], text[2:], strict=False)
+    )
 
 
 def _decoded(start: bytes, encoding: str) -> str:
@@ -293,7 +313,11 @@ def _prefixed(lines: list[str]) -> bool:
     hits = 0
     for line in lines:
         at = line.find("{")
-        if at > 0 and line.endswith("}") and isinstance(_loaded(line[at:]), dict):
+        if (
+            line[: max(at, 0)].strip("[, \t")
+            and line.endswith("}")
+            and isinstance(_loaded(line[at:]), dict)
+        ):
             hits += 1
     return hits > 0 and hits >= 0.1 * len(lines) and not _looks_like_csv(lines)
 
@@ -332,7 +356,7 @@ def _list_within(value: object) -> bool:
 def _with_delimiter(found: Found, text: str, reading: Reading) -> Found:
     skipped, notes = 0, list(found.notes)
     first, _, rest = text.partition("\n")
-    said = _SEPARATOR_LINE.match(first.strip())
+    said = _SEPARATOR_LINE.match(first.strip("\r\n \ufeff"))  # a tab may be what it says
     if said:
         skipped, text = 1, rest
     if reading.delimiter != AUTO:

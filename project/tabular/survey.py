@@ -34,6 +34,7 @@ SCALES: Final = ((0.0, 1.0), (-1.0, 1.0), (1.0, 5.0), (0.0, 5.0), (0.0, 10.0), (
 _ISO = r"^\d{4}-?\d{2}-?\d{2}([T ]\d{2}:?\d{2}.*)?$|^[+-]?\d{5,}-\d|^-?infinity$| BC$"
 _ZONED = r"(?i)\d{2}:\d{2}.*(z|utc|gmt|[+-]\d{2}(:?\d{2})?)$"
 _TIMED = r"\d{1,2}:\d{2}"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what neither a database nor UTF-8 takes
 
 
 @dataclass
@@ -135,9 +136,12 @@ class Survey:
         for row in rows:
             if not self.columns.keys() >= row.keys():
                 new |= row.keys() - self.columns.keys()
-        return new if len(self.columns) < MAX_PATHS else set()
+        if len(self.columns) >= MAX_PATHS:
+            return set()
+        return {name for name in new if not _UNSTORABLE.search(name)}
 
     def _paths(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Columns and paths that can be kept by their name; others are no columns."""
         names: dict[str, None] = dict.fromkeys(self.columns)
         for row in rows:
             if not names.keys() >= row.keys():
@@ -146,7 +150,8 @@ class Survey:
         for name in list(names):
             if name not in self.columns or self.columns[name].objects:
                 paths += self._within(name, rows)
-        return list(dict.fromkeys(paths))[:MAX_PATHS]
+        known = dict.fromkeys(path for path in paths if not _UNSTORABLE.search(path))
+        return list(known)[:MAX_PATHS]
 
     def _within(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         found: dict[str, None] = {}
@@ -250,7 +255,11 @@ class Survey:
     def _count_moments(self, column: ColumnSurvey, texts: list[str]) -> None:
         if not texts:
             return
-        array = pc.utf8_trim_whitespace(pa.array(texts, pa.string()))
+        try:
+            given = pa.array(texts, pa.string())
+        except UnicodeEncodeError:  # half a character: no part of a time
+            given = pa.array([text.encode("utf-8", "replace") for text in texts]).cast(pa.string())
+        array = pc.utf8_trim_whitespace(given)
         is_iso = pc.match_substring_regex(array, _ISO)
         iso = int(pc.sum(is_iso).as_py() or 0)
         column.iso += iso

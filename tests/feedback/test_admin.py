@@ -204,6 +204,7 @@ def test_a_file_is_imported_by_a_job(admin_client):
     upload = io.BytesIO(b"id,stars,created_at\n1,0.5,2026-05-01T00:00Z\n")
     upload.name = "own.csv"
     asked = {"table": "quality_feedback", "source": "files", "on_change": "keep"}
+    asked |= {"decimal": "auto", "date_format": "auto"}
     fields = {"file": upload, **asked}
     wrong = admin_client.post(url("feedback_import"), {**fields, "columns": "colour=stars"})
     assert "there is no column colour" in wrong.content.decode()

@@ -96,7 +96,7 @@ def test_import_feedback_ends_with_2_where_every_row_is_refused(db, settings, tm
     settings.MEDIA_ROOT = tmp_path / "uploads"
     bad, mixed = tmp_path / "bad.csv", tmp_path / "mixed.csv"
     head, row = "id,quality_rating,created_at\n", "r{},0.5,{}\n"
-    bad.write_text(head + row.format(1, 1741082400001) + row.format(2, "soon"))
+    bad.write_text(head + row.format(1, "tomorrow") + row.format(2, "soon"))
     mixed.write_text(head + row.format(1, "soon") + row.format(2, "2026-03-04T10:00:00Z"))
     named = ("--now", "--table", "quality_feedback")
     assert [

@@ -136,21 +136,29 @@ def test_good_lines_land_and_bad_ones_are_kept_with_number_and_reason(tmp_path: 
 
 
 def test_a_file_without_a_single_good_line_ends_with_2(tmp_path: Path) -> None:
-    refused = run("import_events", log(tmp_path / "a", "broken"), code=2)["refused"]
+    for lines, words in ((["broken"], "no rows"), ([], "empty")):
+        result = run("import_events", log(tmp_path / "a", *lines), code=2)
+        assert words in result["refused"]["message"]
+    assert not EventBatch.objects.exists()
+    refused = run("import_events", log(tmp_path / "b", event(1, label=1)), code=2)["refused"]
     assert refused["rejected"] == 1
-    assert "line 1: Expected JSON" in refused["message"]
-    assert run("import_events", log(tmp_path / "empty"))["found"] == 0
-    assert EventBatch.objects.count() == 0
-    assert Job.objects.filter(state="refused").count() == 1
+    assert not EventBatch.objects.exists()
+    assert Job.objects.filter(state="refused").count() == 3
 
 
 def test_a_file_of_which_nothing_lands_leaves_no_batch_beside_one_that_does(
     tmp_path: Path,
 ) -> None:
-    result = run("import_events", log(tmp_path / "a", "broken"), log(tmp_path / "b", event(1)))
+    bad, good = log(tmp_path / "a", event(2, label=1)), log(tmp_path / "b", event(1))
+    result = run("import_events", bad, good)
     assert (len(result["batches"]), result["new"], result["rejected"]) == (1, 1, 1)
     assert EventBatch.objects.count() == 1
     assert not RejectedEvent.objects.exists()
+
+
+def test_a_file_that_cannot_be_read_keeps_those_beside_it_from_landing(tmp_path: Path) -> None:
+    run("import_events", log(tmp_path / "a", "broken"), log(tmp_path / "b", event(1)), code=2)
+    assert not EventBatch.objects.exists()
 
 
 def test_several_files_become_a_batch_each(tmp_path: Path) -> None:
@@ -210,7 +218,7 @@ def test_people_without_a_profile_have_a_number_of_their_own_in_every_log(tmp_pa
 def test_unknown_names_are_told(tmp_path: Path) -> None:
     result = run(
         "import_events",
-        log(tmp_path / "a", event(1, features={"agescore": 1, "ageScore": 1}, extra=1)),
+        log(tmp_path / "a", event(1, features={"ageScore": 1, "agescore": 1}, extra=1)),
     )
     assert result["files"][0]["ignored"] == {"extra": 1, "features.agescore": 1}
     assert EventBatch.objects.get().parameters["ignored"] == result["files"][0]["ignored"]

@@ -195,18 +195,17 @@ def test_text_that_no_database_takes_is_an_error_of_its_row_only(tmp_path: Path)
         {"external_id": "nul\x00id", "age": 30},
         {"external_id": "half", "name": "\ud800"},
         {"external_id": "listed", "interests": ["fo\x00od"]},
-        {"external_id": "field", "na\x00me": "Ada"},
+        {"external_id": "field", "na\x00me": "Ada"},  # a name that is no column
         {"external_id": "good", "age": 30},
     ]
     file.write_text("[" + ",\n".join(json.dumps(each) for each in people) + "]")
     code, result = run_command("seed_users", "--now", "--file", str(file))
-    assert (code, result["added"], result["rows_refused"]) == (2, 1, 4)
+    assert (code, result["added"], result["rows_refused"]) == (2, 2, 3)
     named_errors = [(e["line"], e["external_id"], e["field"]) for e in result["errors"]]
     assert named_errors == [
         (1, "", "external_id"),
         (2, "half", "name"),
         (3, "listed", "interests"),
-        (4, "field", "na\N{REPLACEMENT CHARACTER}me"),
     ]
 
 
@@ -233,22 +232,30 @@ def test_import_updates_given_fields_keeps_the_rest_and_its_history(tmp_path: Pa
     ("name", "content", "words"),
     [
         ("a.json", b'[{"external_id": "a"},', "Line 1: the JSON is broken"),
-        ("a.csv", b"external_id\n\xff\n", "expected UTF-8"),
-        ("a.csv", b"external_id,colour\na,red\n", "no column 'colour'"),
-        ("a.csv", b"external_id\n", "at least one profile"),
-        ("a.txt", b"external_id\na\n", ".csv or .json"),
+        ("a.csv", b"", "empty"),
+        ("a.csv", b"\x89PNG\r\n\x1a\n" + bytes(80), "a picture (PNG)"),
+        ("a.csv", b"external_id\n", "names 1 columns, and no rows"),
+        ("a.jsonl", b"broken\n", "Line 1: Expected JSON"),
+        ("a.csv", b"external_id,age,age\na,20,30\n", "twice"),
     ],
 )
-def test_unusable_file_ends_with_1_and_lands_nothing(
+def test_unusable_file_ends_with_2_and_lands_nothing(
     tmp_path: Path, name: str, content: bytes, words: str
 ) -> None:
     file = tmp_path / name
     file.write_bytes(content)
-    code, message = run_command("seed_users", "--now", "--file", str(file))
-    assert code == 1
-    assert words in message
+    code, result = run_command("seed_users", "--now", "--file", str(file))
+    assert code == 2
+    assert words in result["refused"]["message"]
     assert not SeedUser.objects.exists()
-    assert not Job.objects.exists()
+    assert Job.objects.get().state == Job.State.REFUSED
+
+
+def test_a_column_that_is_no_field_is_listed_and_refuses_nothing(tmp_path: Path) -> None:
+    file = write_csv(tmp_path, "external_id,colour,e-mail", "a,red,a@example.org")
+    code, result = run_command("seed_users", "--now", "--file", str(file))
+    assert (code, result["added"]) == (0, 1)
+    assert "columns that are no field, ignored: colour, e-mail" in result["notes"]
 
 
 def test_missing_file_ends_with_1(tmp_path: Path) -> None:

@@ -1,15 +1,21 @@
 """What a valid profile is, and which files of profiles can be read."""
 
-import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matching.domain.doors import PEOPLE
 from matching.domain.personality import personality_of
-from matching.domain.profile_files import MAX_CELL, UnreadableFile, read_profiles
+from matching.domain.profile_files import LIMITS, MAX_CELL, Row, profile_rows
 from matching.domain.profiles import clean_profile, suggest
 from matching.domain.words import INTERESTS
+from project.mappings.arguments import TableArguments
+from project.mappings.door import open_table
+from project.mappings.models import ImportMapping
+from project.mappings.services import confirm_mapping
+from project.refusal import Refusal
 from tests.factories import COMPLETE_PROFILE
 
 WORDS = st.text("ab7 é;|\x00", max_size=6) | st.sampled_from(["food", "introvert", "no", "german"])
@@ -145,60 +151,90 @@ def test_no_input_crashes_and_what_passes_passes_again(values: dict[str, object]
         assert clean_profile(cleaned) == (cleaned, {})
 
 
-def test_csv_rows_have_the_line_where_they_begin() -> None:
+def read_profiles(path: Path, content: bytes) -> tuple[list[Row], list[str]]:
+    """Profiles of a file as they are checked, and what was found out about it."""
+    path.write_bytes(content)
+    table = open_table(path, path.name, PEOPLE, TableArguments(), limits=LIMITS)
+    rows = [row for chunk in table.chunks() for row in profile_rows(chunk.came, chunk.mapped)]
+    return rows, table.decision["notes"]
+
+
+@pytest.mark.django_db
+def test_csv_rows_have_the_line_where_they_begin(tmp_path: Path) -> None:
     content = b'external_id,name,age\na,"two\nlines",20\n\nb,short,21\n'
-    rows = read_profiles(content, is_csv=True)
+    rows, notes = read_profiles(tmp_path / "a.csv", content)
     assert [(row.line, row.values["external_id"]) for row in rows] == [(2, "a"), (5, "b")]
+    assert notes == []
 
 
-def test_csv_with_semicolons_and_bom_is_read() -> None:
+@pytest.mark.django_db
+def test_csv_with_semicolons_and_bom_is_read(tmp_path: Path) -> None:
     content = "\ufeffexternal_id;interests\na;food|wine, hiking\n".encode()
-    assert read_profiles(content, is_csv=True)[0].values["interests"] == "food|wine, hiking"
+    (row,), notes = read_profiles(tmp_path / "a.csv", content)
+    assert row.values["interests"] == ["food", "wine", "hiking"]
+    assert "separated by semicolons" in notes
 
 
-def test_json_items_have_the_line_where_they_begin() -> None:
+@pytest.mark.django_db
+def test_json_items_have_the_line_where_they_begin(tmp_path: Path) -> None:
     content = b'[\n {"external_id": "a"},\n\n {"external_id":\n "b"}, 5 ]'
-    rows = read_profiles(content, is_csv=False)
+    rows, _ = read_profiles(tmp_path / "a.json", content)
     assert [row.line for row in rows] == [2, 4, 5]
     assert rows[2].problems["row"].startswith("Expected an object")
 
 
-def test_short_row_and_huge_cell_are_problems_of_their_rows_only() -> None:
+@pytest.mark.django_db
+def test_short_row_and_huge_cell_are_problems_of_their_rows_only(tmp_path: Path) -> None:
     huge = "x" * (MAX_CELL * 20)
-    rows = read_profiles(f"external_id,name\na\nb,{huge}\nc,fine\n".encode(), is_csv=True)
+    content = f"external_id,name\na\nb,{huge}\nc,fine\n".encode()
+    rows, _ = read_profiles(tmp_path / "a.csv", content)
     assert rows[0].problems == {"row": "Expected 2 cells, got 1."}
     assert "at most 10,000 characters, got 200,000" in rows[1].problems["name"]
     assert rows[2].problems == {}
 
 
-def test_unknown_json_field_is_named_with_its_like() -> None:
-    rows = read_profiles(json.dumps([{"external_id": "a", "aeg": 20}]).encode(), is_csv=False)
-    assert "did you mean age" in rows[0].problems["aeg"]
+@pytest.mark.django_db
+def test_a_profile_without_an_id_is_given_one_once_a_person_agrees(tmp_path: Path) -> None:
+    content = b'[{"age": 20, "name": "Ada"}, {"age": 21}, {"name": "Ada", "age": 20}]'
+    with pytest.raises(Refusal, match="each row is given one") as waits:
+        read_profiles(tmp_path / "a.json", content)
+    name = waits.value.details["mapping"]
+    confirm_mapping(ImportMapping.objects.get(name=name))
+    rows, notes = read_profiles(tmp_path / "a.json", content)
+    first, second, again = (row.values["external_id"] for row in rows)
+    assert first == again != second
+    assert name in notes[0]
 
 
 @pytest.mark.parametrize(
-    ("content", "is_csv", "words"),
+    ("name", "content", "words"),
     [
-        (b"", True, "the first line should name the columns"),
-        (b"external_id,age\n", True, "at least one profile"),
-        (b"[]", False, "at least one profile"),
-        (b"external_id,intrests\na,b\n", True, "did you mean interests"),
-        (b"external_id,age,age\na,1,2\n", True, "twice"),
-        (b"age\n20\n", True, "column external_id"),
-        (b'external_id,name\na,"open\n', True, "Line"),
-        (b'[{"external_id": "a"},\n {"external_id" "b"}]', False, "Line 2: the JSON is broken"),
-        (b'{"external_id": "a"}', False, "a JSON list"),
-        (b"[1] x", False, "JSON is broken: Extra data"),
-        (b'[{"age": NaN}]', False, "NaN"),
-        (b"[" * 100_000, False, "cannot be read"),
-        (
-            "external_id\nJos\u00e9\n".encode("latin-1"),
-            True,
-            "Line 2: expected UTF-8, got byte 0xe9",
-        ),
-        ("external_id\na\n".encode("utf-16"), True, "UTF-8"),
+        ("a.csv", b"", "the first line should name the columns"),
+        ("a.csv", b"external_id,age\n", "names 2 columns, and no rows"),
+        ("a.json", b"[]", "has no rows"),
+        ("a.csv", b"external_id,age,age\na,1,2\n", "twice, with different values"),
+        ("a.csv", b'external_id,name\na,"open\n', "Line 2"),
+        ("a.json", b'[{"external_id": "a"},\n {"external_id" "b"}]', "Line 2: the JSON is broken"),
+        ("a.json", b"[1] x", "JSON is broken: Extra data"),
+        ("a.json", b'[{"age": NaN}]', "NaN"),
+        ("a.json", b"[" * 100_000, "nested too deeply"),
     ],
+    ids=str,
 )
-def test_unreadable_file_says_where_and_why(content: bytes, is_csv: bool, words: str) -> None:
-    with pytest.raises(UnreadableFile, match=words):
-        read_profiles(content, is_csv=is_csv)
+@pytest.mark.django_db
+def test_unreadable_file_says_where_and_why(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    with pytest.raises(Refusal, match=words) as refused:
+        read_profiles(tmp_path / name, content)
+    assert refused.value.remedy
+    assert not ImportMapping.objects.exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
+@pytest.mark.django_db
+def test_the_encoding_is_found_out(tmp_path: Path, encoding: str) -> None:
+    text = "external_id,name,home_city\na,José Núñez,Zürich\nb,Zoë Weiß,Köln\n"
+    rows, notes = read_profiles(tmp_path / "a.csv", text.encode(encoding))
+    assert [row.values["name"] for row in rows] == ["José Núñez", "Zoë Weiß"]
+    assert any("encoding" in note for note in notes) == (encoding != "utf-8")

@@ -23,7 +23,10 @@ from project.uploads.services import keep_upload, release_upload, sweep_uploads
 from tests.factories import make_staff
 
 pytestmark = pytest.mark.django_db
-LOG = b'{"matchType": "user_user"}\n'
+LOG = (
+    b'{"matchType": "user_user", "features": {"ageScore": 0.5}, "outcome": "ignore", '
+    b'"timestamp": 1700000000000, "source": "real"}\n'
+)
 
 
 @pytest.fixture(autouse=True)
