@@ -11,7 +11,7 @@ from matching.domain.log.reader import read_log
 from matching.jobs.arguments import ImportEvents
 from matching.jobs.foreign import foreign_chunks, open_foreign, origin_of_table
 from matching.models import EventBatch
-from matching.services.batches import abandon_batch
+from matching.services.batches import abandon_batch, discard_batch
 from matching.services.imports import (
     complete_import,
     land_chunk,
@@ -31,7 +31,6 @@ from project.uploads.services import get_upload, open_upload, release_upload
 OF_A_COLUMN = frozenset(
     {"unknown_value", "wrong_type", "missing_field", "impossible_timestamp", "out_of_range"}
 )
-LOOKED_AT_BYTES = 256 * 1024
 CHUNK_LINES = 32_768  # lines that land together: a fraction of a second of work
 
 
@@ -106,8 +105,6 @@ def _import_log(
         release_upload(stored)
         return result
     batch = EventBatch.objects.get(pk=opened["batch"])
-    if table is None and not asked.accept_partial and not run.result_of("import.judged", number):
-        _judge_corrections(run, number, batch, stored)
     account = Account()
     summaries = []
     step = f"import.chunk.{number}"
@@ -157,8 +154,7 @@ def _import_log(
                 )
     if table is None and not asked.accept_partial and (refusal := _unusable(stored, account)):
         with run.transaction():
-            abandon_batch(batch)
-            batch.delete()
+            discard_batch(batch)
         raise refusal
     result = run.once(
         "import.complete", lambda: complete_import(batch, stored, account, summaries), number
@@ -173,30 +169,6 @@ def _import_log(
     _warn_of_unfinished(run, account)
     release_upload(stored)
     return result
-
-
-def _judge_corrections(run: Run, number: int, batch: EventBatch, stored: Upload) -> None:
-    """Judge a log whose events have ids before it lands: what it replaces cannot be taken back."""
-    with open_upload(stored) as stream:
-        has_ids = b'"eventId"' in stream.read(LOOKED_AT_BYTES)
-        if has_ids:
-            stream.seek(0)
-            account = Account()
-            chunks = read_log(
-                stream,
-                now=batch.created_at,
-                origin=Origin.of_code(batch.origin),
-                chunk_lines=CHUNK_LINES,
-            )
-            for chunk in chunks:
-                account.found += len(chunk.events) + len(chunk.rejected)
-                account.reject(chunk.rejected)
-                run.check()
-            if refusal := _unusable(stored, account):
-                with run.transaction():
-                    batch.delete()
-                raise refusal
-    run.once("import.judged", lambda: {"has_ids": has_ids}, number)
 
 
 def _unusable(stored: Upload, account: Account) -> Refusal | None:

@@ -25,6 +25,12 @@ def delete_batch(batch: EventBatch) -> int:
     return deleted
 
 
+def discard_batch(batch: EventBatch) -> None:
+    """Remove a batch that this run has opened, with its events: of a log that is refused."""
+    abandon_batch(batch)
+    batch.delete()
+
+
 def abandon_batch(batch: EventBatch) -> None:
     """Remove what a stopped job had made of a batch; the batch stays, and says so."""
     MatchEvent.objects.of_batch(batch).delete()

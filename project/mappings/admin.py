@@ -223,12 +223,16 @@ def _preview(door: Door, mapping: TableMapping, record: ImportMapping) -> list[d
     return [
         {
             "cells": [
-                {"field": how.field, "before": _cell(row, how.column), "after": _at(new, how.field)}
+                _shown(how.field, _cell(row, how.column), _at(new, how.field))
                 for how in shown[:SHOWN_FIELDS]
             ]
         }
         for row, new in zip(before, after, strict=True)
     ]
+
+
+def _shown(field: str, before: Any, after: Any) -> dict[str, Any]:
+    return {"field": field, "before": before, "after": after, "differs": str(before) != str(after)}
 
 
 def _cell(row: dict[str, Any], column: str) -> Any:

@@ -9,7 +9,6 @@ from project.acting import ACTOR_LENGTH
 from project.tabular.mapping import TableMapping
 from project.uploads.models import NAME_LENGTH
 
-NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,79}"
 PREVIEW_ROWS = 10
 
 

@@ -3,14 +3,14 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, Final, Self
 
 import orjson
 
-from project.tabular.doors import Door, FieldSpec, Kind
+from project.tabular.doors import Door, FieldSpec
 from project.tabular.mend import REASON
 
 # How a moment is written: ISO 8601, day or month or year first, or a count since 1970.
@@ -493,13 +493,3 @@ def as_iso(text: str, order: str) -> str:
         return date
     shown_zone = "Z" if zone in ("UTC", "GMT", "Z") else zone or ""
     return f"{date}T{hours:02}:{minute}:{second_of or '00'}{fraction or ''}{shown_zone}"
-
-
-def with_columns(mapping: TableMapping, columns: Sequence[ColumnMap]) -> TableMapping:
-    """Return a mapping in which some fields are read otherwise."""
-    changed = {one.field: one for one in columns}
-    kept = [changed.pop(one.field, one) for one in mapping.columns]
-    return replace(mapping, columns=(*kept, *changed.values()))
-
-
-KINDS_WITHOUT_SURVEY: Final[frozenset[Kind]] = frozenset({"text", "words", "object"})

@@ -14,9 +14,14 @@ class _Echo:
         return text
 
 
-def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """Yield a table as lines of CSV, one row at a time; texts from outside stay harmless."""
+def csv_lines(
+    header: Sequence[str], rows: Iterable[Sequence[Any]], *, is_shown: bool = True
+) -> Iterator[str]:
+    """Yield a table as lines of CSV, one row at a time; texts from outside stay harmless.
+
+    A file that no person sees (`is_shown` false) has its texts as they are.
+    """
     writer = csv.writer(_Echo())
     yield writer.writerow(header)
     for row in rows:
-        yield writer.writerow([csv_cell(value) for value in row])
+        yield writer.writerow([csv_cell(value) for value in row] if is_shown else row)

@@ -1,6 +1,5 @@
 """Any table as a plain CSV file, for readers that take nothing else."""
 
-import csv
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from project.tabular.doors import Door
 from project.tabular.mapping import read_number, value_at
+from project.tabular.out import csv_lines
 from project.tabular.rows import AGAIN, Limits, TableFile
 from project.tabular.sniff import FileRefused, Reading
 from project.tabular.survey import Survey
@@ -47,11 +47,12 @@ def as_plain_csv(
     commas = {name for name in columns if survey.columns[name].decimal == ","}
     with TemporaryDirectory() as folder:
         plain = Path(folder) / "table.csv"
+        names = [column.partition(AGAIN)[0] for column in columns]
+        cells = (
+            [_cell(row, one, commas) for one in columns] for rows in _chunks(table) for row in rows
+        )
         with plain.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([column.partition(AGAIN)[0] for column in columns])
-            for rows in _chunks(table):
-                writer.writerows([_cell(row, one, commas) for one in columns] for row in rows)
+            file.writelines(csv_lines(names, cells, is_shown=False))
         yield plain
 
 

@@ -92,6 +92,12 @@ KNOWN = {
     ("matching/services/batches.py", "abandon_batch", "delete"): (
         "events of the batch that this very run has opened, by the result of its step"
     ),
+    ("matching/services/batches.py", "discard_batch", "delete"): (
+        "the batch that this very run has opened, of a log that is refused"
+    ),
+    ("matching/services/corrections.py", "_settle", "DELETE FROM"): (
+        "of the changes that this run has written, those that a later line of it takes the place of"
+    ),
     ("matching/services/imports.py", "complete_import", "delete"): (
         "the empty batch that this very run has opened"
     ),
@@ -121,6 +127,8 @@ KNOWN = {
     ("benchmarks/collection.py", "*", "TRUNCATE"): "its own, on its own server",
     ("benchmarks/collection.py", "*", "delete"): "its own, on its own server",
     ("benchmarks/importing.py", "*", "unlink"): "the log it has written",
+    ("benchmarks/tables.py", "run", "DROP TABLE"): "the one it has made, on its own server",
+    ("benchmarks/tables.py", "run", "unlink"): "the table it has written",
     ("benchmarks/servers.py", "clean", "TRUNCATE"): "its own, on its own server",
     ("benchmarks/servers.py", "clean", "rmtree"): "under var/bench",
     ("benchmarks/servers.py", "remove", "rmtree"): "var/bench, after its servers have stopped",
