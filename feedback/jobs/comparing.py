@@ -10,7 +10,7 @@ from feedback.queries.remote import Remote, RemoteTable
 from feedback.services.gone import mark_gone, unseen_rows
 from project.jobs.contract import Run
 
-ASKED_IDS = 5_000  # at a time
+ASKED_IDS = 1_000  # at a time; as many of the longest fit one answer
 # At the edges of a window, times without a zone may be read otherwise there than here.
 ZONE_DOUBT = timedelta(hours=2)
 

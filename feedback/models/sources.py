@@ -39,12 +39,16 @@ class FeedbackSourceQuerySet(models.QuerySet["FeedbackSource"]):
         return self.exclude(kind=FeedbackSource.Kind.SYNTHETIC)
 
     def set_up(self) -> "FeedbackSourceQuerySet":
-        """Sources that generated feedback does not stand in for: databases, and files that came.
+        """Real sources, but for those made by an import of which no row ever landed.
 
-        A source of files of which no row ever landed is none yet.
+        Generated feedback does not stand in for them.
         """
-        landed = CollectionRun.objects.filter(source=OuterRef("pk"), new__gt=0)
-        return self.real().filter(Q(kind=FeedbackSource.Kind.POSTGRES) | Exists(landed))
+        runs = CollectionRun.objects.filter(source=OuterRef("pk"))
+        return self.real().filter(
+            Q(kind=FeedbackSource.Kind.POSTGRES)
+            | ~Exists(runs)
+            | Exists(runs.filter(Q(new__gt=0) | Q(state=CollectionRun.State.RUNNING)))
+        )
 
     def synthetic(self) -> "FeedbackSourceQuerySet":
         """Sources whose feedback is generated."""

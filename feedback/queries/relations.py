@@ -10,6 +10,7 @@ from feedback.queries.remote import (
     Remote,
     RemoteTable,
     TableMissing,
+    shortened,
     text_of,
 )
 
@@ -137,7 +138,7 @@ def describe_relation(remote: Remote, schema: str, name: str) -> RemoteRelation:
         columns,
         remote.number_of(estimate, "an estimate of rows") or None,
         tuple(
-            remote.masked(_hides(f"{schema}.{name}", *map(text_of, row)))
+            shortened(remote.masked(_hides(f"{schema}.{name}", *map(text_of, row))))
             for row in hiding[:SHOWN_HIDING]
         ),
     )

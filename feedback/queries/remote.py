@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -38,7 +39,12 @@ OVERHEAD_BYTES = 1024 * 1024  # of an answer beyond its rows, and of an answer t
 READING_SECONDS = 6 * 3600  # of one table; what came is kept, and the next run goes on there
 MOST_DIGITS = 18  # of a count; one digit more may be beyond 64 bits
 SAID_LENGTH = 500  # characters of what a source says
-INDEXED_TYPES = ("uuid", "bigint", "integer", "text")
+# Ids that can be compared as what they are, so that an index finds them, and how they look.
+ID_FORMS = {
+    "uuid": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "bigint": re.compile(r"-?[0-9]{1,18}"),
+    "integer": re.compile(r"-?[0-9]{1,9}"),
+}
 TIMED_TYPES = ("timestamp with time zone", "timestamp without time zone", "date")
 
 NUMERIC_TYPES = ("bigint", "integer", "numeric", "double precision", "real")
@@ -189,9 +195,10 @@ class Remote:
         if table.identity is None:
             return set()
         column = sql.Identifier(table.identity)
-        kind = table.columns[table.identity]
-        # Compared as what they are, an index finds them.
-        typed = kind if kind in INDEXED_TYPES else "text"
+        form = ID_FORMS.get(table.columns[table.identity])
+        # The column may have been of another type when these came.
+        fits = form is not None and all(map(form.fullmatch, ids))
+        typed = table.columns[table.identity] if fits else "text"
         query = sql.SQL("SELECT DISTINCT {}::text FROM {} WHERE {}::{} = ANY({}::{}[])").format(
             column, table.source, column, sql.SQL(typed), sql.Literal(list(ids)), sql.SQL(typed)
         )

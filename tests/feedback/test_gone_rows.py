@@ -100,6 +100,20 @@ def test_a_row_whose_time_was_changed_is_not_gone(customer, source):
     assert (run.found, run.gone) == (19, 0)
 
 
+@pytest.mark.parametrize("type_", ["text", "bigint"])
+def test_ids_of_another_type_than_before_are_compared_all_the_same(customer, source, type_):
+    customer.execute(f"ALTER TABLE {QUALITY} ALTER id TYPE text")
+    customer.execute(
+        f"INSERT INTO {QUALITY} (id, quality_rating, created_at) VALUES "
+        "('one', .5, now() - interval '1 hour'), ('2', .5, now() - interval '1 hour')"
+    )
+    assert reread(source).new == 2
+    customer.execute(f"DELETE FROM {QUALITY} WHERE id = 'one'")
+    customer.execute(f"ALTER TABLE {QUALITY} ALTER id TYPE {type_} USING id::{type_}")
+    run = reread(source)
+    assert (run.state, run.gone) == ("complete", 1)
+
+
 def test_a_row_that_is_refused_now_is_not_gone(customer, source):
     customer.fill(20, days=1)
     reread(source)

@@ -6,6 +6,8 @@ import pytest
 from django.urls import reverse
 
 from feedback.jobs.synthetic import fill_synthetic
+from feedback.models import CollectionRun, Explanation
+from feedback.services.gone import mark_gone, mark_returned
 from tests.feedback.test_commands import run
 from training.domain.kind import Recipe
 from training.kinds import get_kind
@@ -71,6 +73,19 @@ def test_a_dataset_is_stale_once_a_record_of_it_is_changed(dataset, tmp_path):
 def test_a_changed_rating_makes_a_dataset_stale_that_joins_ratings(dataset, tmp_path):
     land(tmp_path, "quality_feedback", "quality_rating", n3={"quality_rating": 0.99})
     assert changed_records(dataset) == 1
+
+
+def test_a_record_that_is_gone_since_makes_it_stale(dataset):
+    later = CollectionRun.objects.create(
+        source=Explanation.objects.first().source, table="explanations"
+    )
+    uid = Explanation.objects.values_list("uid", flat=True)[0]
+    assert mark_gone(later, [uid]) == 1
+    assert changed_records(dataset) == 1
+    without = write_dataset(prepare_dataset(get_kind("quality"), Recipe()))
+    assert (without.rows, why_stale(without)) == (ROWS - 1, "")
+    assert mark_returned(later, [uid]) == 1
+    assert changed_records(without) == 1
 
 
 @pytest.mark.parametrize(
