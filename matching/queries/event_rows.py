@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from django.db import connection
 
 from matching.domain.features.names import FEATURE_NAMES
@@ -27,7 +28,7 @@ class _External(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     model_version: str | None = None
 
 
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def as_rows(
@@ -47,14 +48,9 @@ def as_rows(
         name: values if is_whole else [values[row] for row in rows]
         for name, values in events.ids.items()
     }
-    users = _numbers_of(SeedUser, ids["userId"], ids["targetId"])
-    groups = _numbers_of(TravelGroup, ids["groupId"])
-    nothing = _encode(_External())
-    said = [
-        None if (text := _encode(_External(*values))) == nothing else text.decode()
-        for values in zip(*(ids[name] for name in ID_FIELDS), strict=True)
-    ]
-    return {
+    user, target = _numbers_of(SeedUser, ids["userId"], ids["targetId"])
+    (group,) = _numbers_of(TravelGroup, ids["groupId"])
+    columns = {
         "id": first + chunk.lines[rows] - 1,
         "match_type": events.match_type[rows],
         "origin": np.full(count, origin, np.int16),
@@ -62,45 +58,64 @@ def as_rows(
         "outcome": events.outcome[rows],
         "label": events.label[rows],
         "occurred_at": events.occurred_ms[rows].astype("datetime64[ms]"),
-        "user_id": pa.array(map(users.get, ids["userId"]), pa.int64()),
-        "target_id": pa.array(map(users.get, ids["targetId"]), pa.int64()),
-        "group_id": pa.array(map(groups.get, ids["groupId"]), pa.int64()),
-        **{name: events.features[rows, column] for column, name in enumerate(FEATURE_NAMES)},
+        "user_id": user,
+        "target_id": target,
+        "group_id": group,
         "event_key": chunk.keys[rows],
-        "external": pa.array(said, pa.string()),
+        "external": _written(ids),
     }
+    # What nobody says is null without being written.
+    for column, name in enumerate(FEATURE_NAMES):
+        values = events.features[rows, column]
+        if not np.isnan(values).all():
+            columns[name] = values
+    for name in ("user_id", "target_id", "group_id", "external"):
+        if columns[name].null_count == count:
+            del columns[name]
+    return columns
+
+
+def _written(ids: dict[str, list[str | None]]) -> pa.Array:
+    """Write what is kept of the ids of each event; null where there are none."""
+    said = list(map(_External, *(ids[name] for name in ID_FIELDS)))
+    texts = _encode_lines(said).decode().split("\n")[:-1]
+    written = pa.array(texts, pa.string())
+    return pc.if_else(pc.equal(written, "{}"), None, written)
 
 
 def known_people(events: EventColumns) -> npt.NDArray[np.bool_]:
     """Whether both sides of events are known by id: bool (n,)."""
-    users = _numbers_of(SeedUser, events.ids["userId"], events.ids["targetId"])
-    groups = _numbers_of(TravelGroup, events.ids["groupId"])
+    user, target = _numbers_of(SeedUser, events.ids["userId"], events.ids["targetId"])
+    (group,) = _numbers_of(TravelGroup, events.ids["groupId"])
+    asked, whom, which = (column.fill_null(-1).to_numpy() > 0 for column in (user, target, group))
     is_group = events.match_type == MatchType.USER_GROUP.code
-    asked, target, group = (
-        np.array([numbers.get(name, -1) > 0 for name in events.ids[field]], np.bool_)
-        for numbers, field in ((users, "userId"), (users, "targetId"), (groups, "groupId"))
-    )
-    return asked & np.where(is_group, group, target)
+    return np.asarray(asked & np.where(is_group, which, whom))
 
 
 def _numbers_of(
     model: type[SeedUser] | type[TravelGroup], *columns: list[str | None]
-) -> dict[str | None, int]:
+) -> list[pa.Array]:
     """Primary keys of names; who is not here gets a number below zero, the same in every log.
 
     So splits by user and the leakage meter work on logs of people who have no profile here.
     """
-    names = set[str | None]().union(*columns) - {None}
-    numbers: dict[str | None, int] = {name: _stranger(str(name)) for name in names}
+    coded = [pa.array(column, pa.string()).dictionary_encode() for column in columns]
+    listed = [column.dictionary.to_pylist() for column in coded]
+    names = set[str]().union(*listed)
+    numbers = {name: _stranger(name) for name in names}
     if names:
         table = model._meta.db_table
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT external_id, id FROM {table} WHERE external_id = ANY(%s)",  # noqa: S608 - own name
-                [list(names)],
+                f"SELECT external_id, id FROM {table} WHERE external_id IN "  # noqa: S608 - own name
+                "(SELECT jsonb_array_elements_text(%s::jsonb))",
+                [msgspec.json.encode(sorted(names)).decode()],
             )
             numbers.update(cursor.fetchall())
-    return numbers
+    return [
+        pa.array([numbers[name] for name in known], pa.int64()).take(column.indices)
+        for known, column in zip(listed, coded, strict=True)
+    ]
 
 
 @lru_cache(maxsize=65_536)

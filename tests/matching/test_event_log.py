@@ -325,6 +325,41 @@ def test_lines_without_numbers_are_read_like_a_stream_of_them() -> None:
     assert given.next_line == streamed.next_line == 6
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"timestamp": 1_767_312_000_001}, "impossible_timestamp"),
+        ({"timestamp": 1_700_000_000}, "impossible_timestamp"),
+        ({"label": 0}, "label_contradicts_outcome"),
+        ({"source": "synthetic"}, "source_contradicts_import"),
+    ],
+)
+def test_a_good_block_with_one_impossible_line_refuses_that_line(
+    changes: dict[str, Any], reason: str
+) -> None:
+    lines = [line(userId=f"u{number}") for number in range(5)]
+    lines[3] = line(**changes)
+    chunk = read("\n".join(lines), origin="real")
+    assert [(one.line, one.reason) for one in chunk.rejected] == [(4, reason)]
+    assert chunk.lines.tolist() == [1, 2, 3, 5]
+    assert len(chunk.originals) == len(chunk.keys) == 4
+
+
+@pytest.mark.parametrize("inside", ["\n", "\r", "\t"])
+def test_a_line_that_was_separated_elsewhere_and_holds_a_line_end_is_no_other_line(
+    inside: str,
+) -> None:
+    given = [line().encode(), line(userId="c").replace(", ", f",{inside}", 1).encode(), b"{}"]
+    chunk = read_lines(given, now=NOW)
+    assert chunk.lines.tolist() == [1, 2]
+    assert [one.line for one in chunk.rejected] == [3]
+
+
+def test_views_among_other_lines_are_counted_and_no_events() -> None:
+    chunk = read("\n".join([line(), line(outcome="view", label=...), line(userId="c")]))
+    assert (chunk.exposures, chunk.lines.tolist(), chunk.rejected) == (1, [1, 3], [])
+
+
 def test_an_empty_log_gives_one_empty_chunk() -> None:
     chunk = read(b"")
     assert (len(chunk.events), chunk.rejected, chunk.next_offset) == (0, [], 0)

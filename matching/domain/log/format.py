@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -125,11 +124,6 @@ FIELDS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(
 FEATURES: Final = frozenset(LOG_NAMES)
 
 _NOTHING: Final = LoggedFeatures()
-_feature_values = attrgetter(*LoggedFeatures.__struct_fields__)
-_values = attrgetter(
-    *("match_type", "outcome", "preset", "source", "timestamp", "features"),
-    *("event_id", "user_id", "target_id", "group_id", "model_version"),
-)
 
 
 @dataclass(frozen=True)
@@ -176,23 +170,24 @@ class EventColumns:
 
 def as_columns(events: Sequence[LoggedEvent]) -> EventColumns:
     """Return events as columns, in their order."""
-    if not events:
-        columns: list[tuple[Any, ...]] = [()] * (6 + len(ID_FIELDS))
-    else:
-        columns = list(zip(*map(_values, events), strict=True))
-    match_type, outcome, preset, source, timestamp, features, *ids = columns
-    count = len(events)
-    said = (_NOTHING if one is None else one for one in features)
-    flat = chain.from_iterable(map(_feature_values, said))
-    values = np.fromiter(flat, np.float64, count * len(LOG_NAMES))
+    # A list for each field: a tuple for each event would keep the garbage collector busy.
+    said = [event.features or _NOTHING for event in events]
+    flat = chain.from_iterable(map(msgspec.structs.astuple, said))
+    values = np.fromiter(flat, np.float64, len(events) * len(LOG_NAMES))
     return EventColumns(
-        match_type=_codes(MatchType.codes(), match_type),
-        outcome=_codes(Outcome.codes(), outcome),
-        preset=_codes(Preset.codes(), preset),
-        source=_codes(SOURCE_CODES, source),
-        occurred_ms=np.array(timestamp, np.int64),
-        features=values.astype(np.float32).reshape(count, len(LOG_NAMES)),
-        ids={name: list(column) for name, column in zip(ID_FIELDS, ids, strict=True)},
+        match_type=_codes(MatchType.codes(), [event.match_type for event in events]),
+        outcome=_codes(Outcome.codes(), [event.outcome for event in events]),
+        preset=_codes(Preset.codes(), [event.preset for event in events]),
+        source=_codes(SOURCE_CODES, [event.source for event in events]),
+        occurred_ms=np.array([event.timestamp for event in events], np.int64),
+        features=values.astype(np.float32).reshape(len(events), len(LOG_NAMES)),
+        ids={
+            "eventId": [event.event_id for event in events],
+            "userId": [event.user_id for event in events],
+            "targetId": [event.target_id for event in events],
+            "groupId": [event.group_id for event in events],
+            "modelVersion": [event.model_version for event in events],
+        },
     )
 
 

@@ -24,6 +24,7 @@ from matching.domain.log.format import (
     CLOCK_SKEW,
     EARLIEST,
     EXCERPT_LENGTH,
+    LABELS,
     MAX_LINE_BYTES,
     PREFIX,
     VIEW,
@@ -38,11 +39,14 @@ READ_BYTES: Final = 1024 * 1024
 BLOCK_LINES: Final = (
     2_048  # lines that are parsed together: an unusual one slows no more than these
 )
-QUOTE, OPENING, CLOSING = b'"{}'
+NEWLINE, OPENING, CLOSING = b"\n{}"
+NAME_END = int.from_bytes(b'":', "little")
 
 _decode = msgspec.json.Decoder(LoggedEvent).decode
-_decode_all = msgspec.json.Decoder(list[LoggedEvent]).decode
+_decode_lines = msgspec.json.Decoder(LoggedEvent).decode_lines
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
+_encode_lines = msgspec.json.Encoder(order="sorted").encode_lines
+_said_together = attrgetter("label", "outcome", "source")
 
 
 @dataclass(frozen=True)
@@ -99,13 +103,16 @@ class LogChunk:
 
 @dataclass
 class LongLine:
-    """A line of which only the beginning was kept."""
+    """A line of which only the beginning was kept; it is as long as it was."""
 
     head: bytes
     length: int
 
     def __len__(self) -> int:
-        return len(self.head)
+        return self.length
+
+
+Line = bytes | LongLine
 
 
 def read_log(
@@ -136,24 +143,33 @@ def read_log(
     ------
     LogChunk; at least one, so that an empty log says that it is empty.
     """
-    held: list[bytes | LongLine] = []
+    held: list[Line] = []
     size = 0
-    for raw, end in _lines(stream, offset):
-        held.append(raw)
-        size += len(raw)
-        offset = end
-        if len(held) == chunk_lines or size >= CHUNK_BYTES:
-            numbers = range(line, line + len(held))
-            line = numbers.stop
-            yield read_lines(held, now=now, origin=origin, numbers=numbers, next_offset=offset)
-            held, size = [], 0
-    if held or line == 1:
+
+    def read() -> LogChunk:
+        nonlocal held, size, line, offset
         numbers = range(line, line + len(held))
-        yield read_lines(held, now=now, origin=origin, numbers=numbers, next_offset=offset)
+        line, offset = numbers.stop, offset + size
+        taken, held, size = held, [], 0
+        return read_lines(taken, now=now, origin=origin, numbers=numbers, next_offset=offset)
+
+    for lines, ends in _blocks(stream):
+        start = 0
+        while start < len(lines):
+            some = lines[start : start + chunk_lines - len(held)]
+            start += len(some)
+            held += some
+            size += sum(map(len, some)) + len(some)
+            if start == len(lines):
+                size -= not ends
+            if len(held) == chunk_lines or size >= CHUNK_BYTES:
+                yield read()
+    if held or line == 1:
+        yield read()
 
 
 def read_lines(
-    lines: Sequence[bytes | LongLine],
+    lines: Sequence[Line],
     *,
     now: datetime,
     origin: str | None = None,
@@ -180,11 +196,12 @@ def read_lines(
     """
     if numbers is None:
         numbers = range(1, len(lines) + 1)
-    chunk = _Chunk(_limits(now), origin)
-    for place, (number, line) in enumerate(zip(numbers, lines, strict=True)):
-        chunk.take(number, _held(line), None if originals is None else originals[place])
     if next_line is None:
         next_line = numbers[-1] + 1 if len(numbers) else 1
+    chunk = _Chunk(_limits(now), origin)
+    for start in range(0, len(lines), BLOCK_LINES):
+        block = slice(start, start + BLOCK_LINES)
+        chunk.take(lines[block], numbers[block], None if originals is None else originals[block])
     return chunk.finish(next_line, next_offset)
 
 
@@ -210,40 +227,94 @@ class _Chunk:
     rejected: list[RejectedLine] = field(default_factory=list)
     exposures: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
-    waiting: list[tuple[int, bytes, bytes]] = field(default_factory=list)
 
-    def take(self, line: int, raw: bytes | LongLine, original: bytes | None = None) -> None:
-        """Take a line; `original` is what it was written from, where it did not stand so."""
-        if isinstance(raw, LongLine):
-            message = f"Expected at most {MAX_LINE_BYTES:,} bytes; got {raw.length:,}."
-            excerpt = excerpt_of(raw.head if original is None else original)
-            self.rejected.append(RejectedLine(line, "line_too_long", message, excerpt))
+    def take(
+        self, lines: Sequence[Line], numbers: Sequence[int], originals: Sequence[bytes] | None
+    ) -> None:
+        """Take a block of lines; `originals` are what they were written from, where given."""
+        if max(map(len, lines)) > MAX_LINE_BYTES:
+            short = [place for place, line in enumerate(lines) if not self._is_long(line)]
+            for place, line in enumerate(lines):
+                if self._is_long(line):
+                    self._refuse_long(line, numbers[place], originals[place] if originals else None)
+            self._take_some(lines, numbers, originals, short)
             return
-        if line == 1 and raw.startswith(BYTE_ORDER_MARK):
-            raw = raw[len(BYTE_ORDER_MARK) :]
-        text = raw.strip()
-        if not text:
+        texts = [line.strip() for line in lines]  # type: ignore[union-attr]  # none is long
+        if numbers[0] == 1 and texts[0].startswith(BYTE_ORDER_MARK):
+            texts[0] = texts[0][len(BYTE_ORDER_MARK) :].strip()
+        if not all(texts):
+            full = [place for place, text in enumerate(texts) if text]
+            if numbers[0] == 1 and 0 in full:
+                lines = [texts[0], *lines[1:]]  # its mark is gone
+            self._take_some(lines, numbers, originals, full)
             return
-        if text.startswith(PREFIX):
-            text = text[len(PREFIX) :].lstrip()
-        self.waiting.append((line, text, raw if original is None else original))
-        if len(self.waiting) == BLOCK_LINES:
-            self._settle()
+        if any(text.startswith(PREFIX) for text in texts):
+            texts = [
+                text[len(PREFIX) :].lstrip() if text.startswith(PREFIX) else text for text in texts
+            ]
+        self._settle(texts, numbers, originals or lines)  # type: ignore[arg-type]
 
-    def _settle(self) -> None:
-        """Read the lines that wait: together where all of them are plain, else one by one."""
-        texts = [text for _, text, _ in self.waiting]
+    def _take_some(
+        self,
+        lines: Sequence[Line],
+        numbers: Sequence[int],
+        originals: Sequence[bytes] | None,
+        places: list[int],
+    ) -> None:
+        if places:
+            self.take(
+                [lines[place] for place in places],
+                [numbers[place] for place in places],
+                None if originals is None else [originals[place] for place in places],
+            )
+
+    @staticmethod
+    def _is_long(line: Line) -> bool:
+        return len(line) > MAX_LINE_BYTES
+
+    def _refuse_long(self, line: Line, number: int, original: bytes | None) -> None:
+        head = line.head if isinstance(line, LongLine) else line
+        message = f"Expected at most {MAX_LINE_BYTES:,} bytes; got {len(line):,}."
+        excerpt = excerpt_of(head if original is None else original)
+        self.rejected.append(RejectedLine(number, "line_too_long", message, excerpt))
+
+    def _settle(
+        self, texts: list[bytes], numbers: Sequence[int], originals: Sequence[bytes]
+    ) -> None:
+        """Read a block: together where all of its lines are plain, else one by one."""
         together = read_plain_lines(texts)
         if together is None:
-            for line, text, raw in self.waiting:
-                self._read(line, text, raw)
-        else:
-            for (line, text, raw), event, canonical in zip(self.waiting, *together, strict=True):
-                if is_consistent(event, self.limits, self.origin):
-                    self._add(line, event, canonical, raw)
-                else:
-                    self._read(line, text, raw)  # which says why not
-        self.waiting.clear()
+            for number, text, original in zip(numbers, texts, originals, strict=True):
+                self._read(number, text, original)
+            return
+        events, canonical = together
+        if self._are_consistent(events):
+            self.lines += numbers
+            self.originals += originals
+            self.events += events
+            self.keys += keys_of(events, canonical)
+            return
+        for number, text, original, event, written in zip(
+            numbers, texts, originals, events, canonical, strict=True
+        ):
+            if is_consistent(event, self.limits, self.origin):
+                self._add(number, event, written, original)
+            else:
+                self._read(number, text, original)  # which says why not
+
+    def _are_consistent(self, events: list[LoggedEvent]) -> bool:
+        """Whether `is_consistent` says so of all, and none is a view; told by what differs."""
+        moments = [event.timestamp for event in events]
+        return (
+            self.limits[0] <= min(moments)
+            and max(moments) <= self.limits[1]
+            and all(
+                (label is None or label == LABELS.get(outcome))
+                and outcome != VIEW
+                and (self.origin is None or source is None or source == self.origin)
+                for label, outcome, source in set(map(_said_together, events))
+            )
+        )
 
     def _read(self, line: int, text: bytes, raw: bytes) -> None:
         plain = read_plain(text, self.limits, self.origin)
@@ -266,15 +337,11 @@ class _Chunk:
         self.lines.append(line)
         self.originals.append(raw)
         self.events.append(event)
-        self.keys.append(
-            blake2b(canonical, digest_size=16).digest()
-            if event.event_id is None
-            else event_key(event.event_id)
-        )
+        self.keys += keys_of([event], [canonical])
 
     def finish(self, next_line: int, next_offset: int) -> LogChunk:
-        self._settle()
         self.rejected.sort(key=attrgetter("line"))  # long lines were refused at once
+        feature_sets = Counter(event.feature_set for event in self.events)
         return LogChunk(
             events=as_columns(self.events),
             lines=np.array(self.lines, np.int64),
@@ -283,44 +350,59 @@ class _Chunk:
             rejected=self.rejected,
             ignored=self.ignored,
             exposures=self.exposures,
-            feature_sets=dict(Counter(event.feature_set or "" for event in self.events)),
+            feature_sets={name or "": count for name, count in feature_sets.items()},
             next_line=next_line,
             next_offset=next_offset,
         )
 
 
+def keys_of(events: Sequence[LoggedEvent], canonical: Sequence[bytes]) -> list[bytes]:
+    """Return the digests under which events are known: of their eventId, else of their line."""
+    return [
+        blake2b(line, digest_size=16).digest()
+        if event.event_id is None
+        else event_key(event.event_id)
+        for event, line in zip(events, canonical, strict=True)
+    ]
+
+
 def read_plain_lines(texts: Sequence[bytes]) -> tuple[list[LoggedEvent], list[bytes]] | None:
     """Read lines that are in no way unusual, all of them at once, in half the time of one by one.
 
-    They are parsed as one list. That each line is one event follows from what is looked at before:
-    without a backslash, an even number of quotes ends every text within its line, and since no
-    event holds a list, a line from "{" to "}" that is not an event of its own is an error there or
-    changes their number. Names that come twice are counted, as in `read_plain`.
+    They are parsed as one text. That each line is one event follows from what is looked at before:
+    no text holds the end of a line, which the parser refuses, so that none reaches into the next
+    line; and since no event holds a list, what begins with "{" and ends with "}" and is not one
+    event is an error there, where the next line begins, or changes their number. Names that come
+    twice are counted, as in `read_plain`.
 
     Returns
     -------
     The events and their canonical lines; None when that leaves any doubt.
     """
-    joined = b",".join(texts)
+    joined = b"\n".join(texts)
     if not joined or b"\\" in joined:
         return None
     characters = np.frombuffer(joined, np.uint8)
-    ends = np.cumsum([len(text) + 1 for text in texts]) - 1  # where the commas are
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    if (starts >= ends).any():
+    breaks = np.flatnonzero(characters == NEWLINE)
+    if len(breaks) != len(texts) - 1 or characters[-1] == NEWLINE:
         return None
-    quotes = np.add.reduceat(characters == QUOTE, starts)
-    is_object = (characters[starts] == OPENING) & (characters[ends - 1] == CLOSING)
-    if (quotes % 2).any() or not is_object.all():
+    starts, ends = np.append(breaks + 1, 0), np.append(breaks - 1, -1)
+    if (characters[starts] != OPENING).any() or (characters[ends] != CLOSING).any():
         return None
     try:
-        events = _decode_all(b"[%b]" % joined)
+        events = _decode_lines(joined)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    canonical = [_encode_sorted(event) for event in events]
-    if len(events) != len(texts) or joined.count(b'":') != b"".join(canonical).count(b'":'):
+    written = _encode_lines(events)
+    if len(events) != len(texts) or _count_names(joined) != _count_names(written):
         return None
-    return events, canonical
+    return events, written.split(b"\n")[:-1]
+
+
+def _count_names(text: bytes) -> int:
+    """Count a quote before a colon: as pairs of bytes, which begin at even or at odd places."""
+    pairs = (np.frombuffer(text, "<u2", (len(text) - start) // 2, start) for start in (0, 1))
+    return sum(int(np.count_nonzero(some == NAME_END)) for some in pairs)
 
 
 def read_plain(
@@ -347,42 +429,33 @@ def read_plain(
     return event, canonical
 
 
-def _lines(stream: BinaryIO, offset: int) -> Iterator[tuple[bytes | LongLine, int]]:
-    """Lines without their ends, each with the offset behind it; long ones are not held."""
+def _blocks(stream: BinaryIO) -> Iterator[tuple[list[Line], bool]]:
+    """Lines without their ends, some at a time, and whether the last of them has an end.
+
+    Long lines are not held.
+    """
     rest = b""
     long: LongLine | None = None
     while block := stream.read(READ_BYTES):
-        pieces = block.split(b"\n")
-        last = pieces.pop()
-        if pieces:
+        first, *others = block.split(b"\n")
+        last = others.pop() if others else first
+        if len(block) > len(last):
             if long is not None:
-                long.length += len(pieces[0])
-                offset += long.length + 1
-                yield long, offset
-                long = None
-                del pieces[0]
-            else:
-                pieces[0] = rest + pieces[0]
-            rest = b""
-        for piece in pieces:
-            offset += len(piece) + 1
-            yield _held(piece), offset
+                long.length += len(first)
+            yield [_held(rest + first) if long is None else long, *others], True
+            rest, long = b"", None
         if long is not None:
             long.length += len(last)
         else:
             rest += last
             if len(rest) > MAX_LINE_BYTES:
                 long, rest = _shortened(rest), b""
-    if long is not None:
-        yield long, offset + long.length
-    elif rest:
-        yield rest, offset + len(rest)
+    if long is not None or rest:
+        yield [rest if long is None else long], False
 
 
-def _held(line: bytes | LongLine) -> bytes | LongLine:
-    if isinstance(line, LongLine) or len(line) <= MAX_LINE_BYTES:
-        return line
-    return _shortened(line)
+def _held(line: bytes) -> Line:
+    return line if len(line) <= MAX_LINE_BYTES else _shortened(line)
 
 
 def _shortened(line: bytes) -> LongLine:
