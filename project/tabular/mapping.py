@@ -317,7 +317,8 @@ def _number(value: Any, spec: FieldSpec, how: ColumnMap) -> Any:
         if known is None and isinstance(value, str):
             known = how.values.get(value.strip().casefold())
         if known is not None:
-            return known
+            is_whole = spec.is_whole and isinstance(known, float) and known.is_integer()
+            return int(known) if is_whole else known
         return value if isinstance(value, str) else written(value)
     number = read_number(value, how.decimal)
     if number is None:
