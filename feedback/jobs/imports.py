@@ -200,6 +200,7 @@ def _open(
     opened = open_table(
         path, name, door, asked, limits=LIMITS, columns=columns, told=told,
         kind=KIND, arguments=stored_arguments(asked), by=run.by, add_record=run.add_record,
+        is_trial=asked.dry_run,
     )  # fmt: skip
     run.once("import_file.reading", lambda: opened.decision)
     return opened

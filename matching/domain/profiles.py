@@ -1,10 +1,9 @@
 """What a valid profile is, in words: the admin, the import and the fixtures refuse the same
 things."""
 
-import difflib
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from matching.domain.lexicon.folding import FIELD_KINDS, Folded, fold
@@ -27,7 +26,6 @@ WORD_FIELDS: Final[Mapping[str, tuple[str, int]]] = {
 }
 PROFESSION_LENGTH: Final = 60
 LIST_KINDS: Final[Mapping[str, str]] = {"interests": "interest", "languages": "language"}
-CLOSE_MATCHES: Final = 3
 
 _SEPARATORS = re.compile(r"[;|,]")
 
@@ -82,15 +80,6 @@ def fold_words(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Folded]]:
         for written in _listed(value) if name in LIST_KINDS else [value]:
             if isinstance(written, str) and written.strip():
                 yield kind, written.strip(), fold(kind, written)
-
-
-def suggest(word: str, words: Sequence[str]) -> str:
-    """Say which known words are like this one; empty when none is.
-
-    Uses the ratio of `difflib.get_close_matches`, at least 0.6.
-    """
-    close = difflib.get_close_matches(word, words, n=CLOSE_MATCHES)
-    return f"did you mean {' or '.join(close)}?" if close else ""
 
 
 def _is_blank(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, cast
 
 import orjson
@@ -18,7 +19,7 @@ from project.mappings.door import Decision, MappedChunk, OpenTable, open_table, 
 from project.origin import Origin
 from project.outside import one_line
 from project.refusal import Refusal
-from project.tabular.rows import Limits
+from project.tabular.rows import Limits, Row
 from project.uploads.models import Upload
 
 LIMITS = Limits(row_bytes=MAX_LINE_BYTES, json_bytes=256 * 1024 * 1024, rows=2**31)
@@ -86,6 +87,13 @@ def origin_of_table(table: OpenTable, now: datetime) -> str:
         said = chunk.events.source[chunk.events.source > 0]
         if len(said):
             return Origin.of_code(said[0])
+        if chunk.rejected and not len(chunk.events):
+            first = chunk.rejected[0]
+            raise Refusal(
+                f"None of the first {len(chunk.rejected):,} rows of {table.file.name} can be "
+                f"taken. Line {first.line}: {first.message}",
+                remedy="Mend the file, or say how its columns are read.",
+            )
         break
     raise Refusal(
         f"{table.file.name} says neither that its events are real nor that they are synthetic.",
@@ -105,9 +113,24 @@ def foreign_chunks(
 
     `next_line` is the line of the last row and one more; `next_offset` says nothing.
     """
+    line = 0
     for number, chunk in enumerate(table.chunks(told, CHUNK_ROWS)):
+        came = _on_own_lines(chunk.came, line)
+        line = came[-1].line
         if number >= skipped:
-            yield _as_log(chunk, now=now, origin=origin)
+            yield _as_log(chunk._replace(came=came), now=now, origin=origin)
+
+
+def _on_own_lines(came: list[Row], last: int) -> list[Row]:
+    """Rows of which each has a line of its own, after `last`: JSON may have them all on one."""
+    lines = [row.line for row in came]
+    if lines[0] > last and all(one < two for one, two in pairwise(lines)):
+        return came
+    found = []
+    for row in came:
+        last = max(row.line, last + 1)
+        found.append(row._replace(line=last))
+    return found
 
 
 def _as_log(chunk: MappedChunk, *, now: datetime, origin: str | None) -> LogChunk:

@@ -119,6 +119,7 @@ def open_table(
     told: Told | None = None,
     complete: Callable[[frozenset[str], Sequence[str]], Mapping[str, Any]] | None = None,
     add_record: Callable[[ImportMapping], None] | None = None,
+    is_trial: bool = False,
 ) -> OpenTable:
     """Look at all of a table and decide how it is read.
 
@@ -127,6 +128,7 @@ def open_table(
     columns : field to the column that it is read from, where the reader says so.
     kind, arguments : of the job, so that the page of a proposal can start it again.
     add_record : links the record of a proposal to the job.
+    is_trial : whether nothing is to land, so that nothing is confirmed either.
     complete : given the fields that the table has and the columns that are none, returns the fields
         that are the same in every row.
 
@@ -166,7 +168,9 @@ def open_table(
             add_record(record)
         return record
 
-    mapping, mapping_name, notes = _choose(name, door, survey, proposal, asked, keep, by)
+    mapping, mapping_name, notes = _choose(
+        name, door, survey, proposal, asked, keep, by, is_trial=is_trial
+    )
     found = judge(door, mapping, survey)
     said = [_sentence(door, one) for one in found]
     refusing = [one for one in found if one.refuses]
@@ -266,11 +270,14 @@ def _choose(
     asked: TableArguments,
     keep: Callable[..., ImportMapping],
     by: Person,
+    *,
+    is_trial: bool,
 ) -> tuple[TableMapping, str, list[str]]:
     """Return the mapping, the name of its record, and what it does in words."""
     changes = [one.words for one in proposal.changes]
     if asked.mapping == PROPOSED:
-        record = keep(is_confirmed=True) if changes else None
+        # Who only tries has not said yes for the next file.
+        record = keep(is_confirmed=not is_trial) if changes else None
         return (
             proposal.mapping,
             "" if record is None else record.name,

@@ -316,10 +316,10 @@ def _number(value: Any, spec: FieldSpec, how: ColumnMap) -> Any:
         known = how.values.get(written(value))
         if known is None and isinstance(value, str):
             known = how.values.get(value.strip().casefold())
-        if known is None:
-            return value if isinstance(value, str) else written(value)
-        is_whole = spec.is_whole and float(known).is_integer()
-        return int(known) if is_whole else known
+        if known is not None:
+            is_whole = spec.is_whole and isinstance(known, float) and known.is_integer()
+            return int(known) if is_whole else known
+        return value if isinstance(value, str) else written(value)
     number = read_number(value, how.decimal)
     if number is None:
         return value

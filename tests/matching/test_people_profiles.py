@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from matching.domain.doors import PEOPLE
 from matching.domain.personality import personality_of
 from matching.domain.profile_files import LIMITS, MAX_CELL, Row, profile_rows
-from matching.domain.profiles import clean_profile, suggest
-from matching.domain.words import INTERESTS
+from matching.domain.profiles import clean_profile
 from project.mappings.arguments import TableArguments
 from project.mappings.door import open_table
 from project.mappings.models import ImportMapping
@@ -130,10 +129,6 @@ def test_text_too_long_or_unprintable_is_refused() -> None:
     assert "at most 100 characters, got 101" in errors["name"]
     assert "printable" in errors["profession"]
     assert "Expected text" in errors["gender"]
-
-
-def test_suggest_says_nothing_where_nothing_is_like_it() -> None:
-    assert suggest("zzzz", INTERESTS) == ""
 
 
 @given(

@@ -17,19 +17,19 @@ from project.uploads.services import keep_upload
 
 class Command(TableCommand):
     help = (
-        "Import a CSV, JSON or JSONL file of feedback (.gz too, - for JSONL from standard input). "
+        "Import a file of feedback as CSV, JSON, JSON Lines, xlsx or parquet, packed or not. "
         "Bad rows are refused with their line and reason, the good ones land, none twice."
     )
     kind = "feedback.import_feedback"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", help="CSV, JSON or JSON Lines; - for JSON Lines on stdin")
+        parser.add_argument("file", help="any table; - for standard input")
         super().add_arguments(parser)
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         try:
             if options["file"] == "-":
-                upload = keep_upload(sys.stdin.buffer, "standard-input.jsonl")
+                upload = keep_upload(sys.stdin.buffer, "standard input")
             else:
                 path = Path(options["file"])
                 with path.open("rb") as stream:
