@@ -224,7 +224,7 @@ def forecast_holds(
         default_split="",
         file_stem="little",
         monotone=here.inputs,
-        resample_by="user",
+        clusters=("user",),
     )
     found = np.full(repetitions, np.nan)
     for seed in range(repetitions):

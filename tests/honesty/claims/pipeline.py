@@ -64,13 +64,17 @@ def _rules(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, FloatArray]:
     return {"rule_score": rule_score(rows[list(FEATURE_NAMES)].to_numpy(), "user_user")}
 
 
+def _weights(train: pd.DataFrame) -> FloatArray:
+    return linear_weights(np.array(["user_user"]))
+
+
 # Thirteen inputs of a match, with the rules as first candidate and as baseline.
 RULED: Final = replace(
     ANSWERS,
     numeric=FEATURE_NAMES,
     monotone=FEATURE_NAMES,
     baselines=_rules,
-    rule_weights=lambda train: linear_weights(np.array(["user_user"])),
+    rule_weights=_weights,
 )
 
 
