@@ -31,6 +31,10 @@ UNUSABLE_ROWS: Final = 5
 ALIKE: Final = 85.0  # of 100, by rapidfuzz: a name with a slip of the pen
 FEW_WORDS: Final = 60  # distinct words of a rating; a column of texts has more
 SHOWN: Final = 6
+# Whole numbers between such ends, all of them: that many points, the ends of which so many ratings
+# would show. Without a 5 from 1 on, or without an 8, 9 or 10, more may be meant.
+POINTS: Final = ((0.0, 2.0), (1.0, 2.0), (0.0, 3.0), (1.0, 3.0), (0.0, 4.0), (1.0, 6.0), (1.0, 7.0))
+ENOUGH_FOR_ENDS: Final = 30
 # Of numbers whose values say on which scale they stand: an age of 17 does not.
 JUDGED_RANGES: Final = ((0.0, 1.0), (0.0, 100.0))
 
@@ -360,8 +364,13 @@ def _scale(known: ColumnSurvey, numbers: int) -> tuple[tuple[float, float] | Non
 
     if low < 0 and fits((-1.0, 1.0)):
         return (-1.0, 1.0), 0.95
+    for end in (2.0, 3.0, 5.0, 10.0):
+        if low < 0 and fits((-end, end)):
+            return (-end, end), 0.8
     if low < 0 and not known.outside[-100.0, 100.0]:
         return (-100.0, 100.0), 0.7
+    if known.whole == numbers >= ENOUGH_FOR_ENDS and (low, high) in POINTS:
+        return (low, high), 0.8
     if fits((1.0, 5.0)):
         return (1.0, 5.0), 0.95 if high >= 4 else 0.7
     if fits((0.0, 5.0)):
@@ -524,7 +533,7 @@ def _unusable(spec: FieldSpec, known: ColumnSurvey, how: ColumnMap) -> int:
         unread = known.filled - numbers
         if spec.low is None or spec.high is None:
             return unread
-        return unread + known.outside[how.scale or (spec.low, spec.high)]
+        return unread + _outside(known, how.scale or (spec.low, spec.high))
     if spec.kind == "choice":
         words = dict(how.values or {})
         for text in {**(known.texts or {}), **(known.numbers or {})}:
@@ -543,6 +552,14 @@ def _unusable(spec: FieldSpec, known: ColumnSurvey, how: ColumnMap) -> int:
             times = min(times, known.zoned)
         return known.filled - times
     return 0
+
+
+def _outside(known: ColumnSurvey, ends: tuple[float, float]) -> int:
+    """How many numbers lie outside a scale; of one that nobody thought of, by the numbers seen."""
+    if ends in known.outside or known.numbers is None:
+        return known.outside[ends]
+    low, high = ends
+    return sum(count for number, count in known.numbers.items() if not low <= float(number) <= high)
 
 
 def _count_known(known: ColumnSurvey, values: Mapping[str, Any]) -> int:

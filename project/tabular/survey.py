@@ -30,7 +30,9 @@ MAX_DEPTH: Final = 4  # of objects whose values are columns
 MAX_PATHS: Final = 500
 # Scales that ratings are given on; the order is that in which they are thought of.
 SCALES: Final = ((0.0, 1.0), (-1.0, 1.0), (1.0, 5.0), (0.0, 5.0), (0.0, 10.0), (1.0, 10.0),
-                 (0.0, 100.0), (-100.0, 100.0))  # fmt: skip
+                 (0.0, 100.0), (-100.0, 100.0), (-2.0, 2.0), (-3.0, 3.0), (-5.0, 5.0),
+                 (-10.0, 10.0), (0.0, 2.0), (1.0, 2.0), (0.0, 3.0), (1.0, 3.0), (0.0, 4.0),
+                 (1.0, 6.0), (1.0, 7.0))  # fmt: skip
 _ISO = r"^\d{4}-?\d{2}-?\d{2}([T ]\d{2}:?\d{2}.*)?$|^[+-]?\d{5,}-\d|^-?infinity$| BC$"
 _ZONED = r"(?i)\d{2}:\d{2}.*(z|utc|gmt|[+-]\d{2}(:?\d{2})?)$"
 _TIMED = r"\d{1,2}:\d{2}"

@@ -290,10 +290,21 @@ def test_words_for_what_somebody_did_become_outcomes_once_a_person_agrees() -> N
     }  # fmt: skip
 
 
-def test_a_view_is_no_outcome_and_is_named() -> None:
-    proposal, found = happened("like", "pass", "view")
-    assert "not known: view" in proposal.changes[0].words
-    assert found == ["accept", "ignore", "view"]
+@pytest.mark.parametrize(
+    "ends", [(1, 3), (0, 4), (1, 6), (1, 7), (-2, 2), (-3, 3), (-5, 5), (-10, 10)]
+)
+def test_so_many_points_as_are_seen_are_a_scale(ends: tuple[int, int]) -> None:
+    low, high = ends
+    values = [low + number % (high - low + 1) for number in range(60)]
+    proposal, meaning = rated(ratings(values))
+    assert len(proposal.changes) == 1
+    assert (meaning[low], meaning[high]) == (0.0, 1.0)
+
+
+def test_a_view_is_an_exposure_and_what_nobody_knows_is_named() -> None:
+    proposal, found = happened("like", "pass", "seen", "sneezed")
+    assert "not known: sneezed" in proposal.changes[0].words
+    assert found == ["accept", "ignore", "view", "sneezed"]
 
 
 def test_outcomes_in_capitals_only_name() -> None:
