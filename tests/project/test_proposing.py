@@ -298,7 +298,7 @@ def test_so_many_points_as_are_seen_are_a_scale(ends: tuple[int, int]) -> None:
     values = [low + number % (high - low + 1) for number in range(60)]
     proposal, meaning = rated(ratings(values))
     assert len(proposal.changes) == 1
-    assert (meaning[low], meaning[high]) == (0.0, 1.0)
+    assert (meaning[str(low)], meaning[str(high)]) == (0.0, 1.0)
 
 
 def test_a_view_is_an_exposure_and_what_nobody_knows_is_named() -> None:
