@@ -227,6 +227,7 @@ def test_the_same_seed_generates_the_same_rows():
 
 
 def test_a_refused_row_lands_after_it_was_fixed_at_its_source(customer, source):
+    customer.fill(600)  # of three rows alone, all would be on another scale
     customer.execute(
         f"INSERT INTO {QUALITY} (id, quality_rating, created_at) SELECT md5(n::text)::uuid, 7, "
         "now() - interval '9 days' FROM generate_series(1, 3) n"
@@ -237,7 +238,7 @@ def test_a_refused_row_lands_after_it_was_fixed_at_its_source(customer, source):
     customer.execute(f"UPDATE {QUALITY} SET quality_rating = .7 WHERE id <> md5('1')::uuid")
     assert retry_rejected(rejected) == Retried(tried=3, landed=2)
     assert RejectedRecord.objects.open().count() == 1
-    assert QualityFeedback.objects.count() == 2
+    assert QualityFeedback.objects.count() == 602
 
 
 def test_a_refused_row_of_a_file_lands_with_its_correction(tmp_path, db):
