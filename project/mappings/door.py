@@ -168,14 +168,16 @@ def open_table(
             add_record(record)
         return record
 
-    mapping, mapping_name, notes = _choose(
-        name, door, survey, proposal, asked, keep, by, is_trial=is_trial
-    )
+    mapping, mapping_name, notes = _choose(name, door, survey, proposal, asked, keep)
     found = judge(door, mapping, survey)
     said = [_sentence(door, one) for one in found]
     refusing = [one for one in found if one.refuses]
     if refusing and not asked.accept_partial:
-        raise _refuse_column(name, door, mapping, refusing)
+        # Kept to be changed: but not in place of one that was confirmed for these columns.
+        record = None if is_trial or mapping_name else keep()
+        raise _refuse_column(name, door, refusing, record)
+    if asked.mapping == PROPOSED and proposal.changes and not is_trial:
+        mapping_name = keep(is_confirmed=True).name
     return OpenTable(
         file,
         door,
@@ -269,20 +271,12 @@ def _choose(
     proposal: Proposal,
     asked: TableArguments,
     keep: Callable[..., ImportMapping],
-    by: Person,
-    *,
-    is_trial: bool,
 ) -> tuple[TableMapping, str, list[str]]:
     """Return the mapping, the name of its record, and what it does in words."""
     changes = [one.words for one in proposal.changes]
-    if asked.mapping == PROPOSED:
-        # Who only tries has not said yes for the next file.
-        record = keep(is_confirmed=not is_trial) if changes else None
-        return (
-            proposal.mapping,
-            "" if record is None else record.name,
-            [*proposal.applied, *(f"confirmed: {words}" for words in changes)],
-        )
+    if asked.mapping == PROPOSED:  # confirmed once its columns are judged
+        said = [f"confirmed: {words}" for words in changes]
+        return proposal.mapping, "", [*proposal.applied, *said]
     if asked.mapping == AS_IS:
         return as_it_is(door, proposal.mapping), "", [*proposal.applied, "values as they are"]
     if asked.mapping:
@@ -407,13 +401,14 @@ def _refuse_other_values(name: str, saved: ImportMapping) -> Refusal:
 
 
 def _refuse_column(
-    name: str, door: Door, mapping: TableMapping, refusing: Sequence[Unusable]
+    name: str, door: Door, refusing: Sequence[Unusable], record: ImportMapping | None
 ) -> Refusal:
+    where = "" if record is None else f" ({record.name} in the admin, Mappings)"
     return Refusal(
         f"{name}: {' '.join(_sentence(door, one) for one in refusing)} That is more than 1 %, and "
         "the rest does not stand for all of them. Nothing has landed.",
-        remedy="Mend the column, or give it a mapping that fits; with --accept-partial the other "
-        "rows land, and every report says how many are not in it.",
+        remedy=f"Mend the column, or give it a mapping that fits{where}; with --accept-partial the "
+        "other rows land, and every report says how many are not in it.",
         details={
             "unusable": [
                 {"field": one.field, "column": one.column, "count": one.count,

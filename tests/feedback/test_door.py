@@ -264,3 +264,17 @@ def test_standard_input_is_any_table(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", Stdin)
     code, result = run("import_feedback", "-", "--table", "quality_feedback", "--now")
     assert (code, result["new"]) == (0, 2)
+
+
+def test_what_is_proposed_is_not_confirmed_while_too_much_of_a_column_does_not_fit(tmp_path, db):
+    words = ["good", "bad", "good", "purple", "good", "bad", "green", "bad"]
+    rows = "".join(f"r{n},{words[n % 8]},2026-05-01T10:00:00Z\n" for n in range(80))
+    path = tmp_path / "odd.csv"
+    path.write_text(f"id,quality_rating,created_at\n{rows}")
+    named = ("import_feedback", str(path), "--table", "quality_feedback", "--now")
+    code, result = run(*named, "--mapping", "proposed")
+    assert code == 2
+    assert "20 of 80" in result["refused"]["message"]
+    record = ImportMapping.objects.get()
+    assert not record.is_confirmed
+    assert record.name in result["refused"]["remedy"]
