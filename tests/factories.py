@@ -9,8 +9,14 @@ from typing import Any
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
+from feedback.domain.door import DOORS
 from matching.models import SeedUser, TravelGroup, TravelSession, Word
+from project.mappings.models import ImportMapping
+from project.mappings.services import keep_proposal
 from project.origin import Origin
+from project.tabular.mapping import Mapper
+from project.tabular.proposing import Asked, propose
+from project.tabular.survey import Survey
 
 _numbers = count(1)
 
@@ -77,6 +83,24 @@ def make_session(owner: SeedUser | TravelGroup | None = None, **fields: Any) -> 
 def make_word(word: str = "parkour", meaning: str = "", *, kind: str = "interest") -> Word:
     """Teach a word, of its own unless it means another."""
     return Word.objects.create(kind=kind, word=word, meaning=meaning)
+
+
+def make_mapping(*, is_confirmed: bool = False, table: str = "quality_feedback") -> ImportMapping:
+    """Propose how a table of stars is read, from three of its rows."""
+    door = DOORS[table]
+    rows = [
+        {"id": f"r{stars}", "stars": stars, "comment": "so so", "created_at": "2026-05-01T10:00Z"}
+        for stars in (1, 3, 5)
+    ]
+    survey = Survey(door)
+    survey.add(rows)
+    proposal = propose(door, survey, Asked())
+    after = Mapper(door, proposal.mapping).apply(rows)
+    preview = [{"before": one, "after": two} for one, two in zip(rows, after, strict=True)]
+    return keep_proposal(
+        door, list(survey.columns), proposal, preview=preview, file_name="stars.csv",
+        kind="feedback.import_feedback", arguments={"table": table}, is_confirmed=is_confirmed,
+    )  # fmt: skip
 
 
 def make_staff(*permissions: str, name: str = "") -> User:

@@ -52,9 +52,10 @@ def _counts(
     if key:
         value = sql.SQL("({}::jsonb -> {})").format(value, sql.Literal(key))
     query = sql.SQL(
-        "SELECT value, count(*)::text FROM (SELECT to_json({value})::text AS value FROM {source} "
-        "WHERE {where}) v WHERE value IS NOT NULL AND length(value) <= {most} GROUP BY 1 "
-        "ORDER BY count(*) DESC, 1 LIMIT {limit}"
+        "SELECT value, count(value)::text FROM "
+        "(SELECT to_json({value})::text AS value FROM {source} WHERE {where}) v "
+        "WHERE value IS NOT NULL AND length(value) <= {most} GROUP BY 1 "
+        "ORDER BY count(value) DESC, 1 LIMIT {limit}"
     ).format(
         value=value,
         source=table.source,
@@ -79,12 +80,12 @@ def _count_outside(
     """Count exactly what lies outside each scale, of a column of more values than are listed."""
     column = sql.Identifier(known.name)
     counts = [
-        sql.SQL("count(*) FILTER (WHERE {c} < {low} OR {c} > {high})").format(
+        sql.SQL("count({c}) FILTER (WHERE {c} < {low} OR {c} > {high})").format(
             c=column, low=sql.Literal(low), high=sql.Literal(high)
         )
         for low, high in SCALES
     ]
-    inside = sql.SQL("count(*) FILTER (WHERE {c} > 0 AND {c} < 1)").format(c=column)
+    inside = sql.SQL("count({c}) FILTER (WHERE {c} > 0 AND {c} < 1)").format(c=column)
     query = sql.SQL(
         "SELECT json_build_array(count({c}), {inside}, min({c}), max({c}), {counts})::text "
         "FROM {source} WHERE {where}"

@@ -146,6 +146,18 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
         )
         return TemplateResponse(request, "mappings/mapping.html", context)
 
+    def history_form_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        version_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show an earlier state; one is taken back to it on the page that confirms."""
+        if request.method == "POST":
+            raise PermissionDenied
+        return super().history_form_view(request, object_id, version_id, extra_context)
+
     def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask how a table is read, show its first rows so, and confirm it."""
         record = self.get_or_denied(request, str(pk))

@@ -100,6 +100,7 @@ HONEST: dict[str, Answer] = {
     "pg_inherits": say(table((b"16384", b"r", b"3"), columns=3)),
     "pg_attribute": say(table(*((n.encode(), t.encode()) for n, t in COLUMNS.items()), columns=2)),
     "pg_policy": say(table(columns=3)),
+    "SELECT value": say(table((b"0.5", b"3"), columns=2)),
     "IS NULL OR": say(table((b"0",))),
     "count(*)": say(table((b"3",))),
     "DECLARE": say(done("DECLARE CURSOR")),

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from feedback.jobs.collection import collect
+from feedback.jobs.source_mapping import HowAsked
 from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import CollectionRun, FeedbackSource, QualityFeedback, RejectedRecord
 from feedback.models.passwords import password_of
@@ -40,7 +41,7 @@ def refused(customer, source):
         f"INSERT INTO {QUALITY} (id, quality_rating, created_at, provider) "
         "VALUES (gen_random_uuid(), 7, now(), '=cmd()')"
     )
-    collect(source)
+    collect(source, how=HowAsked(mapping="as-is"))
     return RejectedRecord.objects.get()
 
 

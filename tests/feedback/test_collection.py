@@ -203,11 +203,11 @@ def test_a_table_that_is_missing_says_so_and_the_others_go_on(customer, source):
 
 def test_a_missing_required_column_names_itself_and_what_to_do(customer, source):
     customer.fill(10)
-    customer.execute(f"ALTER TABLE {AB_TESTING} RENAME user_rating TO stars")
+    customer.execute(f"ALTER TABLE {AB_TESTING} RENAME user_rating TO marks")
     runs = {run.table: run for run in collect(source)}
     assert "no column 'user_rating'" in runs["ab_testing"].error
     assert '"columns": {"user_rating"' in runs["ab_testing"].error
-    source.mapping = {"ab_testing": {"columns": {"user_rating": "stars"}}}
+    source.mapping = {"ab_testing": {"columns": {"user_rating": "marks"}}}
     source.save()
     assert collect(source)[2].new == 10
 

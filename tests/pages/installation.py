@@ -21,6 +21,7 @@ from project.jobs.models import Job, JobLogLine, Process, Schedule
 from project.jobs.services import enqueue, save_schedule
 from tests.factories import (
     make_group,
+    make_mapping,
     make_seed_user,
     make_session,
     make_word,
@@ -80,6 +81,8 @@ def _people(shown: Named) -> None:
         "expired",
         make_session(make_seed_user("user5"), expires_at=timezone.now() - timedelta(days=1)),
     )
+    shown.add("waits", make_mapping())
+    shown.add("confirmed", make_mapping(is_confirmed=True, table="ab_testing"))
     shown.add("of its own", make_word())
     shown.add("with a meaning", make_word("vapes", "yes", kind="habit"))
     make_seed_user("user6", interests=["Kizomba", "food"], nationality="martian")

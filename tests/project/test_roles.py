@@ -40,7 +40,7 @@ from project.jobs.models import Job, Schedule
 from project.jobs.reconciler import tick
 from project.jobs.services import enqueue, retry_job, run_schedule, save_schedule, start_due
 from project.uploads.services import keep_upload
-from tests.factories import make_group, make_seed_user, make_session, make_word
+from tests.factories import make_group, make_mapping, make_seed_user, make_session, make_word
 from tests.feedback.collected import answer, judge, rate, real_source
 from tests.project.fuzz import addresses
 from tests.training.batches import make_dataset, make_good_batch, make_model
@@ -67,6 +67,7 @@ RECORDS: dict[str, dict[str, str]] = {
     "feedback.qualityfeedback": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "feedback.rejectedrecord": {"add": NOBODY, "delete": NOBODY},
     "jobs.job": {"add": NOBODY, "change": "only shown"},
+    "mappings.importmapping": {"add": NOBODY, "change": "only shown"},
     "jobs.schedule": {
         "change": "jobs.change_schedule + matching.add_seeduser",
         "delete": "jobs.delete_schedule + matching.add_seeduser",
@@ -87,7 +88,7 @@ RECORDS: dict[str, dict[str, str]] = {
     "training.promotion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
 }
 WITH_HISTORY = {
-    *("feedback.feedbacksource", "jobs.schedule"),
+    *("feedback.feedbacksource", "jobs.schedule", "mappings.importmapping"),
     *("matching.seeduser", "matching.travelgroup", "matching.travelsession", "matching.word"),
 }
 
@@ -121,6 +122,10 @@ PAGES: dict[str, tuple[str, str]] = {
     "/admin/jobs/queue/": ("jobs.view_job",) * 2,
     "/admin/jobs/queue/ring/": ("jobs.view_job + jobs.retry_job",) * 2,
     "/admin/jobs/queue/empty/": (SUPERUSER, SUPERUSER),
+    "/admin/mappings/importmapping/%(pk)s/confirm/": (
+        "mappings.change_importmapping + feedback.import_feedback",
+    )
+    * 2,
     # Matching
     "/admin/matching/eventbatch/generate/": ("matching.generate_events",) * 2,
     "/admin/matching/eventbatch/import/": ("matching.import_events",) * 2,
@@ -166,7 +171,9 @@ ACTIONS: dict[str, dict[str, str]] = {
     },
     "feedback.rejectedrecord": {
         "retry": "feedback.retry_rejectedrecord",
+        "correct": "feedback.change_rejectedrecord",
         "download": "feedback.view_rejectedrecord | feedback.change_rejectedrecord",
+        "download_to_mend": "feedback.view_rejectedrecord | feedback.change_rejectedrecord",
     },
     "jobs.job": {
         "delete_selected": "jobs.delete_job",
@@ -177,6 +184,7 @@ ACTIONS: dict[str, dict[str, str]] = {
         "delete_selected": "jobs.delete_schedule + matching.add_seeduser",
         "run_now": "jobs.run_schedule + matching.add_seeduser",
     },
+    "mappings.importmapping": {"delete_selected": "mappings.delete_importmapping"},
     "matching.eventbatch": {
         "delete_selected": "matching.delete_eventbatch",
         "export": "matching.export_events",
@@ -371,6 +379,7 @@ def _make_world() -> dict[str, str]:
         *(source, run, rejected, change, batch, line, dataset, model, promotion),
         *(user := make_seed_user(), group := make_group(), make_session(user), make_session(group)),
         make_word(),
+        make_mapping(),
     ]
     keys = {one._meta.label_lower: str(one.pk) for one in records}
     for label in RECORDS.keys() - keys.keys():
