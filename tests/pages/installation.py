@@ -13,8 +13,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.utils import timezone
 
-from feedback.models import CollectionRun, FeedbackSource, Table
-from matching.models import EventBatch
+from feedback.models import CollectionRun, FeedbackChange, FeedbackSource, Table
+from matching.models import EventBatch, EventChange
 from project.audit.models import Act
 from project.audit.services import record
 from project.jobs.models import Job, JobLogLine, Process, Schedule
@@ -113,7 +113,14 @@ def _batches(shown: Named, folder: Path) -> None:
     _run("seed_users", "--count", "120")
     _run("create_sessions")
     _run("generate_events", "--count", "500")
-    shown.add("generated", EventBatch.objects.latest("pk"))
+    batch = shown.add("generated", EventBatch.objects.latest("pk"))
+    shown.add(
+        "replaced",
+        EventChange.objects.create(
+            event_id=batch.first_event_id, batch=batch, line=1, state="replaced", by="somebody",
+            before={"outcome": 1}, after={"outcome": 3},
+        ),
+    )  # fmt: skip
     for state in (EventBatch.State.BUILDING, EventBatch.State.ABANDONED):
         batch = EventBatch.objects.create(
             uid=uuid4(), method="imported", origin=1, state=state, feature_set="tiered-1", asked=900
@@ -159,7 +166,8 @@ def _feedback(shown: Named) -> None:
     )
     shown.add("generated", synthetic(800))
     rows = settings.BASE_DIR / "docs" / "examples" / "feedback-rows.jsonl"
-    _run("import_feedback", str(rows), "--table", Table.QUALITY_FEEDBACK)
+    as_it_is = ("--mapping", "as-is", "--accept-partial")
+    _run("import_feedback", str(rows), "--table", Table.QUALITY_FEEDBACK, *as_it_is)
     database = FeedbackSource.objects.create(
         name="warehouse",
         host="warehouse.example.org",
@@ -171,7 +179,15 @@ def _feedback(shown: Named) -> None:
         retry_after=timezone.now() + timedelta(minutes=20),
     )
     shown.add("failing database", database)
-    shown.add("failed", CollectionRun.objects.create(source=database, state="failed"))
+    run = shown.add("failed", CollectionRun.objects.create(source=database, state="failed"))
+    shown.add(
+        "replaced",
+        FeedbackChange.objects.create(
+            uid=uuid4(), source=database, run=run, first_run=run, table=Table.QUALITY_FEEDBACK,
+            action="replaced", before={"quality_rating": 0.2}, after={"quality_rating": 0.6},
+            row_digest=uuid4(),
+        ),
+    )  # fmt: skip
     _run("build_dataset", "--kind", "csat", "--origin", "synthetic")
     _run("train_model", "--kind", "csat")
     for model in ModelVersion.objects.filter(kind="csat"):

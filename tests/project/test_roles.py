@@ -272,7 +272,8 @@ def table_of_pages() -> dict[str, tuple[str, str]]:
             f"{at}%(object_id)s/history/": (sees, sees),
         }
         if label in WITH_HISTORY:
-            table[f"{at}%(_0)s/history/%(_1)s/"] = (sees, change)
+            back = NOBODY if change == "only shown" else change
+            table[f"{at}%(_0)s/history/%(_1)s/"] = (sees, back)
     return table
 
 
