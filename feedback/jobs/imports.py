@@ -43,12 +43,14 @@ def import_file(
     columns: Mapping[str, str] | None = None,
     on_change: str = OnChange.REPLACE,
     asked: ImportFeedback | None = None,
+    opened: OpenTable | None = None,
     run: Run | None = None,
 ) -> ImportedFile:
     """Land the rows of a file, each once; returns the counts and the first refused rows.
 
     `columns` says what the file calls the columns that it calls otherwise; `name` is the name that
-    people know the file by; `asked` says how the file is read. Of a job, `run` is its hold on it.
+    people know the file by; `asked` says how the file is read, `opened` is one of which that was
+    decided. Of a job, `run` is its hold on it.
 
     Raises
     ------
@@ -57,7 +59,8 @@ def import_file(
         would change values waits for a person; when too much of a column cannot be used; when no
         row of it could land.
     """
-    opened = _open(path, table, name, columns or {}, asked, source, run)
+    if opened is None:
+        opened = _open(path, table, name, columns or {}, asked, source, run)
     reading = begin_run(
         source, table, job_id=None if run is None else run.job_id, file_name=opened.file.name[:255]
     )
@@ -241,12 +244,23 @@ def import_feedback(run: Run, asked: ImportFeedback) -> ImportedFile | CheckedFi
             run=run,
         )
     else:
+        # A source is made once it is known that rows can come from the file.
+        known = FeedbackSource.objects.filter(name=asked.source).first()
+        opened = _open(
+            upload.path,
+            asked.table,
+            upload.name,
+            asked.columns,
+            asked,
+            known or FeedbackSource(),
+            run,
+        )
         outcome = import_file(
             upload.path,
             name=upload.name,
             table=asked.table,
-            columns=asked.columns,
             asked=asked,
+            opened=opened,
             source=file_source(asked.source, by=run.user),
             on_change=asked.on_change,
             run=run,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from project.jobs.contract import Arguments
 from project.jobs.questions import Ask, Word
@@ -17,6 +17,11 @@ AS_IS: Final = "as-is"
 DECIMALS: Final[Mapping[str, str]] = {AUTO: "", "point": ".", "comma": ","}
 
 
+def _or_auto(given: object) -> object:
+    """What nobody said is found out: a form sends nothing for it."""
+    return AUTO if given == "" else given
+
+
 class TableArguments(Arguments):
     """How a table is read; what is not said is found out, and told."""
 
@@ -27,10 +32,13 @@ class TableArguments(Arguments):
         Word, Field(max_length=20, description="Between cells: comma, semicolon, tab, bar, or one.")
     ] = AUTO
     decimal: Annotated[
-        Literal["auto", "point", "comma"], Field(description="What stands before decimals.")
+        Literal["auto", "point", "comma"],
+        BeforeValidator(_or_auto),
+        Field(description="What stands before decimals."),
     ] = "auto"
     date_format: Annotated[
         Literal["auto", "iso", "dmy", "mdy", "s", "ms", "us"],
+        BeforeValidator(_or_auto),
         Field(description="How times are written, in the whole column."),
         Ask(meanings=DATE_FORMATS),
     ] = "auto"
@@ -71,7 +79,7 @@ class TableArguments(Arguments):
     @property
     def reading(self) -> Reading:
         """How the bytes are read."""
-        return Reading(self.encoding, self.delimiter, self.sheet)
+        return Reading(self.encoding or AUTO, self.delimiter or AUTO, self.sheet or AUTO)
 
     def asked(self, columns: Mapping[str, str], *, zone_here: str) -> Asked:
         """What is said of the columns."""

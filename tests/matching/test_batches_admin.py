@@ -204,7 +204,8 @@ def test_the_page_of_a_batch_shows_what_landed_and_what_did_not(admin_client: Cl
 
 
 def test_rejected_lines_are_listed_and_downloaded(admin_client: Client) -> None:
-    batch = imported(lines(1) + b"=cmd|evil\nbroken\n" + lines(1).replace(b"accept", b"like"))
+    like = lines(1).replace(b"accept", b"like")
+    batch = imported(lines(1) + b"=cmd|evil\nbroken\n" + like + lines(2, first=1))
     rows = admin_client.get(url("rejectedevent_changelist"), {"batch": batch.pk})
     assert rows.context["cl"].result_count == 3
     some = admin_client.get(url("rejectedevent_changelist"), {"reason": "unknown_value"})

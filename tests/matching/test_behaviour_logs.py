@@ -336,12 +336,11 @@ def test_a_log_whose_features_have_all_unknown_names_is_refused_and_leaves_nothi
     a, b = couple()
     given = json.loads(swipe(a.external_id, b.external_id))
     lines = [
-        json.dumps({**given, "timestamp": given["timestamp"] + n, "features": {"age_score": 0.5}})
+        json.dumps({**given, "timestamp": given["timestamp"] + n, "features": {"colour": 0.5}})
         for n in range(3)
     ]
     refused = run("import_events", log(tmp_path / "a", *lines), code=2)["refused"]
-    assert refused["rejected_by_reason"] == {"unknown_features": 3}
-    assert "none of age_score is known" in refused["message"]
+    assert "None of the features of the log is known: colour" in refused["message"]
     assert not EventBatch.objects.exists()
 
 

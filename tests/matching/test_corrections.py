@@ -312,13 +312,13 @@ def test_a_dataset_of_a_corrected_batch_is_stale_and_stays_as_it_was(
         one for one in describe_everything()["kinds"] if one["kind"] == "match_compatibility"
     ]
     assert kind["dataset"] is not None
-    assert "stale" in kind["dataset"]["stale"]
+    assert "Stale" in kind["dataset"]["stale"]
     step = describe_everything()["next_step"]
     for address in (
         reverse("admin:training_dataset_changelist"),
         reverse("admin:training_dataset_change", args=[dataset.pk]),
     ):
-        assert "is stale" in admin_client.get(address).content.decode()
+        assert "Stale" in admin_client.get(address).content.decode()
     run("build_dataset", "--batch", old)
     assert why_stale(Dataset.objects.order_by("-version")[0]) == ""
     assert why_stale(dataset)

@@ -396,8 +396,8 @@ def test_file_is_imported_from_the_admin(admin_client: Client, tmp_path: Any) ->
     assert SeedUser.objects.get().external_id == "from_file"
     assert Job.objects.get().result["rows_refused"] == 1
     for name, content, words in (
-        ("p.csv", b"external_id,agee\nx,1\n", "did you mean age"),
-        ("p.txt", b"x", "named .csv or .json"),
+        ("p.csv", b"", "empty"),
+        ("p.csv", b"\x89PNG\r\n", "a picture (PNG)"),
     ):
         bad = SimpleUploadedFile(name, content)
         page = admin_client.post(url("seeduser_import"), {"file": bad}).content.decode()

@@ -43,6 +43,13 @@ class Command(TableCommand):
         add_options(parser.add_argument_group("with --file"), self._of_a_file())
 
     def run(self, **options: Any) -> dict[str, Any]:
+        for question in self._of_a_file():
+            if options["file"] is None and options[question.name] not in (
+                question.default,
+                None,
+                [],
+            ):
+                raise CommandError(f"{question.option} says how a --file is read.")
         if options["file"] is not None:
             self.kind = "matching.import_users"
         elif options["complete"]:
