@@ -14,7 +14,9 @@ from feedback.queries.value_counts import survey_table
 from project.mappings.arguments import AS_IS, PROPOSED
 from project.mappings.door import Decision, as_it_is, changes_values, refusing_sentences
 from project.mappings.models import ImportMapping
-from project.mappings.services import keep_proposal, signature_of
+from project.mappings.services import confirm_named, keep_proposal, signature_of
+from project.outside import one_line
+from project.tabular.doors import Door
 from project.tabular.mapping import TableMapping
 from project.tabular.proposing import Asked, Proposal, judge, propose
 
@@ -74,14 +76,14 @@ def decide_reading(
             asked.add_record(record)
         return record
 
-    named = ImportMapping.objects.filter(name=asked.mapping, door=door.name).first()
+    named = _named(asked.mapping, door, table)
     mapping, name = proposal.mapping, ""
+    confirmed: Proposal | None = None
     if asked.mapping == PROPOSED and proposal.changes:
-        name = keep(proposal, is_confirmed=True).name
+        confirmed = proposal
     elif asked.mapping == AS_IS:
-        mapping = as_it_is(door, mapping)
-        plain = replace(proposal, mapping=mapping, changes=())
-        name = keep(plain, is_confirmed=True).name if proposal.changes else ""
+        mapping = as_it_is(proposal)
+        confirmed = replace(proposal, mapping=mapping, changes=()) if proposal.changes else None
     elif named is not None:
         mapping, name = named.table, named.name
     elif saved is not None:
@@ -102,6 +104,10 @@ def decide_reading(
             "them. Nothing of it landed. Mend the column or its mapping, or collect with "
             "--accept-partial; reports then say how many are not in them."
         )
+    if confirmed is not None:
+        name = keep(confirmed, is_confirmed=True).name
+    elif name:
+        confirm_named(name)
     if not changes_values(mapping) and not sentences:
         return None
     return Decision(
@@ -111,6 +117,28 @@ def decide_reading(
         unusable=sentences,
         partial=bool(sentences),
     )
+
+
+def _named(name: str, door: Door, table: RemoteTable) -> ImportMapping | None:
+    """Return the mapping of a name, for the table that it is of; None for the others."""
+    if name in ("", PROPOSED, AS_IS):
+        return None
+    record = ImportMapping.objects.filter(name=name).first()
+    if record is None:
+        raise ColumnsRefused(
+            f"There is no mapping {one_line(name)[:80]!r}. Nothing of it landed. Name "
+            f"one of Mappings in the admin, or {PROPOSED}, or {AS_IS}."
+        )
+    if record.door != door.name:
+        return None
+    heads = [how.column.partition(".")[0] for how in record.table.columns]
+    absent = [head for head in heads if head not in table.columns]
+    if absent:
+        raise ColumnsRefused(
+            f"The mapping {record.name} reads the column {one_line(absent[0])}, which {table.name} "
+            f"does not have. Nothing of it landed. Collect with --mapping {PROPOSED}."
+        )
+    return record
 
 
 def mapping_of(decision: Mapping[str, Any]) -> TableMapping:

@@ -13,12 +13,15 @@ from project.tabular.survey import SCALES, WORDS_KEPT, ColumnSurvey, Survey, sur
 
 JSON_TYPES: Final = ("json", "jsonb")
 VALUE_CHARACTERS: Final = 200
+COUNTED_ROWS: Final = 2_000_000  # of a window, as they stand; a table may have a hundred times more
 
 
 def survey_table(
     remote: Remote, table: RemoteTable, where: sql.Composable, door: Door, known: Mapping[str, str]
 ) -> Survey:
     """Look at the columns of numbers of a window; the other columns are only named.
+
+    Of at most COUNTED_ROWS rows: what stands beyond is checked row by row as it lands.
 
     Parameters
     ----------
@@ -53,7 +56,7 @@ def _counts(
         value = sql.SQL("({}::jsonb -> {})").format(value, sql.Literal(key))
     query = sql.SQL(
         "SELECT value, count(value)::text FROM "
-        "(SELECT to_json({value})::text AS value FROM {source} WHERE {where}) v "
+        "(SELECT to_json({value})::text AS value FROM {source} WHERE {where} LIMIT {counted}) v "
         "WHERE value IS NOT NULL AND length(value) <= {most} GROUP BY 1 "
         "ORDER BY count(value) DESC, 1 LIMIT {limit}"
     ).format(
@@ -62,6 +65,7 @@ def _counts(
         where=where,
         most=sql.Literal(VALUE_CHARACTERS),
         limit=sql.Literal(WORDS_KEPT + 1),
+        counted=sql.Literal(COUNTED_ROWS),
     )
     rows = remote.ask(query, columns=2, rows=WORDS_KEPT + 1)
     counts = []
@@ -88,9 +92,14 @@ def _count_outside(
     inside = sql.SQL("count({c}) FILTER (WHERE {c} > 0 AND {c} < 1)").format(c=column)
     query = sql.SQL(
         "SELECT json_build_array(count({c}), {inside}, min({c}), max({c}), {counts})::text "
-        "FROM {source} WHERE {where}"
+        "FROM (SELECT {c} FROM {source} WHERE {where} LIMIT {counted}) v"
     ).format(
-        c=column, inside=inside, counts=sql.SQL(", ").join(counts), source=table.source, where=where
+        c=column,
+        inside=inside,
+        counts=sql.SQL(", ").join(counts),
+        source=table.source,
+        where=where,
+        counted=sql.Literal(COUNTED_ROWS),
     )
     ((told,),) = remote.ask(query, columns=1, rows=1)
     try:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, cast
 
 import orjson
+from django.utils import timezone
 
 from matching.domain.doors import EVENTS
 from matching.domain.features.names import LOG_NAMES
@@ -14,6 +16,7 @@ from matching.domain.log.format import MAX_LINE_BYTES
 from matching.domain.log.native import is_native
 from matching.domain.log.reader import LogChunk, RejectedLine, excerpt_of, read_lines
 from matching.jobs.arguments import ImportEvents
+from matching.queries.known_events import preview_log
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.door import Decision, MappedChunk, OpenTable, open_table, reopen_table
 from project.origin import Origin
@@ -49,6 +52,26 @@ def open_foreign(run: Run, number: int, stored: Upload, asked: ImportEvents) -> 
     )  # fmt: skip
     run.once("import.reading", lambda: opened.decision, number)
     return opened
+
+
+def preview_table(path: Path, name: str, asked: ImportEvents) -> dict[str, Any] | None:
+    """Say what an import of a table would find; None for a log that is written as ours.
+
+    Nothing is confirmed or kept, but the proposal that a refusal names.
+    """
+    with path.open("rb") as stream:
+        if not asked.mapping and not asked.columns and is_native(stream):
+            return None
+    table = open_table(
+        path, name, EVENTS, asked, limits=LIMITS, columns=asked.columns, complete=_complete,
+        is_trial=True,
+    )  # fmt: skip
+    now = timezone.now()
+    origin = asked.origin or origin_of_table(table, now)
+    chunks = foreign_chunks(table, now=now, origin=origin, skipped=0)
+    found = preview_log(path, name, origin=origin, chunks=chunks)
+    notes = [*table.decision["notes"], *table.decision["unusable"]]
+    return {**found, "is_whole": True, "notes": notes}
 
 
 def _complete(columns: frozenset[str], others: Sequence[str]) -> Mapping[str, Any]:

@@ -32,11 +32,17 @@ _OWN_EVENT = re.compile(r"seedbed:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):
 
 
 def preview_log(
-    path: Path, name: str, *, origin: str | None = None, max_lines: int | None = None
+    path: Path,
+    name: str,
+    *,
+    origin: str | None = None,
+    max_lines: int | None = None,
+    chunks: Iterator[LogChunk] | None = None,
 ) -> dict[str, Any]:
     """Say what an import would find, without writing anything that stays.
 
-    With `max_lines` only the beginning is read, and `is_whole` says whether that was all.
+    With `max_lines` only the beginning is read, and `is_whole` says whether that was all. `chunks`
+    are those of a table that is read by a mapping; its origin has to be said then.
     """
     origin = origin or require_origin_said(path, name)
     account = Account()
@@ -46,7 +52,9 @@ def preview_log(
         transaction.atomic(),
         temporary_table("seen_event", "event_key uuid") as table,
     ):
-        for chunk in read_log(stream, now=timezone.now(), origin=origin):
+        if chunks is None:
+            chunks = read_log(stream, now=timezone.now(), origin=origin)
+        for chunk in chunks:
             twins = find_own(chunk.events.ids["eventId"], account)
             fresh = np.flatnonzero(twins == 0)
             copy_rows(connection, table, {"event_key": chunk.keys[fresh]})

@@ -8,6 +8,7 @@ from rich.console import Console
 from project.jobs.command import JobCommand
 from project.jobs.questions import Shape
 from project.mappings.arguments import PROPOSED
+from project.terminal import Table
 
 NEVER_REPEATED = frozenset({"mapping", "json", "now", "detach"})
 
@@ -38,8 +39,6 @@ class TableCommand(JobCommand):
         super().finish_refused(refusal)
 
     def _render_proposal(self, proposal: dict[str, Any]) -> None:
-        from project.terminal import Table
-
         console: Console = self.error_console
         table = Table("field", "column", "how", title="Proposed")
         words = {one["field"]: one["words"] for one in proposal["changes"]}

@@ -13,7 +13,7 @@ from django.conf import settings
 from project.acting import Person
 from project.mappings.arguments import AS_IS, PROPOSED, TableArguments
 from project.mappings.models import PREVIEW_ROWS, ImportMapping
-from project.mappings.services import keep_proposal, signature_of
+from project.mappings.services import confirm_named, keep_proposal, signature_of
 from project.outside import one_line
 from project.refusal import Refusal
 from project.tabular.doors import Door
@@ -174,10 +174,12 @@ def open_table(
     refusing = [one for one in found if one.refuses]
     if refusing and not asked.accept_partial:
         # Kept to be changed: but not in place of one that was confirmed for these columns.
-        record = None if is_trial or mapping_name else keep()
-        raise _refuse_column(name, door, refusing, record)
+        named = mapping_name or ("" if is_trial else keep().name)
+        raise _refuse_column(name, door, refusing, named)
     if asked.mapping == PROPOSED and proposal.changes and not is_trial:
         mapping_name = keep(is_confirmed=True).name
+    elif mapping_name and not is_trial:
+        confirm_named(mapping_name, by=by)
     return OpenTable(
         file,
         door,
@@ -278,26 +280,28 @@ def _choose(
         said = [f"confirmed: {words}" for words in changes]
         return proposal.mapping, "", [*proposal.applied, *said]
     if asked.mapping == AS_IS:
-        return as_it_is(door, proposal.mapping), "", [*proposal.applied, "values as they are"]
+        return as_it_is(proposal), "", [*proposal.applied, "values as they are"]
     if asked.mapping:
         record = _saved(door, asked.mapping, survey)
         return record.table, record.name, [f"read by the mapping {record.name}"]
     signature = signature_of(door, list(survey.columns))
-    saved = ImportMapping.objects.for_table(door.name, signature).first()
-    if saved is not None and _agrees(saved.table, proposal):
-        return saved.table, saved.name, [f"read by the mapping {saved.name}, confirmed before"]
+    saved = list(ImportMapping.objects.for_table(door.name, signature))
+    for one in saved:
+        if _agrees(one.table, proposal) or _agrees(one.as_proposed, proposal):
+            return one.table, one.name, [f"read by the mapping {one.name}, confirmed before"]
     if not changes:
-        if saved is not None and changes_values(saved.table):
-            raise _refuse_other_values(name, saved)
+        if saved and changes_values(saved[0].table):
+            raise _refuse_other_values(name, saved[0])
         return proposal.mapping, "", list(proposal.applied)
     record = keep()
     raise _refuse_waiting(name, proposal, record)
 
 
 def _saved(door: Door, name: str, survey: Survey) -> ImportMapping:
-    record = ImportMapping.objects.filter(name=name, door=door.name).first()
+    named = ImportMapping.objects.filter(door=door.name)
+    record = named.filter(name=name).first()
     if record is None:
-        known = ImportMapping.objects.filter(door=door.name).values_list("name", flat=True)[:20]
+        known = named.values_list("name", flat=True)[:20]
         there = f"there are {', '.join(known)}" if known else "there is none yet"
         raise Refusal(
             f"There is no mapping {one_line(name)[:80]!r} of {door.title}; {there}.",
@@ -325,12 +329,29 @@ def _is_required(door: Door, mapping: TableMapping, column: str) -> bool:
     )
 
 
-def as_it_is(door: Door, mapping: TableMapping) -> TableMapping:
-    """The mapping without what changes values."""
-    return replace(
-        mapping,
-        columns=tuple(replace(one, scale=None, values=None, zone="") for one in mapping.columns),
+def as_it_is(proposal: Proposal) -> TableMapping:
+    """The mapping without what waits for a person; what only names stays.
+
+    Raises
+    ------
+    Refusal
+        Where a field that cannot be done without is only likely to be a column.
+    """
+    guessed = [one for one in proposal.changes if one.is_of_name]
+    if guessed:
+        raise Refusal(
+            f"{guessed[0].words[:1].upper()}{guessed[0].words[1:]} only as it is likely, and as-is "
+            "takes nothing that is likely.",
+            remedy=f"Say it: --column {guessed[0].field}={guessed[0].column}.",
+        )
+    waiting = {one.field for one in proposal.changes}
+    columns = (
+        replace(one, scale=None, values=None, zone="", dates="iso" if one.dates else "")
+        if one.field in waiting
+        else one
+        for one in proposal.mapping.columns
     )
+    return replace(proposal.mapping, columns=tuple(columns))
 
 
 def refusing_sentences(door: Door, found: Sequence[Unusable]) -> list[str]:
@@ -343,8 +364,10 @@ def changes_values(mapping: TableMapping) -> bool:
     return any(one.scale or one.values for one in mapping.columns)
 
 
-def _agrees(saved: TableMapping, proposal: Proposal) -> bool:
+def _agrees(saved: TableMapping | None, proposal: Proposal) -> bool:
     """Whether what was confirmed is what these rows say too, where it changes values."""
+    if saved is None:
+        return False
     for how in proposal.mapping.columns:
         before = saved.of(how.field)
         if before is None or before.column != how.column:
@@ -354,6 +377,8 @@ def _agrees(saved: TableMapping, proposal: Proposal) -> bool:
         if before.scale != how.scale:
             return False
         if (before.values is None) != (how.values is None):
+            return False
+        if how.zone and not before.zone:  # its times had zones, these have none
             return False
         if before.dates != how.dates and not (before.dates in ("dmy", "mdy") and how.dates == ""):
             is_open = any(one.field == how.field for one in proposal.changes)
@@ -401,9 +426,9 @@ def _refuse_other_values(name: str, saved: ImportMapping) -> Refusal:
 
 
 def _refuse_column(
-    name: str, door: Door, refusing: Sequence[Unusable], record: ImportMapping | None
+    name: str, door: Door, refusing: Sequence[Unusable], mapping_name: str
 ) -> Refusal:
-    where = "" if record is None else f" ({record.name} in the admin, Mappings)"
+    where = f" ({mapping_name} in the admin, Mappings)" if mapping_name else ""
     return Refusal(
         f"{name}: {' '.join(_sentence(door, one) for one in refusing)} That is more than 1 %, and "
         "the rest does not stand for all of them. Nothing has landed.",

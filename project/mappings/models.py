@@ -40,6 +40,11 @@ class ImportMapping(models.Model):
     version = models.PositiveIntegerField(default=1)
     header = models.JSONField(default=list, help_text="The columns of the table.")
     mapping = models.JSONField(help_text="Column by field, with scale, words and dates.")
+    proposed = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="The same as proposed, before a person changed it.",
+    )
     applied = models.JSONField(default=list, help_text="What only names.")
     changes = models.JSONField(default=list, help_text="What changes values.")
     ignored = models.JSONField(default=list, help_text="Columns that are no field.")
@@ -73,6 +78,11 @@ class ImportMapping(models.Model):
     def is_confirmed(self) -> bool:
         """Whether a person has said yes to it."""
         return self.confirmed_at is not None
+
+    @property
+    def as_proposed(self) -> TableMapping | None:
+        """The mapping before a person changed it; None of one that nothing proposed."""
+        return TableMapping.from_dict(self.proposed) if self.proposed else None
 
     @property
     def table(self) -> TableMapping:

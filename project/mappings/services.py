@@ -43,6 +43,7 @@ def keep_proposal(
     changed = {
         "header": list(columns),
         "mapping": proposal.mapping.as_dict(),
+        "proposed": proposal.mapping.as_dict(),
         "applied": list(proposal.applied),
         "changes": [
             {"field": one.field, "words": one.words, "confidence": one.confidence}
@@ -59,21 +60,22 @@ def keep_proposal(
     }
     if is_confirmed:
         changed |= {"confirmed_by": actor.name, "confirmed_at": timezone.now()}
-    if newest is not None and not newest.is_confirmed:
-        record = newest
-    else:
-        version = 1 if newest is None else newest.version + 1
-        noun = door.name.rpartition(".")[2].replace("_", "-")
-        record = ImportMapping(
-            name=f"{noun}-{signature[:6]}-{version}",
-            door=door.name,
-            signature=signature,
-            version=version,
-        )
-    for name, value in changed.items():
-        setattr(record, name, value)
-    record.save()
+    version = 1 if newest is None else newest.version + newest.is_confirmed
+    noun = door.name.rpartition(".")[2].replace("_", "-")
+    # Two imports of tables with one header may come to this at once: the later has its say.
+    record, _ = ImportMapping.objects.update_or_create(
+        door=door.name,
+        signature=signature,
+        version=version,
+        defaults={"name": f"{noun}-{signature[:8]}-{version}", **changed},
+    )
     return record
+
+
+def confirm_named(name: str, *, by: Person = None) -> None:
+    """Note that somebody took a mapping by its name, which says yes to one that waits."""
+    for record in ImportMapping.objects.filter(name=name, confirmed_at__isnull=True):
+        confirm_mapping(record, by=by)
 
 
 @transaction.atomic

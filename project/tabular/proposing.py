@@ -47,12 +47,14 @@ class Change:
     ----------
     words : what is read as what, in a sentence.
     confidence : from 0 to 1, how sure the values and names make it.
+    is_of_name : whether it is the column that is likely, and not what its values mean.
     """
 
     field: str
     column: str
     words: str
     confidence: float
+    is_of_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,11 @@ def propose(door: Door, survey: Survey, asked: Asked) -> Proposal:
         if spec.name in fuzzy:
             changes.append(
                 Change(
-                    spec.name, column, f"column {one_line(column)} is {spec.name}", fuzzy[spec.name]
+                    spec.name,
+                    column,
+                    f"column {one_line(column)} is {spec.name}",
+                    fuzzy[spec.name],
+                    is_of_name=True,
                 )
             )
         elif column not in (spec.name, spec.name.rpartition(".")[2]):

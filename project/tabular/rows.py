@@ -20,7 +20,7 @@ import orjson
 from project.outside import as_it_was
 from project.tabular.mend import REASON
 from project.tabular.packed import Unpackable, open_unpacked
-from project.tabular.sniff import FileRefused, Found, Reading, Wrapping, sniff
+from project.tabular.sniff import FileRefused, Found, Reading, Wrapping, not_so_encoded, sniff
 from project.tabular.workbooks import parquet_rows, sheet_rows
 
 Told = Callable[[int], None]
@@ -122,6 +122,8 @@ class TableFile:
                 yield row
         except (OSError, Unpackable) as error:
             raise FileRefused(f"{self.name} cannot be read: {error}") from error
+        except UnicodeError as error:
+            raise not_so_encoded(self.name, self.found.encoding, error) from error
 
     def _rows(self, told: Told | None) -> Iterator[Row]:
         found, limits = self.found, self.limits

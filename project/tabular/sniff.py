@@ -111,6 +111,13 @@ def sniff(path: Path, name: str = "", reading: Reading = Reading()) -> Found:
             return _sniff(open_unpacked(file), path, name, reading)
     except (OSError, Unpackable) as error:
         raise FileRefused(f"{name} cannot be read: {error}") from error
+    except UnicodeError as error:  # of an encoding that the reader names
+        raise not_so_encoded(name, reading.encoding, error) from error
+
+
+def not_so_encoded(name: str, encoding: str, error: UnicodeError) -> FileRefused:
+    """Say that a file is not in the encoding that it is read in."""
+    return FileRefused(f"{name} is not in the encoding {encoding[:40]}: {error}. Name another one.")
 
 
 def _sniff(stream: BinaryIO, path: Path, name: str, reading: Reading) -> Found:

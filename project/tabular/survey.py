@@ -126,18 +126,23 @@ class Survey:
         if self._read is None:
             names = self._paths(rows)
         else:
-            names = [*self._read, *(one for one in self._new_names(rows))]
+            # What came late may decide something as well.
+            self._read |= self._new_names(rows)
+            names = list(self._read)
         for name in names:
             self._column(name, rows)
         self.rows += len(rows)
         self._compare_again(rows)
 
     def _new_names(self, rows: Sequence[Mapping[str, Any]]) -> set[str]:
-        """Columns that no row had before."""
+        """Columns, and paths in objects, that no row had before."""
         new: set[str] = set()
         for row in rows:
             if not self.columns.keys() >= row.keys():
                 new |= row.keys() - self.columns.keys()
+        objects = [one for one, known in self.columns.items() if known.objects]
+        for name in (*objects, *list(new)):
+            new.update(path for path in self._within(name, rows) if path not in self.columns)
         if len(self.columns) >= MAX_PATHS:
             return set()
         return {name for name in new if not _UNSTORABLE.search(name)}

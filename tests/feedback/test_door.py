@@ -3,6 +3,7 @@
 import io
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from feedback.models import (
 )
 from feedback.services.refused import retry_rejected
 from project.mappings.models import ImportMapping
+from project.mappings.services import confirm_mapping
 from tests.feedback.test_commands import run
 
 pytestmark = pytest.mark.django_db
@@ -278,3 +280,79 @@ def test_what_is_proposed_is_not_confirmed_while_too_much_of_a_column_does_not_f
     record = ImportMapping.objects.get()
     assert not record.is_confirmed
     assert record.name in result["refused"]["remedy"]
+
+
+# --- What was confirmed, and what waits ----------------------------------------------------------
+
+
+def test_as_is_takes_nothing_that_waits(tmp_path, db):
+    dates = lines([0.5, 0.25], time="01/02/2025 10:00")
+    code, result = import_(tmp_path, dates, "--mapping", "as-is", "--time-zone", "UTC")
+    assert (code, landed()) == (2, {})
+    slip = lines([0.5] * 10).replace("quality_rating", "qualty_rating")
+    code, result = import_(tmp_path, slip, "--mapping", "as-is")
+    assert (code, landed()) == (2, {})
+    assert "--column quality_rating=qualty_rating" in result["refused"]["remedy"]
+
+
+def test_as_is_keeps_what_only_names(tmp_path, db):
+    text = lines([0.5, 0.25], time="31/12/2024 10:00")
+    code, _ = import_(tmp_path, text, "--mapping", "as-is", "--time-zone", "UTC")
+    assert (code, landed()) == (0, {"0": 0.5, "1": 0.25})
+
+
+def test_who_takes_a_mapping_by_its_name_confirms_it(tmp_path, db):
+    import_(tmp_path, lines([1, 2, 3, 4, 5]))
+    record = ImportMapping.objects.get()
+    code, _ = import_(tmp_path, lines([1, 2, 3, 4, 5]), "--mapping", record.name)
+    assert (code, len(landed())) == (0, 5)
+    assert ImportMapping.objects.get().is_confirmed
+
+
+def test_what_a_person_changed_is_taken_again_without_being_asked(tmp_path, db):
+    import_(tmp_path, lines([1, 2, 3, 4, 5]))
+    record = ImportMapping.objects.get()
+    columns = tuple(
+        replace(one, scale=(1.0, 9.0)) if one.field == "quality_rating" else one
+        for one in record.table.columns
+    )
+    confirm_mapping(record, mapping=replace(record.table, columns=columns))
+    for first in (0, 10):
+        assert import_(tmp_path, lines([1, 2, 3, 4, 5], first=first))[0] == 0
+    assert landed()["14"] == 0.5
+    assert ImportMapping.objects.count() == 1
+
+
+def test_both_kinds_of_files_with_one_header_are_known_once_confirmed(tmp_path, db):
+    for values, first in (([1, 2, 3, 4, 5], 0), ([0, 7, 10, 8], 100)):
+        assert import_(tmp_path, lines(values, first=first), "--mapping", "proposed")[0] == 0
+    for values, first in (([1, 2, 3, 4, 5], 200), ([0, 7, 10, 8], 300)):
+        assert import_(tmp_path, lines(values, first=first))[0] == 0
+    assert (landed()["204"], landed()["302"]) == (1.0, 1.0)
+
+
+def test_times_without_a_zone_are_asked_for_though_others_had_one(tmp_path, db):
+    assert import_(tmp_path, lines([1, 5, 3]), "--mapping", "proposed")[0] == 0
+    code, result = import_(tmp_path, lines([1, 5, 3], first=5, time="2025-03-04 10:00:00"))
+    assert code == 2
+    assert "without a zone" in result["refused"]["message"]
+
+
+def test_values_that_come_late_in_a_file_are_judged_as_the_others(tmp_path, db):
+    row = {"quality_score": 0.5, "created_at": TIME}
+    many = [{"id": str(n), **row} for n in range(17_000)]
+    late = [{"id": f"l{n}", **row, "metadata": {"security": 0.5}} for n in range(20)]
+    text = "\n".join(map(json.dumps, [*many, *late]))
+    code, result = import_(tmp_path, text, name="late.jsonl", table="explanations")
+    assert code == 2
+    assert "metadata.security: 0 to 1 becomes 0 to 100" in result["refused"]["message"]
+
+
+def test_a_key_that_comes_late_in_objects_is_judged_as_the_others(tmp_path, db):
+    row = {"quality_score": 0.5, "created_at": TIME}
+    many = [{"id": str(n), **row, "metadata": {"note": "x"}} for n in range(17_000)]
+    late = [{"id": f"l{n}", **row, "metadata": {"security": 0.5}} for n in range(20)]
+    text = "\n".join(map(json.dumps, [*many, *late]))
+    code, result = import_(tmp_path, text, name="late.jsonl", table="explanations")
+    assert code == 2
+    assert "metadata.security: 0 to 1 becomes 0 to 100" in result["refused"]["message"]

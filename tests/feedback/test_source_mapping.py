@@ -124,3 +124,20 @@ def test_a_refused_row_is_tried_again_by_the_mapping(customer, source):
     customer.execute(f"UPDATE {QUALITY} SET quality_rating = 4 WHERE id = 'odd'")
     assert retry_rejected([record]).landed == 1
     assert QualityFeedback.objects.get(external_id="odd").csat == 0.75
+
+
+def test_what_is_proposed_is_confirmed_only_where_its_columns_fit(customer, source):
+    ratings(customer, "text", ["good", "bad", "purple", "good"])
+    (refused,) = collect(source, tables=["quality_feedback"], how=PROPOSED)
+    assert refused.state == CollectionRun.State.REFUSED
+    assert "15 of 60" in refused.error
+    assert not ImportMapping.objects.confirmed().exists()
+    assert not QualityFeedback.objects.exists()
+
+
+def test_a_mapping_that_there_is_none_of_is_no_silence(customer, source):
+    ratings(customer, "real", [0.5])
+    (refused,) = collect(source, tables=["quality_feedback"], how=HowAsked(mapping="nobody"))
+    assert refused.state == CollectionRun.State.REFUSED
+    assert "no mapping 'nobody'" in refused.error
+    assert not QualityFeedback.objects.exists()

@@ -265,3 +265,16 @@ def test_extraversion_from_1_to_5_waits(tmp_path: Path) -> None:
     code, result = run_command("seed_users", "--now", "--file", path, "--mapping", "proposed")
     assert (code, result["added"]) == (0, 20)
     assert SeedUser.objects.get(external_id="p2").extraversion == 0.5
+
+
+def test_a_dry_run_of_a_table_says_what_would_land_and_keeps_nothing(tmp_path: Path) -> None:
+    rows = "".join(f"u{n},t{n % 7},like,2025-01-0{n % 9 + 1}T10:00Z\n" for n in range(20))
+    content = f"user,target,action,time\n{rows}"
+    asked = ("--origin", "real", "--dry-run")
+    code, result = import_events(tmp_path / "a.csv", content, *asked)
+    assert code == 2
+    assert "like is accept" in result["refused"]["message"]
+    code, result = import_events(tmp_path / "a.csv", content, *asked, "--mapping", "proposed")
+    assert (code, result["found"], result["new"], result["rejected"]) == (0, 20, 20, 0)
+    assert not EventBatch.objects.exists()
+    assert not ImportMapping.objects.confirmed().exists()

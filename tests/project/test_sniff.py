@@ -367,3 +367,11 @@ def test_no_bytes_raise_anything_but_a_refusal(
         values(table(path, start.encode("latin-1") + content))
     except FileRefused:
         return
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "utf-32"])
+def test_a_file_that_is_not_in_the_encoding_that_is_said_is_refused(
+    path: Path, encoding: str
+) -> None:
+    with pytest.raises(FileRefused, match="encoding"):
+        list(table(path, "name\nZürich\n", encoding=encoding).rows())

@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from matching.domain.words import OnChange
 from project.command import EXIT_REFUSED
+from project.jobs.contract import UnusableArguments, get_kind, read_arguments
+from project.jobs.options import answers
 from project.mappings.command import TableCommand
 from project.tabular.packed import Unpackable
 from project.uploads.services import copy_unpacked, keep_upload
@@ -46,8 +49,10 @@ class Command(TableCommand):
         if not options["dry_run"]:
             return super().run(**options)
         from matching.domain.log.account import summarise_files
+        from matching.jobs.foreign import preview_table
         from matching.queries.known_events import preview_log
 
+        table = self._table_arguments(options)
         results = []
         with TemporaryDirectory() as name:
             copy = Path(name) / "log"
@@ -55,8 +60,19 @@ class Command(TableCommand):
                 with _opened(file) as stream, copy.open("wb") as target:
                     copy_unpacked(stream, target)
                 shown = _shown(file)
-                results.append(preview_log(copy, shown, origin=options["origin"] or None))
+                found = preview_table(copy, shown, table)
+                if found is None:
+                    found = preview_log(copy, shown, origin=options["origin"] or None)
+                results.append(found)
         return {"dry_run": True, **summarise_files(results)}
+
+    def _table_arguments(self, options: dict[str, Any]) -> Any:
+        """What the command says of a table, without files of which a job could be given."""
+        said = {**answers(self._questions(), options), "files": [str(uuid4())]}
+        try:
+            return read_arguments(get_kind(self.kind), said)
+        except UnusableArguments as error:
+            raise CommandError(str(error)) from error
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         uploads = []
