@@ -278,3 +278,25 @@ def test_a_dry_run_of_a_table_says_what_would_land_and_keeps_nothing(tmp_path: P
     assert (code, result["found"], result["new"], result["rejected"]) == (0, 20, 20, 0)
     assert not EventBatch.objects.exists()
     assert not ImportMapping.objects.confirmed().exists()
+
+
+def test_a_log_of_ours_of_which_too_much_cannot_be_used_leaves_nothing(tmp_path: Path) -> None:
+    """Its first lines are as they should be, so that nobody was asked for a mapping."""
+    content = as_lines([*events(2_100), *events(60, outcome="like", timestamp=START)])
+    code, result = import_events(tmp_path / "a.jsonl", content)
+    assert code == 2
+    assert "60 of 2,160 lines" in result["refused"]["message"]
+    assert not EventBatch.objects.exists()
+    code, result = import_events(tmp_path / "a.jsonl", content, "--accept-partial")
+    assert (code, result["new"], result["rejected"]) == (0, 2_100, 60)
+
+
+def test_the_same_log_lands_whole_by_the_mapping_that_its_refusal_names(tmp_path: Path) -> None:
+    late = events(60, outcome="like")
+    for row in late:
+        row["timestamp"] += 10**9
+    content = as_lines([*events(2_100), *late])
+    code, result = import_events(tmp_path / "a.jsonl", content)
+    assert "--mapping proposed" in result["refused"]["remedy"]
+    code, result = import_events(tmp_path / "a.jsonl", content, "--mapping", "proposed")
+    assert (code, result["new"], result["rejected"]) == (0, 2_160, 0)
