@@ -331,6 +331,14 @@ def test_both_kinds_of_files_with_one_header_are_known_once_confirmed(tmp_path, 
     assert (landed()["204"], landed()["302"]) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize("values", [[1, 2, 3, 4, 5], [0, 1, 1]], ids=["stars", "0 and 1"])
+def test_what_was_confirmed_does_not_stand_for_values_that_fit_it_by_accident(tmp_path, values):
+    assert import_(tmp_path, lines([0, 7, 10, 8]), "--mapping", "proposed")[0] == 0
+    before = landed()
+    assert import_(tmp_path, lines(values, first=50))[0] == 2
+    assert landed() == before
+
+
 def test_times_without_a_zone_are_asked_for_though_others_had_one(tmp_path, db):
     assert import_(tmp_path, lines([1, 5, 3]), "--mapping", "proposed")[0] == 0
     code, result = import_(tmp_path, lines([1, 5, 3], first=5, time="2025-03-04 10:00:00"))
