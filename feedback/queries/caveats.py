@@ -22,11 +22,11 @@ def caveats_of(sources: Sequence[FeedbackSource]) -> list[str]:
             for table, hidden_by in sorted(source.hidden_by.items())
         ),
         *(said for source in sources for said in _shared(source, sources)),
-        *_partial(sources),
+        *partial_of(sources),
     ]
 
 
-def _partial(sources: Sequence[FeedbackSource]) -> list[str]:
+def partial_of(sources: Sequence[FeedbackSource]) -> list[str]:
     """Say of files that landed in part, as was asked, how much of them is not here."""
     runs = CollectionRun.objects.filter(
         source__in=sources, is_partial=True, state=CollectionRun.State.COMPLETE

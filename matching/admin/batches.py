@@ -401,8 +401,10 @@ def _facts(batch: EventBatch) -> list[tuple[str, Any]]:
         ("Name of the content", batch.uid),
     ]
     if batch.method == EventBatch.Method.IMPORTED:
+        partial = batch.parameters.get("partial")
         return [
             *facts,
+            *([("Taken in part", partial)] if partial else []),
             *_behaviour(batch),
             ("File", batch.file_name),
             ("SHA-256", batch.file_sha256),

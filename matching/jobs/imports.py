@@ -152,10 +152,16 @@ def _import_log(
                     size,
                     f"Importing {stored.name}, {chunk.next_line - 1:,} lines",
                 )
-    if table is None and not asked.accept_partial and (refusal := _unusable(stored, account)):
+    refusal = _unusable(stored, account) if table is None else None
+    if refusal is not None and not asked.accept_partial:
         with run.transaction():
             discard_batch(batch)
         raise refusal
+    if refusal is not None or (table is not None and table.decision["partial"]):
+        batch.parameters["partial"] = (
+            f"{account.rejected_count:,} of {account.found:,} lines of {stored.name} are not in "
+            "it: a column of them could not be used, and the rest was taken as asked."
+        )
     result = run.once(
         "import.complete", lambda: complete_import(batch, stored, account, summaries), number
     )

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from matching.domain.features.names import FEATURE_NAMES, LOG_NAMES
 from matching.models import EventBatch, MatchEvent, SeedUser
 from project.mappings.models import ImportMapping
 from tests.factories import make_seed_user
 from tests.matching.commands import run_command
+from training.models import Dataset
 
 pytestmark = pytest.mark.django_db
 START = 1_735_689_600_000
@@ -300,3 +303,19 @@ def test_the_same_log_lands_whole_by_the_mapping_that_its_refusal_names(tmp_path
     assert "--mapping proposed" in result["refused"]["remedy"]
     code, result = import_events(tmp_path / "a.jsonl", content, "--mapping", "proposed")
     assert (code, result["new"], result["rejected"]) == (0, 2_160, 0)
+
+
+def test_a_dataset_of_a_log_that_landed_in_part_says_so(
+    tmp_path: Path, admin_client: Client
+) -> None:
+    content = as_lines([*events(2_100), *events(60, outcome="like", timestamp=START)])
+    import_events(tmp_path / "a.jsonl", content, "--accept-partial")
+    said = "60 of 2,160 lines of a.jsonl are not in it"
+    batch = EventBatch.objects.get()
+    assert batch.parameters["partial"].startswith(said)
+    result = run_command("build_dataset", "--batch", str(batch.pk), "--now")[1]
+    assert [one[: len(said)] for one in result["partial"]] == [said]
+    dataset = reverse("admin:training_dataset_change", args=[Dataset.objects.get().pk])
+    at_batch = reverse("admin:matching_eventbatch_change", args=[batch.pk])
+    for address in (dataset, at_batch):
+        assert said in admin_client.get(address).content.decode()

@@ -24,6 +24,7 @@ from project.pages.registry import object_action
 from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip
 from training.kinds import all_kinds, get_kind
 from training.models import Dataset, ModelVersion
+from training.queries.datasets import taken_in_part
 from training.queries.files import file_problem, file_word, verify_files
 from training.queries.serviceable import why_outdated
 from training.queries.staleness import why_stale, with_changed_records
@@ -223,6 +224,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
             "expectation": get_kind(dataset.kind).expectation_of(dataset.origin),
             "outdated": why_outdated(dataset),
             "stale": why_stale(dataset),
+            "partial": taken_in_part(dataset),
             "problem": file_problem(dataset),
             "figures": _figures(dataset),
             "features": features,

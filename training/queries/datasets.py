@@ -8,6 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from feedback.models import FeedbackSource
+from feedback.queries.caveats import partial_of
 from project.refusal import Refusal
 from project.storage.artifacts import read_verified
 from project.tabular.plain import as_plain_csv
@@ -55,6 +57,7 @@ class DatasetSummary(TypedDict):
     checks: list[CheckFields]
     expectation: str
     stale: str
+    partial: list[str]
     folder: str
 
 
@@ -129,8 +132,21 @@ def describe_dataset(dataset: Dataset) -> DatasetSummary:
         "checks": dataset.checks,
         "expectation": get_kind(dataset.kind).expectation_of(dataset.origin),
         "stale": why_stale(dataset),
+        "partial": taken_in_part(dataset),
         "folder": dataset.folder,
     }
+
+
+def taken_in_part(dataset: Dataset) -> list[str]:
+    """Say of the logs and files behind a dataset that landed in part how much is not in it."""
+    parameters = dataset.batches.values_list("parameters", flat=True).order_by("pk")
+    sources = [
+        entry["id"] for entry in dataset.lineage if entry.get("model") == "feedback.feedbacksource"
+    ]
+    return [
+        *(one["partial"] for one in parameters if one.get("partial")),
+        *partial_of(list(FeedbackSource.objects.filter(pk__in=sources))),
+    ]
 
 
 def analyze_csv(kind: ModelKind, path: Path, label: str = "") -> tuple[QualityReport, Took]:

@@ -27,6 +27,8 @@ class Command(JobCommand):
         print_checks(console, result["checks"])
         print_not_in_log(console, result["not_in_log"])
         print_likeness(console, result["mixture"])
+        for said in result["partial"]:
+            console.print(said, style="yellow")
         if result["expectation"]:
             console.print(result["expectation"])
         console.print(
