@@ -1,65 +1,102 @@
 """Rows of files of feedback, each with its canonical JSON and as it came."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from feedback.domain.refusals import Problem
 from feedback.domain.row_format import MAX_ROW_BYTES, OVERSIZED_KEY
-from project.tabular.rows import Limits, Row
+from project.tabular.even import EvenRows
+from project.tabular.rows import EvenChunk, Limits, Row
 
 MAX_JSON_BYTES: Final = 256 * 1024 * 1024  # of a file that is one JSON value, which is read whole
 LIMITS: Final = Limits(row_bytes=MAX_ROW_BYTES, json_bytes=MAX_JSON_BYTES)
 
 
 class FileRow(NamedTuple):
-    """One row: where it stands, its canonical JSON, and the row itself, None when unreadable.
+    """One row: its canonical JSON, and the row itself, or why there is none.
 
-    `problem` says why it is unreadable: what was expected and what came. `came` is the row as the
-    file has it, which is what is kept of a refused one.
+    `came` is the row as the file has it, which is what is kept of a refused one.
     """
 
-    line: int
     raw: bytes
-    row: dict[str, Any] | None
-    problem: str = ""
+    decoded: dict[str, Any] | Problem
     came: Mapping[str, Any] | None = None
 
-    @property
-    def decoded(self) -> dict[str, Any] | Problem:
-        """The row, or why there is none."""
-        return Problem(self.problem) if self.row is None else self.row
+
+@dataclass(frozen=True)
+class FileRows:
+    """Rows as they land.
+
+    Attributes
+    ----------
+    lines : where each stands in the file.
+    raw : the canonical JSON of each: the same whatever the order of its keys was.
+    decoded : each as the door takes it, or why it cannot be read.
+    came : each as the file has it, which is what is kept of a refused one.
+    """
+
+    lines: Sequence[int]
+    raw: Sequence[bytes]
+    decoded: Sequence[dict[str, Any] | Problem]
+    came: Sequence[Mapping[str, Any] | None]
 
 
-def feedback_rows(came: Sequence[Row], mapped: Mapping[int, dict[str, Any]]) -> list[FileRow]:
-    """Return rows as they land: those in `mapped`, by their place, in the form of the door."""
-    return [_canonical(row, mapped.get(place)) for place, row in enumerate(came)]
+def feedback_rows(came: Sequence[Row], mapped: Sequence[dict[str, Any] | None]) -> FileRows:
+    """Return rows as they land; `mapped` has each in the form of the door, None where it cannot."""
+    if isinstance(came, EvenChunk) and isinstance(mapped, EvenRows):
+        raw = _even_json(mapped)
+        if raw is not None:
+            return FileRows(came.lines, raw, mapped, came.values)
+    rows = [_canonical(row, values) for row, values in zip(came, mapped, strict=True)]
+    return FileRows(
+        [row.line for row in came],
+        [row.raw for row in rows],
+        [row.decoded for row in rows],
+        [row.came for row in rows],
+    )
+
+
+def _even_json(rows: EvenRows) -> list[bytes] | None:
+    """Return the canonical JSON of rows; None where one needs a closer look."""
+    ordered = EvenRows(dict(sorted(rows.columns.items())), len(rows))
+    try:
+        raw = [orjson.dumps(row) for row in ordered]
+    except orjson.JSONEncodeError:
+        return None
+    is_short = max(map(len, raw), default=0) <= MAX_ROW_BYTES
+    return raw if is_short and not _holds_objects(ordered) else None
+
+
+def _holds_objects(rows: EvenRows) -> bool:
+    """Whether a value is one whose keys may stand in another order."""
+    return any(dict in set(map(type, values)) for values in rows.columns.values())
 
 
 def _canonical(row: Row, mapped: dict[str, Any] | None) -> FileRow:
     """Write a row the same way whatever the order of its keys was."""
     if row.reason == "oversized":
-        return _oversized(row.line, row.size, row.problem)
+        return _oversized(row.line, row.size)
     if row.reason or row.values is None:
         said = row.text
         if row.reason in ("cells", "encoding"):
             said = f"{row.problem} {row.text.decode(errors='replace')}".encode()
-        return FileRow(row.line, said[:MAX_ROW_BYTES], None, row.problem, row.values)
+        return FileRow(said[:MAX_ROW_BYTES], Problem(row.problem), row.values)
     values = row.values if mapped is None else mapped
     try:
         raw = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # half a surrogate pair, or a number beyond 64 bits
         said = repr(row.values).encode(errors="backslashreplace")[:MAX_ROW_BYTES]
         problem = "Expected whole numbers of 64 bits and text without halves of surrogate pairs."
-        return FileRow(row.line, said, None, problem)
+        return FileRow(said, Problem(problem))
     if len(raw) > MAX_ROW_BYTES:
-        problem = f"Expected at most {MAX_ROW_BYTES:,} bytes, got {len(raw):,}."
-        return _oversized(row.line, len(raw), problem)
-    return FileRow(row.line, raw, values, came=row.values)
+        return _oversized(row.line, len(raw))
+    return FileRow(raw, values, row.values)
 
 
-def _oversized(line: int, size: int, problem: str) -> FileRow:
+def _oversized(line: int, size: int) -> FileRow:
     row = {OVERSIZED_KEY: size}
     # The line tells two such rows apart.
-    return FileRow(line, orjson.dumps({**row, "line": line}), row, problem)
+    return FileRow(orjson.dumps({**row, "line": line}), row)

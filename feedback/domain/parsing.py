@@ -33,6 +33,7 @@ from feedback.domain.row_format import (
     digest_of,
 )
 from feedback.domain.tables import METRICS, Column
+from project.tabular.even import EvenRows
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -81,7 +82,7 @@ def parse_rows(
     raw : rows as JSON objects, UTF-8.
     form : how to read them.
     now : datetime64[us], UTC; later times than this, and a tolerance, are refused.
-    rows : the same rows decoded, where the caller has them.
+    rows : the same rows decoded, where the caller has them; even ones are read as columns.
     came : the rows as they came, where a mapping made `raw` of them; kept of those refused.
 
     Returns
@@ -114,10 +115,14 @@ class _Parser:
         self.raw, self.form, self.now, self.came = raw, form, now, came
         self.count = len(raw)
         self.findings = Findings(np.zeros(self.count, np.int8))
-        is_row = np.fromiter((type(row) is dict for row in rows), bool, self.count)
-        if not is_row.all():
-            self.findings.refuse(~is_row, "unreadable", "", rows)
-        self.rows: list[Row] = [row if type(row) is dict else {} for row in rows]
+        self.rows: Sequence[Row]
+        if isinstance(rows, EvenRows):
+            self.rows = rows
+        else:
+            is_row = np.fromiter((type(row) is dict for row in rows), bool, self.count)
+            if not is_row.all():
+                self.findings.refuse(~is_row, "unreadable", "", rows)
+            self.rows = [row if type(row) is dict else {} for row in rows]
         self.missing: dict[str, int] = {}
         self.columns: dict[str, Any] = {}
 
@@ -144,14 +149,19 @@ class _Parser:
         source = self.form.columns.get(name)
         if source is None:
             return [None] * self.count
+        if isinstance(self.rows, EvenRows):
+            return self.rows.columns.get(source) or [None] * self.count
         try:
             return list(map(itemgetter(source), self.rows))  # each row names each column, mostly
         except KeyError:
             return [row.get(source) for row in self.rows]
 
     def _refuse_oversized(self) -> None:
-        if max(map(len, self.raw), default=0) <= MAX_ROW_BYTES and not any(
-            OVERSIZED_KEY in row for row in self.rows
+        names = self.rows.columns if isinstance(self.rows, EvenRows) else None
+        if max(map(len, self.raw), default=0) <= MAX_ROW_BYTES and not (
+            any(OVERSIZED_KEY in row for row in self.rows)
+            if names is None
+            else OVERSIZED_KEY in names
         ):
             return
         sizes = [
@@ -271,6 +281,11 @@ class _Parser:
 
     def _extra(self) -> None:
         taken = set(self.form.columns.values())
+        if isinstance(self.rows, EvenRows):
+            others = {k: v for k, v in self.rows.columns.items() if k not in taken}
+            kept = list(EvenRows(others, self.count)) if others else [None] * self.count
+            self.columns["extra"] = self._json("extra", kept)
+            return
         if all(taken.issuperset(keys) for keys in set(map(tuple, self.rows))):
             self.columns["extra"] = [None] * self.count
             return
@@ -290,6 +305,8 @@ class _Parser:
         ids = self.columns["external_id"]
         responses = self.columns["response_id"]
         own_response = bool(self.form.columns.get("response_id"))
+        if all(ids):
+            return [f"i{one}" for one in ids]
         names = sorted(self.form.columns.values())
         return [
             f"i{one}"

@@ -2,7 +2,7 @@
 once, and the bad ones say why not."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC
 from pathlib import Path
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from feedback.domain.changes import OnChange
 from feedback.domain.door import DOORS, landing_columns
-from feedback.domain.file_rows import LIMITS, FileRow, feedback_rows
+from feedback.domain.file_rows import LIMITS, FileRows, feedback_rows
 from feedback.domain.parsing import parse_rows
 from feedback.domain.tables import TABLES
 from feedback.jobs.arguments import ImportFeedback
@@ -127,10 +127,8 @@ def check_file(
     opened = _open(path, table, name, columns or {}, asked, FeedbackSource(), run)
     form = row_format(FeedbackSource(), table, landing_columns(opened.mapping))
     for chunk in _chunks(opened, run):
-        parsed = parse_rows(
-            [one.raw for one in chunk], form, now=now, rows=[one.decoded for one in chunk]
-        )
-        found += len(chunk)
+        parsed = parse_rows(chunk.raw, form, now=now, rows=chunk.decoded)
+        found += len(chunk.raw)
         uids = {uid.tobytes() for uid in parsed.columns["uid"]}
         accepted += len(uids - seen)
         seen |= uids
@@ -138,7 +136,7 @@ def check_file(
             run.check()
         reasons.update(row.reason for row in parsed.rejected)
         errors += [
-            {"line": chunk[row.number].line, "reason": row.reason, "detail": row.detail}
+            {"line": chunk.lines[row.number], "reason": row.reason, "detail": row.detail}
             for row in parsed.rejected[: SHOWN_ERRORS - len(errors)]
         ]
     return {
@@ -155,15 +153,11 @@ def check_file(
 
 def _parsed(
     opened: OpenTable, landing: Landing, reins: Reins | None
-) -> Iterator[tuple[list[int], ParsedChunk]]:
+) -> Iterator[tuple[Sequence[int], ParsedChunk]]:
     for came, mapped in opened.chunks(None if reins is None else reins.told):
         chunk = feedback_rows(came, mapped)
-        parsed = landing.parse(
-            [one.raw for one in chunk],
-            rows=[one.decoded for one in chunk],
-            came=[one.came for one in chunk],
-        )
-        yield [one.line for one in chunk], parsed
+        parsed = landing.parse(chunk.raw, rows=chunk.decoded, came=chunk.came)
+        yield chunk.lines, parsed
 
 
 def _open(
@@ -209,7 +203,7 @@ def _open(
     return opened
 
 
-def _chunks(opened: OpenTable, run: Run | None) -> Iterator[list[FileRow]]:
+def _chunks(opened: OpenTable, run: Run | None) -> Iterator[FileRows]:
     """Yield the rows of a file as they land, and say how far that is."""
     done = 0
     name = opened.file.name

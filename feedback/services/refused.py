@@ -77,7 +77,7 @@ def _retry_group(
         return 0
     who = f" by {by}" if by is not None else ""
     run = begin_run(source, table, notes=[f"Refused rows were tried again{who}."])
-    rows_mapped: list[dict[str, Any]] = rows
+    rows_mapped: Sequence[dict[str, Any]] = rows
     kept = CollectionRun.objects.filter(pk=group[0].run_id).values_list("mapping", flat=True)
     decision = kept.first()
     if decision:

@@ -31,12 +31,12 @@ class Row:
     problems: Mapping[str, str]
 
 
-def profile_rows(came: Sequence[tabular.Row], mapped: Mapping[int, dict[str, Any]]) -> list[Row]:
-    """Return profiles as they are checked: those in `mapped`, by their place, as the door has them.
+def profile_rows(came: Sequence[tabular.Row], mapped: Sequence[dict[str, Any] | None]) -> list[Row]:
+    """Return profiles as they are checked: each as the door has it, None for what it cannot read.
 
     One without an id is given one made from what it holds: the same profile is the same person.
     """
-    return [_profile_row(row, mapped.get(place)) for place, row in enumerate(came)]
+    return [_profile_row(row, values) for row, values in zip(came, mapped, strict=True)]
 
 
 def first_lines(rows: Sequence[Row]) -> dict[str, int]:

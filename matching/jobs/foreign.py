@@ -22,7 +22,7 @@ from project.mappings.door import Decision, MappedChunk, OpenTable, open_table, 
 from project.origin import Origin
 from project.outside import one_line
 from project.refusal import Refusal
-from project.tabular.rows import Limits, Row
+from project.tabular.rows import EvenChunk, Limits, Row
 from project.uploads.models import Upload
 
 LIMITS = Limits(row_bytes=MAX_LINE_BYTES, json_bytes=256 * 1024 * 1024, rows=2**31)
@@ -144,8 +144,10 @@ def foreign_chunks(
             yield _as_log(chunk._replace(came=came), now=now, origin=origin)
 
 
-def _on_own_lines(came: list[Row], last: int) -> list[Row]:
+def _on_own_lines(came: Sequence[Row], last: int) -> Sequence[Row]:
     """Rows of which each has a line of its own, after `last`: JSON may have them all on one."""
+    if isinstance(came, EvenChunk):
+        return came
     lines = [row.line for row in came]
     if lines[0] > last and all(one < two for one, two in pairwise(lines)):
         return came
@@ -158,8 +160,7 @@ def _on_own_lines(came: list[Row], last: int) -> list[Row]:
 
 def _as_log(chunk: MappedChunk, *, now: datetime, origin: str | None) -> LogChunk:
     lines, numbers, originals, refused = [], [], [], []
-    for place, row in enumerate(chunk.came):
-        mapped = chunk.mapped.get(place)
+    for row, mapped in zip(chunk.came, chunk.mapped, strict=True):
         if mapped is None:
             excerpt = excerpt_of(row.text)
             refused.append(RejectedLine(row.line, "unreadable_row", row.problem, excerpt))

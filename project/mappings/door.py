@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypedDict
 
@@ -26,11 +25,18 @@ from project.tabular.proposing import (
     match_names,
     propose,
 )
-from project.tabular.rows import Limits, Row, TableFile, Told
+from project.tabular.rows import (
+    CHUNK_ROWS,
+    Limits,
+    Row,
+    TableFile,
+    Told,
+    is_readable,
+    values_of,
+)
 from project.tabular.sniff import FileRefused
 from project.tabular.survey import Survey
 
-CHUNK_ROWS: Final = 16_384
 SHOWN_CHARACTERS: Final = 200  # of a value in a preview
 SURVEYED: Final = frozenset({"number", "choice", "moment"})
 
@@ -39,11 +45,11 @@ class MappedChunk(NamedTuple):
     """Rows that land together.
 
     came : the rows as the file has them, with their lines; some cannot be read
-    mapped : those of them that can be read, in the form that the door takes, by their place
+    mapped : each of them in the form that the door takes; None for what cannot be read
     """
 
-    came: list[Row]
-    mapped: dict[int, dict[str, Any]]
+    came: Sequence[Row]
+    mapped: Sequence[dict[str, Any] | None]
 
 
 class Decision(TypedDict):
@@ -85,11 +91,20 @@ class OpenTable:
             When the file ends as no table.
         """
         mapper = Mapper(self.door, self.mapping)
-        with FileInWords(), closing(self.file.rows(told)) as rows:
-            while came := list(islice(rows, size)):
-                places = [n for n, row in enumerate(came) if not row.reason and row.values]
-                mapped = mapper.apply([came[place].values or {} for place in places])
-                yield MappedChunk(came, dict(zip(places, mapped, strict=True)))
+        with FileInWords(), closing(self.file.chunks(told, size)) as chunks:
+            for came in chunks:
+                mapped = mapper.apply(values_of(came))
+                yield MappedChunk(
+                    came, mapped if len(mapped) == len(came) else _spread(came, mapped)
+                )
+
+
+def _spread(
+    came: Sequence[Row], mapped: Sequence[dict[str, Any]]
+) -> Sequence[dict[str, Any] | None]:
+    """Put mapped rows to the places of those that they come from."""
+    following = iter(mapped)
+    return [next(following) if is_readable(row) else None for row in came]
 
 
 class FileInWords:
@@ -211,10 +226,10 @@ def _look(
     survey = Survey(door)
     head: list[Mapping[str, Any]] = []
     first_problem: Row | None = None
-    with FileInWords(), closing(file.rows(told)) as rows:
-        while chunk := list(islice(rows, CHUNK_ROWS)):
-            good = [row.values for row in chunk if not row.reason and row.values]
-            if first_problem is None:
+    with FileInWords(), closing(file.chunks(told, CHUNK_ROWS)) as chunks:
+        for chunk in chunks:
+            good = values_of(chunk)
+            if first_problem is None and len(good) < len(chunk):
                 first_problem = next((row for row in chunk if row.reason), None)
             head += good[: PREVIEW_ROWS - len(head)]
             is_first = not survey.rows

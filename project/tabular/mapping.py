@@ -2,16 +2,21 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from types import NoneType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
 from project.tabular.doors import Door, FieldSpec
+from project.tabular.even import EvenRows
 from project.tabular.mend import REASON
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 # How a moment is written: ISO 8601, day or month or year first, or a count since 1970.
 DATE_FORMATS: Final = {
@@ -24,8 +29,9 @@ DATE_FORMATS: Final = {
 }
 EPOCHS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}  # microseconds in one
 NO_VALUE: Final = frozenset({"NULL", "null", "\\N", "#N/A", "#NV", "undefined"})
-NOT_PLAIN: Final = NO_VALUE | {""}
+NO_TEXT: Final = NO_VALUE | {""}
 NO_NUMBER: Final = NO_VALUE | {"N/A", "n/a", "NA", "NaN", "nan", "None", "none", "-", "--"}
+_NO_NUMBER: Final = NO_NUMBER | {""}
 MEMO: Final = 50_000  # distinct values of a column of which the outcome is remembered
 
 _BETWEEN = re.compile(r"[\n;|,]| / ")  # words of a list
@@ -37,6 +43,7 @@ _NUMBER = {
     ".": re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"),
     ",": re.compile(r"^[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d{1,3})?$"),
 }
+_PLAIN: Final = r"^-?\d{1,18}(\.\d{1,18})?$"
 _STARS = re.compile(
     r"^(\d+(?:[.,]\d+)?)\s*(?:/\s*\d+|of \d+|out of \d+|stars?|points?|pts?)$", re.I
 )
@@ -145,31 +152,52 @@ class Mapper:
     def __init__(self, door: Door, mapping: TableMapping) -> None:
         self.door, self.mapping = door, mapping
         self._converters = [
-            (one, door.field(one.field), _converter(door.field(one.field), one))
-            for one in mapping.columns
+            (one, _converter(door.field(one.field), one)) for one in mapping.columns
         ]
         self._taken = {one.column for one in mapping.columns}
         self._fields = {one.field for one in mapping.columns} | set(mapping.constants)
-        self._is_flat = not any("." in spec.name for _, spec, _ in self._converters)
+        self._inner = _inner_names(self._fields)
 
-    def apply(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return each row in the form that the door takes."""
-        columns = [convert(column_of(rows, one.column)) for one, _, convert in self._converters]
-        names = [spec.name for _, spec, _ in self._converters]
-        if not columns:
-            mapped: list[dict[str, Any]] = [{} for _ in rows]
-        elif self._is_flat:
-            mapped = [
-                dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)
-            ]
-        else:
-            mapped = [_nested(names, values) for values in zip(*columns, strict=True)]
+    def apply(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
+        """Return each row in the form that the door takes; even rows stay even where they can."""
+        columns = {
+            one.field: convert(column_of(rows, one.column)) for one, convert in self._converters
+        }
         for name, value in self.mapping.constants.items():
-            for row in mapped:
-                put(row, name, value)
-        if self.door.keeps_extra and rows:
-            self._keep_extra(mapped, rows)
+            columns[name] = [value] * len(rows)
+        even = EvenRows(self._put_inside(columns), len(rows))
+        if not self.door.keeps_extra or not rows:
+            return even
+        if isinstance(rows, EvenRows):
+            names = sorted(rows.columns.keys() - self._taken - self._fields - {REASON})
+            beside = {name: rows.columns[name] for name in names if any(rows.columns[name])}
+            if all(map(all, beside.values())):
+                return EvenRows({**even.columns, **beside}, len(rows))
+        mapped = list(even)
+        self._keep_extra(mapped, rows)
         return mapped
+
+    def _put_inside(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Make one column of objects of those whose names are paths in it.
+
+        Nothing is put for a value that is missing, and no object is made for nothing.
+        """
+        for head, names in self._inner.items():
+            keys = [name.removeprefix(f"{head}.") for name in names]
+            cells = zip(*(columns.pop(name) for name in names), strict=True)
+            found: list[Any] = [
+                {key: value for key, value in zip(keys, row, strict=True) if value is not None}
+                for row in cells
+            ]
+            outer = columns.get(head)
+            if outer is None:
+                columns[head] = [one or None for one in found]
+            else:  # an object on the way is copied, never changed
+                columns[head] = [
+                    ({**(whole if isinstance(whole, dict) else {}), **one}) if one else whole
+                    for whole, one in zip(outer, found, strict=True)
+                ]
+        return columns
 
     def _keep_extra(
         self, mapped: Sequence[dict[str, Any]], rows: Sequence[Mapping[str, Any]]
@@ -185,32 +213,20 @@ class Mapper:
                     row[name] = value
 
 
-def _nested(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for name, value in zip(names, values, strict=True):
-        put(row, name, value)
-    return row
-
-
-def put(row: dict[str, Any], name: str, value: Any) -> None:
-    """Set a value at a path of objects; an object on the way is copied, never changed.
-
-    Nothing is put into an object that is not there yet: a value that is missing makes none.
-    """
-    head, _, rest = name.partition(".")
-    if not rest:
-        row[head] = value
-        return
-    inner = row.get(head)
-    if value is None and not isinstance(inner, dict):
-        return
-    inner = dict(inner) if isinstance(inner, dict) else {}
-    put(inner, rest, value)
-    row[head] = inner
+def _inner_names(fields: Iterable[str]) -> dict[str, list[str]]:
+    """Return objects to the fields that are paths in them, of one level."""
+    inner: dict[str, list[str]] = {}
+    for name in sorted(fields):
+        head, _, rest = name.partition(".")
+        if rest:
+            inner.setdefault(head, []).append(name)
+    return inner
 
 
 def column_of(rows: Sequence[Mapping[str, Any]], column: str) -> list[Any]:
     """Return the values of a column, or of a path in objects; None where a row has none."""
+    if isinstance(rows, EvenRows) and column in rows.columns:
+        return rows.columns[column]
     if "." not in column:
         return [row.get(column) for row in rows]
     return [value_at(row, column) for row in rows]
@@ -248,16 +264,18 @@ def _converter(spec: FieldSpec, how: ColumnMap) -> Callable[[list[Any]], list[An
     one = readers[spec.kind]
     memo: dict[Any, Any] = {}
     is_plain = spec.kind == "text" and how.values is None
+    is_number = spec.kind == "number" and how.values is None and how.decimal == "."
 
     def convert(values: list[Any]) -> list[Any]:
         kinds = set(map(type, values))
         if list in kinds or dict in kinds:
             return [one(value) for value in values]
         if kinds <= {str, NoneType}:
-            distinct = set(values)
-            if is_plain and distinct.isdisjoint(NOT_PLAIN):
+            if is_plain and NO_TEXT.isdisjoint(values):
                 return values
-            found = {value: one(value) for value in distinct}
+            if is_number and (numbers := plain_numbers(values)) is not None:
+                return _scaled(numbers, spec, how)
+            found = {value: one(value) for value in set(values)}
             return [found[value] for value in values]
         if len(memo) > MEMO:
             memo.clear()
@@ -268,6 +286,30 @@ def _converter(spec: FieldSpec, how: ColumnMap) -> Callable[[list[Any]], list[An
         return [memo[key] for key in zip(map(type, values), values, strict=True)]
 
     return convert
+
+
+def plain_numbers(texts: Sequence[Any]) -> "npt.NDArray[np.float64] | None":
+    """Read texts that are all digits, perhaps with a sign and a point; None where one is another.
+
+    They are what `read_number` makes of them.
+    """
+    import pyarrow as pa  # loaded where rows are read: the models of mappings know this module
+    import pyarrow.compute as pc
+
+    try:
+        given = pa.array(texts, pa.string())
+    except (UnicodeEncodeError, pa.ArrowInvalid):
+        return None
+    is_plain = pc.all(pc.match_substring_regex(given, _PLAIN), skip_nulls=False)
+    return given.cast(pa.float64()).to_numpy() if is_plain.as_py() else None
+
+
+def _scaled(numbers: "npt.NDArray[np.float64]", spec: FieldSpec, how: ColumnMap) -> list[Any]:
+    if how.scale is not None and spec.low is not None and spec.high is not None:
+        low, high = how.scale
+        numbers = spec.low + (numbers - low) / (high - low) * (spec.high - spec.low)
+    found: list[Any] = numbers.tolist()
+    return [int(one) if one.is_integer() else one for one in found] if spec.is_whole else found
 
 
 def written(value: Any) -> str:
@@ -310,7 +352,7 @@ def read_number(value: Any, decimal: str = ".") -> float | None:
 
 
 def _number(value: Any, spec: FieldSpec, how: ColumnMap) -> Any:
-    if value is None or (isinstance(value, str) and value.strip() in NO_NUMBER | {""}):
+    if value is None or (isinstance(value, str) and value.strip() in _NO_NUMBER):
         return None
     if how.values is not None:
         known = how.values.get(written(value))
@@ -353,7 +395,7 @@ def _text(value: Any, how: ColumnMap) -> Any:
     if how.values is not None and (known := how.values.get(written(value))) is not None:
         return known
     if isinstance(value, str):
-        return None if value.strip() in NOT_PLAIN else value
+        return None if value.strip() in NO_TEXT else value
     if isinstance(value, bool) or value is None or isinstance(value, list | dict):
         return value
     return written(value)
@@ -394,19 +436,15 @@ def moments(values: list[Any], how: ColumnMap, *, in_milliseconds: bool) -> list
     """Return moments as the door takes them; what cannot be read stays as it came."""
     if how.dates in EPOCHS:
         return _of_epochs(values, how, in_milliseconds=in_milliseconds)
+    order = how.dates if how.dates in ("dmy", "mdy") else ""
     texts = [
-        None
-        if value is None or (isinstance(value, str) and value.strip() in NO_NUMBER | {""})
-        else value
+        value
+        if not isinstance(value, str) or (not order and value[:4].isdigit())
+        else None
+        if value.strip() in _NO_NUMBER
+        else as_iso(value, order)
         for value in values
     ]
-    if how.dates in ("dmy", "mdy"):
-        texts = [as_iso(value, how.dates) if isinstance(value, str) else value for value in texts]
-    else:
-        texts = [
-            as_iso(value, "") if isinstance(value, str) and not value[:4].isdigit() else value
-            for value in texts
-        ]
     if not how.zone and not in_milliseconds:
         return texts
     return _in_utc(texts, how.zone, in_milliseconds=in_milliseconds)
@@ -434,7 +472,9 @@ def _in_utc(texts: list[Any], zone: str, *, in_milliseconds: bool) -> list[Any]:
 def _of_epochs(values: list[Any], how: ColumnMap, *, in_milliseconds: bool) -> list[Any]:
     import numpy as np
 
-    numbers = np.array([np.nan if (n := read_number(v)) is None else n for v in values], float)
+    numbers = plain_numbers(values) if {str} == set(map(type, values)) else None
+    if numbers is None:
+        numbers = np.array([np.nan if (n := read_number(v)) is None else n for v in values], float)
     with np.errstate(over="ignore", invalid="ignore"):
         micro = np.round(numbers * EPOCHS[how.dates])
         micro[~(np.abs(micro) < 2**62)] = np.nan

@@ -10,14 +10,18 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, Literal, NamedTuple, NoReturn
+from typing import IO, Any, Final, Literal, NamedTuple, NoReturn, overload
 
 import orjson
 
 from project.outside import as_it_was
+from project.tabular.even import EvenRows
 from project.tabular.mend import REASON
 from project.tabular.packed import Unpackable, open_unpacked
 from project.tabular.sniff import FileRefused, Found, Reading, Wrapping, not_so_encoded, sniff
@@ -27,6 +31,8 @@ Told = Callable[[int], None]
 Reason = Literal["", "cells", "encoding", "not_an_object", "oversized", "unreadable"]
 
 HELD_TIMES: Final = 4  # the longest row, quotes and delimiters included, of which more is not held
+CHUNK_ROWS: Final = 16_384
+BLOCK_CHARACTERS: Final = 256 * 1024
 TOLD_BYTES: Final = 8 * 1024 * 1024  # between two calls of `told`
 BLOCK_BYTES: Final = 256 * 1024
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -70,6 +76,46 @@ class Row(NamedTuple):
     size: int = 0
 
 
+class EvenChunk(Sequence[Row]):
+    """Rows without a problem, one after another, each on a line of its own.
+
+    Attributes
+    ----------
+    lines : where each begins.
+    values : what stands in them.
+    """
+
+    def __init__(self, lines: range, values: EvenRows) -> None:
+        self.lines, self.values = lines, values
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> "EvenChunk": ...
+    def __getitem__(self, place: int | slice) -> "Row | EvenChunk":
+        if isinstance(place, slice):
+            return EvenChunk(self.lines[place], self.values[place])
+        return Row(self.lines[place], self.values[place])
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(Row, self.lines, self.values)
+
+
+def values_of(rows: Sequence[Row]) -> Sequence[Mapping[str, Any]]:
+    """What stands in those rows of a chunk that have no problem."""
+    if isinstance(rows, EvenChunk):
+        return rows.values
+    return [row.values or {} for row in rows if is_readable(row)]
+
+
+def is_readable(row: Row) -> bool:
+    """Whether something stands in a row, and it has no problem."""
+    return not row.reason and bool(row.values)
+
+
 class TableFile:
     """A file as a table, which can be read as often as somebody likes.
 
@@ -101,7 +147,15 @@ class TableFile:
         self.skipped = 0
 
     def rows(self, told: Told | None = None) -> Generator[Row, None, None]:
-        """Yield the rows in bounded memory; blank lines are no rows.
+        """Yield the rows one by one, as `chunks` has them."""
+        with closing(self.chunks(told)) as chunks:
+            for chunk in chunks:
+                yield from chunk
+
+    def chunks(
+        self, told: Told | None = None, size: int = CHUNK_ROWS
+    ) -> Generator[Sequence[Row], None, None]:
+        """Yield the rows, `size` of them at a time, in bounded memory; blank lines are no rows.
 
         `told` is called with the bytes that were read so far, every TOLD_BYTES of them, whether
         rows came of them or not; what it raises ends the reading.
@@ -112,26 +166,30 @@ class TableFile:
             When the file is no table of rows, or holds more than the limits.
         """
         self.header, self.skipped = [], 0
+        count = 0
         try:
-            for number, row in enumerate(self._rows(told)):
-                if number == self.limits.rows:
+            for chunk in self._chunks(told, size):
+                count += len(chunk)
+                if count > self.limits.rows:
                     raise FileRefused(
                         f"Expected at most {self.limits.rows:,} rows; {self.name} has more. Split "
                         "it."
                     )
-                yield row
+                yield chunk
         except (OSError, Unpackable) as error:
             raise FileRefused(f"{self.name} cannot be read: {error}") from error
         except UnicodeError as error:
             raise not_so_encoded(self.name, self.found.encoding, error) from error
 
-    def _rows(self, told: Told | None) -> Iterator[Row]:
+    def _chunks(self, told: Told | None, size: int) -> Iterator[Sequence[Row]]:
         found, limits = self.found, self.limits
         if found.format == "xlsx":
-            yield from self._typed(sheet_rows(self.path, self.name, found.sheet), told)
+            yield from _chunked(
+                self._typed(sheet_rows(self.path, self.name, found.sheet), told), size
+            )
             return
         if found.format == "parquet":
-            yield from self._typed(parquet_rows(self.path, self.name), told)
+            yield from _chunked(self._typed(parquet_rows(self.path, self.name), told), size)
             return
         with self.path.open("rb") as file:
             stream: IO[bytes] = open_unpacked(file)
@@ -140,11 +198,11 @@ class TableFile:
             if found.encoding not in ("utf-8", "utf-8-sig"):
                 stream = io.BufferedReader(_Recoded(stream, found.encoding), BLOCK_BYTES)
             if found.format == "csv":
-                yield from _csv_rows(stream, limits, found, self.header)
+                yield from _csv_chunks(stream, limits, found, self.header, size)
             elif found.format == "json":
-                yield from _json_rows(stream, limits)
+                yield from _chunked(_json_rows(stream, limits), size)
             else:
-                yield from _jsonl_rows(stream, limits, found.wrapping, self)
+                yield from _chunked(_jsonl_rows(stream, limits, found.wrapping, self), size)
 
     def _typed(self, rows: Iterator[tuple[int, list[Any]]], told: Told | None) -> Iterator[Row]:
         """Rows of a format whose cells have types; the first names the columns."""
@@ -159,6 +217,11 @@ class TableFile:
                 yield _oversized(line, size, self.limits)
             elif any(cell is not None for cell in cells):
                 yield Row(line, values)
+
+
+def _chunked(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    while chunk := list(islice(rows, size)):
+        yield chunk
 
 
 class _Recoded(io.RawIOBase):
@@ -360,7 +423,9 @@ def _next_item(text: str, position: int) -> int:
 # --- CSV -----------------------------------------------------------------------------------------
 
 
-def _csv_rows(stream: IO[bytes], limits: Limits, found: Found, header: list[str]) -> Iterator[Row]:
+def _csv_chunks(
+    stream: IO[bytes], limits: Limits, found: Found, header: list[str], size: int
+) -> Iterator[Sequence[Row]]:
     # Bytes that are no UTF-8 become surrogates, which mark the row they stand in.
     with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
         lines = _Lines(text, limits.row_bytes * HELD_TIMES)
@@ -369,7 +434,13 @@ def _csv_rows(stream: IO[bytes], limits: Limits, found: Found, header: list[str]
         before = csv.field_size_limit(lines.most)  # the lines end first
         try:
             reader = csv.reader(lines, delimiter=found.delimiter, strict=True)
-            yield from _csv_lines(reader, lines, limits, header)
+            header += _first_line(reader, lines, limits)
+            careful = _csv_lines(reader, lines, limits, header)
+            while chunk := (
+                _even_chunk(lines, found.delimiter, limits, header, size)
+                or list(islice(careful, size))
+            ):
+                yield chunk
         finally:
             csv.field_size_limit(before)
 
@@ -391,12 +462,13 @@ class _Lines:
         self.row_size = 0
         self.is_ascii = True  # of the row so far
         self._text = text
+        self._held: deque[str] = deque()  # lines that were read and not taken
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        line = self._text.readline(self.most + 1)
+        line = self._held.popleft() if self._held else self._text.readline(self.most + 1)
         if not line:
             raise StopIteration
         self.number += 1
@@ -408,6 +480,79 @@ class _Lines:
             raise _TooLong
         return line
 
+    def ahead(self, count: int) -> list[str]:
+        """Return the next lines without taking them; fewer of them where the text ends."""
+        while len(self._held) < count and (block := self._text.read(BLOCK_CHARACTERS)):
+            if not block.endswith("\n"):
+                block += self._text.readline(self.most + 1)
+            self._held.extend(io.StringIO(block, newline=""))
+        return list(islice(self._held, count))
+
+    def take(self, count: int) -> range:
+        """Take so many of the lines that were read ahead; returns their numbers."""
+        for _ in range(count):
+            self._held.popleft()
+        first, self.number = self.number + 1, self.number + count
+        return range(first, self.number + 1)
+
+
+def _first_line(reader: Any, lines: _Lines, limits: Limits) -> list[str]:
+    """The names of columns: the first line in which something stands."""
+    cells: list[str] = []
+    while not any(cell.strip() for cell in cells):
+        lines.row_size = 0
+        try:
+            cells = next(reader)
+        except StopIteration:
+            raise FileRefused(
+                "The file is empty; the first line should name the columns."
+            ) from None
+        except _TooLong:
+            raise FileRefused(
+                f"The first line should name the columns, got one of {lines.row_size:,} characters."
+            ) from None
+        except csv.Error as error:
+            raise FileRefused(f"The first line cannot be read: {error}.") from None
+    return _header(cells, limits)
+
+
+def _even_chunk(
+    lines: _Lines, delimiter: str, limits: Limits, header: list[str], size: int
+) -> EvenChunk | None:
+    """Read the next lines as columns; None where one of them needs a closer look, or none is left.
+
+    What it reads is what `_csv_lines` would.
+    """
+    if header[-1] == REASON:  # cells are taken back for what they were
+        return None
+    given = lines.ahead(size)
+    if not given or max(map(len, given)) > limits.row_bytes // 4:  # characters, of 4 bytes at most
+        return None
+    text = "".join(given)
+    if not text.isascii() and _not_utf8(text):
+        return None
+    width = len(header)
+    if '"' in text:
+        try:
+            rows = list(csv.reader(given, delimiter=delimiter, strict=True))
+        except csv.Error:
+            return None
+        if len(rows) != len(given) or set(map(len, rows)) != {width}:
+            return None
+        columns = [list(cells) for cells in zip(*rows, strict=True)]
+    else:
+        if text.count("\r") != text.count("\r\n"):
+            return None
+        text = text.replace("\r\n", "\n").removesuffix("\n")
+        if {line.count(delimiter) for line in given} != {width - 1}:
+            return None
+        cells = text.replace("\n", delimiter).split(delimiter)
+        columns = [cells[at::width] for at in range(width)]
+    if not all(map(str.strip, columns[0])):  # perhaps a blank line
+        return None
+    values = EvenRows(dict(zip(header, columns, strict=True)), len(given))
+    return EvenChunk(lines.take(len(given)), values)
+
 
 def _csv_lines(reader: Any, lines: _Lines, limits: Limits, header: list[str]) -> Iterator[Row]:
     small = limits.row_bytes // 4  # so many characters are at most as many bytes as a row may have
@@ -416,33 +561,20 @@ def _csv_lines(reader: Any, lines: _Lines, limits: Limits, header: list[str]) ->
         try:
             cells = next(reader)
         except StopIteration:
-            if not header:
-                raise FileRefused(
-                    "The file is empty; the first line should name the columns."
-                ) from None
             return
         except _TooLong:
-            if not header:
-                raise FileRefused(
-                    f"The first line should name the columns, got one of {lines.row_size:,} "
-                    "characters."
-                ) from None
             yield _oversized(begins, lines.row_size, limits)
             continue
         except csv.Error as error:
-            if not header:
-                raise FileRefused(f"The first line cannot be read: {error}.") from None
             said = f"line {lines.number}: {error}"
             yield Row(begins, None, "unreadable", f"{error}.", said.encode())
             continue
         if not cells or not (cells[0].strip() or any(cell.strip() for cell in cells)):
             continue
-        if not header:
-            header += _header(cells, limits)
-        elif header[-1] == REASON:  # a file of ours, in which no cell is taken for a formula
+        if header[-1] == REASON:  # a file of ours, in which no cell is taken for a formula
             yield _csv_row(begins, header, [as_it_was(cell) for cell in cells], limits)
         elif len(cells) == len(header) and lines.is_ascii and lines.row_size <= small:
-            yield Row(begins, dict(zip(header, cells, strict=True)))  # by far most rows
+            yield Row(begins, dict(zip(header, cells, strict=True)))
         else:
             yield _csv_row(begins, header, cells, limits)
 

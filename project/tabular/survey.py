@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from project.tabular.doors import Door
+from project.tabular.even import EvenRows
 from project.tabular.mapping import (
     NAMED,
     NAMED_US,
@@ -19,10 +21,13 @@ from project.tabular.mapping import (
     SLASHED,
     column_of,
     loaded,
+    plain_numbers,
     read_number,
     written,
 )
 from project.tabular.rows import AGAIN
+
+FloatArray = npt.NDArray[np.float64]
 
 WORDS_KEPT: Final = 1_000  # distinct texts of a column that are counted one by one
 EXAMPLES: Final = 5
@@ -137,7 +142,7 @@ class Survey:
     def _new_names(self, rows: Sequence[Mapping[str, Any]]) -> set[str]:
         """Columns, and paths in objects, that no row had before."""
         new: set[str] = set()
-        for row in rows:
+        for row in _with_all_names(rows):
             if not self.columns.keys() >= row.keys():
                 new |= row.keys() - self.columns.keys()
         objects = [one for one, known in self.columns.items() if known.objects]
@@ -150,7 +155,7 @@ class Survey:
     def _paths(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Columns and paths that can be kept by their name; others are no columns."""
         names: dict[str, None] = dict.fromkeys(self.columns)
-        for row in rows:
+        for row in _with_all_names(rows):
             if not names.keys() >= row.keys():
                 names.update(dict.fromkeys(row))
         paths = list(names)
@@ -174,9 +179,11 @@ class Survey:
             column = self.columns[name] = ColumnSurvey(name, rows=self.rows, blank=self.rows)
         values = column_of(rows, name)
         column.rows += len(values)
-        filled = [value for value in values if value is not None and value != ""]
-        if any(isinstance(value, str) and value.isspace() for value in set(_hashable(filled))):
-            filled = [one for one in filled if not (isinstance(one, str) and one.isspace())]
+        filled = [
+            value
+            for value in values
+            if value is not None and not (isinstance(value, str) and not value.strip())
+        ]
         column.blank += len(values) - len(filled)
         if len(column.examples) < EXAMPLES:
             column.examples += filled[: EXAMPLES - len(column.examples)]
@@ -193,23 +200,32 @@ class Survey:
             if column.texts is not None:
                 column.texts.update(written(value) for value in filled if isinstance(value, bool))
             filled = [value for value in filled if not isinstance(value, bool)]
-        texts = [value for value in filled if isinstance(value, str)]
+        texts = filled
+        counted: list[float] = []
+        if not kinds <= {str}:
+            texts = [value for value in filled if isinstance(value, str)]
+            counted = [float(one) for one in filled if isinstance(one, int | float)]
+            column.number_count += len(counted)
+            column.comma_count += len(counted)
         if texts and texts[0][:1] == "{":
             column.objects += sum(isinstance(loaded(text), dict) for text in texts)
-        numbers = self._numbers_of(column, texts)
-        numbers += [float(one) for one in filled if isinstance(one, int | float)]
-        self._count_numbers(column, numbers, filled)
+        self._count_numbers(column, np.append(self._numbers_of(column, texts), counted))
         if column.number_count < column.filled * 0.9 or column.slashed:
             self._count_moments(column, texts)
 
-    def _numbers_of(self, column: ColumnSurvey, texts: list[str]) -> list[float]:
+    def _numbers_of(self, column: ColumnSurvey, texts: list[str]) -> FloatArray:
         """Read texts as numbers, with a point and with a comma before the decimals."""
         if not texts:
-            return []
+            return np.array([])
+        numbers = plain_numbers(texts)
+        if numbers is not None:  # whatever stands before the decimals, there is no comma
+            column.number_count += len(numbers)
+            column.comma_count += len(numbers)
+            return numbers
         distinct = Counter(texts)
         if len(distinct) > WORDS_KEPT and column.texts is None and not column.number_count:
             column.text_count += len(texts)  # texts, all of them different: nothing to read
-            return []
+            return np.array([])
         found = []
         for text, count in distinct.items():
             known = self._numbers.get(text)
@@ -237,14 +253,11 @@ class Survey:
             found += [number] * count
         if column.texts is not None and len(column.texts) > WORDS_KEPT:
             column.texts = None
-        return found
+        return np.array(found)
 
-    def _count_numbers(self, column: ColumnSurvey, numbers: list[float], filled: list[Any]) -> None:
-        if not numbers:
+    def _count_numbers(self, column: ColumnSurvey, values: FloatArray) -> None:
+        if not len(values):
             return
-        column.number_count += sum(isinstance(one, int | float) for one in filled)
-        column.comma_count += sum(isinstance(one, int | float) for one in filled)
-        values = np.array(numbers)
         column.low = min(column.low, float(values.min()))
         column.high = max(column.high, float(values.max()))
         column.whole += int((values == np.floor(values)).sum())
@@ -303,8 +316,9 @@ class Survey:
                 self.differing.add(first)
 
 
-def _hashable(values: list[Any]) -> list[Any]:
-    return [one for one in values if isinstance(one, str)]
+def _with_all_names(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """So many of the rows that each column is in one of them."""
+    return rows[:1] if isinstance(rows, EvenRows) else rows
 
 
 def survey_of_counts(name: str, counts: Iterable[tuple[Any, int]], door: Door) -> ColumnSurvey:

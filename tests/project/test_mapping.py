@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from project.tabular.doors import Door, FieldSpec, joined_name, plain_name
+from project.tabular.even import EvenRows
 from project.tabular.mapping import (
     DATE_FORMATS,
     ColumnMap,
     Mapper,
     TableMapping,
     as_iso,
+    plain_numbers,
     read_number,
     value_at,
     words_of,
@@ -284,3 +286,47 @@ def test_nothing_breaks_what_reads_one_value(value: Any, decimal: str) -> None:
 def test_nothing_breaks_a_mapping_that_is_applied(how: ColumnMap, values: list[Any]) -> None:
     rows = [{how.column: value} for value in values]
     assert len(Mapper(DOOR, TableMapping(DOOR.name, (how,))).apply(rows)) == len(rows)
+
+
+TEXTS = st.sampled_from(
+    ["", " ", "1", "-2.5", "3.0", "80 %", "4/5", "1e3", "1,5", "NULL", "NaN", "null", "Like", "a;b",
+     "2026-01-02", "03/02/2026", "1767225600", "12345678901234567890", '{"quality": 3}', "\u0661"]
+)  # fmt: skip
+
+
+@given(
+    columns=st.lists(
+        COLUMNS, max_size=5, unique_by=(lambda how: how.field, lambda how: how.column)
+    ),
+    cells=st.lists(st.lists(TEXTS, min_size=6, max_size=6), min_size=1, max_size=4),
+)
+def test_columns_are_mapped_as_rows_are(columns: list[ColumnMap], cells: list[list[str]]) -> None:
+    names = [*dict.fromkeys(how.column for how in columns), *"vwxyz"][:6]
+    even = EvenRows({name: [row[at] for row in cells] for at, name in enumerate(names)}, len(cells))
+    mapping = TableMapping(DOOR.name, tuple(columns), {"outcome": "accept"} if not columns else {})
+    by_columns = Mapper(DOOR, mapping).apply(even)
+    assert list(by_columns) == list(Mapper(DOOR, mapping).apply(list(even)))
+    assert [by_columns[at] for at in range(len(cells))] == list(by_columns)
+
+
+@given(st.lists(TEXTS, min_size=1))
+def test_plain_numbers_are_what_each_of_them_is(texts: list[str]) -> None:
+    numbers = plain_numbers(texts)
+    assert numbers is None or numbers.tolist() == [read_number(text) for text in texts]
+
+
+def test_plain_numbers_are_read_at_once() -> None:
+    found = plain_numbers(["1", "-2.5", "0.123456789012345678"])
+    assert found is not None
+    assert found.tolist() == [1.0, -2.5, 0.123456789012345678]
+    assert plain_numbers(["1", None]) is None
+    assert plain_numbers(["1", ""]) is None
+
+
+def test_a_missing_value_puts_nothing_into_an_object_and_changes_none() -> None:
+    columns = (ColumnMap("in", "o"), ColumnMap("in.quality", "q"))
+    mapper = Mapper(DOOR, TableMapping(DOOR.name, columns))
+    whole = {"other": 1}
+    found = mapper.apply([{"o": whole, "q": ""}, {"o": whole, "q": "5"}, {"o": "", "q": "6"}, {}])
+    assert [row["in"] for row in found] == [whole, {"other": 1, "quality": 5}, {"quality": 6}, None]
+    assert whole == {"other": 1}

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from project.tabular.out import csv_lines
-from project.tabular.rows import Limits, Row, TableFile
-from project.tabular.sniff import FileRefused, Reading
+from project.tabular.rows import EvenChunk, Limits, Row, TableFile
+from project.tabular.sniff import FileRefused, Found, Reading
 
 LIMITS = Limits(row_bytes=100, json_bytes=10_000, columns=10, rows=1_000)
 FORMATS: tuple[Literal["csv", "json", "jsonl"], ...] = ("csv", "json", "jsonl")
@@ -164,3 +164,46 @@ def test_what_is_written_as_csv_is_read_again(table: list[list[str]]) -> None:
 def test_no_cell_is_taken_for_a_formula() -> None:
     (_, line) = csv_lines(["a", "b", "c", "d"], [["=1+1", -5, None, "fine"]])
     assert line == "'=1+1,-5,,fine\r\n"
+
+
+CELLS = st.text(st.sampled_from("ab, \t\x85\u2028é\0"), max_size=4)
+CSV_TEXTS = st.one_of(
+    st.binary(max_size=60).map(lambda some: b"a,b\n" + some),
+    st.lists(st.sampled_from(['a,b', '"', "é,", ",", "\n", "\r\n", "\r", "x", " ", "\x85"]),
+             max_size=40).map(lambda parts: b"a,b\n" + "".join(parts).encode()),
+    st.lists(st.tuples(CELLS, CELLS), max_size=12).map(
+        lambda rows: "".join(csv_lines(["a", "b"], rows, is_shown=False)).encode()),
+)  # fmt: skip
+
+
+@given(content=CSV_TEXTS, size=st.integers(1, 5))
+def test_rows_read_as_columns_are_the_rows_read_one_by_one(content: bytes, size: int) -> None:
+    PATH.write_bytes(content)
+
+    def found() -> list[list[Row]]:
+        table = TableFile(PATH, name="table.csv", limits=LIMITS)
+        return [list(chunk) for chunk in table.chunks(size=size)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("project.tabular.rows.sniff", lambda *_: Found("csv"))
+        by_columns = found()
+        patch.setattr("project.tabular.rows._even_chunk", lambda *_: None)
+        one_by_one = found()
+    assert by_columns == one_by_one
+    assert all(len(chunk) == size for chunk in one_by_one[:-1])  # whoever goes on counts chunks
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("cells", [["x", "é"], ["a, b", 'say "no"']])
+def test_ordinary_rows_are_read_as_columns(cells: list[str], ends: str) -> None:
+    content = "".join(csv_lines(["a", "b"], [cells] * 70, is_shown=False)).replace("\r\n", ends)
+    PATH.write_bytes(content.encode() + f"{ends}1,2".encode())  # a blank line stands before it
+    chunks = list(TableFile(PATH, name="table.csv", limits=LIMITS).chunks(size=32))
+    assert [isinstance(chunk, EvenChunk) for chunk in chunks] == [True, True, False]
+    assert [(row.line, row.values) for row in chunks[1][:1]] == [
+        (34, {"a": cells[0], "b": cells[1]})
+    ]
+    assert chunks[2][-1] == Row(73, {"a": "1", "b": "2"})
+    assert chunks[0][3] == list(chunks[0])[3]
+    with pytest.raises(IndexError):
+        chunks[0][32]
