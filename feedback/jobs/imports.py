@@ -17,7 +17,7 @@ from feedback.domain.file_rows import LIMITS, FileRows, feedback_rows
 from feedback.domain.parsing import parse_rows
 from feedback.domain.tables import TABLES
 from feedback.jobs.arguments import ImportFeedback
-from feedback.jobs.landing import land_chunk
+from feedback.jobs.landing import LAND_ROWS, land_chunk
 from feedback.models import CollectionRun, FeedbackSource, RejectedRecord
 from feedback.queries.runs import CheckedFile, ImportedFile, RefusedLine
 from feedback.services.landing import Landing, ParsedChunk, begin_landing, row_format
@@ -154,7 +154,7 @@ def check_file(
 def _parsed(
     opened: OpenTable, landing: Landing, reins: Reins | None
 ) -> Iterator[tuple[Sequence[int], ParsedChunk]]:
-    for came, mapped in opened.chunks(None if reins is None else reins.told):
+    for came, mapped in opened.chunks(None if reins is None else reins.told, LAND_ROWS):
         chunk = feedback_rows(came, mapped)
         parsed = landing.parse(chunk.raw, rows=chunk.decoded, came=chunk.came)
         yield chunk.lines, parsed
