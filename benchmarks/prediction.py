@@ -11,13 +11,13 @@ WARM_UP = 20
 
 
 def run(calls: int) -> list[Figure]:
-    """Return the latency of `score_pair`: two profiles read, features, model, rule score."""
+    """Return the latency of `score_pairs`: two profiles read, features, model, rule score."""
     connect()
     from matching.models import SeedUser
     from training.kinds import DEFAULT_KIND, get_kind
     from training.models import ModelVersion
     from training.queries.models import champion_of
-    from training.queries.pairs import score_pair
+    from training.queries.pairs import score_pairs
     from training.services.registry import promote
 
     kind = get_kind(DEFAULT_KIND)
@@ -28,7 +28,7 @@ def run(calls: int) -> list[Figure]:
         promote(newest, reason="benchmark")
     names = list(SeedUser.objects.values_list("external_id", flat=True)[: calls + WARM_UP + 1])
     runs = [
-        1000 * seconds(lambda pair=pair: score_pair(*pair)) for pair in itertools.pairwise(names)
+        1000 * seconds(lambda pair=pair: score_pairs([pair])) for pair in itertools.pairwise(names)
     ]
     runs = sorted(runs[WARM_UP:])
     return [

@@ -112,23 +112,40 @@ class UnknownTraveller(LookupError):
         super().__init__(f"There is no seed user and no group {external_id!r}.")
 
 
-def load_traveller(external_id: str) -> tuple[pd.DataFrame, bool]:
-    """Read one user or group as a travellers frame of one row; True for a group.
+def load_named(external_ids: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read users and groups by their external ids, as travellers frames with that index.
 
     Other than `load_travellers` it takes incomplete profiles too, and somebody without a live
     session has a trip of which nothing is known: serving has to answer for everybody.
+
+    Raises
+    ------
+    UnknownTraveller
+        For an id that is nobody's.
     """
-    group = TravelGroup.objects.filter(external_id=external_id).first()
-    live = TravelSession.objects.live().filter(external_id=external_id)
-    if group is None:
-        profiles = load_profiles(SeedUser.objects.filter(external_id=external_id))
-        if profiles.empty:
+    asked = dict.fromkeys(external_ids)
+    groups = TravelGroup.objects.filter(external_id__in=asked)
+    grouped = [_load_group(group) for group in groups.order_by("external_id")]
+    named = asked.keys() - set(groups.values_list("external_id", flat=True))
+    profiles = load_profiles(SeedUser.objects.filter(external_id__in=named))
+    for external_id in asked:
+        if external_id in named and external_id not in set(profiles["external_id"]):
             raise UnknownTraveller(external_id)
-        sessions = _sessions(live, "user_id")
-        if sessions.empty:
-            sessions = pd.DataFrame([{"user_id": None, "external_id": external_id}])
-            sessions["interests"] = None
-        return join_trips(sessions, profiles), False
+    live = TravelSession.objects.live().filter(external_id__in=named)
+    at_home = profiles.loc[:, ["external_id"]].assign(user_id=None)
+    sessions = _sessions(live, "user_id")
+    at_home = at_home[~at_home["external_id"].isin(sessions["external_id"])]
+    sessions = pd.concat([sessions, at_home]) if len(sessions) else at_home.assign(interests=None)
+    users = join_trips(sessions.reset_index(drop=True), profiles)
+    return _by_id(users), _by_id(pd.concat(grouped) if grouped else pd.DataFrame())
+
+
+def _by_id(travellers: pd.DataFrame) -> pd.DataFrame:
+    return travellers.set_index("external_id", drop=False) if len(travellers) else travellers
+
+
+def _load_group(group: TravelGroup) -> pd.DataFrame:
+    live = TravelSession.objects.live().filter(external_id=group.external_id)
     members = load_profiles(SeedUser.objects.filter(travel_groups=group))
     budgets = dict(
         TravelSession.objects.live()
@@ -138,10 +155,10 @@ def load_traveller(external_id: str) -> tuple[pd.DataFrame, bool]:
     members = members.assign(budget=members["external_id"].map(budgets).astype("float64"))
     sessions = _sessions(live, "group_id")
     if sessions.empty:
-        sessions = pd.DataFrame([{"group_id": group.pk, "external_id": external_id}])
+        sessions = pd.DataFrame([{"group_id": group.pk, "external_id": group.external_id}])
     sessions["member_ids"] = [members["external_id"].tolist()]
     sessions["group_size"] = [float(len(members))]
-    return group_travellers(sessions, members, taught_lexicon()), True
+    return group_travellers(sessions, members, taught_lexicon())
 
 
 def load_profiles(users: QuerySet[SeedUser]) -> pd.DataFrame:

@@ -44,7 +44,10 @@ LEFT_OUT = {
     "/admin/login/": "opened by who is not signed in",
 }
 # What has to be given along for a page to be there.
-GIVEN = {"/admin/training/modelversion/%(pk)s/compare/": "?other=1"}
+GIVEN = {
+    "/admin/training/modelversion/%(pk)s/compare/": "?other=1",
+    "/admin/scores/": "?left=1&right=2",
+}
 RECORD = re.compile(r"/admin/(?P<app>\w+)/(?P<model>\w+)/(?P<rest>.*)")
 
 

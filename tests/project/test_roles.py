@@ -156,6 +156,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/admin/training/modelversion/%(pk)s/compare/": (SEES_MODEL,) * 2,
     "/admin/training/modelversion/%(pk)s/retrain/": (f"{SEES_MODEL} + training.train_model",) * 2,
     "/admin/training/modelversion/%(pk)s/files.zip": (f"{SEES_MODEL} + training.export_model",) * 2,
+    "/admin/scores/": ("training.view_modelversion",) * 2,
     # Accounts
     "/admin/auth/user/%(id)s/password/": ("auth.change_user",) * 2,
 }

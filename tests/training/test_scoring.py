@@ -14,7 +14,7 @@ from tests.training.test_datasets import run_json
 from tests.training.test_models import flip_byte
 from training.kinds import DEFAULT_KIND, get_kind
 from training.queries.loading import forget_loaded
-from training.queries.pairs import explain_match, score_pair
+from training.queries.pairs import explain_match, score_pairs
 from training.queries.scoring import UnusableFeatures, current_serving, score_features, score_frame
 from training.services import registry
 
@@ -112,7 +112,7 @@ def test_no_pairs_give_no_scores(champion):
 
 
 def test_pair_is_scored_from_profiles_and_sessions(champion, travellers):
-    near, far = (score_pair("seed_score_0", f"seed_score_{n}") for n in (1, 7))
+    near, far = (score_pairs([("seed_score_0", f"seed_score_{n}")]) for n in (1, 7))
     assert near.missing == far.missing == ((),)
     assert near.rule_score[0] > far.rule_score[0]
     assert 0 < far.score[0] < 1
@@ -120,7 +120,7 @@ def test_pair_is_scored_from_profiles_and_sessions(champion, travellers):
 
 def test_incomplete_profile_is_scored_and_its_gaps_named(champion, travellers):
     make_seed_user("seed_gap", age=None, interests=[])
-    scores = score_pair("seed_score_0", "seed_gap")
+    scores = score_pairs([("seed_score_0", "seed_gap")])
     assert {"age_score", "interest_score", "distance_score", "budget_score"} <= set(
         scores.missing[0]
     )
@@ -132,7 +132,7 @@ def test_group_is_scored_as_a_group(champion, travellers, has_session):
     group = make_group("group_score", travellers[2:5])
     if has_session:
         make_session(group)
-    scores = score_pair("seed_score_0", "group_score")
+    scores = score_pairs([("seed_score_0", "group_score")])
     assert ("distance_score" in scores.missing[0]) is not has_session
     assert np.isfinite(scores.features["group_size_score"][0])
 

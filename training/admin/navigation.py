@@ -24,6 +24,14 @@ add_entries(
         noun="live",
     ),
     _entry(Promotion, label="Promotions", order=42),
+    Entry(
+        section="Matching",
+        label="Scores",
+        url_name="training_scores",
+        order=43,
+        permissions=("training.view_modelversion",),
+        icon="scores",
+    ),
 )
 
 

@@ -149,14 +149,18 @@ def taken_in_part(dataset: Dataset) -> list[str]:
     ]
 
 
-def analyze_csv(kind: ModelKind, path: Path, label: str = "") -> tuple[QualityReport, Took]:
+def analyze_csv(
+    kind: ModelKind, path: Path, label: str = "", name: str = ""
+) -> tuple[QualityReport, Took]:
     """Measure any table, and say what was taken of it; ForeignCsvError if unreadable.
+
+    `name` is what people call the file.
 
     One that has inputs of the kind is held to its expectations. Any other, and every file whose
     label is named, is a table of numbers of which no range is known.
     """
     try:
-        with as_plain_csv(path) as plain:
+        with as_plain_csv(path, name) as plain:
             return _analyze_plain(kind, plain, label)
     except FileRefused as error:
         raise ForeignCsvError(str(error)) from error

@@ -1,47 +1,160 @@
 """Scoring pairs that are named, or drawn from those who can be matched now."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from matching.domain.pairing import find_candidates, sample_pairs
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.queries.travellers import UnknownTraveller, load_traveller, load_travellers
+from matching.domain.trips import candidate_mask
+from matching.domain.words import MatchType
+from matching.queries.travellers import UnknownTraveller, load_named, load_travellers
 from project.refusal import Refusal
-from training.queries.scoring import Explanation, Scores, explain_frame, score_frame
+from training.queries.scoring import (
+    Explanation,
+    Scores,
+    explain_frame,
+    score_frame,
+    score_vectors,
+)
+
+Pair = tuple[str, str]
 
 
-def score_pair(left: str, right: str) -> Scores:
-    """Score a user and a user or group by their external ids."""
-    a, b, match_type = load_pair(left, right)
-    return score_frame(a, b, match_type)
+def score_pairs(pairs: Sequence[Pair]) -> Scores:
+    """Score users with users or groups, by their external ids, in the order given.
+
+    Raises
+    ------
+    Refusal
+        When an id is nobody's, a group comes first, or somebody is matched with themselves.
+    """
+    users, groups = _load(pairs)
+    is_group = np.array([right in groups.index for _, right in pairs], bool)
+    parts: list[tuple[npt.NDArray[np.int64], Scores]] = []
+    for match_type, others, mask in (
+        (MatchType.USER_USER, users, ~is_group),
+        (MatchType.USER_GROUP, groups, is_group),
+    ):
+        places = np.flatnonzero(mask)
+        if len(places):
+            chosen = [pairs[place] for place in places.tolist()]
+            left = users.loc[[name for name, _ in chosen]].reset_index(drop=True)
+            right = others.loc[[name for _, name in chosen]].reset_index(drop=True)
+            parts.append((places, score_frame(left, right, match_type)))
+    if not parts:
+        return score_vectors([])
+    return parts[0][1] if len(parts) == 1 else _put_together(parts)
 
 
 def explain_match(left: str, right: str) -> Explanation:
     """Explain the score of a user and a user or group."""
-    a, b, match_type = load_pair(left, right)
-    return explain_frame(a, b, match_type)
+    users, groups = _load([(left, right)])
+    is_group = right in groups.index
+    a = users.loc[[left]].reset_index(drop=True)
+    b = (groups if is_group else users).loc[[right]].reset_index(drop=True)
+    return explain_frame(a, b, MatchType.USER_GROUP if is_group else MatchType.USER_USER)
 
 
-def load_pair(left: str, right: str) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """Return both sides as travellers frames of one row, and the match type."""
+def _load(pairs: Sequence[Pair]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    users, groups = _named(one for pair in pairs for one in pair)
+    for left, right in pairs:
+        _require_user(left, groups)
+        if left == right:
+            raise Refusal(
+                f"{left} is matched with itself.", remedy="Name two different travellers."
+            )
+    return users, groups
+
+
+def _named(external_ids: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     try:
-        a, left_is_group = load_traveller(left)
-        b, right_is_group = load_traveller(right)
+        return load_named(external_ids)
     except UnknownTraveller as error:
         raise Refusal(
             str(error), remedy="`manage.py check_profiles` and the admin list the external ids."
         ) from error
-    if left_is_group:
+
+
+def _require_user(left: str, groups: pd.DataFrame) -> None:
+    if left in groups.index:
         raise Refusal(
             f"{left} is a group; the first of a pair is the user who decides.",
             remedy="Name the user first.",
         )
-    if left == right:
-        raise Refusal(f"{left} is matched with itself.", remedy="Name two different travellers.")
-    return a, b, "user_group" if right_is_group else "user_user"
 
 
-def sample_scores(count: int, *, seed: int = 0) -> tuple[Scores, list[tuple[str, str]]]:
+def _put_together(parts: Sequence[tuple[npt.NDArray[np.int64], Scores]]) -> Scores:
+    """Scores of both match types in the order in which their pairs were asked."""
+    order = np.argsort(np.concatenate([places for places, _ in parts]))
+    scores = [one for _, one in parts]
+    missing = [row for one in scores for row in one.missing]
+    return Scores(
+        score=np.concatenate([one.score for one in scores])[order],
+        rule_score=np.concatenate([one.rule_score for one in scores])[order],
+        by_rules=np.concatenate([one.by_rules for one in scores])[order],
+        missing=tuple(missing[place] for place in order),
+        features=pd.concat([one.features for one in scores], ignore_index=True).iloc[order],
+        is_candidate=np.concatenate([one.is_candidate for one in scores])[order],
+        serving=scores[0].serving,
+    )
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The best partners of one user among those who are live and pass the hard gates.
+
+    Attributes
+    ----------
+    names : their external ids, the best first.
+    scores : of the same, in that order.
+    available : how many there are in all.
+    """
+
+    names: tuple[str, ...]
+    scores: Scores
+    available: int
+
+    def place_of(self, name: str) -> int | None:
+        """Where somebody stands, from 1; None for who is no candidate."""
+        return self.names.index(name) + 1 if name in self.names else None
+
+
+def rank_partners(left: str, match_type: str, count: int | None = None) -> Ranking:
+    """Score everybody whom a user could be matched with now, and return the best `count`.
+
+    Raises
+    ------
+    Refusal
+        When there is no such user.
+    """
+    users, groups = _named([left])
+    _require_user(left, groups)
+    loaded = load_travellers(match_type)
+    others = loaded.users if loaded.groups is None else loaded.groups
+    is_own = (
+        others["external_id"] == left
+        if loaded.groups is None
+        else others["member_ids"].map(lambda ids: left in ids).astype(bool)
+    )
+    others = others[~is_own]
+    vocabulary = Vocabulary.of(users, others)
+    mine = Travellers.from_frame(users, vocabulary).take(np.zeros(len(others), np.int64))
+    others = others[candidate_mask(mine, Travellers.from_frame(others, vocabulary))]
+    scores = score_frame(
+        users.loc[np.repeat([left], len(others))].reset_index(drop=True),
+        others.reset_index(drop=True),
+        match_type,
+    )
+    order = np.argsort(-scores.score, kind="stable")[:count]
+    names = others["external_id"].to_numpy()[order]
+    return Ranking(tuple(map(str, names)), scores.take(order), len(others))
+
+
+def sample_scores(count: int, *, seed: int = 0) -> tuple[Scores, list[Pair]]:
     """Score up to `count` different candidate pairs of users, drawn by lot."""
     users = load_travellers("user_user").users
     travellers = Travellers.from_frame(users, Vocabulary.of(users))

@@ -1,8 +1,8 @@
 """Scoring pairs with the champion; where none can serve, the rule score does, and says so."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypedDict
 
 import numpy as np
@@ -51,6 +51,7 @@ class ScoreFields(TypedDict):
     by_rules: float | None
     by_users: float | None
     missing: list[str]
+    is_candidate: bool | None
 
 
 class EffectFields(TypedDict):
@@ -70,7 +71,6 @@ class ExplanationFields(ScoreFields):
 
     warning: str
     feature_set: str
-    is_candidate: bool
     rule_weights: Mapping[str, float]
     features: list[EffectFields]
 
@@ -111,6 +111,7 @@ class Scores:
         serves. What is left of the score is what users did: their rows changed that much.
     missing : names of the features without an input, for each pair.
     features : float32 frame of n rows, the 13 features.
+    is_candidate : bool (n,), whether the two pass the hard gates now; None of ready features.
     serving : which model answered, or why none did.
     """
 
@@ -119,7 +120,20 @@ class Scores:
     by_rules: FloatArray
     missing: tuple[tuple[str, ...], ...]
     features: pd.DataFrame
+    is_candidate: npt.NDArray[np.bool_] | None
     serving: Serving
+
+    def take(self, places: npt.NDArray[np.int64]) -> "Scores":
+        """Return the scores of some of the pairs, in the order of `places`."""
+        return replace(
+            self,
+            score=self.score[places],
+            rule_score=self.rule_score[places],
+            by_rules=self.by_rules[places],
+            missing=tuple(self.missing[place] for place in places),
+            features=self.features.iloc[places].reset_index(drop=True),
+            is_candidate=None if self.is_candidate is None else self.is_candidate[places],
+        )
 
     def as_rows(self) -> list[ScoreFields]:
         """Return one JSON object a pair."""
@@ -134,6 +148,7 @@ class Scores:
                 "by_rules": json_number(float(self.by_rules[row])),
                 "by_users": json_number(float(self.score[row] - self.by_rules[row])),
                 "missing": list(self.missing[row]),
+                "is_candidate": None if self.is_candidate is None else bool(self.is_candidate[row]),
             }
             for row in range(len(self.score))
         ]
@@ -179,19 +194,27 @@ def score_frame(left: pd.DataFrame, right: pd.DataFrame, match_type: str = "user
     a, b = encode_sides(left, right, serving)
     values = compute_features(a, b, serving.feature_set, match_type)
     frame = pd.DataFrame(values.values, columns=list(FEATURE_NAMES))
-    return _scores(serving, frame, values.missing, match_type, origin_score(a, b))
+    scores = _scores(serving, frame, values.missing, match_type, origin_score(a, b))
+    return replace(scores, is_candidate=candidate_mask(a, b))
 
 
 def score_features(features: Mapping[str, Any], match_type: str = "user_user") -> Scores:
-    """Score one vector of features, named as in the code or as in the event log.
+    """Score one vector of features; see `score_vectors`."""
+    return score_vectors([features], match_type)
+
+
+def score_vectors(vectors: Sequence[Mapping[str, Any]], match_type: str = "user_user") -> Scores:
+    """Score vectors of features, named as in the code or as in the event log.
 
     Raises
     ------
     UnusableFeatures
         For a name that is no feature and a value that is no number in [0, 1].
     """
-    row = _read_features(features)
-    values = np.array([[row.get(name, np.nan) for name in FEATURE_NAMES]], np.float32)
+    rows = [_read_features(vector) for vector in vectors]
+    values = np.array(
+        [[row.get(name, np.nan) for name in FEATURE_NAMES] for row in rows], np.float32
+    ).reshape(-1, len(FEATURE_NAMES))
     frame = pd.DataFrame(values, columns=list(FEATURE_NAMES))
     fill_products(frame)
     missing = frame.isna().to_numpy() & applicable(match_type)
@@ -246,15 +269,18 @@ class Explanation:
 
     scores: Scores
     effects: tuple[FeatureEffect, ...]
-    is_candidate: bool
     match_type: str
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether the two pass the hard gates now."""
+        return self.scores.is_candidate is not None and bool(self.scores.is_candidate[0])
 
     def as_dict(self) -> ExplanationFields:
         return {
             **self.scores.as_rows()[0],
             "warning": self.scores.serving.warning,
             "feature_set": self.scores.serving.feature_set,
-            "is_candidate": self.is_candidate,
             "rule_weights": RULE_WEIGHTS[self.match_type],
             "features": [effect.as_dict() for effect in self.effects],
         }
@@ -274,7 +300,7 @@ def explain_frame(
     explained = explain_pair(a, b, scores.serving.feature_set, match_type)
     effects = _effects(scores, explained, match_type, origin_score(a, b))
     ordered = sorted(effects, key=lambda effect: -abs(effect.effect or 0.0))
-    return Explanation(scores, tuple(ordered), bool(candidate_mask(a, b)[0]), match_type)
+    return Explanation(scores, tuple(ordered), match_type)
 
 
 def _scores(
@@ -292,6 +318,7 @@ def _scores(
         by_rules=_rules_alone(serving, frame),
         missing=tuple(tuple(name for name in read if row[COLUMN[name]]) for row in missing),
         features=frame,
+        is_candidate=None,
         serving=serving,
     )
 

@@ -53,12 +53,12 @@ class Command(SeedbedCommand):
             if options["features"] is None:
                 raise CommandError(f"{kind.title} is predicted from --features.")
             return self._predicted(kind, _json_object(options["features"]))
-        from training.queries.pairs import sample_scores, score_pair
+        from training.queries.pairs import sample_scores, score_pairs
         from training.queries.scoring import UnusableFeatures, score_features
 
         if options["pair"]:
             left, right = options["pair"]
-            scores = score_pair(left, right)
+            scores = score_pairs([(left, right)])
             return _result(scores, [{"left": left, "right": right}])
         if options["sample"]:
             scores, pairs = sample_scores(options["sample"], seed=options["seed"])
