@@ -1,5 +1,5 @@
 """The admin of matching: one module per noun."""
 
-from matching.admin import batches, events, navigation, people, sessions, words
+from matching.admin import batches, events, navigation, people, person, sessions, words
 
-__all__ = ["batches", "events", "navigation", "people", "sessions", "words"]
+__all__ = ["batches", "events", "navigation", "people", "person", "sessions", "words"]

@@ -115,13 +115,12 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
     search_help_text = "Id, name or home town"
     list_select_related = ["session"]
     list_per_page = 50
-    readonly_fields = ["profile", "unknown_words"]
+    readonly_fields = ["unknown_words"]
     fieldsets = [
         (
             None,
             {
                 "fields": [
-                    "profile",
                     "unknown_words",
                     "external_id",
                     "name",

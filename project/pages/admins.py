@@ -30,7 +30,7 @@ from project.audit.models import Act
 from project.pages.json_field import StrictJSONField
 from project.pages.links import record_url
 from project.pages.navigation import label_of
-from project.pages.registry import ObjectAction, actions_for, starts_for
+from project.pages.registry import ObjectAction, actions_for, record_panels_for, starts_for
 from project.pages.start import F, start_page
 
 M = TypeVar("M", bound=Model)
@@ -195,6 +195,8 @@ class RecordAdmin(AuditedAdmin[M]):
         record = context.get("original")
         links = self.row_links(request, record) if record is not None else []
         context |= {"list_title": self.list_title, "record_links": links}
+        if record is not None:
+            context["record_panels"] = list(record_panels_for(request, record))
         return super().render_change_form(request, context, *args, **more)
 
     def row_links(self, request: HttpRequest, record: M) -> list[tuple[str, str]]:

@@ -28,6 +28,20 @@ class Panel:
     order: int
 
 
+BuildRecordPanel = Callable[[HttpRequest, Any], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class RecordPanel:
+    """A card above the page of a record of `model`, low order first; {} hides it."""
+
+    model: str  # app_label.model_name
+    template: str
+    permission: str
+    build: BuildRecordPanel
+    order: int
+
+
 @dataclass(frozen=True)
 class Page:
     """A page that belongs to no single record, at `admin/<route>`, reversed as `admin:<name>`.
@@ -64,6 +78,7 @@ class AlreadyRegistered(ValueError):
 
 
 _panels: dict[str, Panel] = {}
+_record_panels: dict[str, RecordPanel] = {}
 _pages: dict[str, Page] = {}
 _actions: dict[tuple[str, str], ObjectAction] = {}
 
@@ -80,6 +95,30 @@ def panel(
         return build
 
     return register
+
+
+def record_panel(
+    model: str, *, template: str, permission: str, order: int
+) -> Callable[[BuildRecordPanel], BuildRecordPanel]:
+    """Register the decorated function as what fills a card on the page of each record."""
+
+    def register(build: BuildRecordPanel) -> BuildRecordPanel:
+        if template in _record_panels:
+            raise AlreadyRegistered(f"Two cards are filled from {template}.")
+        _record_panels[template] = RecordPanel(model, template, permission, build, order)
+        return build
+
+    return register
+
+
+def record_panels_for(request: HttpRequest, record: Model) -> Iterator[dict[str, Any]]:
+    """Yield the template of each card that this person may see, with what fills it."""
+    label = record._meta.label_lower
+    for each in sorted(_record_panels.values(), key=lambda panel: (panel.order, panel.template)):
+        if each.model != label or not request.user.has_perm(each.permission):
+            continue
+        if context := each.build(request, record):
+            yield {"template": each.template, **context}
 
 
 def page(

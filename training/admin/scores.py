@@ -46,9 +46,7 @@ class Chooser(AutocompleteSelect):
 
 def _choose(model: type[Any], foreign_key: str, **options: Any) -> "forms.ModelChoiceField[Any]":
     field = TravelSession._meta.get_field(foreign_key)
-    return forms.ModelChoiceField(
-        model.objects.all(), widget=Chooser(field, admin.site), **options
-    )
+    return forms.ModelChoiceField(model.objects.all(), widget=Chooser(field, admin.site), **options)
 
 
 class PairForm(forms.Form):
