@@ -22,6 +22,7 @@ from feedback.domain.tables import MissingColumn
 from feedback.models import FeedbackSource
 from feedback.models.passwords import PasswordUnavailable, password_of
 from feedback.queries.addresses import Address, AddressRefused, check_address
+from feedback.queries.handshake import Connection, NoWayIn, connect
 from feedback.queries.line_watch import LineWatch
 
 CONNECT_SECONDS = 10
@@ -53,8 +54,6 @@ TEXT_TYPES = ("text", "character varying")
 # Microseconds in each unit that a time since 1970 may be counted in.
 UNIT_MICROSECONDS = {"s": "1000000", "ms": "1000", "us": "1", "ns": "0.001"}
 MOST_MICROSECONDS = "8000000000000000"  # the year 2223; floats hold all of these exactly
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class SourceUnreachable(Exception):
@@ -406,7 +405,6 @@ def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | Non
         "user": source.user,
         "password": password,
         "sslmode": source.sslmode,
-        "connect_timeout": CONNECT_SECONDS,
         "application_name": "seedbed",
         "client_encoding": "UTF8",  # the parser reads the bytes of rows
         "keepalives_idle": 30,
@@ -427,8 +425,8 @@ def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | Non
         with _file_of(own) as file:
             if file:
                 parameters["sslrootcert"] = file
-            return psycopg.connect(**parameters, prepare_threshold=None), "", mask
-    except (psycopg.Error, UnicodeError) as error:
+            return connect(CONNECT_SECONDS, parameters), "", mask
+    except (psycopg.Error, UnicodeError, NoWayIn) as error:
         return None, _explain(error, mask), mask
 
 

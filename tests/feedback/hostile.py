@@ -120,9 +120,10 @@ class Server:
         *,
         greets: bool = True,
         tls: ssl.SSLContext | None = None,
+        scram_iterations: int | None = None,
     ) -> None:
         self.answers = {**answers, **{k: v for k, v in HONEST.items() if k not in answers}}
-        self.greets, self.tls = greets, tls
+        self.greets, self.tls, self.scram_iterations = greets, tls, scram_iterations
         self.sent = 0
         self.passwords: list[bytes] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -178,10 +179,10 @@ class Server:
                 line.sendall(b"S")
                 line = self.tls.wrap_socket(line, server_side=True)
                 self._lines.append(line)
+        if self.scram_iterations is not None:
+            self._ask_for_proof(line, self.scram_iterations)
         line.sendall(message(b"R", struct.pack("!i", 3)))  # the password in clear
-        self._read(line, 1)
-        (length,) = struct.unpack("!i", self._read(line, 4))
-        self.passwords.append(self._read(line, length - 4).rstrip(b"\0"))
+        self.passwords.append(self._said(line).rstrip(b"\0"))
         line.sendall(
             message(b"R", struct.pack("!i", 0))
             + message(b"S", b"client_encoding\0UTF8\0")
@@ -189,6 +190,20 @@ class Server:
             + message(b"Z", b"I")
         )
         return line
+
+    def _said(self, line: socket.socket) -> bytes:
+        self._read(line, 1)
+        (length,) = struct.unpack("!i", self._read(line, 4))
+        return self._read(line, length - 4)
+
+    def _ask_for_proof(self, line: socket.socket, iterations: int) -> None:
+        """Ask for the password hashed so often; whoever gets as far as to answer is shown out."""
+        line.sendall(message(b"R", struct.pack("!i", 10) + b"SCRAM-SHA-256\0\0"))
+        nonce = self._said(line).partition(b",r=")[2]
+        asked = b"r=%bserver,s=c2FsdHNhbHRzYWx0c2FsdA==,i=%d" % (nonce, iterations)
+        line.sendall(message(b"R", struct.pack("!i", 11) + asked))
+        self._said(line)
+        raise Gone
 
     def _talk(self, line: socket.socket) -> None:
         def send(block: bytes) -> None:
@@ -218,9 +233,13 @@ class Server:
 
 @contextmanager
 def serving(
-    answers: dict[str, Answer], *, greets: bool = True, tls: ssl.SSLContext | None = None
+    answers: dict[str, Answer],
+    *,
+    greets: bool = True,
+    tls: ssl.SSLContext | None = None,
+    scram_iterations: int | None = None,
 ) -> Iterator[Server]:
-    server = Server(answers, greets=greets, tls=tls)
+    server = Server(answers, greets=greets, tls=tls, scram_iterations=scram_iterations)
     try:
         yield server
     finally:

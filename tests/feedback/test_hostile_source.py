@@ -1,6 +1,9 @@
 """Whatever answers in the place of a source, the run ends with a reason and within its limits."""
 
+import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -279,3 +282,48 @@ def test_this_system_counts_the_bytes_of_a_line() -> None:
             pass
         assert received_bytes(line) == 1_000
         other.close()
+
+
+ASKED_TWICE = """
+import json, sys
+from feedback.queries.handshake import NoWayIn, connect
+
+parameters = {"host": "127.0.0.1", "user": "a", "dbname": "b", "password": "c",
+              "sslmode": "disable", "port": int(sys.argv[1])}
+said = []
+for _ in range(2):
+    try:
+        connect(1, parameters)
+    except NoWayIn as error:
+        said.append(str(error))
+print(json.dumps(said))
+"""
+
+
+def test_a_server_that_has_a_password_hashed_two_thousand_million_times_is_given_up() -> None:
+    # In a process of its own: what was begun ends with it and not before.
+    with serving({}, scram_iterations=2**31 - 1) as server:
+        ended = subprocess.run(
+            [sys.executable, "-c", ASKED_TWICE, str(server.port)],
+            capture_output=True, text=True, check=True, timeout=120,
+        )  # fmt: skip
+    first, second = json.loads(ended.stdout)
+    assert "scram_iterations" in first
+    assert "no other one is asked" in second
+
+
+def test_a_server_that_asks_for_proof_in_reason_is_answered(settings) -> None:
+    with serving({}, scram_iterations=4096) as server:
+        run = collected(settings, server)
+    assert (run.state, "closed the connection" in run.error) == ("failed", True), run.error
+
+
+def test_every_connection_to_a_server_that_is_not_ours_is_made_within_a_limit() -> None:
+    root = Path(__file__).parents[2]
+    calling = {
+        str(path.relative_to(root))
+        for app in ("project", "matching", "feedback", "training", "overview")
+        for path in (root / app).rglob("*.py")
+        if "psycopg.connect(" in path.read_text() or "Connection.connect(" in path.read_text()
+    }
+    assert calling == {"feedback/queries/handshake.py", "project/embedded/postgres.py"}
