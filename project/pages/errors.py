@@ -30,7 +30,9 @@ TITLES = {
     403: "You may not open this",
     404: "There is nothing here",
     413: "This is too much for a page",
+    431: "Your browser sent too much beside it",
     500: "Something went wrong here",
+    501: "This cannot be asked",
 }
 SAID_LENGTH = 300  # characters of what an error says; an address may be long
 # Where Django's models say of a value that it is none of theirs.
@@ -47,15 +49,23 @@ def limit_uploads(
         size = int(said) if said.isdecimal() and len(said) < 20 else 0
         if size <= settings.MAX_PAGE_UPLOAD_BYTES:
             return get_response(request)
-        limit, got = (-(-count // 1024**2) for count in (settings.MAX_PAGE_UPLOAD_BYTES, size))
-        told = (
-            f"Expected at most {limit} MiB through a page, got {got} MiB. "
-            "Choose a smaller file; on the machine of Seedbed a command imports a file of any "
-            "size: manage.py import_events, import_feedback, seed_users --file."
-        )
-        return _page(request, 413, told)
+        return _page(request, 413, too_much(size))
 
     return middleware
+
+
+def too_much(size: int | None = None) -> str:
+    """Say that so many bytes, if that is known, are more than a page takes, and what to do."""
+    limit = f"Expected at most {_mebibytes(settings.MAX_PAGE_UPLOAD_BYTES)} through a page"
+    return (
+        f"{limit}{'' if size is None else f', got {_mebibytes(size)}'}. "
+        "Choose a smaller file; on the machine of Seedbed a command imports a file of any "
+        "size: manage.py import_events, import_feedback, seed_users --file."
+    )
+
+
+def _mebibytes(count: int) -> str:
+    return f"{-(-count // 1024**2)} MiB"
 
 
 class Poison:
@@ -137,7 +147,12 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Say that it is our fault (500); asks neither the database nor the session."""
     told = "It has been written to the log of the server. What you sent was not kept."
-    return _page(request, 500, told, is_bare=True)
+    return HttpResponse(bare_page(500, told, _ways_back(request)), status=500)
+
+
+def bare_page(status: int, said: str, ways: list[tuple[str, str]] | None = None) -> str:
+    """Return a page that says no to somebody of whom nothing is known."""
+    return render_to_string("components/error.html", _bare_context(status, said, ways))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -156,24 +171,31 @@ def _said(exception: Exception) -> str:
     return text if len(text) <= SAID_LENGTH else f"{text[:SAID_LENGTH]} ..."
 
 
-def _page(request: HttpRequest, status: int, said: str, *, is_bare: bool = False) -> HttpResponse:
-    is_known = not is_bare and hasattr(request, "user")
-    # Before the session is known, or when it may be what is broken, only the bare look.
-    context: dict[str, Any] = {"site_header": "Seedbed", "site_title": "Seedbed"}
+def _page(request: HttpRequest, status: int, said: str) -> HttpResponse:
+    context = _bare_context(status, said, _ways_back(request))
+    # Before the session is known only the bare look.
+    is_known = hasattr(request, "user")
     if is_known:
-        context = admin.site.each_context(request)
-    context |= {
-        "title": TITLES[status],
-        "status": status,
-        "status_words": HTTPStatus(status).phrase,
-        "said": said,
-        "ways": _ways_back(request),
-        "is_popup": False,
-    }
+        context = {**admin.site.each_context(request), **context}
     html = render_to_string("components/error.html", context, request if is_known else None)
     if is_known:
         list(get_messages(request))  # shown here, and not a second time
     return HttpResponse(html, status=status)
+
+
+def _bare_context(
+    status: int, said: str, ways: list[tuple[str, str]] | None = None
+) -> dict[str, Any]:
+    return {
+        "site_header": "Seedbed",
+        "site_title": "Seedbed",
+        "title": TITLES[status],
+        "status": status,
+        "status_words": HTTPStatus(status).phrase,
+        "said": said,
+        "ways": ways or [_home()],
+        "is_popup": False,
+    }
 
 
 def _ways_back(request: HttpRequest) -> list[tuple[str, str]]:
@@ -196,4 +218,8 @@ def _ways_back(request: HttpRequest) -> list[tuple[str, str]]:
         if name.endswith("_changelist"):
             ways.append((address, "The list"))
             break
-    return [*ways, (reverse("admin:index"), "Home")]
+    return [*ways, _home()]
+
+
+def _home() -> tuple[str, str]:
+    return reverse("admin:index"), "Home"

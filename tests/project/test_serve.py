@@ -14,11 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import waitress.utilities
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
+from project import web
 from project.management.commands import serve
+from project.middleware import CONTENT_SECURITY_POLICY
+from project.pages import errors
 from tests.waiting import until
 
 pytestmark = [
@@ -191,12 +195,46 @@ def reachable(port: int) -> bool:
     return False
 
 
-def test_a_body_larger_than_a_page_takes_is_refused_by_its_headers(
-    server: "subprocess.Popen[str]", port: int
-) -> None:
-    """The web server itself says so, or it would lay all of it down before any page is asked."""
+# What the web server itself refuses, before any page of Django is asked.
+REFUSED = {
+    413: b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n",
+    431: b"GET /admin/ HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 300_000 + b"\r\n\r\n",
+    400: b"GET /admin/ HTTP/1.1\r\nHost : localhost\r\n\r\n",
+    501: b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+}
+
+
+def answer_of(port: int, request: bytes) -> http.client.HTTPResponse:
     with socket.create_connection(("127.0.0.1", port)) as line:
-        line.sendall(
-            b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n"
-        )
-        assert b" 413 " in line.recv(1000)  # nothing of the body was sent
+        line.sendall(request)
+        answer = http.client.HTTPResponse(line)
+        answer.begin()
+        answer.body = answer.read().decode()  # type: ignore[attr-defined]
+        return answer
+
+
+@pytest.mark.parametrize("status", REFUSED)
+def test_what_the_web_server_refuses_itself_is_a_page_with_words_and_a_way_back(
+    server: "subprocess.Popen[str]", port: int, status: int
+) -> None:
+    """A body that is too large by its headers too, or all of it would be laid down first."""
+    answer = answer_of(port, REFUSED[status])
+    assert answer.status == status
+    assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert 'class="sb-lost"' in answer.body
+    assert ">Home</a>" in answer.body
+    assert "waitress" not in answer.body
+
+
+def test_every_refusal_that_the_web_server_knows_has_words() -> None:
+    def heirs(one: type) -> set[type]:
+        return {one}.union(*map(heirs, one.__subclasses__()))
+
+    codes = {each.code for each in heirs(waitress.utilities.Error)}
+    assert codes == web.SAID.keys()
+    assert codes <= errors.TITLES.keys()
+
+
+def test_no_other_web_server_is_started_anywhere() -> None:
+    for path in (settings.BASE_DIR / "deploy").iterdir():
+        assert "waitress-serve" not in path.read_text(), path

@@ -140,9 +140,7 @@ class _Child:
 
 def _commands(*, host: str, port: int, workers: int, **_: Any) -> dict[str, list[str]]:
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
-    web = [sys.executable, "-m", "waitress", f"--host={host}", f"--port={port}"]
-    # What is larger is answered with 413 while its headers are all that was read.
-    web.append(f"--max-request-body-size={settings.MAX_PAGE_UPLOAD_BYTES + 1024**2}")
+    web = [sys.executable, "-m", "project.web", f"--host={host}", f"--port={port}"]
     if settings.TRUSTED_PROXY:
         # Only that address may say where a visitor came from, and that it was by HTTPS; what others
         # say of it is dropped.
