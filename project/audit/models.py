@@ -25,6 +25,7 @@ class Act(models.TextChoices):
     EXPORT = "export", "Exported"
     REMOVAL = "removal", "Removed"
     QUEUE = "queue", "Queue rung or emptied"
+    FOLDER = "folder", "Folder of artefacts adopted"
 
 
 class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):

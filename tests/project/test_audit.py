@@ -1,9 +1,11 @@
 """The audit list: one line for each act, by whom and from where; nobody changes it."""
 
+import inspect
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
-from django.core.management import call_command
+from django.core.management import call_command, get_commands, load_command_class
 from django.db import DatabaseError, transaction
 from django.test import Client, RequestFactory
 from django.urls import reverse
@@ -12,6 +14,7 @@ from feedback.models import FeedbackSource
 from project.acting import operator
 from project.audit.models import Act, AuditEntry
 from project.audit.services import record
+from project.jobs.command import JobCommand
 from project.pages.admins import AuditedAdmin
 from tests.factories import make_seed_user, make_staff
 from tests.feedback.conftest import READER_PASSWORD
@@ -204,6 +207,35 @@ def test_every_list_of_the_admin_notes_what_is_removed() -> None:
         if not isinstance(one, AuditedAdmin)
     ]
     assert strangers == []
+
+
+# What each command of ours that is no job leaves in the audit list, None: nothing worth it.
+COMMANDS: dict[str, str | None] = {
+    "adopt_folder": Act.FOLDER,
+    "export_events": Act.EXPORT,
+    "models": Act.EXPORT,  # and promotions, rollbacks
+    "rotate_keys": Act.KEY,
+    **dict.fromkeys(("analyze_dataset", "explain_match", "predict"), None),  # of files, or shown
+    **dict.fromkeys(("check_profiles", "feedback_report", "feedback_status", "status"), None),
+    **dict.fromkeys(("auto_collect", "jobs"), None),  # schedules and jobs have a history
+    "demo": None,  # of jobs
+    **dict.fromkeys(("scheduler", "serve", "services", "worker"), None),
+}
+
+
+def test_a_command_that_acts_by_itself_has_its_line_here_and_there() -> None:
+    ours = {"project", "matching", "feedback", "training", "overview"}
+    found = {
+        name: command
+        for name, app in get_commands().items()
+        if app.partition(".")[0] in ours
+        and not isinstance(command := load_command_class(app, name), JobCommand)
+    }
+    assert found.keys() == COMMANDS.keys()
+    for name, act in COMMANDS.items():
+        if act is not None:
+            program = inspect.getsource(inspect.getmodule(type(found[name])))
+            assert "record(" in program or name == "models", name
 
 
 def test_rights_that_are_given_and_accounts_that_go(at_work) -> None:

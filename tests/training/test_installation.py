@@ -22,6 +22,8 @@ from django.db.models.functions import Now
 
 from matching.models import SeedUser
 from overview.queries.status import describe_store, next_step
+from project.acting import operator
+from project.audit.models import Act, AuditEntry
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
@@ -259,6 +261,10 @@ def test_a_folder_is_adopted_on_purpose_and_no_file_of_it_changes(artifact_root,
     assert after == before
     assert folder_owner() == this_owner()
     verify(first.folder, first.files)
+    entry = AuditEntry.objects.of(Act.FOLDER).get()
+    assert entry.title == str(artifact_root)
+    assert told["owner"]["installation"] in entry.detail
+    assert entry.actor == operator().name
     # And what belongs to nobody here is not written over.
     assert small_dataset().version == 2
     verify(first.folder, first.files)

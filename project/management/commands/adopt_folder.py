@@ -3,10 +3,13 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.db import transaction
 from rich.console import Console
 
+from project.audit.models import Act
+from project.audit.services import record
 from project.command import EXIT_REFUSED, SeedbedCommand
-from project.storage.adoption import Adoption, adopt_folder, describe_adoption
+from project.storage.adoption import Adoption, OwnerFields, adopt_folder, describe_adoption
 from project.terminal import Table
 
 
@@ -29,7 +32,14 @@ class Command(SeedbedCommand):
     def run(self, **options: Any) -> dict[str, Any]:
         described = describe_adoption()
         if options["yes"] and not described["is_own"]:
-            described = adopt_folder()
+            with transaction.atomic():
+                was = described["owner"]
+                record(
+                    Act.FOLDER,
+                    title=described["folder"],
+                    detail=f"was that of {_words_of(was)}" if was else "carried no installation id",
+                )
+                described = adopt_folder()
         return {**described}
 
     def exit_code(self, result: Any) -> int:
@@ -38,13 +48,10 @@ class Command(SeedbedCommand):
     def render(self, result: Any, console: Console) -> None:
         found: Adoption = result
         console.print(f"Folder: {found['folder']}")
-        console.print(
-            f"This database: installation {found['this']['installation']}, database "
-            f"{found['this']['database']}",
-        )
+        console.print(f"This database: {_words_of(found['this'])}")
         owner = found["owner"]
         console.print(
-            f"The folder's: installation {owner['installation']}, database {owner['database']}"
+            f"The folder's: {_words_of(owner)}"
             if owner
             else "The folder carries no installation id.",
         )
@@ -68,3 +75,7 @@ class Command(SeedbedCommand):
         else:
             console.print(found["problem"], style="bold yellow")
             console.print("Nothing was changed. To adopt it: manage.py adopt_folder --yes")
+
+
+def _words_of(owner: OwnerFields) -> str:
+    return f"installation {owner['installation']}, database {owner['database']}"
