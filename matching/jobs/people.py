@@ -32,6 +32,7 @@ from project.uploads.models import Upload
 from project.uploads.services import get_upload, release_upload
 
 T = TypeVar("T")
+HELD_SHOWN: Final = 20  # travellers named whose session another application has
 FILLED_SHOWN: Final = 200  # users named with their filled fields; the counts are always whole
 
 
@@ -168,12 +169,15 @@ def complete_users(run: Run, asked: CompleteUsers) -> dict[str, Any]:
 
 
 def create_sessions(run: Run, asked: CreateSessions) -> dict[str, Any]:
-    """Draw a session for everybody who has no live one, and write their live copies."""
+    """Draw a session for everybody who has no live one, and write their live copies.
+
+    Whoever has one of another application is left out.
+    """
 
     def make_plan() -> dict[str, Any]:
         now = timezone.now()
         return {
-            **plan_sessions(users=asked.users, groups=asked.groups),
+            **_in_words(lambda: plan_sessions(users=asked.users, groups=asked.groups)),
             "today": timezone.localdate().isoformat(),
             "expires_at": (now + timedelta(days=asked.ttl_days)).isoformat(),
         }
@@ -203,14 +207,15 @@ def create_sessions(run: Run, asked: CreateSessions) -> dict[str, Any]:
             done += len(chunk)
             run.report(done, count, "Drawing sessions")
     # After the records are committed; doing it again after a restart changes nothing.
-    published = _in_words(
-        lambda: sessions.publish_sessions(travellers(users=plan["users"], groups=plan["groups"]))
-    )
+    drawn_for = travellers(users=plan["users"], groups=plan["groups"])
+    published = _in_words(lambda: sessions.publish_sessions(drawn_for, only_if_absent=True))
+    held = plan.get("held_elsewhere", [])  # not in the plan of an earlier version
     return {
         **total,
         "users": len(plan["users"]),
         "groups": len(plan["groups"]),
         "already_live": plan["already_live"],
+        "held_elsewhere": {"count": len(held), "examples": held[:HELD_SHOWN]},
         "published": published,
         "expires_at": plan["expires_at"],
     }

@@ -141,6 +141,19 @@ def read(external_ids: Iterable[str]) -> dict[str, LiveCopy]:
     return found
 
 
+def present(external_ids: Iterable[str]) -> set[str]:
+    """Return which of these travellers have anything under their key, whoever wrote it."""
+    found: set[str] = set()
+    with _client() as client:
+        for batch in _batches(list(external_ids)):
+            pipeline = client.pipeline(transaction=False)
+            for external_id in batch:
+                pipeline.exists(key_of(external_id))
+            answers = zip(batch, pipeline.execute(), strict=True)
+            found.update(external_id for external_id, is_there in answers if is_there)
+    return found
+
+
 def write(copies: Iterable[tuple[LiveSession, datetime]], *, only_if_absent: bool = False) -> int:
     """Write live copies, each with the moment it expires; returns how many were written.
 

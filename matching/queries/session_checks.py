@@ -88,17 +88,19 @@ def _compare(
     expires_at = now + timedelta(milliseconds=copy.ttl_ms)
     if copy.ttl_ms == live.NO_EXPIRY or abs(expires_at - record.expires_at) > TTL_TOLERANCE:
         fields.append("expires")
-    is_newer = found.created_at is not None and (
-        found.created_at > record.created_at + CLOCK_TOLERANCE
-    )
     if fields:
         into.out_of_step[record.external_id] = fields
-        if is_newer or record.is_adopted:
+        if is_newer(found, record) or record.is_adopted:
             into.theirs[record.external_id] = (found, copy.ttl_ms)
     if not found.static_attributes:
         into.without_static.append(record.external_id)
     elif not fields:
         into.live.append(record.external_id)
+
+
+def is_newer(found: LiveSession, record: TravelSession) -> bool:
+    """Whether another application wrote a copy after its record was made here."""
+    return found.created_at is not None and (found.created_at > record.created_at + CLOCK_TOLERANCE)
 
 
 class SessionCheck(TypedDict):

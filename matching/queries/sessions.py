@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from matching.domain.groups import describe_group, nearest_habit
 from matching.domain.personality import personality_of
-from matching.models import SeedUser, TravelGroup, TravelSession
+from matching.models import SeedUser, TravelGroup, TravelSession, live
 from matching.models.live import LiveSession
 
 
@@ -94,11 +94,16 @@ def expected_copy(session: TravelSession) -> LiveSession:
 
 
 class SessionsNeeded(TypedDict):
-    """Users and groups without a live session, by primary key, and how many have one."""
+    """Users and groups without a session, by primary key, and how many have one.
+
+    held_elsewhere : those without a live record here whose key in Valkey is taken: by another
+        application, for ours go with their record.
+    """
 
     users: list[int]
     groups: list[int]
     already_live: int
+    held_elsewhere: list[str]
 
 
 def plan_sessions(
@@ -106,7 +111,8 @@ def plan_sessions(
 ) -> SessionsNeeded:
     """Return who needs a session: the users and groups without a live one, by primary key.
 
-    Without arguments everybody is asked; with one of them only those named.
+    Without arguments everybody is asked; with one of them only those named. Raises
+    ValkeyUnavailable: what other applications have written is not known then.
     """
     everybody = users is None and groups is None
     now = timezone.now()
@@ -116,10 +122,14 @@ def plan_sessions(
     if not everybody:
         waiting_users = waiting_users.filter(pk__in=users or [])
         waiting_groups = waiting_groups.filter(pk__in=groups or [])
+    of_users = dict(waiting_users.values_list("pk", "external_id"))
+    of_groups = dict(waiting_groups.values_list("pk", "external_id"))
+    held = live.present([*of_users.values(), *of_groups.values()])
     return {
-        "users": sorted(waiting_users.values_list("pk", flat=True)),
-        "groups": sorted(waiting_groups.values_list("pk", flat=True)),
+        "users": sorted(pk for pk, name in of_users.items() if name not in held),
+        "groups": sorted(pk for pk, name in of_groups.items() if name not in held),
         "already_live": TravelSession.objects.live().count(),
+        "held_elsewhere": sorted(held),
     }
 
 

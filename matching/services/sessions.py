@@ -18,6 +18,7 @@ from matching.domain.population import draw_budgets, draw_sessions
 from matching.models import SeedUser, TravelGroup, TravelSession, live
 from matching.models.live import LiveCopy, LiveSession, ValkeyUnavailable
 from matching.queries import named
+from matching.queries.session_checks import is_newer
 from matching.queries.sessions import load_records, members_of
 from matching.queries.travellers import load_profiles
 from project.origin import Origin
@@ -46,7 +47,8 @@ GROUP_COLUMNS: Final = (
 def publish_sessions(external_ids: Collection[str], *, only_if_absent: bool = False) -> int:
     """Write the live copies of these travellers from their records; expired ones are removed.
 
-    Fields that another application added to a copy are kept.
+    Fields that another application added to a copy are kept, and a copy that it wrote itself is
+    left as it is: a repair brings the record up to date with it.
 
     Raises
     ------
@@ -58,16 +60,20 @@ def publish_sessions(external_ids: Collection[str], *, only_if_absent: bool = Fa
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
         records = load_records(chunk)
-        adopted = [r.external_id for r, _ in records.values() if r.is_adopted]
-        found = live.read(adopted) if adopted and not only_if_absent else {}
+        found = live.read(records) if records and not only_if_absent else {}
         now = timezone.now()
-        due = [
-            (_with_foreign_fields(session, found.get(record.external_id)), record.expires_at)
+        ours = [
+            (record, session, found.get(record.external_id))
             for record, session in records.values()
+            if not _is_of_another(found.get(record.external_id), record, now=now)
+        ]
+        due = [
+            (_with_foreign_fields(session, copy, record), record.expires_at)
+            for record, session, copy in ours
             if record.expires_at > now
         ]
         written += live.write(due, only_if_absent=only_if_absent)
-        expired = [r.external_id for r, _ in records.values() if r.expires_at <= now]
+        expired = [record.external_id for record, _, _ in ours if record.expires_at <= now]
         if expired and not only_if_absent:
             live.remove(expired)
     return written
@@ -226,8 +232,21 @@ def _store_trips(
     return {"created": len(fresh), "renewed": len(renewed)}
 
 
-def _with_foreign_fields(session: LiveSession, copy: LiveCopy | None) -> LiveSession:
-    if copy is None or copy.session is None:
+def _is_of_another(copy: LiveCopy | None, record: TravelSession, *, now: datetime) -> bool:
+    """Whether another application wrote a copy, and the record does not know of it yet."""
+    if copy is None:
+        return False
+    if copy.session is None:  # nothing that we wrote
+        return True
+    if record.is_adopted:
+        return record.expires_at <= now  # it has been renewed
+    return is_newer(copy.session, record)
+
+
+def _with_foreign_fields(
+    session: LiveSession, copy: LiveCopy | None, record: TravelSession
+) -> LiveSession:
+    if copy is None or copy.session is None or not record.is_adopted:
         return session
     static = {**(copy.session.static_attributes or {}), **(session.static_attributes or {})}
     return replace(session, foreign_fields=copy.session.foreign_fields, static_attributes=static)

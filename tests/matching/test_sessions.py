@@ -75,12 +75,13 @@ def test_creating_again_adds_nothing_and_renews_only_the_expired() -> None:
     assert "added nothing" in show_command("create_sessions", "--now")
 
 
-def test_same_seed_draws_the_same_trips() -> None:
+def test_same_seed_draws_the_same_trips(valkey: Any) -> None:
     users = [make_seed_user(f"u{n}") for n in range(5)]
     fields = ("destination_name", "budget", "start_date", "end_date")
     run_command("create_sessions", "--now", "--seed", "4")
     first = list(TravelSession.objects.values_list(*fields))
     TravelSession.objects.all().delete()
+    valkey.flushdb()
     run_command("create_sessions", "--now", "--seed", "4")
     assert list(TravelSession.objects.values_list(*fields)) == first
     assert len(users) == len(first)
@@ -131,10 +132,27 @@ def test_creating_for_nobody_says_what_to_do() -> None:
     assert "seed_users first" in show_command("create_sessions", "--now")
 
 
-def test_retry_after_valkey_was_away_publishes_what_is_recorded(valkey: Any) -> None:
+def test_without_valkey_nothing_is_created_for_nobody_knows_what_stands_there() -> None:
     make_seed_user("one")
     job = enqueue("matching.create_sessions", ring_bell=False)
     with override_settings(REDIS_URL="redis://127.0.0.1:1/0"):
+        run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == Job.State.REFUSED
+    assert not TravelSession.objects.exists()
+
+
+def test_retry_after_valkey_was_away_publishes_what_is_recorded(
+    valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_seed_user("one")
+    job = enqueue("matching.create_sessions", ring_bell=False)
+
+    def write(*_: Any, **__: Any) -> int:
+        raise live.ValkeyUnavailable("gone in between")
+
+    with monkeypatch.context() as away:
+        away.setattr(live, "write", write)
         run_job(str(job.pk))
     job.refresh_from_db()
     assert job.state == Job.State.REFUSED
@@ -143,6 +161,61 @@ def test_retry_after_valkey_was_away_publishes_what_is_recorded(valkey: Any) -> 
     Job.objects.filter(pk=job.pk).update(state=Job.State.QUEUED)
     run_job(str(job.pk))
     assert valkey.exists("session:one")
+
+
+@pytest.mark.parametrize(
+    "value", [json.dumps({**DOCUMENT, "userId": "theirs"}), "{", ""], ids=["theirs", "broken", ""]
+)
+def test_a_session_that_another_application_has_is_left_alone(valkey: Any, value: str) -> None:
+    make_seed_user("ours")
+    for name in ("theirs", "late"):
+        valkey.set(f"session:{name}", value)
+    make_seed_user("theirs")
+    make_session(make_seed_user("late"), expires_at=timezone.now() - timedelta(days=1))
+    group = make_group("many", [make_seed_user("theirs_too")])
+    valkey.set("session:many", value)
+    code, result = run_command("create_sessions", "--now")
+    assert (code, result["created"], result["published"]) == (0, 2, 2)
+    assert result["held_elsewhere"] == {"count": 3, "examples": ["late", "many", "theirs"]}
+    for name in ("theirs", "late", "many"):
+        assert valkey.get(f"session:{name}").decode() == value
+    assert not TravelSession.objects.filter(group=group).exists()
+    assert "check_sessions" in show_command("create_sessions", "--now")
+
+
+def test_one_that_comes_while_sessions_are_drawn_is_left_alone(
+    valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_seed_user("one")
+    monkeypatch.setattr(live, "present", lambda _: set())
+    write_document(valkey, "one", budget=42.0)
+    came = valkey.get("session:one")
+    _, result = run_command("create_sessions", "--now")
+    assert (result["created"], result["published"]) == (1, 0)
+    assert valkey.get("session:one") == came
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_what_another_application_wrote_over_ours_outlives_every_publishing(
+    valkey: Any, is_readable: bool
+) -> None:
+    record = published(make_seed_user("one"))
+    newer = (record.created_at + timedelta(hours=1)).isoformat()
+    write_document(valkey, "one", createdAt=newer, budget=42.0)
+    if not is_readable:
+        valkey.set("session:one", "{")
+    before = valkey.get("session:one")
+    assert sessions.publish_sessions(["one"]) == 0
+    TravelSession.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    assert sessions.publish_sessions(["one"]) == 0
+    assert valkey.get("session:one") == before
+
+
+def test_an_adopted_session_that_its_application_renewed_is_not_removed(valkey: Any) -> None:
+    adopt(valkey, "theirs")
+    TravelSession.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    sessions.publish_sessions(["theirs"])
+    assert valkey.exists("session:theirs")
 
 
 def test_sessions_in_order_pass() -> None:

@@ -19,10 +19,17 @@ class Command(JobCommand):
     kind = "matching.create_sessions"
 
     def render_result(self, result: dict[str, Any], console: Console) -> None:
+        if held := result["held_elsewhere"]["count"]:
+            console.print(
+                f"{held:,} travellers have a session of another application, which was left alone: "
+                f"{', '.join(result['held_elsewhere']['examples'])}. `manage.py check_sessions "
+                "--repair` adopts them.",
+                style="yellow",
+            )
         if not (result["users"] or result["groups"]):
             if result["already_live"]:
                 console.print(f"All {result['already_live']:,} sessions are live; added nothing.")
-            else:
+            elif not held:
                 console.print("There is nobody to plan a trip for: run seed_users first.")
             return
         console.print(
