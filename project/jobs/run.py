@@ -1,5 +1,6 @@
 """A run's hold on its job: fenced writes, finished steps, what it shows to people."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,12 +10,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import models, transaction
+from django.db import Error, models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from project.acting import Actor
 from project.jobs.models import Job, JobLogLine, JobStep
+
+logger = logging.getLogger(__name__)
 
 # Set by the signal that ends a worker: its job is left at the end of the chunk for another one.
 shutdown = threading.Event()
@@ -42,7 +45,9 @@ class JobRun:
     def __init__(self, job: Job, fence: int) -> None:
         self.job = job
         self.fence = fence
-        self._held: dict[str, Any] | None = None  # what waits for the end of the transaction
+        # What waits for the end of the transaction: of the job's row, and lines of its log.
+        self._held: dict[str, Any] | None = None
+        self._lines: list[JobLogLine] = []
         self._steps = {(step.name, step.number): step.result for step in job.steps.all()}
 
     @property
@@ -98,6 +103,7 @@ class JobRun:
                 self.write(lease_until=Now() + lease(), **held)
         finally:
             self._held = None
+            self._write_lines()
         if name is not None:
             self._steps[name, number] = result
         self.check()
@@ -132,10 +138,28 @@ class JobRun:
         )
 
     def log(self, message: str, level: str = JobLogLine.Level.INFO) -> None:
-        """Keep a line for people."""
+        """Keep a line for people; within a transaction until that ends, whichever way it does."""
+        line = JobLogLine(job=self.job, level=level, message=storable(message))
+        if self._held is not None:
+            self._lines.append(line)
+            return
         with transaction.atomic():
             self.write(lease_until=Now() + lease())
-            JobLogLine.objects.create(job=self.job, level=level, message=storable(message))
+            line.save()
+
+    def _write_lines(self) -> None:
+        """Write what was said in a transaction that has ended; what it wrote itself may be gone."""
+        lines, self._lines = self._lines, []
+        if not lines:
+            return
+        try:
+            with transaction.atomic():
+                self.write(lease_until=Now() + lease())
+                JobLogLine.objects.bulk_create(lines)
+        except (LostLease, Error) as error:
+            # Nobody owns the job any more, or the database is away: why the transaction ended
+            # says more.
+            logger.warning("Lines of job %s were not kept: %s", self.job.pk, error)
 
     def add_record(self, record: models.Model) -> None:
         """Link a record that the job made."""

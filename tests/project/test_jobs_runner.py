@@ -264,6 +264,41 @@ def run_failing(kind: str, error: type[Exception]) -> Job:
     return job
 
 
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_a_line_that_is_said_within_a_transaction_outlives_it(
+    declare: Declare, succeeds: bool
+) -> None:
+    def work(run: JobRun) -> dict[str, Any]:
+        with run.transaction("chunk"):
+            run.log("half of it", "warning")
+            assert not JobLogLine.objects.exists()  # the lock that it takes would block a stop
+            if not succeeds:
+                raise ValueError("broken")
+        return {}
+
+    job = enqueue(declare(work))
+    if succeeds:
+        run(job)
+    else:
+        with pytest.raises(ValueError, match="broken"):
+            run(job)
+    line = JobLogLine.objects.get()
+    assert (line.job_id, line.message, line.level) == (job.pk, "half of it", "warning")
+    assert JobStep.objects.exists() == succeeds
+
+
+def test_a_line_of_a_run_that_lost_its_job_within_a_transaction_is_not_kept(
+    declare: Declare,
+) -> None:
+    job = enqueue(declare(write_chunks(1)))
+    old = JobRun(job, claim(job) or 0)
+    expire_lease(job)
+    claim(job)
+    with pytest.raises(LostLease), old.transaction("chunk", 0):
+        old.log("late")
+    assert not JobLogLine.objects.exists()
+
+
 def test_error_and_traceback_are_recorded_and_raised(declare: Declare) -> None:
     def work(run: JobRun) -> dict[str, Any]:
         with run.stage("divide"):
