@@ -103,7 +103,7 @@ def _instances(chunks: list[dict[str, Any]], batch: Any, count: int) -> list[Any
     for columns in chunks:
         rows = as_rows(columns, batch)
         left = count - len(events)
-        values = []
+        values: list[list[Any]] = []
         for name, column in rows.items():
             taken = column[:left]
             if name == "occurred_at":

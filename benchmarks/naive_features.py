@@ -6,7 +6,7 @@ content is data and no formula.
 
 import itertools
 import math
-from datetime import date
+from collections.abc import Sequence
 from typing import Any
 
 from matching.domain.words import (
@@ -157,10 +157,10 @@ def tiered_distance(km: float | None) -> float | None:
 
 def overlap_score(a: Traveller, b: Traveller, group: bool, grade: Any) -> float | None:
     """Grade of overlap over the longer trip, or over the user's for a group; 0 under one day."""
-    dates: list[date | None] = [a["start_date"], a["end_date"], b["start_date"], b["end_date"]]
-    if any(day is None for day in dates):
+    start_a, end_a = a["start_date"], a["end_date"]
+    start_b, end_b = b["start_date"], b["end_date"]
+    if start_a is None or end_a is None or start_b is None or end_b is None:
         return None
-    start_a, end_a, start_b, end_b = dates
     shared = (min(end_a, end_b) - max(start_a, start_b)).days
     if shared < 1:
         return 0.0
@@ -188,12 +188,12 @@ def budget_score(a: Traveller, b: Traveller, group: bool, grade: Any) -> float |
     """Grade of the relative gap; for a group a line that reaches 0 at a gap of 40,000."""
     if a["budget"] is None or b["budget"] is None:
         return None
-    difference = abs(a["budget"] - b["budget"])
+    difference: float = abs(a["budget"] - b["budget"])
     if group:
         return max(0.0, min(1.0, 1 - difference / 40_000))
     larger = max(a["budget"], b["budget"])
-    score: float = 1.0 if larger == 0 else grade(difference / larger)
-    return score
+    graded: float = 1.0 if larger == 0 else grade(difference / larger)
+    return graded
 
 
 def tiered_budget(share: float) -> float:
@@ -374,7 +374,7 @@ def of_known(parts: list[tuple[float, float]]) -> float | None:
     return sum(weight * score for weight, score in parts) / sum(weight for weight, _ in parts)
 
 
-def line(x: float | None, knots: list[tuple[float, float]]) -> float | None:
+def line(x: float | None, knots: Sequence[tuple[float, float]]) -> float | None:
     """Straight lines through the knots, level beyond the ends."""
     if x is None:
         return None

@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+from functools import partial
 
 from benchmarks.figures import Figure
 from benchmarks.measure import seconds
@@ -27,9 +28,7 @@ def run(calls: int) -> list[Figure]:
     if champion_of(kind.name) is None:
         promote(newest, reason="benchmark")
     names = list(SeedUser.objects.values_list("external_id", flat=True)[: calls + WARM_UP + 1])
-    runs = [
-        1000 * seconds(lambda pair=pair: score_pairs([pair])) for pair in itertools.pairwise(names)
-    ]
+    runs = [1000 * seconds(partial(score_pairs, [pair])) for pair in itertools.pairwise(names)]
     runs = sorted(runs[WARM_UP:])
     return [
         Figure(

@@ -59,7 +59,7 @@ def run(rows: int) -> list[Figure]:
         )
         run_job(str(job.pk))
         job.refresh_from_db()
-        if job.state != Job.State.SUCCEEDED or job.result["new"] != rows:
+        if job.state != Job.State.SUCCEEDED or (job.result or {}).get("new") != rows:
             raise RuntimeError(f"The import is {job.state}: {job.error or job.result}")
 
     imported = seconds(load)

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from functools import partial
 from typing import Any
 
 from benchmarks.figures import Figure
@@ -62,20 +63,22 @@ def run_once(rows: int) -> dict[str, Any]:
     began = time.process_time()
     finished: dict[str, Job] = {}
     taken: dict[str, float] = {}
-    for kind, arguments in (
-        ("matching.generate_events", {"count": rows, "match_type": "user_user", "seed": 7}),
-        ("training.build_dataset", {}),
-        ("training.train_model", {}),
-    ):
+    asked: dict[str, dict[str, Any]] = {
+        "matching.generate_events": {"count": rows, "match_type": "user_user", "seed": 7},
+        "training.build_dataset": {},
+        "training.train_model": {},
+    }
+    for kind, arguments in asked.items():
         job = enqueue(kind, ring_bell=False, **arguments)
-        taken[kind] = seconds(lambda job=job: run_job(str(job.pk)))
+        taken[kind] = seconds(partial(run_job, str(job.pk)))
         job.refresh_from_db()
         if job.state != Job.State.SUCCEEDED:
             raise RuntimeError(f"{kind} of {rows:,} rows is {job.state}: {job.error}")
         finished[kind] = job
     model = finished["training.train_model"]
     evaluate = next(stage["seconds"] for stage in model.stages if stage["name"] == "Evaluate")
-    ceiling = model.result["ceilings"]["feature"]["value"]
+    result: dict[str, Any] = model.result or {}
+    ceiling = result["ceilings"]["feature"]["value"]
     return {
         "seconds": {
             "generate and load, s": taken["matching.generate_events"],
@@ -85,9 +88,9 @@ def run_once(rows: int) -> dict[str, Any]:
         },
         "cpu": time.process_time() - began,
         "peak_mb": peak_memory_mb(),
-        "roc_auc": model.result["metrics"]["validation"]["roc_auc"]["value"],
+        "roc_auc": result["metrics"]["validation"]["roc_auc"]["value"],
         "feature_ceiling": ceiling,
-        "algorithm": model.result["algorithm"],
+        "algorithm": result["algorithm"],
     }
 
 
