@@ -32,7 +32,7 @@ class LineWatch(threading.Thread):
         super().__init__(name="feedback-line", daemon=True)
         self.broke = ""
         self._line = socket.socket(fileno=os.dup(fileno))
-        self._silence_seconds = silence_seconds
+        self._silence_seconds = self._seconds = silence_seconds
         self._ended = threading.Event()
         self._until: float | None = None
         self._limit: int | None = None
@@ -50,13 +50,22 @@ class LineWatch(threading.Thread):
     @contextmanager
     def answer(self, most_bytes: int) -> Iterator[None]:
         """Let an answer take so many bytes, and the time that every answer may take."""
-        self._before = received_bytes(self._line)
-        self._limit = most_bytes
-        self._until = time.monotonic() + self._silence_seconds
+        self.limit(most_bytes, self._silence_seconds)
         try:
             yield
         finally:
-            self._until = self._limit = None
+            self.unlimit()
+
+    def limit(self, most_bytes: int, seconds: float) -> None:
+        """Allow so many bytes from now on, and so much time."""
+        self._before = received_bytes(self._line)
+        self._limit = most_bytes
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds
+
+    def unlimit(self) -> None:
+        """Nothing is expected."""
+        self._until = self._limit = None
 
     def end(self) -> None:
         """Stop watching."""
@@ -66,7 +75,7 @@ class LineWatch(threading.Thread):
         until, limit = self._until, self._limit
         if until is not None and time.monotonic() > until:
             return (
-                f"The source did not finish an answer within {self._silence_seconds:g} s, so that "
+                f"The source did not finish an answer within {self._seconds:g} s, so that "
                 "the line was closed. See whether the server is well, and collect again."
             )
         if limit is not None and received_bytes(self._line) - self._before > limit:

@@ -22,7 +22,7 @@ from feedback.domain.tables import MissingColumn
 from feedback.models import FeedbackSource
 from feedback.models.passwords import PasswordUnavailable, password_of
 from feedback.queries.addresses import Address, AddressRefused, check_address
-from feedback.queries.handshake import Connection, NoWayIn, connect
+from feedback.queries.handshake import Connection, Line, NoWayIn, connect
 from feedback.queries.line_watch import LineWatch
 
 CONNECT_SECONDS = 10
@@ -355,11 +355,10 @@ def open_source(source: FeedbackSource) -> Iterator[Remote]:
         address = check_address(source.host, source.port, settings.FEEDBACK_ALLOWED_HOSTS)
     except AddressRefused as error:
         raise SourceDown(str(error)) from None
-    connection, problem, mask = _connect(source, address)
-    if connection is None:
+    line, problem, mask = _connect(source, address)
+    if line is None:
         raise SourceDown(problem)
-    watch = LineWatch(connection.fileno(), SILENCE_SECONDS)
-    watch.start()
+    connection, watch = line
     try:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
@@ -388,7 +387,7 @@ def open_source(source: FeedbackSource) -> Iterator[Remote]:
 
 
 @sensitive_variables()
-def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | None, str, Mask]:
+def _connect(source: FeedbackSource, address: Address) -> tuple[Line | None, str, Mask]:
     """Return a connection, or None and why not; raises nothing whose frames hold the password.
 
     And what keeps the password out of all that the server says.
@@ -425,7 +424,8 @@ def _connect(source: FeedbackSource, address: Address) -> tuple[Connection | Non
         with _file_of(own) as file:
             if file:
                 parameters["sslrootcert"] = file
-            return connect(CONNECT_SECONDS, parameters), "", mask
+            line = connect(parameters, seconds=CONNECT_SECONDS, silence_seconds=SILENCE_SECONDS)
+            return line, "", mask
     except (psycopg.Error, UnicodeError, NoWayIn) as error:
         return None, _explain(error, mask), mask
 

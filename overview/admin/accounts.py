@@ -60,7 +60,7 @@ class AccountAdmin(RightsAdmin, UserAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class RoleAdmin(RightsAdmin, GroupAdmin):
+class RoleAdmin(RightsAdmin, GroupAdmin):  # type: ignore[misc]  # Django's stubs name the record
     pass
 
 

@@ -121,9 +121,11 @@ class Server:
         greets: bool = True,
         tls: ssl.SSLContext | None = None,
         scram_iterations: int | None = None,
+        greeting: Answer | None = None,
     ) -> None:
         self.answers = {**answers, **{k: v for k, v in HONEST.items() if k not in answers}}
-        self.greets, self.tls, self.scram_iterations = greets, tls, scram_iterations
+        self.greets, self.tls = greets, tls
+        self.scram_iterations, self.greeting = scram_iterations, greeting
         self.sent = 0
         self.passwords: list[bytes] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -183,6 +185,9 @@ class Server:
             self._ask_for_proof(line, self.scram_iterations)
         line.sendall(message(b"R", struct.pack("!i", 3)))  # the password in clear
         self.passwords.append(self._said(line).rstrip(b"\0"))
+        if self.greeting is not None:
+            line.sendall(message(b"R", struct.pack("!i", 0)))
+            self.greeting(line.sendall)
         line.sendall(
             message(b"R", struct.pack("!i", 0))
             + message(b"S", b"client_encoding\0UTF8\0")
@@ -238,8 +243,11 @@ def serving(
     greets: bool = True,
     tls: ssl.SSLContext | None = None,
     scram_iterations: int | None = None,
+    greeting: Answer | None = None,
 ) -> Iterator[Server]:
-    server = Server(answers, greets=greets, tls=tls, scram_iterations=scram_iterations)
+    server = Server(
+        answers, greets=greets, tls=tls, scram_iterations=scram_iterations, greeting=greeting
+    )
     try:
         yield server
     finally:

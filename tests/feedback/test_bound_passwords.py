@@ -37,11 +37,11 @@ def dialled(monkeypatch):
     """Count the connections that are begun; none leaves the machine."""
     begun = []
 
-    def connect(**parameters):
+    def connect(parameters, **_):
         begun.append(parameters)
         raise remote.psycopg.OperationalError("nobody answers")
 
-    monkeypatch.setattr(remote.psycopg, "connect", connect)
+    monkeypatch.setattr(remote, "connect", connect)
     return begun
 
 

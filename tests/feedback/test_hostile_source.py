@@ -1,6 +1,7 @@
 """Whatever answers in the place of a source, the run ends with a reason and within its limits."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -293,7 +294,7 @@ parameters = {"host": "127.0.0.1", "user": "a", "dbname": "b", "password": "c",
 said = []
 for _ in range(2):
     try:
-        connect(1, parameters)
+        connect(parameters, seconds=1, silence_seconds=1)
     except NoWayIn as error:
         said.append(str(error))
 print(json.dumps(said))
@@ -312,6 +313,25 @@ def test_a_server_that_has_a_password_hashed_two_thousand_million_times_is_given
     assert "no other one is asked" in second
 
 
+GREETINGS: dict[str, Answer] = {
+    "a notice of 1 GB": for_ever(b"N" + (1 << 30).to_bytes(4, "big"), b"SNOTICE\0M" + b"x" * MB),
+    "an error of 1 GB": for_ever(b"E" + (1 << 30).to_bytes(4, "big"), b"SERROR\0M" + b"x" * MB),
+    "endless notices": for_ever(b"", message(b"N", b"SNOTICE\0M" + b"x" * 20_000 + b"\0\0")),
+    "endless settings": for_ever(b"", message(b"S", b"a\0" + b"x" * 20_000 + b"\0")),
+}
+
+
+@pytest.mark.parametrize("greeting", GREETINGS.values(), ids=GREETINGS.keys())
+def test_a_server_that_talks_without_end_before_it_lets_us_in_is_cut_off(
+    settings, greeting: Answer
+) -> None:
+    with serving({}, greeting=greeting) as server, memory() as grown:
+        run = collected(settings, server)
+    assert run.state == "failed"
+    assert "more than the 1,048,576 bytes" in run.error
+    assert grown() < GROWTH
+
+
 def test_a_server_that_asks_for_proof_in_reason_is_answered(settings) -> None:
     with serving({}, scram_iterations=4096) as server:
         run = collected(settings, server)
@@ -324,6 +344,9 @@ def test_every_connection_to_a_server_that_is_not_ours_is_made_within_a_limit() 
         str(path.relative_to(root))
         for app in ("project", "matching", "feedback", "training", "overview")
         for path in (root / app).rglob("*.py")
-        if "psycopg.connect(" in path.read_text() or "Connection.connect(" in path.read_text()
+        if re.search(
+            r"psycopg\.connect\(|onnection\.connect\(|connect_start|psycopg.generators",
+            path.read_text(),
+        )
     }
     assert calling == {"feedback/queries/handshake.py", "project/embedded/postgres.py"}

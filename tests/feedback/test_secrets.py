@@ -135,10 +135,10 @@ def test_no_frame_of_a_failed_connection_holds_the_password(source, settings, is
 def test_a_driver_that_repeats_the_password_is_censored(source, monkeypatch):
     set_password(source, CANARY)
 
-    def fail(**parameters):
+    def fail(parameters, **_):
         raise remote.psycopg.OperationalError(f"invalid dsn: password={parameters['password']}")
 
-    monkeypatch.setattr(remote.psycopg, "connect", fail)
+    monkeypatch.setattr(remote, "connect", fail)
     run_ = collect(source)[0]
     assert "***" in run_.error
     assert CANARY not in run_.error
@@ -251,10 +251,10 @@ def test_no_spelling_of_the_password_in_an_error_is_kept(
     set_password(source, secret).save()
     said = SPELLINGS[spelling](secret)
 
-    def fail(**_):
+    def fail(*_, **__):
         raise remote.psycopg.OperationalError(f"FATAL: no pg_hba entry for {said}, no encryption")
 
-    monkeypatch.setattr(remote.psycopg, "connect", fail)
+    monkeypatch.setattr(remote, "connect", fail)
     (run_, *_) = collect(source)
     source.refresh_from_db()
     shown = admin_client.post(url("feedback_test_connection", source.pk)).content.decode()
