@@ -1,9 +1,15 @@
-"""Rows out of files whose cells have types: sheets of a workbook, parquet."""
+"""Rows out of files whose cells have types: sheets of a workbook, parquet.
 
+Their libraries take what a file asks for: two cells in opposite corners of a sheet, or a long text
+that a million rows repeat, are a few bytes on disk and gigabytes in memory, and then the process is
+gone. So they run in a process of their own (`typed.py`), with as much memory as the file may need.
+"""
+
+import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +17,11 @@ from project.tabular.packed import MAX_RATIO, RATIO_APPLIES_FROM
 from project.tabular.sniff import FileRefused
 
 MAX_SHEET_BYTES: Final = 512 * 1024**2  # unpacked: a sheet is held as a whole
-BATCH_ROWS: Final = 4_096
 MAX_PARQUET_BYTES: Final = 4 * 1024**3  # decoded
+# Memory of the reader: of its libraries, and for each byte unpacked, up to the most.
+READER_BYTES: Final = 384 * 1024**2
+READER_TIMES: Final = 6
+MAX_READER_BYTES: Final = 3 * 1024**3
 
 
 def sheet_rows(path: Path, name: str, sheet: str = "") -> Iterator[tuple[int, list[Any]]]:
@@ -25,28 +34,7 @@ def sheet_rows(path: Path, name: str, sheet: str = "") -> Iterator[tuple[int, li
     FileRefused
         For a file that is no workbook, is too large unpacked, or has no such sheet.
     """
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    _require_small(path, name)
-    try:
-        book = CalamineWorkbook.from_path(str(path))
-        if sheet and sheet not in book.sheet_names:
-            raise FileRefused(
-                f"{name} has no sheet {sheet[:80]!r}; it has {', '.join(book.sheet_names)[:300]}."
-            )
-        filled = book.get_sheet_by_name(sheet or _first_filled(book))
-        first = filled.start[0] + 1 if filled.start else 1
-        rows = filled.iter_rows()
-    except (CalamineError, ValueError, OSError, zipfile.BadZipFile) as error:
-        if isinstance(error, FileRefused):
-            raise
-        raise FileRefused(f"{name} is no workbook (xlsx) that can be read: {error}.") from error
-    names_seen = False
-    for line, row in enumerate(rows, start=first):
-        cells = [_plain(cell) for cell in row]
-        if names_seen or any(cell is not None for cell in cells):
-            names_seen = True
-            yield line, cells
+    yield from _read_apart("xlsx", path, name, sheet, _unpacked_bytes(path, name))
 
 
 def parquet_rows(path: Path, name: str) -> Iterator[tuple[int, list[Any]]]:
@@ -57,42 +45,60 @@ def parquet_rows(path: Path, name: str) -> Iterator[tuple[int, list[Any]]]:
     FileRefused
         For a file that is no parquet, or is too large decoded.
     """
+    yield from _read_apart("parquet", path, name, "", _decoded_bytes(path, name))
+
+
+def _read_apart(
+    form: str, path: Path, name: str, sheet: str, size: int
+) -> Iterator[tuple[int, list[Any]]]:
+    most = min(READER_BYTES + READER_TIMES * size, MAX_READER_BYTES)
+    command = [sys.executable, "-m", "project.tabular.typed"]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        [*command, form, str(path), name, sheet, str(most)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as reader:
+        try:
+            assert reader.stdout is not None  # noqa: S101 - a pipe was asked for
+            for text in reader.stdout:
+                if not text.endswith(b"\n"):
+                    break  # it ended within a line
+                said = json.loads(text)
+                if isinstance(said, dict):
+                    raise FileRefused(said["unreadable"])
+                yield from ((line, cells) for line, cells in said)
+            if reader.wait() != 0:
+                raise FileRefused(
+                    f"{name} cannot be read: its rows are more than the file lets expect, and take "
+                    f"more than {most / 2**20:,.0f} MiB of memory. Export it as CSV."
+                )
+        finally:
+            reader.kill()
+
+
+def _decoded_bytes(path: Path, name: str) -> int:
+    """Return what a parquet file says it has decoded; refuses one that is too large."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            metadata = file.metadata
-            size = sum(
-                metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups)
-            )
-            if size > MAX_PARQUET_BYTES:
-                raise FileRefused(
-                    f"Expected at most {MAX_PARQUET_BYTES / 2**30:.0f} GiB decoded; {name} has "
-                    f"{size / 2**30:.1f}. Split it."
-                )
-            yield 0, list(file.schema_arrow.names)
-            line = 0
-            for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                columns = [
-                    [_plain(cell) for cell in column.to_pylist()] for column in batch.columns
-                ]
-                for cells in zip(*columns, strict=True):
-                    line += 1
-                    yield line, list(cells)
+            groups = (file.metadata.row_group(n) for n in range(file.metadata.num_row_groups))
+            size = sum(group.total_byte_size for group in groups)
     except (pa.ArrowException, OSError) as error:
         raise FileRefused(f"{name} is no parquet file that can be read: {error}.") from error
+    if size > MAX_PARQUET_BYTES:
+        raise FileRefused(
+            f"Expected at most {MAX_PARQUET_BYTES / 2**30:.0f} GiB decoded; {name} has "
+            f"{size / 2**30:.1f}. Split it."
+        )
+    return max(size, 0)
 
 
-def _first_filled(book: Any) -> str:
-    for name in book.sheet_names:
-        if book.get_sheet_by_name(name).height > 1:
-            return str(name)
-    return str(book.sheet_names[0])
-
-
-def _require_small(path: Path, name: str) -> None:
-    """Refuse a workbook that unpacks to more than is held, before any of it is unpacked."""
+def _unpacked_bytes(path: Path, name: str) -> int:
+    """Return what a workbook says it has unpacked; refuses one that is more than is held."""
     try:
         with zipfile.ZipFile(path) as packed:
             unpacked = sum(entry.file_size for entry in packed.infolist())
@@ -111,20 +117,4 @@ def _require_small(path: Path, name: str) -> None:
             f"Expected a workbook of at most {MAX_SHEET_BYTES / 2**20:.0f} MiB unpacked; {name} "
             f"has {unpacked / 2**20:,.0f} MiB. Export the sheet as CSV."
         )
-
-
-def _plain(cell: Any) -> Any:
-    """A cell as JSON could hold it; None where nothing stands in it."""
-    if cell is None or cell == "":
-        return None
-    if isinstance(cell, float):
-        return int(cell) if cell.is_integer() and abs(cell) < 2**53 else cell
-    if isinstance(cell, datetime | date | time):
-        return cell.isoformat()
-    if isinstance(cell, timedelta):
-        return cell.total_seconds()
-    if isinstance(cell, Decimal):
-        return float(cell)
-    if isinstance(cell, bytes):
-        return cell.decode("utf-8", "backslashreplace")
-    return cell
+    return unpacked

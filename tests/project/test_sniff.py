@@ -3,7 +3,10 @@
 import gzip
 import io
 import json
+import re
+import resource
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -375,3 +378,88 @@ def test_a_file_that_is_not_in_the_encoding_that_is_said_is_refused(
 ) -> None:
     with pytest.raises(FileRefused, match="encoding"):
         list(table(path, "name\nZürich\n", encoding=encoding).rows())
+
+
+# --- Files whose libraries take what the file asks for ------------------------------------------
+
+SHEET = "<worksheet xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'>"
+RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+
+
+def write_workbook(path: Path, rows: str) -> None:
+    """Write a workbook of one sheet by hand: no library would write this one."""
+    kind = f"<Relationship Id='r1' Type='{RELATIONS}/"
+    files = {
+        "[Content_Types].xml": f"<Types xmlns='{PACKAGE}/content-types'/>",
+        "_rels/.rels": f"<Relationships xmlns='{PACKAGE}/relationships'>{kind}officeDocument' "
+        "Target='xl/workbook.xml'/></Relationships>",
+        "xl/workbook.xml": f"<workbook xmlns:r='{RELATIONS}'><sheets><sheet name='S' sheetId='1' "
+        "r:id='r1'/></sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f"<Relationships xmlns='{PACKAGE}/relationships'>{kind}"
+        "worksheet' Target='worksheets/sheet1.xml'/></Relationships>",
+        "xl/worksheets/sheet1.xml": f"{SHEET}<sheetData>{rows}</sheetData></worksheet>",
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, text in files.items():
+            packed.writestr(name, text)
+
+
+def cell(at: str, row: int) -> str:
+    return f"<row r='{row}'><c r='{at}{row}'><v>{row}</v></c></row>"
+
+
+def write_corners(path: Path) -> None:
+    write_workbook(path, cell("A", 1) + cell("XFD", 1_048_576))
+
+
+def write_wide(path: Path) -> None:
+    write_workbook(path, cell("A", 1) + cell("XFD", 8_000))
+
+
+def write_one_text_for_all(path: Path) -> None:
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), ["x" * 10**6])
+    pq.write_table(pa.table({"quality_rating": text}), path)
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (write_corners, "corners.xlsx"),
+        (write_wide, "wide.xlsx"),
+        (write_one_text_for_all, "one_text.parquet"),
+    ],
+)
+def test_a_small_file_that_asks_for_gigabytes_is_refused_and_takes_none(
+    tmp_path: Path, write: Callable[[Path], None], name: str
+) -> None:
+    path = tmp_path / name
+    write(path)
+    assert path.stat().st_size < 300_000
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with pytest.raises(FileRefused, match="MiB of memory"):
+        list(TableFile(path, limits=LIMITS).rows())
+    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert after <= max(before, workbooks.READER_BYTES * 2 // 1024)
+
+
+def test_a_workbook_by_hand_is_read_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "small.xlsx"
+    write_workbook(path, cell("A", 1) + cell("A", 2))
+    assert [row.values for row in TableFile(path, limits=LIMITS).rows()] == [{"1": 2}]
+
+
+def test_nobody_else_reads_foreign_workbooks_and_parquet() -> None:
+    """Files of ours are signed; what came from outside is read apart."""
+    root = Path(__file__).parents[2]
+    readers = {
+        str(path.relative_to(root))
+        for app in ("project", "matching", "feedback", "training", "overview")
+        for path in (root / app).rglob("*.py")
+        if re.search(r"python_calamine|ParquetFile|read_table|read_parquet|read_excel",
+                     path.read_text())
+    }  # fmt: skip
+    assert readers == {
+        *("project/tabular/typed.py", "project/tabular/workbooks.py"),  # the latter: metadata
+        *("matching/domain/generation.py", "training/queries/datasets.py"),  # ours, verified
+    }
