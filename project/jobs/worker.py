@@ -49,6 +49,15 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
         kwargs["job_class"] = AnsweredBell
         super().__init__(*args, **kwargs)
 
+    def subscribe(self) -> None:
+        """Listen to nobody: RQ takes orders to end, or to kill its job, from a channel of Valkey.
+
+        A job is stopped in the ledger, and a worker by a signal.
+        """
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Go on: a key in Valkey would hold up every worker until somebody removed it."""
+
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Beat in the ledger and in Valkey, which may have been flushed since."""
         super().heartbeat(timeout, pipeline)

@@ -171,3 +171,19 @@ def test_an_entry_that_cannot_be_read_ends_no_worker(
         assert "cannot be cleaned" in caplog.text
     finally:
         worker.register_death()
+
+
+@pytest.mark.parametrize("command", ["shutdown", "kill-horse", "stop-job"])
+def test_a_worker_takes_no_orders_from_valkey(valkey: Any, command: str) -> None:
+    worker = django_rq.get_worker(
+        "default", worker_class=LedgerWorker, serializer="rq.serializers.JSONSerializer"
+    )
+    worker.bootstrap()
+    try:
+        heard = valkey.publish(worker.pubsub_channel_name, json.dumps({"command": command}))
+        assert heard == 0
+        valkey.set("rq:suspended", 1)
+        worker.check_for_suspension(burst=False)
+        assert worker.get_state() != "suspended"
+    finally:
+        worker.teardown()
