@@ -382,6 +382,8 @@ def _make_world() -> dict[str, str]:
         *(user := make_seed_user(), group := make_group(), make_session(user), make_session(group)),
         make_word(),
         make_mapping(),
+        # Who holds more than the reader is only shown: see test_rights.
+        User.objects.create_user("who_holds_nothing"),
     ]
     keys = {one._meta.label_lower: str(one.pk) for one in records}
     for label in RECORDS.keys() - keys.keys():
