@@ -86,7 +86,7 @@ def _decoded_bytes(path: Path, name: str) -> int:
     try:
         with pq.ParquetFile(path) as file:
             groups = (file.metadata.row_group(n) for n in range(file.metadata.num_row_groups))
-            size = sum(group.total_byte_size for group in groups)
+            size = int(sum(group.total_byte_size for group in groups))
     except (pa.ArrowException, OSError) as error:
         raise FileRefused(f"{name} is no parquet file that can be read: {error}.") from error
     if size > MAX_PARQUET_BYTES:

@@ -65,6 +65,7 @@ KNOWN = {
         "the log before the last one, of this folder's server"
     ),
     ("project/jobs/worker.py", "_end_horse", "kill"): "its own child",
+    ("project/tabular/workbooks.py", "_read_apart", "kill"): "its own child",
     ("project/signin.py", "reset_user_attempts", "delete"): (
         "failures under one name from one address, after a sign-in with it; the audit list has them"
     ),
