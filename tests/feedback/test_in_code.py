@@ -9,6 +9,8 @@ from django.core.management import call_command
 from feedback.models import QualityFeedback
 from training.queries.loading import forget_loaded
 
+pytestmark = pytest.mark.usefixtures("valkey")
+
 PAGE = Path(__file__).parents[2] / "docs" / "in-code.md"
 
 

@@ -28,7 +28,7 @@ from training.kinds.rows import matches
 from training.models import Dataset
 from training.queries.datasets import read_part
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
 TRIP_FEATURES = ("distance_score", "date_overlap_score", "budget_score", "destination_interest")
 

@@ -18,7 +18,7 @@ from project.jobs.runner import run_job
 from project.jobs.services import enqueue, retry_job, stop_job
 from tests.factories import make_group, make_seed_user, make_session
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
 
 @pytest.fixture

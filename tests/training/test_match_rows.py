@@ -25,6 +25,8 @@ from tests.training.test_datasets import run_json
 from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import ModelVersion
 
+pytestmark = pytest.mark.usefixtures("valkey")
+
 KIND = get_kind(DEFAULT_KIND)
 
 

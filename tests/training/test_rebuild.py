@@ -24,7 +24,7 @@ from tests.training.test_datasets import run_json
 from training.models import Dataset, ModelVersion, Promotion
 from training.services import registry
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
 
 @pytest.fixture
