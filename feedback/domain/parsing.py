@@ -375,6 +375,7 @@ class _Parser:
                     external_id=shortened(self.columns["external_id"][number], 200),
                     payload=kept_payload(reason, self._as_it_came(number), self.raw[number]),
                     number=number,
+                    field=column.partition(" ")[0],
                 )
             )
         return rejected

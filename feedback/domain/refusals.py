@@ -56,6 +56,7 @@ class RejectedRow:
     detail : what was expected and what came, in a sentence.
     payload : the row as it came; NUL replaced, a row that is too long by its size.
     number : position of the row in what was parsed.
+    field : the column at fault, as we call it; empty where all of the row is.
     """
 
     uid: bytes
@@ -64,6 +65,7 @@ class RejectedRow:
     external_id: str
     payload: Any
     number: int
+    field: str = ""
 
 
 @dataclass

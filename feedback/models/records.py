@@ -7,8 +7,12 @@ from django.db import models
 from django.db.models import F, GeneratedField, Value
 from django.db.models.functions import Cast
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from feedback.models.sources import CollectionRun, FeedbackSource, Table
+from project.mappings.refused import RefusedRow, RefusedRowQuerySet
+from project.tabular.mapping import TableMapping
+from project.tabular.mend import Came
 
 
 class FeedbackRecordQuerySet(models.QuerySet[Any]):
@@ -152,16 +156,12 @@ class ABTestResult(FeedbackRecord):
         verbose_name = "A/B test result"
 
 
-class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
-    """Questions about refused rows."""
-
-    def open(self) -> "RejectedRecordQuerySet":
-        """Rows that are still refused."""
-        return self.filter(resolved_at__isnull=True)
+# What is kept of such a row is not all of it: only its database or a correction can give the rest.
+LOSSY_REASONS = ("nul_character", "oversized_row", "unreadable")
 
 
-class RejectedRecord(models.Model):
-    """A row that was refused, why, and how it came."""
+class RejectedRecord(RefusedRow):
+    """A row of feedback that was refused."""
 
     row_uid = models.UUIDField(unique=True, editable=False)
     source = models.ForeignKey(FeedbackSource, on_delete=models.PROTECT, related_name="+")
@@ -169,22 +169,14 @@ class RejectedRecord(models.Model):
         CollectionRun, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
     )
     table = models.CharField(max_length=16, choices=Table)
-    reason = models.CharField(max_length=40, db_index=True)
     detail = models.CharField(max_length=500, help_text="What was expected and what came.")
     external_id = models.CharField("id at the source", max_length=200, blank=True)
     line_number = models.PositiveBigIntegerField(null=True, blank=True)
     payload = models.JSONField(help_text="The row as it came.")
-    correction = models.JSONField(
-        default=dict,
-        blank=True,
-        help_text="Values that replace those of the row at the next retry: "
-        '{"quality_rating": 0.4}.',
-    )
     first_seen_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)
-    resolved_at = models.DateTimeField(null=True, blank=True, help_text="When the row landed.")
 
-    objects = RejectedRecordQuerySet.as_manager()
+    objects = RefusedRowQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -192,6 +184,42 @@ class RejectedRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.table} {self.external_id or self.pk}: {self.reason}"
+
+    @property
+    def came(self) -> Came:
+        """The row by columns, or its text where it has none."""
+        return self.payload if isinstance(self.payload, dict) else str(self.payload)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the rows that were read with it."""
+        return sorted(set(self._known.values()))
+
+    @property
+    def column(self) -> str:
+        """What the row calls the column at fault."""
+        return self._known.get(self.field, self.field)
+
+    @property
+    def said(self) -> str:
+        """Why it was refused."""
+        return self.detail
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of the row was kept as it came."""
+        return self.reason not in LOSSY_REASONS
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        """What its table calls our columns."""
+        run = CollectionRun.objects.filter(pk=self.run_id).only("columns", "mapping").first()
+        if run is None:
+            return {}
+        if run.mapping:
+            mapping = TableMapping.from_dict(run.mapping["mapping"])
+            return {one.field: one.column for one in mapping.columns}
+        return {str(name): str(theirs) for name, theirs in run.columns.items()}
 
 
 MODELS: dict[str, type[FeedbackRecord]] = {

@@ -210,6 +210,7 @@ class Landing:
                     run_id=self.run.pk,
                     table=self.run.table,
                     reason=row.reason,
+                    field=row.field,
                     detail=row.detail[:500],
                     external_id=row.external_id,
                     line_number=lines[row.number] if lines else None,
@@ -224,6 +225,7 @@ class Landing:
             unique_fields=["row_uid"],
             update_fields=[
                 "reason",
+                "field",
                 "detail",
                 "run",
                 "line_number",

@@ -17,9 +17,7 @@ from feedback.services.runs import begin_run, complete_run
 from feedback.services.shared import mark_shared_rows
 from project.acting import Person
 from project.tabular.mapping import Mapper, TableMapping
-
-# What is kept of such a row is not all of it: only its database or a correction can give the rest.
-LOSSY_REASONS = ("nul_character", "oversized_row", "unreadable")
+from project.tabular.mend import corrected
 
 
 @dataclass(frozen=True)
@@ -51,15 +49,6 @@ def retry_rejected(records: Sequence[RejectedRecord], *, by: Person = None) -> R
     return Retried(tried=len(records), landed=sum(landed))
 
 
-@transaction.atomic
-def correct_rejected(records: Sequence[RejectedRecord], correction: Mapping[str, Any]) -> int:
-    """Add to the corrections of refused rows, those of other columns stay; returns how many."""
-    for record in records:
-        record.correction = {**record.correction, **correction}
-        record.save(update_fields=["correction"])
-    return len(records)
-
-
 def _retry_group(
     group: list[RejectedRecord], fresh: Mapping[str, dict[str, Any]], by: Person
 ) -> int:
@@ -67,12 +56,11 @@ def _retry_group(
     source, table = group[0].source, group[0].table
     tried, rows = [], []
     for record in group:
-        row = fresh.get(record.external_id)
-        if row is None and (record.reason not in LOSSY_REASONS or record.correction):
-            row = record.payload if isinstance(record.payload, dict) else {}
-        if row is not None and (row or record.correction):
+        now = fresh.get(record.external_id)
+        row = record.mended if now is None else corrected(now, record.correction)
+        if isinstance(row, dict) and row:
             tried.append(record)
-            rows.append({**row, **record.correction})
+            rows.append(row)
     if not rows:
         return 0
     who = f" by {by}" if by is not None else ""

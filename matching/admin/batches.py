@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Left
 from django.http import (
     Http404,
     HttpRequest,
@@ -21,6 +22,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from matching.domain.features.names import FEATURE_NAMES
+from matching.domain.limits import EXCERPT_LENGTH
 from matching.domain.log.account import ALREADY_KNOWN
 from matching.domain.log.format import COMPUTED, LANDING_REASONS, REASONS
 from matching.domain.log.native import is_native
@@ -244,7 +246,9 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         batch = self.get_object(request, str(pk))
         if batch is None:
             raise Http404("There is no batch of that number.")
-        rows = batch.rejected.order_by("line").values_list(*REJECTED_COLUMNS)
+        beginning = Left("text", EXCERPT_LENGTH)
+        kept = batch.rejected.order_by("line").annotate(excerpt=beginning)
+        rows = kept.values_list(*REJECTED_COLUMNS)
         return StreamingHttpResponse(
             csv_lines(REJECTED_COLUMNS, rows.iterator(chunk_size=5000)),
             content_type="text/csv; charset=utf-8",
@@ -314,7 +318,8 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
         }
         for reason, entry in batch.skipped.items()
     ]
-    rejected = list(batch.rejected.order_by("line")[: REJECTED_SHOWN + 1])
+    rejected = list(batch.rejected.open().order_by("line")[: REJECTED_SHOWN + 1])
+    landed_since = batch.rejected.filter(resolved_at__isnull=False).count()
     histograms = []
     columns = batch.summary.get("features", {})
     # Stored JSON has an order of its own.
@@ -347,6 +352,7 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
         "histograms": histograms,
         "rejected": rejected[:REJECTED_SHOWN],
         "rejected_more": len(rejected) > REJECTED_SHOWN,
+        "landed_since": landed_since,
         "ignored": batch.parameters.get("ignored", {}),
         "changed": _changed(batch),
         "corrected": batch.corrections

@@ -1,10 +1,10 @@
 """Match events and rejected lines in the admin: millions of rows, to be looked at."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -20,10 +20,14 @@ from matching.models import (
     TravelGroup,
 )
 from project import words
+from project.jobs.questions import LIST_LENGTH
+from project.jobs.starts import start_job
+from project.mappings.refused_admin import OpenFilter, RefusedRowAdmin
 from project.pages.admins import LargeTableAdmin
 from project.pages.badges import badge
 from project.pages.links import record_link
 
+RETRY_KIND: Final = "matching.retry_events"
 BATCHES_OFFERED = 30  # newest batches that the filter names; any other can be asked for by number
 
 
@@ -194,19 +198,71 @@ def _person(model: type[SeedUser | TravelGroup], pk: int | None) -> str:
 
 
 @admin.register(RejectedEvent)
-class RejectedEventAdmin(LargeTableAdmin[RejectedEvent]):
-    list_display = ("line", "batch_word", "reason", "message", "beginning")
-    list_filter = (BatchFilter, ReasonFilter)
-    fields = ("batch_word", "line", "reason", "message", "excerpt")
-    readonly_fields = ("batch_word",)
+class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent], LargeTableAdmin[RejectedEvent]):
+    list_display = ("line", "batch_word", "state_word", "reason", "message", "beginning")
+    list_filter = (BatchFilter, OpenFilter, ReasonFilter)
+    list_select_related = ("batch",)
+    retry_permission = "matching.retry_rejectedevent"
+    file_order = ("line",)
+    actions = RefusedRowAdmin.actions
+    empty_title = "No line is refused"
+    empty_text = "Lines that an import cannot take are kept here with their reason, to be mended."
 
     @admin.display(description="batch")
     def batch_word(self, rejected: RejectedEvent) -> Any:
         return batch_link(rejected.batch_id)
 
+    @admin.display(description="state")
+    def state_word(self, rejected: RejectedEvent) -> Any:
+        if rejected.resolved_at is not None:
+            return badge("landed")
+        return badge("corrected" if rejected.correction else "refused")
+
     @admin.display(description="beginning of the line")
     def beginning(self, rejected: RejectedEvent) -> Any:
         return rejected.excerpt[:80]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("batch__population", "batch__summary")
+
+    def where(self, row: RejectedEvent) -> str:
+        """Say its line, and the batch that it would be of."""
+        return f"Line {row.line:,} of {row.batch.file_name}, batch {row.batch_id}"
+
+    def back_to(self, row: RejectedEvent) -> str:
+        """Lead back to what is still refused of its batch."""
+        return f"{self.list_url}?batch={row.batch_id}&state=open"
+
+    def why_not_one_file(self, rows: QuerySet[Any]) -> str:
+        """Rows of one import have the same columns."""
+        if len(set(rows.values_list("batch", flat=True).distinct()[:2])) > 1:
+            return "Choose lines of one batch: a file holds one."
+        return ""
+
+    def is_csv(self, rows: QuerySet[Any]) -> bool:
+        """Whether the import read a table of cells."""
+        first = rows.first()
+        reading = {} if first is None else first.batch.parameters.get("reading") or {}
+        return reading.get("format") in ("csv", "xlsx", "parquet")
+
+    def try_again(self, request: HttpRequest, rows: QuerySet[Any]) -> str:
+        """Start a job for each import that refused some of them."""
+        counts = rows.order_by().values_list("batch").annotate(Count("pk"))
+        if not counts:
+            messages.error(request, "None of these lines is refused any more.")
+        for batch, count in counts:
+            open_lines = RejectedEvent.objects.filter(batch=batch).open()
+            asked: dict[str, Any] = {"batch": batch}
+            if count < open_lines.count():
+                if count > LIST_LENGTH:
+                    messages.error(
+                        request,
+                        f"Choose at most {LIST_LENGTH:,} lines of batch {batch}, or all of it.",
+                    )
+                    continue
+                asked["lines"] = list(rows.filter(batch=batch).values_list("pk", flat=True))
+            start_job(request, RETRY_KIND, **asked)
+        return ""
 
 
 @admin.register(EventChange)

@@ -52,7 +52,7 @@ add_entries(
         weight="made",
     ),
     _entry(EventBatch, label="Batches", order=31, rows=EventBatch.objects.all),
-    _entry(RejectedEvent, label="Rejected lines", order=32, rows=RejectedEvent.objects.all),
+    _entry(RejectedEvent, label="Rejected lines", order=32, rows=RejectedEvent.objects.open),
     _entry(EventChange, label="Changed events", order=33, rows=EventChange.objects.all),
 )
 

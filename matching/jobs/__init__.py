@@ -124,3 +124,16 @@ def import_events(run: Run, asked: arguments.ImportEvents) -> dict[str, Any]:
     from matching.jobs import imports
 
     return imports.import_logs(run, asked)
+
+
+@job(
+    "matching.retry_events",
+    title="Try refused lines again",
+    permission="matching.retry_rejectedevent",
+    arguments=arguments.RetryEvents,
+)
+def retry_events(run: Run, asked: arguments.RetryEvents) -> dict[str, Any]:
+    """Land refused lines of an import with their corrections, each under its own line number."""
+    from matching.jobs import refused
+
+    return refused.retry_events(run, asked)

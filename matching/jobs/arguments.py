@@ -193,3 +193,21 @@ class ImportEvents(TableArguments):
             },
         ),
     ] = OnChange.REPLACE
+
+
+class RetryEvents(Arguments):
+    """Which refused lines of an import are tried again."""
+
+    batch: Annotated[
+        RecordId,
+        Field(description="The import that refused them."),
+        Ask(records="matching.eventbatch"),
+    ]
+    lines: Annotated[
+        list[RecordId] | None,
+        Field(
+            max_length=LIST_LENGTH,
+            description="Only these refused lines; without any, all that the import has.",
+        ),
+        Ask(records="matching.rejectedevent", is_asked=False),
+    ] = None

@@ -14,7 +14,7 @@ from matching.domain.doors import EVENTS
 from matching.domain.features.names import LOG_NAMES
 from matching.domain.log.format import MAX_LINE_BYTES
 from matching.domain.log.native import is_native
-from matching.domain.log.reader import LogChunk, RejectedLine, excerpt_of, read_lines
+from matching.domain.log.reader import LogChunk, RejectedLine, read_lines
 from matching.jobs.arguments import ImportEvents
 from matching.queries.known_events import preview_log
 from project.jobs.contract import Run, stored_arguments
@@ -141,7 +141,7 @@ def foreign_chunks(
         came = _on_own_lines(chunk.came, line)
         line = came[-1].line
         if number >= skipped:
-            yield _as_log(chunk._replace(came=came), now=now, origin=origin)
+            yield as_log(chunk._replace(came=came), now=now, origin=origin)
 
 
 def _on_own_lines(came: Sequence[Row], last: int) -> Sequence[Row]:
@@ -158,12 +158,12 @@ def _on_own_lines(came: Sequence[Row], last: int) -> Sequence[Row]:
     return found
 
 
-def _as_log(chunk: MappedChunk, *, now: datetime, origin: str | None) -> LogChunk:
+def as_log(chunk: MappedChunk, *, now: datetime, origin: str | None) -> LogChunk:
+    """Read rows of a table, each on a line of its own, as lines of the log."""
     lines, numbers, originals, refused = [], [], [], []
     for row, mapped in zip(chunk.came, chunk.mapped, strict=True):
         if mapped is None:
-            excerpt = excerpt_of(row.text)
-            refused.append(RejectedLine(row.line, "unreadable_row", row.problem, excerpt))
+            refused.append(_unreadable(row))
             continue
         event = {name: value for name, value in mapped.items() if value is not None}
         event.setdefault("features", {})
@@ -172,8 +172,8 @@ def _as_log(chunk: MappedChunk, *, now: datetime, origin: str | None) -> LogChun
             originals.append(orjson.dumps(row.values))
         except orjson.JSONEncodeError:
             said = "Expected whole numbers of 64 bits and text without halves of characters."
-            excerpt = excerpt_of(repr(row.values).encode(errors="backslashreplace"))
-            refused.append(RejectedLine(row.line, "unreadable_row", said, excerpt))
+            raw = repr(row.values).encode(errors="backslashreplace")
+            refused.append(RejectedLine(row.line, "unreadable_row", said, raw, is_cut=True))
             continue
         numbers.append(row.line)
     log = read_lines(
@@ -182,3 +182,11 @@ def _as_log(chunk: MappedChunk, *, now: datetime, origin: str | None) -> LogChun
     )  # fmt: skip
     rejected = sorted([*log.rejected, *refused], key=lambda one: one.line)
     return replace(log, rejected=rejected)
+
+
+def _unreadable(row: Row) -> RejectedLine:
+    """Refuse a row of which it is not clear what is in which column."""
+    raw, is_cut = row.text, bool(row.size)
+    if row.values is not None:  # cells in excess, or too few: it is not all that stands there
+        raw, is_cut = orjson.dumps(row.values, default=str), True
+    return RejectedLine(row.line, "unreadable_row", row.problem, raw, is_cut=is_cut)

@@ -15,6 +15,7 @@ from matching.services.batches import abandon_batch, discard_batch
 from matching.services.imports import (
     complete_import,
     land_chunk,
+    not_in_it,
     open_import,
     require_origins,
 )
@@ -137,7 +138,10 @@ def _import_log(
             for chunk in ahead(chunks, reins):
                 with run.transaction(step, finished) as result:
                     landed, result["summary"] = land_chunk(
-                        batch, chunk, may_be_known=account.known > 0
+                        batch,
+                        chunk,
+                        may_be_known=account.known > 0,
+                        kept_bytes=account.kept_bytes,
                     )
                     result.update(
                         next_line=chunk.next_line,
@@ -152,16 +156,18 @@ def _import_log(
                     size,
                     f"Importing {stored.name}, {chunk.next_line - 1:,} lines",
                 )
+    if table is not None:
+        batch.parameters["reading"] = {
+            "mapping": table.decision["mapping"],
+            "format": table.file.found.format,
+        }
     refusal = _unusable(stored, account) if table is None else None
     if refusal is not None and not asked.accept_partial:
         with run.transaction():
             discard_batch(batch)
         raise refusal
     if refusal is not None or (table is not None and table.decision["partial"]):
-        batch.parameters["partial"] = (
-            f"{account.rejected_count:,} of {account.found:,} lines of {stored.name} are not in "
-            "it: a column of them could not be used, and the rest was taken as asked."
-        )
+        batch.parameters["partial"] = not_in_it(account.rejected_count, account.found, stored.name)
     result = run.once(
         "import.complete", lambda: complete_import(batch, stored, account, summaries), number
     )

@@ -6,9 +6,14 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 
+from matching.domain.limits import EXCERPT_LENGTH, LOG_PREFIX
 from matching.domain.words import FeatureSet, MatchType, Outcome, Preset
+from project.mappings.refused import RefusedRow, RefusedRowQuerySet
 from project.origin import ROW_ORIGIN_CHOICES
+from project.tabular.mapping import TableMapping
+from project.tabular.mend import Came, row_of
 
 
 class RealField(models.FloatField):  # type: ignore[type-arg]  # no [] at run time
@@ -118,6 +123,12 @@ class EventBatch(models.Model):
         taken_up = sum(outcomes[word] for word in Outcome if word.label) if total else 0
         return taken_up / total if total else None
 
+    @cached_property
+    def reading(self) -> TableMapping | None:
+        """How the rows of its table were read; None for a log that is written as ours."""
+        kept = self.parameters.get("reading")
+        return None if kept is None else TableMapping.from_dict(kept["mapping"])
+
     @property
     def first_event_id(self) -> int:
         """Lowest id an event of this batch can have."""
@@ -204,23 +215,67 @@ class MatchEvent(models.Model):
         return int(self.pk) >> EventBatch.ROW_BITS
 
 
-class RejectedEvent(models.Model):
-    """A row of an event log that was not taken, and why."""
+class RejectedEvent(RefusedRow):
+    """A row of an event log or table that was not taken, and why.
+
+    Written with COPY, never one by one. What would land with its correction keeps its line, and so
+    its id among the events of the batch.
+    """
 
     batch = models.ForeignKey(EventBatch, on_delete=models.CASCADE, related_name="rejected")
     line = models.PositiveBigIntegerField(help_text="Line number in the file, from 1.")
-    reason = models.CharField(max_length=40, db_index=True)
     message = models.TextField()
-    excerpt = models.TextField(help_text="The beginning of the line.")
+    text = models.TextField(
+        help_text="The line as it came; the row of a table as JSON. Whole up to 64 KiB."
+    )
+    is_whole = models.BooleanField(
+        default=False, help_text="Whether that is all of it, to the letter."
+    )
+
+    objects = RefusedRowQuerySet.as_manager()
 
     class Meta:
         ordering = ["batch", "line"]
         constraints = [
             models.UniqueConstraint(fields=["batch", "line"], name="rejectedevent_line_once")
         ]
+        permissions = [("retry_rejectedevent", "Can retry rejected events")]
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.message}"
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the line."""
+        return self.text[:EXCERPT_LENGTH]
+
+    @property
+    def came(self) -> Came:
+        """The row by columns, or its text where it has none."""
+        return row_of(self.text.strip().removeprefix(LOG_PREFIX))
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the table that it is of; none of a log that is written as ours."""
+        reading = self.batch.reading
+        return [] if reading is None else [one.column for one in reading.columns]
+
+    @property
+    def column(self) -> str:
+        """What its table calls the field at fault."""
+        reading = self.batch.reading
+        how = None if reading is None else reading.of(self.field)
+        return self.field if how is None else how.column
+
+    @property
+    def said(self) -> str:
+        """Why it was refused."""
+        return self.message
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of the line was kept as it came."""
+        return self.is_whole
 
 
 class EventChangeQuerySet(models.QuerySet["EventChange"]):

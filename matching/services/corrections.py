@@ -1,5 +1,6 @@
 """What becomes of a line whose event is known with other content."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -81,19 +82,22 @@ def keep_waiting(table: str, batch: EventBatch, differing: Differing, by: str) -
         )
 
 
-def apply_changes(batch: EventBatch, account: Account, now: datetime) -> Summary | None:
+def apply_changes(
+    batch: EventBatch, account: Account, now: datetime, *, lines: Sequence[int] | None = None
+) -> Summary | None:
     """Replace what waits for an import that is complete, and keep what stood there.
 
     Several lines of one event count as the last of them. Returns what the batch's own summary has
     to be lessened and raised by, where it corrected itself; the account is told what was replaced.
+    Of an import that was complete before, only `lines` that were tried again are looked at.
     """
-    waiting = batch.changes.exclude(state=EventChange.State.REPLACED)
-    if not waiting.exists():
+    changes = batch.changes.all() if lines is None else batch.changes.filter(line__in=lines)
+    if not changes.exclude(state=EventChange.State.REPLACED).exists():
         return None
-    _settle(batch)
+    _settle(batch, lines)
     replaced = batch.changes.filter(state=EventChange.State.WAITING)
     touched = _count_by_batch(replaced)
-    named = _count_by_batch(batch.changes.all())
+    named = _count_by_batch(changes.all())
     account.known += account.changed - sum(named.values())
     account.changed = sum(named.values())
     account.changed_in = {str(pk): count for pk, count in named.items()}
@@ -133,14 +137,16 @@ def _count_by_batch(changes: Any) -> dict[int, int]:
     return {int(pk): count for pk, count in rows}
 
 
-def _settle(batch: EventBatch) -> None:
+def _settle(batch: EventBatch, lines: Sequence[int] | None) -> None:
     """Keep of each event the last line, and of each line only what differs."""
+    among = "AND (%s::bigint[] IS NULL OR c.line = ANY(%s))"
+    listed = None if lines is None else list(lines)
     with connection.cursor() as cursor:
         cursor.execute(
             f"DELETE FROM {_CHANGES} c WHERE c.batch_id = %s AND (EXISTS (SELECT FROM {_CHANGES} o "  # noqa: S608 - own names
             "WHERE o.batch_id = c.batch_id AND o.event_id = c.event_id AND o.line > c.line) "
-            f"OR NOT EXISTS (SELECT FROM {_EVENTS} e WHERE e.id = c.event_id))",
-            [batch.pk],
+            f"OR NOT EXISTS (SELECT FROM {_EVENTS} e WHERE e.id = c.event_id)) {among}",
+            [batch.pk, listed, listed],
         )
         cursor.execute(
             f"UPDATE {_CHANGES} c SET before = d.before, after = d.after FROM ("  # noqa: S608 - own names
@@ -149,12 +155,12 @@ def _settle(batch: EventBatch) -> None:
             f"AS after FROM {_CHANGES} c JOIN {_EVENTS} e ON e.id = c.event_id, "
             "LATERAL (SELECT to_jsonb(e) AS b) row, LATERAL jsonb_object_keys(c.after) k, "
             "LATERAL (SELECT b -> k IS DISTINCT FROM c.after -> k AS differs) said "
-            "WHERE c.batch_id = %s GROUP BY c.id) d WHERE d.id = c.id",
-            [batch.pk],
+            f"WHERE c.batch_id = %s {among} GROUP BY c.id) d WHERE d.id = c.id",
+            [batch.pk, listed, listed],
         )
         cursor.execute(
-            f"DELETE FROM {_CHANGES} WHERE batch_id = %s AND after = '{{}}'",  # noqa: S608 - own name
-            [batch.pk],
+            f"DELETE FROM {_CHANGES} c WHERE batch_id = %s AND after = '{{}}' {among}",  # noqa: S608 - own name
+            [batch.pk, listed, listed],
         )
 
 

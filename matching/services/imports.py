@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
+from matching.domain.limits import KEPT_TOTAL
 from matching.domain.log.account import ALREADY_KNOWN, Account
 from matching.domain.log.format import (
     CHANGED_EVENT,
@@ -20,7 +21,7 @@ from matching.domain.log.format import (
     NO_FEATURES,
     with_products,
 )
-from matching.domain.log.reader import LogChunk, RejectedLine, excerpt_of
+from matching.domain.log.reader import REPLACEMENT, LogChunk, RejectedLine, storable
 from matching.domain.summaries import Summary, add_summaries, summarise_events
 from matching.domain.words import FeatureSet, OnChange, revision_of
 from matching.models import (
@@ -50,6 +51,7 @@ from matching.services.corrections import (
 from project.acting import Actor, current_actor
 from project.bulk import copy_rows
 from project.origin import Origin
+from project.tabular.mend import KEPT_BYTES
 from project.uploads.models import Upload
 from project.uploads.services import get_upload
 
@@ -101,9 +103,21 @@ def require_origins(uploads: Sequence[UUID]) -> dict[str, Any]:
 
 
 def land_chunk(
-    batch: EventBatch, chunk: LogChunk, *, may_be_known: bool = True
+    batch: EventBatch, chunk: LogChunk, *, may_be_known: bool = True, kept_bytes: int = 0
 ) -> tuple[Account, Summary]:
-    """Write the events of a chunk that are new, and the lines that were refused.
+    """Write the events of a chunk that are new, and keep the lines that were refused.
+
+    Those are kept whole as long as `kept_bytes`, of those before, and their own are not too many.
+    """
+    account, summary, refused = land_lines(batch, chunk, may_be_known=may_be_known)
+    account.kept_bytes = _keep_rejected(batch, refused, kept_bytes)
+    return account, summary
+
+
+def land_lines(
+    batch: EventBatch, chunk: LogChunk, *, may_be_known: bool = True
+) -> tuple[Account, Summary, list[RejectedLine]]:
+    """Write the events of a chunk that are new; returns the lines that were refused too.
 
     Where none is known, as in most logs, the rows go straight into their table: half the work of
     going by a table beside it. `may_be_known` says that it is not worth trying.
@@ -158,8 +172,8 @@ def land_chunk(
     if computed is not None:
         account.people_known = int(computed.is_known[fresh].sum())
         account.trips = computed.count_trips(fresh)
-    _keep_rejected(batch, [*rejected, *unlike, *refused])
-    return account, summarise_events(events.outcome[fresh], events.features[fresh].T)
+    summary = summarise_events(events.outcome[fresh], events.features[fresh].T)
+    return account, summary, [*rejected, *unlike, *refused]
 
 
 def _only_alike(
@@ -189,7 +203,7 @@ def _only_alike(
         "profiles. Import lines with features as a log of their own."
     )
     unlike = [
-        RejectedLine(int(chunk.lines[row]), reason, message, excerpt_of(chunk.originals[row]))
+        RejectedLine(int(chunk.lines[row]), reason, message, chunk.originals[row])
         for row in np.flatnonzero(~alike)
     ]
     return chunk.take(np.flatnonzero(alike)), unlike
@@ -230,9 +244,7 @@ def _correct(
     keep_waiting(table, batch, differing.those(taken), current_actor().name)
     places = np.searchsorted(chunk.lines, differing.lines[~taken])
     return [
-        RejectedLine(
-            int(line), CHANGED_EVENT, reasons[int(number)], excerpt_of(chunk.originals[place])
-        )
+        RejectedLine(int(line), CHANGED_EVENT, reasons[int(number)], chunk.originals[place])
         for line, number, place in zip(
             differing.lines[~taken], numbers[~taken], places, strict=True
         )
@@ -277,7 +289,7 @@ def complete_import(
             "examples": [{"batch": int(pk), "count": n} for pk, n in account.known_in.items()],
         }
     if not is_computed:
-        batch.feature_set = batch.parameters["feature_set"] or _feature_set_of(batch, account)
+        batch.feature_set = batch.parameters["feature_set"] or feature_set_of(batch, account)
         batch.feature_revision = revision_of(batch.feature_set)
     signs = signs_of_drawing(batch)
     batch.parameters = {
@@ -343,6 +355,14 @@ def _why_nothing(account: Account, *, is_computed: bool) -> str:
     return f"its {account.exposures:,} lines are views, which are no outcomes"
 
 
+def not_in_it(count: int, found: int, name: str) -> str:
+    """Say of a log that was taken in part how much of it is not in its batch."""
+    return (
+        f"{count:,} of {found:,} lines of {name} are not in it: a column of them could not be "
+        "used, and the rest was taken as asked."
+    )
+
+
 def _warn_of_features(batch: EventBatch, account: Account) -> list[str]:
     """Say what the features of a log are that has not logged them, or not on every line."""
     warnings = []
@@ -374,7 +394,7 @@ def _warn_of_features(batch: EventBatch, account: Account) -> list[str]:
     return warnings
 
 
-def _feature_set_of(batch: EventBatch, account: Account) -> str:
+def feature_set_of(batch: EventBatch, account: Account) -> str:
     """The one set that all lines name; else tiered-1 if its tiers can give all values."""
     said = set(account.feature_sets)
     if len(said) == 1 and "" not in said:
@@ -414,9 +434,19 @@ def _landed_lines(batch: EventBatch, chunk: LogChunk) -> npt.NDArray[np.int64]:
     return np.fromiter(landed.values_list("id", flat=True), np.int64) - batch.first_event_id + 1
 
 
-def _keep_rejected(batch: EventBatch, rejected: Sequence[RejectedLine]) -> None:
+def _keep_rejected(batch: EventBatch, rejected: Sequence[RejectedLine], before: int) -> int:
+    """Keep refused lines, whole while an import has not kept too much; returns their bytes."""
     if not rejected:
-        return
+        return 0
+    kept = 0
+    texts, is_whole = [], []
+    for line in rejected:
+        size = len(line.raw)
+        fits = size <= KEPT_BYTES and before + kept + size <= KEPT_TOTAL
+        kept += size if fits else 0
+        text = storable(line.raw) if fits else line.excerpt
+        texts.append(text)
+        is_whole.append(fits and not line.is_cut and not _was_replaced(text, line.raw))
     copy_rows(
         connection,
         RejectedEvent._meta.db_table,
@@ -425,6 +455,14 @@ def _keep_rejected(batch: EventBatch, rejected: Sequence[RejectedLine]) -> None:
             "line": np.array([line.line for line in rejected], np.int64),
             "reason": [line.reason for line in rejected],
             "message": [line.message for line in rejected],
-            "excerpt": [line.excerpt for line in rejected],
+            "text": texts,
+            "is_whole": np.array(is_whole, bool),
+            "field": [line.field for line in rejected],
+            "correction": ["{}"] * len(rejected),
         },
     )
+    return kept
+
+
+def _was_replaced(text: str, raw: bytes) -> bool:
+    return REPLACEMENT in text and text.encode() != raw

@@ -11,13 +11,13 @@ from project.acting import Actor, Person, current_actor
 from project.mappings.models import ImportMapping
 from project.tabular.doors import Door, plain_name
 from project.tabular.mapping import TableMapping
-from project.tabular.mend import REASON
+from project.tabular.mend import UNREAD
 from project.tabular.proposing import Proposal
 
 
 def signature_of(door: Door, columns: Sequence[str]) -> str:
     """Digest of the names of columns, in any order: what tells one kind of table from another."""
-    heads = {column.partition(".")[0] for column in columns} - {REASON}
+    heads = {column.partition(".")[0] for column in columns} - UNREAD
     plain = sorted(map(plain_name, heads))
     return hashlib.sha256("\0".join([door.name, *plain]).encode()).hexdigest()
 

@@ -24,6 +24,7 @@ TONES: Final[dict[str, frozenset[str]]] = {
             "enough",
             "difference found",
             "confirmed",
+            "landed",
         }
     ),
     "bad": frozenset(
@@ -46,6 +47,7 @@ TONES: Final[dict[str, frozenset[str]]] = {
             "cannot serve",
             "differs",
             "locked out",
+            "at fault",
         }
     ),
     "warn": frozenset(
@@ -64,6 +66,7 @@ TONES: Final[dict[str, frozenset[str]]] = {
             "failed to sign in",
             "set a refusal aside",
             "removed",
+            "corrected",
         }
     ),
     "busy": frozenset({"running", "building", "queued", "candidate"}),

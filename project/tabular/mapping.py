@@ -12,7 +12,7 @@ import orjson
 
 from project.tabular.doors import Door, FieldSpec
 from project.tabular.even import EvenRows
-from project.tabular.mend import REASON
+from project.tabular.mend import UNREAD
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,7 +169,7 @@ class Mapper:
         if not self.door.keeps_extra or not rows:
             return even
         if isinstance(rows, EvenRows):
-            names = sorted(rows.columns.keys() - self._taken - self._fields - {REASON})
+            names = sorted(rows.columns.keys() - self._taken - self._fields - UNREAD)
             beside = {name: rows.columns[name] for name in names if any(rows.columns[name])}
             if all(map(all, beside.values())):
                 return EvenRows({**even.columns, **beside}, len(rows))
@@ -206,7 +206,7 @@ class Mapper:
         names = rows[0].keys()
         is_even = all(row.keys() == names for row in rows)
         others = {*names} if is_even else set().union(*(row.keys() for row in rows))
-        for name in sorted(others - self._taken - self._fields - {REASON}):
+        for name in sorted(others - self._taken - self._fields - UNREAD):
             for row, came in zip(mapped, rows, strict=True):
                 value = came.get(name)
                 if value is not None and value != "":
@@ -221,6 +221,23 @@ def _inner_names(fields: Iterable[str]) -> dict[str, list[str]]:
         if rest:
             inner.setdefault(head, []).append(name)
     return inner
+
+
+def put(row: dict[str, Any], name: str, value: Any) -> None:
+    """Set a value at a path of objects; an object on the way is copied, never changed.
+
+    Nothing is put into an object that is not there yet: a value that is missing makes none.
+    """
+    head, _, rest = name.partition(".")
+    if not rest:
+        row[head] = value
+        return
+    inner = row.get(head)
+    if value is None and not isinstance(inner, dict):
+        return
+    inner = dict(inner) if isinstance(inner, dict) else {}
+    put(inner, rest, value)
+    row[head] = inner
 
 
 def column_of(rows: Sequence[Mapping[str, Any]], column: str) -> list[Any]:

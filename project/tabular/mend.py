@@ -1,6 +1,8 @@
-"""Refused rows as a file of the kind that they came in, each with its reason: it is mended and
+"""Refused rows: what is kept of them, how they are corrected, and the file that is mended and
 imported again."""
 
+import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -8,22 +10,115 @@ import orjson
 
 from project.tabular.out import csv_lines
 
-REASON: Final = "refused_because"  # a column that no door reads
+KEPT_BYTES: Final = 64 * 1024  # of a refused row; of a longer one only the beginning is kept
+REASON: Final = "refused_because"  # columns that no door reads
+LINE: Final = "refused_line"  # of a row that has no columns: how it stands in the file
+UNREAD: Final = frozenset({REASON, LINE})
+WHOLE: Final = ""  # in a correction, what the whole row should be where it has no columns
+
+Came = dict[str, Any] | str
 
 
-def as_csv(rows: Iterable[tuple[Mapping[str, Any], str]], columns: Sequence[str]) -> Iterator[str]:
-    """Yield rows and their reasons as lines of CSV; `columns` are all that any of them has."""
+def row_of(text: str) -> Came:
+    """The columns of a row that is kept as JSON, or the text where it is no object.
+
+    A name that stands twice is none: correcting another column would choose one of them.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            raise ValueError("a name stands twice")
+        return row
+
+    try:
+        row = json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError):
+        return text
+    return row if isinstance(row, dict) else text
+
+
+def columns_of(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """The values of a row by column, those in objects by their path: `features.distanceScore`."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict) and value and "." not in name:
+            found |= columns_of(value, f"{before}{name}.")
+        else:
+            found[f"{before}{name}"] = value
+    return found
+
+
+def as_text(value: Any) -> str:
+    """A value as a person edits it."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return orjson.dumps(value).decode()
+
+
+def from_text(text: str, before: Any) -> Any:
+    """What a person wrote in place of a value: text for text, else a number, a list and so on."""
+    if before is None or isinstance(before, str):
+        return text
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text or None
+    # What the database takes for no JSON stays a text.
+    is_storable = "\\u0000" not in text and value not in (math.inf, -math.inf)
+    return value if is_storable else text
+
+
+def corrected(row: Mapping[str, Any], correction: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with the values of a correction; a path leads into objects that are there."""
+    mended = dict(row)
+    for name, value in correction.items():
+        _put(mended, name, value)
+    return mended
+
+
+def _put(row: dict[str, Any], name: str, value: Any) -> None:
+    head, _, rest = name.partition(".")
+    if name in row or not rest or not isinstance(row.get(head, {}), dict):
+        row[name] = value
+        return
+    inner = dict(row.get(head) or {})
+    _put(inner, rest, value)
+    row[head] = inner
+
+
+def mended(came: Came, correction: Mapping[str, Any], *, is_whole: bool) -> Came | None:
+    """Return what is tried again of a refused row, None where that takes a correction first.
+
+    Of a row that has no columns, or of which not all was kept, a correction is what it should be.
+    """
+    if WHOLE in correction:
+        return str(correction[WHOLE])
+    if not correction:
+        return came if is_whole else None
+    return corrected(came if isinstance(came, dict) else {}, correction)
+
+
+def as_csv(rows: Iterable[tuple[Came, str]], columns: Sequence[str]) -> Iterator[str]:
+    """Yield rows and their reasons as lines of CSV; `columns` are all that any of them has.
+
+    A row without columns stands in a column of its own, LINE.
+    """
     names = [name for name in columns if name != REASON]
     yield from csv_lines(
         [*names, REASON],
-        ([*(_cell(row.get(name)) for name in names), reason] for row, reason in rows),
+        ([*(_cell(_named(row).get(name)) for name in names), reason] for row, reason in rows),
     )
 
 
-def as_json_lines(rows: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[str]:
+def as_json_lines(rows: Iterable[tuple[Came, str]]) -> Iterator[str]:
     """Yield rows and their reasons as JSON Lines: objects stay objects."""
     for row, reason in rows:
-        yield orjson.dumps({**row, REASON: reason}).decode() + "\n"
+        yield orjson.dumps({**_named(row), REASON: reason}).decode() + "\n"
+
+
+def _named(row: Came) -> Mapping[str, Any]:
+    return row if isinstance(row, dict) else {LINE: row}
 
 
 def _cell(value: Any) -> Any:

@@ -18,7 +18,7 @@ from project.tabular.mapping import (
     TableMapping,
     spelt,
 )
-from project.tabular.mend import REASON
+from project.tabular.mend import UNREAD
 from project.tabular.rating_words import meanings, plain_word
 
 if TYPE_CHECKING:  # what is asked of a table is known without what looks at it, which computes
@@ -162,7 +162,7 @@ def propose(door: Door, survey: Survey, asked: Asked) -> Proposal:
         if name not in taken
         and name not in roots
         and name.partition(".")[0] not in taken
-        and name != REASON
+        and name not in UNREAD
     )
     mapping = TableMapping(door.name, tuple(columns))
     return Proposal(mapping, tuple(applied), tuple(changes), missing, ignored)

@@ -16,6 +16,7 @@ from feedback.models.passwords import password_of
 from project.jobs.models import Job, Schedule
 from tests.factories import make_staff
 from tests.feedback.conftest import QUALITY, READER_PASSWORD
+from tests.refused_rows import correct_row, page_of
 
 # Each alone makes another address of the source of the tests.
 ELSEWHERE = {"host": "192.0.2.7", "port": "5444", "database": "elsewhere", "user": "somebody"}
@@ -47,19 +48,24 @@ def refused(customer, source):
 
 def correct(client, record):
     """Correct the rating of a refused row, so that it would land."""
-    page = url("feedback_rejectedrecord_change", record.pk)
-    saved = client.post(page, {"correction": '{"quality_rating": 0.7}'})
-    assert saved.status_code == 302
+    assert correct_row(client, record, quality_rating="0.7").status_code == 302
 
 
 def test_a_correction_can_be_taken_back(admin_client, refused):
     client = admin_client
     correct(client, refused)
-    page = url("feedback_rejectedrecord_change", refused.pk)
-    assert client.post(page, {"correction": ""}).status_code == 302
+    refused.refresh_from_db()
+    assert refused.correction == {"quality_rating": 0.7}
+    correct_row(client, refused, quality_rating="7")
     refused.refresh_from_db()
     assert refused.correction == {}
-    assert "object in braces" in client.post(page, {"correction": "[1]"}).content.decode()
+
+
+def test_the_column_at_fault_of_a_refused_row_is_marked(admin_client, refused):
+    page = admin_client.get(page_of(refused))
+    marked = [one["field"].label for one in page.context["shown"] if one["is_at_fault"]]
+    assert marked == ["quality_rating"]
+    assert "expected a value inside the range" in page.content.decode()
 
 
 def url(name, *args):

@@ -387,10 +387,17 @@ def test_looking_at_batches_allows_neither_export_nor_deletion_nor_rejected_line
 
 
 @pytest.mark.parametrize("name", ["matchevent", "rejectedevent"])
-def test_events_and_rejected_lines_are_never_edited(admin_client: Client, name: str) -> None:
+def test_events_and_what_came_of_rejected_lines_are_never_edited(
+    admin_client: Client, name: str
+) -> None:
     imported(lines(1) + b"broken\n")
     assert admin_client.get(url(f"{name}_add")).status_code == 403
     row = (MatchEvent if name == "matchevent" else RejectedEvent).objects.get()
+    before = row.__dict__
     assert admin_client.get(url(f"{name}_change", row.pk)).status_code == 200
-    assert admin_client.post(url(f"{name}_change", row.pk), {"label": "on"}).status_code == 403
+    posted = {"label": "on", "text": "other", "batch": "7"}
+    answer = admin_client.post(url(f"{name}_change", row.pk), posted)
+    assert answer.status_code == (403 if name == "matchevent" else 200)
+    now = type(row).objects.get(pk=row.pk).__dict__
+    assert {**now, "_state": None} == {**before, "_state": None}
     assert admin_client.get(url(f"{name}_delete", row.pk)).status_code == 403

@@ -75,7 +75,7 @@ RECORDS: dict[str, dict[str, str]] = {
     "matching.eventbatch": {"add": NOBODY, "change": "only shown"},
     "matching.eventchange": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "matching.matchevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
-    "matching.rejectedevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "matching.rejectedevent": {"add": NOBODY, "delete": NOBODY},
     # Their session goes with them, and to say so needs less than to do it.
     "matching.seeduser": {"removal": "matching.delete_seeduser + matching.delete_travelsession"},
     "matching.travelgroup": {
@@ -191,6 +191,11 @@ ACTIONS: dict[str, dict[str, str]] = {
         "export": "matching.export_events",
         "build_dataset": "training.build_dataset",
     },
+    "matching.rejectedevent": {
+        "retry": "matching.retry_rejectedevent",
+        "correct": "matching.change_rejectedevent",
+        "download_to_mend": "matching.view_rejectedevent | matching.change_rejectedevent",
+    },
     "matching.seeduser": {
         "delete_selected": "matching.delete_seeduser + matching.delete_travelsession",
         "fill_in": "matching.change_seeduser",
@@ -220,6 +225,7 @@ KINDS: dict[str, tuple[str, bool]] = {
     "matching.import_events": ("matching.import_events", False),
     "matching.import_users": ("matching.add_seeduser", False),
     "matching.repair_sessions": ("matching.change_travelsession", True),
+    "matching.retry_events": ("matching.retry_rejectedevent", True),
     "matching.seed_users": ("matching.add_seeduser", True),
     "overview.rebuild_model": ("training.rebuild_model", True),
     "training.build_dataset": ("training.build_dataset", True),
@@ -372,7 +378,7 @@ def _make_world() -> dict[str, str]:
         after={"quality_rating": 0.6},
         row_digest=uuid4(),
     )
-    line = RejectedEvent.objects.create(batch=batch, line=1, reason="x", message="y", excerpt="z")
+    line = RejectedEvent.objects.create(batch=batch, line=1, reason="x", message="y", text="z")
     EventChange.objects.create(
         event_id=batch.first_event_id, batch=batch, line=1, state="replaced", by="z"
     )
@@ -694,7 +700,7 @@ OURS = [kind.name for kind in all_kinds() if not kind.name.startswith("tests.")]
 def arguments_for(kind: str, owner: User) -> dict[str, Any]:
     """Return the least that a kind has to be asked; with an upload of this owner."""
     if KINDS[kind][1]:
-        return {}
+        return {"batch": 1} if kind == "matching.retry_events" else {}
     upload = keep_upload(BytesIO(b"{}\n"), "x.jsonl", by=Actor.of(owner))
     asked: dict[str, dict[str, Any]] = {
         "feedback.import_feedback": {"file": str(upload.pk), "table": "quality_feedback"},

@@ -30,7 +30,7 @@ from training.queries.serviceable import why_outdated
 from training.queries.staleness import why_stale, with_changed_records
 
 # Of a batch a dataset asks only what became of its events; its population alone may be megabytes.
-BATCHES = Prefetch("batches", EventBatch.objects.only("pk", "corrections", "corrected_at"))
+BATCHES = Prefetch("batches", EventBatch.objects.only("pk", "made", "corrections", "corrected_at"))
 
 
 @object_action("matching.eventbatch", "Build a dataset", permission="training.build_dataset")

@@ -1,5 +1,6 @@
 """Whether records that a dataset was built from were changed or removed at their source since."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -66,11 +67,28 @@ def _changed_events(dataset: Dataset) -> list[str]:
     What was known of a batch when it was read stands in the lineage; datasets of before have
     batches that nothing had corrected.
     """
-    read = {
-        entry["id"]: entry.get("corrections", 0)
+    entries = {
+        entry["id"]: entry
         for entry in dataset.lineage
         if entry.get("model") == "matching.eventbatch"
     }
+    read = {pk: entry.get("corrections", 0) for pk, entry in entries.items()}
+    landed = {
+        batch.pk: batch.made - entries[batch.pk].get("events", batch.made)
+        for batch in dataset.batches.all()
+        if batch.pk in entries
+    }
+    return [
+        *(
+            f"{count:,} lines of batch {pk} that were refused were mended and landed since"
+            for pk, count in landed.items()
+            if count > 0
+        ),
+        *_corrected(dataset, read),
+    ]
+
+
+def _corrected(dataset: Dataset, read: Mapping[int, int]) -> list[str]:
     return [
         f"{batch.corrections - read.get(batch.pk, 0):,} changes of events of batch {batch.pk} came "
         f"with later imports, the last on {words.moment(batch.corrected_at)}"

@@ -10,7 +10,7 @@ from matching.domain.log.reader import RejectedLine
 ALREADY_KNOWN: Final = "already_known"  # beside the reasons of rejected lines
 SUMMED: Final = (
     *("found", "new", "known", "changed", "exposures"),
-    *("with_features", "without_features", "people_known"),
+    *("with_features", "without_features", "people_known", "kept_bytes"),
 )
 EXAMPLES: Final = 5  # lines named per reason in a result; the admin lists all
 
@@ -23,6 +23,7 @@ class Account:
     changed : events that are here with other content; replaced or kept, as the import was asked
     exposures : lines that say that somebody was shown and nothing more; no events
     with_features, without_features : good lines with any feature, and with none
+    kept_bytes : of the refused lines that are kept whole
     people_known : new events without features whose people are known by id
     trips : which trips those had, see `matching.queries.behaviour.TRIPS`
     """
@@ -35,6 +36,7 @@ class Account:
     with_features: int = 0
     without_features: int = 0
     people_known: int = 0
+    kept_bytes: int = 0
     trips: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
     known_in: dict[str, int] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from matching.domain.log.format import (
 )
 from matching.domain.words import FeatureSet, MatchType, Outcome, Preset
 from project.origin import Origin
+from project.tabular.mend import UNREAD
 
 # What each field is asked to be, in the order in which a line with several faults names them.
 _EXPECTED = {
@@ -46,12 +47,14 @@ _WORDS = {
 
 
 class RefusedLine(Exception):
-    """A line that cannot be taken: a key of REASONS, and what was expected and what came."""
+    """A line that cannot be taken: a key of REASONS, what was expected and what came, and the
+    field at fault where it is one."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, field: str = "") -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.field = field
 
 
 def read_carefully(
@@ -64,6 +67,8 @@ def read_carefully(
     The event, its canonical line, and the unknown names that were ignored.
     """
     line = _parse(text)
+    for name in UNREAD & line.keys():  # of a file of refused rows: no part of what is said
+        del line[name]
     features = line.get("features")
     ignored = Counter(name[:40] for name in line if name not in FIELDS)
     known = {name: value for name, value in line.items() if name in FIELDS and value is not None}
@@ -82,6 +87,7 @@ def read_carefully(
             raise RefusedLine(
                 "unknown_features",
                 f"Expected features such as {', '.join(LOG_NAMES[:2])}; none of {names} is known.",
+                "features",
             )
     said = line.get("source")
     if type(said) is str and said not in ("real", "synthetic"):
@@ -125,6 +131,7 @@ def require_consistent(event: LoggedEvent, limits: tuple[int, int], origin: str 
             "impossible_timestamp",
             f"Expected timestamp from {limits[0]} ({EARLIEST:%Y-%m-%d}) to {limits[1]} (a day from "
             f"now) in milliseconds; got {event.timestamp}.",
+            "timestamp",
         )
     if event.label is not None:
         label = LABELS.get(event.outcome)
@@ -132,11 +139,13 @@ def require_consistent(event: LoggedEvent, limits: tuple[int, int], origin: str 
             raise RefusedLine(
                 "label_contradicts_outcome",
                 f"Expected no label: a {event.outcome} is no outcome; got {event.label}.",
+                "label",
             )
         if event.label != label:
             raise RefusedLine(
                 "label_contradicts_outcome",
                 f"Expected label {label} for outcome {event.outcome}; got {event.label}.",
+                "label",
             )
     if origin is not None and event.source is not None and event.source != origin:
         raise RefusedLine(
@@ -144,6 +153,7 @@ def require_consistent(event: LoggedEvent, limits: tuple[int, int], origin: str 
             f"Expected {origin} events; this line says that it is {event.source}. Import such "
             "events "
             f"with --origin {event.source}.",
+            "source",
         )
 
 
@@ -243,7 +253,9 @@ def _explain_types(known: dict[str, Any]) -> NoReturn:
     for name, expected in _EXPECTED.items():
         if name not in known:
             if name in _REQUIRED:
-                raise RefusedLine("missing_field", f"Expected {name}, {expected}; it is absent.")
+                raise RefusedLine(
+                    "missing_field", f"Expected {name}, {expected}; it is absent.", name
+                )
             continue
         _explain_field(name, expected, known[name])
     raise AssertionError(f"The validator refuses what nothing here explains: {known!r}")
@@ -260,10 +272,14 @@ def _explain_field(name: str, expected: str, value: Any) -> None:
     elif type(value) is not str:
         _wrong_type(name, expected, value)
     elif name in _WORDS and value not in _WORDS[name]:
-        raise RefusedLine("unknown_value", f"Expected {name} to be {expected}; got {value[:40]!r}.")
+        raise RefusedLine(
+            "unknown_value", f"Expected {name} to be {expected}; got {value[:40]!r}.", name
+        )
     elif name in ID_FIELDS and not 0 < len(value) <= MAX_ID_LENGTH:
         raise RefusedLine(
-            "bad_id", f"Expected {name} of 1 to {MAX_ID_LENGTH} characters; got {len(value)}."
+            "bad_id",
+            f"Expected {name} of 1 to {MAX_ID_LENGTH} characters; got {len(value)}.",
+            name,
         )
 
 
@@ -273,12 +289,14 @@ def _explain_features(features: Iterable[tuple[str, Any]]) -> None:
             _wrong_type(f"features.{name}", "a number from 0 to 1", value)
         if not 0 <= value <= 1:
             raise RefusedLine(
-                "out_of_range", f"Expected features.{name} from 0 to 1; got {value:.10g}."
+                "out_of_range",
+                f"Expected features.{name} from 0 to 1; got {value:.10g}.",
+                f"features.{name}",
             )
 
 
 def _wrong_type(name: str, expected: str, value: Any) -> NoReturn:
-    raise RefusedLine("wrong_type", f"Expected {name} to be {expected}; got {_kind(value)}.")
+    raise RefusedLine("wrong_type", f"Expected {name} to be {expected}; got {_kind(value)}.", name)
 
 
 def _kind(value: Any) -> str:

@@ -13,17 +13,17 @@ import numpy.typing as npt
 
 from matching.domain.features.columns import fill_products
 from matching.domain.features.names import FEATURE_NAMES, LOG_NAMES
+from matching.domain.limits import LOG_PREFIX
 from matching.domain.words import MatchType, Outcome, Preset
 from project.origin import ROW_ORIGINS
 
-PREFIX: Final = b"[ML_MATCH_EVENT]"
+PREFIX: Final = LOG_PREFIX.encode()
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 MAX_LINE_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 32
 MAX_ID_LENGTH: Final = 200  # characters; external ids of profiles have at most 100
 MAX_IGNORED_NAMES: Final = 50  # different unknown names that are counted one by one
-EXCERPT_LENGTH: Final = 200  # characters
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SKEW: Final = timedelta(days=1)  # how far ahead of ours a logging machine's clock may be
 

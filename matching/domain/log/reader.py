@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from matching.domain.limits import EXCERPT_LENGTH
 from matching.domain.log.careful import (
     RefusedLine,
     is_consistent,
@@ -23,7 +24,6 @@ from matching.domain.log.format import (
     BYTE_ORDER_MARK,
     CLOCK_SKEW,
     EARLIEST,
-    EXCERPT_LENGTH,
     LABELS,
     MAX_LINE_BYTES,
     PREFIX,
@@ -40,6 +40,7 @@ BLOCK_LINES: Final = (
     2_048  # lines that are parsed together: an unusual one slows no more than these
 )
 NEWLINE, OPENING, CLOSING = b"\n{}"
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 NAME_END = int.from_bytes(b'":', "little")
 
 _decode = msgspec.json.Decoder(LoggedEvent).decode
@@ -56,13 +57,22 @@ class RejectedLine:
     line : number in the file, from 1
     reason : a key of REASONS
     message : what was expected and what came
-    excerpt : the beginning of the line
+    raw : the line as it stands in the file, of a long one the beginning
+    field : what is at fault, empty where all of the line is
+    is_cut : whether `raw` is not all that stands there
     """
 
     line: int
     reason: str
     message: str
-    excerpt: str
+    raw: bytes
+    field: str = ""
+    is_cut: bool = False
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the line."""
+        return excerpt_of(self.raw)
 
 
 @dataclass(frozen=True)
@@ -212,8 +222,12 @@ def event_key(event_id: str) -> bytes:
 
 def excerpt_of(raw: bytes) -> str:
     """The beginning of a line as text that can be stored: no NUL, no broken UTF-8."""
-    text = raw[: 4 * EXCERPT_LENGTH].decode("utf-8", "replace")
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:EXCERPT_LENGTH]
+    return storable(raw[: 4 * EXCERPT_LENGTH])[:EXCERPT_LENGTH]
+
+
+def storable(raw: bytes) -> str:
+    """A line as text that can be stored; what cannot is a replacement character."""
+    return raw.decode("utf-8", "replace").replace("\0", REPLACEMENT)
 
 
 @dataclass
@@ -275,8 +289,8 @@ class _Chunk:
     def _refuse_long(self, line: Line, number: int, original: bytes | None) -> None:
         head = line.head if isinstance(line, LongLine) else line
         message = f"Expected at most {MAX_LINE_BYTES:,} bytes; got {len(line):,}."
-        excerpt = excerpt_of(head if original is None else original)
-        self.rejected.append(RejectedLine(number, "line_too_long", message, excerpt))
+        raw = (head if original is None else original)[: 4 * EXCERPT_LENGTH]
+        self.rejected.append(RejectedLine(number, "line_too_long", message, raw, is_cut=True))
 
     def _settle(
         self, texts: list[bytes], numbers: Sequence[int], originals: Sequence[bytes]
@@ -324,8 +338,9 @@ class _Chunk:
         try:
             event, canonical, ignored = read_carefully(text, self.limits, self.origin)
         except RefusedLine as refused:
-            excerpt = excerpt_of(raw)
-            self.rejected.append(RejectedLine(line, refused.reason, refused.message, excerpt))
+            self.rejected.append(
+                RejectedLine(line, refused.reason, refused.message, raw, refused.field)
+            )
             return
         sum_ignored(self.ignored, ignored)
         self._add(line, event, canonical, raw)

@@ -1,0 +1,110 @@
+"""What records of refused rows have in common, whichever door refused them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import F, Func, JSONField, Value
+
+from project.tabular.mend import Came, as_text, columns_of, mended
+
+SCANNED_ROWS = 500  # at once: each may have KEPT_BYTES
+
+
+class RefusedRowQuerySet(models.QuerySet[Any]):
+    """Questions about refused rows."""
+
+    def open(self) -> Any:
+        """Rows that are still refused."""
+        return self.filter(resolved_at__isnull=True)
+
+    @transaction.atomic
+    def correct(self, column: str, value: str, *, where: str | None = None) -> int:
+        """Add one column to the corrections of all of these rows; returns of how many.
+
+        With `where`, only of those in which the column, as it is corrected so far, says that.
+        """
+        joined = Func(
+            F("correction"),
+            Value({column: value}, JSONField()),
+            template="%(expressions)s",
+            arg_joiner=" || ",
+            output_field=JSONField(),
+        )
+        if where is None:
+            changed: int = self.order_by().update(correction=joined)
+            return changed
+        found = 0
+        keys: list[int] = []
+        for row in self.order_by().iterator(chunk_size=SCANNED_ROWS):
+            if row.says(column) == where:
+                keys.append(row.pk)
+            if len(keys) == SCANNED_ROWS:
+                found += self.model._default_manager.filter(pk__in=keys).update(correction=joined)
+                keys.clear()
+        return found + self.model._default_manager.filter(pk__in=keys).update(correction=joined)
+
+
+class RefusedRow(models.Model):
+    """A row that was refused, why, and how it came; with its correction it is tried again.
+
+    What came never changes: a correction stands beside it until the row has landed.
+    """
+
+    reason = models.CharField(max_length=40, db_index=True)
+    field = models.CharField(
+        max_length=200, blank=True, help_text="What is at fault; empty where all of the row is."
+    )
+    correction = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Values that replace those of the row when it is tried again.",
+    )
+    resolved_at = models.DateTimeField(null=True, blank=True, help_text="When the row landed.")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def came(self) -> Came:
+        """The row by columns, or its text where it has none."""
+        raise NotImplementedError
+
+    @property
+    def column(self) -> str:
+        """What the row calls the field at fault; empty where all of it is at fault."""
+        raise NotImplementedError
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of rows that came with this one, where it has none itself; else none."""
+        return []
+
+    @property
+    def said(self) -> str:
+        """Why it was refused: what was expected and what came."""
+        raise NotImplementedError
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of the row was kept as it came."""
+        raise NotImplementedError
+
+    @property
+    def mended(self) -> Came | None:
+        """What is tried again, None where it takes a correction first."""
+        return mended(self.came, self.correction, is_whole=self.is_complete)
+
+    def says(self, column: str) -> str | None:
+        """What a column says, with its correction, as text; None where it says nothing."""
+        if column in self.correction:
+            return as_text(self.correction[column])
+        came = self.came
+        value = columns_of(came).get(column) if isinstance(came, dict) else None
+        return None if value is None else as_text(value)
+
+
+def set_correction(row: RefusedRow, correction: Mapping[str, Any]) -> None:
+    """Replace the correction of one row."""
+    row.correction = dict(correction)
+    row.save(update_fields=["correction"])
