@@ -1,6 +1,7 @@
 """Seed users and groups in the admin."""
 
 import math
+from contextlib import closing
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,7 @@ from project.pages.cells import two_lines
 from project.pages.filters import RangeFilter
 from project.pages.links import record_link, record_url
 from project.pages.registry import panel
+from project.tabular.doors import joined_name
 from project.tabular.rows import TableFile
 from project.tabular.sniff import FileRefused
 from project.uploads.services import get_upload, release_upload
@@ -257,10 +259,23 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
 def _check_profiles(form: ArgumentsForm) -> None:
     upload = get_upload(UUID(form.arguments["file"]))
     try:
-        TableFile(upload.path, name=upload.name, limits=LIMITS)
+        table = TableFile(upload.path, name=upload.name, limits=LIMITS)
+        with closing(table.rows()) as rows:
+            first = next(rows, None)
     except FileRefused as error:
         release_upload(upload)
         form.add_error("file", str(error))
+        return
+    asked = form.arguments
+    columns = {joined_name(name) for name in (first.values if first else None) or ()}
+    # What stands in another encoding or behind a delimiter is looked at by the job, which asks too.
+    if first and not (asked["origin"] or "origin" in columns or "origin" in asked["columns"]):
+        release_upload(upload)
+        form.add_error(
+            "origin",
+            f"{upload.name} does not say whether its people are real or synthetic. Say it here, "
+            "and choose the file again.",
+        )
 
 
 @admin.register(TravelGroup)

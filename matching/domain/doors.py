@@ -58,6 +58,7 @@ PEOPLE: Final = Door(
         ),
         FieldSpec("profession", names=("job", "occupation", "work", "job title", "career")),
         FieldSpec("archetype"),
+        FieldSpec("origin"),
     ),
 )  # fmt: skip
 

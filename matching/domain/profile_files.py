@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
 
+from project.origin import Origin
 from project.tabular import rows as tabular
 from project.tabular.rows import Limits
 
@@ -47,6 +48,17 @@ def first_lines(rows: Sequence[Row]) -> dict[str, int]:
     return seen
 
 
+def origin_said(values: Mapping[str, Any]) -> str:
+    """Return what a profile says that it is, real or synthetic; empty where it says neither.
+
+    A column of that name may hold anything else, such as where somebody comes from.
+    """
+    said = str(values.get("origin") or "").strip().lower()
+    if said.startswith(Origin.SYNTHETIC.value):
+        return Origin.SYNTHETIC.value  # "synthetic_v2" must not pass for real
+    return said if said == Origin.REAL.value else ""
+
+
 def _profile_row(found: tabular.Row, mapped: Mapping[str, Any] | None) -> Row:
     if mapped is None:
         return Row(found.line, found.values or {}, {"row": found.problem})
@@ -60,7 +72,8 @@ def _profile_row(found: tabular.Row, mapped: Mapping[str, Any] | None) -> Row:
 
 def _named(values: Mapping[str, Any]) -> dict[str, Any]:
     """A profile with an id that is made from what it holds."""
-    written = json.dumps(values, sort_keys=True, default=str).encode()
+    said = {name: value for name, value in values.items() if name != "origin"}
+    written = json.dumps(said, sort_keys=True, default=str).encode()
     return {**values, "external_id": f"row-{blake2b(written, digest_size=8).hexdigest()}"}
 
 

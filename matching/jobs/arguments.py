@@ -72,6 +72,9 @@ class SeedUsers(Arguments):
     seed: Seed = DEFAULT_SEED
 
 
+AskedOrigin = Literal["", "real", "synthetic"]
+
+
 class ImportUsers(TableArguments):
     """A file of profiles."""
 
@@ -87,6 +90,11 @@ class ImportUsers(TableArguments):
         ),
         Ask(option="--column"),
     ] = {}
+    origin: Annotated[
+        AskedOrigin,
+        Field(description="What the people are; synthetic people never land as real ones."),
+        Ask(meanings={"": "what the column origin says; a file that does not say it is refused"}),
+    ] = ""
 
 
 class CompleteUsers(Arguments):
@@ -159,7 +167,7 @@ class ImportEvents(TableArguments):
         Ask(option="--column"),
     ] = {}
     origin: Annotated[
-        Literal["", "real", "synthetic"],
+        AskedOrigin,
         Field(description="What the events are; synthetic events never land as real ones."),
         Ask(meanings={"": "what the log says; one that does not say it is refused"}),
     ] = ""

@@ -18,6 +18,7 @@ from matching.domain.log.reader import LogChunk, RejectedLine, read_lines
 from matching.jobs.arguments import ImportEvents
 from matching.queries.known_events import preview_log
 from project.jobs.contract import Run, stored_arguments
+from project.mappings.arguments import ASKS_ORIGIN
 from project.mappings.door import Decision, MappedChunk, OpenTable, open_table, reopen_table
 from project.origin import Origin
 from project.outside import one_line
@@ -121,6 +122,7 @@ def origin_of_table(table: OpenTable, now: datetime) -> str:
     raise Refusal(
         f"{table.file.name} says neither that its events are real nor that they are synthetic.",
         remedy="Say it with --origin real or --origin synthetic.",
+        details=ASKS_ORIGIN,
     )
 
 

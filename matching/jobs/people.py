@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from matching.domain.doors import PEOPLE
 from matching.domain.lexicon.plain import singular
-from matching.domain.profile_files import LIMITS, MAX_BYTES, first_lines, profile_rows
+from matching.domain.profile_files import LIMITS, MAX_BYTES, first_lines, origin_said, profile_rows
 from matching.jobs.arguments import (
     CheckSessions,
     CompleteUsers,
@@ -26,6 +26,7 @@ from matching.queries.sessions import plan_sessions, travellers
 from matching.queries.words import SHOWN, describe_unknown, in_order
 from matching.services import people, session_repairs, sessions
 from project.jobs.contract import Run, stored_arguments
+from project.mappings.arguments import ASKS_ORIGIN
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
 from project.refusal import Refusal
 from project.uploads.models import Upload
@@ -69,6 +70,13 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
         )
     table = _open_profiles(run, upload, asked)
     rows = [row for chunk in table.chunks() for row in profile_rows(chunk.came, chunk.mapped)]
+    if not asked.origin and not any(origin_said(row.values) for row in rows):
+        raise Refusal(
+            f"{upload.name} says neither that its people are real nor that they are synthetic. "
+            "Nothing has landed.",
+            remedy="Say it with --origin real or --origin synthetic, or in a column origin.",
+            details=ASKS_ORIGIN,
+        )
     seen = first_lines(rows)
     total: dict[str, Any] = {"added": 0, "updated": 0, "unchanged": 0, "rows_refused": 0}
     errors: list[dict[str, Any]] = []
@@ -77,7 +85,14 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
         chunk = rows[start : start + people.CHUNK]
         made = run.once(
             "import_users.rows",
-            partial(people.import_profiles, chunk, seen=seen, by=run.user, may_change=may_change),
+            partial(
+                people.import_profiles,
+                chunk,
+                seen=seen,
+                by=run.user,
+                may_change=may_change,
+                origin=asked.origin,
+            ),
             number,
         )
         for name in total:

@@ -124,6 +124,7 @@ def require_origin_said(path: Path, name: str) -> str:
                     f"{name} says neither that its events are real nor that they are synthetic; a "
                     "source such as rule-based names what scored them, not where they come from.",
                     remedy="Say it with --origin real or --origin synthetic.",
+                    details={"asks": "origin"},
                 )
     return Origin.REAL
 

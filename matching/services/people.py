@@ -22,7 +22,7 @@ from matching.domain.population import (
     draw_population,
     is_of_age,
 )
-from matching.domain.profile_files import Row
+from matching.domain.profile_files import Row, origin_said
 from matching.domain.profiles import clean_profile, fold_words
 from matching.models import (
     PROFILE_FIELDS,
@@ -221,7 +221,12 @@ def _add_groups(
 
 @transaction.atomic
 def import_profiles(
-    rows: Sequence[Row], *, seen: Mapping[str, int], by: User | None, may_change: bool = True
+    rows: Sequence[Row],
+    *,
+    seen: Mapping[str, int],
+    by: User | None,
+    may_change: bool = True,
+    origin: str = "",
 ) -> ImportedRows:
     """Add or update users from rows of a file; a row with an error is named and left out.
 
@@ -232,6 +237,7 @@ def import_profiles(
     Parameters
     ----------
     seen : external id to the line where the file names it first; later rows are errors
+    origin : real or synthetic, what all of them are; empty where each row says it
     """
     there = {
         user.external_id: user
@@ -245,7 +251,12 @@ def import_profiles(
     for row in rows:
         external_id = str(row.values.get("external_id") or "").strip()
         user = there.get(external_id)
-        problems = dict(row.problems) or _check_id(external_id, row.line, seen)
+        said = origin_said(row.values)
+        problems = (
+            dict(row.problems)
+            or _check_id(external_id, row.line, seen)
+            or _check_origin(said, origin, user)
+        )
         if not problems:
             given = {
                 k: v for k, v in row.values.items() if k != "external_id" and v not in ("", None)
@@ -259,7 +270,9 @@ def import_profiles(
                 for name, text in problems.items()
             ]
         elif user is None:
-            added.append(SeedUser(external_id=external_id, origin=Origin.REAL.code, **cleaned))
+            added.append(
+                SeedUser(external_id=external_id, origin=Origin(said or origin).code, **cleaned)
+            )
         elif cleaned != _profile_of(user) and not may_change:
             errors.append(
                 {
@@ -326,6 +339,22 @@ def _check_id(external_id: str, line: int, seen: Mapping[str, int]) -> dict[str,
         return {"external_id": str(error.message)}
     if seen[external_id] != line:
         return {"external_id": f"{external_id} stands on line {seen[external_id]} already."}
+    return {}
+
+
+def _check_origin(said: str, asked: str, user: SeedUser | None) -> dict[str, str]:
+    """Say what is wrong with what a row is said to be."""
+    if not (said or asked):
+        return {
+            "origin": "Expected real or synthetic; this row says neither. Say it of all rows with "
+            "--origin."
+        }
+    if said and asked and said != asked:
+        return {"origin": f"Expected {asked} people; this row says that it is {said}."}
+    # A drawn profile may become that of a person, and is still labelled; the reverse is lost.
+    is_real = user is not None and user.origin == Origin.REAL.code
+    if is_real and (said or asked) == Origin.SYNTHETIC:
+        return {"origin": "Expected a real person, who is here under this id; got a synthetic one."}
     return {}
 
 

@@ -14,6 +14,7 @@ from project.tabular.sniff import AUTO, Reading
 
 PROPOSED: Final = "proposed"
 AS_IS: Final = "as-is"
+ASKS_ORIGIN: Final = {"asks": "origin"}  # of a refusal: what has to be said
 DECIMALS: Final[Mapping[str, str]] = {AUTO: "", "point": ".", "comma": ","}
 
 

@@ -7,10 +7,11 @@ from rich.console import Console
 
 from project.jobs.command import JobCommand
 from project.jobs.questions import Shape
-from project.mappings.arguments import PROPOSED
+from project.mappings.arguments import ASKS_ORIGIN, PROPOSED
+from project.origin import Origin
 from project.terminal import Table
 
-NEVER_REPEATED = frozenset({"mapping", "json", "now", "detach"})
+NEVER_REPEATED = frozenset({"json", "now", "detach"})
 
 
 class TableCommand(JobCommand):
@@ -23,13 +24,15 @@ class TableCommand(JobCommand):
         return super().run(**options)
 
     def refusal_of(self, refused: dict[str, Any]) -> dict[str, Any]:
-        """Add the exact command that takes what is proposed."""
-        if "proposal" not in refused:
-            return refused
-        return {**refused, "command": self._command(PROPOSED)}
+        """Add the exact command that takes what is proposed, or says what was asked."""
+        if "proposal" in refused:
+            return {**refused, "command": self._command("--mapping", PROPOSED)}
+        if refused.get("asks") == ASKS_ORIGIN["asks"]:
+            return {**refused, "command": self._command("--origin", Origin.REAL.value)}
+        return refused
 
     def finish_refused(self, refusal: dict[str, Any]) -> Any:
-        if not self.as_json and "command" in refusal:
+        if not self.as_json and "proposal" in refusal:
             self._render_proposal(refusal["proposal"])
         if not self.as_json and "command" in refusal:
             refusal = {
@@ -54,8 +57,8 @@ class TableCommand(JobCommand):
                 preview.add_row(*(str(_at(row["after"], name)) for name in shown))
             console.print(preview)
 
-    def _command(self, mapping: str) -> str:
-        """Write the command that was given, with a mapping."""
+    def _command(self, *more: str) -> str:
+        """Write the command that was given, with an option that it lacked."""
         name = type(self).__module__.rpartition(".")[2]
         words = ["manage.py", name]
         for each in self.named:
@@ -65,7 +68,11 @@ class TableCommand(JobCommand):
             words += [str(one) for one in given] if isinstance(given, list) else [str(given)]
         for question in self._questions():
             given = self._options.get(question.name)
-            if question.name in NEVER_REPEATED or given in (None, [], {}, question.default):
+            if (
+                question.option == more[0]
+                or question.name in NEVER_REPEATED
+                or given in (None, [], {}, question.default)
+            ):
                 continue
             if question.shape is Shape.FLAG:
                 words.append(question.option)
@@ -76,7 +83,7 @@ class TableCommand(JobCommand):
                 words += [question.option, *map(str, given)]
             else:
                 words += [question.option, str(given)]
-        return shlex.join([*words, "--mapping", mapping])
+        return shlex.join([*words, *more])
 
 
 def _at(row: dict[str, Any], name: str) -> Any:

@@ -46,6 +46,7 @@ REPLACED_COLUMNS: Mapping[tuple[str, str], str | None] = {
         )
     },
     ("training_dataset", "source"): "origin",
+    ("matching_rejectedevent", "excerpt"): "text",
     # Encrypted anew, with the address that it was given for; collecting shows that it opens.
     ("feedback_feedbacksource", "password_encrypted"): None,
 }

@@ -228,7 +228,7 @@ FORMS: dict[str, str | bytes] = {
 @pytest.mark.parametrize("form", FORMS)
 def test_profiles_of_another_form_are_the_same_people(tmp_path: Path, form: str) -> None:
     path = write(tmp_path / "people.csv", FORMS[form])
-    code, result = run_command("seed_users", "--now", "--file", path)
+    code, result = run_command("seed_users", "--now", "--origin", "real", "--file", path)
     assert (code, result.get("added"), result.get("rows_refused")) == (0, 2, 0), result
     zoe = SeedUser.objects.get(external_id="00001")
     assert (zoe.name, zoe.age, zoe.interests) == ("Zoë", 29, ["hiking", "food"])
@@ -242,30 +242,34 @@ def test_profiles_of_another_form_are_the_same_people(tmp_path: Path, form: str)
 )  # fmt: skip
 def test_interests_are_a_list_however_it_is_written(tmp_path: Path, interests: str) -> None:
     path = write(tmp_path / "people.csv", f"external_id,interests\na,{interests}\n")
-    assert run_command("seed_users", "--now", "--file", path)[0] == 0
+    assert run_command("seed_users", "--now", "--origin", "real", "--file", path)[0] == 0
     assert SeedUser.objects.get().interests == ["hiking", "food", "art"]
 
 
 def test_profiles_without_an_id_are_given_one_once_a_person_agrees(tmp_path: Path) -> None:
     path = write(tmp_path / "people.csv", people(names=NAMES.replace("external_id", "nothing")))
-    code, result = run_command("seed_users", "--now", "--file", path)
+    code, result = run_command("seed_users", "--now", "--origin", "real", "--file", path)
     assert code == 2
     assert "each row is given one" in result["refused"]["message"]
     assert not SeedUser.objects.exists()
     assert "--mapping proposed" in result["refused"]["command"]
     for added in (2, 0):
-        code, result = run_command("seed_users", "--now", "--file", path, "--mapping", "proposed")
+        code, result = run_command(
+            "seed_users", "--now", "--origin", "real", "--file", path, "--mapping", "proposed"
+        )
         assert (code, result["added"]) == (0, added)
 
 
 def test_extraversion_from_1_to_5_waits(tmp_path: Path) -> None:
     rows = "".join(f"p{n},{1 + n % 5}\n" for n in range(20))
     path = write(tmp_path / "people.csv", f"external_id,extraversion\n{rows}")
-    code, result = run_command("seed_users", "--now", "--file", path)
+    code, result = run_command("seed_users", "--now", "--origin", "real", "--file", path)
     assert code == 2
     assert "1 to 5 becomes 0 to 1" in result["refused"]["message"]
     assert not SeedUser.objects.exists()
-    code, result = run_command("seed_users", "--now", "--file", path, "--mapping", "proposed")
+    code, result = run_command(
+        "seed_users", "--now", "--origin", "real", "--file", path, "--mapping", "proposed"
+    )
     assert (code, result["added"]) == (0, 20)
     assert SeedUser.objects.get(external_id="p2").extraversion == 0.5
 

@@ -177,7 +177,7 @@ def test_import_lands_good_rows_and_names_bad_ones_by_line_and_field(tmp_path: P
         "good,31,food,",
         "words,30,{},".format("x" * 41),
     )
-    code, result = run_command("seed_users", "--now", "--file", str(file))
+    code, result = run_command("seed_users", "--now", "--origin", "real", "--file", str(file))
     assert code == 2
     assert (result["added"], result["rows_refused"], result["rows"]) == (1, 4, 5)
     named_errors = [(e["line"], e["field"]) for e in result["errors"]]
@@ -186,7 +186,7 @@ def test_import_lands_good_rows_and_names_bad_ones_by_line_and_field(tmp_path: P
     user = SeedUser.objects.get(external_id="good")
     assert (user.origin, user.interests) == (Origin.REAL.code, ["food", "wine"])
     assert personality_of(user.extraversion or 0.0) == "introvert"
-    assert "line" in show_command("seed_users", "--now", "--file", str(file))
+    assert "line" in show_command("seed_users", "--now", "--origin", "real", "--file", str(file))
 
 
 def test_text_that_no_database_takes_is_an_error_of_its_row_only(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_text_that_no_database_takes_is_an_error_of_its_row_only(tmp_path: Path)
         {"external_id": "good", "age": 30},
     ]
     file.write_text("[" + ",\n".join(json.dumps(each) for each in people) + "]")
-    code, result = run_command("seed_users", "--now", "--file", str(file))
+    code, result = run_command("seed_users", "--now", "--origin", "real", "--file", str(file))
     assert (code, result["added"], result["rows_refused"]) == (2, 2, 3)
     named_errors = [(e["line"], e["external_id"], e["field"]) for e in result["errors"]]
     assert named_errors == [
@@ -211,8 +211,10 @@ def test_text_that_no_database_takes_is_an_error_of_its_row_only(tmp_path: Path)
 
 def test_importing_a_file_twice_changes_nothing(tmp_path: Path) -> None:
     file = write_csv(tmp_path, "external_id,age", "a,30", "b,31")
-    assert run_command("seed_users", "--now", "--file", str(file))[1]["added"] == 2
-    code, result = run_command("seed_users", "--now", "--file", str(file))
+    assert (
+        run_command("seed_users", "--now", "--origin", "real", "--file", str(file))[1]["added"] == 2
+    )
+    code, result = run_command("seed_users", "--now", "--origin", "real", "--file", str(file))
     assert (code, result["added"], result["updated"], result["unchanged"]) == (0, 0, 0, 2)
     assert SeedUser.history.count() == 2
 
@@ -221,7 +223,10 @@ def test_import_updates_given_fields_keeps_the_rest_and_its_history(tmp_path: Pa
     user = make_seed_user("known", age=30, personality="extrovert", extraversion=0.9)
     file = tmp_path / "people.json"
     file.write_text(json.dumps([{"external_id": "known", "age": "", "personality": "introvert"}]))
-    assert run_command("seed_users", "--now", "--file", str(file))[1]["updated"] == 1
+    assert (
+        run_command("seed_users", "--now", "--origin", "real", "--file", str(file))[1]["updated"]
+        == 1
+    )
     user.refresh_from_db()
     assert (user.age, user.personality) == (30, "introvert")
     assert user.extraversion == 0.0
@@ -244,7 +249,7 @@ def test_unusable_file_ends_with_2_and_lands_nothing(
 ) -> None:
     file = tmp_path / name
     file.write_bytes(content)
-    code, result = run_command("seed_users", "--now", "--file", str(file))
+    code, result = run_command("seed_users", "--now", "--origin", "real", "--file", str(file))
     assert code == 2
     assert words in result["refused"]["message"]
     assert not SeedUser.objects.exists()
@@ -253,13 +258,52 @@ def test_unusable_file_ends_with_2_and_lands_nothing(
 
 def test_a_column_that_is_no_field_is_listed_and_refuses_nothing(tmp_path: Path) -> None:
     file = write_csv(tmp_path, "external_id,colour,e-mail", "a,red,a@example.org")
-    code, result = run_command("seed_users", "--now", "--file", str(file))
+    code, result = run_command("seed_users", "--now", "--origin", "real", "--file", str(file))
     assert (code, result["added"]) == (0, 1)
     assert "columns that are no field, ignored: colour, e-mail" in result["notes"]
 
 
+def test_a_file_that_does_not_say_whether_its_people_are_real_asks(tmp_path: Path) -> None:
+    file = write_csv(tmp_path, "external_id,age", "a,30", "b,31")
+    code, result = run_command("seed_users", "--now", "--file", str(file))
+    assert code == 2
+    assert (
+        "neither that its people are real nor that they are synthetic"
+        in (result["refused"]["message"])
+    )
+    assert not SeedUser.objects.exists()
+    command = result["refused"]["command"]
+    assert command == f"manage.py seed_users --file {file} --origin real"
+    _, name, *options = command.split()
+    assert run_command(name, "--now", *options)[1]["added"] == 2
+
+
+def test_people_are_what_their_rows_say_and_never_the_other(tmp_path: Path) -> None:
+    file = write_csv(tmp_path, "external_id,origin", "a,real", "b,Synthetic", "c,Zurich")
+    code, result = run_command("seed_users", "--now", "--file", str(file))
+    assert (code, result["added"], result["rows_refused"]) == (2, 2, 1)
+    assert "says neither" in result["errors"][0]["message"]
+    origins = dict(SeedUser.objects.values_list("external_id", "origin"))
+    assert origins == {"a": Origin.REAL.code, "b": Origin.SYNTHETIC.code}
+    options = ("--now", "--origin", "synthetic", "--file", str(file))
+    _, result = run_command("seed_users", *options)
+    assert (result["added"], result["unchanged"], result["rows_refused"]) == (1, 1, 1)
+    assert "this row says that it is real" in result["errors"][0]["message"]
+
+
+def test_nobody_real_becomes_synthetic(tmp_path: Path) -> None:
+    make_seed_user("a", origin=Origin.REAL.code)
+    file = write_csv(tmp_path, "external_id,age", "a,30", "b,31")
+    options = ("--now", "--origin", "synthetic", "--file", str(file))
+    _, result = run_command("seed_users", *options)
+    assert (result["added"], result["rows_refused"]) == (1, 1)
+    assert "a real person, who is here" in result["errors"][0]["message"]
+
+
 def test_missing_file_ends_with_1(tmp_path: Path) -> None:
-    code, message = run_command("seed_users", "--now", "--file", str(tmp_path / "no.csv"))
+    code, message = run_command(
+        "seed_users", "--now", "--origin", "real", "--file", str(tmp_path / "no.csv")
+    )
     assert (code, "No such file" in message) == (1, True)
 
 
@@ -268,7 +312,9 @@ def test_who_may_only_add_changes_nobody(tmp_path: Path) -> None:
     content = b"external_id,age\nthere,50\nnew,20\n"
     adder = make_staff("matching.add_seeduser")
     upload = keep_upload(io.BytesIO(content), "people.csv", by=Actor.of(adder))
-    job = enqueue("matching.import_users", ring_bell=False, file=str(upload.pk), by=adder)
+    job = enqueue(
+        "matching.import_users", ring_bell=False, file=str(upload.pk), origin="real", by=adder
+    )
     run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.result["added"], job.result["updated"], job.result["rows_refused"]) == (1, 0, 1)

@@ -391,7 +391,10 @@ def test_start_page_starts_its_job_with_permission_only(
 def test_file_is_imported_from_the_admin(admin_client: Client, tmp_path: Any) -> None:
     good = SimpleUploadedFile("p.csv", b"external_id,age\nfrom_file,30\nbad,3\n")
     with override_settings(MEDIA_ROOT=str(tmp_path)):
-        assert admin_client.post(url("seeduser_import"), {"file": good}).status_code == 302
+        assert (
+            admin_client.post(url("seeduser_import"), {"file": good, "origin": "real"}).status_code
+            == 302
+        )
         run_job(str(Job.objects.get().pk))
     assert SeedUser.objects.get().external_id == "from_file"
     assert Job.objects.get().result["rows_refused"] == 1
@@ -403,6 +406,16 @@ def test_file_is_imported_from_the_admin(admin_client: Client, tmp_path: Any) ->
         page = admin_client.post(url("seeduser_import"), {"file": bad}).content.decode()
         assert words in page
     assert Job.objects.count() == 1
+
+
+def test_the_form_asks_whether_people_are_real_where_the_file_does_not_say_it(
+    admin_client: Client, tmp_path: Any
+) -> None:
+    file = SimpleUploadedFile("p.csv", b"external_id,age\nfrom_file,30\n")
+    with override_settings(MEDIA_ROOT=str(tmp_path)):
+        page = admin_client.post(url("seeduser_import"), {"file": file}, follow=True)
+    assert "origin" in page.context["form"].errors
+    assert not Job.objects.exists()
 
 
 def test_front_page_shows_people_and_the_next_step(admin_client: Client) -> None:

@@ -100,7 +100,9 @@ def said(response: Any) -> str:
 
 
 def test_400_people_with_public_words_land_and_each_unknown_word_is_listed_once(tmp_path):
-    _, result = run_command("seed_users", "--now", "--file", str(write_people(tmp_path)))
+    _, result = run_command(
+        "seed_users", "--now", "--origin", "real", "--file", str(write_people(tmp_path))
+    )
     assert (result["added"], result["rows_refused"]) == (PEOPLE - 5, 5)
     assert {error["field"] for error in result["errors"]} == {"age"}
     listed = [(word["kind"], word["word"]) for word in result["unknown"]]
@@ -121,7 +123,9 @@ def test_400_people_with_public_words_land_and_each_unknown_word_is_listed_once(
 
 
 def test_commands_name_what_is_not_known(tmp_path):
-    shown = show_command("seed_users", "--now", "--file", str(write_people(tmp_path, 40)))
+    shown = show_command(
+        "seed_users", "--now", "--origin", "real", "--file", str(write_people(tmp_path, 40))
+    )
     assert "Words that are not known" in shown
     assert "Words read as known ones" in shown
     checked = show_command("check_profiles")
@@ -131,8 +135,11 @@ def test_commands_name_what_is_not_known(tmp_path):
 
 def test_importing_the_same_people_again_changes_nothing(tmp_path):
     file = write_people(tmp_path, 40)
-    run_command("seed_users", "--now", "--file", str(file))
-    assert run_command("seed_users", "--now", "--file", str(file))[1]["unchanged"] == 40
+    run_command("seed_users", "--now", "--origin", "real", "--file", str(file))
+    assert (
+        run_command("seed_users", "--now", "--origin", "real", "--file", str(file))[1]["unchanged"]
+        == 40
+    )
 
 
 def test_unknown_words_are_counted_by_profile_whatever_their_spelling():

@@ -42,6 +42,7 @@ REQUIRED = {
     },
     "matching.import_events": {"files": ["6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"]},
     "matching.import_users": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
+    "matching.retry_events": {"batch": 1},
 }
 POISON = [
     *(float("nan"), float("inf"), 1e400, 10**5000, -1, True, "", "\0", "a\0b", "\ud800"),
@@ -304,12 +305,13 @@ def test_a_page_that_names_nobody_does_not_act_as_the_operator(client: Any) -> N
 @pytest.mark.parametrize("kind", [kind for kind in OURS if kind.can_be_scheduled], ids=of_kind)
 def test_a_form_as_it_opens_is_a_good_answer(kind: JobKind) -> None:
     """Whoever presses the button at once asks for the defaults."""
-    form_class = form_for(kind, by=Actor.of(make_admin()))
+    required = REQUIRED.get(kind.name, {})
+    form_class = form_for(kind, by=Actor.of(make_admin()), given=required)
     opened = form_class()
     told = {name: opened[name].value() for name in opened.fields}
     form = form_class({k: v for k, v in told.items() if v is not None and v is not False})
     assert form.is_valid(), form.errors
-    assert read_arguments(kind, form.arguments) == read_arguments(kind, {})
+    assert read_arguments(kind, form.arguments) == read_arguments(kind, required)
 
 
 @pytest.mark.django_db

@@ -55,7 +55,7 @@ SHOWS: dict[str, list[list[str]]] = {
     "explain_match": [["{user}", "{other}"], [POISON, POISON]],
     "import_feedback": [["--now", "--table", "quality_feedback", "{csv}"]],
     "import_events": [["--now", "{jsonl}"], [POISON]],
-    "seed_users": [["--now", "--file", "{csv}"]],
+    "seed_users": [["--now", "--origin", "real", "--file", "{csv}"]],
     "create_sessions": [["--now"]],
     "export_events": [["1", "--output", "{out}"]],
     "generate_events": [["--now", "--count", "10"]],

@@ -249,7 +249,7 @@ COMMANDS: dict[str, str] = {
     "rebuild": "overview.rebuild_model",
     "seed_users": "matching.seed_users",
     "seed_users --complete": "matching.complete_users",
-    "seed_users --file {profiles}": "matching.import_users",
+    "seed_users --origin real --file {profiles}": "matching.import_users",
     "train_model": "training.train_model",
 }
 
