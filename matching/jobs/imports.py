@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from matching.domain.doors import EVENTS
 from matching.domain.log.account import Account, summarise_files
 from matching.domain.log.reader import read_log
 from matching.jobs.arguments import ImportEvents
@@ -19,8 +20,10 @@ from matching.services.imports import (
     open_import,
     require_origins,
 )
+from project import words
 from project.ahead import Reins, ahead
 from project.jobs.contract import Run
+from project.mappings.arguments import offer_in_part
 from project.mappings.door import OpenTable
 from project.origin import Origin
 from project.refusal import Refusal
@@ -199,6 +202,11 @@ def _unusable(stored: Upload, account: Account) -> Refusal | None:
         remedy="Mend the log, or import it with --mapping proposed, which looks at all of its "
         "values and says how they can be read; with --accept-partial the other lines land.",
         details={
+            **offer_in_part(
+                f"{count:,} of {account.found:,} lines ({words.share(count / account.found)}) are "
+                "left out.",
+                EVENTS.title,
+            ),
             "found": account.found,
             "rejected_by_reason": account.rejected,
             "examples": account.examples,

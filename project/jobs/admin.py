@@ -38,6 +38,7 @@ from project.jobs.presentation import present
 from project.jobs.services import (
     JobStateError,
     NotPermitted,
+    enqueue,
     retry_job,
     run_schedule,
     save_schedule,
@@ -228,6 +229,11 @@ class JobAdmin(RecordAdmin[Job]):
                 wrap(require_POST(self.retry_view)),
                 name="jobs_job_retry",
             ),
+            path(
+                "<path:object_id>/offer/",
+                wrap(require_POST(self.offer_view)),
+                name="jobs_job_offer",
+            ),
             path("<path:object_id>/again/", wrap(self.again_view), name="jobs_job_again"),
             *super().get_urls(),
         ]
@@ -271,6 +277,23 @@ class JobAdmin(RecordAdmin[Job]):
         if not self.has_retry_permission(request):
             raise PermissionDenied
         return HttpResponseRedirect(record_url(self._retry(request, job) or job))
+
+    def offer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Start a refused job as its refusal offers it, and go to the page of that one."""
+        job = self._job(request, object_id)
+        if not may_start(request, job.kind):
+            raise PermissionDenied
+        offer = _offer_of(job)
+        if offer is None:
+            self.message_user(request, f"{job} was offered nothing.", messages.ERROR)
+            return self.to_record(job)
+        try:
+            started = enqueue(job.kind, by=request.user, **{**job.arguments, **offer["arguments"]})
+        except (UnknownKind, UnusableArguments, NotPermitted) as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return self.to_record(job)
+        message_job(request, started)
+        return HttpResponseRedirect(record_url(started))
 
     def again_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask what a job was asked, filled with its answers, and start another one."""
@@ -330,6 +353,8 @@ class JobAdmin(RecordAdmin[Job]):
             "arguments": present(job.arguments) if job.arguments and may_see else None,
             "checks": (refusal or result).get("checks") or [],
             "refusal": refusal,
+            "offer": _offer_of(job) if may_start(request, job.kind) else None,
+            "said": result.get("said", ""),
             "result": present({k: v for k, v in (refusal or result).items() if k not in HIDDEN})
             if result
             else None,
@@ -372,7 +397,20 @@ def _sentence(job: Job) -> str:
     return f"{title_of(job.kind)} {IN_WORDS[Job.State(job.state)]}{at}."
 
 
-HIDDEN = ("checks", "message", "remedy")  # shown apart from the other values of a result
+def _offer_of(job: Job) -> dict[str, Any] | None:
+    """What a refusal says could be had instead: label, consequence, arguments."""
+    refused = (job.result or {}).get("refused") if job.state == Job.State.REFUSED else None
+    offer: dict[str, Any] | None = (refused or {}).get("offer")
+    return offer
+
+
+HIDDEN = (
+    "checks",
+    "message",
+    "remedy",
+    "offer",
+    "said",
+)  # shown apart from the other values of a result
 
 
 def has_role(role: Process.Role) -> bool:

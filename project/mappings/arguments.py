@@ -1,7 +1,7 @@
 """What every job that reads a foreign table is asked about it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -16,6 +16,19 @@ PROPOSED: Final = "proposed"
 AS_IS: Final = "as-is"
 ASKS_ORIGIN: Final = {"asks": "origin"}  # of a refusal: what has to be said
 DECIMALS: Final[Mapping[str, str]] = {AUTO: "", "point": ".", "comma": ","}
+
+
+def offer_in_part(left_out: str, title: str) -> dict[str, Any]:
+    """What a refusal offers of a table of which a part can be used, with its consequence."""
+    return {
+        "offer": {
+            "label": "Accept in part",
+            "consequence": f"{left_out} The others land, and every report of these {title} says "
+            "how many are not in it. Those left out are kept as they came, to be mended one by "
+            "one or together.",
+            "arguments": {"accept_partial": True},
+        }
+    }
 
 
 def _or_auto(given: object) -> object:

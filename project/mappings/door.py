@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple, TypedDict
 import orjson
 from django.conf import settings
 
+from project import words
 from project.acting import Person
-from project.mappings.arguments import AS_IS, PROPOSED, TableArguments
+from project.mappings.arguments import AS_IS, PROPOSED, TableArguments, offer_in_part
 from project.mappings.models import PREVIEW_ROWS, ImportMapping
 from project.mappings.services import confirm_named, keep_proposal, signature_of
 from project.outside import one_line
@@ -450,6 +451,7 @@ def _refuse_column(
         remedy=f"Mend the column, or give it a mapping that fits{where}; with --accept-partial the "
         "other rows land, and every report says how many are not in it.",
         details={
+            **offer_in_part(_left_out(refusing), door.title),
             "unusable": [
                 {"field": one.field, "column": one.column, "count": one.count,
                  "filled": one.filled, "seen": one.words}
@@ -457,6 +459,15 @@ def _refuse_column(
             ]
         },
     )  # fmt: skip
+
+
+def _left_out(refusing: Sequence[Unusable]) -> str:
+    """Say how much of a table would be left out."""
+    one = max(refusing, key=lambda each: each.count)
+    return (
+        f"{one.count:,} of {one.filled:,} rows ({words.share(one.count / one.filled)}) are left "
+        f"out, because their {one_line(one.column)} cannot be {one.field}."
+    )
 
 
 def _sentence(door: Door, one: Unusable) -> str:

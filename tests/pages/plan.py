@@ -34,6 +34,7 @@ LEFT_OUT = {
     "/admin/jobs/job/%(object_id)s/live/": "the part of a job's page that renews itself",
     "/admin/jobs/job/%(object_id)s/stop/": POST_ONLY,
     "/admin/jobs/job/%(object_id)s/retry/": POST_ONLY,
+    "/admin/jobs/job/%(object_id)s/offer/": POST_ONLY,
     "/admin/feedback/feedbacksource/schedule/": POST_ONLY,
     "/admin/matching/eventbatch/%(pk)s/export/": DOWNLOAD,
     "/admin/matching/eventbatch/%(pk)s/rejected.csv": DOWNLOAD,

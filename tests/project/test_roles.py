@@ -115,6 +115,10 @@ PAGES: dict[str, tuple[str, str]] = {
     "/admin/jobs/job/%(object_id)s/stop/": (NO_METHOD, f"{SEES_JOB} + jobs.stop_job"),
     # Whether the kind may be started is said by a message; see the table of the kinds.
     "/admin/jobs/job/%(object_id)s/retry/": (NO_METHOD, f"{SEES_JOB} + jobs.retry_job"),
+    "/admin/jobs/job/%(object_id)s/offer/": (
+        NO_METHOD,
+        f"{SEES_JOB} + matching.add_seeduser",
+    ),
     "/admin/jobs/job/%(object_id)s/again/": (
         f"{SEES_JOB} + matching.add_seeduser",
         f"{SEES_JOB} + matching.add_seeduser",
