@@ -34,15 +34,17 @@ class RefusedRowQuerySet(models.QuerySet[Any]):
         if where is None:
             changed: int = self.order_by().update(correction=joined)
             return changed
+        kept = self.model._default_manager
         found = 0
         keys: list[int] = []
         for row in self.order_by().iterator(chunk_size=SCANNED_ROWS):
             if row.says(column) == where:
                 keys.append(row.pk)
             if len(keys) == SCANNED_ROWS:
-                found += self.model._default_manager.filter(pk__in=keys).update(correction=joined)
+                found += kept.filter(pk__in=keys).update(correction=joined)
                 keys.clear()
-        return found + self.model._default_manager.filter(pk__in=keys).update(correction=joined)
+        found += kept.filter(pk__in=keys).update(correction=joined)
+        return found
 
 
 class RefusedRow(models.Model):

@@ -137,7 +137,7 @@ class RefusedRowAdmin(RecordAdmin[R]):
     file_order: ClassVar[Sequence[str]]
     show_full_result_count = False
     actions: Any = ("correct", "retry", "download_to_mend")
-    instant_actions: Any = ("correct", "download_to_mend")
+    instant_actions: ClassVar[Any] = ("correct", "download_to_mend")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds one here."""

@@ -68,11 +68,12 @@ class Person:
         self.browser.find_element(By.PARTIAL_LINK_TEXT, text).click()
         until(lambda: self.browser.find_element(By.TAG_NAME, "html") != before)
 
-    def act(self, action: str) -> None:
+    def act(self, label: str) -> None:
         """Choose all rows of the list, and an action."""
         self.browser.find_element(By.ID, "action-toggle").click()
-        Select(self.one("select[name=action]")).select_by_value(action)
-        self.press("button[name=index]")
+        buttons = self.browser.find_elements(By.CSS_SELECTOR, ".actions button")
+        number = [button.text.removesuffix(" …") for button in buttons].index(label)
+        self.press(f".actions button[value='{buttons[number].get_attribute('value')}']")
 
     def says(self, text: str) -> bool:
         return text in self.browser.find_element(By.TAG_NAME, "main").text
@@ -138,12 +139,12 @@ def test_a_log_that_is_refused_is_accepted_in_part_and_mended_in_place_until_all
     person.follow(f"Batch {batch.pk}")
     person.follow("Mend the rejected lines")
     for said, means in (("hmm", "ignore"), ("odd", "accept")):
-        person.act("correct")
+        person.act("Correct one column of all")
         person.one("input[name=where]").send_keys(said)
         person.one("input[name=value]").send_keys(means)
         person.press(".submit-row input")
         assert person.says("rows have a corrected action; try them again")
-    person.act("retry")
+    person.act("Try again, with corrections")
     person.press("main .submit-row button")
     assert person.let_work().state == Job.State.SUCCEEDED
 
