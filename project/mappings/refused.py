@@ -35,7 +35,7 @@ class RefusedRowQuerySet(models.QuerySet[Any]):
             changed: int = self.order_by().update(correction=joined)
             return changed
         kept = self.model._default_manager
-        found = 0
+        found: int = 0
         keys: list[int] = []
         for row in self.order_by().iterator(chunk_size=SCANNED_ROWS):
             if row.says(column) == where:
@@ -43,8 +43,7 @@ class RefusedRowQuerySet(models.QuerySet[Any]):
             if len(keys) == SCANNED_ROWS:
                 found += kept.filter(pk__in=keys).update(correction=joined)
                 keys.clear()
-        found += kept.filter(pk__in=keys).update(correction=joined)
-        return found
+        return found + int(kept.filter(pk__in=keys).update(correction=joined))
 
 
 class RefusedRow(models.Model):
