@@ -122,4 +122,4 @@ def _read(batch: EventBatch, rows: list[RejectedEvent]) -> LogChunk:
         )
     came = [Row(row.line, mended) for row in rows if isinstance(mended := row.mended, dict)]
     mapped = Mapper(EVENTS, mapping).apply([row.values or {} for row in came])
-    return as_log(MappedChunk(came, dict(enumerate(mapped))), now=now, origin=origin)
+    return as_log(MappedChunk(came, mapped), now=now, origin=origin)
