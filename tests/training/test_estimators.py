@@ -203,7 +203,12 @@ def test_fitted_model_survives_a_dump(steep):
     np.testing.assert_array_equal(loaded.predict_proba(frame)[:, 1], score_of(model, frame))
 
 
+@pytest.fixture(scope="module")
 def fitted_models():
+    return list(models_of_every_shape())
+
+
+def models_of_every_shape():
     """One model of every shape: linear and trees, calibrated and not, label and number."""
     straight, label, _ = make_matches()
     stepped, steps, _ = make_matches(steep=True)
@@ -224,8 +229,8 @@ def fitted_models():
     yield frame, fit_regressor(frame, kinked, seed=1, target_range=(0, 1), **named)
 
 
-def test_estimators_keep_the_contract_of_scikit_learn():
-    for frame, model in fitted_models():
+def test_estimators_keep_the_contract_of_scikit_learn(fitted_models):
+    for frame, model in fitted_models:
         check_is_fitted(model.estimator)
         assert is_regressor(model.estimator) is (model.interval is not None)
         assert is_classifier(model.estimator) is (model.interval is None)
@@ -238,7 +243,7 @@ def test_estimators_keep_the_contract_of_scikit_learn():
         assert np.isfinite(again).all()
 
 
-def test_a_model_names_no_class_of_ours(monkeypatch):
+def test_a_model_names_no_class_of_ours(fitted_models, monkeypatch):
     named = set()
     find_class = NumpyUnpickler.find_class
 
@@ -247,7 +252,7 @@ def test_a_model_names_no_class_of_ours(monkeypatch):
         return find_class(reader, module, name)
 
     monkeypatch.setattr(NumpyUnpickler, "find_class", note)
-    for _, model in fitted_models():
+    for _, model in fitted_models:
         joblib.load(io.BytesIO(joblib_bytes(model.estimator)))
     assert {"sklearn", "numpy"} <= named
     assert named <= {"sklearn", "numpy", "pandas", "joblib", *sys.stdlib_module_names}
