@@ -1,7 +1,9 @@
 """Rows of files of feedback, each with its canonical JSON and as it came."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -11,6 +13,7 @@ from feedback.domain.row_format import MAX_ROW_BYTES, OVERSIZED_KEY
 from project.tabular.even import EvenRows
 from project.tabular.rows import EvenChunk, Limits, Row
 
+_ESCAPED: Final = re.compile(r'[\x00-\x1f"\\]')  # what JSON writes otherwise than it is
 MAX_JSON_BYTES: Final = 256 * 1024 * 1024  # of a file that is one JSON value, which is read whole
 LIMITS: Final = Limits(row_bytes=MAX_ROW_BYTES, json_bytes=MAX_JSON_BYTES)
 
@@ -60,19 +63,38 @@ def feedback_rows(came: Sequence[Row], mapped: Sequence[dict[str, Any] | None]) 
 
 
 def _even_json(rows: EvenRows) -> list[bytes] | None:
-    """Return the canonical JSON of rows; None where one needs a closer look."""
-    ordered = EvenRows(dict(sorted(rows.columns.items())), len(rows))
+    """Return the canonical JSON of rows; None where one needs a closer look.
+
+    It is what orjson writes of each row with its keys in order, column by column.
+    """
+    names = sorted(rows.columns)
+    columns = [_as_json(rows.columns[name]) for name in names]
+    if any(column is None for column in columns):
+        return None
+    keys = (orjson.dumps(name).decode().replace("%", "%%") for name in names)
+    form = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
     try:
-        raw = [orjson.dumps(row) for row in ordered]
+        raw = [(form % cells).encode() for cells in zip(*columns, strict=True)]  # type: ignore[arg-type]
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
+    return raw if max(map(len, raw), default=0) <= MAX_ROW_BYTES else None
+
+
+def _as_json(values: Sequence[Any]) -> list[str] | None:
+    """Return each value of a column as JSON; None where it holds objects, or what is no JSON."""
+    kinds = set(map(type, values))
+    if kinds == {str} and not _ESCAPED.search("".join(values)):
+        return [f'"{value}"' for value in values]
+    if not kinds <= {str, int, float, bool, NoneType}:
+        return None
+    known: dict[Any, str] = {}
+    try:
+        # True and 1 are one key, and are not one value.
+        for key in set(zip(map(type, values), values, strict=True)):
+            known[key] = orjson.dumps(key[1]).decode()
     except orjson.JSONEncodeError:
         return None
-    is_short = max(map(len, raw), default=0) <= MAX_ROW_BYTES
-    return raw if is_short and not _holds_objects(ordered) else None
-
-
-def _holds_objects(rows: EvenRows) -> bool:
-    """Whether a value is one whose keys may stand in another order."""
-    return any(dict in set(map(type, values)) for values in rows.columns.values())
+    return [known[key] for key in zip(map(type, values), values, strict=True)]
 
 
 def _canonical(row: Row, mapped: dict[str, Any] | None) -> FileRow:

@@ -283,14 +283,27 @@ class _Parser:
         taken = set(self.form.columns.values())
         if isinstance(self.rows, EvenRows):
             others = {k: v for k, v in self.rows.columns.items() if k not in taken}
-            kept = list(EvenRows(others, self.count)) if others else [None] * self.count
-            self.columns["extra"] = self._json("extra", kept)
+            self.columns["extra"] = self._extra_of(others) if others else [None] * self.count
             return
         if all(taken.issuperset(keys) for keys in set(map(tuple, self.rows))):
             self.columns["extra"] = [None] * self.count
             return
         extra = [{k: v for k, v in row.items() if k not in taken} or None for row in self.rows]
         self.columns["extra"] = self._json("extra", extra)
+
+    def _extra_of(self, others: Mapping[str, list[Any]]) -> list[str | None]:
+        """Encode columns without a place; what repeats is encoded once."""
+        try:
+            distinct = set(zip(*others.values(), strict=True))
+        except TypeError:  # a list or an object
+            distinct = set()
+        if not distinct or len(distinct) > self.count // 4 or not _are_texts(distinct):
+            return self._json("extra", list(EvenRows(others, self.count)))
+        rows = {key: dict(zip(others, key, strict=True)) for key in distinct}
+        if any(_holds_nul(row) for row in rows.values()):
+            return self._json("extra", list(EvenRows(others, self.count)))
+        encoded: dict[Any, str | None] = {k: orjson.dumps(row).decode() for k, row in rows.items()}
+        return [encoded[key] for key in zip(*others.values(), strict=True)]
 
     def _json(self, name: str, values: list[Any]) -> list[str | None]:
         encoded = [None if value is None else orjson.dumps(value).decode() for value in values]
@@ -421,6 +434,10 @@ def _json_or_text(text: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
+
+
+def _are_texts(keys: Iterable[tuple[Any, ...]]) -> bool:
+    return all(type(value) is str for key in keys for value in key)
 
 
 def _holds_nul(value: Any) -> bool:

@@ -3,10 +3,14 @@
 import gzip
 import json
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from feedback.domain.file_rows import feedback_rows
 from feedback.domain.synthetic import QUALITY_WEIGHTS, generate_feedback, true_quality
 from feedback.domain.tables import QUALITY_METRICS
 from feedback.jobs.collection import collect
@@ -22,6 +26,8 @@ from feedback.models import (
 )
 from feedback.services.refused import Retried, retry_rejected
 from project.origin import Origin
+from project.tabular.even import EvenRows
+from project.tabular.rows import EvenChunk
 from tests.feedback.conftest import QUALITY
 from tests.feedback.test_commands import run
 
@@ -258,3 +264,28 @@ def test_an_unreadable_row_is_not_tried_as_something_else(tmp_path, db):
     import_text(tmp_path, good + "{broken\n", name="rows.jsonl")
     assert retry_rejected(list(RejectedRecord.objects.open())) == Retried(tried=1, landed=0)
     assert RejectedRecord.objects.open().count() == 1
+
+
+TEXTS = st.text(st.sampled_from('ab"\\\n\x7f\u2028é%\ud800\0'))
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                name: st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
+                | TEXTS | st.just({"z": 1, "a": 2})
+                for name in ("id", "100 %", 'a"b', "quality_rating")
+            }
+        ),
+        min_size=1,
+    )
+)  # fmt: skip
+def test_rows_written_by_columns_are_written_as_each_of_them_is(rows: list[dict[str, Any]]) -> None:
+    even = EvenRows({name: [row[name] for row in rows] for name in rows[0]}, len(rows))
+    came = EvenChunk(range(2, len(rows) + 2), even)
+    by_columns = feedback_rows(came, even)
+    one_by_one = feedback_rows(list(came), rows)
+    assert list(by_columns.raw) == list(one_by_one.raw)
+    assert list(by_columns.decoded) == list(one_by_one.decoded)
+    assert list(by_columns.lines) == list(one_by_one.lines)
