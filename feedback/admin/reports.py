@@ -36,7 +36,7 @@ from feedback.queries.status import (
 )
 from project import words
 from project.origin import Origin
-from project.pages.registry import page, panel
+from project.pages.registry import page
 from project.refusal import Refusal
 
 PERMISSION = "feedback.report_feedback"
@@ -336,23 +336,3 @@ def _sample_row(samples: KindSamples, count: int) -> dict[str, Any]:
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
-
-
-@panel("Feedback", template="feedback/panel.html", permission=PERMISSION, order=30)
-def feedback_panel(request: HttpRequest) -> dict[str, Any]:
-    """Return what the front page says of feedback."""
-    status = _with_moments(feedback_status())
-    shown = [row for row in status["tables"] if row["origin"] == status["origin"]]
-    latest = max((row["latest"] for row in shown if row["latest"]), default=None)
-    runs = [row["last_run"] for row in shown if row["last_run"]]
-    newest = max(runs, key=lambda run: run["started_at"], default=None)
-    return {
-        "status": status,
-        "rows": sum(row["rows"] for row in shown),
-        "latest": latest,
-        "newest": newest,
-        "failing": status["failing"],
-        "url": reverse("admin:feedback_report", args=["csat"]),
-        "status_url": reverse("admin:feedback_report", args=["status"]),
-        "sources_url": _sources_url(request),
-    }

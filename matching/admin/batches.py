@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import QuerySet
 from django.db.models.functions import Left
 from django.http import (
     Http404,
@@ -39,13 +39,10 @@ from project.acting import Actor
 from project.jobs.contract import get_kind
 from project.jobs.forms import form_for
 from project.jobs.starts import start_job
-from project.origin import Origin
 from project.pages.admins import RecordAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
-from project.pages.links import record_link
-from project.pages.registry import panel
 from project.refusal import Refusal
 from project.tabular.out import csv_lines
 from project.uploads.services import get_upload
@@ -447,44 +444,3 @@ def _example(one: Mapping[str, Any]) -> dict[str, str]:
     url = f"{reverse('admin:matching_seeduser_changelist')}?q={one['external_id']}"
     missing = f" without {', '.join(one['missing'])}" if one.get("missing") else ""
     return {"text": f"{one['external_id']}{missing}", "url": url}
-
-
-@panel(
-    "Match events",
-    template="matching/batches_panel.html",
-    permission="matching.view_eventbatch",
-    order=20,
-)
-def batches_panel(request: HttpRequest) -> dict[str, Any]:
-    """Return what the front page says of events."""
-    totals = EventBatch.objects.complete().aggregate(
-        batches=Count("pk"),
-        real=Sum("made", filter=Q(origin=Origin.REAL.code), default=0),
-        synthetic=Sum("made", filter=Q(origin=Origin.SYNTHETIC.code), default=0),
-    )
-    newest = EventBatch.objects.defer("population", "summary", "skipped")[:NEWEST_SHOWN]
-    step = None
-    if request.user.has_perm("matching.generate_events"):
-        step = ("Generate events", reverse("admin:matching_eventbatch_generate"))
-    return {
-        "figures": [
-            {
-                "label": "Batches",
-                "value": totals["batches"],
-                "url": reverse("admin:matching_eventbatch_changelist"),
-            },
-            {"label": "Real events", "value": totals["real"]},
-            {"label": "Synthetic events", "value": totals["synthetic"]},
-        ],
-        "newest": [
-            {
-                "link": record_link(batch, f"Batch {batch.pk}"),
-                "origin": batch.get_origin_display(),
-                "state": batch.get_state_display().lower(),
-                "made": batch.made,
-                "when": batch.created_at,
-            }
-            for batch in newest
-        ],
-        "step": step,
-    }

@@ -1,6 +1,5 @@
 """Seed users and groups in the admin."""
 
-import math
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -10,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
@@ -19,7 +18,7 @@ from matching.admin.unknown_words import name_unknown, unknown_in
 from matching.domain.lexicon.folding import KINDS
 from matching.domain.population import ARCHETYPES
 from matching.domain.profile_files import LIMITS
-from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
+from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup
 from matching.queries.sessions import travellers_of_users
 from matching.queries.words import with_word
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
@@ -31,7 +30,6 @@ from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import RangeFilter
 from project.pages.links import record_link, record_url
-from project.pages.registry import panel
 from project.tabular.doors import joined_name
 from project.tabular.rows import TableFile
 from project.tabular.sniff import FileRefused
@@ -339,51 +337,3 @@ class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
     def create_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         groups = list(queryset.values_list("pk", flat=True))
         start_job(request, "matching.create_sessions", groups=groups)
-
-
-@panel(
-    "People and trips",
-    template="matching/people_panel.html",
-    permission="matching.view_seeduser",
-    order=10,
-)
-def people_panel(request: HttpRequest) -> dict[str, Any]:
-    """Return what the front page says of people, and what the next step is."""
-    users = SeedUser.objects.count()
-    complete = SeedUser.objects.complete().count()
-    groups = TravelGroup.objects.count()
-    live = TravelSession.objects.live().count()
-    users_url = reverse("admin:matching_seeduser_changelist")
-    sessions_url = reverse("admin:matching_travelsession_changelist")
-    figures = [
-        {"label": "Seed users", "value": users, "url": users_url},
-        {
-            "label": "Complete profiles",
-            "value": words.share(math.floor(1000 * complete / users) / 1000)
-            if users
-            else words.NONE,
-            "verdict": "" if complete == users else "incomplete",
-            "note": f"{users - complete:,} to fill in" if complete < users else "",
-            "url": f"{users_url}?missing=anything" if complete < users else users_url,
-        },
-        {
-            "label": "Groups",
-            "value": groups,
-            "url": reverse("admin:matching_travelgroup_changelist"),
-        },
-        {"label": "Live sessions", "value": live, "url": f"{sessions_url}?state=live"},
-    ]
-    step = None
-    if not users:
-        step = ("Draw seed users", reverse("admin:matching_seeduser_seed"), "matching.add_seeduser")
-    elif not live:
-        step = (
-            "Create sessions",
-            reverse("admin:matching_travelsession_create"),
-            "matching.add_travelsession",
-        )
-    elif complete < users:
-        step = ("Fill in profiles", f"{users_url}?missing=anything", "matching.change_seeduser")
-    if step is not None and not request.user.has_perm(step[2]):
-        step = None
-    return {"figures": figures if users else [], "step": step}

@@ -1,21 +1,22 @@
 """Everything at a glance: what there is, what is live, what runs, what to do next."""
 
 from datetime import datetime
-from typing import Any, NotRequired, TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from matching.models import EventBatch, SeedUser, TravelGroup, TravelSession
+from overview.queries.next_step import Step, next_step
 from project.jobs.models import Job, Process, Schedule
 from project.refusal import Refusal
 from project.storage.artifacts import why_not_own_folder
 from project.storage.installation import this_owner
 from training.kinds import DEFAULT_KIND, ModelKind, all_kinds
-from training.models import Dataset, ModelVersion, Verdict
-from training.queries.files import build_command, file_problem, retrain_command
-from training.queries.models import champion_of, suspects_of
+from training.models import Dataset, ModelVersion
+from training.queries.files import file_problem, retrain_command
+from training.queries.models import champion_of
 from training.queries.serviceable import why_not_serving
 from training.queries.staleness import why_stale
 
@@ -159,13 +160,6 @@ class ScheduleState(TypedDict):
     next_run_at: datetime | None
 
 
-class Step(TypedDict):
-    """What to do next, and the command that does it."""
-
-    text: str
-    command: str
-
-
 class Status(TypedDict):
     """The state of the whole installation."""
 
@@ -250,92 +244,6 @@ def describe_store() -> StoreState:
         "problem": "" if disagreement is None else disagreement.message,
         "remedy": "" if disagreement is None else disagreement.remedy,
     }
-
-
-def next_step() -> Step:
-    """Return the one thing to do now on the way to a trusted matching model."""
-    if why_not_own_folder() is not None:
-        text = "Nothing can be written: see whose folder of artefacts it is."
-        return {"text": text, "command": "adopt_folder"}
-    model = ModelVersion.objects.of_kind(DEFAULT_KIND).select_related("dataset").first()
-    champion = champion_of(DEFAULT_KIND)
-    if champion is not None and model is not None and why_not_serving(champion):
-        return _replace(champion, model)
-    for is_needed, text, command in (
-        (_lacks(SeedUser.objects), "Make seed users.", "seed_users"),
-        (_lacks(SeedUser.objects.complete()), "Complete the profiles.", "seed_users --complete"),
-        (_lacks(TravelSession.objects.live()), "Create sessions.", "create_sessions"),
-        (
-            _lacks(EventBatch.objects.complete().filter(made__gt=0)),
-            "Generate or import match events.",
-            "generate_events",
-        ),
-    ):
-        if is_needed:
-            return {"text": text, "command": command}
-    dataset = Dataset.objects.of_kind(DEFAULT_KIND).first()
-    if dataset is None:
-        return {"text": "Build a dataset.", "command": "build_dataset"}
-    newest = EventBatch.objects.complete().filter(made__gt=0).order_by("-pk").first()
-    if newest is not None and newest.pk > max(dataset.recipe.get("batches") or [0]):
-        text = f"Build a dataset: batch {newest.pk} is newer than the newest one."
-        return {"text": text, "command": "build_dataset"}
-    if dataset.verdict == Verdict.REFUSE:
-        text = f"Dataset {dataset.version} is refused; see why and mend the data."
-        return {"text": text, "command": f"analyze_dataset {dataset.version}"}
-    if why_stale(dataset):
-        text = f"Build dataset {dataset.version} again: events of its batches were changed since."
-        return {"text": text, "command": build_command(dataset)}
-    if model is None or model.dataset_id != dataset.pk:
-        if file_problem(dataset) is not None:
-            text = f"Build dataset {dataset.version} again: its files cannot be read."
-            return {"text": text, "command": build_command(dataset)}
-        return {"text": f"Train on dataset {dataset.version}.", "command": "train_model"}
-    if champion is None or (
-        champion.version < model.version and model.stage == ModelVersion.Stage.CANDIDATE
-    ):
-        if model.verdict != Verdict.REFUSE:
-            return _promote(model)
-        if champion is None:
-            return _look_at(model)
-    return {"text": "Nothing waits: the champion serves.", "command": "predict --sample 20"}
-
-
-def _replace(champion: ModelVersion, newest: ModelVersion) -> Step:
-    """Return the step to a champion that serves: promote what is there already, or make another."""
-    if newest.version > champion.version and not why_not_serving(newest):
-        return _look_at(newest) if newest.verdict == Verdict.REFUSE else _promote(newest)
-    command = retrain_command(champion)
-    how = "train it" if command.startswith("train_model") else "build its dataset"
-    return {
-        "text": f"The rules serve, because champion {champion.version} cannot: {how} again.",
-        "command": command,
-    }
-
-
-def _promote(model: ModelVersion) -> Step:
-    problem = why_not_serving(model)
-    if problem:
-        text = f"Model {model.version} cannot serve: train it again."
-        return {"text": text, "command": retrain_command(model)}
-    if suspects := suspects_of(model):
-        return {
-            "text": f"Confirm {', '.join(suspects)} of model {model.version}, or train without.",
-            "command": f"models show {model.version}",
-        }
-    return {
-        "text": f"Promote model {model.version}.",
-        "command": f"models promote {model.version}",
-    }
-
-
-def _look_at(model: ModelVersion) -> Step:
-    text = f"Model {model.version} is refused by its gates; see why."
-    return {"text": text, "command": f"models show {model.version}"}
-
-
-def _lacks(records: Any) -> bool:
-    return not records.exists()
 
 
 def _servers() -> Servers:

@@ -60,7 +60,6 @@ from project.pages.navigation import (
     add_entries,
     finder,
 )
-from project.pages.registry import panel
 
 LOG_LINES_SHOWN = 500
 FAILURES_SHOWN = 5
@@ -690,27 +689,3 @@ def _kind_of(schedule: Schedule) -> JobKind | None:
 
 def _may_schedule(request: HttpRequest, kind: JobKind) -> bool:
     return kind.can_be_scheduled and request.user.has_perm(kind.permission)
-
-
-# --- Front page -----------------------------------------------------------------------------------
-
-
-@panel("Jobs", template="jobs/panel.html", permission="jobs.view_job", order=90)
-def jobs_panel(request: HttpRequest) -> dict[str, Any]:
-    """Say what runs, what failed lately, and whether anything works at all."""
-    alive = set(Process.objects.alive().values_list("role", flat=True))
-    failed = Job.objects.filter(
-        state=Job.State.FAILED,
-        finished_at__gt=timezone.now() - FAILURES_FOR,
-        retries__isnull=True,
-    )
-    active = Job.objects.active().select_related("user").order_by("created_at")
-    return {
-        "active": [(job, job_link(job)) for job in active[:10]],
-        "active_count": active.count(),
-        "failed": [
-            (job, job_link(job), may_see_all(request, job)) for job in failed[:FAILURES_SHOWN]
-        ],
-        "has_worker": Process.Role.WORKER in alive,
-        "has_scheduler": Process.Role.SCHEDULER in alive,
-    }

@@ -194,3 +194,30 @@ def interval_marks(
         )
     ticks = [Tick(horizontal(at), words.number(at)) for at in nice_ticks(left, right)]
     return marks, ticks
+
+
+def spark_line(
+    values: Sequence[float], *, width: float = 100, height: float = 28, pad: float = 2
+) -> tuple[str, str]:
+    """Lay out numbers from left to right as a small line without axes.
+
+    Parameters
+    ----------
+    values : at least one number; a single one, and equal ones, lie level.
+    width, height, pad : size of the drawing in view-box units, and its distance to the edges.
+
+    Returns
+    -------
+    Points of the line, and of the area below it, as SVG writes them. What never is below 0 and
+    begins at 0 stands on the lower edge; anything else fills the height between its ends.
+    """
+    shown = list(values) if len(values) > 1 else [*values, *values]
+    low, high = min(shown), max(shown)
+    room = height - 2 * pad
+    step = width / (len(shown) - 1)
+    points = []
+    for number, value in enumerate(shown):
+        share = (value - low) / (high - low) if high > low else 0.5
+        points.append(f"{round(number * step, 1)},{round(pad + room * (1 - share), 1)}")
+    line = " ".join(points)
+    return line, f"0,{height:g} {line} {width:g},{height:g}"

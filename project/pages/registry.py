@@ -1,4 +1,4 @@
-"""What apps add to the admin: panels, pages and actions, each with label, template and permission.
+"""What apps add to the admin: the front page, pages and actions, each with its permission.
 
 An app's admin registers its own; it never reaches into another app's. So training can put "Build a
 dataset" beside a batch of matching, and matching knows nothing of it.
@@ -12,23 +12,10 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-BuildPanel = Callable[[HttpRequest], Mapping[str, Any]]
+BuildFront = Callable[[HttpRequest], Mapping[str, Any]]
 View = Callable[..., HttpResponse]
-RunAction = Callable[[HttpRequest, QuerySet[Any]], HttpResponseBase | None]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A part of the front page, low order first; `build` fills its template."""
-
-    label: str
-    template: str
-    permission: str
-    build: BuildPanel
-    order: int
-
-
 BuildRecordPanel = Callable[[HttpRequest, Any], Mapping[str, Any]]
+RunAction = Callable[[HttpRequest, QuerySet[Any]], HttpResponseBase | None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +33,8 @@ class RecordPanel:
 class Page:
     """A page that belongs to no single record, at `admin/<route>`, reversed as `admin:<name>`.
 
-    One that is the start of records of a model, `app_label.model_name`, is linked from their list.
+    Without a permission it is for whoever is signed in. One that is the start of records of a
+    model, `app_label.model_name`, is linked from their list.
     """
 
     label: str
@@ -74,27 +62,21 @@ class ObjectAction:
 
 
 class AlreadyRegistered(ValueError):
-    """Two panels, pages or actions go by one name."""
+    """Two front pages are declared, or two pages or actions go by one name."""
 
 
-_panels: dict[str, Panel] = {}
 _record_panels: dict[str, RecordPanel] = {}
+_fronts: list[BuildFront] = []
 _pages: dict[str, Page] = {}
 _actions: dict[tuple[str, str], ObjectAction] = {}
 
 
-def panel(
-    label: str, *, template: str, permission: str, order: int
-) -> Callable[[BuildPanel], BuildPanel]:
-    """Register the decorated function as what fills a panel; {} hides it."""
-
-    def register(build: BuildPanel) -> BuildPanel:
-        if template in _panels:
-            raise AlreadyRegistered(f"Two panels are filled from {template}.")
-        _panels[template] = Panel(label, template, permission, build, order)
-        return build
-
-    return register
+def front_page(build: BuildFront) -> BuildFront:
+    """Register the decorated function as what fills the front page."""
+    if _fronts:
+        raise AlreadyRegistered("The front page is filled by two functions.")
+    _fronts.append(build)
+    return build
 
 
 def record_panel(
@@ -124,7 +106,7 @@ def record_panels_for(request: HttpRequest, record: Model) -> Iterator[dict[str,
 def page(
     label: str, *, route: str, name: str, permission: str, start_of: str = ""
 ) -> Callable[[View], View]:
-    """Register the decorated view as a page; only who has the permission gets there."""
+    """Register the decorated view as a page; only who has the permission, if any, gets there."""
 
     def register(view: View) -> View:
         if name in _pages:
@@ -158,11 +140,9 @@ def object_action(
     return register
 
 
-def panels_for(request: HttpRequest) -> Iterator[tuple[Panel, Mapping[str, Any]]]:
-    """Yield the panels that this person may see and that have something to say."""
-    for each in sorted(_panels.values(), key=lambda panel: (panel.order, panel.template)):
-        if request.user.has_perm(each.permission) and (context := each.build(request)):
-            yield each, context
+def fill_front_page(request: HttpRequest) -> Mapping[str, Any]:
+    """Return what the front page shows this person."""
+    return _fronts[0](request) if _fronts else {}
 
 
 def all_pages() -> list[Page]:

@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from project.pages.design import examples
 from project.pages.navigation import Found, Navigation, find_records
-from project.pages.registry import Page, all_pages, panels_for
+from project.pages.registry import Page, all_pages, fill_front_page
 
 LEAST_ASKED, MAX_ASKED = 2, 100  # letters of a search
 
@@ -24,7 +24,7 @@ LEAST_ASKED, MAX_ASKED = 2, 100  # letters of a search
 class SeedbedAdminSite(admin.AdminSite):
     """The admin with a front page that shows the state of everything at a glance.
 
-    Panels and pages come from the registry, because the project may not import the apps.
+    What fills it and pages come from the registry, because the project may not import the apps.
     """
 
     site_header = "Seedbed"
@@ -80,12 +80,8 @@ class SeedbedAdminSite(admin.AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        """Show the panels that this person may see."""
-        panels = [
-            {"label": panel.label, "template": panel.template, **context}
-            for panel, context in panels_for(request)
-        ]
-        return super().index(request, {**(extra_context or {}), "panels": panels})
+        """Show what this person may see, and what to do next."""
+        return super().index(request, {**(extra_context or {}), **fill_front_page(request)})
 
 
 def _says(jump: Found, text: str) -> bool:
@@ -96,7 +92,7 @@ def _says(jump: Found, text: str) -> bool:
 def _guarded(page: Page) -> Any:
     @wraps(page.view)
     def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.has_perm(page.permission):
+        if page.permission and not request.user.has_perm(page.permission):
             raise PermissionDenied
         return page.view(request, *args, **kwargs)
 

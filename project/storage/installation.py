@@ -55,7 +55,8 @@ class Owner:
 
 def this_owner() -> Owner:
     """Return this installation and its database."""
-    return Owner(_row().pk, _database())
+    installation, database = _identity()
+    return Owner(installation or _row().pk, database)
 
 
 def folder_owner() -> Owner | None:
@@ -93,7 +94,7 @@ def require_agreement(knows_folder: Callable[[], bool]) -> Owner:
         When they are not, or when that cannot be known; nothing was touched.
     """
     row = _row()
-    own = Owner(row.pk, _database())
+    own = Owner(row.pk, _identity()[1])
     with _folder_failures():
         found = folder_owner()
         if found is None:
@@ -185,17 +186,20 @@ def _row() -> Installation:
     return row
 
 
-def _database() -> str:
+def _identity() -> tuple[UUID | None, str]:
+    """Return the installation, None where it has no row yet, and the database."""
+    table = connection.ops.quote_name(Installation._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT oid::text, has_function_privilege('pg_control_system()', 'execute') "
+            f"SELECT (SELECT id FROM {table} LIMIT 1), oid::text, "  # noqa: S608 - a name of our own
+            "has_function_privilege('pg_control_system()', 'execute') "
             "FROM pg_database WHERE datname = current_database()"
         )
-        oid, may_ask = cursor.fetchone()
+        installation, oid, may_ask = cursor.fetchone()
         if not may_ask:  # a server that hides it: then the oid has to do
-            return f"?/{oid}"
+            return installation, f"?/{oid}"
         cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
-        return f"{cursor.fetchone()[0]}/{oid}"
+        return installation, f"{cursor.fetchone()[0]}/{oid}"
 
 
 def _require_first_use(row: Installation, knows_folder: Callable[[], bool]) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from project import words
 from project.pages.badges import tone_of
-from project.pages.charts import histogram_bars, interval_marks, line_marks
+from project.pages.charts import histogram_bars, interval_marks, line_marks, spark_line
 
 register = template.Library()
 
@@ -64,10 +64,10 @@ def icon(name: str) -> dict[str, str]:
 
 
 @register.inclusion_tag("components/verdict.html")
-def verdict(word: Any) -> dict[str, Any]:
-    """Show a verdict, a state or a stage as a badge."""
+def verdict(word: Any, tone: str = "") -> dict[str, Any]:
+    """Show a verdict, a state or a stage as a badge; words that hold a number name their tone."""
     text = str(word or "").strip()
-    return {"text": text, "tone": tone_of(text)}
+    return {"text": text, "tone": tone or tone_of(text)}
 
 
 @register.inclusion_tag("components/checks_table.html")
@@ -122,6 +122,13 @@ def histogram(
         "high": words.number(float(high)),
         "caption": caption,
     }
+
+
+@register.inclusion_tag("components/sparkline.html")
+def sparkline(values: Sequence[float], label: str) -> dict[str, str]:
+    """Show numbers as a small line; `label` says what it shows."""
+    line, area = spark_line(values)
+    return {"line": line, "area": area, "label": label}
 
 
 @register.inclusion_tag("components/line_chart.html")

@@ -288,11 +288,10 @@ def test_empty_lists_are_shown(admin_client: Client, name: str) -> None:
 
 
 def test_the_front_page_shows_real_and_synthetic_events_apart(admin_client: Client) -> None:
-    assert "No events yet" in admin_client.get(reverse("admin:index")).content.decode()
+    assert "What people did" in admin_client.get(reverse("admin:index")).content.decode()
     imported(lines(8))
     page = admin_client.get(reverse("admin:index")).content.decode()
-    assert "Real events" in page
-    assert "Synthetic events" in page
+    assert "8 real · 0 synthetic" in page
 
 
 # --- Export and deletion -------------------------------------------------------------------------
@@ -383,7 +382,7 @@ def test_looking_at_batches_allows_neither_export_nor_deletion_nor_rejected_line
     allowed = client_with("matching.view_eventbatch", "matching.export_events")
     assert allowed.get(url("eventbatch_export", batch.pk)).status_code == 200
     assert client_with().get(url("eventbatch_change", batch.pk)).status_code == 403
-    assert "Real events" not in client_with().get(reverse("admin:index")).content.decode()
+    assert "real · " not in client_with().get(reverse("admin:index")).content.decode()
 
 
 @pytest.mark.parametrize("name", ["matchevent", "rejectedevent"])

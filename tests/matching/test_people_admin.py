@@ -420,17 +420,15 @@ def test_the_form_asks_whether_people_are_real_where_the_file_does_not_say_it(
 
 def test_front_page_shows_people_and_the_next_step(admin_client: Client) -> None:
     index = reverse("admin:index")
-    assert "Draw seed users" in admin_client.get(index).content.decode()
+    assert "Make 200 people" in admin_client.get(index).content.decode()
     user = make_seed_user(age=None)
-    assert "Create sessions" in admin_client.get(index).content.decode()
+    assert "Complete 1" in admin_client.get(index).content.decode()
     make_session(user)
     page = admin_client.get(index).content.decode()
-    assert "Fill in profiles" in page
-    assert "1 to fill in" in page
-    assert (
-        "People and trips"
-        not in client_with("matching.view_travelgroup").get(index).content.decode()
-    )
+    assert "0 of 1 profiles are complete" in page
+    other = client_with("matching.view_travelgroup").get(index).content.decode()
+    assert "profiles are complete" not in other
+    assert "Nothing to show yet" in other
 
 
 def test_user_is_found_incomplete_left_out_completed_in_the_admin_and_used(

@@ -20,7 +20,7 @@ from tests.project.fuzz import addresses
 
 OWNER, ANALYST, LOCKED = "ada", "grace", "mallory"  # may do all, may look, is locked out
 PAGE_QUERIES, LIST_QUERIES = 25, 30  # at most
-NO_BUDGET = ("/admin/",)  # the front page gets a budget of its own
+HOME, HOME_QUERIES = "/admin/", 15
 
 DATA = "data for a script of a page, no page"
 DOWNLOAD = "a download"
@@ -30,6 +30,8 @@ LEFT_OUT = {
     "/admin/%(url)s": "every address that there is none of: the page of a 404 is opened",
     "/admin/autocomplete/": DATA,
     "/admin/jsi18n/": DATA,
+    "/admin/home/live/": "the parts of the front page that renew themselves",
+    "/admin/home/begin/%(step)s/": POST_ONLY,
     "/admin/logout/": f"{POST_ONLY}: the page that follows is opened",
     "/admin/jobs/job/%(object_id)s/live/": "the part of a job's page that renews itself",
     "/admin/jobs/job/%(object_id)s/stop/": POST_ONLY,
@@ -133,9 +135,9 @@ def _titled(form: str, named: str) -> str:
     return f"{short} ({named})" if named else short
 
 
-def _budget(form: str) -> int | None:
-    if form in NO_BUDGET:
-        return None
+def _budget(form: str) -> int:
+    if form == HOME:
+        return HOME_QUERIES
     match = RECORD.fullmatch(form)
     return LIST_QUERIES if match and not match["rest"] else PAGE_QUERIES
 
@@ -219,7 +221,7 @@ def _others(shown: Shown) -> Iterator[Visit]:
     yield Visit("no such record", f"{people}999999/change/", status=404)
     yield Visit("a message above a list", people, post={"action": "delete_selected", "index": "0"})
     yield Visit("not permitted", add, who=ANALYST, status=403)
-    yield Visit("front page of who may only look", "/admin/", who=ANALYST, budget=None)
+    yield Visit("front page of who may only look", "/admin/", who=ANALYST, budget=HOME_QUERIES)
     yield Visit("list of who may only look", people, who=ANALYST, budget=LIST_QUERIES)
     key = next(iter(shown["matching.seeduser"].values()))
     yield Visit("record of who may only look", f"{people}{key}/change/", who=ANALYST)

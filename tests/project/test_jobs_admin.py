@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from pydantic import Field
@@ -352,12 +353,12 @@ def test_front_page_says_what_runs_what_failed_and_what_is_down(
     html = admin_client.get(reverse("admin:index")).content.decode()
     assert page(job) in html
     assert page(other) in html
-    assert "No worker is running" in html
-    assert "No scheduler is running" in html
+    assert "No worker and no scheduler runs. What is started waits" in html
+    assert "manage.py" not in html
+    cache.clear()  # what the navigation counts is kept for some seconds
     beat(Process.Role.WORKER)
     html = admin_client.get(reverse("admin:index")).content.decode()
-    assert "A worker is running" in html
-    assert "No scheduler is running" in html
+    assert "No scheduler runs. What is started waits" in html
 
 
 def test_front_page_hides_jobs_from_who_may_not_see_them(declare: Declare) -> None:
@@ -431,7 +432,6 @@ def test_the_front_page_shows_what_went_wrong_to_who_may_start_such_jobs(declare
     )
     html = login("view_job", name="looker").get(front).content.decode()
     assert "the file has" not in html
-    assert "for who may start such jobs" in html
 
 
 def test_what_cannot_be_started_from_a_list_is_said(

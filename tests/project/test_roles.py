@@ -101,6 +101,8 @@ PAGES: dict[str, tuple[str, str]] = {
     "/": (ANYBODY, ANYBODY),
     "/admin/": (STAFF, STAFF),
     "/admin/find/": (STAFF, STAFF),
+    "/admin/home/live/": (STAFF, STAFF),
+    "/admin/home/begin/%(step)s/": (NO_METHOD, "matching.add_seeduser"),
     "/admin/login/": (ANYBODY, ANYBODY),
     "/admin/logout/": (NO_METHOD, STAFF),
     "/admin/password_change/": (STAFF, STAFF),
@@ -487,6 +489,7 @@ def address_of(form: str, places: list[str], keys: dict[str, str]) -> str:
     values = {
         **dict.fromkeys(places, pk),
         "kind": "csat",
+        "step": "people",
         "file": "train.csv",
         "app_label": "audit",
         "url": "nothing-there",

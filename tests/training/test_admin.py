@@ -65,7 +65,7 @@ def test_every_page_shows_what_was_measured(client, dataset, model):
     for name in ("dataset", "modelversion", "promotion"):
         assert "match_compatibility" in text(client.get(url(f"{name}_changelist")))
     front = text(client.get(reverse("admin:index")))
-    assert "version 1" in front
+    assert "ROC-AUC of version 1" in front
     assert "Make seed users" in front
 
 
@@ -73,7 +73,7 @@ def test_empty_lists_say_what_to_do(client):
     client.force_login(make_admin())
     assert "Build a dataset" in text(client.get(url("dataset_changelist")))
     assert "Rebuild" in text(client.get(url("modelversion_changelist")))
-    assert "Make seed users" in text(client.get(reverse("admin:index")))
+    assert "Three steps to a first live model" in text(client.get(reverse("admin:index")))
 
 
 @pytest.mark.parametrize("name", ["dataset", "modelversion", "promotion"])
@@ -138,7 +138,9 @@ def test_records_are_hidden_without_permission(client, dataset, model):
     for name, record in (("dataset", dataset), ("modelversion", model)):
         assert client.get(url(f"{name}_change", record.pk)).status_code == 403
         assert client.get(url(f"{name}_changelist")).status_code == 403
-    assert "Next step" not in text(client.get(reverse("admin:index")))
+    front = text(client.get(reverse("admin:index")))
+    assert "Next:" not in front
+    assert "Three steps" not in front
 
 
 def test_build_form_starts_a_job_with_the_recipe(as_, dataset):

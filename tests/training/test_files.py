@@ -15,7 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from matching.domain.features.names import FEATURE_NAMES
-from overview.queries.status import describe_kind, next_step
+from overview.queries.next_step import next_step
+from overview.queries.status import describe_kind
 from project.jobs.models import Job
 from project.refusal import Refusal
 from project.storage import artifacts

@@ -21,7 +21,8 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from matching.models import SeedUser
-from overview.queries.status import describe_store, next_step
+from overview.queries.next_step import next_step
+from overview.queries.status import describe_store
 from project.acting import operator
 from project.audit.models import Act, AuditEntry
 from project.jobs.models import Job

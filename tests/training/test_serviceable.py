@@ -13,7 +13,8 @@ from matching.domain import words
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Generation
 from matching.domain.words import FEATURE_REVISIONS, FeatureSet
-from overview.queries.status import describe_kind, next_step
+from overview.queries.next_step import next_step
+from overview.queries.status import describe_kind
 from project.jobs.models import Job
 from project.refusal import Refusal
 from project.storage import artifacts
@@ -134,7 +135,7 @@ def test_the_front_page_trains_it_again_with_one_click(corrected, client):
     url = reverse("admin:training_modelversion_retrain", args=[corrected.pk])
     page = client.get("/admin/").content.decode()
     assert "was trained on revision 3 of smooth-1" in page
-    assert f'action="{url}"' in page
+    assert f'formaction="{url}"' in page
     assert (
         f'action="{url}"'
         in client.get(

@@ -15,7 +15,8 @@ from matching.domain.lexicon.folding import OWN_WORDS, Lexicon
 from matching.models import EventBatch, SeedUser
 from matching.queries.generations import plan_generation
 from matching.queries.words import measured_lexicon
-from overview.queries.status import describe_kind, next_step
+from overview.queries.next_step import next_step
+from overview.queries.status import describe_kind
 from project.origin import Origin
 from project.storage.artifacts import folder_path
 from tests.factories import make_seed_user, make_session, make_word

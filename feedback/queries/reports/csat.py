@@ -94,21 +94,26 @@ class TrendRow(TypedDict):
     reason: str
 
 
-class CsatReport(TypedDict):
-    """How satisfied people are."""
+class Satisfaction(TypedDict):
+    """How satisfied people are in all and over time."""
+
+    rows: int
+    overall: MeanRow
+    days: list[MeanRow]
+    trend: TrendRow
+
+
+class CsatReport(Satisfaction):
+    """How satisfied people are, and by what they were given."""
 
     kind: Literal["csat"]
     scope: ScopeFields
-    rows: int
-    overall: MeanRow
     missing: dict[str, int]
     ranges: QualityRanges
     provider: ComparedGroups
     model: ComparedGroups
     action_type: Groups
     variant: Variants
-    days: list[MeanRow]
-    trend: TrendRow
 
 
 def csat_report(scope: Scope, *, edges: Sequence[float] = QUALITY_EDGES) -> CsatReport:
@@ -122,14 +127,10 @@ def csat_report(scope: Scope, *, edges: Sequence[float] = QUALITY_EDGES) -> Csat
     quality = joined["quality"].to_numpy()
     labels, names = range_labels(quality, edges)
 
-    local = rows["created_at"].dt.tz_convert(timezone.get_current_timezone())
-    day = local.dt.strftime("%Y-%m-%d")
-    line = trend(csat, _days(local))
     return {
         "kind": "csat",
         "scope": scope.as_dict(),
-        "rows": len(rows),
-        "overall": mean_rows(group_means(csat, None, clusters))[0],
+        **satisfaction(rows),
         "missing": {
             name: int(np.count_nonzero(rows[name].to_numpy(dtype=object) == ""))
             for name in ("response_id", "session_id", *FACTORS)
@@ -145,6 +146,18 @@ def csat_report(scope: Scope, *, edges: Sequence[float] = QUALITY_EDGES) -> Csat
         "model": _compared(groups["model"]),
         "action_type": {"rows": mean_rows(groups["action_type"])},
         "variant": _by_variant(scope, rows),
+    }
+
+
+def satisfaction(rows: pd.DataFrame) -> Satisfaction:
+    """Say how satisfied people are in all, by day and in their trend, from `ratings_of`."""
+    csat, clusters = rows["csat"].to_numpy(), rows["cluster"].to_numpy()
+    local = rows["created_at"].dt.tz_convert(timezone.get_current_timezone())
+    day = local.dt.strftime("%Y-%m-%d")
+    line = trend(csat, _days(local))
+    return {
+        "rows": len(rows),
+        "overall": mean_rows(group_means(csat, None, clusters))[0],
         "days": mean_rows(group_means(csat, day.to_numpy(dtype=object), clusters)),
         "trend": {
             "slope": json_number(line.slope),

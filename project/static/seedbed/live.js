@@ -3,7 +3,7 @@
 // A [role=status] in it says the sentence of the answer, when that is another one than before.
 "use strict";
 
-const PAUSE = 1500; // milliseconds from an answer to the next question
+const PAUSE = 1500; // milliseconds from an answer to the next question, unless it says when
 const PAUSE_AT_MOST = 30000; // while there is no answer, each pause is twice the one before
 const PATIENCE = 15000; // with one question
 const ENDS = {
@@ -31,7 +31,7 @@ class Live {
       if (document.hidden) this.rest();
       else this.renew();
     });
-    this.wait(PAUSE);
+    this.wait(Number(root.dataset.livePause) || PAUSE);
   }
 
   wait(pause) {
@@ -78,7 +78,7 @@ class Live {
     for (const [name, html] of Object.entries(answer.parts)) this.replace(name, html);
     if (answer.said !== this.said) this.status.textContent = this.said = answer.said;
     this.isOver = !answer.is_active;
-    if (!this.isOver) this.wait(PAUSE);
+    if (!this.isOver) this.wait(answer.pause ?? PAUSE);
   }
 
   fail() {

@@ -1,0 +1,269 @@
+"""What there is from people to a live model, in few questions: home and the next step read it.
+
+All that can be counted comes from one query, so that a page that shows it all stays cheap.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypedDict, cast
+
+from django.contrib.postgres.aggregates import JSONBAgg
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, JSONObject
+from django.utils import timezone
+
+from matching.models import EventBatch, SeedUser, TravelSession
+from project.origin import Origin
+from project.refusal import Refusal
+from project.storage.artifacts import ArtifactCorrupt, why_not_own_folder
+from training.kinds import DEFAULT_KIND, get_kind
+from training.models import Dataset, ModelVersion, Promotion
+from training.queries.serviceable import verify_model
+from training.queries.staleness import why_stale
+
+TREND_DAYS: Final = 14  # that a small drawing of a number goes back
+
+
+class Import(TypedDict):
+    """The newest batch that came from a file."""
+
+    pk: int
+    file_name: str
+    asked: int
+    skipped: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class People:
+    """Travellers; `trend` is how many there were at the end of each day, the last one now."""
+
+    total: int
+    complete: int
+    trend: list[int]
+
+    @property
+    def incomplete(self) -> int:
+        return self.total - self.complete
+
+
+@dataclass(frozen=True)
+class Trips:
+    """Sessions; `first_end` is when the next of the live ones ends."""
+
+    total: int
+    live: int
+    first_end: datetime | None
+    trend: list[int]
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of complete batches; `newest` is the newest batch that has any."""
+
+    real: int
+    synthetic: int
+    newest: int | None
+    newest_import: Import | None
+    trend: list[int]
+
+    @property
+    def total(self) -> int:
+        return self.real + self.synthetic
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The way to a live matching model, as it is now.
+
+    Attributes
+    ----------
+    dataset, model : the newest ones of the matching kind.
+    datasets : how many of the kind there are, with their trend.
+    is_trained : whether any model learnt from `dataset`.
+    is_behind : whether a batch is newer than all that `dataset` was built of.
+    stale : why `dataset` is stale, else empty.
+    champions : the live model of each kind that has one, by kind; `problems` says of those that
+        cannot serve why.
+    live_figures : main figure of each matching model that was ever made live, in that order.
+    folder_problem : why nothing can be written, None where it can.
+    """
+
+    people: People
+    trips: Trips
+    events: Events
+    datasets: int
+    datasets_trend: list[int]
+    dataset: Dataset | None
+    is_trained: bool
+    is_behind: bool
+    stale: str
+    model: ModelVersion | None
+    champions: dict[str, ModelVersion]
+    problems: dict[str, str]
+    live_figures: list[float]
+    folder_problem: Refusal | None
+
+    @property
+    def champion(self) -> ModelVersion | None:
+        """The live matching model."""
+        return self.champions.get(DEFAULT_KIND)
+
+    @property
+    def problem(self) -> str:
+        """Why the live matching model cannot serve, empty where it can."""
+        return self.problems.get(DEFAULT_KIND, "")
+
+
+def read_pipeline() -> Pipeline:
+    """Read what there is."""
+    counted = _count()
+    people, trips, events = counted["people"], counted["trips"], counted["events"]
+    dataset = _newest_dataset()
+    models = list(_models())
+    champions = {m.kind: m for m in models if m.stage == ModelVersion.Stage.CHAMPION}
+    of_kind = [model for model in models if model.kind == DEFAULT_KIND]
+    problems = {kind: _why_not_serving(champion) for kind, champion in champions.items()}
+    newest = events.get("newest")
+    return Pipeline(
+        people=People(people.get("total", 0), people.get("complete", 0), _trend(people)),
+        trips=Trips(
+            trips.get("total", 0),
+            trips.get("live", 0),
+            datetime.fromisoformat(trips["first_end"]) if trips.get("first_end") else None,
+            _trend(trips),
+        ),
+        events=Events(
+            events.get("real") or 0,
+            events.get("synthetic") or 0,
+            newest,
+            cast(Import, counted["import"]) if counted["import"] else None,
+            _trend(events),
+        ),
+        datasets=counted["datasets"].get("total", 0),
+        datasets_trend=_trend(counted["datasets"]),
+        dataset=dataset,
+        is_trained=bool(dataset and dataset.is_trained),  # type: ignore[attr-defined]
+        is_behind=dataset is not None
+        and newest is not None
+        and newest > max(dataset.recipe.get("batches") or [0]),
+        stale="" if dataset is None else why_stale(dataset),
+        model=max(of_kind, key=lambda model: model.version, default=None),
+        champions=champions,
+        problems={kind: said for kind, said in problems.items() if said},
+        live_figures=[float(one) for one in counted["live"].get("figures") or [] if one],
+        folder_problem=why_not_own_folder(),
+    )
+
+
+def _why_not_serving(champion: ModelVersion) -> str:
+    """Say why a model cannot serve without the command that mends it: pages have buttons."""
+    try:
+        verify_model(champion)
+    except ArtifactCorrupt as error:
+        return error.message
+    return ""
+
+
+def ends_of_days(now: datetime) -> list[datetime]:
+    """Return the moments of a trend: the ends of days that are over, and now."""
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    return [midnight - timedelta(days=back) for back in range(TREND_DAYS - 2, -1, -1)] + [now]
+
+
+def _count() -> dict[str, dict[str, Any]]:
+    """Return what can be counted, by name, from one query."""
+    now = timezone.now()
+    ends = ends_of_days(now)
+    metric = get_kind(DEFAULT_KIND).figures.primary_metric
+    batches = EventBatch.objects.complete()
+    parts: dict[str, QuerySet[Any]] = {
+        "people": _part(
+            SeedUser.objects.all(),
+            "people",
+            total=Count("pk"),
+            complete=Count("pk", filter=Q(completeness=1.0)),
+            **_at(ends, lambda end: Count("pk", filter=Q(created_at__lte=end))),
+        ),
+        "trips": _part(
+            TravelSession.objects.all(),
+            "trips",
+            total=Count("pk"),
+            live=Count("pk", filter=Q(expires_at__gt=now)),
+            first_end=Min("expires_at", filter=Q(expires_at__gt=now)),
+            **_at(
+                ends,
+                lambda end: Count("pk", filter=Q(created_at__lte=end, expires_at__gt=end)),
+            ),
+        ),
+        "events": _part(
+            batches,
+            "events",
+            real=Sum("made", filter=Q(origin=Origin.REAL.code)),
+            synthetic=Sum("made", filter=Q(origin=Origin.SYNTHETIC.code)),
+            newest=Max("pk", filter=Q(made__gt=0)),
+            **_at(
+                ends, lambda end: Coalesce(Sum("made", filter=Q(completed_at__lte=end)), Value(0))
+            ),
+        ),
+        "datasets": _part(
+            Dataset.objects.filter(kind=DEFAULT_KIND),
+            "datasets",
+            total=Count("pk"),
+            **_at(ends, lambda end: Count("pk", filter=Q(created_at__lte=end))),
+        ),
+        "live": _part(
+            Promotion.objects.filter(kind=DEFAULT_KIND),
+            "live",
+            figures=JSONBAgg(F(f"model__metrics__validation__{metric}__value"), order_by="pk"),
+        ),
+        "import": batches.filter(method=EventBatch.Method.IMPORTED)
+        .order_by("-pk")
+        .annotate(
+            part=Value("import"),
+            told=JSONObject(pk="pk", file_name="file_name", asked="asked", skipped="skipped"),
+        )
+        .values_list("part", "told")[:1],
+    }
+    first, *others = parts.values()
+    found = dict(first.union(*others, all=True))
+    return {name: found.get(name) or {} for name in parts}
+
+
+def _part(rows: QuerySet[Any], name: str, **told: Any) -> QuerySet[Any]:
+    part: QuerySet[Any] = (
+        rows.order_by()
+        .annotate(part=Value(name))
+        .values("part")
+        .annotate(told=JSONObject(**told))
+        .values_list("part", "told")
+    )
+    return part
+
+
+def _at(ends: list[datetime], count: Any) -> dict[str, Any]:
+    return {f"at_{number}": count(end) for number, end in enumerate(ends)}
+
+
+def _trend(told: dict[str, Any]) -> list[int]:
+    return [int(told.get(f"at_{number}") or 0) for number in range(TREND_DAYS)]
+
+
+def _newest_dataset() -> Dataset | None:
+    learnt = ModelVersion.objects.filter(dataset=OuterRef("pk"))
+    return (
+        Dataset.objects.of_kind(DEFAULT_KIND)
+        .defer("histograms", "vocabulary")
+        .annotate(is_trained=Exists(learnt))
+        .first()
+    )
+
+
+def _models() -> QuerySet[ModelVersion]:
+    """Return the champion of each kind and the newest matching model."""
+    newest = ModelVersion.objects.of_kind(DEFAULT_KIND).values("pk")[:1]
+    heavy = ("parameters", "importance", "ceilings", "baselines", "dataset__histograms")
+    return (
+        ModelVersion.objects.filter(Q(stage=ModelVersion.Stage.CHAMPION) | Q(pk=Subquery(newest)))
+        .select_related("dataset")
+        .defer(*heavy)
+    )
