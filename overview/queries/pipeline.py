@@ -146,7 +146,8 @@ def read_pipeline() -> Pipeline:
         is_behind=dataset is not None
         and newest is not None
         and newest > max(dataset.recipe.get("batches") or [0]),
-        stale="" if dataset is None else why_stale(dataset),
+        # Nothing it was built of can have changed where no event of any batch was corrected.
+        stale=why_stale(dataset) if dataset is not None and events.get("corrections") else "",
         model=max(of_kind, key=lambda model: model.version, default=None),
         champions=champions,
         problems={kind: said for kind, said in problems.items() if said},
@@ -201,6 +202,7 @@ def _count() -> dict[str, dict[str, Any]]:
             real=Sum("made", filter=Q(origin=Origin.REAL.code)),
             synthetic=Sum("made", filter=Q(origin=Origin.SYNTHETIC.code)),
             newest=Max("pk", filter=Q(made__gt=0)),
+            corrections=Sum("corrections"),
             **_at(
                 ends, lambda end: Coalesce(Sum("made", filter=Q(completed_at__lte=end)), Value(0))
             ),
