@@ -127,6 +127,7 @@ INSTALLED_APPS = [
     "project",
     "project.storage",
     "project.audit",
+    "project.accounts",
     "project.uploads",
     "project.jobs",
     "project.mappings",
@@ -149,6 +150,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.middleware.idle_sessions",
     "project.middleware.name_actor",
+    "project.accounts.middleware.require_own_password",
     "project.audit.middleware.trace",
     "simple_history.middleware.HistoryRequestMiddleware",
     "project.pages.errors.Poison",
@@ -217,6 +219,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "project.accounts.validators.NotTheOneTimePassword"},
 ]
 LOGIN_URL = "admin:login"
 # The first one hashes; a password that another one hashed is hashed anew when it is next entered.

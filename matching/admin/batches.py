@@ -50,7 +50,6 @@ from project.uploads.services import get_upload
 PREVIEW_LINES = 50_000  # of an upload that are looked at before it is imported
 REJECTED_SHOWN = 20
 REJECTED_COLUMNS = ("line", "reason", "message", "excerpt")
-NEWEST_SHOWN = 5
 ALL_REASONS = {**REASONS, **LANDING_REASONS}
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -62,9 +61,7 @@ from project.pages.navigation import (
 )
 
 LOG_LINES_SHOWN = 500
-FAILURES_SHOWN = 5
 RUNS_SHOWN = 5
-FAILURES_FOR = timedelta(days=7)
 
 
 def may_start(request: HttpRequest, kind: str) -> bool:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
+from project.accounts.services import FirstAccount, make_first_account
 from project.command import SeedbedCommand, positive_int
 
 READY_SECONDS = 300.0  # until the web server has to answer; one that dies is seen at once
@@ -45,6 +46,8 @@ class Command(SeedbedCommand):
     def run(self, **options: Any) -> dict[str, Any]:
         host, port = options["host"], options["port"]
         _require_free(host, port)
+        # In production whoever sets it up says who is in charge: `manage.py createsuperuser`.
+        account = None if settings.IS_PRODUCTION else make_first_account()
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
@@ -52,7 +55,7 @@ class Command(SeedbedCommand):
         try:
             for child in children:
                 child.start()
-            self._announce(host, port, children, ended)
+            self._announce(host, port, children, ended, account)
             while not ended.wait(0.2):
                 for child in children:
                     told = child.tend()
@@ -67,9 +70,15 @@ class Command(SeedbedCommand):
         console.print("Stopped.")
 
     def _announce(
-        self, host: str, port: int, children: list["_Child"], ended: threading.Event
+        self,
+        host: str,
+        port: int,
+        children: list["_Child"],
+        ended: threading.Event,
+        account: FirstAccount | None,
     ) -> None:
-        """Print the address once the web server answers there."""
+        """Print the address once the web server answers there, and how to get in the first
+        time."""
         deadline = time.monotonic() + READY_SECONDS
         shown = f"[{host}]" if ":" in host else host
         while not ended.wait(0.1):
@@ -78,9 +87,15 @@ class Command(SeedbedCommand):
             if _answers(host, port):
                 address = f"http://{shown}:{port}/admin/"
                 if self.as_json:
-                    self.console.print_json(data={"address": address}, indent=None)
+                    told = {"address": address, **({"account": account} if account else {})}
+                    self.console.print_json(data=told, indent=None)
                 else:
                     self.console.print(f"Seedbed is at {address} - Ctrl-C stops it.")
+                    if account is not None:
+                        self.console.print(
+                            f"Sign in as {account['user']} with the one-time password "
+                            f"{account['password']} - you choose your own there."
+                        )
                 return
             if time.monotonic() > deadline:
                 raise CommandError(
