@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class OverviewConfig(AppConfig):
-    """The top floor; it has no records of its own."""
+    """The top floor; of its own it has only the roles, whose rights span the apps."""
 
     name = "overview"

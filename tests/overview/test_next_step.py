@@ -1,7 +1,8 @@
 """The next step, in every state that the pipeline can be in, and as records make it."""
 
 from dataclasses import replace
-from typing import Any
+from datetime import timedelta
+from typing import Any, get_args
 
 import pytest
 from django.utils import timezone
@@ -128,7 +129,7 @@ def test_the_next_step_of_each_state(state: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_step_there_is_has_a_state() -> None:
-    assert {name for _, name, _ in STATES.values()} == set(steps.StepName.__args__)
+    assert {name for _, name, _ in STATES.values()} == set(get_args(steps.StepName))
 
 
 def test_files_that_are_gone_are_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,9 +166,9 @@ def test_after_a_rollback_nothing_waits() -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("valkey")
 def test_what_is_counted_is_what_is_there() -> None:
-    before = timezone.now() - timezone.timedelta(days=3)
+    before = timezone.now() - timedelta(days=3)
     make_session(make_seed_user())
-    make_session(make_seed_user(age=None), expires_at=timezone.now() - timezone.timedelta(hours=1))
+    make_session(make_seed_user(age=None), expires_at=timezone.now() - timedelta(hours=1))
     SeedUser.objects.filter(age=None).update(created_at=before)
     batch = make_good_batch(40)
     found = read_pipeline()

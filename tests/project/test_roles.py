@@ -30,6 +30,7 @@ from django.utils import timezone
 
 from feedback.models import CollectionRun, FeedbackChange, RejectedRecord, Table
 from matching.models import EventChange, RejectedEvent, TravelGroup
+from overview.queries.roles import rights_of_roles
 from project import urls
 from project.acting import Actor, operator
 from project.audit.models import Act
@@ -330,6 +331,7 @@ def roles() -> dict[str, frozenset[str]]:
         **{f"{verb.rstrip('_')} only": rights for verb, rights in of_verb.items()},
         "every special right, no other": frozenset(special),
         **{f"{one} only": frozenset({one}) for one in special},
+        **{f"the role {name}": frozenset(rights) for name, rights in rights_of_roles().items()},
         "superuser": frozenset({SUPERUSER}),
     }
 
