@@ -21,7 +21,7 @@ def rebuild_page(request: HttpRequest) -> HttpResponse:
     return start_kind(
         request,
         "overview.rebuild_model",
-        then=reverse("admin:training_modelversion_changelist"),
+        then=reverse("admin:index"),  # which shows how far it is, and what became of it
         context={
             **admin.site.each_context(request),
             "opts": ModelVersion._meta,
