@@ -16,7 +16,6 @@ from django.test import Client
 
 from feedback.models import CollectionRun, RejectedRecord, Table
 from matching.models import RejectedEvent
-from overview.queries.roles import rights_of_roles
 from project.jobs.models import Job, Schedule
 from project.jobs.services import enqueue, save_schedule
 from tests.factories import (
@@ -29,6 +28,7 @@ from tests.factories import (
     make_word,
 )
 from tests.feedback.collected import answer, judge, rate, real_source
+from tests.roles import rights_of_roles
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from training.services import registry
 

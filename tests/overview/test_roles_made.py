@@ -13,9 +13,9 @@ from django.contrib.contenttypes.models import ContentType
 
 from overview.migrations._grants import give_rights, make_roles
 from overview.models import Role
-from overview.queries.roles import rights_of_roles
 from project.jobs.contract import all_kinds
 from project.pages.registry import all_pages
+from tests.roles import rights_of_roles
 
 GRANTS = import_module("overview.migrations.0001_roles").GRANTS
 PAGE = Path(settings.BASE_DIR) / "docs" / "roles.md"

@@ -30,7 +30,6 @@ from django.utils import timezone
 
 from feedback.models import CollectionRun, FeedbackChange, RejectedRecord, Table
 from matching.models import EventChange, RejectedEvent, TravelGroup
-from overview.queries.roles import rights_of_roles
 from project import urls
 from project.acting import Actor, operator
 from project.audit.models import Act
@@ -44,6 +43,7 @@ from project.uploads.services import keep_upload
 from tests.factories import make_group, make_mapping, make_seed_user, make_session, make_word
 from tests.feedback.collected import answer, judge, rate, real_source
 from tests.project.fuzz import addresses
+from tests.roles import rights_of_roles
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from training.services import registry
 

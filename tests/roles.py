@@ -1,4 +1,4 @@
-"""What the roles that come with Seedbed may do, release by release."""
+"""What the roles that come with Seedbed may do, as its migrations give it release by release."""
 
 from importlib import import_module
 from pkgutil import iter_modules
