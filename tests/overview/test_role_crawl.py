@@ -46,6 +46,7 @@ class Form:
     action: str
     method: str
     fields: dict[str, str] = field(default_factory=dict)
+    has_button: bool = False  # what is only shown is a form of Django's without one
 
 
 class Reader(HTMLParser):
@@ -71,6 +72,9 @@ class Reader(HTMLParser):
             action = urljoin(self.address, given.get("action") or self.address)
             self.forms.append(Form(action, given.get("method", "get").lower()))
             self._is_inside = True
+        sends = tag == "button" or (tag == "input" and given.get("type") == "submit")
+        if self._is_inside and sends and given.get("type", "submit") == "submit":
+            self.forms[-1].has_button = True
         if "formaction" in given:
             self.posts.append(urljoin(self.address, given["formaction"]))
         if tag == "select":
@@ -163,6 +167,7 @@ def dead_ends(client: Client) -> tuple[list[str], int]:
             continue
         if page.status_code in CLOSED:
             found.append(f"{address} answers {page.status_code}")
+
         if page.status_code != 200 or "text/html" not in page["Content-Type"]:
             continue
         reader = Reader(address)
@@ -179,6 +184,7 @@ def dead_ends(client: Client) -> tuple[list[str], int]:
             status = press(client, to, data)
             if status in CLOSED:
                 found.append(f"{what} of {address} answers {status}")
+
     return found, len(seen)
 
 
@@ -187,7 +193,7 @@ def buttons(reader: Reader) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for to in reader.posts:
         yield f"button to {shape_of(to)}", to, {}
     for form in reader.forms:
-        if form.method == "post" and "/logout/" not in form.action:
+        if form.method == "post" and form.has_button and "/logout/" not in form.action:
             yield f"form to {shape_of(form.action)}", form.action, form.fields
     for action in reader.actions if reader.record else ():
         chosen = {"action": action, "_selected_action": [reader.record], "index": "0"}
@@ -230,10 +236,12 @@ def test_the_crawl_sees_what_is_closed(client: Client) -> None:
     reader = Reader("/admin/x/")
     reader.feed(
         '<a href="/admin/auth/user/">a</a><form method="post" action="y/"><input type="hidden" '
-        'name="n" value="v"></form><button formaction="/admin/home/begin/people/"></button>'
+        'name="n" value="v"><button>y</button></form><button formaction="/admin/home/begin/people/"></button>'
     )
     assert reader.links == ["/admin/auth/user/"]
-    assert [(form.action, form.fields) for form in reader.forms] == [("/admin/x/y/", {"n": "v"})]
+    assert [what for what, *_ in buttons(reader)] == [
+        "button to /admin/home/begin/people/", "form to /admin/x/y/"
+    ]  # fmt: skip
     client.force_login(person("Viewer"))
     assert client.get(reader.links[0]).status_code == 403
     assert press(client, reader.posts[0], {}) == 403
