@@ -236,7 +236,8 @@ def test_the_crawl_sees_what_is_closed(client: Client) -> None:
     reader = Reader("/admin/x/")
     reader.feed(
         '<a href="/admin/auth/user/">a</a><form method="post" action="y/"><input type="hidden" '
-        'name="n" value="v"><button>y</button></form><button formaction="/admin/home/begin/people/"></button>'
+        'name="n" value="v"><button>y</button></form>'
+        '<button formaction="/admin/home/begin/people/"></button>'
     )
     assert reader.links == ["/admin/auth/user/"]
     assert [what for what, *_ in buttons(reader)] == [
