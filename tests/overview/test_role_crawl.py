@@ -211,6 +211,7 @@ def press(client: Client, to: str, data: dict[str, Any]) -> int:
         if response.streaming:
             b"".join(response.streaming_content)
         transaction.set_rollback(True)
+    client.cookies.pop("messages", None)  # they lead to what was undone
     return response.status_code
 
 
