@@ -57,6 +57,7 @@ EXCEPTIONS = {
     "SeedbedAdminSite": "named by its app",
     "setup_work_horse_signals": "called by RQ",
     "writable": "asked by zipfile",
+    "revert_disabled": "asked by simple_history",
     "validate": "called by Django for a password",
     "prepare_value": "called by Django's forms",
     "restore": "called by RQ",

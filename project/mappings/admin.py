@@ -146,6 +146,10 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
         )
         return TemplateResponse(request, "mappings/mapping.html", context)
 
+    def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Offer nobody to go back: a mapping is changed where it is confirmed."""
+        return True
+
     def history_form_view(
         self,
         request: HttpRequest,
