@@ -146,7 +146,7 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
         )
         return TemplateResponse(request, "mappings/mapping.html", context)
 
-    def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
+    def revert_disabled(self, request: HttpRequest, obj: ImportMapping | None = None) -> bool:
         """Offer nobody to go back: a mapping is changed where it is confirmed."""
         return True
 
