@@ -16,6 +16,7 @@ PICTURES = {
     "home": "/admin/",
     "people": "/admin/matching/seeduser/",
     "person": "/admin/matching/seeduser/*/change/ (complete)",
+    "scores": "/admin/scores/",
     "generate": "/admin/matching/eventbatch/generate/",
     "batch": "/admin/matching/eventbatch/*/change/ (imported with rejected lines)",
     "dataset": "/admin/training/dataset/*/change/ (good)",
