@@ -46,7 +46,7 @@ chaos: .venv/installed-dev ## Kill workers 200 times while they work, then count
 	@SEEDBED_CHAOS_KILLS=200 $(PYTHON) -m pytest -m chaos --timeout=7200
 
 fuzz: .venv/installed-dev ## Put poison into every field, filter, address and argument.
-	@SEEDBED_FUZZ=full $(PYTHON) -m pytest -n auto -k poison tests/project
+	@SEEDBED_FUZZ=full $(PYTHON) -m pytest -n auto -k "poison or dead_end" tests/project tests/overview
 
 pages: .venv/installed-dev browser ## Look at every page: queries, axe, what is cut; into var/pages.
 	@$(PYTHON) -m tests.pages
