@@ -22,7 +22,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.limits import EXCERPT_LENGTH
 from matching.domain.log.account import ALREADY_KNOWN
 from matching.domain.log.format import COMPUTED, LANDING_REASONS, REASONS
 from matching.domain.log.native import is_native
@@ -44,6 +43,7 @@ from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
 from project.refusal import Refusal
+from project.tabular.mend import EXCERPT_LENGTH
 from project.tabular.out import csv_lines
 from project.uploads.services import get_upload
 

@@ -212,12 +212,6 @@ class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent], LargeTableAdmin[Rejecte
     def batch_word(self, rejected: RejectedEvent) -> Any:
         return batch_link(rejected.batch_id)
 
-    @admin.display(description="state")
-    def state_word(self, rejected: RejectedEvent) -> Any:
-        if rejected.resolved_at is not None:
-            return badge("landed")
-        return badge("corrected" if rejected.correction else "refused")
-
     @admin.display(description="beginning of the line")
     def beginning(self, rejected: RejectedEvent) -> Any:
         return rejected.excerpt[:80]

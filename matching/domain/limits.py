@@ -13,5 +13,4 @@ MINIMUM_LIVE: Final = 5  # sessions without which there is nobody to match
 MAX_USERS: Final = 100_000  # drawn at once
 
 LOG_PREFIX: Final = "[ML_MATCH_EVENT]"  # of a line of the event log
-EXCERPT_LENGTH: Final = 200  # characters that lists show of a refused line
 KEPT_TOTAL: Final = 256 * 1024 * 1024  # bytes of refused lines that one import keeps whole

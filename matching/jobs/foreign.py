@@ -23,7 +23,7 @@ from project.mappings.door import Decision, MappedChunk, OpenTable, open_table, 
 from project.origin import Origin
 from project.outside import one_line
 from project.refusal import Refusal
-from project.tabular.rows import EvenChunk, Limits, Row
+from project.tabular.rows import EvenChunk, Limits, Row, raw_of
 from project.uploads.models import Upload
 
 LIMITS = Limits(row_bytes=MAX_LINE_BYTES, json_bytes=256 * 1024 * 1024, rows=2**31)
@@ -165,7 +165,7 @@ def as_log(chunk: MappedChunk, *, now: datetime, origin: str | None) -> LogChunk
     lines, numbers, originals, refused = [], [], [], []
     for row, mapped in zip(chunk.came, chunk.mapped, strict=True):
         if mapped is None:
-            refused.append(_unreadable(row))
+            refused.append(_unreadable(row, row.problem))
             continue
         event = {name: value for name, value in mapped.items() if value is not None}
         event.setdefault("features", {})
@@ -174,8 +174,7 @@ def as_log(chunk: MappedChunk, *, now: datetime, origin: str | None) -> LogChunk
             originals.append(orjson.dumps(row.values))
         except orjson.JSONEncodeError:
             said = "Expected whole numbers of 64 bits and text without halves of characters."
-            raw = repr(row.values).encode(errors="backslashreplace")
-            refused.append(RejectedLine(row.line, "unreadable_row", said, raw, is_cut=True))
+            refused.append(_unreadable(row, said))
             continue
         numbers.append(row.line)
     log = read_lines(
@@ -186,9 +185,7 @@ def as_log(chunk: MappedChunk, *, now: datetime, origin: str | None) -> LogChunk
     return replace(log, rejected=rejected)
 
 
-def _unreadable(row: Row) -> RejectedLine:
-    """Refuse a row of which it is not clear what is in which column."""
-    raw, is_cut = row.text, bool(row.size)
-    if row.values is not None:  # cells in excess, or too few: it is not all that stands there
-        raw, is_cut = orjson.dumps(row.values, default=str), True
-    return RejectedLine(row.line, "unreadable_row", row.problem, raw, is_cut=is_cut)
+def _unreadable(row: Row, said: str) -> RejectedLine:
+    """Refuse a row of which it is not clear what is in which column, or that no log can hold."""
+    raw, is_cut = raw_of(row)
+    return RejectedLine(row.line, "unreadable_row", said, raw, is_cut=is_cut)

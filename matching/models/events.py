@@ -8,9 +8,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from matching.domain.limits import EXCERPT_LENGTH, LOG_PREFIX
+from matching.domain.limits import LOG_PREFIX
 from matching.domain.words import FeatureSet, MatchType, Outcome, Preset
-from project.mappings.refused import RefusedRow, RefusedRowQuerySet
+from project.mappings.refused import RefusedRowQuerySet, RefusedTableRow
 from project.origin import ROW_ORIGIN_CHOICES
 from project.tabular.mapping import TableMapping
 from project.tabular.mend import Came, row_of
@@ -215,7 +215,7 @@ class MatchEvent(models.Model):
         return int(self.pk) >> EventBatch.ROW_BITS
 
 
-class RejectedEvent(RefusedRow):
+class RejectedEvent(RefusedTableRow):
     """A row of an event log or table that was not taken, and why.
 
     Written with COPY, never one by one. What would land with its correction keeps its line, and so
@@ -224,13 +224,6 @@ class RejectedEvent(RefusedRow):
 
     batch = models.ForeignKey(EventBatch, on_delete=models.CASCADE, related_name="rejected")
     line = models.PositiveBigIntegerField(help_text="Line number in the file, from 1.")
-    message = models.TextField()
-    text = models.TextField(
-        help_text="The line as it came; the row of a table as JSON. Whole up to 64 KiB."
-    )
-    is_whole = models.BooleanField(
-        default=False, help_text="Whether that is all of it, to the letter."
-    )
 
     objects = RefusedRowQuerySet.as_manager()
 
@@ -245,37 +238,14 @@ class RejectedEvent(RefusedRow):
         return f"line {self.line}: {self.message}"
 
     @property
-    def excerpt(self) -> str:
-        """The beginning of the line."""
-        return self.text[:EXCERPT_LENGTH]
-
-    @property
     def came(self) -> Came:
         """The row by columns, or its text where it has none."""
         return row_of(self.text.strip().removeprefix(LOG_PREFIX))
 
     @property
-    def columns(self) -> list[str]:
-        """The columns of the table that it is of; none of a log that is written as ours."""
-        reading = self.batch.reading
-        return [] if reading is None else [one.column for one in reading.columns]
-
-    @property
-    def column(self) -> str:
-        """What its table calls the field at fault."""
-        reading = self.batch.reading
-        how = None if reading is None else reading.of(self.field)
-        return self.field if how is None else how.column
-
-    @property
-    def said(self) -> str:
-        """Why it was refused."""
-        return self.message
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all of the line was kept as it came."""
-        return self.is_whole
+    def reading(self) -> TableMapping | None:
+        """How its table was read; None of a log that is written as ours."""
+        return self.batch.reading
 
 
 class EventChangeQuerySet(models.QuerySet["EventChange"]):

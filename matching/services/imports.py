@@ -21,7 +21,7 @@ from matching.domain.log.format import (
     NO_FEATURES,
     with_products,
 )
-from matching.domain.log.reader import REPLACEMENT, LogChunk, RejectedLine, storable
+from matching.domain.log.reader import LogChunk, RejectedLine
 from matching.domain.summaries import Summary, add_summaries, summarise_events
 from matching.domain.words import FeatureSet, OnChange, revision_of
 from matching.models import (
@@ -52,6 +52,7 @@ from project.acting import Actor, current_actor
 from project.bulk import copy_rows
 from project.origin import Origin
 from project.tabular.mend import KEPT_BYTES
+from project.tabular.mend import kept as kept_as
 from project.uploads.models import Upload
 from project.uploads.services import get_upload
 
@@ -444,9 +445,9 @@ def _keep_rejected(batch: EventBatch, rejected: Sequence[RejectedLine], before: 
         size = len(line.raw)
         fits = size <= KEPT_BYTES and before + kept + size <= KEPT_TOTAL
         kept += size if fits else 0
-        text = storable(line.raw) if fits else line.excerpt
+        text, is_all = kept_as(line.raw, is_cut=line.is_cut, fits=fits)
         texts.append(text)
-        is_whole.append(fits and not line.is_cut and not _was_replaced(text, line.raw))
+        is_whole.append(is_all)
     copy_rows(
         connection,
         RejectedEvent._meta.db_table,
@@ -462,7 +463,3 @@ def _keep_rejected(batch: EventBatch, rejected: Sequence[RejectedLine], before: 
         },
     )
     return kept
-
-
-def _was_replaced(text: str, raw: bytes) -> bool:
-    return REPLACEMENT in text and text.encode() != raw

@@ -6,7 +6,8 @@ from typing import Any
 from django.db import models, transaction
 from django.db.models import F, Func, JSONField, Value
 
-from project.tabular.mend import Came, as_text, columns_of, mended
+from project.tabular.mapping import TableMapping
+from project.tabular.mend import EXCERPT_LENGTH, Came, as_text, columns_of, mended, row_of
 
 SCANNED_ROWS = 500  # at once: each may have KEPT_BYTES
 
@@ -103,6 +104,59 @@ class RefusedRow(models.Model):
         came = self.came
         value = columns_of(came).get(column) if isinstance(came, dict) else None
         return None if value is None else as_text(value)
+
+
+class RefusedTableRow(RefusedRow):
+    """A refused row that is kept as text, as it stands in its file; one of a table as JSON."""
+
+    message = models.TextField()
+    text = models.TextField(
+        help_text="The line as it came; the row of a table as JSON. Whole up to 64 KiB."
+    )
+    is_whole = models.BooleanField(
+        default=False, help_text="Whether that is all of it, to the letter."
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def reading(self) -> TableMapping | None:
+        """How its table was read; None of a log that is written as ours."""
+        raise NotImplementedError
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the row."""
+        return self.text[:EXCERPT_LENGTH]
+
+    @property
+    def came(self) -> Came:
+        """The row by columns, or its text where it has none."""
+        return row_of(self.text)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the table that it is of; none of a log that is written as ours."""
+        reading = self.reading
+        return [] if reading is None else [one.column for one in reading.columns]
+
+    @property
+    def column(self) -> str:
+        """What its table calls the field at fault."""
+        reading = self.reading
+        how = None if reading is None else reading.of(self.field)
+        return self.field if how is None else how.column
+
+    @property
+    def said(self) -> str:
+        """Why it was refused."""
+        return self.message
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of the row was kept as it came."""
+        return self.is_whole
 
 
 def set_correction(row: RefusedRow, correction: Mapping[str, Any]) -> None:

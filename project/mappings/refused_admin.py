@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 
 from project.mappings.refused import SCANNED_ROWS, RefusedRow, set_correction
 from project.pages.admins import RecordAdmin
+from project.pages.badges import badge
 from project.tabular.mend import (
     KEPT_BYTES,
     LINE,
@@ -154,6 +155,12 @@ class RefusedRowAdmin(RecordAdmin[R]):
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Try them again."""
         return request.user.has_perm(self.retry_permission)
+
+    @admin.display(description="state")
+    def state_word(self, row: R) -> Any:
+        if row.resolved_at is not None:
+            return badge("landed")
+        return badge("corrected" if row.correction else "refused")
 
     # --- What a door says -------------------------------------------------------------------------
 

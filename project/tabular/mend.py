@@ -11,12 +11,38 @@ import orjson
 from project.tabular.out import csv_lines
 
 KEPT_BYTES: Final = 64 * 1024  # of a refused row; of a longer one only the beginning is kept
+EXCERPT_LENGTH: Final = 200  # characters that lists show of a refused row
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 REASON: Final = "refused_because"  # columns that no door reads
 LINE: Final = "refused_line"  # of a row that has no columns: how it stands in the file
 UNREAD: Final = frozenset({REASON, LINE})
 WHOLE: Final = ""  # in a correction, what the whole row should be where it has no columns
 
 Came = dict[str, Any] | str
+
+
+def storable(raw: bytes) -> str:
+    """A row as text that can be stored; what cannot is a replacement character."""
+    return raw.decode("utf-8", "replace").replace("\0", REPLACEMENT)
+
+
+def excerpt_of(raw: bytes) -> str:
+    """The beginning of a row as text that can be stored: no NUL, no broken UTF-8."""
+    return storable(raw[: 4 * EXCERPT_LENGTH])[:EXCERPT_LENGTH]
+
+
+def kept(raw: bytes, *, is_cut: bool, fits: bool = True) -> tuple[str, bool]:
+    """Return what is kept of a row, and whether that is all of it, to the letter.
+
+    Parameters
+    ----------
+    is_cut : whether `raw` is not all that stands in the file
+    fits : whether there is room for all of it
+    """
+    fits = fits and len(raw) <= KEPT_BYTES
+    text = storable(raw) if fits else excerpt_of(raw)
+    was_replaced = REPLACEMENT in text and text.encode() != raw
+    return text, fits and not is_cut and not was_replaced
 
 
 def row_of(text: str) -> Came:

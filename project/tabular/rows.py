@@ -111,6 +111,19 @@ def values_of(rows: Sequence[Row]) -> Sequence[Mapping[str, Any]]:
     return [row.values or {} for row in rows if is_readable(row)]
 
 
+def raw_of(row: Row) -> tuple[bytes, bool]:
+    """Return what is kept of a row that is refused, and whether that is not all that stands there.
+
+    Of cells in excess, or too few, it is not clear what is in which column.
+    """
+    if row.values is None:
+        return row.text, bool(row.size)
+    try:
+        return orjson.dumps(row.values, default=str), bool(row.reason)
+    except orjson.JSONEncodeError:
+        return repr(row.values).encode(errors="backslashreplace"), True
+
+
 def is_readable(row: Row) -> bool:
     """Whether something stands in a row, and it has no problem."""
     return not row.reason and bool(row.values)

@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.limits import EXCERPT_LENGTH
 from matching.domain.log.careful import (
     RefusedLine,
     is_consistent,
@@ -32,6 +31,7 @@ from matching.domain.log.format import (
     LoggedEvent,
     as_columns,
 )
+from project.tabular.mend import EXCERPT_LENGTH, excerpt_of
 
 CHUNK_LINES: Final = 16_384
 CHUNK_BYTES: Final = 32 * 1024 * 1024  # of a chunk's lines, however few they are
@@ -40,7 +40,6 @@ BLOCK_LINES: Final = (
     2_048  # lines that are parsed together: an unusual one slows no more than these
 )
 NEWLINE, OPENING, CLOSING = b"\n{}"
-REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 NAME_END = int.from_bytes(b'":', "little")
 
 _decode = msgspec.json.Decoder(LoggedEvent).decode
@@ -218,16 +217,6 @@ def read_lines(
 def event_key(event_id: str) -> bytes:
     """Digest of an eventId: the 16 bytes under which the event is known."""
     return blake2b(b"eventId:" + event_id.encode(), digest_size=16).digest()
-
-
-def excerpt_of(raw: bytes) -> str:
-    """The beginning of a line as text that can be stored: no NUL, no broken UTF-8."""
-    return storable(raw[: 4 * EXCERPT_LENGTH])[:EXCERPT_LENGTH]
-
-
-def storable(raw: bytes) -> str:
-    """A line as text that can be stored; what cannot is a replacement character."""
-    return raw.decode("utf-8", "replace").replace("\0", REPLACEMENT)
 
 
 @dataclass
