@@ -57,15 +57,7 @@ class RejectedRecordAdmin(RefusedRowAdmin[RejectedRecord]):
             messages.error(request, f"Choose at most {RETRY_ROWS:,} rows at a time.")
             return ""
         outcome = retry_rejected(records, by=request.user)
-        left = outcome.tried - outcome.landed
-        (messages.warning if left else messages.success)(
-            request,
-            f"{outcome.landed:,} of {outcome.tried:,} rows landed; the others say why not."
-            if left
-            else f"All {outcome.tried:,} rows landed."
-            if outcome.tried > 1
-            else "The row landed.",
-        )
+        self.tell_tried(request, outcome.tried, outcome.landed)
         return ""
 
     @admin.action(description="Download as CSV", permissions=["view"])

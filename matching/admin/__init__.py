@@ -1,5 +1,23 @@
 """The admin of matching: one module per noun."""
 
-from matching.admin import batches, events, navigation, people, person, sessions, words
+from matching.admin import (
+    batches,
+    events,
+    navigation,
+    people,
+    person,
+    refused_profiles,
+    sessions,
+    words,
+)
 
-__all__ = ["batches", "events", "navigation", "people", "person", "sessions", "words"]
+__all__ = [
+    "batches",
+    "events",
+    "navigation",
+    "people",
+    "person",
+    "refused_profiles",
+    "sessions",
+    "words",
+]

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -25,11 +25,19 @@ class Row:
     line : line of the file where it begins, from 1
     values : column to value, as it stands in the file
     problems : column to what is wrong with it already; "row" for the row as a whole
+    chunk, place : the rows of the file that it came with, and which of them it was
     """
 
     line: int
     values: Mapping[str, Any]
     problems: Mapping[str, str]
+    chunk: Sequence[tabular.Row] = field(default=(), repr=False, compare=False)
+    place: int = field(default=0, repr=False, compare=False)
+
+    @property
+    def came(self) -> tabular.Row:
+        """The row as the file has it."""
+        return self.chunk[self.place]
 
 
 def profile_rows(came: Sequence[tabular.Row], mapped: Sequence[dict[str, Any] | None]) -> list[Row]:
@@ -37,14 +45,22 @@ def profile_rows(came: Sequence[tabular.Row], mapped: Sequence[dict[str, Any] | 
 
     One without an id is given one made from what it holds: the same profile is the same person.
     """
-    return [_profile_row(row, values) for row, values in zip(came, mapped, strict=True)]
+    return [
+        replace(_profile_row(row, values), chunk=came, place=place)
+        for place, (row, values) in enumerate(zip(came, mapped, strict=True))
+    ]
 
 
-def first_lines(rows: Sequence[Row]) -> dict[str, int]:
-    """Return external id to the line where a file names it first."""
-    seen: dict[str, int] = {}
+def id_of(values: Mapping[str, Any]) -> str:
+    """Return the external id of a profile, empty where it has none."""
+    return str(values.get("external_id") or "").strip()
+
+
+def first_rows(rows: Sequence[Row]) -> dict[str, Row]:
+    """Return external id to the row where a file names it first."""
+    seen: dict[str, Row] = {}
     for row in rows:
-        seen.setdefault(str(row.values.get("external_id") or "").strip(), row.line)
+        seen.setdefault(id_of(row.values), row)
     return seen
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from matching.domain.doors import PEOPLE
 from matching.domain.lexicon.plain import singular
-from matching.domain.profile_files import LIMITS, MAX_BYTES, first_lines, origin_said, profile_rows
+from matching.domain.profile_files import LIMITS, MAX_BYTES, first_rows, origin_said, profile_rows
 from matching.jobs.arguments import (
     CheckSessions,
     CompleteUsers,
@@ -18,6 +18,7 @@ from matching.jobs.arguments import (
     ImportUsers,
     SeedUsers,
 )
+from matching.models import ProfileImport, RefusedProfile
 from matching.models.live import ValkeyUnavailable
 from matching.queries.people import plan_completion
 from matching.queries.session_checks import SessionReport
@@ -25,6 +26,7 @@ from matching.queries.session_checks import check_sessions as report_on_sessions
 from matching.queries.sessions import plan_sessions, travellers
 from matching.queries.words import SHOWN, describe_unknown, in_order
 from matching.services import people, session_repairs, sessions
+from matching.services.refused_profiles import Source, import_rows
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.arguments import ASKS_ORIGIN
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
@@ -77,7 +79,14 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
             remedy="Say it with --origin real or --origin synthetic, or in a column origin.",
             details=ASKS_ORIGIN,
         )
-    seen = first_lines(rows)
+    seen = first_rows(rows)
+    source = Source(
+        upload=upload.pk,
+        file_name=upload.name,
+        is_csv=table.file.found.format in ("csv", "xlsx", "parquet"),
+        mapping=table.mapping,
+        origin=asked.origin,
+    )
     total: dict[str, Any] = {"added": 0, "updated": 0, "unchanged": 0, "rows_refused": 0}
     errors: list[dict[str, Any]] = []
     words: dict[str, Counter[tuple[str, ...]]] = {"folded": Counter(), "unknown": Counter()}
@@ -86,12 +95,7 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
         made = run.once(
             "import_users.rows",
             partial(
-                people.import_profiles,
-                chunk,
-                seen=seen,
-                by=run.user,
-                may_change=may_change,
-                origin=asked.origin,
+                import_rows, chunk, seen=seen, source=source, by=run.user, may_change=may_change
             ),
             number,
         )
@@ -102,6 +106,8 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
             for *word, count in made.get(name, ()):
                 counted[tuple(word)] += count
         run.report(start + len(chunk), len(rows), "Importing users")
+    for file in ProfileImport.objects.filter(upload=upload.pk):
+        run.add_list(RefusedProfile, f"Refused rows of {file}", file=file.pk, state="open")
     with run.transaction():
         release_upload(upload)
     decision = table.decision
@@ -119,7 +125,7 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
         raise Refusal(
             f"None of the {len(rows):,} rows of {upload.name} landed. Line {first['line']}, "
             f"{first['field']}: {first['message']}",
-            remedy="Mend the file and import it again.",
+            remedy="Mend the rows in the admin (Refused profiles), or the file and import it again.",
             details=result,
         )
     return result

@@ -13,6 +13,7 @@ from matching.models.people import (
     TravelGroup,
     validate_external_id,
 )
+from matching.models.refused_profiles import ProfileImport, RefusedProfile
 from matching.models.sessions import TravelSession
 from matching.models.words import Word
 
@@ -21,7 +22,9 @@ __all__ = [
     "EventBatch",
     "EventChange",
     "MatchEvent",
+    "ProfileImport",
     "RealField",
+    "RefusedProfile",
     "RejectedEvent",
     "SeedUser",
     "TravelGroup",

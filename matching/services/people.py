@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypedDict
 
 import numpy as np
@@ -22,7 +23,7 @@ from matching.domain.population import (
     draw_population,
     is_of_age,
 )
-from matching.domain.profile_files import Row, origin_said
+from matching.domain.profile_files import Row, id_of, origin_said
 from matching.domain.profiles import clean_profile, fold_words
 from matching.models import (
     PROFILE_FIELDS,
@@ -53,6 +54,11 @@ LIKE_WORDS: Final = {
     "gender": 0.5,
 }
 ERRORS_KEPT: Final = 200  # named in a result; the count is always whole
+# Why a row of a file is refused.
+UNREADABLE: Final = "unreadable"
+UNUSABLE: Final = "unusable"
+STANDS_TWICE: Final = "stands_twice"
+MAY_NOT_CHANGE: Final = "may_not_change"
 
 # What an import or a completion may write; the rest is the application's.
 WRITABLE: Final = ("name", "archetype", "home_city", *PROFILE_FIELDS)
@@ -219,15 +225,24 @@ def _add_groups(
     return {"groups_added": len(made), "groups_kept": len(there)}
 
 
+@dataclass(frozen=True)
+class RefusedRow:
+    """A row of a file that was refused, why, and column to what is wrong with it."""
+
+    row: Row
+    reason: str
+    problems: Mapping[str, str]
+
+
 @transaction.atomic
 def import_profiles(
     rows: Sequence[Row],
     *,
-    seen: Mapping[str, int],
+    seen: Mapping[str, Row],
     by: User | None,
     may_change: bool = True,
     origin: str = "",
-) -> ImportedRows:
+) -> tuple[ImportedRows, list[RefusedRow]]:
     """Add or update users from rows of a file; a row with an error is named and left out.
 
     A word that nobody knows is no error: it is kept, and counted. A blank cell leaves what is
@@ -236,27 +251,24 @@ def import_profiles(
 
     Parameters
     ----------
-    seen : external id to the line where the file names it first; later rows are errors
+    seen : external id to the row where the file names it first; later rows are errors
     origin : real or synthetic, what all of them are; empty where each row says it
     """
     there = {
         user.external_id: user
         for user in SeedUser.objects.select_for_update().filter(
-            external_id__in=[str(row.values.get("external_id", "")).strip() for row in rows]
+            external_id__in=[id_of(row.values) for row in rows]
         )
     }
     added, changed, unchanged = [], [], 0
-    errors: list[RefusedCell] = []
+    refused: list[RefusedRow] = []
     words = _Words()
     for row in rows:
-        external_id = str(row.values.get("external_id") or "").strip()
+        external_id = id_of(row.values)
         user = there.get(external_id)
         said = origin_said(row.values)
-        problems = (
-            dict(row.problems)
-            or _check_id(external_id, row.line, seen)
-            or _check_origin(said, origin, user)
-        )
+        reason, problems = _look_at(row, external_id, seen)
+        problems = problems or _check_origin(said, origin, user)
         if not problems:
             given = {
                 k: v for k, v in row.values.items() if k != "external_id" and v not in ("", None)
@@ -264,24 +276,19 @@ def import_profiles(
             current = _profile_of(user) if user else dict.fromkeys(WRITABLE)
             _let_the_given_win(given, current)
             cleaned, problems = clean_profile({**current, **given})
+        if not problems and user is not None and not may_change and cleaned != _profile_of(user):
+            reason = MAY_NOT_CHANGE
+            problems = {
+                "row": f"{external_id} is there already, and who imports may only add users: ask "
+                "somebody with the right to change them."
+            }
         if problems:
-            errors += [
-                {"line": row.line, "external_id": external_id[:100], "field": name, "message": text}
-                for name, text in problems.items()
-            ]
-        elif user is None:
+            refused.append(RefusedRow(row, reason, problems))
+            continue
+        words.count(row.values)
+        if user is None:
             added.append(
                 SeedUser(external_id=external_id, origin=Origin(said or origin).code, **cleaned)
-            )
-        elif cleaned != _profile_of(user) and not may_change:
-            errors.append(
-                {
-                    "line": row.line,
-                    "external_id": external_id[:100],
-                    "field": "row",
-                    "message": f"{external_id} is there already, and who imports may only add "
-                    "users: ask somebody with the right to change them.",
-                }
             )
         elif cleaned != _profile_of(user):
             for name, value in cleaned.items():
@@ -289,8 +296,6 @@ def import_profiles(
             changed.append(user)
         else:
             unchanged += 1
-        if not problems:
-            words.count(row.values)
     bulk_create_with_history(
         added,
         SeedUser,
@@ -299,15 +304,29 @@ def import_profiles(
         default_user=by,
     )
     _update_profiles(changed, WRITABLE, reason="Imported from a file", by=by)
-    return {
+    made: ImportedRows = {
         "added": len(added),
         "updated": len(changed),
         "unchanged": unchanged,
-        "rows_refused": len({error["line"] for error in errors}),
-        "errors": errors[:ERRORS_KEPT],
+        "rows_refused": len(refused),
+        "errors": _errors_of(refused),
         "folded": [(*word, count) for word, count in words.folded.items()],
         "unknown": [(*word, count) for word, count in words.unknown.items()],
     }
+    return made, refused
+
+
+def _errors_of(refused: Sequence[RefusedRow]) -> list[RefusedCell]:
+    return [
+        {
+            "line": one.row.line,
+            "external_id": id_of(one.row.values)[:100],
+            "field": name,
+            "message": text,
+        }
+        for one in refused[:ERRORS_KEPT]
+        for name, text in one.problems.items()
+    ][:ERRORS_KEPT]
 
 
 class _Words:
@@ -332,14 +351,18 @@ class _Words:
         self.unknown.update((kind, word) for (kind, _), word in unknown.items())
 
 
-def _check_id(external_id: str, line: int, seen: Mapping[str, int]) -> dict[str, str]:
+def _look_at(row: Row, external_id: str, seen: Mapping[str, Row]) -> tuple[str, dict[str, str]]:
+    """Say what is wrong with a row before its profile is read: why it is refused, and the rest."""
+    if row.problems:
+        return UNREADABLE if "row" in row.problems else UNUSABLE, dict(row.problems)
     try:
         validate_external_id(external_id)
     except ValidationError as error:
-        return {"external_id": str(error.message)}
-    if seen[external_id] != line:
-        return {"external_id": f"{external_id} stands on line {seen[external_id]} already."}
-    return {}
+        return UNUSABLE, {"external_id": str(error.message)}
+    if seen[external_id] is not row:
+        said = f"{external_id} stands on line {seen[external_id].line} already."
+        return STANDS_TWICE, {"external_id": said}
+    return UNUSABLE, {}
 
 
 def _check_origin(said: str, asked: str, user: SeedUser | None) -> dict[str, str]:

@@ -419,7 +419,11 @@ def _alive(role: Process.Role) -> QuerySet[Process]:
 
 
 def _record(request: HttpRequest, record: dict[str, Any]) -> dict[str, Any]:
-    return {"title": record["title"], "url": url_for(request, record["model"], record["id"])}
+    if "query" in record:
+        url = list_url_for(request, record["model"], record["query"])
+    else:
+        url = url_for(request, record["model"], record["id"])
+    return {"title": record["title"], "url": url}
 
 
 for _role in Process.Role:

@@ -81,6 +81,9 @@ class Run(Protocol):
     def add_record(self, record: Any) -> None:
         """Link a record that the job made."""
 
+    def add_list(self, model: Any, title: str, **asked: Any) -> None:
+        """Link a list of records that the job made, by the filters that show them."""
+
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Show a named stage as running, then as done."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -164,7 +165,14 @@ class JobRun:
     def add_record(self, record: models.Model) -> None:
         """Link a record that the job made."""
         key = record.pk if isinstance(record.pk, int) else str(record.pk)
-        entry = {"model": record._meta.label_lower, "id": key, "title": storable(str(record))}
+        self._link({"model": record._meta.label_lower, "id": key, "title": storable(str(record))})
+
+    def add_list(self, model: type[models.Model], title: str, **asked: Any) -> None:
+        """Link a list of records that the job made, by the filters that show them."""
+        label = model._meta.label_lower
+        self._link({"model": label, "query": urlencode(asked), "title": storable(title)})
+
+    def _link(self, entry: dict[str, Any]) -> None:
         if entry not in self.job.records:
             self.write(records=[*self.job.records, entry])
 

@@ -168,6 +168,17 @@ class RefusedRowAdmin(RecordAdmin[R]):
         """Try open rows again, and tell it; returns where to look then, empty for the list."""
         raise NotImplementedError
 
+    def tell_tried(self, request: HttpRequest, tried: int, landed: int) -> None:
+        """Say what became of rows that were tried again."""
+        if not tried:
+            messages.error(request, "None of these rows is refused any more.")
+        elif landed < tried:
+            said = f"{landed:,} of {tried:,} rows landed; the others say why not."
+            messages.warning(request, said)
+        else:
+            said = f"All {tried:,} rows landed." if tried > 1 else "The row landed."
+            messages.success(request, said)
+
     def where(self, row: R) -> Any:
         """Say where a row stands: its line and its file."""
         raise NotImplementedError

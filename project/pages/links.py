@@ -23,13 +23,23 @@ def url_for(request: HttpRequest, label: str, pk: object) -> str:
 
     Empty where this person may not see it or it has no page of its own.
     """
+    return "" if pk in (None, "") else _address(request, label, "change", pk)
+
+
+def list_url_for(request: HttpRequest, label: str, query: str) -> str:
+    """Return the address of a list of records, filtered; empty as that of a record is."""
+    address = _address(request, label, "changelist")
+    return address and f"{address}?{query}"
+
+
+def _address(request: HttpRequest, label: str, page: str, *places: object) -> str:
     app, _, model = label.partition(".")
-    if pk in (None, "") or not (
+    if not (
         request.user.has_perm(f"{app}.view_{model}")
         or request.user.has_perm(f"{app}.change_{model}")
     ):
         return ""
     try:
-        return reverse(f"admin:{app}_{model}_change", args=[pk])
+        return reverse(f"admin:{app}_{model}_{page}", args=places)
     except NoReverseMatch:
         return ""

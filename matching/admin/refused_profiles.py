@@ -1,0 +1,80 @@
+"""Refused rows of files of people in the admin."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from matching.models import ProfileImport, RefusedProfile
+from matching.services.refused_profiles import RETRY_ROWS, retry_profiles
+from project.mappings.refused_admin import OpenFilter, RefusedRowAdmin
+
+FILES_OFFERED = 30  # newest imports that the filter names; any other can be asked for by number
+
+
+class FileFilter(admin.SimpleListFilter):
+    """Rows of one import."""
+
+    title = "file"
+    parameter_name = "file"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        files = ProfileImport.objects.values_list("pk", "file_name")[:FILES_OFFERED]
+        return [(str(pk), name) for pk, name in files]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value() or ""
+        if not value:
+            return queryset
+        is_number = value.isascii() and value.isdigit() and len(value) < 10
+        return queryset.filter(source_id=int(value)) if is_number else queryset.none()
+
+
+@admin.register(RefusedProfile)
+class RefusedProfileAdmin(RefusedRowAdmin[RefusedProfile]):
+    list_display = ("line", "source", "external_id", "state_word", "message", "beginning")
+    list_filter = (FileFilter, OpenFilter, "reason")
+    list_select_related = ("source",)
+    search_fields = ("external_id", "message")
+    search_help_text = "Id, or what is wrong"
+    retry_permission = "matching.retry_refusedprofile"
+    file_order = ("line", "pk")
+    empty_title = "No profile is refused"
+    empty_text = "Rows of files of people that cannot be taken are kept here, to be mended."
+
+    @admin.display(description="beginning of the row")
+    def beginning(self, row: RefusedProfile) -> str:
+        return row.excerpt[:80]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Remove one: it is about people, and nothing else removes it."""
+        return request.user.has_perm("matching.delete_refusedprofile")
+
+    def where(self, row: RefusedProfile) -> str:
+        """Say its line and its file."""
+        return f"Line {row.line:,} of {row.source}"
+
+    def back_to(self, row: RefusedProfile) -> str:
+        """Lead back to what is still refused of its file."""
+        return f"{self.list_url}?file={row.source_id}&state=open"
+
+    def why_not_one_file(self, rows: QuerySet[Any]) -> str:
+        """Rows of one import have the same columns."""
+        if len(set(rows.values_list("source", flat=True).distinct()[:2])) > 1:
+            return "Choose rows of one file: they have the same columns."
+        return ""
+
+    def is_csv(self, rows: QuerySet[Any]) -> bool:
+        """Whether the file was a table of cells."""
+        first = rows.first()
+        return first is not None and first.source.is_csv
+
+    def try_again(self, request: HttpRequest, rows: QuerySet[Any]) -> str:
+        """Try rows again at once."""
+        if rows.count() > RETRY_ROWS:
+            messages.error(request, f"Choose at most {RETRY_ROWS:,} rows at a time.")
+            return ""
+        by: Any = request.user
+        self.tell_tried(request, *retry_profiles(rows, by=by))
+        return ""
