@@ -5,16 +5,24 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from feedback.domain.door import DOORS
-from matching.models import SeedUser, TravelGroup, TravelSession, Word
+from matching.models import (
+    ProfileImport,
+    RefusedProfile,
+    SeedUser,
+    TravelGroup,
+    TravelSession,
+    Word,
+)
 from project.mappings.models import ImportMapping
 from project.mappings.services import keep_proposal
 from project.origin import Origin
-from project.tabular.mapping import Mapper
+from project.tabular.mapping import ColumnMap, Mapper, TableMapping
 from project.tabular.proposing import Asked, propose
 from project.tabular.survey import Survey
 
@@ -100,6 +108,22 @@ def make_mapping(*, is_confirmed: bool = False, table: str = "quality_feedback")
     return keep_proposal(
         door, list(survey.columns), proposal, preview=preview, file_name="stars.csv",
         kind="feedback.import_feedback", arguments={"table": table}, is_confirmed=is_confirmed,
+    )  # fmt: skip
+
+
+def make_refused_profile(file_name: str = "people.csv", **values: str) -> RefusedProfile:
+    """Refuse a row of a file of people, of which the age is at fault."""
+    row = {"id": "user7", "age": "old", "hobbies": "food, hiking", **values}
+    fields = ("external_id", "age", "interests")
+    columns = tuple(ColumnMap(*pair) for pair in zip(fields, row, strict=False))
+    file = ProfileImport.objects.create(
+        upload=uuid4(), file_name=file_name, is_csv=True, origin=Origin.REAL.value,
+        mapping=TableMapping("matching.people", columns).as_dict(),
+    )  # fmt: skip
+    return RefusedProfile.objects.create(
+        source=file, line=3, external_id=row["id"], reason="unusable", field="age",
+        message=f"age: Expected a whole number of years from 18 to 100, got {row['age']!r}.",
+        text=json.dumps(row), is_whole=True,
     )  # fmt: skip
 
 

@@ -317,16 +317,17 @@ def import_profiles(
 
 
 def _errors_of(refused: Sequence[RefusedRow]) -> list[RefusedCell]:
-    return [
-        {
-            "line": one.row.line,
-            "external_id": id_of(one.row.values)[:100],
-            "field": name,
-            "message": text,
-        }
+    cells = [
+        RefusedCell(
+            line=one.row.line,
+            external_id=id_of(one.row.values)[:100],
+            field=name,
+            message=text,
+        )
         for one in refused[:ERRORS_KEPT]
         for name, text in one.problems.items()
-    ][:ERRORS_KEPT]
+    ]
+    return cells[:ERRORS_KEPT]
 
 
 class _Words:

@@ -49,7 +49,7 @@ from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
 from project.pages.forms import RecordForm
-from project.pages.links import record_url, url_for
+from project.pages.links import list_url_for, record_url, url_for
 from project.pages.navigation import (
     FOUND,
     Entry,

@@ -22,6 +22,7 @@ from project.jobs.services import enqueue, save_schedule
 from tests.factories import (
     make_group,
     make_mapping,
+    make_refused_profile,
     make_seed_user,
     make_session,
     make_word,
@@ -85,6 +86,13 @@ def _people(shown: Named) -> None:
     shown.add("confirmed", make_mapping(is_confirmed=True, table="ab_testing"))
     shown.add("of its own", make_word())
     shown.add("with a meaning", make_word("vapes", "yes", kind="habit"))
+    shown.add("refused", make_refused_profile())
+    corrected = shown.add("corrected", make_refused_profile(id="user8"))
+    corrected.correction = {"age": "44"}
+    corrected.save()
+    landed = shown.add("landed", make_refused_profile(id="user9"))
+    landed.resolved_at = timezone.now()
+    landed.save()
     make_seed_user("user6", interests=["Kizomba", "food"], nationality="martian")
     for _ in range(20):
         make_seed_user()
@@ -286,6 +294,10 @@ def _odd(shown: Named, owner: User) -> None:
     shown.add("long words", long)
     shown.add("long word", make_word(UNBROKEN[:60].lower(), LONG[:60]))
     shown.add("other letters", make_seed_user("üser_名前", name=UNICODE, home_city=UNICODE))
+    shown.add(
+        "long words",
+        make_refused_profile(f"{UNBROKEN}.csv", id=UNBROKEN, age=LONG * 2, hobbies=SENTENCE * 3),
+    )
     many = [long, *(make_seed_user() for _ in range(30))]
     group = shown.add("long and large", make_group(f"group_{UNBROKEN}"[:100], many))
     type(group).objects.filter(pk=group.pk).update(name=(LONG * 2)[:100])

@@ -40,7 +40,14 @@ from project.jobs.models import Job, Schedule
 from project.jobs.reconciler import tick
 from project.jobs.services import enqueue, retry_job, run_schedule, save_schedule, start_due
 from project.uploads.services import keep_upload
-from tests.factories import make_group, make_mapping, make_seed_user, make_session, make_word
+from tests.factories import (
+    make_group,
+    make_mapping,
+    make_refused_profile,
+    make_seed_user,
+    make_session,
+    make_word,
+)
 from tests.feedback.collected import answer, judge, rate, real_source
 from tests.project.fuzz import addresses
 from tests.roles import rights_of_roles
@@ -76,6 +83,7 @@ RECORDS: dict[str, dict[str, str]] = {
     "matching.eventbatch": {"add": NOBODY, "change": "only shown"},
     "matching.eventchange": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "matching.matchevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "matching.refusedprofile": {"add": NOBODY},
     "matching.rejectedevent": {"add": NOBODY, "delete": NOBODY},
     # Their session goes with them, and to say so needs less than to do it.
     "matching.seeduser": {"removal": "matching.delete_seeduser + matching.delete_travelsession"},
@@ -197,6 +205,12 @@ ACTIONS: dict[str, dict[str, str]] = {
         "delete_selected": "matching.delete_eventbatch",
         "export": "matching.export_events",
         "build_dataset": "training.build_dataset",
+    },
+    "matching.refusedprofile": {
+        "delete_selected": "matching.delete_refusedprofile",
+        "retry": "matching.retry_refusedprofile",
+        "correct": "matching.change_refusedprofile",
+        "download_to_mend": "matching.view_refusedprofile | matching.change_refusedprofile",
     },
     "matching.rejectedevent": {
         "retry": "matching.retry_rejectedevent",
@@ -393,6 +407,7 @@ def _make_world() -> dict[str, str]:
     records = [
         *(owner, Group.objects.create(name="of roles"), record(Act.KEY), job, schedule),
         *(source, run, rejected, change, batch, line, dataset, model, promotion),
+        make_refused_profile(),
         *(user := make_seed_user(), group := make_group(), make_session(user), make_session(group)),
         make_word(),
         make_mapping(),
