@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
@@ -206,7 +207,10 @@ class RefusedRowAdmin(RecordAdmin[R]):
     ) -> HttpResponse:
         """Show a row with the column at fault marked; who may corrects it there."""
         row = self.get_or_denied(request, object_id)
-        may_change = self.has_change_permission(request, row) and row.resolved_at is None
+        is_allowed = self.has_change_permission(request, row)
+        if request.method == "POST" and not is_allowed:
+            raise PermissionDenied
+        may_change = is_allowed and row.resolved_at is None
         form = RowForm(row, request.POST if request.method == "POST" and may_change else None)
         if form.is_bound and form.is_valid():
             set_correction(row, form.correction)
