@@ -11,6 +11,7 @@ from matching.services.refused_profiles import RETRY_ROWS, retry_profiles
 from project.mappings.refused_admin import OpenFilter, RefusedRowAdmin
 
 FILES_OFFERED = 30  # newest imports that the filter names; any other can be asked for by number
+SHOWN = 40  # characters of a name in the list
 
 
 class FileFilter(admin.SimpleListFilter):
@@ -33,7 +34,7 @@ class FileFilter(admin.SimpleListFilter):
 
 @admin.register(RefusedProfile)
 class RefusedProfileAdmin(RefusedRowAdmin[RefusedProfile]):
-    list_display = ("line", "source", "external_id", "state_word", "message", "beginning")
+    list_display = ("line", "file", "person", "state_word", "message")
     list_filter = (FileFilter, OpenFilter, "reason")
     list_select_related = ("source",)
     search_fields = ("external_id", "message")
@@ -43,9 +44,13 @@ class RefusedProfileAdmin(RefusedRowAdmin[RefusedProfile]):
     empty_title = "No profile is refused"
     empty_text = "Rows of files of people that cannot be taken are kept here, to be mended."
 
-    @admin.display(description="beginning of the row")
-    def beginning(self, row: RefusedProfile) -> str:
-        return row.excerpt[:80]
+    @admin.display(description="file", ordering="source")
+    def file(self, row: RefusedProfile) -> str:
+        return str(row.source)[:SHOWN]
+
+    @admin.display(description="id", ordering="external_id")
+    def person(self, row: RefusedProfile) -> str:
+        return row.external_id[:SHOWN]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Remove one: it is about people, and nothing else removes it."""

@@ -221,7 +221,7 @@ class RefusedRowAdmin(RecordAdmin[R]):
             return HttpResponseRedirect(request.path)
         context = self.page_context(
             request,
-            f"Refused {self.opts.verbose_name}" if row.resolved_at is None else "Landed since",
+            "Refused row" if row.resolved_at is None else "Landed since",
             row=row,
             where=self.where(row),
             back_url=self.back_to(row),
