@@ -32,6 +32,12 @@ def number(value: float | None) -> str:
     return f"{value:.1e}" if abs(value) < 1e-4 else f"{value:.5f}"
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number of things with their name: `1 row`, `1,000 rows`, `no people`."""
+    name = noun if count == 1 else plural or f"{noun}s"
+    return f"{number(count) if count else 'no'} {name}"
+
+
 def signed(value: float | None) -> str:
     """Return a difference with its sign, which says the direction."""
     text = number(value)

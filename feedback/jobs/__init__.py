@@ -1,6 +1,6 @@
 """The job kinds of feedback. Their work is imported when it is done: it loads pandas."""
 
-from feedback.jobs import arguments
+from feedback.jobs import arguments, sayings
 from feedback.queries.runs import CheckedFile, Collected, ImportedFile
 from feedback.queries.schedule import COLLECT_KIND
 from project.jobs.contract import Run, job
@@ -16,6 +16,7 @@ def _interrupt_runs(run: Run) -> None:
     COLLECT_KIND,
     title="Collect feedback",
     permission="feedback.collect_feedback",
+    says=sayings.say_collected,
     arguments=arguments.CollectFeedback,
     cleanup=_interrupt_runs,
 )
@@ -30,6 +31,7 @@ def collect_feedback(run: Run, asked: arguments.CollectFeedback) -> Collected:
     "feedback.import_feedback",
     title="Import feedback",
     permission="feedback.import_feedback",
+    says=sayings.say_imported,
     arguments=arguments.ImportFeedback,
     cleanup=_interrupt_runs,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from matching.jobs import arguments
+from matching.jobs import arguments, sayings
 from project.jobs.contract import Run, job
 
 
@@ -11,6 +11,7 @@ from project.jobs.contract import Run, job
     "matching.seed_users",
     title="Make seed users",
     permission="matching.add_seeduser",
+    says=sayings.say_seeded,
     arguments=arguments.SeedUsers,
 )
 def seed_users(run: Run, asked: arguments.SeedUsers) -> dict[str, Any]:
@@ -24,6 +25,7 @@ def seed_users(run: Run, asked: arguments.SeedUsers) -> dict[str, Any]:
     "matching.import_users",
     title="Import seed users from a file",
     permission="matching.add_seeduser",
+    says=sayings.say_people_imported,
     arguments=arguments.ImportUsers,
 )
 def import_users(run: Run, asked: arguments.ImportUsers) -> dict[str, Any]:
@@ -37,6 +39,7 @@ def import_users(run: Run, asked: arguments.ImportUsers) -> dict[str, Any]:
     "matching.complete_users",
     title="Fill in what profiles lack",
     permission="matching.change_seeduser",
+    says=sayings.say_completed,
     arguments=arguments.CompleteUsers,
 )
 def complete_users(run: Run, asked: arguments.CompleteUsers) -> dict[str, Any]:
@@ -50,6 +53,7 @@ def complete_users(run: Run, asked: arguments.CompleteUsers) -> dict[str, Any]:
     "matching.create_sessions",
     title="Create sessions",
     permission="matching.add_travelsession",
+    says=sayings.say_sessions_created,
     arguments=arguments.CreateSessions,
 )
 def create_sessions(run: Run, asked: arguments.CreateSessions) -> dict[str, Any]:
@@ -63,6 +67,7 @@ def create_sessions(run: Run, asked: arguments.CreateSessions) -> dict[str, Any]
     "matching.check_sessions",
     title="Check sessions",
     permission="matching.change_travelsession",
+    says=sayings.say_sessions_checked,
     arguments=arguments.CheckSessions,
 )
 def check_sessions(run: Run, asked: arguments.CheckSessions) -> Mapping[str, Any]:
@@ -76,6 +81,7 @@ def check_sessions(run: Run, asked: arguments.CheckSessions) -> Mapping[str, Any
     "matching.repair_sessions",
     title="Repair sessions",
     permission="matching.change_travelsession",
+    says=sayings.say_sessions_repaired,
     arguments=arguments.CheckSessions,
 )
 def repair_sessions(run: Run, asked: arguments.CheckSessions) -> dict[str, Any]:
@@ -96,6 +102,7 @@ def discard_generation(run: Run) -> None:
     "matching.generate_events",
     title="Generate match events",
     permission="matching.generate_events",
+    says=sayings.say_generated,
     arguments=arguments.GenerateEvents,
     cleanup=discard_generation,
 )
@@ -116,6 +123,7 @@ def _discard_import(run: Run) -> None:
     "matching.import_events",
     title="Import event logs",
     permission="matching.import_events",
+    says=sayings.say_events_imported,
     arguments=arguments.ImportEvents,
     cleanup=_discard_import,
 )
@@ -130,6 +138,7 @@ def import_events(run: Run, asked: arguments.ImportEvents) -> dict[str, Any]:
     "matching.retry_events",
     title="Try refused lines again",
     permission="matching.retry_rejectedevent",
+    says=sayings.say_retried,
     arguments=arguments.RetryEvents,
 )
 def retry_events(run: Run, asked: arguments.RetryEvents) -> dict[str, Any]:

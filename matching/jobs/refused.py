@@ -66,7 +66,6 @@ def retry_events(run: Run, asked: RetryEvents) -> dict[str, Any]:
     still_open = open_lines(pk, None).count()
     result = {
         "batch": pk,
-        "said": _said(counts["landed"], total, still_open, pk),
         **counts,
         "left_by_reason": left,
         "still_refused": still_open,
@@ -78,12 +77,6 @@ def retry_events(run: Run, asked: RetryEvents) -> dict[str, Any]:
             details=result,
         )
     return result
-
-
-def _said(landed: int, total: int, still_open: int, pk: int) -> str:
-    if not still_open:
-        return f"All landed: nothing of batch {pk} is refused any more."
-    return f"{landed:,} of {total:,} lines landed; {still_open:,} of batch {pk} are still refused."
 
 
 def _retry_chunk(run: Run, pk: int, asked: RetryEvents, *, after: int) -> dict[str, Any]:

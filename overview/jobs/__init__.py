@@ -4,6 +4,7 @@ from typing import Any
 
 from matching.jobs import discard_generation
 from overview.jobs.arguments import RebuildModel
+from overview.jobs.sayings import say_rebuilt
 from project.jobs.contract import Run, job
 
 
@@ -11,6 +12,7 @@ from project.jobs.contract import Run, job
     "overview.rebuild_model",
     title="Rebuild the matching model",
     permission="training.rebuild_model",
+    says=say_rebuilt,
     arguments=RebuildModel,
     cleanup=discard_generation,
 )

@@ -12,8 +12,8 @@ from project.jobs.contract import Run
 from project.refusal import Refusal
 from project.storage.artifacts import require_own_folder
 from training.domain.kind import Recipe
-from training.jobs.datasets import build
-from training.jobs.models import require_trainable, train
+from training.jobs.datasets import BUILD_STAGE, build
+from training.jobs.models import TRAIN_STAGES, require_trainable, train
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import ModelVersion
 from training.queries.datasets import describe_dataset
@@ -21,6 +21,8 @@ from training.queries.models import describe_model
 from training.queries.pairs import sample_scores
 from training.services import registry
 
+BEFORE = ("Check profiles", "Check sessions", "Generate events")
+AFTER = ("Promote", "Verify")
 SAMPLE = 20  # pairs that are scored at the end
 MINIMUM_DIFFERENT = 10  # of them; the defect this product ends is the same score for everyone
 EXAMPLES = 10  # incomplete profiles named in the log
@@ -36,6 +38,13 @@ def rebuild(run: Run, asked: RebuildModel) -> dict[str, Any]:
     """
     require_own_folder()  # a second database would also write over the live copies of the first
     kind = get_kind(DEFAULT_KIND)
+    run.plan(
+        *BEFORE,
+        BUILD_STAGE,
+        "Analyse the dataset",
+        *TRAIN_STAGES,
+        *(AFTER if asked.promote else ()),
+    )
     with run.stage("Check profiles"):
         profiles = run.once("rebuild.profiles", _check_profiles)
         for profile in profiles["incomplete_users"]:

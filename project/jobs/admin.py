@@ -33,7 +33,13 @@ from project.jobs.contract import (
 from project.jobs.forms import answers_of, check_answers, fields_for
 from project.jobs.links import job_link, message_job
 from project.jobs.models import Job, Process, Schedule
-from project.jobs.presentation import present
+from project.jobs.presentation import (
+    headline,
+    present,
+    present_figures,
+    present_result,
+    present_stages,
+)
 from project.jobs.services import (
     JobStateError,
     NotPermitted,
@@ -44,6 +50,7 @@ from project.jobs.services import (
     stop_job,
 )
 from project.jobs.starts import start_kind
+from project.jobs.strip import notices, running_jobs, strip_html, watched_jobs
 from project.pages.admins import HistoryAdmin, RecordAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
@@ -161,7 +168,7 @@ class JobAdmin(RecordAdmin[Job]):
 
     @admin.display(description="State", ordering="state")
     def state_badge(self, job: Job) -> str:
-        return badge(job.state)
+        return badge(job.verdict)
 
     @admin.display(description="Progress")
     def progress(self, job: Job) -> str:
@@ -216,6 +223,7 @@ class JobAdmin(RecordAdmin[Job]):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
+            path("strip/", wrap(self.strip_view), name="jobs_strip"),
             path("<path:object_id>/live/", wrap(self.live_view), name="jobs_job_live"),
             path(
                 "<path:object_id>/stop/", wrap(require_POST(self.stop_view)), name="jobs_job_stop"
@@ -259,6 +267,20 @@ class JobAdmin(RecordAdmin[Job]):
         """Give the parts of a job's page that change."""
         return JsonResponse(self._live(request, self._job(request, object_id)))
 
+    def strip_view(self, request: HttpRequest) -> HttpResponse:
+        """Give the strip of running jobs, and which watched ones of this person have ended."""
+        jobs, watched = running_jobs(request), watched_jobs(request)
+        ended = [job for job in watched if job.is_finished]
+        mine = {job.pk for job in jobs if job.user_id == request.user.pk}
+        mine |= {job.pk for job in watched}
+        return JsonResponse(
+            {
+                "html": strip_html(request, [job for job in jobs if job not in ended]),
+                "mine": sorted(str(pk) for pk in mine - {job.pk for job in ended}),
+                "ended": notices(request, ended),
+            }
+        )
+
     def stop_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Stop one job from its page."""
         job = self._job(request, object_id)
@@ -272,6 +294,8 @@ class JobAdmin(RecordAdmin[Job]):
         job = self._job(request, object_id)
         if not self.has_retry_permission(request):
             raise PermissionDenied
+        if job.state == Job.State.REFUSED and is_known(job.kind) and may_start(request, job.kind):
+            return HttpResponseRedirect(reverse("admin:jobs_job_again", args=[job.pk]))
         return HttpResponseRedirect(record_url(self._retry(request, job) or job))
 
     def offer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -325,7 +349,7 @@ class JobAdmin(RecordAdmin[Job]):
                 name: render_to_string(f"jobs/live/{name}.html", context) for name in LIVE_PARTS
             },
             "at": words.clock(timezone.now()),
-            "said": _sentence(job),
+            "said": _sentence(job) if may_see_all(request, job) or not job.said else "",
             "state": job.state,
             "is_active": not job.is_finished,
         }
@@ -340,20 +364,18 @@ class JobAdmin(RecordAdmin[Job]):
             "may_see": may_see,
             "needed": get_kind(job.kind).permission if not may_see and is_known(job.kind) else "",
             "kind_title": title_of(job.kind),
-            "took": words.duration(job.duration_seconds),
+            "headline": headline(job, may_see=may_see),
+            "took": words.duration(_whole(job, job.duration_seconds)),
+            "left": words.duration(_whole(job, job.seconds_left)) if job.seconds_left else "",
             "is_waiting_for_worker": job.state == Job.State.QUEUED
             and not has_role(Process.Role.WORKER),
-            "stages": [
-                {**stage, "took": words.duration(stage.get("seconds"))} for stage in job.stages
-            ],
+            "stages": present_stages(job),
             "arguments": present(job.arguments) if job.arguments and may_see else None,
             "checks": (refusal or result).get("checks") or [],
             "refusal": refusal,
             "offer": _offer_of(job) if may_start(request, job.kind) else None,
-            "said": result.get("said", ""),
-            "result": present({k: v for k, v in (refusal or result).items() if k not in HIDDEN})
-            if result
-            else None,
+            "figures": present_figures(job, refusal or result),
+            "result": present_result(refusal or result, hidden=HIDDEN),
             "records": [_record(request, record) for record in job.records] if may_see else [],
             "log_lines": lines[:LOG_LINES_SHOWN][::-1],
             "has_more_lines": len(lines) > LOG_LINES_SHOWN,
@@ -362,7 +384,8 @@ class JobAdmin(RecordAdmin[Job]):
             "may_stop": not job.is_finished
             and not job.stop_requested
             and self.has_stop_permission(request),
-            "may_retry": job.state in (Job.State.FAILED, Job.State.REFUSED, Job.State.CANCELLED)
+            # A refused one asks for other answers: it goes to its form.
+            "may_retry": job.state in (Job.State.FAILED, Job.State.CANCELLED)
             and not job.retries.all()
             and self.has_retry_permission(request)
             and may_start(request, job.kind),
@@ -373,8 +396,8 @@ class JobAdmin(RecordAdmin[Job]):
 
 # The parts of a job's page, from top to bottom: templates in jobs/live, renewed one by one.
 LIVE_PARTS = (
-    *("head", "notes", "actions", "stages", "records", "result", "log", "traceback"),
-    *("asked", "run"),
+    *("head", "notes", "actions", "result", "stages", "records", "asked", "run"),
+    *("log", "traceback"),
 )
 IN_WORDS = {
     Job.State.QUEUED: "waits",
@@ -388,6 +411,8 @@ IN_WORDS = {
 
 def _sentence(job: Job) -> str:
     """Say how a job is: another sentence when its state or stage is another one, and only then."""
+    if job.said:
+        return headline(job)["text"]
     stage = next((each["name"] for each in job.stages if each.get("state") == "running"), "")
     at = f": {stage}" if stage and not job.is_finished else ""
     return f"{title_of(job.kind)} {IN_WORDS[Job.State(job.state)]}{at}."
@@ -400,13 +425,13 @@ def _offer_of(job: Job) -> dict[str, Any] | None:
     return offer
 
 
-HIDDEN = (
-    "checks",
-    "message",
-    "remedy",
-    "offer",
-    "said",
-)  # shown apart from the other values of a result
+# Shown apart from the other values of a result.
+HIDDEN = ("checks", "message", "remedy", "offer")
+
+
+def _whole(job: Job, seconds: float | None) -> float | None:
+    """Whole seconds while a job runs, when tenths would only flicker."""
+    return seconds if seconds is None or job.is_finished else round(seconds)
 
 
 def has_role(role: Process.Role) -> bool:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from project.jobs.questions import Question, questions_of
+from project.jobs.said import Says
 
 Result = dict[str, Any]
 
@@ -84,6 +85,9 @@ class Run(Protocol):
     def add_list(self, model: Any, title: str, **asked: Any) -> None:
         """Link a list of records that the job made, by the filters that show them."""
 
+    def plan(self, *names: str) -> None:
+        """Show the stages that are to come, in order."""
+
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Show a named stage as running, then as done."""
 
@@ -115,6 +119,8 @@ class JobKind:
         Removes what a stopped run left half-made, in one transaction; must be safe to run twice. A
         job without one keeps its finished steps when it is stopped. A failed job always does: its
         retry goes on from there.
+    says : callable
+        Takes a result of the work and says it in a headline, good only where it is good.
     """
 
     name: str
@@ -124,6 +130,7 @@ class JobKind:
     permission: str
     arguments: type[Arguments] = Arguments
     cleanup: Cleanup | None = None
+    says: Says = field(kw_only=True)
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -182,6 +189,7 @@ def job(
     *,
     title: str,
     permission: str,
+    says: Says,
     arguments: type[A] = Arguments,  # type: ignore[assignment]
     cleanup: Cleanup | None = None,
 ) -> Callable[[Callable[[Run, A], Mapping[str, Any]]], Callable[[Run, A], Mapping[str, Any]]]:
@@ -196,7 +204,9 @@ def job(
         if taken:
             raise ValueError(f"{name}: an argument may not be called {', '.join(sorted(taken))}.")
         summary = (work.__doc__ or "").strip().partition("\n")[0]
-        _kinds[name] = JobKind(name, title, summary, work, permission, arguments, cleanup)
+        _kinds[name] = JobKind(
+            name, title, summary, work, permission, arguments, cleanup, says=says
+        )
         return work
 
     return declare

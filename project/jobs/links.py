@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from project.jobs.contract import title_of
 from project.jobs.models import Job
 from project.jobs.processes import has_worker
+from project.jobs.strip import forget_running
 from project.pages.links import record_link
 
 
@@ -17,7 +18,8 @@ def job_link(job: Job) -> SafeString:
 
 
 def message_job(request: HttpRequest, job: Job) -> None:
-    """Tell the person who started a job where to follow it."""
+    """Tell the person who started a job where to follow it; the strip shows it at once."""
+    forget_running()
     messages.success(
         request, format_html("Started: {}. Its page shows how far it is.", job_link(job))
     )

@@ -17,6 +17,10 @@ from project.acting import ACTOR_LENGTH, ActedHistory, Actor, current_user
 from project.jobs.clock import UnreadableCron, count_missed, next_occurrence
 from project.jobs.contract import UnknownKind, UnusableArguments, get_kind, read_arguments
 
+# Before, nobody can say when it ends.
+LEAST_SHARE_TO_TELL = 0.05
+LEAST_SECONDS_TO_TELL = 2.0
+
 
 class JobQuerySet(models.QuerySet["Job"]):
     """Questions about jobs, and the claim whose condition is the lock."""
@@ -104,7 +108,16 @@ class Job(models.Model):
         default=list, blank=True, help_text="Named stages with their state, in order."
     )
 
+    share_done = models.FloatField(
+        default=0.0, help_text="The most that was ever shown as done, in [0, 1]: it only grows."
+    )
+
     result = models.JSONField(null=True, blank=True)
+    said = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What its kind says of the result: {text, outcome, figures}.",
+    )
     error = models.TextField(blank=True, help_text="What went wrong, in a sentence.")
     traceback = models.TextField(blank=True)
     records = models.JSONField(
@@ -178,13 +191,39 @@ class Job(models.Model):
         return self.state not in self.ACTIVE
 
     @property
+    def verdict(self) -> str:
+        """How it is, in a word: that of its kind where it succeeded, which is not always good."""
+        if self.state != self.State.SUCCEEDED:
+            return self.state
+        return str(self.said.get("outcome", "done"))
+
+    @property
     def progress_share(self) -> float | None:
-        """Share done in [0, 1], or None while the total is not known."""
+        """Share done in [0, 1] over all stages, or None while that is not known; never shrinks.
+
+        A stage weighs what it took the last time that a job of the kind succeeded.
+        """
         if self.state == self.State.SUCCEEDED:
             return 1.0
-        if not self.progress_total:
+        within = 0.0
+        if self.progress_total:
+            within = min(1.0, self.progress_done / self.progress_total)
+        if not self.stages:
+            return max(self.share_done, within) if self.progress_total else None
+        weights = [max(float(stage.get("usual") or 1.0), 0.01) for stage in self.stages]
+        parts = [{"done": 1.0, "running": within}.get(stage["state"], 0.0) for stage in self.stages]
+        share = sum(w * p for w, p in zip(weights, parts, strict=True)) / sum(weights)
+        return max(self.share_done, share)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how long it goes on, at the pace so far; None while that is not known."""
+        share, seconds = self.progress_share, self.duration_seconds
+        if self.state != self.State.RUNNING or not share or seconds is None:
             return None
-        return min(1.0, self.progress_done / self.progress_total)
+        if share < LEAST_SHARE_TO_TELL or seconds < LEAST_SECONDS_TO_TELL:
+            return None
+        return seconds * (1.0 - share) / share
 
     @property
     def duration_seconds(self) -> float | None:

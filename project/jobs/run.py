@@ -134,7 +134,7 @@ class JobRun:
 
     def report(self, done: int, total: int | None = None, message: str = "") -> None:
         """Show how far the work is, in the units of `total`."""
-        self.write(
+        self._show(
             progress_done=done, progress_total=total, progress_message=storable(message)[:200]
         )
 
@@ -176,15 +176,45 @@ class JobRun:
         if entry not in self.job.records:
             self.write(records=[*self.job.records, entry])
 
+    def plan(self, *names: str) -> None:
+        """Show the stages that are to come, in order; what an earlier run has done stays done."""
+        known = {stage["name"]: stage for stage in self.job.stages}
+        usual = _usual_seconds(self.job.kind)
+        planned = [
+            known.get(name, {"name": name, "state": "pending", "usual": usual.get(name)})
+            for name in names
+        ]
+        others = [stage for name, stage in known.items() if name not in names]
+        self._show(stages=[*others, *planned])
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Show a named stage as running, then as done; where a job ends early, as its state."""
         started = timezone.now()
-        stages = [stage for stage in self.job.stages if stage["name"] != name]
-        self.write(stages=[*stages, {"name": name, "state": "running"}])
+        self._show(
+            stages=self._stages(name, state="running"),
+            progress_done=0,
+            progress_total=None,
+            progress_message="",
+        )
         yield
         seconds = round((timezone.now() - started).total_seconds(), 2)
-        self.write(stages=[*stages, {"name": name, "state": "done", "seconds": seconds}])
+        self._show(stages=self._stages(name, state="done", seconds=seconds))
+
+    def _stages(self, name: str, **now: Any) -> list[dict[str, Any]]:
+        """The stages with one of them as it is now; one that nobody planned comes next."""
+        stages: list[dict[str, Any]] = [dict(stage) for stage in self.job.stages]
+        if all(stage["name"] != name for stage in stages):
+            pending = (n for n, stage in enumerate(stages) if stage.get("state") == "pending")
+            stages.insert(next(pending, len(stages)), {"name": name})
+        return [{**stage, **now} if stage["name"] == name else stage for stage in stages]
+
+    def _show(self, **fields: Any) -> None:
+        """Write how far the job is; what was shown as done once is never taken back."""
+        for name, value in fields.items():
+            setattr(self.job, name, value)
+        share = max(self.job.share_done, self.job.progress_share or 0.0)
+        self.write(share_done=share, **fields)
 
     def write(self, **fields: Any) -> None:
         """Write to the job while this run owns it, else raise LostLease."""
@@ -197,6 +227,17 @@ class JobRun:
         for field, value in fields.items():
             if not hasattr(value, "resolve_expression"):
                 setattr(self.job, field, value)
+
+
+def _usual_seconds(kind: str) -> dict[str, float]:
+    """What each stage took the last time that a job of the kind succeeded."""
+    last = (
+        Job.objects.filter(kind=kind, state=Job.State.SUCCEEDED)
+        .order_by("-created_at")
+        .values_list("stages", flat=True)
+        .first()
+    )
+    return {stage["name"]: stage["seconds"] for stage in last or [] if stage.get("seconds")}
 
 
 def lease() -> timedelta:

@@ -126,7 +126,8 @@ def _run_claimed(run: JobRun) -> None:
         try:
             kind, asked = _what_is_asked(job)
             run.check()
-            _finish(run, Job.State.SUCCEEDED, result=dict(kind.work(run, asked)))
+            result = dict(kind.work(run, asked))
+            _finish(run, Job.State.SUCCEEDED, result=result, said=_say(kind, result))
         except JobStopped:
             _cancel(run, "Stopped on request")
         except KeyboardInterrupt:
@@ -165,6 +166,15 @@ def _what_is_asked(job: Job) -> tuple[JobKind, Arguments]:
             f"This job was asked for in words that this version does not know. {error}",
             remedy="Start it anew.",
         ) from error
+
+
+def _say(kind: JobKind, result: dict[str, Any]) -> dict[str, Any]:
+    """Let the kind say its result; work that is done does not fail for want of words."""
+    try:
+        return kind.says(result).as_dict()
+    except Exception:
+        logger.exception("The kind %s could not say its result", kind.name)
+        return {}
 
 
 def _cancel(run: JobRun, why: str) -> None:

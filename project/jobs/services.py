@@ -136,6 +136,9 @@ def retry_job(job: Job, *, by: Person = None) -> Job:
         kind=job.kind,
         arguments=job.arguments,
         records=job.records,
+        stages=[stage for stage in job.stages if stage["state"] == "done"]
+        if job.steps.exists()
+        else [],
         actor=actor.name,
         user=actor.user,
         is_by_operator=actor.is_operator,

@@ -67,6 +67,9 @@ TONES: Final[dict[str, frozenset[str]]] = {
             "set a refusal aside",
             "removed",
             "corrected",
+            "in part",
+            "without effect",
+            "look at it",
         }
     ),
     "busy": frozenset({"running", "building", "queued", "candidate"}),

@@ -6,6 +6,7 @@ query, kept for a few seconds for everybody; who may not see an entry does not s
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, Final, Self, TypedDict
 
@@ -15,6 +16,7 @@ from django.db.models import BigIntegerField, Count, Model, QuerySet, Sum, Value
 from django.db.models.functions import Cast, Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from project import words
 from project.pages.registry import all_pages
@@ -138,6 +140,15 @@ class Navigation:
                 found.append(ShownSection(title=title, entries=shown))
         return found
 
+    def number(self, key: str) -> int:
+        """How many rows the entry of that key stands for."""
+        return self._counted().get(key, 0)
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether a worker is up, so that what is started does not wait."""
+        return bool(self.number("worker"))
+
     @property
     def work(self) -> dict[str, str]:
         """Whether a worker and a scheduler are up, as a tone and a sentence."""
@@ -197,6 +208,8 @@ class Navigation:
 _entries: dict[str, Entry] = {}
 _finders: list[tuple[tuple[str, ...], FindRecords]] = []
 _counters: dict[str, Rows] = {}
+BuildPart = Callable[[HttpRequest, Navigation], Any]
+_parts: dict[str, BuildPart] = {}
 
 
 def add_entries(*entries: Entry) -> None:
@@ -212,6 +225,29 @@ def add_entries(*entries: Entry) -> None:
 def add_counter(name: str, rows: Rows) -> None:
     """Count rows that no entry stands for, as the workers that are alive."""
     _counters[name] = rows
+
+
+def add_to_pages(name: str) -> Callable[[BuildPart], BuildPart]:
+    """Give every page's template what the decorated function returns, by a name."""
+
+    def register(build: BuildPart) -> BuildPart:
+        _parts[name] = build
+        return build
+
+    return register
+
+
+def parts_of_page(request: HttpRequest, navigation: Navigation) -> dict[str, Any]:
+    """Return what apps add to every page; each is made when, and if, a template shows it."""
+    return {
+        name: SimpleLazyObject(partial(build, request, navigation))
+        for name, build in _parts.items()
+    }
+
+
+def forget_numbers() -> None:
+    """Let the next page count anew."""
+    cache.delete(CACHE_KEY)
 
 
 def finder(model: type[Model]) -> Callable[[FindRecords], FindRecords]:

@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
 from project.pages.design import examples
-from project.pages.navigation import Found, Navigation, find_records
+from project.pages.navigation import Found, Navigation, find_records, parts_of_page
 from project.pages.registry import Page, all_pages, fill_front_page
 
 LEAST_ASKED, MAX_ASKED = 2, 100  # letters of a search
@@ -51,10 +51,11 @@ class SeedbedAdminSite(admin.AdminSite):
         return pages + known
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Add the navigation; what it counts is asked when a template shows it."""
+        """Add the navigation and what apps show everywhere; a template that shows it asks."""
         context: dict[str, Any] = super().each_context(request)
         if context["has_permission"]:
-            context["navigation"] = Navigation(request)
+            navigation = context["navigation"] = Navigation(request)
+            context |= parts_of_page(request, navigation)
         return context
 
     def find(self, request: HttpRequest) -> HttpResponse:

@@ -110,6 +110,12 @@ def progress_bar(share: float | None, label: str = "") -> dict[str, Any]:
     return {"percent": percent, "text": words.share(done), "label": label}
 
 
+@register.inclusion_tag("components/progress_line.html")
+def progress_line(share: float | None, label: str = "") -> dict[str, Any]:
+    """Show a share in [0, 1] as one bar across, with what is under way below it."""
+    return progress_bar(share, label)
+
+
 @register.inclusion_tag("components/histogram.html")
 def histogram(
     counts: Sequence[float] | None, low: float = 0.0, high: float = 1.0, caption: str = ""

@@ -12,6 +12,7 @@ from project.jobs.contract import Arguments, job
 from project.jobs.models import Job
 from project.jobs.questions import Text
 from project.jobs.run import JobRun, shutdown
+from project.jobs.said import Said
 from tests.waiting import until
 
 ROWS_PER_CHUNK = 50
@@ -64,7 +65,13 @@ class Steps(Arguments):
     sign: Text
 
 
-@job("tests.chaos_steps", title="Take steps", permission="jobs.retry_job", arguments=Steps)
+@job(
+    "tests.chaos_steps",
+    title="Take steps",
+    permission="jobs.retry_job",
+    says=lambda result: Said("Done."),
+    arguments=Steps,
+)
 def take_steps(run: JobRun, asked: Steps) -> dict[str, Any]:
     """Do nothing, in small fenced steps; one makes a sign and lasts until its worker has to end."""
     wait = partial(_wait_for_the_end, asked.sign)
@@ -80,7 +87,13 @@ class Rows(Arguments):
     chunks: int
 
 
-@job("tests.chaos_naive", title="Write rows naively", permission="jobs.retry_job", arguments=Rows)
+@job(
+    "tests.chaos_naive",
+    title="Write rows naively",
+    permission="jobs.retry_job",
+    says=lambda result: Said("Done."),
+    arguments=Rows,
+)
 def write_naively(run: JobRun, asked: Rows) -> dict[str, Any]:
     """Commit rows and progress apart, and never look at the fence."""
     seed, chunks = asked.seed, asked.chunks

@@ -146,7 +146,7 @@ def test_lines_are_corrected_together_and_the_page_of_the_batch_says_that_all_la
     post(admin_client, "correct", refused, column="outcome", where="perhaps", value="ignore")
     job = retry(admin_client, refused)
     assert (job.state, job.result["landed"]) == (Job.State.SUCCEEDED, 3)
-    assert job.result["said"].startswith("All landed")
+    assert job.said["text"].startswith("All landed")
     batch = EventBatch.objects.get()
     assert (batch.made, batch.skipped) == (20, {})
     page = admin_client.get(reverse("admin:matching_eventbatch_change", args=[batch.pk]))

@@ -33,6 +33,7 @@ LEFT_OUT = {
     "/admin/home/live/": "the parts of the front page that renew themselves",
     "/admin/home/begin/%(step)s/": POST_ONLY,
     "/admin/logout/": f"{POST_ONLY}: the page that follows is opened",
+    "/admin/jobs/job/strip/": DATA,
     "/admin/jobs/job/%(object_id)s/live/": "the part of a job's page that renews itself",
     "/admin/jobs/job/%(object_id)s/stop/": POST_ONLY,
     "/admin/jobs/job/%(object_id)s/retry/": POST_ONLY,

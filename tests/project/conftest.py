@@ -9,6 +9,7 @@ from pydantic import ConfigDict
 from project.jobs import contract as kinds
 from project.jobs.run import JobRun
 from project.jobs.run import shutdown as shutting_down
+from project.jobs.said import Said
 
 
 class Anything(kinds.Arguments):
@@ -25,6 +26,7 @@ def declare() -> Iterator[Callable[..., str]]:
     def declare_kind(work: Callable[[JobRun], dict[str, Any]], **options: Any) -> str:
         name = options.pop("name", f"tests.kind_{len(names)}")
         options.setdefault("arguments", Anything)
+        options.setdefault("says", lambda result: Said("The ledger was tried."))
 
         def answer(run: JobRun, asked: kinds.Arguments) -> dict[str, Any]:
             return work(run)

@@ -28,6 +28,7 @@ from project.jobs.models import Job, Schedule
 from project.jobs.questions import Question, Shape
 from project.jobs.reference import reference
 from project.jobs.runner import run_job
+from project.jobs.said import Said
 from project.jobs.services import NotPermitted, enqueue, retry_job
 from project.refusal import Refusal
 from tests.factories import make_admin, make_staff
@@ -121,9 +122,13 @@ def test_a_kind_that_no_door_could_ask_is_refused_when_declared() -> None:
         given: complex = 1j
 
     with pytest.raises(ValueError, match="may not be called schedule"):
-        job("tests.taken", title="", permission="", arguments=Taken)(lambda run, asked: {})
+        job("tests.taken", title="", permission="", says=lambda result: Said(""), arguments=Taken)(
+            lambda run, asked: {}
+        )
     with pytest.raises(TypeError, match="can ask for given"):
-        JobKind("tests.odd", "", "", lambda run, asked: {}, "", Odd).questions  # noqa: B018
+        JobKind(  # noqa: B018
+            "tests.odd", "", "", lambda run, asked: {}, "", Odd, says=lambda result: Said("")
+        ).questions
 
 
 # --- What is taken --------------------------------------------------------------------------------

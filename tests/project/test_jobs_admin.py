@@ -6,7 +6,9 @@ from typing import Annotated, Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pydantic import Field
 
@@ -16,7 +18,9 @@ from project.jobs.models import Job, JobLogLine, Process, Schedule
 from project.jobs.processes import beat
 from project.jobs.questions import Ask, Word
 from project.jobs.runner import run_job
+from project.jobs.said import Figure, Outcome, Said
 from project.jobs.services import enqueue, retry_job, stop_job
+from project.refusal import Refusal
 from tests.factories import make_seed_user, make_staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
@@ -201,7 +205,7 @@ def test_list_takes_as_many_queries_for_many_jobs_as_for_one(
     changelist = reverse("admin:jobs_job_changelist")
     enqueue(kind, by=user)
     admin_client.get(changelist)  # content types are remembered from here on
-    with django_assert_num_queries(6) as first:
+    with django_assert_num_queries(7) as first:  # one is the strip's: something is active
         admin_client.get(changelist)
     for number in range(30):
         enqueue(kind, by=make_staff("jobs.add_schedule", name=f"user {number}"))
@@ -335,7 +339,7 @@ def test_schedule_list_takes_as_many_queries_for_many_as_for_one(
 
     add("first")
     admin_client.get(changelist)
-    with django_assert_num_queries(6) as first:
+    with django_assert_num_queries(7) as first:  # one is the strip's: something is active
         admin_client.get(changelist)
     for number in range(20):
         add(f"more-{number}")
@@ -445,3 +449,127 @@ def test_what_cannot_be_started_from_a_list_is_said(
     html = admin_client.post(listing, data, follow=True).content.decode()
     assert "Choose fewer records" in html
     assert not Job.objects.exists()
+
+
+# --- The strip of running jobs --------------------------------------------------------------------
+
+STRIP = "admin:jobs_strip"
+
+
+def strip(client: Client, *watched: Job) -> Any:
+    return client.get(reverse(STRIP), {"watched": ",".join(str(job.pk) for job in watched)}).json()
+
+
+def test_every_page_shows_what_runs_and_nothing_where_nothing_does(
+    declare: Declare, admin_client: Client, django_assert_num_queries: Any
+) -> None:
+    address = reverse("admin:auth_user_changelist")
+    admin_client.get(address)
+    with CaptureQueriesContext(connection) as quiet:
+        html = admin_client.get(address).content.decode()
+    assert 'id="jobs-strip"' in html
+    assert 'data-mine="" hidden></aside>' in html
+    job = enqueue(declare(work), by=User.objects.get())
+    for _ in range(5):
+        enqueue(job.kind, by=User.objects.get())
+    with django_assert_num_queries(len(quiet) + 1):  # a single one, however many run
+        html = admin_client.get(address).content.decode()
+    assert "Try the ledger" in html
+    assert "and 3 more" in html
+    assert str(job.pk) in html
+
+
+def test_the_strip_shows_ones_own_jobs_and_those_of_others_to_who_may_see_jobs(
+    declare: Declare,
+) -> None:
+    kind = declare(work)
+    own, other = make_staff("jobs.add_schedule", name="own"), make_staff("jobs.add_schedule")
+    mine, theirs = enqueue(kind, by=own), enqueue(kind, by=other)
+    client = Client()
+    client.force_login(own)
+    told = strip(client)
+    assert told["mine"] == [str(mine.pk)]
+    assert "Try the ledger" in told["html"]
+    assert page(mine) not in told["html"]  # whose page this person may not open
+    assert other.username not in told["html"]
+    told = strip(login("view_job", name="viewer"))
+    assert told["mine"] == []
+    for job in (mine, theirs):
+        assert page(job) in told["html"]
+    assert own.username in told["html"]
+    stranger = strip(login(name="stranger"))
+    assert stranger == {"html": "", "mine": [], "ended": []}
+    assert Client().get(reverse(STRIP)).status_code == 302
+
+
+def test_the_end_of_a_job_is_told_to_who_asked_for_it_alone(declare: Declare) -> None:
+    says = lambda result: Said("0 of 2 landed.", Outcome.IN_VAIN)  # noqa: E731
+    own = make_staff("jobs.add_schedule", "jobs.view_job", name="own")
+    job = enqueue(declare(work, says=says), by=own)
+    client = Client()
+    client.force_login(own)
+    assert strip(client, job)["ended"] == []
+    run_job(str(job.pk))
+    (ended,) = strip(client, job)["ended"]
+    assert (ended["text"], ended["url"]) == ("0 of 2 landed.", page(job))
+    assert "without effect" in ended["html"]
+    assert "sb-good" not in ended["html"]
+    assert strip(login("view_job", name="viewer"), job)["ended"] == []
+    assert client.get(reverse(STRIP), {"watched": "x,\0,1"}).json()["ended"] == []
+
+
+def test_no_worker_is_said_before_a_job_is_started(admin_client: Client) -> None:
+    for name in ("matching_seeduser_seed", "training_dataset_build"):
+        said = "What you start here waits"
+        assert said in admin_client.get(reverse(f"admin:{name}")).content.decode()
+    beat(Process.Role.WORKER)
+    assert said not in admin_client.get(reverse(f"admin:{name}")).content.decode()
+
+
+# --- What a page says of a job that ended ---------------------------------------------------------
+
+
+def test_a_refused_job_goes_to_its_form_and_a_failed_one_is_retried(
+    declare: Declare, admin_client: Client
+) -> None:
+    def refuse(run: Any) -> dict[str, Any]:
+        raise Refusal("Too few.", remedy="Ask for more.")
+
+    job = enqueue(declare(refuse, arguments=Days), days=3)
+    run_job(str(job.pk))
+    html = admin_client.get(page(job)).content.decode()
+    assert "was refused." in html
+    assert "Change and try again" in html
+    assert 'id="job-retry"' not in html
+    response = admin_client.post(page(job, "retry"))
+    assert response["Location"] == page(job, "again")
+    assert 'value="3"' in admin_client.get(response["Location"]).content.decode()
+    assert 'id="job-retry"' in admin_client.get(page(failed(declare(fail)))).content.decode()
+
+
+def test_a_job_that_came_to_nothing_is_green_nowhere(
+    declare: Declare, admin_client: Client
+) -> None:
+    says = lambda result: Said("0 of 2 landed.", Outcome.IN_VAIN)  # noqa: E731
+    job = enqueue(declare(work, says=says))
+    run_job(str(job.pk))
+    for address in (page(job), reverse("admin:jobs_job_changelist")):
+        html = admin_client.get(address).content.decode()
+        assert "without effect" in html
+        assert ">succeeded<" not in html.replace("\n", "")
+    assert "0 of 2 landed." in admin_client.get(page(job)).content.decode()
+
+
+def test_a_long_result_is_folded_and_so_is_its_json(declare: Declare, admin_client: Client) -> None:
+    def long(run: Any) -> dict[str, Any]:
+        rows = [{"name": f"row {n}", "share": 0.5} for n in range(100)]
+        return {"rows": 100, "mean": 0.25, "few": {"a": 1}, "many": rows}
+
+    says = lambda result: Said("Done.", figures=(Figure("Mean", "0.25", "0.2 to 0.3"),))  # noqa: E731
+    job = enqueue(declare(long, says=says))
+    run_job(str(job.pk))
+    html = admin_client.get(page(job)).content.decode()
+    assert '<dt>Mean</dt><dd>0.25</dd><dd class="sb-quiet">0.2 to 0.3</dd>' in html
+    assert '<details class="sb-more" id="job-result-1" open>' in html
+    assert '<details class="sb-more" id="job-result-2">' in html
+    assert '<details class="sb-more" id="job-raw"><summary>Result as JSON, ' in html

@@ -122,6 +122,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/admin/%(app_label)s/": ("audit.view_auditentry", "audit.view_auditentry"),
     "/admin/%(url)s": (STAFF, STAFF),
     # Jobs
+    "/admin/jobs/job/strip/": (STAFF, STAFF),
     "/admin/jobs/job/%(object_id)s/live/": (SEES_JOB, SEES_JOB),
     "/admin/jobs/job/%(object_id)s/stop/": (NO_METHOD, f"{SEES_JOB} + jobs.stop_job"),
     # Whether the kind may be started is said by a message; see the table of the kinds.

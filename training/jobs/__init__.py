@@ -3,13 +3,14 @@
 from typing import Any
 
 from project.jobs.contract import Run, job
-from training.jobs import arguments
+from training.jobs import arguments, sayings
 
 
 @job(
     "training.build_dataset",
     title="Build a dataset",
     permission="training.build_dataset",
+    says=sayings.say_dataset,
     arguments=arguments.BuildDataset,
 )
 def build_dataset(run: Run, asked: arguments.BuildDataset) -> dict[str, Any]:
@@ -23,6 +24,7 @@ def build_dataset(run: Run, asked: arguments.BuildDataset) -> dict[str, Any]:
     "training.train_model",
     title="Train a model",
     permission="training.train_model",
+    says=sayings.say_model,
     arguments=arguments.TrainModel,
 )
 def train_model(run: Run, asked: arguments.TrainModel) -> dict[str, Any]:

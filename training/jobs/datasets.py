@@ -1,5 +1,7 @@
 """The work of jobs on datasets."""
 
+from typing import Final
+
 from project.jobs.contract import Result, Run
 from project.storage.artifacts import require_own_folder
 from training.domain.kind import ModelKind, Recipe
@@ -10,6 +12,8 @@ from training.queries.datasets import describe_dataset
 from training.queries.files import skipped_numbers
 from training.queries.preparing import prepare_dataset
 from training.services.datasets import write_dataset
+
+BUILD_STAGE: Final = "Build the dataset"
 
 
 def build_dataset(run: Run, asked: BuildDataset) -> Result:
@@ -32,7 +36,7 @@ def build(run: Run, kind: ModelKind, recipe: Recipe) -> Dataset:
     done = run.result_of("build_dataset")
     if done is None:
         require_own_folder()  # before hours of work for a folder that takes nothing
-        with run.stage("Build the dataset"):
+        with run.stage(BUILD_STAGE):
             run.report(0, 2, "Reading, splitting and measuring the rows")
             prepared = prepare_dataset(kind, recipe)
             run.report(1, 2, "Writing the files")

@@ -1,6 +1,7 @@
 """The work of jobs on models: read, fit, measure and gate, write."""
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ from training.queries.serviceable import why_mixed_up, why_outdated
 from training.services.models import LearntRows, TrainedModel, write_model
 from training.services.overrides import Override, claim_override
 
+TRAIN_STAGES: Final = ("Read the dataset", "Choose and fit", "Evaluate", "Write the model")
+
 
 def train_model(run: Run, asked: TrainModel) -> Result:
     """Train on the dataset version that is asked for, or on the newest.
@@ -38,6 +41,7 @@ def train_model(run: Run, asked: TrainModel) -> Result:
         "train_choose",
         lambda: {"version": find_dataset(kind, asked.dataset).version},
     )
+    run.plan(*TRAIN_STAGES)
     model = train(
         run,
         _with_current_formulas(run, kind, find_dataset(kind, chosen["version"])),

@@ -1,0 +1,291 @@
+"""What jobs say of themselves: a headline of each kind, good only where it is good."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from project.jobs.contract import all_kinds, get_kind
+from project.jobs.models import Job
+from project.jobs.presentation import headline, present_stages
+from project.jobs.runner import run_job
+from project.jobs.said import Outcome, Said, landed
+from project.jobs.services import enqueue, retry_job
+from project.pages.badges import tone_of
+
+MODEL: dict[str, Any] = {
+    "kind": "match_compatibility",
+    "version": 3,
+    "verdict": "pass",
+    "metric": "roc_auc",
+    "metrics": {"validation": {"roc_auc": {"value": 0.8069, "low": 0.751, "high": 0.863}}},
+    "comparisons": {
+        "rule_score": {
+            "difference": -0.007,
+            "low": -0.034,
+            "high": 0.019,
+            "verdict": "not enough evidence",
+        }
+    },
+    "gates": [{"verdict": "pass"}, {"verdict": "pass"}],
+    "real_rows": None,
+    "synthetic_rows": 800,
+    "origin": "synthetic",
+}
+DATASET: dict[str, Any] = {
+    "version": 2,
+    "verdict": "pass",
+    "rows": 1000,
+    "train_rows": 800,
+    "validation_rows": 200,
+    "duplicate_share": 0.01,
+    "checks": [{"verdict": "pass"}],
+}
+SESSIONS = {"verdict": "pass", "live": 235, "repairable": 0, "minimum": 20}
+PEOPLE = {"file": "a.csv", "rows": 3, "added": 1, "updated": 1, "unchanged": 1, "rows_refused": 0}
+LOG = {"batches": [4], "found": 3, "new": 3, "known": 0, "changed": 0, "rejected": 0}
+RETRIED = {"batch": 4, "tried": 2, "untried": 0, "landed": 2, "still_refused": 0}
+CREATED = {"created": 5, "renewed": 1, "already_live": 2, "held_elsewhere": {"count": 0}}
+TABLE = {"rejected": 0, "known": 1, "changed": 0}
+COLLECTED: dict[str, Any] = {
+    "sources": [{"source": "Warehouse", "tables": [TABLE]}],
+    "jobs": [],
+    "synthetic": False,
+    "failed": [],
+    "incomplete": [],
+    "waiting": [],
+    "busy": [],
+    "new": 40,
+}
+FEEDBACK = {"found": 5, "new": 5, "known": 0, "changed": 0, "rejected": 0}
+GENERATED = {
+    "batch": 3,
+    "asked": 1000,
+    "made": 1000,
+    "label_share": 0.504,
+    "expected_duplicate_share": 0.0,
+}
+SEEDED = {"users_added": 3, "users_kept": 1, "groups_added": 1, "groups_kept": 0}
+# A result with which all is well, and the headline that it gets.
+GOOD: dict[str, tuple[dict[str, Any], str]] = {
+    "matching.seed_users": (SEEDED, "3 people and 1 group were added."),
+    "matching.import_users": (PEOPLE, "3 of 3 rows of a.csv landed: 1 added, 1 updated."),
+    "matching.complete_users": (
+        {"completed": 2, "fields": {"gender": 2, "home": 1}},
+        "2 profiles filled in with 3 drawn values.",
+    ),
+    "matching.create_sessions": (
+        CREATED,
+        "6 sessions drawn, 1 of them again for who had one.",
+    ),
+    "matching.check_sessions": (SESSIONS, "235 live sessions in order."),
+    "matching.repair_sessions": (
+        {**SESSIONS, "repaired": {"restored": 2}},
+        "2 repairs made. 235 live sessions in order.",
+    ),
+    "matching.generate_events": (GENERATED, "Batch 3 holds 1,000 events, 50.4 % of them yes."),
+    "matching.import_events": (LOG, "3 events landed in batch 4."),
+    "matching.retry_events": (
+        RETRIED,
+        "All landed: nothing of batch 4 is refused any more.",
+    ),
+    "feedback.collect_feedback": (COLLECTED, "40 new rows from Warehouse."),
+    "feedback.import_feedback": (FEEDBACK, "5 new rows landed of 5."),
+    "training.build_dataset": (DATASET, "Dataset 2 has 1,000 rows and passed every check."),
+    "training.train_model": (
+        MODEL,
+        "Version 3 is trained and waits for you: ROC-AUC 0.807, 0.751 to 0.863.",
+    ),
+    "overview.rebuild_model": (
+        {"model": MODEL, "promotion": {"previous": None}},
+        "Version 3 is live: ROC-AUC 0.807, 0.751 to 0.863.",
+    ),
+}
+# What succeeded by the ledger, and is not good.
+NOT_GOOD: list[tuple[str, dict[str, Any], str]] = [
+    ("matching.seed_users", {**SEEDED, "users_added": 0, "groups_added": 0}, "Nobody was added"),
+    ("matching.import_users", {**PEOPLE, "rows_refused": 1}, "2 of 3 rows"),
+    ("matching.import_users", {**PEOPLE, "unchanged": 3}, "Nothing changed"),
+    ("matching.complete_users", {"completed": 0, "fields": {}}, "Nothing was missing"),
+    (
+        "matching.create_sessions",
+        {**CREATED, "created": 0, "renewed": 0, "held_elsewhere": {"count": 2}},
+        "No session was created. 2 left out",
+    ),
+    ("matching.check_sessions", {**SESSIONS, "verdict": "warn"}, "235 sessions live"),
+    (
+        "matching.repair_sessions",
+        {**SESSIONS, "verdict": "refuse", "repairable": 1, "repaired": {}},
+        "No repairs made. 235 sessions live, 1 needs repair",
+    ),
+    ("matching.generate_events", {**GENERATED, "made": 0}, "Batch 3 holds no events of 1,000"),
+    ("matching.generate_events", {**GENERATED, "expected_duplicate_share": 0.999}, "Batch 3"),
+    ("matching.import_events", {**LOG, "new": 0, "known": 3}, "Nothing is new"),
+    ("matching.import_events", {**LOG, "new": 2, "rejected": 1}, "2 events landed in batch 4; 1"),
+    ("matching.import_events", {**LOG, "new": 0, "rejected": 3}, "No events landed"),
+    (
+        "matching.retry_events",
+        {**RETRIED, "landed": 0, "still_refused": 2},
+        "0 of 2 lines landed; 2 of batch 4 still refused.",
+    ),
+    ("feedback.collect_feedback", {**COLLECTED, "failed": ["Warehouse"]}, "Warehouse could not"),
+    ("feedback.collect_feedback", {**COLLECTED, "incomplete": ["Warehouse"]}, "40 new rows"),
+    ("feedback.collect_feedback", {**COLLECTED, "new": 0}, "No new rows from Warehouse: all"),
+    ("feedback.collect_feedback", {**COLLECTED, "sources": [], "new": 0}, "No source was read"),
+    ("feedback.import_feedback", {**FEEDBACK, "new": 3, "rejected": 2}, "3 new rows landed of 5"),
+    ("feedback.import_feedback", {**FEEDBACK, "new": 0, "known": 5}, "Nothing is new"),
+    (
+        "feedback.import_feedback",
+        {"dry_run": True, "found": 2, "accepted": 0, "rejected": 2},
+        "Rehearsed: 0 of 2 rows would land",
+    ),
+    (
+        "training.build_dataset",
+        {**DATASET, "verdict": "refuse", "checks": [{"verdict": "refuse"}]},
+        "Dataset 2 has 1,000 rows, and nothing may be trained on it: 1 check refuses it.",
+    ),
+    ("training.build_dataset", {**DATASET, "verdict": "warn"}, "Dataset 2 has 1,000 rows;"),
+    ("training.train_model", {**MODEL, "verdict": "refuse"}, "Version 3 is trained and may not"),
+    ("training.train_model", {**MODEL, "verdict": "warn"}, "Version 3 is trained and waits"),
+    (
+        "overview.rebuild_model",
+        {"model": {**MODEL, "verdict": "refuse"}, "promotion": None},
+        "Version 3 is trained and may not go live",
+    ),
+]
+
+
+def ours() -> set[str]:
+    return {kind.name for kind in all_kinds() if not kind.name.startswith("tests.")}
+
+
+def test_every_kind_tells_a_headline_of_its_own() -> None:
+    assert ours() == GOOD.keys()
+    told = {name: get_kind(name).says(result).as_dict() for name, (result, _) in GOOD.items()}
+    assert {name: said["text"] for name, said in told.items()} == {
+        name: text for name, (_, text) in GOOD.items()
+    }
+    assert len({said["text"] for said in told.values()}) == len(told)
+    assert {said["outcome"] for said in told.values()} == {Outcome.REACHED}
+
+
+@pytest.mark.parametrize(("kind", "result", "begins"), NOT_GOOD)
+def test_what_is_not_good_is_not_green(kind: str, result: dict[str, Any], begins: str) -> None:
+    said = get_kind(kind).says(result).as_dict()
+    assert said["text"].startswith(begins)
+    assert tone_of(said["outcome"]) != "good"
+
+
+def test_every_kind_has_a_result_that_is_not_good() -> None:
+    assert {kind for kind, _, _ in NOT_GOOD} == ours()
+
+
+def test_a_share_that_landed_is_good_only_when_it_is_all() -> None:
+    told = [landed(done, asked, noun="rows") for done, asked in ((2, 2), (1, 2), (0, 2), (0, 0))]
+    assert [said.outcome for said in told] == [
+        "succeeded",
+        "in part",
+        "without effect",
+        "nothing to do",
+    ]
+    assert told[2].text == "0 of 2 rows landed."
+    assert [tone_of(outcome) for outcome in Outcome] == ["good", "warn", "plain", "warn", "warn"]
+
+
+# --- In the ledger --------------------------------------------------------------------------------
+
+ledger = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
+Declare = Callable[..., str]
+
+
+class TestLedger:
+    pytestmark = ledger
+
+    def run(self, kind: str) -> Job:
+        job = enqueue(kind)
+        run_job(str(job.pk))
+        return Job.objects.get(pk=job.pk)
+
+    def test_what_the_kind_says_is_kept_with_the_job(self, declare: Declare) -> None:
+        says = lambda result: Said(f"{result['n']} of 2 landed.", Outcome.IN_VAIN)  # noqa: E731
+        job = self.run(declare(lambda run: {"n": 0}, says=says))
+        assert (job.state, job.verdict) == ("succeeded", "without effect")
+        assert headline(job) == {"text": "0 of 2 landed.", "verdict": "without effect"}
+        assert headline(job, may_see=False)["text"] == "“Try the ledger” is done."
+
+    def test_work_that_is_done_does_not_fail_for_want_of_words(self, declare: Declare) -> None:
+        def says(result: Any) -> Said:
+            raise KeyError("gone")
+
+        job = self.run(declare(lambda run: {"n": 1}, says=says))
+        assert (job.state, job.said, job.verdict) == ("succeeded", {}, "done")
+        assert tone_of(job.verdict) == "plain"
+
+    def test_stages_that_are_to_come_are_shown_and_the_bar_only_grows(
+        self, declare: Declare
+    ) -> None:
+        seen: list[float] = []
+        marks: list[list[str]] = []
+
+        def look(run: Any) -> None:
+            job = Job.objects.get(pk=run.job.pk)
+            seen.append(job.progress_share or 0.0)
+            marks.append([stage["mark"] for stage in present_stages(job)])
+
+        def work(run: Any) -> dict[str, Any]:
+            run.plan("One", "Two", "Three")
+            look(run)
+            with run.stage("One"):
+                run.report(9, 10)
+                look(run)
+            with run.stage("Unplanned"):
+                look(run)
+                run.report(1, 10)
+                look(run)
+                run.report(0, 10)  # it began again
+                look(run)
+            with run.stage("Two"):
+                look(run)
+            return {}
+
+        job = self.run(declare(work))
+        assert seen == sorted(seen)
+        assert seen[0] == 0.0
+        assert seen[1] == pytest.approx(0.3)
+        assert marks[0] == ["wait", "wait", "wait"]
+        assert marks[2] == ["done", "now", "wait", "wait"]
+        assert job.progress_share == 1.0
+        assert [(s["name"], s["mark"]) for s in present_stages(job)][-1] == ("Three", "wait")
+        assert present_stages(job)[-1]["word"] == "left out"
+
+    def test_a_stage_weighs_what_it_took_the_last_time(self, declare: Declare) -> None:
+        def work(run: Any) -> dict[str, Any]:
+            run.plan("Short", "Long")
+            with run.stage("Short"):
+                pass
+            shares.append(Job.objects.get(pk=run.job.pk).progress_share)
+            return {}
+
+        shares: list[float | None] = []
+        kind = declare(work)
+        first = self.run(kind)
+        stages = [
+            {"name": name, "state": "done", "seconds": seconds}
+            for name, seconds in (("Short", 1.0), ("Long", 9.0))
+        ]
+        Job.objects.filter(pk=first.pk).update(stages=stages)
+        self.run(kind)
+        assert shares == pytest.approx([0.5, 0.1])
+
+    def test_a_retry_keeps_the_stages_of_the_steps_it_keeps(self, declare: Declare) -> None:
+        def work(run: Any) -> dict[str, Any]:
+            run.plan("One", "Two")
+            with run.stage("One"):
+                run.once("one", lambda: {"done": 1})
+            raise ValueError("half of it")
+
+        job = enqueue(declare(work))
+        with pytest.raises(ValueError, match="half"):
+            run_job(str(job.pk))
+        clone = retry_job(Job.objects.get(pk=job.pk))
+        assert [(s["name"], s["state"]) for s in clone.stages] == [("One", "done")]

@@ -1,0 +1,115 @@
+"""The strip of running jobs and the notice of their end, in a browser."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from pytest_django.live_server_helper import LiveServer
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from project.jobs.models import Job
+from project.jobs.services import enqueue
+from tests.factories import make_staff
+from tests.waiting import until
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("valkey"),
+]
+HASTENS = """
+const every = window.setInterval;
+window.setInterval = (work, pause) => every(work, pause / 20);
+"""
+SAID = {"text": "0 of 2 landed.", "outcome": "without effect", "figures": []}
+
+
+@pytest.fixture
+def own(declare: Callable[..., str], browser: Chrome, live_server: LiveServer) -> Iterator[Job]:
+    """Give a running job of somebody who is signed in."""
+    user = make_staff("jobs.view_job", "jobs.add_schedule", "auth.view_user", name="ada")
+    client = Client()
+    client.force_login(user)
+    job = enqueue(declare(lambda run: {}), by=user, ring_bell=False)
+    far = "2999-01-01T00:00Z"
+    Job.objects.filter(pk=job.pk).update(state="running", fence=1, lease_until=far, worker="a:1")
+    browser.get(f"{live_server.url}{reverse('admin:login')}")
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    browser.add_cookie({"name": settings.SESSION_COOKIE_NAME, "value": cookie})
+    browser.execute_script("sessionStorage.clear()")
+    script = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": HASTENS})
+    browser.get_log("browser")
+    yield job
+    browser.execute_script("sessionStorage.clear()")
+    browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    browser.get("about:blank")
+    browser.delete_all_cookies()
+
+
+def go(browser: Chrome, live_server: LiveServer, name: str, *arguments: Any) -> None:
+    browser.get(f"{live_server.url}{reverse(f'admin:{name}', args=arguments)}")
+
+
+def strip_text(browser: Chrome) -> str:
+    return browser.find_element(By.ID, "jobs-strip").text
+
+
+def notices(browser: Chrome) -> list[str]:
+    return [each.text for each in browser.find_elements(By.CSS_SELECTOR, "#jobs-notices p")]
+
+
+def end(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(
+        state="succeeded", said=SAID, result={}, finished_at="2026-01-01T00:00Z"
+    )
+
+
+def test_the_strip_is_live_and_tells_the_end_on_the_page_and_in_its_title(
+    own: Job, browser: Chrome, live_server: LiveServer
+) -> None:
+    go(browser, live_server, "auth_user_changelist")
+    title = browser.title
+    assert "Try the ledger" in strip_text(browser)
+    stages = [{"name": "Count", "state": "running"}, {"name": "Sum", "state": "pending"}]
+    Job.objects.filter(pk=own.pk).update(stages=stages, progress_done=1, progress_total=2)
+    until(lambda: "Count" in strip_text(browser))
+    assert "25.0 %" in strip_text(browser)
+    end(own)
+    until(lambda: notices(browser))
+    assert browser.title == f"0 of 2 landed. | {title}"
+    (notice,) = notices(browser)
+    assert "without effect" in notice
+    assert not browser.find_element(By.ID, "jobs-strip").is_displayed()
+    link = browser.find_element(By.CSS_SELECTOR, "#jobs-notices a")
+    assert link.get_attribute("href").endswith(reverse("admin:jobs_job_change", args=[own.pk]))
+    browser.find_element(By.CSS_SELECTOR, "#jobs-notices [data-close]").click()
+    assert notices(browser) == []
+    assert browser.title == title
+    assert browser.get_log("browser") == []
+
+
+def test_an_end_between_two_pages_is_told_once(
+    own: Job, browser: Chrome, live_server: LiveServer
+) -> None:
+    go(browser, live_server, "auth_user_changelist")
+    assert "Try the ledger" in strip_text(browser)
+    end(own)
+    go(browser, live_server, "jobs_job_changelist")
+    until(lambda: notices(browser))
+    go(browser, live_server, "auth_user_changelist")
+    assert browser.execute_script("return sessionStorage.getItem('seedbed:watched-jobs')") == ""
+    assert notices(browser) == []
+
+
+def test_its_own_page_tells_in_the_title_alone(
+    own: Job, browser: Chrome, live_server: LiveServer
+) -> None:
+    go(browser, live_server, "jobs_job_change", own.pk)
+    end(own)
+    until(lambda: browser.title.startswith("0 of 2 landed. | "))
+    assert notices(browser) == []
+    until(lambda: "0 of 2 landed." in browser.find_element(By.CSS_SELECTOR, ".sb-headline").text)
