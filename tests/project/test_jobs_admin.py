@@ -515,7 +515,7 @@ def test_the_end_of_a_job_is_told_to_who_asked_for_it_alone(declare: Declare) ->
     assert "without effect" in ended["html"]
     assert "sb-good" not in ended["html"]
     assert strip(login("view_job", name="viewer"), job)["ended"] == []
-    assert client.get(reverse(STRIP), {"watched": "x,\0,1"}).json()["ended"] == []
+    assert client.get(reverse(STRIP), {"watched": "x,é,1"}).json()["ended"] == []
 
 
 def test_no_worker_is_said_before_a_job_is_started(admin_client: Client) -> None:

@@ -97,6 +97,8 @@ def test_an_end_between_two_pages_is_told_once(
 ) -> None:
     go(browser, live_server, "auth_user_changelist")
     assert "Try the ledger" in strip_text(browser)
+    # A page without a strip, of the same tab.
+    browser.get(f"{live_server.url}{reverse('admin:auth_user_changelist')}?_popup=1")
     end(own)
     go(browser, live_server, "jobs_job_changelist")
     until(lambda: notices(browser))
