@@ -111,9 +111,9 @@ def progress_bar(share: float | None, label: str = "") -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/progress_line.html")
-def progress_line(share: float | None, label: str = "") -> dict[str, Any]:
-    """Show a share in [0, 1] as one bar across, with what is under way below it."""
-    return progress_bar(share, label)
+def progress_line(share: float | None) -> dict[str, Any]:
+    """Show a share in [0, 1] as one bar across; None shows work whose end is not known."""
+    return progress_bar(share)
 
 
 @register.inclusion_tag("components/histogram.html")
