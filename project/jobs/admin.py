@@ -552,6 +552,7 @@ class ScheduleAdmin(HistoryAdmin[Schedule]):
             .annotate(
                 last_job_id=Subquery(newest.values("pk")[:1]),
                 last_job_state=Subquery(newest.values("state")[:1]),
+                last_job_said=Subquery(newest.values("said")[:1]),
             )
         )
 
@@ -686,8 +687,12 @@ class ScheduleAdmin(HistoryAdmin[Schedule]):
             return badge("failed")
         if getattr(schedule, "last_job_id", None) is None:
             return None
-        job = Job(pk=schedule.last_job_id)
-        return badge(schedule.last_job_state, url=record_url(job))
+        job = Job(
+            pk=schedule.last_job_id,
+            state=schedule.last_job_state,
+            said=schedule.last_job_said or {},
+        )
+        return badge(job.verdict, url=record_url(job))
 
     @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
