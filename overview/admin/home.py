@@ -345,11 +345,10 @@ def _job(request: HttpRequest, job: Job) -> dict[str, Any]:
     return {
         "title": title_of(job.kind),
         "url": record_url(job),
-        # Green is for what is good; a job that only ended is done.
-        "state": "done" if job.state == Job.State.SUCCEEDED else job.state,
+        "state": job.verdict,  # green is for what is good; a job that only ended is done
         "is_running": job.state == Job.State.RUNNING,
         "stage": stage or job.progress_message,
         "share": job.progress_share,
         "when": job.finished_at or job.created_at,
-        "said": job.error if may_see else "",
+        "said": (job.error or job.said.get("text", "")) if may_see else "",
     }

@@ -9,6 +9,7 @@ LOOK = (
     *("matching.view_seeduser", "matching.view_travelgroup", "matching.view_travelsession"),
     *("matching.view_word", "matching.view_eventbatch", "matching.view_matchevent"),
     *("matching.view_rejectedevent", "matching.view_eventchange"),
+    "matching.view_refusedprofile",
     *("feedback.view_feedbacksource", "feedback.view_collectionrun"),
     *("feedback.view_feedbackchange", "feedback.view_qualityfeedback"),
     *("feedback.view_explanation", "feedback.view_abtestresult"),
@@ -22,6 +23,8 @@ OPERATE = (
     *("matching.add_travelsession", "matching.change_travelsession"),
     *("matching.add_word", "matching.change_word"),
     *("matching.generate_events", "matching.import_events", "matching.export_events"),
+    *("matching.change_rejectedevent", "matching.retry_rejectedevent"),
+    *("matching.change_refusedprofile", "matching.retry_refusedprofile"),
     *("feedback.collect_feedback", "feedback.import_feedback"),
     *("feedback.change_rejectedrecord", "feedback.retry_rejectedrecord"),
     *("training.build_dataset", "training.download_dataset"),
@@ -36,7 +39,7 @@ APPROVE = (
 )
 ADMINISTER = (
     *("matching.delete_seeduser", "matching.delete_travelgroup", "matching.delete_travelsession"),
-    *("matching.delete_word", "matching.delete_eventbatch"),
+    *("matching.delete_word", "matching.delete_eventbatch", "matching.delete_refusedprofile"),
     *("feedback.add_feedbacksource", "feedback.change_feedbacksource"),
     *("feedback.delete_feedbacksource", "jobs.delete_job", "mappings.delete_importmapping"),
     *("auth.view_user", "auth.add_user", "auth.change_user", "auth.delete_user"),
@@ -59,8 +62,8 @@ class Migration(migrations.Migration):
         ("audit", "0002_queue"),
         ("jobs", "0005_process_works_as"),
         ("mappings", "0002_as_proposed"),
-        ("matching", "0011_words"),
-        ("feedback", "0010_refused_runs"),
+        ("matching", "0013_refused_profiles"),
+        ("feedback", "0011_refused_rows_name_their_column"),
         ("training", "0008_vocabulary"),
     ]
 
