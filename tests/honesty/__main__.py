@@ -1,6 +1,6 @@
 """Run every claim in full and write docs/honesty.md: `make honest`.
 
-    python -m tests.honesty [--section 3] [--repetitions 100] [--page PATH] [--jobs 2]
+    python -m tests.honesty [--section 3] [--repetitions 100] [--page PATH] [--jobs 2] [--rest]
 
 Exit code 0: each figure inside its band or on its edge; 1: one outside, or one that could not be
 tried.
@@ -79,6 +79,44 @@ class Trial:
         )
 
 
+@dataclass(frozen=True)
+class Told:
+    """A claim that the page of a run which was ended early has already."""
+
+    claim: Claim
+    row: str
+
+    @property
+    def holds(self) -> str:
+        return self.row.split(" | ")[3]
+
+    @property
+    def fails(self) -> bool:
+        return self.holds in ("no", "broken")
+
+    @property
+    def error(self) -> str:
+        return ""
+
+    def as_row(self) -> str:
+        return f"{self.row}\n"
+
+
+def told_on(page: str) -> dict[int, Told]:
+    """Return number of the claim to its row, of those that a page has as they are claimed now.
+
+    What held no longer, or broke, is tried again.
+    """
+    rows = {line.removeprefix("| ").split(" | ")[0]: line for line in page.splitlines()}
+    found = {}
+    for number, claim in enumerate(all_claims()):
+        row = rows.get(claim.name, "")
+        asked = f"{claim.repetitions:,} | {claim.seed} | "
+        if f" | {claim.band} | " in row and asked in row:
+            found[number] = Told(claim, row)
+    return {number: one for number, one in found.items() if not one.fails}
+
+
 def try_claim(number: int, repetitions: int | None) -> Trial:
     """Run one claim; by number, because what a claim is given need not be fit for a process."""
     claim = all_claims()[number]
@@ -124,6 +162,11 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument(
         "--page", type=Path, help=f"where to write; of a whole run docs/{PAGE.name}, else nowhere"
     )
+    parser.add_argument(
+        "--rest",
+        action="store_true",
+        help="go on with the page of a whole run that was ended early",
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="claims at a time")
     options = parser.parse_args(given)
     wanted = [
@@ -135,8 +178,14 @@ def main(given: list[str] | None = None) -> int:
         parser.error(f"There is no section that begins with {', '.join(options.section)}.")
     is_whole = not options.section and not options.repetitions
     page = options.page or (PAGE if is_whole else None)
-    trials: dict[int, Trial] = {}
+    trials: dict[int, Trial | Told] = {}
+    if options.rest:
+        if page is None:
+            parser.error("--rest goes on with a whole run.")
+        trials.update(told_on(page.read_text()))
     started = time.monotonic()
+    seconds = 0.0
+    wanted = [number for number in wanted if number not in trials]
     for number, trial in try_claims(wanted, options.repetitions, options.jobs):
         trials[number] = trial
         seconds = time.monotonic() - started
@@ -149,13 +198,13 @@ def main(given: list[str] | None = None) -> int:
     return int(failing > 0)
 
 
-def page_of(trials: Mapping[int, Trial], seconds: float) -> str:
+def page_of(trials: Mapping[int, Trial | Told], seconds: float) -> str:
     """The page: how to read it, how the run went, and a table for each section.
 
     Parameters
     ----------
     trials : number of the claim among all to what became of it.
-    seconds : that the run took.
+    seconds : that the run took; of one that went on with another, the rest of it.
     """
     total = len(all_claims())
     found = [trials[number] for number in sorted(trials)]

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,23 @@ def test_run_that_ends_early_leaves_what_it_found(monkeypatch, page) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(monkeypatch, claims)
     assert "not whole: 1 of 2 claims" in page.read_text()
+
+
+def test_a_run_that_was_ended_early_is_gone_on_with(monkeypatch, page, capsys) -> None:
+    fair, other, bent = a_coin("a coin", 0.5), a_coin("other", 0.5), a_coin("bent", 0.9)
+    assert run(monkeypatch, [fair, bent, a_coin("changed", 0.5)]) == 1
+    row = next(line for line in page.read_text().splitlines() if "| a coin |" in line)
+    page.write_text(page.read_text().replace(row, row.replace("| yes |", "| on its edge |")))
+    changed = replace(a_coin("changed", 0.5), low=0.3)
+    capsys.readouterr()
+    assert run(monkeypatch, [fair, other, bent, changed], "--rest") == 1
+    told = capsys.readouterr().out
+    assert "a coin" not in told  # it is on the page, as it was found
+    assert all(name in told for name in ("other", "bent", "changed"))
+    said = page.read_text()
+    assert row.replace("| yes |", "| on its edge |") in said
+    assert "not whole" not in said
+    assert "Whether its 4 claims hold: 2 yes, 1 on its edge, 1 no" in said
 
 
 def test_claims_are_tried_in_processes_of_their_own() -> None:
