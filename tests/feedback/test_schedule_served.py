@@ -39,26 +39,6 @@ def started(var: Path, *words: str) -> "subprocess.Popen[str]":
     )
 
 
-def make_owner(var: Path) -> None:
-    """Make the account with whose rights the schedule runs."""
-    subprocess.run(
-        [sys.executable, "manage.py", "createsuperuser", "--noinput"],
-        cwd=settings.BASE_DIR,
-        env={
-            **os.environ,
-            "SEEDBED_VAR": str(var),
-            "DATABASE_URL": "",
-            "REDIS_URL": "",
-            "DJANGO_SETTINGS_MODULE": "project.settings",
-            "DJANGO_SUPERUSER_USERNAME": "owner",
-            "DJANGO_SUPERUSER_EMAIL": "owner@example.org",
-            "DJANGO_SUPERUSER_PASSWORD": "of-this-test-only",
-        },
-        check=True,
-        capture_output=True,
-    )
-
-
 @contextlib.contextmanager
 def served(var: Path) -> Iterator[None]:
     """Keep `serve` running, from when it says its address until it has ended whole."""
@@ -97,8 +77,7 @@ def test_schedule_goes_on_after_a_restart_and_missed_runs_become_one(var: Path) 
         assert sum(state in ACTIVE for state in states) <= 1
         return sum(state == "succeeded" for state in states) >= count
 
-    with served(var):
-        make_owner(var)
+    with served(var):  # which makes an account: with its rights the schedule runs
         with started(var, "auto_collect", "on") as switched:
             assert switched.wait() == 0
         until(lambda: finished(1))
