@@ -58,6 +58,16 @@ class AccountAdmin(RightsAdmin, UserAdmin):  # type: ignore[type-arg]
         shown = super().get_readonly_fields(request, obj)
         return shown if _is_superuser(request.user) else (*shown, "is_superuser")
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out the password, and the way to set one, where the account is only shown."""
+        shown = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return shown
+        return [
+            (title, {**options, "fields": [n for n in options["fields"] if n != "password"]})
+            for title, options in shown
+        ]
+
 
 @admin.register(Group)
 class RoleAdmin(RightsAdmin, GroupAdmin):  # type: ignore[misc]  # Django's stubs name the record

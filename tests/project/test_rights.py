@@ -100,7 +100,7 @@ def test_a_group_is_made_of_rights_that_one_holds(desk: Client) -> None:
     add = reverse("admin:auth_group_add")
     assert desk.post(add, {"name": "a", "permissions": keys(beyond)}).status_code == 200
     assert desk.post(add, {"name": "a", "permissions": keys(held)}).status_code == 302
-    assert list(Group.objects.get().permissions.all()) == [held]
+    assert list(Group.objects.get(name="a").permissions.all()) == [held]
 
 
 def with_more(how: str) -> User | Group:
