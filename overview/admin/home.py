@@ -40,8 +40,9 @@ from project import words
 from project.jobs.contract import get_kind, is_known, title_of
 from project.jobs.models import Job
 from project.jobs.starts import start_job
+from project.jobs.strip import keep_running
 from project.pages.links import record_url
-from project.pages.navigation import Navigation
+from project.pages.navigation import Navigation, parts_of_page
 from project.pages.registry import front_page, page
 
 JOBS_SHOWN: Final = 6
@@ -87,7 +88,8 @@ def home(request: HttpRequest) -> Mapping[str, Any]:
     live = _live(request, navigation)
     heads = [first_way(request, IMPORT_LOG, IMPORT_FEEDBACK), first_way(request, REBUILD)]
     return {
-        "navigation": navigation,
+        "navigation": navigation,  # which has counted already
+        **parts_of_page(request, navigation),
         "live": live,
         "heads": [way for way in heads if way is not None],
     }
@@ -120,6 +122,8 @@ def _live(request: HttpRequest, navigation: Navigation) -> dict[str, Any]:
     jobs = list(_jobs()) if may(request, sees(JOBS)) else []
     step = step_of(pipeline)
     active = [job for job in jobs if not job.is_finished]
+    if len(jobs) > 0 and len(active) < JOBS_SHOWN:  # none is left out
+        keep_running(request, active)
     work = navigation.work
     cards = list(cards_for(request, pipeline, step, glance))
     beginnings = list(_beginnings(request, pipeline, active))

@@ -17,6 +17,7 @@ from project.pages.navigation import Navigation, add_to_pages, forget_numbers
 
 KEPT_SECONDS: Final = 2
 CACHE_KEY: Final = "seedbed:running"
+KNOWN: Final = "running_jobs"  # on a request whose page has asked for them
 AT_MOST = 100  # active jobs that are looked at for everybody
 SHOWN = 3  # of them on a page, this person's own first
 WATCHED = 20  # jobs that a page may ask about
@@ -29,11 +30,18 @@ NUMBER = "jobs_job_changelist"  # what the navigation counts of active jobs
 
 def running_jobs(request: HttpRequest) -> list[Job]:
     """Return the active jobs that this person sees: their own, first, and of others by right."""
-    active: list[Job] = cache.get_or_set(CACHE_KEY, _active, KEPT_SECONDS) or []
+    active: list[Job] | None = getattr(request, KNOWN, None)
+    if active is None:
+        active = cache.get_or_set(CACHE_KEY, _active, KEPT_SECONDS) or []
     mine = [job for job in active if job.user_id == request.user.pk]
     if not sees_jobs(request):
         return mine
     return [*mine, *(job for job in active if job.user_id != request.user.pk)]
+
+
+def keep_running(request: HttpRequest, active: list[Job]) -> None:
+    """Save the strip of a page its question: all active jobs are known there."""
+    setattr(request, KNOWN, active)
 
 
 def _active() -> list[Job]:
