@@ -133,7 +133,7 @@ def test_a_log_that_is_refused_is_accepted_in_part_and_mended_in_place_until_all
     field.send_keys("ignore")
     person.press("input[name=again]")
     assert person.let_work().state == Job.State.SUCCEEDED
-    assert person.says("1 of 1 lines landed; 11 of batch")
+    assert person.says("1 of 1 line landed; 11 of batch")
 
     # The others together: what they say decides what they should say.
     person.follow(f"Batch {batch.pk}")

@@ -57,7 +57,8 @@ def test_resumed_rebuild_makes_nothing_twice(population):
 def test_rebuild_without_users_is_refused_with_what_to_do(db, valkey, capsys):
     said = run_json(capsys, "rebuild", "--now", code=2)
     assert "seed_users" in said["refused"]["remedy"]
-    assert Job.objects.get().stages[-1]["name"] == "Check profiles"
+    reached = [stage for stage in Job.objects.get().stages if stage["state"] != "pending"]
+    assert reached[-1]["name"] == "Check profiles"
 
 
 def test_rebuild_stops_at_the_first_refusal(population):
