@@ -65,6 +65,15 @@ KNOWN = {
         "the log before the last one, of this folder's server"
     ),
     ("project/jobs/worker.py", "_end_horse", "kill"): "its own child",
+    ("project/jobs/strip.py", "forget_running", "delete"): "a number that is kept for seconds",
+    (
+        "project/pages/navigation.py",
+        "forget_numbers",
+        "delete",
+    ): "numbers that are kept for seconds",
+    ("project/accounts/middleware.py", "middleware", "delete"): (
+        "the mark of a one-time password, once its owner has set another"
+    ),
     ("project/tabular/workbooks.py", "_read_apart", "kill"): "its own child",
     ("project/signin.py", "reset_user_attempts", "delete"): (
         "failures under one name from one address, after a sign-in with it; the audit list has them"

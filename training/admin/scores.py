@@ -267,8 +267,8 @@ def _effect(one: FeatureEffect, largest: float) -> dict[str, Any]:
         "usual": words.number(one.reference),
         "effect": words.signed(one.effect),
         "is_down": bool(one.effect and one.effect < 0),
-        "x": f"{50 - (width if one.effect and one.effect < 0 else 0):.1f}",
-        "width": f"{width:.1f}",
+        "x": str(round(50 - (width if one.effect and one.effect < 0 else 0.0), 1)),
+        "width": str(round(width, 1)),
     }
 
 
@@ -297,7 +297,7 @@ def _row(fields: Mapping[str, Any]) -> dict[str, Any]:
     share = fields["score"] or 0.0
     return {
         "score": words.number(fields["score"]),
-        "width": f"{100 * share:.1f}",
+        "width": str(round(100 * share, 1)),
         "rule_score": words.number(fields["rule_score"]),
         "missing": ", ".join(TITLES[name].lower() for name in fields["missing"]),
         "is_candidate": fields["is_candidate"],
