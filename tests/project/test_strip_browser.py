@@ -59,7 +59,9 @@ def strip_text(browser: Chrome) -> str:
 
 
 def notices(browser: Chrome) -> list[str]:
-    return [each.text for each in browser.find_elements(By.CSS_SELECTOR, "#jobs-notices p")]
+    told = "return [...document.querySelectorAll('#jobs-notices p')].map(one => one.innerText)"
+    found: list[str] = browser.execute_script(told)
+    return found
 
 
 def end(job: Job) -> None:
@@ -114,4 +116,6 @@ def test_its_own_page_tells_in_the_title_alone(
     end(own)
     until(lambda: browser.title.startswith("0 of 2 landed. | "))
     assert notices(browser) == []
-    until(lambda: "0 of 2 landed." in browser.find_element(By.CSS_SELECTOR, ".sb-headline").text)
+    # Asked in one go: an element that was found may be renewed before it is read.
+    said = "return document.querySelector('.sb-headline')?.innerText ?? ''"
+    until(lambda: "0 of 2 landed." in str(browser.execute_script(said)))
