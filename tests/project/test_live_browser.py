@@ -232,8 +232,8 @@ def test_a_part_that_is_renewed_keeps_focus_and_what_is_unfolded(
         parts = {
             **live["parts"],
             "records": format_html(
-                "<details id=a><summary>One</summary><p>count {}</p></details>"
-                "<details><summary>Two</summary>x</details><a href='/admin/'>Three</a>",
+                "<section><details id=a><summary>One</summary><p>count {}</p></details>"
+                "<details><summary>Two</summary>x</details><a href='/admin/'>Three</a></section>",
                 told["count"],
             ),
         }
