@@ -30,6 +30,7 @@ class RejectedRecordAdmin(RefusedRowAdmin[RejectedRecord]):
     search_fields = ["external_id", "detail"]
     retry_permission = "feedback.retry_rejectedrecord"
     file_order = ("run", "line_number", "pk")
+    one_file = ("table", "source"), "Choose rows of one table of one source: a file holds one."
     actions = [*RefusedRowAdmin.actions, "download"]
     instant_actions = [*RefusedRowAdmin.instant_actions, "download"]
 
@@ -42,13 +43,6 @@ class RejectedRecordAdmin(RefusedRowAdmin[RejectedRecord]):
         file = CollectionRun.objects.filter(pk=row.run_id).values_list("file_name", flat=True)
         at = f"line {row.line_number:,} of {file[0]}, " if row.line_number and file else ""
         return f"{at}{row.get_table_display()} of the source {row.source}"
-
-    def why_not_one_file(self, rows: QuerySet[Any]) -> str:
-        """Rows of one table of one source have the same columns."""
-        names = set(rows.values_list("table", "source__name").distinct()[:2])
-        if len(names) > 1:
-            return "Choose rows of one table of one source: a file holds one."
-        return ""
 
     def try_again(self, request: HttpRequest, rows: QuerySet[Any]) -> str:
         """Try rows again at once: they fit one chunk."""

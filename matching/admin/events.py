@@ -204,6 +204,7 @@ class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent], LargeTableAdmin[Rejecte
     list_select_related = ("batch",)
     retry_permission = "matching.retry_rejectedevent"
     file_order = ("line",)
+    one_file = ("batch",), "Choose lines of one batch: a file holds one."
     actions = RefusedRowAdmin.actions
     empty_title = "No line is refused"
     empty_text = "Lines that an import cannot take are kept here with their reason, to be mended."
@@ -226,12 +227,6 @@ class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent], LargeTableAdmin[Rejecte
     def back_to(self, row: RejectedEvent) -> str:
         """Lead back to what is still refused of its batch."""
         return f"{self.list_url}?batch={row.batch_id}&state=open"
-
-    def why_not_one_file(self, rows: QuerySet[Any]) -> str:
-        """Rows of one import have the same columns."""
-        if len(set(rows.values_list("batch", flat=True).distinct()[:2])) > 1:
-            return "Choose lines of one batch: a file holds one."
-        return ""
 
     def is_csv(self, rows: QuerySet[Any]) -> bool:
         """Whether the import read a table of cells."""

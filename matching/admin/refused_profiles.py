@@ -41,6 +41,7 @@ class RefusedProfileAdmin(RefusedRowAdmin[RefusedProfile]):
     search_help_text = "Id, or what is wrong"
     retry_permission = "matching.retry_refusedprofile"
     file_order = ("line", "pk")
+    one_file = ("source",), "Choose rows of one file: they have the same columns."
     empty_title = "No profile is refused"
     empty_text = "Rows of files of people that cannot be taken are kept here, to be mended."
 
@@ -63,12 +64,6 @@ class RefusedProfileAdmin(RefusedRowAdmin[RefusedProfile]):
     def back_to(self, row: RefusedProfile) -> str:
         """Lead back to what is still refused of its file."""
         return f"{self.list_url}?file={row.source_id}&state=open"
-
-    def why_not_one_file(self, rows: QuerySet[Any]) -> str:
-        """Rows of one import have the same columns."""
-        if len(set(rows.values_list("source", flat=True).distinct()[:2])) > 1:
-            return "Choose rows of one file: they have the same columns."
-        return ""
 
     def is_csv(self, rows: QuerySet[Any]) -> bool:
         """Whether the file was a table of cells."""

@@ -1,6 +1,7 @@
 """Refused rows in the admin, whichever door refused them: looked at, corrected one by one and
 together, tried again, and downloaded to be mended and imported again."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -133,10 +134,12 @@ class RefusedRowAdmin(RecordAdmin[R]):
     ----------
     retry_permission : the right to try rows again; to correct them is to change them.
     file_order : in which a file has the rows.
+    one_file : columns that all rows of a file have in common, and what is said where they do not.
     """
 
     retry_permission: ClassVar[str]
     file_order: ClassVar[Sequence[str]]
+    one_file: ClassVar[tuple[Sequence[str], str]]
     show_full_result_count = False
     actions: Any = ("correct", "retry", "download_to_mend")
     instant_actions: ClassVar[Any] = ("correct", "download_to_mend")
@@ -165,9 +168,9 @@ class RefusedRowAdmin(RecordAdmin[R]):
 
     # --- What a door says -------------------------------------------------------------------------
 
+    @abstractmethod
     def try_again(self, request: HttpRequest, rows: QuerySet[Any]) -> str:
         """Try open rows again, and tell it; returns where to look then, empty for the list."""
-        raise NotImplementedError
 
     def tell_tried(self, request: HttpRequest, tried: int, landed: int) -> None:
         """Say what became of rows that were tried again."""
@@ -180,17 +183,13 @@ class RefusedRowAdmin(RecordAdmin[R]):
             said = f"All {tried:,} rows landed." if tried > 1 else "The row landed."
             messages.success(request, said)
 
+    @abstractmethod
     def where(self, row: R) -> Any:
         """Say where a row stands: its line and its file."""
-        raise NotImplementedError
 
     def back_to(self, row: R) -> str:
         """Where one goes from the page of a row."""
         return self.list_url
-
-    def why_not_one_file(self, rows: QuerySet[Any]) -> str:
-        """Say why rows do not go into one file; empty where they do."""
-        raise NotImplementedError
 
     def is_csv(self, rows: QuerySet[Any]) -> bool:
         """Whether rows came as cells of text; objects are always downloaded as objects."""
@@ -282,7 +281,8 @@ class RefusedRowAdmin(RecordAdmin[R]):
     def download_to_mend(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse | None:
         """Give the chosen rows as the kind of file that they came in, each with its reason."""
         rows = queryset.open().order_by(*self.file_order)
-        if problem := self.why_not_one_file(rows.order_by()):
+        in_common, problem = self.one_file
+        if len(set(rows.order_by().values_list(*in_common).distinct()[:2])) > 1:
             messages.error(request, problem)
             return None
         columns: dict[str, None] = {}
