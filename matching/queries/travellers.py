@@ -1,7 +1,7 @@
 """The only place where rows of matching become DataFrames: names, order and dtypes are fixed
 here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -123,42 +123,56 @@ def load_named(external_ids: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]
     UnknownTraveller
         For an id that is nobody's.
     """
-    asked = dict.fromkeys(external_ids)
-    groups = TravelGroup.objects.filter(external_id__in=asked)
-    grouped = [_load_group(group) for group in groups.order_by("external_id")]
-    named = asked.keys() - set(groups.values_list("external_id", flat=True))
-    profiles = load_profiles(SeedUser.objects.filter(external_id__in=named))
-    for external_id in asked:
-        if external_id in named and external_id not in set(profiles["external_id"]):
-            raise UnknownTraveller(external_id)
-    live = TravelSession.objects.live().filter(external_id__in=named)
-    at_home = profiles.loc[:, ["external_id"]].assign(user_id=None)
-    sessions = _sessions(live, "user_id")
-    at_home = at_home[~at_home["external_id"].isin(sessions["external_id"])]
-    sessions = pd.concat([sessions, at_home]) if len(sessions) else at_home.assign(interests=None)
-    users = join_trips(sessions.reset_index(drop=True), profiles)
-    return _by_id(users), _by_id(pd.concat(grouped) if grouped else pd.DataFrame())
+    asked = set(external_ids)
+    groups = dict(
+        TravelGroup.objects.filter(external_id__in=asked)
+        .order_by("external_id")
+        .values_list("external_id", "pk")
+    )
+    profiles = load_profiles(SeedUser.objects.filter(external_id__in=asked - groups.keys()))
+    unknown = asked - groups.keys() - set(profiles["external_id"])
+    if unknown:
+        raise UnknownTraveller(min(unknown))
+    live = TravelSession.objects.live().filter(user__external_id__in=asked)
+    trips = _with_everybody(_sessions(live, "user_id"), profiles["external_id"])
+    return _by_id(join_trips(trips, profiles)), _by_id(_load_named_groups(groups))
 
 
 def _by_id(travellers: pd.DataFrame) -> pd.DataFrame:
     return travellers.set_index("external_id", drop=False) if len(travellers) else travellers
 
 
-def _load_group(group: TravelGroup) -> pd.DataFrame:
-    live = TravelSession.objects.live().filter(external_id=group.external_id)
-    members = load_profiles(SeedUser.objects.filter(travel_groups=group))
-    budgets = dict(
-        TravelSession.objects.live()
-        .filter(user__travel_groups=group)
-        .values_list("external_id", "budget")
-    )
-    members = members.assign(budget=members["external_id"].map(budgets).astype("float64"))
-    sessions = _sessions(live, "group_id")
-    if sessions.empty:
-        sessions = pd.DataFrame([{"group_id": group.pk, "external_id": group.external_id}])
-    sessions["member_ids"] = [members["external_id"].tolist()]
-    sessions["group_size"] = [float(len(members))]
-    return group_travellers(sessions, members, taught_lexicon())
+def _load_named_groups(groups: Mapping[str, int]) -> pd.DataFrame:
+    """Groups by external id, described by all of their members; those without a trip too."""
+    if not groups:
+        return pd.DataFrame()
+    members, keys = _members_of(groups.values()), list(groups.values())
+    profiles = load_profiles(SeedUser.objects.filter(travel_groups__in=keys).distinct())
+    trips = TravelSession.objects.live()
+    budgets = trips.filter(user__travel_groups__in=keys).values_list("external_id", "budget")
+    profiles = profiles.assign(budget=profiles["external_id"].map(dict(budgets)).astype("float64"))
+    sessions = _with_everybody(_sessions(trips.filter(group__in=keys), "group_id"), groups)
+    sessions["group_id"] = keys
+    sessions["member_ids"] = [members.get(pk, []) for pk in keys]
+    sessions["group_size"] = [float(len(members.get(pk, ()))) for pk in keys]
+    return group_travellers(sessions, profiles, taught_lexicon())
+
+
+def _with_everybody(sessions: pd.DataFrame, external_ids: Iterable[str]) -> pd.DataFrame:
+    """Trips in the order of the ids; of who has none a row of which nothing is known."""
+    found = sessions.set_index("external_id").reindex(pd.Index(external_ids, name="external_id"))
+    found["interests"] = found["interests"].astype(object).where(found["interests"].notna(), None)
+    return found.reset_index()
+
+
+def _members_of(groups: Iterable[int]) -> dict[int, list[str]]:
+    """Return group to the external ids of its members, in order."""
+    members: dict[int, list[str]] = {}
+    pairs = TravelGroup.members.through.objects.filter(travelgroup__in=list(groups))
+    pairs = pairs.order_by("seeduser__external_id")
+    for group, member in pairs.values_list("travelgroup_id", "seeduser__external_id"):
+        members.setdefault(group, []).append(member)
+    return members
 
 
 def load_profiles(users: QuerySet[SeedUser]) -> pd.DataFrame:
@@ -212,13 +226,12 @@ def _load_groups(profiles: pd.DataFrame) -> tuple[pd.DataFrame, list[LeftOut]]:
     sessions = _sessions(TravelSession.objects.live().filter(group__isnull=False), "group_id")
     everybody = dict(TravelGroup.objects.order_by("external_id").values_list("external_id", "pk"))
     complete = set(profiles["external_id"])
-    members: dict[int, list[str]] = {}
-    sizes: dict[int, int] = {}
-    pairs = TravelGroup.members.through.objects.order_by("seeduser__external_id")
-    for group_id, member in pairs.values_list("travelgroup_id", "seeduser__external_id"):
-        sizes[group_id] = sizes.get(group_id, 0) + 1
-        if member in complete:
-            members.setdefault(group_id, []).append(member)
+    everyone = _members_of(everybody.values())
+    members = {
+        pk: known
+        for pk, names in everyone.items()
+        if (known := [n for n in names if n in complete])
+    }
     with_session = set(sessions["external_id"])
     left_out = []
     for external_id, pk in everybody.items():
@@ -228,7 +241,7 @@ def _load_groups(profiles: pd.DataFrame) -> tuple[pd.DataFrame, list[LeftOut]]:
             left_out.append(LeftOut(external_id, NO_MEMBERS))
     sessions = sessions[sessions["group_id"].isin(list(members))].reset_index(drop=True)
     sessions["member_ids"] = [members[pk] for pk in sessions["group_id"]]
-    sessions["group_size"] = [float(sizes[pk]) for pk in sessions["group_id"]]
+    sessions["group_size"] = [float(len(everyone[pk])) for pk in sessions["group_id"]]
     return group_travellers(sessions, profiles, taught_lexicon()), left_out
 
 

@@ -6,6 +6,8 @@ import io
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from matching.domain.features.explain import explain_pair
@@ -217,3 +219,17 @@ def test_every_feature_says_what_it_was_computed_from(people, feature_set, is_kn
 def test_the_page_stands_in_the_navigation(people, staff):
     assert reverse("admin:training_scores") == URL
     assert f'href="{URL}"' in text(staff.get("/admin/"))
+
+
+def test_many_pairs_are_read_with_as_many_queries_as_one(people, django_assert_max_num_queries):
+    for number in range(2, 8):
+        make_group(f"group_{number}", people[number % 4 : number % 4 + 2])
+    score_pairs([("seed_0", "group_1")])  # what is kept of the model and of the words
+    with CaptureQueriesContext(connection) as one:
+        score_pairs([("seed_0", "group_1"), ("seed_0", "seed_1")])
+    everybody = [f"seed_{n}" for n in range(1, 8)] + [f"group_{n}" for n in range(1, 8)]
+    with django_assert_max_num_queries(len(one.captured_queries)):
+        scores = score_pairs([("seed_0", name) for name in everybody])
+    alone = [score_pairs([("seed_0", name)]) for name in everybody]
+    assert scores.score == pytest.approx([part.score[0] for part in alone])
+    assert scores.missing == tuple(part.missing[0] for part in alone)
