@@ -137,7 +137,7 @@ def test_a_pasted_table_of_pairs_is_scored_and_downloaded(people, staff):
     assert all(f"{score:.3f}" in page for score in wanted)
     assert "not read: note" in page
     answer = staff.post(f"{URL}?tab=table", {"pasted": pasted, "download": "1"})
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
     assert [(row["line"], row["left"], row["right"]) for row in rows] == [
         ("2", "seed_0", "seed_1"),
         ("3", "seed_0", "group_1"),

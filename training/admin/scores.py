@@ -9,7 +9,7 @@ from typing import Any, Final
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -109,7 +109,8 @@ class FileForm(forms.Form):
     kind = forms.ChoiceField(choices=lambda: [(one.name, one.title) for one in all_kinds()])
 
 
-Show = Callable[[HttpRequest, Any], dict[str, Any]]
+# What a tab shows, or the file that it gives.
+Show = Callable[[HttpRequest, Any], dict[str, Any] | HttpResponse]
 
 
 @page("Scores", route="scores/", name=ROUTE, permission="training.view_modelversion")
@@ -145,12 +146,12 @@ def scores_view(request: HttpRequest) -> HttpResponse:
     }
     if form.is_bound and form.is_valid():
         try:
-            context |= show(request, form)
+            shown = show(request, form)
         except Refusal as refusal:
-            context["refusal"] = refusal
-        if isinstance(context.get("response"), StreamingHttpResponse):
-            response: StreamingHttpResponse = context["response"]
-            return response  # type: ignore[return-value] # a response without content at once
+            shown = {"refusal": refusal}
+        if isinstance(shown, HttpResponse):
+            return shown
+        context |= shown
     if tab != "file":
         context["serving"] = _serving_words(current_serving())
     return TemplateResponse(request, "training/scores.html", context)
@@ -307,7 +308,7 @@ def _row(fields: Mapping[str, Any]) -> dict[str, Any]:
 # --- A table, and any file ----------------------------------------------------------------------
 
 
-def _table(request: HttpRequest, form: forms.Form) -> dict[str, Any]:
+def _table(request: HttpRequest, form: forms.Form) -> dict[str, Any] | HttpResponse:
     may_see = request.user.has_perm(SEES_PEOPLE) and request.user.has_perm(
         "matching.view_travelgroup"
     )
@@ -315,11 +316,11 @@ def _table(request: HttpRequest, form: forms.Form) -> dict[str, Any]:
         path, name = _kept(folder, form)
         table = score_table(path, name, may_see_people=may_see)
     if "download" in request.POST:
-        response = StreamingHttpResponse(
-            csv_lines(HEADER, table.as_cells()), content_type="text/csv; charset=utf-8"
+        return HttpResponse(
+            "".join(csv_lines(HEADER, table.as_cells())),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="scores.csv"'},
         )
-        response["Content-Disposition"] = 'attachment; filename="scores.csv"'
-        return {"response": response}
     rows = [
         {"line": row["line"], "left": row["left"], "right": row["right"], **_row(row)}
         for row, _ in zip(table.as_rows(), range(SHOWN), strict=False)
@@ -364,7 +365,7 @@ def _kept(folder: str, form: forms.Form) -> tuple[Path, str]:
     if uploaded.size > MAX_BYTES:
         raise Refusal(
             f"Expected at most {words.size(MAX_BYTES)}, got {words.size(uploaded.size)}.",
-            remedy="Split the file, or ask for `manage.py analyze_dataset`, which has no limit.",
+            remedy="Split the file.",
         )
     with path.open("wb") as file:
         for chunk in uploaded.chunks():

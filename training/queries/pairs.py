@@ -75,7 +75,7 @@ def _named(external_ids: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
         return load_named(external_ids)
     except UnknownTraveller as error:
         raise Refusal(
-            str(error), remedy="`manage.py check_profiles` and the admin list the external ids."
+            str(error), remedy="Give external ids as the lists of people and groups have them."
         ) from error
 
 
