@@ -7,8 +7,8 @@ import orjson
 
 from matching.domain.doors import EVENTS
 from project.tabular.doors import FieldSpec
-from project.tabular.mapping import put, read_number, value_at
-from project.tabular.mend import Came
+from project.tabular.mapping import read_number, value_at
+from project.tabular.mend import Came, put
 
 _FIELDS: Final = {field.name: field for field in EVENTS.fields}
 

@@ -223,23 +223,6 @@ def _inner_names(fields: Iterable[str]) -> dict[str, list[str]]:
     return inner
 
 
-def put(row: dict[str, Any], name: str, value: Any) -> None:
-    """Set a value at a path of objects; an object on the way is copied, never changed.
-
-    Nothing is put into an object that is not there yet: a value that is missing makes none.
-    """
-    head, _, rest = name.partition(".")
-    if not rest:
-        row[head] = value
-        return
-    inner = row.get(head)
-    if value is None and not isinstance(inner, dict):
-        return
-    inner = dict(inner) if isinstance(inner, dict) else {}
-    put(inner, rest, value)
-    row[head] = inner
-
-
 def column_of(rows: Sequence[Mapping[str, Any]], column: str) -> list[Any]:
     """Return the values of a column, or of a path in objects; None where a row has none."""
     if isinstance(rows, EvenRows) and column in rows.columns:
@@ -291,7 +274,8 @@ def _converter(spec: FieldSpec, how: ColumnMap) -> Callable[[list[Any]], list[An
             if is_plain and NO_TEXT.isdisjoint(values):
                 return values
             if is_number and (numbers := plain_numbers(values)) is not None:
-                return _scaled(numbers, spec, how)
+                found = _on_scale(numbers, spec, how).tolist()
+                return [_as_asked_for(one, spec) for one in found] if spec.is_whole else found
             found = {value: one(value) for value in set(values)}
             return [found[value] for value in values]
         if len(memo) > MEMO:
@@ -321,12 +305,16 @@ def plain_numbers(texts: Sequence[Any]) -> "npt.NDArray[np.float64] | None":
     return given.cast(pa.float64()).to_numpy() if is_plain.as_py() else None
 
 
-def _scaled(numbers: "npt.NDArray[np.float64]", spec: FieldSpec, how: ColumnMap) -> list[Any]:
-    if how.scale is not None and spec.low is not None and spec.high is not None:
-        low, high = how.scale
-        numbers = spec.low + (numbers - low) / (high - low) * (spec.high - spec.low)
-    found: list[Any] = numbers.tolist()
-    return [int(one) if one.is_integer() else one for one in found] if spec.is_whole else found
+def _on_scale(number: Any, spec: FieldSpec, how: ColumnMap) -> Any:
+    """Lay a number, or an array of them, from the column's scale to the field's range."""
+    if how.scale is None or spec.low is None or spec.high is None:
+        return number
+    low, high = how.scale
+    return spec.low + (number - low) / (high - low) * (spec.high - spec.low)
+
+
+def _as_asked_for(number: float, spec: FieldSpec) -> float | int:
+    return int(number) if spec.is_whole and number.is_integer() else number
 
 
 def written(value: Any) -> str:
@@ -376,17 +364,12 @@ def _number(value: Any, spec: FieldSpec, how: ColumnMap) -> Any:
         if known is None and isinstance(value, str):
             known = how.values.get(value.strip().casefold())
         if known is not None:
-            is_whole = spec.is_whole and isinstance(known, float) and known.is_integer()
-            return int(known) if is_whole else known
+            return _as_asked_for(known, spec) if isinstance(known, float) else known
         return value if isinstance(value, str) else written(value)
     number = read_number(value, how.decimal)
     if number is None:
         return value
-    if how.scale is not None and spec.low is not None and spec.high is not None:
-        low, high = how.scale
-        share = (number - low) / (high - low)
-        number = spec.low + share * (spec.high - spec.low)
-    return int(number) if spec.is_whole and number.is_integer() else number
+    return _as_asked_for(_on_scale(number, spec, how), spec)
 
 
 def _choice(value: Any, spec: FieldSpec, how: ColumnMap) -> Any:

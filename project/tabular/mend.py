@@ -99,17 +99,18 @@ def corrected(row: Mapping[str, Any], correction: Mapping[str, Any]) -> dict[str
     """Return a row with the values of a correction; a path leads into objects that are there."""
     mended = dict(row)
     for name, value in correction.items():
-        _put(mended, name, value)
+        put(mended, name, value)
     return mended
 
 
-def _put(row: dict[str, Any], name: str, value: Any) -> None:
+def put(row: dict[str, Any], name: str, value: Any) -> None:
+    """Set a value at a path of objects; an object on the way is copied, never changed."""
     head, _, rest = name.partition(".")
     if name in row or not rest or not isinstance(row.get(head, {}), dict):
         row[name] = value
         return
     inner = dict(row.get(head) or {})
-    _put(inner, rest, value)
+    put(inner, rest, value)
     row[head] = inner
 
 
