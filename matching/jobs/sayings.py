@@ -170,8 +170,10 @@ def say_events_imported(result: Result) -> Said:
     batches = " and ".join(f"batch {pk}" for pk in result["batches"][:3])
     where = f" in {batches}" if batches else ""
     if not new + changed + refused:
+        seen = found - known  # shown once, and never answered
+        also = f" and {words.counted(seen, 'view')} without an answer" if seen else ""
         return Said(
-            f"Nothing is new: all {words.counted(found, 'line')} are known{where}.",
+            f"Nothing is new: {words.counted(known, 'line')} known already{also}{where}.",
             Outcome.UNCHANGED,
             figures,
         )

@@ -121,6 +121,11 @@ NOT_GOOD: list[tuple[str, dict[str, Any], str]] = [
     ("matching.generate_events", {**GENERATED, "made": 0}, "Batch 3 holds no events of 1,000"),
     ("matching.generate_events", {**GENERATED, "expected_duplicate_share": 0.999}, "Batch 3"),
     ("matching.import_events", {**LOG, "new": 0, "known": 3}, "Nothing is new"),
+    (
+        "matching.import_events",
+        {**LOG, "found": 5, "new": 0, "known": 3},
+        "Nothing is new: 3 lines known already and 2 views without an answer in batch 4.",
+    ),
     ("matching.import_events", {**LOG, "new": 2, "rejected": 1}, "2 events landed in batch 4; 1"),
     ("matching.import_events", {**LOG, "new": 0, "rejected": 3}, "No events landed"),
     (
