@@ -12,7 +12,7 @@ from feedback.models import CollectionRun, FeedbackSource, RejectedRecord, model
 from feedback.queries.reports.csat import Satisfaction, satisfaction
 from feedback.queries.reports.rows import ratings_of
 from feedback.queries.sources import Scope
-from feedback.queries.status import SAMPLES, KindSamples
+from feedback.queries.status import SAMPLES, KindSamples, kind_samples
 from project.origin import ROW_ORIGINS, Origin
 
 CACHE_KEY: Final = "seedbed:feedback"
@@ -81,16 +81,7 @@ def _figures(sources: list[FeedbackSource], origin: Origin) -> Figures:
     scope = Scope(origin, tuple(source for source in sources if source.origin is origin))
     return {
         "csat": satisfaction(ratings_of(scope)),
-        "samples": [
-            {
-                "kind": kind,
-                "minimum": minimum,
-                "real": samples[kind][Origin.REAL],
-                "synthetic": samples[kind][Origin.SYNTHETIC],
-                "enough": samples[kind][origin] >= minimum,
-            }
-            for kind, minimum in MINIMUM_SAMPLES.items()
-        ],
+        "samples": kind_samples(samples, origin),
     }
 
 

@@ -1,5 +1,6 @@
 """The state of feedback: what is there, how fresh it is, and what it is enough for."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -86,6 +87,23 @@ class KindSamples(TypedDict):
     enough: bool
 
 
+def kind_samples(samples: Mapping[str, Mapping[str, int]], own: str) -> list[KindSamples]:
+    """Return what each kind can learn from, of kind to origin to rows.
+
+    `own` is the origin of the rows that it would learn from.
+    """
+    return [
+        {
+            "kind": kind,
+            "minimum": minimum,
+            "real": samples[kind][Origin.REAL],
+            "synthetic": samples[kind][Origin.SYNTHETIC],
+            "enough": samples[kind][own] >= minimum,
+        }
+        for kind, minimum in MINIMUM_SAMPLES.items()
+    ]
+
+
 class ScheduleStatus(TypedDict):
     """The collection by itself."""
 
@@ -150,16 +168,7 @@ def feedback_status() -> FeedbackStatus:
             for origin in ROW_ORIGINS
         },
         "tables": tables,
-        "samples": [
-            {
-                "kind": kind,
-                "minimum": minimum,
-                "real": samples[kind][Origin.REAL],
-                "synthetic": samples[kind][Origin.SYNTHETIC],
-                "enough": samples[kind][own] >= minimum,
-            }
-            for kind, minimum in MINIMUM_SAMPLES.items()
-        ],
+        "samples": kind_samples(samples, own),
         "schedule": _schedule(),
     }
 
