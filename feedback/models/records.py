@@ -1,5 +1,6 @@
 """Feedback as it was collected, its training form beside it, and the rows that were refused."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -210,16 +211,27 @@ class RejectedRecord(RefusedRow):
         """Whether all of the row was kept as it came."""
         return self.reason not in LOSSY_REASONS
 
+    @classmethod
+    def look_up(cls, rows: Sequence["RejectedRecord"]) -> None:
+        """Ask once what the tables of all of these rows call our columns."""
+        runs = CollectionRun.objects.only("columns", "mapping")
+        found = runs.in_bulk({row.run_id for row in rows})
+        known = {pk: _columns_of(run) for pk, run in found.items()}
+        for row in rows:
+            row._known = known.get(row.run_id, {})
+
     @cached_property
     def _known(self) -> dict[str, str]:
         """What its table calls our columns."""
         run = CollectionRun.objects.filter(pk=self.run_id).only("columns", "mapping").first()
-        if run is None:
-            return {}
-        if run.mapping:
-            mapping = TableMapping.from_dict(run.mapping["mapping"])
-            return {one.field: one.column for one in mapping.columns}
-        return {str(name): str(theirs) for name, theirs in run.columns.items()}
+        return {} if run is None else _columns_of(run)
+
+
+def _columns_of(run: CollectionRun) -> dict[str, str]:
+    if run.mapping:
+        mapping = TableMapping.from_dict(run.mapping["mapping"])
+        return {one.field: one.column for one in mapping.columns}
+    return {str(name): str(theirs) for name, theirs in run.columns.items()}
 
 
 MODELS: dict[str, type[FeedbackRecord]] = {

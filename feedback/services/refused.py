@@ -16,6 +16,7 @@ from feedback.services.landing import begin_landing
 from feedback.services.runs import begin_run, complete_run
 from feedback.services.shared import mark_shared_rows
 from project.acting import Person
+from project.mappings.refused import reading_with
 from project.tabular.mapping import Mapper, TableMapping
 from project.tabular.mend import corrected
 
@@ -70,6 +71,7 @@ def _retry_group(
     decision = kept.first()
     if decision:
         mapping = TableMapping.from_dict(decision["mapping"])
+        mapping = reading_with(mapping, DOORS[table], [record.correction for record in tried])
         rows_mapped = Mapper(DOORS[table], mapping).apply(rows)
         CollectionRun.objects.filter(pk=run.pk).update(mapping=decision)
     if decision:

@@ -19,6 +19,7 @@ from matching.services.refused import (
 )
 from project.jobs.contract import Run
 from project.mappings.door import MappedChunk
+from project.mappings.refused import reading_with
 from project.origin import Origin
 from project.refusal import Refusal
 from project.tabular.mapping import Mapper
@@ -113,6 +114,7 @@ def _read(batch: EventBatch, rows: list[RejectedEvent]) -> LogChunk:
             origin=origin,
             numbers=[row.line for row in rows],
         )
+    mapping = reading_with(mapping, EVENTS, [row.correction for row in rows])
     came = [Row(row.line, mended) for row in rows if isinstance(mended := row.mended, dict)]
     mapped = Mapper(EVENTS, mapping).apply([row.values or {} for row in came])
     return as_log(MappedChunk(came, mapped), now=now, origin=origin)

@@ -1,7 +1,7 @@
 """Rows of people that an import refused: kept as they came, and tried again with corrections."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,12 +20,12 @@ from matching.services.people import (
     RefusedRow,
     import_profiles,
 )
+from project.mappings.refused import reading_with
 from project.tabular import rows as tabular
-from project.tabular.mapping import ColumnMap, Mapper, TableMapping
+from project.tabular.mapping import Mapper, TableMapping
 from project.tabular.mend import kept
 
 RETRY_ROWS: Final = 5_000  # at once: a page waits for them
-_FIELDS: Final = frozenset(field.name for field in PEOPLE.fields)
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,7 @@ def _retry_rows(keys: Sequence[int], seen: dict[tuple[int, str], Row], by: User)
 
 def _row_of(record: RefusedProfile) -> Row:
     """The row with its correction, which may say what its file has no column for."""
-    mapping = record.reading
-    read = {one.field for one in mapping.columns} | {one.column for one in mapping.columns}
-    more = [ColumnMap(name, name) for name in record.correction if name in _FIELDS - read]
-    mapping = replace(mapping, columns=(*mapping.columns, *more))
+    mapping = reading_with(record.reading, PEOPLE, [record.correction])
     mended: Any = record.mended
     came = [tabular.Row(record.line, mended)]
     return profile_rows(came, Mapper(PEOPLE, mapping).apply([mended]))[0]

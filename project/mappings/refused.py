@@ -1,13 +1,15 @@
 """What records of refused rows have in common, whichever door refused them."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import models, transaction
 from django.db.models import F, Func, JSONField, Value
 
-from project.tabular.mapping import TableMapping
+from project.tabular.doors import Door
+from project.tabular.mapping import ColumnMap, TableMapping
 from project.tabular.mend import EXCERPT_LENGTH, Came, as_text, columns_of, mended, row_of
 
 SCANNED_ROWS = 500  # at once: each may have KEPT_BYTES
@@ -84,6 +86,10 @@ class RefusedRow(models.Model):
         """The columns of rows that came with this one, where it has none itself; else none."""
         return []
 
+    @classmethod
+    def look_up(cls, rows: Sequence[Any]) -> None:
+        """Read together what many rows would else read one by one."""
+
     @property
     @abstractmethod
     def said(self) -> str:
@@ -159,6 +165,17 @@ class RefusedTableRow(RefusedRow):
     def is_complete(self) -> bool:
         """Whether all of the row was kept as it came."""
         return self.is_whole
+
+
+def reading_with(
+    mapping: TableMapping, door: Door, corrections: Iterable[Mapping[str, Any]]
+) -> TableMapping:
+    """Return a mapping that reads what corrections say of fields that have no column in the table
+    too."""
+    fields = {field.name for field in door.fields}
+    read = {one.field for one in mapping.columns} | {one.column for one in mapping.columns}
+    more = sorted({name for one in corrections for name in one} & fields - read)
+    return replace(mapping, columns=(*mapping.columns, *(ColumnMap(name, name) for name in more)))
 
 
 def set_correction(row: RefusedRow, correction: Mapping[str, Any]) -> None:

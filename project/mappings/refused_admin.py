@@ -240,6 +240,7 @@ class RefusedRowAdmin(RecordAdmin[R]):
         """Ask for a column and what it should be, and keep that as the rows' correction."""
         rows = queryset.open()
         looked_at = list(rows[:LOOKED_AT])
+        self.model.look_up(looked_at)
         columns: dict[str, None] = {}
         for row in looked_at:
             came = row.came

@@ -5,6 +5,8 @@ import io
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from feedback.models import QualityFeedback, RejectedRecord
@@ -95,3 +97,13 @@ def test_who_may_only_look_corrects_nothing(refused, client, django_user_model):
     client.force_login(user)
     post(client, "correct", refused, column="quality_rating", value="0.75")
     assert not RejectedRecord.objects.exclude(correction={}).exists()
+
+
+def test_the_columns_of_many_rows_are_asked_for_as_those_of_one(refused, admin_client):
+    def asked(records):
+        with CaptureQueriesContext(connection) as queries:
+            assert b"quality_rating" in post(admin_client, "correct", records).content
+        return len(queries.captured_queries)
+
+    asked(refused[:1])  # what a first page keeps for the next
+    assert asked(refused) == asked(refused[:1])
