@@ -121,7 +121,7 @@ def fresh_var(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[webdriver.Chrome]:
+def chromium() -> Iterator[webdriver.Chrome]:
     """Give Debian's Chromium without a window; skips where there is none, fails in the pipeline."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
@@ -140,3 +140,12 @@ def browser() -> Iterator[webdriver.Chrome]:
     started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     yield started
     started.quit()
+
+
+@pytest.fixture
+def browser(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """Give the browser as if nobody had used it: what one test leaves is not told of the next."""
+    yield chromium
+    chromium.delete_all_cookies()  # of the page's host
+    chromium.get("about:blank")  # which asks nothing any more
+    chromium.get_log("browser")

@@ -1,6 +1,7 @@
 """The only place where rows of matching become DataFrames: names, order and dtypes are fixed
 here."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -8,11 +9,14 @@ from typing import Any, Final
 import pandas as pd
 from django.db.models import QuerySet
 
+from matching.domain.geo import EARTH_RADIUS_KM
 from matching.domain.groups import group_travellers
+from matching.domain.trips import MAX_DISTANCE_KM
 from matching.domain.words import MatchType
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
 from matching.queries.words import taught_lexicon
 
+BOX_KM: Final = 1.001 * MAX_DISTANCE_KM  # what rounding may cost
 EXAMPLES: Final = 100  # travellers named per reason; the counts are always whole
 
 NO_SESSION: Final = "no live session"
@@ -136,6 +140,40 @@ def load_named(external_ids: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]
     live = TravelSession.objects.live().filter(user__external_id__in=asked)
     trips = _with_everybody(_sessions(live, "user_id"), profiles["external_id"])
     return _by_id(join_trips(trips, profiles)), _by_id(_load_named_groups(groups))
+
+
+def names_near(external_id: str, match_type: str) -> list[str]:
+    """Return who is live about where and when a user is: all who pass the hard gates, and a few
+    who do not.
+
+    Users with a complete profile, or groups with such a member, by external id; none for who has
+    no live trip. What is compared is a box of degrees, which the database does by itself: of the
+    circle on a sphere, so wide as asin(sin r / cos latitude).
+    """
+    live = TravelSession.objects.live()
+    own = live.filter(user__external_id=external_id).first()
+    if own is None:
+        return []
+    lat, lon = own.destination_lat, own.destination_lon
+    reach = math.degrees(BOX_KM / EARTH_RADIUS_KM)
+    near = live.filter(
+        start_date__lte=own.end_date,
+        end_date__gte=own.start_date,
+        destination_lat__range=(lat - reach, lat + reach),
+    )
+    if abs(lat) + reach < 90:  # else the pole lies in it, and every meridian
+        sideways = math.sin(math.radians(reach)) / math.cos(math.radians(lat))
+        wide = math.degrees(math.asin(sideways))
+        if abs(lon) + wide <= 180:  # else it goes over the line of the date
+            near = near.filter(destination_lon__range=(lon - wide, lon + wide))
+    complete = SeedUser.objects.complete()
+    if match_type == MatchType.USER_USER:
+        near = near.filter(user__in=complete).exclude(user__external_id=external_id)
+    else:
+        own_groups = TravelGroup.objects.filter(members__external_id=external_id)
+        met = TravelGroup.objects.filter(members__in=complete)
+        near = near.filter(group__in=met).exclude(group__in=own_groups)
+    return list(near.order_by("external_id").values_list("external_id", flat=True))
 
 
 def _by_id(travellers: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from selenium.webdriver.support.ui import Select
 from matching.models import EventBatch, MatchEvent, RejectedEvent
 from project.jobs.models import Job
 from project.jobs.runner import run_job
+from tests.clicking import click
 from tests.factories import make_admin, make_seed_user
 from tests.waiting import until
 
@@ -58,19 +59,17 @@ class Person:
 
     def press(self, selector: str) -> None:
         before = self.browser.find_element(By.TAG_NAME, "html")
-        found = self.one(selector)
-        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
-        found.click()
+        click(self.browser, By.CSS_SELECTOR, selector)
         until(lambda: self.browser.find_element(By.TAG_NAME, "html") != before)
 
     def follow(self, text: str) -> None:
         before = self.browser.find_element(By.TAG_NAME, "html")
-        self.browser.find_element(By.PARTIAL_LINK_TEXT, text).click()
+        click(self.browser, By.PARTIAL_LINK_TEXT, text)
         until(lambda: self.browser.find_element(By.TAG_NAME, "html") != before)
 
     def act(self, label: str) -> None:
         """Choose all rows of the list, and an action."""
-        self.browser.find_element(By.ID, "action-toggle").click()
+        click(self.browser, By.ID, "action-toggle")
         buttons = self.browser.find_elements(By.CSS_SELECTOR, ".actions button")
         number = [button.text.removesuffix(" …") for button in buttons].index(label)
         self.press(f".actions button[value='{buttons[number].get_attribute('value')}']")

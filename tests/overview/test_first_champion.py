@@ -1,6 +1,5 @@
 """From an empty folder to a first live model, by clicking alone: the clicks are counted."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from selenium.webdriver.common.by import By
 from project.accounts.services import make_first_account
 from project.jobs.models import Job, Process
 from project.jobs.runner import run_job
+from tests.clicking import click
 from tests.waiting import until
 from training.models import ModelVersion
 
@@ -44,8 +44,7 @@ class Person:
         """Click on the link or button that says so, once it is there."""
         said = f"//main//*[normalize-space(.)='{text}' or @value='{text}']"
         said += "[self::a or self::button or self::input]"
-        button = until(lambda: self.browser.find_elements(By.XPATH, said))[0]
-        button.click()
+        click(self.browser, By.XPATH, said)
         self.clicks += 1
 
     def until_shown(self, text: str) -> None:
@@ -55,14 +54,12 @@ class Person:
 
 
 @pytest.fixture
-def person(browser: Chrome, live_server: LiveServer, settings: Any) -> Iterator[Person]:
+def person(browser: Chrome, live_server: LiveServer, settings: Any) -> Person:
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     cache.clear()
     for role in Process.Role:
         Process.objects.create(name=f"host-{role}-1", role=role)
-    yield Person(browser, live_server.url)
-    browser.delete_all_cookies()
-    browser.get("about:blank")
+    return Person(browser, live_server.url)
 
 
 def work_once() -> None:

@@ -6,6 +6,8 @@ from pytest_django.live_server_helper import LiveServer
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
+from tests.clicking import click
+
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
@@ -16,6 +18,6 @@ def test_a_superuser_logs_in_and_the_browser_has_nothing_to_complain_about(
     browser.get(f"{live_server.url}/admin/")
     browser.find_element(By.NAME, "username").send_keys("ada")
     browser.find_element(By.NAME, "password").send_keys("correct horse")
-    browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
+    click(browser, By.CSS_SELECTOR, "[type=submit]")
     assert browser.find_element(By.ID, "user-tools")
     assert [entry["message"] for entry in browser.get_log("browser")] == []

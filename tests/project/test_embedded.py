@@ -23,7 +23,7 @@ from pytest_django import Settings
 from project import bootstrap, embedded
 from project.embedded.postgres import MAKING_MARK, MAKING_PREFIX, Postgres
 from project.embedded.server import command_line
-from tests.waiting import until
+from tests.waiting import until, until_removed
 
 BASE = Path(embedded.__file__).resolve().parent.parent.parent
 NOBODY = 65534
@@ -159,7 +159,7 @@ def test_a_server_below_which_the_folder_was_deleted_is_not_attached_to(tmp_path
     ensure(var)
     orphans = [pid or 0 for pid in pids(var).values()]
     try:
-        shutil.rmtree(var)
+        until_removed(var)
         ensure(var)
         with connect(var) as connection:
             row = connection.execute("SHOW data_directory").fetchone()
@@ -169,7 +169,7 @@ def test_a_server_below_which_the_folder_was_deleted_is_not_attached_to(tmp_path
             wait_until_gone(pid)
     finally:
         embedded.stop(var)
-        shutil.rmtree(Path(embedded.postgres_location(var)["HOST"]).parent)
+        until_removed(Path(embedded.postgres_location(var)["HOST"]).parent)
 
 
 def test_a_long_path_gets_a_private_socket_folder_elsewhere(tmp_path: Path) -> None:
@@ -182,14 +182,14 @@ def test_a_long_path_gets_a_private_socket_folder_elsewhere(tmp_path: Path) -> N
             assert stat.S_IMODE(private.stat().st_mode) == 0o700
             assert private.stat().st_uid == os.geteuid()
         assert embedded.stop(var) == ["postgres", "valkey"]
-        shutil.rmtree(folder.parent)
+        until_removed(folder.parent)
         ensure(var)
-        shutil.rmtree(folder.parent)  # what sweeps the temporary directory does below a live server
+        until_removed(folder.parent)  # what sweeps the temporary directory does below a live server
         ensure(var)
         assert all(server.running for server in embedded.status(var))
     finally:
         embedded.stop(var)
-        shutil.rmtree(folder.parent)
+        until_removed(folder.parent)
 
 
 @as_root

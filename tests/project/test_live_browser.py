@@ -22,6 +22,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from project.jobs import admin as jobs_admin
 from project.jobs.models import Job, JobLogLine
 from project.jobs.services import enqueue
+from tests.clicking import click
 from tests.factories import make_staff
 from tests.waiting import until
 
@@ -116,8 +117,6 @@ def page(declare: Callable[..., str], browser: Chrome, live_server: LiveServer) 
     browser.execute_script(NOTES_WHAT_IS_SAID)
     yield Page(browser, job, user)
     browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
-    browser.get("about:blank")  # asks nothing any more
-    browser.delete_all_cookies()
 
 
 @pytest.fixture
@@ -215,7 +214,7 @@ def test_the_focus_survives_and_only_what_changed_is_renewed(page: Page) -> None
     # The very same button: nothing of its part has changed.
     assert page.run("return document.activeElement.mark") is True
     assert page.browser.switch_to.active_element.get_attribute("id") == "job-stop"
-    page.find("#job-stop").click()  # and it does what it says
+    click(page.browser, By.CSS_SELECTOR, "#job-stop")  # and it does what it says
     until(lambda: Job.objects.get(pk=page.job.pk).stop_requested)
     page.until_shown("It stops at the end of its chunk.")
     assert page.browser.get_log("browser") == []

@@ -13,6 +13,7 @@ from selenium.webdriver.common.by import By
 
 from project.jobs.models import Job
 from project.jobs.services import enqueue
+from tests.clicking import click
 from tests.factories import make_staff
 from tests.waiting import until
 
@@ -46,8 +47,6 @@ def own(declare: Callable[..., str], browser: Chrome, live_server: LiveServer) -
     yield job
     browser.execute_script("sessionStorage.clear()")
     browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
-    browser.get("about:blank")
-    browser.delete_all_cookies()
 
 
 def go(browser: Chrome, live_server: LiveServer, name: str, *arguments: Any) -> None:
@@ -88,7 +87,7 @@ def test_the_strip_is_live_and_tells_the_end_on_the_page_and_in_its_title(
     assert not browser.find_element(By.ID, "jobs-strip").is_displayed()
     link = browser.find_element(By.CSS_SELECTOR, "#jobs-notices a")
     assert link.get_attribute("href").endswith(reverse("admin:jobs_job_change", args=[own.pk]))
-    browser.find_element(By.CSS_SELECTOR, "#jobs-notices [data-close]").click()
+    click(browser, By.CSS_SELECTOR, "#jobs-notices [data-close]")
     assert notices(browser) == []
     assert browser.title == title
     assert browser.get_log("browser") == []

@@ -6,13 +6,15 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from matching.models import SeedUser, TravelSession
+from matching.domain.words import MatchType
+from matching.models import SeedUser
+from matching.queries.travellers import names_near
 from project import words
 from project.pages.links import record_url
 from project.pages.registry import record_panel
 from training.queries.pairs import rank_partners
 
-RANKED_BELOW: Final = 5_000  # live trips; among more it is not ranked by the way
+RANKED_AT_MOST: Final = 1_000  # live ones about there; more are not scored by the way
 SHOWN: Final = 3
 
 
@@ -26,9 +28,10 @@ def scores_card(request: HttpRequest, user: SeedUser) -> dict[str, Any]:
     """Name the best partners among the live ones, and lead to all of them."""
     asked = urlencode({"tab": "best", "left": str(user.pk)})
     card: dict[str, Any] = {"scores_url": f"{reverse('admin:training_scores')}?{asked}"}
-    if TravelSession.objects.live().count() >= RANKED_BELOW:
+    near = names_near(user.external_id, MatchType.USER_USER)
+    if len(near) > RANKED_AT_MOST:
         return card
-    ranking = rank_partners(user.external_id, "user_user", SHOWN)
+    ranking = rank_partners(user.external_id, MatchType.USER_USER, SHOWN, near)
     known = SeedUser.objects.in_bulk(ranking.names, field_name="external_id")
     best = [
         (known[name].title, record_url(known[name]), words.number(float(score)))

@@ -9,9 +9,13 @@ import pandas as pd
 
 from matching.domain.pairing import find_candidates, sample_pairs
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.trips import candidate_mask
 from matching.domain.words import MatchType
-from matching.queries.travellers import UnknownTraveller, load_named, load_travellers
+from matching.queries.travellers import (
+    UnknownTraveller,
+    load_named,
+    load_travellers,
+    names_near,
+)
 from project.refusal import Refusal
 from training.queries.scoring import (
     Explanation,
@@ -123,35 +127,29 @@ class Ranking:
         return self.names.index(name) + 1 if name in self.names else None
 
 
-def rank_partners(left: str, match_type: str, count: int | None = None) -> Ranking:
+def rank_partners(
+    left: str, match_type: str, count: int | None = None, near: Sequence[str] | None = None
+) -> Ranking:
     """Score everybody whom a user could be matched with now, and return the best `count`.
+
+    `near` are those of `names_near`, where they are known already.
 
     Raises
     ------
     Refusal
         When there is no such user.
     """
-    users, groups = _named([left])
+    if near is None:
+        near = names_near(left, match_type)
+    users, groups = _named([left, *near])
     _require_user(left, groups)
-    loaded = load_travellers(match_type)
-    others = loaded.users if loaded.groups is None else loaded.groups
-    is_own = (
-        others["external_id"] == left
-        if loaded.groups is None
-        else others["member_ids"].map(lambda ids: left in ids).astype(bool)
-    )
-    others = others[~is_own]
-    vocabulary = Vocabulary.of(users, others)
-    mine = Travellers.from_frame(users, vocabulary).take(np.zeros(len(others), np.int64))
-    others = others[candidate_mask(mine, Travellers.from_frame(others, vocabulary))]
-    scores = score_frame(
-        users.loc[np.repeat([left], len(others))].reset_index(drop=True),
-        others.reset_index(drop=True),
-        match_type,
-    )
-    order = np.argsort(-scores.score, kind="stable")[:count]
-    names = others["external_id"].to_numpy()[order]
-    return Ranking(tuple(map(str, names)), scores.take(order), len(others))
+    others = (users if match_type == MatchType.USER_USER else groups).reindex(list(near))
+    mine = users.loc[np.repeat([left], len(others))].reset_index(drop=True)
+    scores = score_frame(mine, others.reset_index(drop=True), match_type)
+    best = np.flatnonzero(np.asarray(scores.is_candidate, np.bool_))
+    best = best[np.argsort(-scores.score[best], kind="stable")]
+    names = others.index.to_numpy()[best[:count]]
+    return Ranking(tuple(map(str, names)), scores.take(best[:count]), len(best))
 
 
 def sample_scores(count: int, *, seed: int = 0) -> tuple[Scores, list[Pair]]:
