@@ -17,6 +17,7 @@ from benchmarks import (
     features,
     first_edition,
     importing,
+    lists,
     loading,
     prediction,
     servers,
@@ -36,6 +37,7 @@ PAIRS, LOADED = 1_000_000, 262_144
 PAIRS_QUICK, LOADED_QUICK = 20_000, 4_096
 CALLS, CALLS_QUICK = 500, 50
 COLLECTED, COLLECTED_QUICK = 100_000, 1_000  # rows of each of the three tables
+LISTED, LISTED_QUICK = 10_000_000, 1_000  # events; a tenth as many rows in every other list
 RUNS = 5
 TABLE_WIDTH = 140  # characters, where the output is no terminal
 
@@ -111,8 +113,10 @@ def _measure(options: argparse.Namespace) -> Iterator[tuple[str, list[Figure]]]:
     yield "Import of a table", in_fresh_process(importing.run, options.rows[-1])
     yield "Collection of feedback", in_fresh_process(tables.run, options.rows[-1])
     collected = COLLECTED_QUICK if quick else COLLECTED
+    yield "Lists of the admin", in_fresh_process(collection.run, collected, options.runs)
     last = "" if quick else "Beside the first edition"
-    yield last, in_fresh_process(collection.run, collected, options.runs)
+    listed = LISTED_QUICK if quick else LISTED
+    yield last, in_fresh_process(lists.run, listed, is_quick=quick)
     if not quick:
         yield "", first_edition.run(options.rows[-1], options.runs)
 

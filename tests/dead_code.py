@@ -64,6 +64,7 @@ EXCEPTIONS = {
     "subscribe": "called by RQ",
     "check_for_suspension": "called by RQ",
     "formfield_for_manytomany": "called by Django's admin",
+    "action_checkbox": "a column that Django's admin adds to its lists",
     "reset_user_attempts": "called by django-axes",
     "is_under_newest_key": "asked by tests of rotate_keys",
     "_execute": "called by RQ",

@@ -10,7 +10,7 @@ from feedback.admin.sources import origin_badge
 from feedback.models import FeedbackChange
 from project import words
 from project.jobs.links import job_link
-from project.pages.admins import ReadOnlyAdmin
+from project.pages.admins import LargeTableAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
@@ -19,14 +19,12 @@ SHOWN_VALUE = 300  # characters of a value beside the other
 
 
 @admin.register(FeedbackChange)
-class FeedbackChangeAdmin(ReadOnlyAdmin[FeedbackChange]):
+class FeedbackChangeAdmin(LargeTableAdmin[FeedbackChange]):
     list_display = ["record", "source_and_table", "outcome", "differences", "found"]
     list_filter = ["action", "table", "source", ("found_at", DateRangeFilter)]
     list_select_related = ["source"]
-    list_per_page = 50
-    search_fields = ["external_id__exact"]
+    exact_fields = ["external_id"]
     search_help_text = "The whole id at the source"
-    show_full_result_count = False
     fields = [
         "record", "source_and_table", "outcome", "differences", "before", "after", "actor",
         "found_at", "run", "job_page",

@@ -1,14 +1,17 @@
 """The records of the three tables in the admin: to look at."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from feedback.admin.sources import origin_badge
 from feedback.models import ABTestResult, Explanation, FeedbackSource, QualityFeedback
-from project.pages.admins import M, ReadOnlyAdmin
+from feedback.models.records import table_of
+from feedback.services.landing import row_format
+from project.pages.admins import LargeTableAdmin, M
 
 
 class SourceFilter(admin.SimpleListFilter):
@@ -39,17 +42,24 @@ class CountedFilter(admin.SimpleListFilter):
         return queryset.filter(**{asked: False}) if asked else queryset
 
 
-class FeedbackRecordAdmin(ReadOnlyAdmin[M]):
+class FeedbackRecordAdmin(LargeTableAdmin[M]):
     """A table that may hold millions of rows: no count of all, order by the index on time."""
 
     list_select_related = ["source"]
-    show_full_result_count = False
-    list_per_page = 50
     list_filter = [SourceFilter, CountedFilter]
-    search_fields = ["external_id__exact", "response_id__exact"]
+    exact_fields = ["external_id", "response_id"]
     search_help_text = "The whole id or response id"
     ordering = ["-created_at", "uid"]
     readonly_fields = ["origin", "counted", "gone_at"]
+
+    def exactly(self, term: str) -> Q:
+        """Find an id by what each source makes of it: the key says both, and has the index."""
+        table = table_of(self.model)
+        uids = [
+            UUID(bytes=row_format(source, table, {}).uid(f"i{term}"))
+            for source in FeedbackSource.objects.all()
+        ]
+        return Q(uid__in=uids) | Q(response_id=term)
 
     @admin.display(description="origin")
     def origin(self, record: Any) -> Any:

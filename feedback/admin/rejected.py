@@ -12,7 +12,7 @@ from feedback.admin.sources import origin_badge
 from feedback.models import CollectionRun, RejectedRecord
 from feedback.queries.refused import RETRY_ROWS
 from feedback.services.refused import retry_rejected
-from project.mappings.refused_admin import OpenFilter, RefusedRowAdmin
+from project.mappings.refused_admin import OpenFilter, ReasonFilter, RefusedRowAdmin
 from project.tabular.out import csv_lines
 
 DOWNLOADED = (
@@ -25,9 +25,11 @@ class RejectedRecordAdmin(RefusedRowAdmin[RejectedRecord]):
     list_display = [
         "__str__", "source", "origin", "table", "reason", "detail", "line_number", "last_seen_at"
     ]  # fmt: skip
-    list_filter = [OpenFilter, "reason", "table", "source"]
+    list_filter = [OpenFilter, ReasonFilter, "table", "source"]
     list_select_related = ["source"]
-    search_fields = ["external_id", "detail"]
+    exact_fields = ["external_id"]
+    word_fields = ["external_id", "detail"]
+    search_help_text = "The whole id; or, of the newest rows, a part of it or of what is wrong"
     retry_permission = "feedback.retry_rejectedrecord"
     file_order = ("run", "line_number", "pk")
     one_file = ("table", "source"), "Choose rows of one table of one source: a file holds one."

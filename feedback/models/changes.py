@@ -46,7 +46,11 @@ class FeedbackChange(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name = "changed record"
-        indexes = [models.Index("source", "table", "found_at", name="feedbackchange_since")]
+        indexes = [
+            models.Index("source", "table", "found_at", name="feedbackchange_since"),
+            models.Index("external_id", name="feedbackchange_external"),
+            models.Index("action", name="feedbackchange_action"),
+        ]
         constraints = [
             # The same row comes again with each reading of the overlap.
             models.UniqueConstraint(

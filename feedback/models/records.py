@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, GeneratedField, Value
+from django.db.models import F, GeneratedField, Q, Value
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -83,6 +83,12 @@ class FeedbackRecord(models.Model):
     class Meta:
         abstract = True
         ordering = ["-created_at", "uid"]
+        # The last two hold few rows, so that they cost a collection nothing.
+        indexes = [
+            models.Index("response_id", name="%(class)s_response"),
+            models.Index("gone_at", condition=Q(gone_at__isnull=False), name="%(class)s_gone"),
+            models.Index("created_at", condition=Q(also_in__isnull=False), name="%(class)s_shared"),
+        ]
 
     def __str__(self) -> str:
         return self.external_id or str(self.uid)
@@ -181,6 +187,10 @@ class RejectedRecord(RefusedRow):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index("table", name="rejectedrecord_table"),
+            models.Index("external_id", name="rejectedrecord_external"),
+        ]
         permissions = [("retry_rejectedrecord", "Can retry rejected records")]
 
     def __str__(self) -> str:
@@ -239,6 +249,11 @@ MODELS: dict[str, type[FeedbackRecord]] = {
     Table.EXPLANATIONS: Explanation,
     Table.AB_TESTING: ABTestResult,
 }
+
+
+def table_of(model: type[models.Model]) -> str:
+    """Return the table whose rows a model keeps."""
+    return next(table for table, kept in MODELS.items() if kept is model)
 
 
 def model_of(table: str) -> type[FeedbackRecord]:

@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.log.format import LANDING_REASONS, REASONS
 from matching.domain.words import MatchType, Outcome, Preset
 from matching.models import (
     EventBatch,
@@ -22,7 +21,7 @@ from matching.models import (
 from project import words
 from project.jobs.questions import LIST_LENGTH
 from project.jobs.starts import start_job
-from project.mappings.refused_admin import OpenFilter, RefusedRowAdmin
+from project.mappings.refused_admin import OpenFilter, ReasonFilter, RefusedRowAdmin
 from project.pages.admins import LargeTableAdmin
 from project.pages.badges import badge
 from project.pages.links import record_link
@@ -67,19 +66,6 @@ class ImportFilter(BatchFilter):
             return queryset
         is_number = value.isascii() and value.isdigit() and len(value) < 10
         return queryset.filter(batch_id=int(value)) if is_number else queryset.none()
-
-
-class ReasonFilter(admin.SimpleListFilter):
-    """Lines refused for one reason."""
-
-    title = "reason"
-    parameter_name = "reason"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(reason, reason.replace("_", " ")) for reason in (*REASONS, *LANDING_REASONS)]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(reason=self.value()) if self.value() else queryset
 
 
 def batch_link(pk: int) -> SafeString:
@@ -198,14 +184,13 @@ def _person(model: type[SeedUser | TravelGroup], pk: int | None) -> str:
 
 
 @admin.register(RejectedEvent)
-class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent], LargeTableAdmin[RejectedEvent]):
+class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent]):
     list_display = ("line", "batch_word", "state_word", "reason", "message", "beginning")
     list_filter = (BatchFilter, OpenFilter, ReasonFilter)
     list_select_related = ("batch",)
     retry_permission = "matching.retry_rejectedevent"
     file_order = ("line",)
     one_file = ("batch",), "Choose lines of one batch: a file holds one."
-    actions = RefusedRowAdmin.actions
     empty_title = "No line is refused"
     empty_text = "Lines that an import cannot take are kept here with their reason, to be mended."
 

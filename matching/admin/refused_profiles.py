@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from matching.models import ProfileImport, RefusedProfile
 from matching.services.refused_profiles import RETRY_ROWS, retry_profiles
-from project.mappings.refused_admin import OpenFilter, RefusedRowAdmin
+from project.mappings.refused_admin import OpenFilter, ReasonFilter, RefusedRowAdmin
 
 FILES_OFFERED = 30  # newest imports that the filter names; any other can be asked for by number
 SHOWN = 40  # characters of a name in the list
@@ -35,10 +35,11 @@ class FileFilter(admin.SimpleListFilter):
 @admin.register(RefusedProfile)
 class RefusedProfileAdmin(RefusedRowAdmin[RefusedProfile]):
     list_display = ("line", "file", "person", "state_word", "message")
-    list_filter = (FileFilter, OpenFilter, "reason")
+    list_filter = (FileFilter, OpenFilter, ReasonFilter)
     list_select_related = ("source",)
-    search_fields = ("external_id", "message")
-    search_help_text = "Id, or what is wrong"
+    exact_fields = ("external_id",)
+    word_fields = ("external_id", "message")
+    search_help_text = "The whole id; or, of the newest rows, a part of it or of what is wrong"
     retry_permission = "matching.retry_refusedprofile"
     file_order = ("line", "pk")
     one_file = ("source",), "Choose rows of one file: they have the same columns."

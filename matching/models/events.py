@@ -290,6 +290,7 @@ class EventChange(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["batch", "line"], name="eventchange_line_once")
         ]
+        indexes = [models.Index("state", name="eventchange_state")]
 
     def __str__(self) -> str:
         return f"Change of event {self.changed_batch_id}.{self.event_id & 0xFFFFFFFF}"

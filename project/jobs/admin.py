@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator
 from functools import partial
+from string import hexdigits
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -51,7 +53,7 @@ from project.jobs.services import (
 )
 from project.jobs.starts import start_kind
 from project.jobs.strip import notices, running_jobs, strip_html, watched_jobs
-from project.pages.admins import HistoryAdmin, RecordAdmin
+from project.pages.admins import HistoryAdmin, LargeTable
 from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
@@ -69,6 +71,7 @@ from project.pages.navigation import (
 
 LOG_LINES_SHOWN = 500
 RUNS_SHOWN = 5
+ID_DIGITS = 32  # hexadecimal, of a job's id
 
 
 def may_start(request: HttpRequest, kind: str) -> bool:
@@ -101,22 +104,22 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(Job)
-class JobAdmin(RecordAdmin[Job]):
+class JobAdmin(LargeTable[Job]):
     """Jobs are made by pages and commands; here they are watched, stopped and retried."""
 
     list_display = ("what", "state_badge", "progress", "actor", "age", "duration")
     list_filter = (
         "state",
         KindFilter,
-        ("user", admin.RelatedOnlyFieldListFilter),
+        "user",
         ("created_at", DateRangeFilter),
     )
     list_select_related = ("user",)
-    list_per_page = 50
-    search_fields = ("id", "error")
-    search_help_text = "The beginning of an id, or a word of an error"
+    ordering = ("-created_at",)
+    exact_fields = ("id",)
+    word_fields = ("error",)
+    search_help_text = "The beginning of an id, or a word of an error of the newest jobs"
     actions = ("stop", "retry")
-    show_full_result_count = False
     start_links = ((queue_pages.NAME, queue_pages.LABEL, queue_pages.LOOK),)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -150,6 +153,14 @@ class JobAdmin(RecordAdmin[Job]):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         # A job that a worker took while the page asked for confirmation stays.
         Job.objects.filter(pk__in=queryset.values("pk")).finished().delete()
+
+    def exactly(self, term: str) -> Q | None:
+        """Find ids that begin so: a range of their index."""
+        digits = term.replace("-", "").lower()
+        if not digits or len(digits) > ID_DIGITS or set(digits) - set(hexdigits):
+            return None
+        first, last = (UUID(digits.ljust(ID_DIGITS, filler)) for filler in "0f")
+        return Q(pk__range=(first, last))
 
     # --- List -------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import F, Func, JSONField, Value
 
 from project.tabular.doors import Door
@@ -21,6 +21,19 @@ class RefusedRowQuerySet(models.QuerySet[Any]):
     def open(self) -> Any:
         """Rows that are still refused."""
         return self.filter(resolved_at__isnull=True)
+
+    def reasons(self) -> list[str]:
+        """Return the reasons there are, by steps through their index: not by reading all rows."""
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        least = f"SELECT min(reason) AS reason FROM {table}"  # noqa: S608 - our own name
+        steps = (
+            f"WITH RECURSIVE step AS ({least} UNION ALL "  # noqa: S608 - the same
+            f"SELECT ({least} WHERE reason > step.reason) FROM step WHERE reason IS NOT NULL) "
+            "SELECT reason FROM step WHERE reason IS NOT NULL"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(steps)
+            return [reason for (reason,) in cursor]
 
     @transaction.atomic
     def correct(self, column: str, value: str, *, where: str | None = None) -> int:
@@ -66,7 +79,9 @@ class RefusedRow(models.Model):
         blank=True,
         help_text="Values that replace those of the row when it is tried again.",
     )
-    resolved_at = models.DateTimeField(null=True, blank=True, help_text="When the row landed.")
+    resolved_at = models.DateTimeField(
+        null=True, blank=True, db_index=True, help_text="When the row landed."
+    )
 
     class Meta:
         abstract = True

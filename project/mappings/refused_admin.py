@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from django.template.response import TemplateResponse
 
 from project.mappings.refused import SCANNED_ROWS, RefusedRow, set_correction
-from project.pages.admins import RecordAdmin
+from project.pages.admins import LargeTable
 from project.pages.badges import badge
 from project.tabular.mend import (
     KEPT_BYTES,
@@ -127,7 +127,21 @@ class OpenFilter(admin.SimpleListFilter):
         return queryset.filter(resolved_at__isnull=False) if self.value() else queryset
 
 
-class RefusedRowAdmin(RecordAdmin[R]):
+class ReasonFilter(admin.SimpleListFilter):
+    """Rows refused for one of the reasons there are."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        reasons = model_admin.model.objects.reasons()
+        return [(reason, reason.replace("_", " ")) for reason in reasons]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(reason=self.value()) if self.value() else queryset
+
+
+class RefusedRowAdmin(LargeTable[R]):
     """The list and the page of refused rows. A door says how its rows are tried again.
 
     Attributes
@@ -140,7 +154,6 @@ class RefusedRowAdmin(RecordAdmin[R]):
     retry_permission: ClassVar[str]
     file_order: ClassVar[Sequence[str]]
     one_file: ClassVar[tuple[Sequence[str], str]]
-    show_full_result_count = False
     actions: Any = ("correct", "retry", "download_to_mend")
     instant_actions: ClassVar[Any] = ("correct", "download_to_mend")
 

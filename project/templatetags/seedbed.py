@@ -8,9 +8,10 @@ from typing import Any
 from django import template
 from django.contrib.admin.views.main import PAGE_VAR
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from project import words
-from project.pages.badges import tone_of
+from project.pages.badges import badge, icon
 from project.pages.charts import histogram_bars, interval_marks, line_marks, spark_line
 
 register = template.Library()
@@ -57,17 +58,13 @@ def page_url(cl: Any, number: int) -> str:
     return address
 
 
-@register.inclusion_tag("components/icon.html")
-def icon(name: str) -> dict[str, str]:
-    """Show an icon of seedbed/icons.svg; words stand beside it, or name its button."""
-    return {"name": name}
+register.simple_tag(icon)
 
 
-@register.inclusion_tag("components/verdict.html")
-def verdict(word: Any, tone: str = "") -> dict[str, Any]:
+@register.simple_tag
+def verdict(word: Any, tone: str = "") -> SafeString:
     """Show a verdict, a state or a stage as a badge; words that hold a number name their tone."""
-    text = str(word or "").strip()
-    return {"text": text, "tone": tone or tone_of(text)}
+    return badge(word, tone=tone)
 
 
 @register.inclusion_tag("components/checks_table.html")

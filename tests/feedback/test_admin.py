@@ -16,6 +16,7 @@ from feedback.models.passwords import password_of
 from project.jobs.models import Job, Schedule
 from tests.factories import make_staff
 from tests.feedback.conftest import QUALITY, READER_PASSWORD
+from tests.feedback.test_imports import import_text
 from tests.refused_rows import correct_row, page_of
 
 # Each alone makes another address of the source of the tests.
@@ -270,3 +271,15 @@ def test_the_schedule_is_switched_in_the_admin(admin_client, looker):
     admin_client.post(switch, {"switch": "off"})
     assert not Schedule.objects.get().is_enabled
     assert FeedbackSource.objects.count() == 0
+
+
+def test_a_rating_is_found_by_both_of_its_ids(admin_client, tmp_path):
+    text = "id,response_id,quality_rating,created_at\n"
+    text += "".join(f"rating-{n},response-{n},0.5,2026-05-01T10:00:00Z\n" for n in range(40))
+    _, result = import_text(tmp_path, text)
+    assert result["new"] == 40
+    there = reverse("admin:feedback_qualityfeedback_changelist")
+    for term in ("rating-1", "response-1", " rating-1 "):
+        (shown,) = admin_client.get(there, {"q": term}).context["cl"].result_list
+        assert shown.external_id == "rating-1"
+    assert not admin_client.get(there, {"q": "rating"}).context["cl"].result_list

@@ -8,13 +8,17 @@ import pytest
 from django.contrib import admin
 from django.core.cache import cache
 from django.db import connection
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from matching.models import SeedUser
+from feedback.models import FeedbackChange
+from feedback.models.records import FeedbackRecord
+from matching.models import EventBatch, EventChange, MatchEvent, RejectedEvent, SeedUser
 from project.jobs.models import Job
 from project.jobs.services import enqueue
+from project.mappings.refused import RefusedRow
+from project.pages.admins import LargeTable
 from project.pages.navigation import Entry, add_entries, all_entries, count_all
 from tests.factories import make_seed_user, make_staff
 
@@ -211,3 +215,71 @@ def test_the_palette_finds_records_for_who_may_see_them(
 def test_the_palette_takes_any_text(admin_client: Client, text: str) -> None:
     answer = admin_client.get("/admin/find/", {"q": text}, headers={"Accept": "application/json"})
     assert answer.status_code == 200
+
+
+# --- Lists of many rows --------------------------------------------------------------------------
+
+
+MANY = (MatchEvent, EventChange, FeedbackRecord, FeedbackChange, RefusedRow, Job)
+
+
+def are_many(model: Any) -> bool:
+    return issubclass(model, MANY)
+
+
+def test_lists_of_many_rows_count_sort_and_search_by_indexes_alone() -> None:
+    large = {m: a for m, a in admin.site._registry.items() if are_many(m)}
+    assert len(large) == 10
+    for model, shown in large.items():
+        assert isinstance(shown, LargeTable), model
+        assert not shown.search_fields, f"{model}: a search of a part of a text reads all rows"
+        indexed = {index.fields[0] for index in model._meta.indexes if index.fields}
+        indexed |= {f.name for f in model._meta.fields if f.db_index or f.unique}
+        indexed |= {e.name for i in model._meta.indexes for e in i.expressions}
+        if type(shown).exactly is LargeTable.exactly:
+            assert set(shown.exact_fields) <= indexed, model
+
+
+def test_no_filter_lists_the_values_that_rows_have() -> None:
+    """Django finds them by reading all rows, each time the list is opened."""
+    request = RequestFactory().get("/")
+    for model, shown in admin.site._registry.items():
+        for each in shown.get_list_filter(request):
+            if isinstance(each, tuple):
+                assert each[1] is not admin.RelatedOnlyFieldListFilter, (model, each)
+                assert each[1] is not admin.AllValuesFieldListFilter, (model, each)
+            elif isinstance(each, str) and are_many(model):
+                field: Any = model._meta.get_field(each)
+                is_known = field.choices or field.is_relation
+                assert is_known or field.get_internal_type() == "BooleanField", (model, each)
+
+
+def test_an_old_row_is_found_by_its_id_and_a_new_one_by_words(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("project.pages.admins.REACH", 2)
+    jobs = [
+        Job.objects.create(kind="jobs.ring", state="failed", error=f"no space left on disk {n}")
+        for n in range(4)
+    ]
+    there = reverse("admin:jobs_job_changelist")
+
+    def found(term: str) -> list[Job]:
+        return list(admin_client.get(there, {"q": term}).context["cl"].result_list)
+
+    assert found("SPACE left") == [jobs[3], jobs[2]]
+    assert jobs[0] in found(jobs[0].short_id)
+    assert found(str(jobs[0].pk).upper()) == [jobs[0]]
+    assert found("disk 0") == []  # only among the newest, as the page says
+    assert found("0" * 33) == found("%") == []
+
+
+def test_the_reasons_offered_are_those_there_are(admin_client: Client) -> None:
+    batch = EventBatch.objects.create(
+        uid="00000000-0000-0000-0000-000000000001", method="imported", origin=1
+    )
+    for line, reason in enumerate(("bad", "absurd", "bad", "worse"), start=1):
+        RejectedEvent.objects.create(batch=batch, line=line, reason=reason, text="z")
+    assert RejectedEvent.objects.reasons() == ["absurd", "bad", "worse"]
+    html = admin_client.get(reverse("admin:matching_rejectedevent_changelist")).content.decode()
+    assert "reason=worse" in html
