@@ -167,6 +167,11 @@ class ModelVersion(models.Model):
     baselines = models.JSONField(default=dict)
     ceilings = models.JSONField(default=dict)
     importance = models.JSONField(default=dict)
+    curves = models.JSONField(
+        default=dict,
+        help_text="What the charts of its validation rows are drawn from; empty before this was "
+        "kept.",
+    )
     gates = models.JSONField(default=list, help_text="The checks made after training.")
     comparisons = models.JSONField(default=dict, help_text="Paired differences behind the gates.")
     verdict = models.CharField(max_length=6, choices=Verdict)

@@ -18,6 +18,7 @@ from project.measure.calibration import (
     error_by_chance,
     mass_bins,
 )
+from project.measure.curves import average_precision_of_counts
 from project.measure.intervals import Metric, figure_interval
 from project.measure.jackknife import Clusters, block_counts, jackknife
 from project.measure.ranks import tie_runs
@@ -225,11 +226,6 @@ def _measure_cells(
     n_negative = negative.sum(axis=1)
     rows = n_positive + n_negative
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Precision at each threshold, from the highest score down.
-        hits = np.cumsum(positive[:, ::-1], axis=1)
-        called = hits + np.cumsum(negative[:, ::-1], axis=1)
-        precision_at = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
-        average_precision = (precision_at * positive[:, ::-1]).sum(axis=1) / n_positive
         true_positive = positive[:, cells.is_called].sum(axis=1)
         false_positive = negative[:, cells.is_called].sum(axis=1)
         accuracy = (true_positive + n_negative - false_positive) / rows
@@ -241,7 +237,7 @@ def _measure_cells(
     values = np.column_stack(
         [
             auc_of_counts(positive, negative),
-            average_precision,
+            average_precision_of_counts(positive, negative),
             accuracy,
             precision,
             recall,

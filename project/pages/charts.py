@@ -1,8 +1,9 @@
 """Geometry of the charts: numbers in, SVG coordinates out. Knows neither Django nor HTML."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from project import words
@@ -194,6 +195,169 @@ def interval_marks(
         )
     ticks = [Tick(horizontal(at), words.number(at)) for at in nice_ticks(left, right)]
     return marks, ticks
+
+
+@dataclass(frozen=True)
+class SquareLine:
+    """One line of a square chart; `style` is its place among the styles, from 1."""
+
+    path: str
+    marks: tuple[Mark, ...]
+    label: str
+    note: str
+    style: int
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square chart: lines over two axes of their own, and the same as rows of a table.
+
+    Attributes
+    ----------
+    lines, across, up : the lines, and the ticks of both axes.
+    diagonal : where x and y are equal, as an SVG path; empty outside the axes.
+    level : a level line with its name.
+    table : x in words, and the y of each line there in words.
+    """
+
+    lines: tuple[SquareLine, ...]
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    diagonal: str
+    level: Tick | None
+    table: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def square_chart(
+    lines: Iterable[Mapping[str, Any]],
+    *,
+    size: float = 300,
+    is_share: bool = True,
+    diagonal: bool = False,
+    level: tuple[str, float] | None = None,
+) -> Square | None:
+    """Lay out lines over a square.
+
+    Parameters
+    ----------
+    lines : mappings of label, note, x and y (equally many numbers, x not falling), and low and high
+        where each point has an interval; those are drawn as points, the others as lines alone.
+    size : of the square in view-box units.
+    is_share : both axes go from 0 to 1; otherwise they fit the lines, and with a diagonal both go
+        over the same numbers.
+    diagonal : show where x and y are equal.
+    level : name and height of a level line.
+
+    Returns
+    -------
+    Square, or None where no line has a point.
+    """
+    shown = [line for line in lines if len(line["x"])]
+    if not shown:
+        return None
+    wide = [float(x) for line in shown for x in line["x"]]
+    tall = [float(y) for line in shown for y in (*line["y"], *line["low"], *line["high"])]
+    if diagonal:
+        wide = tall = [*wide, *tall]
+    left, right = (0.0, 1.0) if is_share else _ends(wide)
+    bottom, top = (0.0, 1.0) if is_share else _ends(tall)
+
+    def across(x: float) -> float:
+        return round(size * (x - left) / (right - left), 2)
+
+    def up(y: float) -> float:
+        return round(size * (1 - (y - bottom) / (top - bottom)), 2)
+
+    drawn = []
+    for number, line in enumerate(shown, 1):
+        points = list(zip(line["x"], line["y"], strict=True))
+        marks = [
+            Mark(
+                x=across(x),
+                y=up(y),
+                low=up(low),
+                high=up(high),
+                label=line["label"],
+                title=f"{words.number(x)}: {words.measured(y, low, high)}",
+            )
+            for (x, y), low, high in zip(
+                points, line["low"], line["high"], strict=bool(line["low"])
+            )
+        ]
+        drawn.append(
+            SquareLine(
+                path=" ".join(f"{across(x)},{up(y)}" for x, y in points),
+                marks=tuple(marks),
+                label=line["label"],
+                note=line["note"],
+                style=number,
+            )
+        )
+    ends = max(left, bottom), min(right, top)
+    return Square(
+        lines=tuple(drawn),
+        across=tuple(Tick(across(at), words.number(at)) for at in nice_ticks(left, right)),
+        up=tuple(Tick(up(at), words.number(at)) for at in nice_ticks(bottom, top)),
+        diagonal=f"M{across(ends[0])} {up(ends[0])}L{across(ends[1])} {up(ends[1])}"
+        if diagonal
+        else "",
+        level=None if level is None else Tick(up(level[1]), level[0]),
+        table=tuple(
+            (words.number(at), tuple(words.number(_height(line, at)) for line in shown))
+            for at in (left + (right - left) * tenth / 10 for tenth in range(11))
+        ),
+    )
+
+
+def _ends(numbers: Sequence[float]) -> tuple[float, float]:
+    low, high = min(numbers), max(numbers)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _height(line: Mapping[str, Any], at: float) -> float | None:
+    """The height of a line at a place, of an upright part its upper end; None beside the line."""
+    x, y = line["x"], line["y"]
+    if at < x[0] or at > x[-1]:
+        return None
+    behind = bisect_right(x, at)
+    if behind == len(x) or x[behind - 1] == at:
+        return float(max(y[bisect_left(x, at) : behind]))
+    share = (at - x[behind - 1]) / (x[behind] - x[behind - 1])
+    return float(y[behind - 1] + share * (y[behind] - y[behind - 1]))
+
+
+def mirrored_bars(
+    above: Sequence[float],
+    below: Sequence[float],
+    low: float,
+    high: float,
+    *,
+    width: float = 320,
+    height: float = 120,
+) -> tuple[list[Bar], list[Bar]]:
+    """Lay out two histograms over the same bins and one scale: one above a line, one below it.
+
+    Parameters
+    ----------
+    above, below : sequences of n_bins numbers >= 0
+    low, high, width : as in `histogram_bars`.
+    height : of both together, in view-box units.
+
+    Returns
+    -------
+    The bars above the line in the middle, and those below it.
+    """
+    top = max((*above, *below), default=0) or 1
+    sides = []
+    for counts, is_above in ((above, True), (below, False)):
+        # Each side has the share of the height that its highest bin has of the highest of all.
+        own = (height / 2) * (max(counts, default=0) / top)
+        bars = histogram_bars(counts, low, high, width=width, height=own)
+        middle = height / 2
+        sides.append(
+            [replace(bar, y=round(middle - bar.height if is_above else middle, 2)) for bar in bars]
+        )
+    return sides[0], sides[1]
 
 
 def spark_line(

@@ -12,7 +12,14 @@ from django.utils.safestring import SafeString
 
 from project import words
 from project.pages.badges import badge, icon
-from project.pages.charts import histogram_bars, interval_marks, line_marks, spark_line
+from project.pages.charts import (
+    histogram_bars,
+    interval_marks,
+    line_marks,
+    mirrored_bars,
+    spark_line,
+    square_chart,
+)
 
 register = template.Library()
 
@@ -68,8 +75,11 @@ def verdict(word: Any, tone: str = "") -> SafeString:
 
 
 @register.inclusion_tag("components/checks_table.html")
-def checks_table(checks: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
-    """Show checks with value, limit, verdict and remedy; those that passed fold away when many.
+def checks_table(
+    checks: Sequence[Mapping[str, Any]] | None, folds_passed: bool = False
+) -> dict[str, Any]:
+    """Show checks with value, limit, verdict and remedy; those that passed fold away when many, or
+    always where a page is about what did not.
 
     The limit is shown in words where a check says it in words (`target`).
     """
@@ -84,7 +94,7 @@ def checks_table(checks: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
         for check in sorted(checks or [], key=lambda check: order.get(check["verdict"], 3))
     ]
     passed = [check for check in shown if check["verdict"] == "pass"]
-    folds = len(passed) > CHECKS_SHOWN
+    folds = bool(passed) and (folds_passed or len(passed) > CHECKS_SHOWN)
     return {
         "groups": [
             {"checks": [c for c in shown if c not in passed] if folds else shown, "folds": False},
@@ -162,6 +172,54 @@ def line_chart(
         "last": marks[-1] if marks else None,
         "caption": caption,
         "diagonal": diagonal,
+    }
+
+
+@register.inclusion_tag("components/curve_chart.html")
+def curve_chart(
+    lines: Sequence[Mapping[str, Any]],
+    caption: str = "",
+    *,
+    title: str = "Curves",
+    x_title: str = "",
+    y_title: str = "",
+    is_share: bool = True,
+    diagonal: bool = False,
+    level: tuple[str, float] | None = None,
+) -> dict[str, Any]:
+    """Show lines {label, note, x, y, low, high} over a square, with a key and the same in words.
+
+    The first line is ours. `title` is the name of the drawing for who does not see it; what it says
+    is folded below as a table.
+    """
+    return {
+        "square": square_chart(lines, is_share=is_share, diagonal=diagonal, level=level),
+        "caption": caption,
+        "title": title,
+        "x_title": x_title,
+        "y_title": y_title,
+    }
+
+
+@register.inclusion_tag("components/label_histogram.html")
+def label_histogram(
+    counts: Mapping[str, Sequence[int]], low: float = 0.0, high: float = 1.0, caption: str = ""
+) -> dict[str, Any]:
+    """Show two histograms over the same bins and one scale: the first above a line, the second
+    below it."""
+    (first, above), (second, below) = counts.items()
+    bars = mirrored_bars(above, below, float(low), float(high))
+    ends = (low, (low + high) / 2, high)
+    return {
+        "above": bars[0],
+        "below": bars[1],
+        "names": [(first, words.number(sum(above))), (second, words.number(sum(below)))],
+        "ends": [words.number(float(end)) for end in ends],
+        "caption": caption,
+        "table": [
+            (bar.title.rsplit(":", 1)[0], words.number(one), words.number(other))
+            for bar, one, other in zip(bars[0], above, below, strict=True)
+        ],
     }
 
 

@@ -15,7 +15,7 @@ from training.domain.importance import Importance, permutation_importance
 from training.domain.kind import ModelKind
 from training.domain.suspicion import check_inputs
 from training.domain.tasks import get_task
-from training.domain.tasks.base import Evidence, GateReport, Report, ReportFields
+from training.domain.tasks.base import CurvesFields, Evidence, GateReport, Report, ReportFields
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,6 +35,7 @@ class MeasuredModel:
     baselines, ceilings : name to figures; None where no row has one.
     importance : what each input is worth.
     gates : what the figures came to.
+    curves : what its charts are drawn from: the validation rows of its figures, never others.
     reference : mean of each numeric input over the training rows.
     categories : names of each categorical input that training has seen.
     """
@@ -44,6 +45,7 @@ class MeasuredModel:
     ceilings: dict[str, dict[str, Any] | None]
     importance: Importance
     gates: GateReport
+    curves: CurvesFields
     reference: dict[str, float | None]
     categories: dict[str, list[str]]
 
@@ -88,6 +90,7 @@ def measure_model(
         name: task.measure_ceiling(rows, prediction, truths[name]) if name in truths else None
         for name in kind.ceilings
     }
+    beside = {**others, **{f"{name}_ceiling": truth for name, truth in truths.items()}}
     evidence = Evidence(report, fitted.calibration, constant, others, truths)
     gates = task.gate(rows, prediction, evidence)
     return MeasuredModel(
@@ -95,6 +98,7 @@ def measure_model(
         baselines=baselines,
         ceilings=ceilings,
         importance=importance,
+        curves=task.draw(rows, prediction, beside),
         gates=replace(gates, checks=(*gates.checks, *check_inputs(kind, validation))),
         reference={
             name: json_number(float(train[name].astype("float64").mean())) for name in kind.numeric

@@ -72,6 +72,7 @@ def write_model(
     model.baselines = measured.baselines
     model.ceilings = measured.ceilings
     model.importance = measured.importance
+    model.curves = {**measured.curves}
     model.gates = gates["checks"]
     model.comparisons = gates["comparisons"]
     model.verdict = gates["verdict"]

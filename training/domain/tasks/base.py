@@ -1,6 +1,6 @@
 """What every task has to say, from a target column to the gates of a model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypedDict, TypeVar
 
@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from project.measure.intervals import Metric
+from project.measure.curves import Curve
+from project.measure.intervals import Metric, json_number
 from project.measure.jackknife import FEW_CLUSTERS, FEWEST_CLUSTERS, Clusters
 from project.measure.paired import (
     PairedDifference,
@@ -23,6 +24,40 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 # Figures of one set of rows as JSON: metric to its value and interval, and what a task adds.
 ReportFields = dict[str, Any]
+
+
+class LineFields(TypedDict):
+    """One line of a chart: of the model, a baseline or a ceiling; `value` is what it stands for."""
+
+    name: str
+    rows: int
+    x: list[float]
+    y: list[float]
+    value: float | None
+
+
+class CurvesFields(TypedDict):
+    """What the charts of a model are drawn from, all of it of its validation rows.
+
+    Attributes
+    ----------
+    rows : how many they are.
+    lines : name of a chart to its lines, that of the model first.
+    histogram : rows in each of equal bins from low to high, by what is told apart.
+    """
+
+    rows: int
+    lines: dict[str, list[LineFields]]
+    histogram: "HistogramFields"
+
+
+class HistogramFields(TypedDict):
+    """Rows in each of equal bins from `low` to `high`, by what is told apart."""
+
+    low: float
+    high: float
+    counts: dict[str, list[int]]
+
 
 # With fewer rows (of a label: of the rarer one) one column tells the target by chance at times.
 GIVEAWAY_MINIMUM_ROWS = 30
@@ -225,6 +260,17 @@ class Task(Protocol[ReportType]):
         """Return the best that anybody could reach, and how far from it the prediction is on the
         same rows; None where no row knows its truth."""
 
+    def draw(
+        self, rows: Rows, prediction: FloatArray, others: Mapping[str, FloatArray]
+    ) -> CurvesFields:
+        """Return what the charts of a model are drawn from.
+
+        Parameters
+        ----------
+        rows, prediction : as in `measure`.
+        others : name to what stands beside it, shape (n_rows,); NaN where there is none.
+        """
+
     def gate(
         self,
         rows: Rows,
@@ -317,6 +363,38 @@ def say_interval(comparison: PairedDifference) -> str:
         f"{comparison.difference:+.4f} (95 % interval {comparison.low:+.4f} to "
         f"{comparison.high:+.4f})"
     )
+
+
+def as_line(name: str, rows: int, curve: Curve) -> LineFields:
+    """Return a curve as JSON; four decimals are more than a drawing shows."""
+    return {
+        "name": name,
+        "rows": rows,
+        "x": [round(float(at), 4) for at in curve.x],
+        "y": [round(float(at), 4) for at in curve.y],
+        "value": json_number(curve.value),
+    }
+
+
+def draw_lines(
+    curve: Callable[[FloatArray, FloatArray], Curve | None],
+    rows: Rows,
+    predictions: Mapping[str, FloatArray],
+) -> list[LineFields]:
+    """Draw a line for each prediction of the rows where it is known; none where there is none.
+
+    Parameters
+    ----------
+    curve : of targets and predictions.
+    predictions : name to array of shape (n_rows,), NaN where it is not known.
+    """
+    lines = []
+    for name, prediction in predictions.items():
+        known = np.isfinite(prediction)
+        found = curve(rows.target[known], prediction[known]) if known.any() else None
+        if found is not None:
+            lines.append(as_line(name, int(known.sum()), found))
+    return lines
 
 
 def mean_of_known(values: FloatArray) -> float | None:

@@ -55,9 +55,14 @@ def evaluate_classifier(
         label_share=float(np.asarray(label, dtype=np.float64).mean()),
         metrics=measured.metrics,
         calibration=measured.calibration,
-        histogram=tuple(int(n) for n in np.histogram(scores, HISTOGRAM_BINS, (0.0, 1.0))[0]),
+        histogram=tuple(count_scores(scores)),
         spread=score_spread(scores),
     )
+
+
+def count_scores(score: npt.NDArray[np.float64]) -> list[int]:
+    """Count scores of shape (n_rows,), in [0, 1], in each of HISTOGRAM_BINS equal bins."""
+    return [int(n) for n in np.histogram(score, HISTOGRAM_BINS, (0.0, 1.0))[0]]
 
 
 def score_spread(score: npt.ArrayLike) -> dict[str, float | None]:

@@ -8,23 +8,31 @@ import numpy.typing as npt
 import pandas as pd
 
 from project.measure.auc import auc_influence
+from project.measure.curves import precision_recall_curve, roc_curve
 from project.measure.intervals import Metric
 from project.measure.paired import PairedMetric
 from training.domain.checks import Check
 from training.domain.fitted import FitSettings, FittedModel
 from training.domain.tasks.base import (
     BoolArray,
+    CurvesFields,
     Evidence,
     FloatArray,
     GateReport,
     Rows,
     Target,
     compare,
+    draw_lines,
     mean_of_known,
 )
 from training.domain.tasks.classification import data
 from training.domain.tasks.classification.gates import gate_classifier
-from training.domain.tasks.classification.report import ClassificationReport, evaluate_classifier
+from training.domain.tasks.classification.report import (
+    ClassificationReport,
+    count_scores,
+    evaluate_classifier,
+)
+from training.domain.tasks.figures import MODEL_LINE
 
 
 class Classification:
@@ -127,6 +135,28 @@ class Classification:
         gap = compare("roc_auc", rows, prediction, truth)
         distance = None if gap is None else Metric(gap.difference, gap.low, gap.high).as_dict()
         return {**best.as_dict(), "rows": int(known.sum()), "distance": distance}
+
+    def draw(
+        self, rows: Rows, prediction: FloatArray, others: Mapping[str, FloatArray]
+    ) -> CurvesFields:
+        """Return ROC and precision-recall curves, and scores by label."""
+        shown = {MODEL_LINE: prediction, **others}
+        is_positive = rows.target > 0.5
+        return {
+            "rows": len(rows),
+            "lines": {
+                "roc": draw_lines(roc_curve, rows, shown),
+                "precision_recall": draw_lines(precision_recall_curve, rows, shown),
+            },
+            "histogram": {
+                "low": 0.0,
+                "high": 1.0,
+                "counts": {
+                    label: count_scores(prediction[inside])
+                    for label, inside in (("1", is_positive), ("0", ~is_positive))
+                },
+            },
+        }
 
     def gate(
         self,

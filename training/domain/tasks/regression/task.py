@@ -7,20 +7,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project.measure.curves import error_curve, observed_curve
 from project.measure.paired import PairedMetric
 from training.domain.checks import Check
 from training.domain.fitted import FitSettings, FittedModel
 from training.domain.tasks.base import (
     BoolArray,
+    CurvesFields,
     Evidence,
     FloatArray,
     GateReport,
     Rows,
     Target,
+    draw_lines,
 )
+from training.domain.tasks.figures import MODEL_LINE
 from training.domain.tasks.regression import data
 from training.domain.tasks.regression.gates import distance_to_ceiling, gate_regressor
 from training.domain.tasks.regression.report import RegressionReport, evaluate_regressor
+
+RESIDUAL_BINS = 20
 
 
 class Regression:
@@ -131,6 +137,28 @@ class Regression:
         best = self.measure(inside, truth[known])["r2"]
         gap = distance_to_ceiling(inside, prediction[known], truth[known])
         return {**best.as_dict(), "rows": int(known.sum()), "distance": gap.as_dict()}
+
+    def draw(
+        self, rows: Rows, prediction: FloatArray, others: Mapping[str, FloatArray]
+    ) -> CurvesFields:
+        """Return error curves, what came by what was predicted, and residuals."""
+        shown = {MODEL_LINE: prediction, **others}
+        residual = rows.target - prediction
+        # The same on both sides, so that 0 is in the middle.
+        reach = float(np.abs(residual).max()) or 1.0
+        counts = np.histogram(residual, RESIDUAL_BINS, (-reach, reach))[0]
+        return {
+            "rows": len(rows),
+            "lines": {
+                "errors": draw_lines(error_curve, rows, shown),
+                "observed": draw_lines(observed_curve, rows, shown),
+            },
+            "histogram": {
+                "low": -reach,
+                "high": reach,
+                "counts": {"residuals": [int(count) for count in counts]},
+            },
+        }
 
     def gate(
         self,
