@@ -2,6 +2,7 @@
 docs."""
 
 import math
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -36,6 +37,12 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number of things with their name: `1 row`, `1,000 rows`, `no people`."""
     name = noun if count == 1 else plural or f"{noun}s"
     return f"{number(count) if count else 'no'} {name}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them: `2`, `2 and 1`, `3, 2 and 1`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def signed(value: float | None) -> str:

@@ -23,7 +23,7 @@ class Bar:
 @dataclass(frozen=True)
 class Mark:
     """One point with its interval, in the units of the view box; `reference` is what it is held
-    to."""
+    to, and `is_other` says that it stands there for ours to be read against."""
 
     x: float
     y: float
@@ -32,6 +32,7 @@ class Mark:
     label: str
     title: str
     reference: float | None = None
+    is_other: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def line_marks(
 def interval_marks(
     rows: Sequence[Mapping[str, Any]], *, width: float = 420, row_height: float = 26
 ) -> tuple[list[Mark], list[Tick]]:
-    """Lay out rows {label, value, low, high, reference} one below the other on a common axis."""
+    """Lay out rows {label, value, low, high, reference, is_other} one below the other."""
     known = [row for row in rows if row.get("value") is not None]
     numbers = [
         float(number)
@@ -191,6 +192,7 @@ def interval_marks(
                 label=str(row["label"]),
                 title=text,
                 reference=None if reference is None else horizontal(float(reference)),
+                is_other=bool(row.get("is_other")),
             )
         )
     ticks = [Tick(horizontal(at), words.number(at)) for at in nice_ticks(left, right)]

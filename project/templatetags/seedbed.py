@@ -225,7 +225,7 @@ def label_histogram(
 
 @register.inclusion_tag("components/interval_chart.html")
 def interval_chart(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") -> dict[str, Any]:
-    """Show rows {label, value, low, high, reference} as points with whiskers on one axis."""
+    """Show rows {label, value, low, high, reference, is_other} as points with whiskers."""
     marks, ticks = interval_marks(rows or [])
     return {"marks": marks, "ticks": ticks, "height": 26 * len(marks), "caption": caption}
 

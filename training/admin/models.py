@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -15,25 +16,21 @@ from project.jobs.starts import start_job
 from project.pages.admins import ReadOnlyAdmin, signed_in
 from project.pages.badges import badge
 from project.pages.cells import two_lines
-from project.pages.figures import KeyFigure, figure
 from project.pages.filters import DateRangeFilter
 from project.pages.links import record_link, record_url
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt
 from training.admin.datasets import KindFilter, zip_response
 from training.admin.forms import DecideForm, PromoteForm
-from training.domain.kind import ModelKind
-from training.domain.learning.told import curve_line, tell_forecast
-from training.domain.tasks.figures import Figures
+from training.admin.model_compare import chosen_versions, comparison_context
+from training.admin.model_page import COMPARED, tab_context
 from training.kinds import get_kind
 from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import Comparison, compare
-from training.queries.files import file_word, retrain_command
+from training.queries.files import file_word
 from training.queries.models import champion_of, suspects_of
 from training.queries.serviceable import why_not_serving
 from training.services import registry
-
-COMPARABLE = 20  # earlier versions offered for a comparison
 
 
 @admin.register(ModelVersion)
@@ -52,11 +49,13 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
     list_select_related = ["dataset"]
     list_per_page = 50
     search_fields = ["kind", "algorithm"]
+    actions = ["compare_versions"]
+    instant_actions = ("compare_versions",)
     empty_title = "No model yet"
     empty_text = "A model is trained on a dataset that passed, and has to earn its promotion."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        heavy = ["parameters", "importance", "comparisons", "gates"]
+        heavy = ["parameters", "importance", "comparisons", "gates", "curves"]
         dataset = [f"dataset__{name}" for name in ("report", "histograms", "lineage", "files")]
         return super().get_queryset(request).select_related("dataset").defer(*heavy, *dataset)
 
@@ -117,6 +116,23 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             return badge("cannot serve" if why_not_serving(model) else word)
         return badge(word)
 
+    @admin.action(description="Compare", permissions=["view"])
+    def compare_versions(
+        self, request: HttpRequest, queryset: QuerySet[ModelVersion]
+    ) -> HttpResponse | None:
+        """Lead to the page on which the chosen versions stand side by side, the newest first."""
+        newest = queryset.order_by("-version").values_list("kind", "version", "pk")
+        chosen = list(newest[: COMPARED + 1])
+        if len({kind for kind, _, _ in chosen}) > 1:
+            messages.error(request, "Versions of one kind can be compared: choose those of one.")
+        elif not 2 <= len(chosen) <= COMPARED:
+            messages.error(request, f"Choose 2 to {COMPARED} versions to compare.")
+        else:
+            asked = urlencode({"other": [version for _, version, _ in chosen[1:]]}, doseq=True)
+            page = reverse("admin:training_modelversion_compare", args=[chosen[0][2]])
+            return HttpResponseRedirect(f"{page}?{asked}")
+        return None
+
     # --- Pages -----------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
@@ -148,39 +164,16 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         model = self.get_or_denied(request, object_id)
-        kind = get_kind(model.kind)
-        others = ModelVersion.objects.of_kind(model.kind).exclude(pk=model.pk)
-        history = Promotion.objects.filter(kind=model.kind).select_related("model", "previous")
         may_decide = request.user.has_perm("training.promote_model")
         is_champion = model.stage == ModelVersion.Stage.CHAMPION
         context = {
-            **self.page_context(request, f"{kind.title} model {model.version}"),
-            "model": model,
-            "kind": kind,
-            "figures": _figures(model, kind.figures),
-            "columns": ["Train", "Validation", *(n.replace("_", " ") for n in model.baselines)],
-            "rows": _metric_rows(model, kind.figures),
-            "chart": _chart(model, kind),
-            "origins": _origins(model),
-            "slices": _slices(model, kind),
-            "curve": _curve(model, kind.figures),
-            "charts": kind.figures.charts(model.metrics["validation"]),
-            "calibration": kind.figures.describe_calibration(model.parameters["calibration"]),
-            "importance": _importance(model),
-            "history": history.filter(model=model) | history.filter(previous=model),
-            "others": others.only("version", "kind", "stage")[:COMPARABLE],
-            "dataset_url": record_url(model.dataset),
-            "inputs": model.inputs or kind.features,
-            "suspects": suspects_of(model),
-            "expectation": kind.expectation_of(model.dataset.origin),
-            "problem": why_not_serving(model),
-            "may_retrain": request.user.has_perm("training.train_model")
-            and retrain_command(model).startswith("train_model"),
+            **self.page_context(request, f"{get_kind(model.kind).title} model {model.version}"),
+            **tab_context(request, model),
             "may_promote": may_decide and not is_champion,
             "may_rollback": may_decide and is_champion,
             "may_export": request.user.has_perm("training.export_model"),
         }
-        return TemplateResponse(request, "training/model.html", context)
+        return TemplateResponse(request, f"training/model_{context['tab']}.html", context)
 
     def promote_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Show the gates and the comparison with the champion; POST makes the model live."""
@@ -256,22 +249,19 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         return self.to_record(model)
 
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """Compare with another version on the same rows."""
+        """Lay other versions of its kind beside this one, what differs first."""
         model = self.get_or_denied(request, str(pk))
-        version = request.GET.get("other", "")
-        other = (
-            ModelVersion.objects.filter(kind=model.kind, version=version).first()
-            if version.isascii() and version.isdigit() and int(version) < 2**31
-            else None
-        )
-        if other is None:
-            messages.error(request, "Choose another version to compare with.")
-            return self.to_record(model)
+        try:
+            others = chosen_versions(model, request.GET.getlist("other"))
+        except Refusal as refusal:
+            messages.error(request, f"{refusal} {refusal.remedy}")
+            return HttpResponseRedirect(f"{record_url(model)}?tab=versions")
+        compared = [(other, self._compared(request, model, other)) for other in others]
+        named = words.listed([str(other.version) for other in others])
+        noun = "version" if len(others) == 1 else "versions"
         context = {
-            **self.page_context(request, f"Version {model.version} beside version {other.version}"),
-            "model": model,
-            "other": other,
-            "comparison": self._compared(request, model, other),
+            **self.page_context(request, f"Version {model.version} beside {noun} {named}"),
+            **comparison_context(model, compared),
         }
         return TemplateResponse(request, "training/compare.html", context)
 
@@ -336,104 +326,3 @@ class PromotionAdmin(ReadOnlyAdmin[Promotion]):
             "promotion": promotion,
         }
         return TemplateResponse(request, "training/promotion.html", context)
-
-
-def _figures(model: ModelVersion, shown: Figures) -> list[KeyFigure]:
-    validation = model.metrics["validation"]
-    figures: list[KeyFigure] = [
-        {"label": "Stage", "value": model.stage, "verdict": model.stage},
-        {"label": "Gates", "value": model.verdict, "verdict": model.verdict},
-    ]
-    for name, title in shown.metric_titles.items():
-        if name in validation and len(figures) < 6:
-            metric = validation[name]
-            if metric["value"] is None:
-                continue
-            figures.append(
-                {
-                    "label": title,
-                    "value": words.number(metric["value"]),
-                    "note": words.interval(metric["low"], metric["high"]),
-                }
-            )
-    return figures
-
-
-def _metric_rows(model: ModelVersion, shown: Figures) -> list[tuple[str, list[str]]]:
-    measured = [model.metrics["train"], model.metrics["validation"], *model.baselines.values()]
-    return [
-        (title, [figure((part or {}).get(name)) for part in measured])
-        for name, title in shown.metric_titles.items()
-        if name in model.metrics["validation"]
-    ]
-
-
-def _chart(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
-    """The primary metric of the model beside its baselines and ceilings."""
-    metric = kind.figures.primary_metric
-    rows = [("this model", model.metrics["validation"].get(metric))]
-    rows += [(n.replace("_", " "), (m or {}).get(metric)) for n, m in model.baselines.items()]
-    rows += [(f"{name} ceiling", value) for name, value in model.ceilings.items()]
-    return [
-        {"label": label, **value} for label, value in rows if value and value["value"] is not None
-    ]
-
-
-def _curve(model: ModelVersion, shown: Figures) -> dict[str, Any] | None:
-    """The learning curve; None of a model that was trained before there was one."""
-    curve = model.metrics.get("learning_curve")
-    if curve is None:
-        return None
-    title = shown.metric_titles[curve["metric"]]
-    return {
-        "line": curve_line(curve),
-        "references": curve["references"],
-        "caption": f"{title} of models trained on parts of the rows, with 95 % intervals; each "
-        "step doubles the rows",
-        "forecast": tell_forecast(curve, title),
-    }
-
-
-def _slices(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
-    metric = kind.figures.primary_metric
-    return [
-        {
-            "column": column.replace("_", " "),
-            "value": value,
-            "rows": measured["rows"],
-            "figure": figure(measured.get(metric)),
-        }
-        for column in (*kind.slices, "origin")
-        for value, measured in model.metrics.get(f"by_{column}", {}).items()
-    ]
-
-
-def _origins(model: ModelVersion) -> list[dict[str, Any]]:
-    """A mixture's three fits on the real validation rows, for the chart."""
-    alone = model.origins.get("alone", {})
-    titles = {
-        "real": "real rows alone",
-        "synthetic": "synthetic rows alone",
-        "combined": "both",
-    }
-    return [
-        {"label": titles[name], **metric}
-        for name, metric in alone.items()
-        if metric is not None and metric["value"] is not None
-    ]
-
-
-def _importance(model: ModelVersion) -> list[dict[str, Any]]:
-    features = model.importance.get("features", {})
-    largest = max((abs(m["value"] or 0) for m in features.values()), default=0) or 1
-    return [
-        {
-            "label": name,
-            "value": words.signed(metric["value"] or 0.0),
-            "share": max(metric["value"] or 0, 0) / largest,
-            "note": f"{words.signed(metric['low'])} to {words.signed(metric['high'])}"
-            if metric["low"] is not None
-            else "",
-        }
-        for name, metric in features.items()
-    ]

@@ -54,7 +54,7 @@ class ClassificationFigures:
                 )
             )
         if kept := curves.get("histogram"):
-            counts = {f"label {label}": counted for label, counted in kept["counts"].items()}
+            counts = {f"label {label}": kept["counts"][label] for label in ("1", "0")}
             caption = "Scores of the validation rows: label 1 above the line, label 0 below it"
             found.append(Chart("Scores by label", caption, counts=counts))
         elif counted := report.get("score_histogram"):
