@@ -9,7 +9,9 @@ from project.pages.charts import (
     histogram_bars,
     interval_marks,
     line_marks,
+    mirrored_bars,
     nice_ticks,
+    square_chart,
 )
 
 
@@ -91,3 +93,67 @@ def test_many_passed_checks_fold_away_and_failed_ones_never_do():
     )
     assert html.index("copies") < html.index("20 checks passed") < html.index("check 0")
     assert "0.123456" not in html
+
+
+def line(x, y, **more):
+    return {"label": "ours", "note": "0.800", "x": x, "y": y, "low": (), "high": (), **more}
+
+
+def test_a_square_goes_from_0_to_1_and_puts_each_point_in_its_place():
+    square = square_chart([line([0, 0.25, 1], [0, 0.75, 1])], size=100, diagonal=True)
+    assert square.lines[0].path == "0.0,100.0 25.0,25.0 100.0,0.0"
+    assert square.diagonal == "M0.0 100.0L100.0 0.0"
+    assert square.lines[0].marks == ()
+    assert {tick.text: tick.at for tick in square.across}["0.500"] == 50
+    assert square_chart([line([], [])]) is None
+
+
+def test_a_square_of_numbers_fits_them_and_its_diagonal_is_where_both_are_equal():
+    square = square_chart(
+        [line([40, 60], [50, 80], low=[45, 70], high=[55, 90])],
+        size=100,
+        is_share=False,
+        diagonal=True,
+    )
+    first, second = square.lines[0].marks
+    assert (first.x, second.x) == (0, 40)
+    assert first.high < first.y < first.low
+    assert first.title == "40: 50 (45 to 55)"
+    assert square.diagonal == "M0.0 100.0L100.0 0.0"
+    level = square_chart([line([0, 1], [0, 1])], size=100, level=("share", 0.25)).level
+    assert (level.at, level.text) == (75, "share")
+
+
+def test_what_a_square_shows_stands_below_it_in_words():
+    steps = line([0, 0.5, 0.5, 0.9], [0.2, 0.2, 0.6, 0.6])
+    slope = line([0, 1], [0, 1])
+    table = dict(square_chart([steps, slope]).table)
+    assert table["0.400"] == ("0.200", "0.400")
+    assert table["0.500"] == ("0.600", "0.500")  # of an upright part the upper end
+    assert table["1"] == ("-", "1")  # the first line ends before
+
+
+def test_two_histograms_share_one_scale_and_meet_in_the_middle():
+    above, below = mirrored_bars([4, 0], [2, 8], 0, 1, height=80)
+    assert [(bar.y, bar.height) for bar in above] == [(20, 20), (40, 0)]
+    assert [(bar.y, bar.height) for bar in below] == [(40, 10), (40, 40)]
+    assert mirrored_bars([0], [0], 0, 1)[0][0].height == 0
+
+
+def test_curves_and_histograms_say_in_words_what_they_draw():
+    html = Template(
+        "{% load seedbed %}{% curve_chart lines title='ROC' x_title='False' y_title='True' %}"
+        "{% label_histogram counts 0 1 'Scores' %}"
+    ).render(
+        Context(
+            {
+                "lines": [line([0, 1], [0, 1]), line([0, 1], [0, 1], label="<b>rules</b>")],
+                "counts": {"label 1": [1, 2], "label 0": [3, 0]},
+            }
+        )
+    )
+    assert 'aria-label="ROC: True by False; ours 0.800, &lt;b&gt;rules' in html
+    assert html.count("c-s1") == html.count("c-s2") == 2  # each in the key and in the drawing
+    assert (
+        '<th scope="row">0.500 to 1</th><td class="sb-num">2</td><td class="sb-num">0</td>' in html
+    )

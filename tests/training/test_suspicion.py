@@ -248,7 +248,7 @@ def test_the_page_asks_for_the_reason_and_keeps_it(suspect, client):
     promotion = Promotion.objects.get()
     assert (promotion.actor, promotion.confirmation_reason) == ("ada", REASON)
     assert REASON in text(client.get(url("promotion_change", promotion.pk)))
-    assert REASON in text(client.get(url("modelversion_change", suspect.pk)))
+    assert REASON in text(client.get(url("modelversion_change", suspect.pk), {"tab": "history"}))
 
 
 @pytest.mark.django_db

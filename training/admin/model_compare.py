@@ -103,7 +103,7 @@ def _tell(
     told: dict[str, Any] = {"other": other, "difference": None, "note": ""}
     if found is None or difference is None:
         note = "" if found is None else found.note
-        return {**told, "note": note or "Their files cannot be read, see above."}
+        return {**told, "note": note or "The files of one of them cannot be read, see above."}
     metric = shown.metric_titles.get(difference.metric, difference.metric.replace("_", " "))
     sentences = {
         "better": f"Version {model.version} is better.",

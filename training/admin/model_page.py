@@ -21,7 +21,7 @@ from training.queries.models import suspects_of
 from training.queries.serviceable import why_not_serving
 
 COMPARABLE = 20  # newest versions in the chart, and offered for a comparison
-MOST_FIGURES = 7  # beside the headline; the rest is in the table of all metrics
+MOST_FIGURES = 6  # beside the headline; the rest is in the table of all metrics
 COMPARED = 5  # versions side by side at most: as many lines as can be told apart
 
 
@@ -50,7 +50,11 @@ def _overview(model: ModelVersion, kind: ModelKind) -> dict[str, Any]:
     shown = kind.figures
     return {
         "headline": _headline(model, shown),
-        "against": [_told(name, found, shown) for name, found in model.comparisons.items()],
+        "against": [
+            _told(name, found, shown)
+            for name, found in model.comparisons.items()
+            if not name.endswith("ceiling")  # a distance, which is no verdict
+        ],
         "chart": _chart(model, kind),
         "distances": _distances(model),
         "figures": _figures(model, shown),
@@ -160,7 +164,7 @@ def _headline(model: ModelVersion, shown: Figures) -> dict[str, str]:
 
 
 def _told(name: str, found: dict[str, Any], shown: Figures) -> dict[str, str]:
-    """A paired difference to a baseline or a ceiling, on the same rows."""
+    """A paired difference to a baseline, on the same rows."""
     ends = words.interval(found["low"], found["high"])
     metric = found["metric"]
     return {
@@ -169,8 +173,6 @@ def _told(name: str, found: dict[str, Any], shown: Figures) -> dict[str, str]:
         "difference": words.signed(found["difference"]),
         "interval": "" if ends == words.NONE else ends,
         "verdict": "not enough evidence" if found["verdict"] == "undecided" else found["verdict"],
-        # Nothing lies above a ceiling, so below it is no verdict.
-        "is_ceiling": "yes" if name.endswith("_ceiling") else "",
     }
 
 
@@ -198,8 +200,6 @@ def _distances(model: ModelVersion) -> list[dict[str, Any]]:
 
 def _figures(model: ModelVersion, shown: Figures) -> list[KeyFigure]:
     figures: list[KeyFigure] = []
-    for label, verdict in (("Stage", model.stage), ("Gates", model.verdict)):
-        figures.append({"label": label, "value": verdict, "verdict": verdict})
     validation = model.metrics["validation"]
     for name, title in shown.metric_titles.items():
         metric = validation.get(name)

@@ -1,6 +1,5 @@
 """What differs between versions of a kind: parameters, data, metrics and gates, side by side."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +22,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows that belong together; what is equal of them is for who asks."""
+    """Rows that belong together; what is equal of them is for who asks, and of some all is."""
 
     title: str
     rows: tuple[Row, ...]
+    is_detail: bool = False
 
     @property
     def different(self) -> list[Row]:
@@ -45,12 +45,14 @@ def tell_differences(kind: ModelKind, models: Sequence[ModelVersion]) -> list[Se
     Metrics are those of each version's own validation rows; on the same rows two versions are
     compared by `training.queries.comparisons.compare`.
     """
-    return [
+    sections = [
         Section("Parameters", tuple(_parameters(kind, models))),
         Section("Data", tuple(_data(models))),
         Section("Metrics", tuple(_metrics(kind, models))),
         Section("Gates", tuple(_gates(models))),
+        Section("Fitted weights", tuple(_weights(models)), is_detail=True),
     ]
+    return [section for section in sections if section.rows]
 
 
 def _plain(title: str, values: Iterable[Any]) -> Row:
@@ -63,7 +65,7 @@ def _say(value: Any) -> str:
         return words.NONE
     if isinstance(value, int | float) and not isinstance(value, bool):
         return words.number(value)
-    return value if isinstance(value, str) else json.dumps(value)
+    return str(value)
 
 
 def _parameters(kind: ModelKind, models: Sequence[ModelVersion]) -> Iterable[Row]:
@@ -71,12 +73,38 @@ def _parameters(kind: ModelKind, models: Sequence[ModelVersion]) -> Iterable[Row
     calibrations = [model.parameters.get("calibration", {}) for model in models]
     yield _plain("Calibration", [kind.figures.describe_calibration(one) for one in calibrations])
     yield _plain("Seed", [model.seed for model in models])
-    fitted = [model.parameters.get("parameters") or {} for model in models]
-    for name in dict.fromkeys(name for found in fitted for name in found):
-        yield _plain(name.replace("_", " ").capitalize(), [found.get(name) for found in fitted])
+    for name, values in _by_name(_flat(_found(model), "") for model in models):
+        yield _plain(name.replace("_", " ").capitalize(), values)
     read = [model.inputs or list(kind.features) for model in models]
     for name in dict.fromkeys(name for names in read for name in names):
         yield _plain(f"Input {name}", ["read" if name in names else "" for names in read])
+
+
+def _weights(models: Sequence[ModelVersion]) -> Iterable[Row]:
+    """What the fit itself came to, by name: many numbers, of which nearly each differs."""
+    for within in dict.fromkeys(name for model in models for name in _found(model)):
+        for name, values in _by_name(_flat(_found(model), within) for model in models):
+            yield _plain(f"{within.replace('_', ' ').capitalize()}, {name}", values)
+
+
+def _found(model: ModelVersion) -> dict[str, Any]:
+    found: dict[str, Any] = model.parameters.get("parameters") or {}
+    return found
+
+
+def _flat(found: dict[str, Any], within: str) -> dict[str, Any]:
+    """The parameters that are one value each, or those of a group of them."""
+    group = found.get(within) if within else found
+    if not isinstance(group, dict):
+        return {}
+    return {name: value for name, value in group.items() if not isinstance(value, dict)}
+
+
+def _by_name(found: Iterable[dict[str, Any]]) -> Iterable[tuple[str, list[Any]]]:
+    """Each name with its value of every version; None where a version has none."""
+    each = list(found)
+    for name in dict.fromkeys(name for one in each for name in one):
+        yield name, [one.get(name) for one in each]
 
 
 def _data(models: Sequence[ModelVersion]) -> Iterable[Row]:
