@@ -17,6 +17,7 @@ from feedback.admin.reports import TITLES
 from tests.pages.installation import Shown
 from tests.pages.server import BROKEN
 from tests.project.fuzz import addresses
+from training.admin.model_page import TABS
 
 OWNER, ANALYST, LOCKED = "ada", "grace", "mallory"  # may do all, may look, is locked out
 PAGE_QUERIES, LIST_QUERIES = 25, 30  # at most
@@ -226,6 +227,13 @@ def _others(shown: Shown) -> Iterator[Visit]:
     yield Visit("list of who may only look", people, who=ANALYST, budget=LIST_QUERIES)
     key = next(iter(shown["matching.seeduser"].values()))
     yield Visit("record of who may only look", f"{people}{key}/change/", who=ANALYST)
+    models = reverse("admin:training_modelversion_changelist")
+    for label, key in shown["training.modelversion"].items():
+        at = f"{models}{key}/"
+        for tab in TABS:
+            yield Visit(f"model, {tab} ({label})", f"{at}change/?tab={tab}")
+        beside = f"{at}compare/?other=1&other=2&other=3&other=4"
+        yield Visit(f"versions side by side ({label})", beside)
     yield Visit("not understood", f"{people}?q=%00", status=400)
     yield Visit("broken", BROKEN, status=500)
     yield Visit("signed out", reverse("admin:logout"), post={})

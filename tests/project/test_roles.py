@@ -234,6 +234,7 @@ ACTIONS: dict[str, dict[str, str]] = {
     },
     "matching.word": {"delete_selected": "matching.delete_word"},
     "training.dataset": {"train": "training.train_model"},
+    "training.modelversion": {"compare_versions": SEES_MODEL},
 }
 
 # Kind: what starting it needs, by every way, and whether a schedule can.

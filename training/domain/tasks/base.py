@@ -36,6 +36,14 @@ class LineFields(TypedDict):
     value: float | None
 
 
+class HistogramFields(TypedDict):
+    """Rows in each of equal bins from `low` to `high`, by what is told apart."""
+
+    low: float
+    high: float
+    counts: dict[str, list[int]]
+
+
 class CurvesFields(TypedDict):
     """What the charts of a model are drawn from, all of it of its validation rows.
 
@@ -48,15 +56,7 @@ class CurvesFields(TypedDict):
 
     rows: int
     lines: dict[str, list[LineFields]]
-    histogram: "HistogramFields"
-
-
-class HistogramFields(TypedDict):
-    """Rows in each of equal bins from `low` to `high`, by what is told apart."""
-
-    low: float
-    high: float
-    counts: dict[str, list[int]]
+    histogram: HistogramFields
 
 
 # With fewer rows (of a label: of the rarer one) one column tells the target by chance at times.
