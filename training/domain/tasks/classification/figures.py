@@ -15,7 +15,7 @@ TITLES = {
     "brier": "Brier score",
     "log_loss": "Log loss",
     "ece": "Calibration error",
-    "ece_by_chance": "of a perfect score",
+    "ece_by_chance": "Calibration error of a perfect score",
 }
 
 
