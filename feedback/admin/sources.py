@@ -1,6 +1,6 @@
 """Sources and their runs in the admin."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -27,12 +27,31 @@ from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin, ReadOnlyAdmin, signed_in
 from project.pages.badges import badge
 from project.pages.cells import two_lines
+from project.pages.consequences import Consequence
 from project.pages.filters import DateRangeFilter
 
 
 def origin_badge(source: FeedbackSource) -> SafeString:
     """Show whether rows of a source are real."""
     return badge(source.origin)
+
+
+def foresee_collection(request: HttpRequest, sources: Any) -> Consequence:
+    """Say which sources are read, and which cannot be."""
+    count = sources.collectable().count()
+    told = [
+        (
+            f"{words.counted(count, 'database is', 'databases are')} read from where the last run "
+            "ended; new rows land here, and nothing is written there."
+        )
+    ]
+    left = sources.count() - count
+    if left:
+        told.append(
+            f"{words.counted(left, 'source is', 'sources are')} left out: a file, generated, or "
+            "switched off."
+        )
+    return Consequence(count, tuple(told), starts_jobs=True)
 
 
 @admin.register(FeedbackSource)
@@ -45,6 +64,7 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
     readonly_fields = ["kind", "state", "shared_rows"]
     actions = ["collect_now", "test_connection"]
     instant_actions = ["test_connection"]
+    consequences: ClassVar[Any] = {"collect_now": foresee_collection}
     fieldsets = [
         (None, {"fields": ["name", "kind", "is_enabled", "state", "shared_rows"]}),
         (

@@ -1,7 +1,8 @@
 """Match events and rejected lines in the admin: millions of rows, to be looked at."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
@@ -21,9 +22,15 @@ from matching.models import (
 from project import words
 from project.jobs.questions import LIST_LENGTH
 from project.jobs.starts import start_job
-from project.mappings.refused_admin import OpenFilter, ReasonFilter, RefusedRowAdmin
+from project.mappings.refused_admin import (
+    OpenFilter,
+    ReasonFilter,
+    RefusedRowAdmin,
+    foresee_retry,
+)
 from project.pages.admins import LargeTableAdmin
 from project.pages.badges import badge
+from project.pages.consequences import Consequence
 from project.pages.links import record_link
 
 RETRY_KIND: Final = "matching.retry_events"
@@ -183,6 +190,11 @@ def _person(model: type[SeedUser | TravelGroup], pk: int | None) -> str:
     return record_link(found)
 
 
+def foresee_retry_by_job(request: HttpRequest, lines: Any) -> Consequence:
+    """Say what becomes of lines that are tried again: a job does it for each import."""
+    return replace(foresee_retry(request, lines), starts_jobs=True)
+
+
 @admin.register(RejectedEvent)
 class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent]):
     list_display = ("line", "batch_word", "state_word", "reason", "message", "beginning")
@@ -191,6 +203,7 @@ class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent]):
     retry_permission = "matching.retry_rejectedevent"
     file_order = ("line",)
     one_file = ("batch",), "Choose lines of one batch: a file holds one."
+    consequences: ClassVar[Any] = {"retry": foresee_retry_by_job}
     empty_title = "No line is refused"
     empty_text = "Lines that an import cannot take are kept here with their reason, to be mended."
 

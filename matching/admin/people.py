@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -28,6 +28,7 @@ from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
+from project.pages.consequences import Consequence
 from project.pages.filters import RangeFilter
 from project.pages.links import record_link, record_url
 from project.tabular.doors import joined_name
@@ -97,6 +98,46 @@ def label(name: str) -> str:
     return str(field.verbose_name)
 
 
+def foresee_filling(request: HttpRequest, users: Any) -> Consequence:
+    """Say how many synthetic people are filled in, and how many real ones stay as they are."""
+    waiting = users.incomplete()
+    synthetic, real = waiting.synthetic().count(), waiting.real().count()
+    whole = users.complete().count()
+    drawn = "synthetic profile lacks something and is", "synthetic profiles lack something and are"
+    told = [
+        f"{words.counted(synthetic, *drawn)} filled in with drawn values."
+        if synthetic
+        else "There is nothing to fill in: no synthetic profile among these lacks anything."
+    ]
+    if real:
+        left = (
+            "real person lacks something and stays as it is",
+            "real people lack something and stay as they are",
+        )
+        told.append(f"{words.counted(real, *left)}: nothing is invented of real people.")
+    if whole:
+        told.append(f"{words.counted(whole, 'profile is', 'profiles are')} complete already.")
+    if synthetic:
+        told.append("What is set stays. Each value that was filled in stands in the history.")
+    return Consequence(synthetic, tuple(told), starts_jobs=True)
+
+
+def foresee_trips(request: HttpRequest, owners: Any) -> Consequence:
+    """Say how many travellers without a live trip get a drawn one."""
+    live = owners.filter(session__expires_at__gt=timezone.now()).count()
+    waiting = owners.count() - live
+    told = [
+        (
+            f"{words.counted(waiting, 'trip is', 'trips are')} drawn: a destination, dates and a "
+            "budget, labelled synthetic, with a live copy that other applications see."
+        )
+    ]
+    if live:
+        stay = "live trip stays as it is", "live trips stay as they are"
+        told.append(f"{words.counted(live, *stay)}.")
+    return Consequence(waiting, tuple(told), starts_jobs=True)
+
+
 @admin.register(SeedUser)
 class SeedUserAdmin(HistoryAdmin[SeedUser]):
     form = ProfileForm
@@ -144,6 +185,7 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
     ]
     foreign_columns = {"trip": "matching.view_travelsession"}
     actions = ["fill_in", "create_sessions"]
+    consequences: ClassVar[Any] = {"fill_in": foresee_filling, "create_sessions": foresee_trips}
     empty_title = "There are no seed users yet"
     empty_text = "Six named users and a drawn population are the ground for everything else."
     start_links = [
@@ -288,6 +330,7 @@ class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
     foreign_columns = {"trip": "matching.view_travelsession"}
     autocomplete_fields = ["members"]
     actions = ["create_sessions"]
+    consequences: ClassVar[Any] = {"create_sessions": foresee_trips}
     empty_title = "There are no groups yet"
     empty_text = "Groups are drawn together with seed users; user_group events need them."
     start_links = [("matching_seeduser_seed", "Draw seed users", "matching.add_seeduser")]

@@ -2,7 +2,7 @@
 
 import json
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
@@ -25,6 +25,7 @@ from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
+from project.pages.consequences import Consequence
 from project.pages.filters import DateRangeFilter
 from project.pages.links import record_url
 
@@ -72,6 +73,29 @@ def copy_state(session: TravelSession, copy: LiveCopy | None) -> str:
     return "there" if copy.session.static_attributes else "no attributes"
 
 
+def foresee_check(request: HttpRequest, sessions: Any) -> Consequence:
+    """Say what is compared."""
+    count = sessions.count()
+    told = f"The live copies of {words.counted(count, 'session')} are compared with the records."
+    return Consequence(count, (told, "Nothing is changed."), starts_jobs=True)
+
+
+def foresee_repair(request: HttpRequest, sessions: Any) -> Consequence:
+    """Say what is written where record and live copy do not agree."""
+    count = sessions.count()
+    told = (
+        (
+            f"Of {words.counted(count, 'session')}, live copies that are lost or wrong are "
+            "written anew, and what another application wrote later replaces the record."
+        ),
+        (
+            "Other applications see the new copies at once; each change of a record stands in its "
+            "history."
+        ),
+    )
+    return Consequence(count, told, starts_jobs=True)
+
+
 @admin.register(TravelSession)
 class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     form = SessionForm
@@ -107,6 +131,7 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     ]
     readonly_fields = ["is_adopted", "live_copy"]
     actions = ["check_copies", "repair_copies"]
+    consequences: ClassVar[Any] = {"check_copies": foresee_check, "repair_copies": foresee_repair}
     empty_title = "There are no sessions yet"
     empty_text = "A session is the trip that a user or group plans; match events are made of them."
     start_links = [

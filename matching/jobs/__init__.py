@@ -37,13 +37,13 @@ def import_users(run: Run, asked: arguments.ImportUsers) -> dict[str, Any]:
 
 @job(
     "matching.complete_users",
-    title="Fill in what profiles lack",
+    title="Fill in what synthetic profiles lack",
     permission="matching.change_seeduser",
     says=sayings.say_completed,
     arguments=arguments.CompleteUsers,
 )
 def complete_users(run: Run, asked: arguments.CompleteUsers) -> dict[str, Any]:
-    """Fill in what is missing in profiles, with drawn values."""
+    """Fill in what synthetic profiles lack, with drawn values; real people stay as they are."""
     from matching.jobs import people
 
     return people.complete_users(run, asked)

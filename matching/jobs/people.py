@@ -168,10 +168,10 @@ def _listed_words(
 
 
 def complete_users(run: Run, asked: CompleteUsers) -> dict[str, Any]:
-    """Fill in what is missing, in all users or those given; says which fields, with what."""
-    waiting = run.once("complete_users.plan", lambda: {"users": plan_completion(asked.users)})[
-        "users"
-    ]
+    """Fill in what is missing, in all synthetic users or those given; says which fields, with
+    what, and how many real ones stay as they are."""
+    plan = run.once("complete_users.plan", lambda: {**plan_completion(asked.users)})
+    waiting = plan["users"]
     filled: list[dict[str, Any]] = []
     fields: dict[str, int] = {}
     for number, start in enumerate(range(0, len(waiting), people.CHUNK)):
@@ -186,7 +186,12 @@ def complete_users(run: Run, asked: CompleteUsers) -> dict[str, Any]:
     for user in filled:
         for name in user["filled"]:
             fields[name] = fields.get(name, 0) + 1
-    return {"completed": len(filled), "fields": fields, "users": filled[:FILLED_SHOWN]}
+    return {
+        "completed": len(filled),
+        "fields": fields,
+        "users": filled[:FILLED_SHOWN],
+        "real_left": plan.get("real", 0),  # not in the plan of an earlier version
+    }
 
 
 def create_sessions(run: Run, asked: CreateSessions) -> dict[str, Any]:

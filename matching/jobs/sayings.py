@@ -63,17 +63,27 @@ def say_people_imported(result: Result) -> Said:
 
 
 def say_completed(result: Result) -> Said:
-    """Profiles that were filled in."""
+    """Synthetic profiles that were filled in, and real ones that were not."""
+    real = result.get("real_left", 0)
+    left = ""
+    if real:
+        stay = "stays as it is" if real == 1 else "stay as they are"
+        left = f" {words.counted(real, 'real profile')} {stay}: nothing is invented of real people."
     if not result["completed"]:
+        if real:
+            return Said(f"Nothing was filled in.{left}", Outcome.IN_VAIN)
         return Said("Nothing was missing in any of these profiles.", Outcome.UNCHANGED)
     values = sum(result["fields"].values())
-    done = words.counted(result["completed"], "profile")
+    done = words.counted(result["completed"], "synthetic profile")
+    figures = [
+        Figure("Filled in", words.number(result["completed"]), "synthetic profiles"),
+        Figure("Values drawn", words.number(values)),
+    ]
+    if real:
+        figures.append(Figure("As they were", words.number(real), "real profiles"))
     return Said(
-        f"{done} filled in with {words.counted(values, 'drawn value')}.",
-        figures=(
-            Figure("Profiles", words.number(result["completed"])),
-            Figure("Values drawn", words.number(values)),
-        ),
+        f"{done} filled in with {words.counted(values, 'drawn value')}.{left}",
+        figures=tuple(figures),
     )
 
 

@@ -68,6 +68,14 @@ class SeedUserQuerySet(models.QuerySet["SeedUser"]):
         """Profiles without this field."""
         return self.filter(missing_condition(field))
 
+    def synthetic(self) -> "SeedUserQuerySet":
+        """Drawn people: the only ones of whom anything may be invented."""
+        return self.filter(origin=Origin.SYNTHETIC.code)
+
+    def real(self) -> "SeedUserQuerySet":
+        """People of whom only is there what they or somebody else said."""
+        return self.filter(origin=Origin.REAL.code)
+
 
 class SeedUser(models.Model):
     """A person, real or drawn, whose profile match events are computed from."""

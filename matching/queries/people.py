@@ -20,12 +20,25 @@ def existing_ids(model: Any, external_ids: Iterable[str]) -> set[str]:
     return set(found.values_list("external_id", flat=True))
 
 
-def plan_completion(users: Sequence[int] | None = None) -> list[int]:
-    """Return who has something missing, by primary key; only of `users` when they are given."""
+class CompletionPlan(TypedDict):
+    """Who is filled in, by primary key, and how many real people lack something and keep it so."""
+
+    users: list[int]
+    real: int
+
+
+def plan_completion(users: Sequence[int] | None = None) -> CompletionPlan:
+    """Return which synthetic people have something missing; only of `users` when they are given.
+
+    Of real people nothing is invented.
+    """
     waiting = SeedUser.objects.incomplete()
     if users is not None:
         waiting = waiting.filter(pk__in=users)
-    return sorted(waiting.values_list("pk", flat=True))
+    return {
+        "users": sorted(waiting.synthetic().values_list("pk", flat=True)),
+        "real": waiting.real().count(),
+    }
 
 
 class ProfileState(TypedDict):
@@ -85,7 +98,12 @@ def check_profiles(external_ids: Collection[str] | None = None) -> ProfileReport
     if has_nobody:
         remedy = "There are no seed users yet; make some with seed_users."
     elif incomplete:
-        remedy = "Set what is missing in the admin, or fill it in with seed_users --complete."
+        remedy = "Set what is missing in the admin or with seed_users --file."
+        if users.incomplete().synthetic().exists():
+            remedy = (
+                "Set what is missing in the admin; seed_users --complete fills it in for synthetic "
+                "people, never for real ones."
+            )
     elif unknown:
         remedy = "Check the spelling, or make users with seed_users."
     return {

@@ -416,11 +416,12 @@ def _update_profiles(
 def complete_profiles(users: Sequence[int], *, seed: int, by: User | None) -> Completed:
     """Fill what is missing in these profiles with plausible values; what is set stays.
 
+    Only of synthetic people: what is drawn for a real one would stand there under the label real.
     The values are those of a drawn person who is most like the user in what is known, of the same
     archetype where one fits the age and profession (hot-deck imputation). The result says which
     fields were filled, with what.
     """
-    waiting = SeedUser.objects.incomplete().select_for_update().filter(pk__in=users)
+    waiting = SeedUser.objects.incomplete().synthetic().select_for_update().filter(pk__in=users)
     donors: dict[str, pd.DataFrame] = {}
     results: list[FilledProfile] = []
     changed = []

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from string import hexdigits
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -56,6 +56,7 @@ from project.jobs.strip import notices, running_jobs, strip_html, watched_jobs
 from project.pages.admins import HistoryAdmin, LargeTable
 from project.pages.badges import badge
 from project.pages.cells import two_lines
+from project.pages.consequences import Consequence
 from project.pages.filters import DateRangeFilter
 from project.pages.forms import RecordForm
 from project.pages.links import list_url_for, record_url, url_for
@@ -103,6 +104,54 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
+def foresee_stop(request: HttpRequest, jobs: Any) -> Consequence:
+    """Say how many jobs end, and what is kept of them."""
+    queued = jobs.filter(state=Job.State.QUEUED).count()
+    running = jobs.filter(state=Job.State.RUNNING).count()
+    finished = jobs.finished().count()
+    told = [] if queued + running else ["None of these jobs is under way."]
+    if queued:
+        told.append(f"{words.counted(queued, 'job that waits is', 'jobs that wait are')} stopped.")
+    if running:
+        ends = "running job ends with its chunk", "running jobs end with their chunk"
+        told.append(
+            f"{words.counted(running, *ends)}. A retry goes on from there; a batch of events that "
+            "was begun is removed."
+        )
+    if finished:
+        told.append(f"{words.counted(finished, 'job has', 'jobs have')} ended already.")
+    return Consequence(queued + running, tuple(told))
+
+
+def foresee_retry(request: HttpRequest, jobs: Any) -> Consequence:
+    """Say how many jobs are asked again, and which cannot be."""
+    again = jobs.finished().exclude(state=Job.State.SUCCEEDED).filter(retries=None).count()
+    told = [
+        (
+            f"{words.counted(again, 'job is', 'jobs are')} asked again, as a new job with your "
+            "rights that goes on after the last step that was done."
+        )
+    ]
+    left = jobs.count() - again
+    if left:
+        told.append(
+            f"{words.counted(left, 'job stays', 'jobs stay')}: only who failed, was refused or "
+            "stopped, and was not retried yet, can be retried."
+        )
+    return Consequence(again, tuple(told), starts_jobs=True)
+
+
+def foresee_runs(request: HttpRequest, schedules: Any) -> Consequence:
+    """Say how many jobs start, and what they do."""
+    kinds = [title_of(kind) for kind in schedules.order_by("name").values_list("kind", flat=True)]
+    named = ", ".join(dict.fromkeys(kinds))
+    told = (
+        f"{words.counted(len(kinds), 'job starts', 'jobs start')} now, with your rights: {named}.",
+        "The planned runs stay as they are; a schedule whose job still runs starts none.",
+    )
+    return Consequence(len(kinds), told, starts_jobs=True)
+
+
 @admin.register(Job)
 class JobAdmin(LargeTable[Job]):
     """Jobs are made by pages and commands; here they are watched, stopped and retried."""
@@ -120,6 +169,7 @@ class JobAdmin(LargeTable[Job]):
     word_fields = ("error",)
     search_help_text = "The beginning of an id, or a word of an error of the newest jobs"
     actions = ("stop", "retry")
+    consequences: ClassVar[Any] = {"stop": foresee_stop, "retry": foresee_retry}
     start_links = ((queue_pages.NAME, queue_pages.LABEL, queue_pages.LOOK),)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -552,6 +602,7 @@ class ScheduleAdmin(HistoryAdmin[Schedule]):
     search_fields = ("name", "kind")
     readonly_fields = ("what", "owned_by", "next_runs", "last_run", "last_state", "missed_runs")
     actions = ("run_now",)
+    consequences: ClassVar[Any] = {"run_now": foresee_runs}
     empty_title = "Nothing starts by itself yet"
     empty_text = "A schedule starts a job again and again: every hour, or at six every morning."
 

@@ -12,9 +12,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 
+from project import words
 from project.mappings.refused import SCANNED_ROWS, RefusedRow, set_correction
 from project.pages.admins import LargeTable
 from project.pages.badges import badge
+from project.pages.consequences import Consequence
 from project.tabular.mend import (
     KEPT_BYTES,
     LINE,
@@ -141,6 +143,26 @@ class ReasonFilter(admin.SimpleListFilter):
         return queryset.filter(reason=self.value()) if self.value() else queryset
 
 
+def foresee_retry(request: HttpRequest, rows: Any) -> Consequence:
+    """Say how many rows are tried again, and what becomes of them."""
+    waiting = rows.open()
+    count = waiting.count()
+    if not count:
+        return Consequence(0, ("None of these rows is refused any more.",))
+    mended = waiting.exclude(correction={}).count()
+    told = [
+        (
+            f"{words.counted(count, 'row is', 'rows are')} tried again, {words.number(mended)} of "
+            "them with a correction. What lands becomes part of the data; what does not stays here "
+            "with its reason."
+        )
+    ]
+    landed = rows.count() - count
+    if landed:
+        told.append(f"{words.counted(landed, 'row has', 'rows have')} landed already.")
+    return Consequence(count, tuple(told))
+
+
 class RefusedRowAdmin(LargeTable[R]):
     """The list and the page of refused rows. A door says how its rows are tried again.
 
@@ -156,6 +178,7 @@ class RefusedRowAdmin(LargeTable[R]):
     one_file: ClassVar[tuple[Sequence[str], str]]
     actions: Any = ("correct", "retry", "download_to_mend")
     instant_actions: ClassVar[Any] = ("correct", "download_to_mend")
+    consequences: ClassVar[Any] = {"retry": foresee_retry}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds one here."""

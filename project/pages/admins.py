@@ -13,7 +13,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import model_format_dict, unquote
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import connections, models, transaction
 from django.db.models import Model, QuerySet
@@ -29,6 +29,7 @@ from simple_history.admin import SimpleHistoryAdmin
 
 from project.audit import services as audit
 from project.audit.models import Act
+from project.pages.consequences import Foresee
 from project.pages.json_field import StrictJSONField
 from project.pages.links import record_url
 from project.pages.navigation import label_of
@@ -109,6 +110,7 @@ class RecordAdmin(AuditedAdmin[M]):
     start_links : sequence of (url name, words, permission)
         Pages that begin something, above the list; the first is the next step of an empty one.
     instant_actions : names of actions that change nothing, or lead to a page that asks itself
+    consequences : of every other action, what it will come to; the page that asks says it
     foreign_columns : mapping of names in `list_display` to permissions
         Columns that show rows of another model, for who may see those.
     """
@@ -122,6 +124,7 @@ class RecordAdmin(AuditedAdmin[M]):
     start_links: ClassVar[Iterable[tuple[str, str, str]]] = ()
     foreign_columns: ClassVar[Mapping[Any, str]] = MappingProxyType({})
     instant_actions: ClassVar[Iterable[str]] = ()
+    consequences: ClassVar[Mapping[str, Foresee]] = MappingProxyType({})
     actions_on_bottom = True
     actions_on_top = False
 
@@ -212,7 +215,8 @@ class RecordAdmin(AuditedAdmin[M]):
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *where: Any
     ) -> HttpResponse | None:
-        """Ask before an action that changes something is carried out: how many, and which."""
+        """Ask before an action that changes something is carried out: how many, which, and what
+        comes of it."""
         name = chosen_action(request)
         actions = self.get_actions(request)
         if (
@@ -230,10 +234,12 @@ class RecordAdmin(AuditedAdmin[M]):
         records = queryset if is_across else queryset.filter(pk__in=chosen)
         count = records.count()
         title = actions[name][2] % model_format_dict(self.model)
+        foresee = self.foresee_of(request, name)
         context = self.page_context(
             request,
             title,
             count=count,
+            consequence=foresee(request, records),
             first=records[:CONFIRM_SHOWN],
             more=count - CONFIRM_SHOWN,
             action=name,
@@ -250,8 +256,21 @@ class RecordAdmin(AuditedAdmin[M]):
         return format_html(box, ACTION_CHECKBOX_NAME, obj.pk, label)
 
     def _is_instant(self, request: HttpRequest, name: str) -> bool:
-        foreign = {action.name: action for action in actions_for(request, self.model)}
-        return name in self.instant_actions or (name in foreign and foreign[name].is_instant)
+        if name in self.instant_actions:
+            return True
+        foreign = self._foreign(request)
+        return name in foreign and foreign[name].is_instant
+
+    def foresee_of(self, request: HttpRequest, name: str) -> Foresee:
+        """Return what says the consequence of an action; nothing is done that cannot say it."""
+        foreign = self._foreign(request)
+        foresee = foreign[name].foresee if name in foreign else self.consequences.get(name)
+        if foresee is None:
+            raise ImproperlyConfigured(f"{self!r} does not say what its action {name} comes to.")
+        return foresee
+
+    def _foreign(self, request: HttpRequest) -> dict[str, ObjectAction]:
+        return {action.name: action for action in actions_for(request, self.model)}
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Add the actions that other apps registered for these records."""

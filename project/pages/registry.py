@@ -12,6 +12,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from project.pages.consequences import Foresee
+
 BuildFront = Callable[[HttpRequest], Mapping[str, Any]]
 View = Callable[..., HttpResponse]
 BuildRecordPanel = Callable[[HttpRequest, Any], Mapping[str, Any]]
@@ -58,7 +60,12 @@ class ObjectAction:
     template: str
     permission: str
     run: RunAction
-    is_instant: bool  # it asks itself, or changes nothing
+    foresee: Foresee | None  # what it comes to; None of one that asks itself, or changes nothing
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether nobody is asked before."""
+        return self.foresee is None
 
 
 class AlreadyRegistered(ValueError):
@@ -122,19 +129,17 @@ def object_action(
     label: str,
     *,
     permission: str,
+    foresee: Foresee | None,
     template: str = "components/object_action.html",
-    is_instant: bool = False,
 ) -> Callable[[RunAction], RunAction]:
     """Register the decorated function as an action on records of `model`,
-    `app_label.model_name`."""
+    `app_label.model_name`; `foresee` says what it comes to, None where it changes nothing."""
 
     def register(run: RunAction) -> RunAction:
         key = model, run.__name__
         if key in _actions:
             raise AlreadyRegistered(f"Two actions on {model} are named {run.__name__}.")
-        _actions[key] = ObjectAction(
-            model, run.__name__, label, template, permission, run, is_instant
-        )
+        _actions[key] = ObjectAction(model, run.__name__, label, template, permission, run, foresee)
         return run
 
     return register

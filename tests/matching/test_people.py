@@ -14,9 +14,9 @@ from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
 from matching.queries import named
 from matching.services import people
 from project.acting import Actor
-from project.jobs.models import Job
+from project.jobs.models import Job, Schedule
 from project.jobs.runner import run_job
-from project.jobs.services import enqueue
+from project.jobs.services import enqueue, save_schedule, start_due
 from project.origin import Origin
 from project.uploads.services import keep_upload
 from tests.factories import make_seed_user, make_staff
@@ -342,6 +342,41 @@ def test_completing_fills_only_what_is_missing_and_names_it() -> None:
     )
     assert whole.history.count() == 1
     assert "Every profile is complete" in show_command("seed_users", "--now", "--complete")
+
+
+def test_nothing_is_invented_of_real_people_at_any_way_in() -> None:
+    real = make_seed_user(
+        "real", origin=Origin.REAL.code, gender="", home_lat=None, home_lon=None, nationality=""
+    )
+    drawn = make_seed_user("drawn", gender="")
+    code, result = run_command("seed_users", "--now", "--complete")
+    assert (code, result["completed"], result["real_left"]) == (0, 1, 1)
+    assert [user["external_id"] for user in result["users"]] == ["drawn"]
+    # A job that names them, and the service itself.
+    run_job(str(enqueue("matching.complete_users", ring_bell=False, users=[real.pk]).pk))
+    assert people.complete_profiles([real.pk, drawn.pk], seed=1, by=None)["users"] == []
+    real.refresh_from_db()
+    assert (real.gender, real.home_lat, real.nationality) == ("", None, "")
+    assert real.history.count() == 1
+    shown = show_command("seed_users", "--now", "--complete")
+    assert "1 real profile left incomplete: nothing is invented of real people." in shown
+
+
+def test_a_schedule_fills_in_nothing_of_real_people() -> None:
+    real = make_seed_user("real", origin=Origin.REAL.code, gender="")
+    somebody = make_staff("matching.change_seeduser", name="somebody")
+    schedule = Schedule(
+        name="fill", kind="matching.complete_users", interval_seconds=3600, arguments={}
+    )
+    save_schedule(schedule, by=somebody)
+    job = start_due(schedule)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.result is not None
+    assert (job.result["completed"], job.result["real_left"]) == (0, 1)
+    assert job.verdict == "without effect"
+    real.refresh_from_db()
+    assert real.gender == ""
 
 
 def test_only_the_chosen_profiles_are_completed() -> None:

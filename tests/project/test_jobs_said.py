@@ -72,7 +72,7 @@ GOOD: dict[str, tuple[dict[str, Any], str]] = {
     "matching.import_users": (PEOPLE, "3 of 3 rows of a.csv landed: 1 added, 1 updated."),
     "matching.complete_users": (
         {"completed": 2, "fields": {"gender": 2, "home": 1}},
-        "2 profiles filled in with 3 drawn values.",
+        "2 synthetic profiles filled in with 3 drawn values.",
     ),
     "matching.create_sessions": (
         CREATED,
@@ -107,6 +107,11 @@ NOT_GOOD: list[tuple[str, dict[str, Any], str]] = [
     ("matching.import_users", {**PEOPLE, "rows_refused": 1}, "2 of 3 rows"),
     ("matching.import_users", {**PEOPLE, "unchanged": 3}, "Nothing changed"),
     ("matching.complete_users", {"completed": 0, "fields": {}}, "Nothing was missing"),
+    (
+        "matching.complete_users",
+        {"completed": 0, "fields": {}, "real_left": 2},
+        "Nothing was filled in. 2 real profiles stay as they are",
+    ),
     (
         "matching.create_sessions",
         {**CREATED, "created": 0, "renewed": 0, "held_elsewhere": {"count": 2}},

@@ -33,7 +33,7 @@ def listed(client: Client, query: str = "") -> set[str]:
 
 @pytest.fixture
 def people(db: None) -> list[SeedUser]:
-    return [make_seed_user(f"user{age}", age=age) for age in (20, 30, 40)]
+    return [make_seed_user(f"user{age}", age=age, religion="") for age in (20, 30, 40)]
 
 
 @pytest.mark.parametrize(

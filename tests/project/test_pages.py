@@ -10,6 +10,7 @@ from django.urls import reverse
 from matching.models import EventBatch, SeedUser
 from project.pages import registry
 from project.pages.badges import badge, tone_of
+from project.pages.consequences import Consequence
 from project.pages.figures import figure
 from project.pages.registry import AlreadyRegistered
 from tests.factories import make_admin, make_staff
@@ -34,9 +35,9 @@ def test_nothing_is_registered_twice() -> None:
     def act(request: Any, records: Any) -> None:
         pass
 
-    registry.object_action("matching.eventbatch", "Act", permission="x.y")(act)
+    registry.object_action("matching.eventbatch", "Act", permission="x.y", foresee=None)(act)
     with pytest.raises(AlreadyRegistered, match="named act"):
-        registry.object_action("matching.eventbatch", "Again", permission="x.y")(act)
+        registry.object_action("matching.eventbatch", "Again", permission="x.y", foresee=None)(act)
 
 
 def test_an_action_of_another_app_is_offered_and_done_with_its_permission_only(
@@ -44,7 +45,12 @@ def test_an_action_of_another_app_is_offered_and_done_with_its_permission_only(
 ) -> None:
     done: list[list[int]] = []
 
-    @registry.object_action("matching.eventbatch", "Wave", permission="matching.export_events")
+    @registry.object_action(
+        "matching.eventbatch",
+        "Wave",
+        permission="matching.export_events",
+        foresee=lambda request, batches: Consequence(batches.count(), ("They are waved at.",)),
+    )
     def wave(request: Any, batches: Any) -> None:
         done.append(sorted(batches.values_list("pk", flat=True)))
 

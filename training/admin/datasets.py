@@ -1,10 +1,10 @@
 """Datasets in the admin: their checks, features, lineage and files."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, Sum
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -17,13 +17,14 @@ from project.origin import Origin
 from project.pages.admins import ReadOnlyAdmin, RecordAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
+from project.pages.consequences import Consequence
 from project.pages.figures import KeyFigure
 from project.pages.filters import DateRangeFilter
 from project.pages.links import record_url, url_for
 from project.pages.registry import object_action
 from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip
 from training.kinds import all_kinds, get_kind
-from training.models import Dataset, ModelVersion
+from training.models import Dataset, ModelVersion, Verdict
 from training.queries.datasets import taken_in_part
 from training.queries.files import file_problem, file_word, verify_files
 from training.queries.serviceable import why_outdated
@@ -33,7 +34,50 @@ from training.queries.staleness import why_stale, with_changed_records
 BATCHES = Prefetch("batches", EventBatch.objects.only("pk", "made", "corrections", "corrected_at"))
 
 
-@object_action("matching.eventbatch", "Build a dataset", permission="training.build_dataset")
+def foresee_dataset(request: HttpRequest, batches: Any) -> Consequence:
+    """Say of how many batches and events the one dataset is built."""
+    complete = batches.complete()
+    count = complete.count()
+    if not count:
+        none = "None of these batches is complete; wait until its job has ended."
+        return Consequence(0, (none,))
+    events = complete.aggregate(made=Sum("made"))["made"]
+    told = [
+        (
+            f"One dataset is built of {words.counted(events, 'event')} in "
+            f"{words.counted(count, 'batch', 'batches')}, measured, and kept as the next version."
+        )
+    ]
+    left = batches.count() - count
+    if left:
+        told.append(f"{words.counted(left, 'batch is', 'batches are')} left out: not complete.")
+    return Consequence(1, tuple(told), starts_jobs=True)
+
+
+def foresee_training(request: HttpRequest, datasets: Any) -> Consequence:
+    """Say how many models are trained; none of them goes live by it."""
+    count = datasets.count()
+    told = [
+        (
+            f"{words.counted(count, 'model is', 'models are')} trained, one on each dataset, and "
+            "waits as a candidate: what is live stays live."
+        )
+    ]
+    refused = datasets.filter(verdict=Verdict.REFUSE).count()
+    if refused:
+        told.append(
+            f"{words.counted(refused, 'dataset is', 'datasets are')} refused by checks: training "
+            "on it is refused too."
+        )
+    return Consequence(count, tuple(told), starts_jobs=True)
+
+
+@object_action(
+    "matching.eventbatch",
+    "Build a dataset",
+    permission="training.build_dataset",
+    foresee=foresee_dataset,
+)
 def build_dataset(request: HttpRequest, batches: QuerySet[EventBatch]) -> None:
     """Build one dataset from the chosen batches."""
     chosen = list(batches.complete().order_by("pk").values_list("pk", flat=True))  # type: ignore[attr-defined]
@@ -72,6 +116,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     list_per_page = 50
     search_fields = ["kind", "feature_set", "split"]
     actions = ["train"]
+    consequences: ClassVar[Any] = {"train": foresee_training}
     empty_title = "No dataset yet"
     empty_text = "A dataset is built from batches of events, and measured before it is used."
     start_links = [("training_dataset_build", "Build a dataset", "training.build_dataset")]

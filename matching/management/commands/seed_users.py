@@ -7,6 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from matching.management.commands.check_profiles import render_unknown
+from project import words
 from project.command import EXIT_REFUSED
 from project.jobs.contract import get_kind
 from project.jobs.options import add_options, answers
@@ -25,7 +26,7 @@ class Command(TableCommand):
 
     help = (
         "Make seed users: the six named ones and a drawn population (synthetic), the users of a "
-        "file, or what is missing in existing profiles. Running it again adds nothing twice."
+        "file, or what synthetic profiles lack. Running it again adds nothing twice."
     )
     kind = "matching.seed_users"
 
@@ -37,7 +38,7 @@ class Command(TableCommand):
             "--file", type=Path, metavar="FILE", help="import the users of this file"
         )
         source.add_argument(
-            "--complete", action="store_true", help="fill in what existing profiles lack"
+            "--complete", action="store_true", help="fill in what synthetic profiles lack"
         )
         add_options(parser, [seed])
         add_options(parser.add_argument_group("with --file"), self._of_a_file())
@@ -132,10 +133,14 @@ def _more(count: int, console: Console) -> None:
 
 
 def _render_completion(result: dict[str, Any], console: Console) -> None:
+    if result["real_left"]:
+        left = words.counted(result["real_left"], "real profile")
+        console.print(f"{left} left incomplete: nothing is invented of real people.")
     if not result["completed"]:
-        console.print("Every profile is complete; nothing was filled in.")
+        nothing = "Nothing was filled in." if result["real_left"] else "Every profile is complete."
+        console.print(nothing)
         return
-    console.print(f"Filled in {result['completed']:,} profiles (synthetic values, see history).")
+    console.print(f"Filled in {words.counted(result['completed'], 'synthetic profile')}.")
     table = Table("user", "filled in")
     for user in result["users"][:SHOWN]:
         table.add_row(user["external_id"], ", ".join(user["filled"]))
