@@ -169,7 +169,17 @@ def _written_migrations() -> set[tuple[str, str]]:
 
 def positive_int(text: str) -> int:
     """Read a whole number above zero for argparse."""
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-    if not 1 <= number <= LARGEST:
-        raise ArgumentTypeError(f"expected a whole number from 1 to {LARGEST:,}, got {text!r}")
+    return _whole(text, least=1)
+
+
+def whole_number(text: str) -> int:
+    """Read a whole number, or zero, for argparse."""
+    return _whole(text, least=0)
+
+
+def _whole(text: str, *, least: int) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+    if not least <= number <= LARGEST:
+        said = f"expected a whole number from {least} to {LARGEST:,}, got {text!r}"
+        raise ArgumentTypeError(said)
     return number

@@ -1,6 +1,7 @@
 """The admin of datasets, models and promotions, with and without permissions."""
 
 import io
+import re
 import zipfile
 
 import pytest
@@ -241,10 +242,65 @@ def test_rollback_returns_to_the_champion_before(as_, model):
     page = url("modelversion_rollback", second.pk)
     assert as_().get(page).status_code == 403
     client = as_("training.promote_model")
-    assert "Return to the champion before" in text(client.get(page))
+    assert "Return to version 1" in text(client.get(page))
+    assert "Return to version 1 …" in text(client.get(url("modelversion_change", second.pk)))
+    assert "Return to version 1 …" in text(client.get(url("modelversion_changelist")))
+    assert "This field is required" in text(client.post(page, {"reason": ""}))
     assert "Version 1 is live" in text(client.post(page, {"reason": "drift"}, follow=True))
     assert champion_of(model.kind) == model
     assert "is not the champion" in text(client.post(page, follow=True))
+    # Nothing was live before it: no button, and no dead end.
+    page = url("modelversion_change", model.pk)
+    assert "Return to" not in text(client.get(page))
+    back = client.post(url("modelversion_rollback", model.pk), {"reason": "drift"}, follow=True)
+    assert "No version was live before version 1" in text(back)
+
+
+def fields_of(page):
+    """What a form that is shown would post."""
+    return dict(re.findall(r'<input type="hidden" name="(live|returns)" value="(\d+)"', page))
+
+
+def test_of_two_who_promote_at_once_the_second_is_told_who_won(as_, model):
+    second = make_model(model.dataset, seed=2)
+    third = make_model(model.dataset, seed=3)
+    registry.promote(model)
+    page = url("modelversion_promote", third.pk)
+    client = as_("training.promote_model")
+    shown = fields_of(text(client.get(page)))
+    assert shown == {"live": "1"}
+    ada = make_staff("training.promote_model", name="ada")
+    registry.promote(second, by=ada, reason="fewer errors of groups")
+    said = text(client.post(page, {**shown, "reason": "newest"}, follow=True))
+    assert "somebody else decided first. Version 2 is live: ada made it live on" in said
+    assert "because: fewer errors of groups" in said
+    assert "When you were asked, version 1 was live." in said
+    assert champion_of(model.kind) == second
+    # Who has seen that decides again; the same version twice says who made it live.
+    shown = fields_of(text(client.get(page)))
+    client.post(page, {**shown, "reason": "newest"})
+    assert champion_of(model.kind) == third
+    again = client.post(page, {**shown, "reason": "newest"}, follow=True)
+    assert "is the champion already. Version 3 is live:" in text(again)
+
+
+def test_a_page_of_before_rolls_nothing_back(as_, model):
+    second = make_model(model.dataset, seed=2)
+    registry.promote(model)
+    registry.promote(second)
+    client = as_("training.promote_model")
+    page = url("modelversion_rollback", second.pk)
+    shown = fields_of(text(client.get(page)))
+    assert shown == {"live": "2", "returns": "1"}
+    third = make_model(model.dataset, seed=3)
+    registry.promote(third)
+    registry.promote(second)  # live again, but above another one
+    said = text(client.post(page, {**shown, "reason": "drift"}, follow=True))
+    assert "Version 3 would come back, not version 1." in said
+    registry.promote(model)
+    said = text(client.post(page, {**shown, "reason": "drift"}, follow=True))
+    assert "Version 2 is not the champion. Version 1 is live:" in said
+    assert champion_of(model.kind) == model
 
 
 def test_downloads_are_whole_and_verified(as_, model):

@@ -286,7 +286,13 @@ def test_commands_tell_the_whole_story(capsys, tmp_path):
     assert "the model's distance to it is" in capsys.readouterr().out
     assert run_json(capsys, "models", "promote", "1")["version"] == 1
     assert run_json(capsys, "models", "promote", "2")["previous"] == 1
-    assert run_json(capsys, "models", "rollback")["version"] == 1
+    said = run_json(capsys, "models", "rollback", "--if-live", "1", code=2)["refused"]
+    assert "Version 2 is live: " in said["message"]
+    said = run_json(capsys, "models", "rollback", "--if-live", "2", "--to", "9", code=2)["refused"]
+    assert "Version 1 would come back, not version 9." in said["message"]
+    assert run_json(capsys, "models", "rollback", "--if-live", "2", "--to", "1")["version"] == 1
+    said = run_json(capsys, "models", "promote", "2", "--if-live", "0", code=2)["refused"]
+    assert "returned to it on" in said["message"]
     listed = run_json(capsys, "models", "list")["models"]
     assert [(row["version"], row["stage"]) for row in listed] == [(2, "archived"), (1, "champion")]
     shown = run_json(capsys, "models", "show", "1")
@@ -298,7 +304,10 @@ def test_commands_tell_the_whole_story(capsys, tmp_path):
     assert len(list(output.iterdir())) == 3
     for action in (["list"], ["show", "1"], ["compare", "1", "2"], ["promote", "2"], ["rollback"]):
         call_command("models", *action)
-    assert "Version 1 of match_compatibility is live" in capsys.readouterr().out
+    assert (
+        "Version 1 of match_compatibility is live again; until now it was version 2"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

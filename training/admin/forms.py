@@ -4,13 +4,29 @@ from typing import Any
 
 from django import forms
 
+from training.queries.promotions import Shown
 from training.services.overrides import REASON_MIN_LENGTH
 
 
 class DecideForm(forms.Form):
-    """Why a model goes live, or goes back."""
+    """Why a model goes live, or goes back, and what was live when that was asked.
 
+    The first model that goes live replaces nothing, so that its reason may stay open.
+    """
+
+    live = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+    returns = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     reason = forms.CharField(required=False, help_text="Kept with the promotion.")
+
+    def __init__(self, *args: Any, shown: Shown, **options: Any) -> None:
+        super().__init__(*args, initial={"live": shown.live, "returns": shown.returns}, **options)
+        self.fields["reason"].required = bool(shown.live)
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """What a service is asked: what was said, and what was shown with the page."""
+        said = dict(self.cleaned_data)
+        return {"shown": Shown(said.pop("live"), said.pop("returns")), **said}
 
 
 class PromoteForm(DecideForm):

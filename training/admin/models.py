@@ -29,6 +29,7 @@ from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import Comparison, compare
 from training.queries.files import file_word
 from training.queries.models import champion_of, suspects_of
+from training.queries.promotions import Shown, version_before, who_decided
 from training.queries.serviceable import why_not_serving
 from training.services import registry
 
@@ -63,8 +64,13 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         links = []
         if request.user.has_perm("training.promote_model"):
             is_live = record.stage == ModelVersion.Stage.CHAMPION
-            name, label = ("rollback", "Roll back …") if is_live else ("promote", "Make it live …")
-            links.append((label, reverse(f"admin:training_modelversion_{name}", args=[record.pk])))
+            before = version_before(record.kind) if is_live else None
+            name, label = "promote", "Make it live …"
+            if before is not None:
+                name, label = "rollback", f"Return to version {before} …"
+            if before is not None or not is_live:
+                url = reverse(f"admin:training_modelversion_{name}", args=[record.pk])
+                links.append((label, url))
         if request.user.has_perm("training.export_model"):
             links.append(("Download", reverse("admin:training_modelversion_zip", args=[record.pk])))
         return links
@@ -166,11 +172,13 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         model = self.get_or_denied(request, object_id)
         may_decide = request.user.has_perm("training.promote_model")
         is_champion = model.stage == ModelVersion.Stage.CHAMPION
+        before = version_before(model.kind) if is_champion else None
         context = {
             **self.page_context(request, f"{get_kind(model.kind).title} model {model.version}"),
             **tab_context(request, model),
             "may_promote": may_decide and not is_champion,
-            "may_rollback": may_decide and is_champion,
+            "may_rollback": may_decide and before is not None,
+            "before": before,
             "may_export": request.user.has_perm("training.export_model"),
         }
         return TemplateResponse(request, f"training/model_{context['tab']}.html", context)
@@ -182,14 +190,15 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         suspects = suspects_of(model)
         # An empty form that was sent is asked for what it lacks; what was not sent is not.
         sent = request.POST if request.method == "POST" else None
-        form = PromoteForm(sent, is_suspicious=bool(suspects))
+        champion = champion_of(model.kind)
+        shown = Shown(champion.version if champion else 0)
+        form = PromoteForm(sent, is_suspicious=bool(suspects), shown=shown)
         if request.method == "POST" and form.is_valid():
             return self._decide(
                 request,
                 model,
-                lambda: registry.promote(model, by=signed_in(request), **form.cleaned_data),
+                lambda: registry.promote(model, by=signed_in(request), **form.decision),
             )
-        champion = champion_of(model.kind)
         comparison = None
         if champion is not None and champion.pk != model.pk:
             comparison = self._compared(request, model, champion)
@@ -198,7 +207,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
             model,
             form,
             title=f"Make version {model.version} live",
-            intro=f"Version {champion.version} is live now and will be archived."
+            intro=f"Version {champion.version} is live now and will be archived; it can come back."
             if champion
             else "No version is live now.",
             template="training/decide.html",
@@ -213,25 +222,31 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         """Ask, then make the champion before this one live again."""
         self.require(request, "training.promote_model")
         model = self.get_or_denied(request, str(pk))
-        form = DecideForm(request.POST or None)
         if model.stage != ModelVersion.Stage.CHAMPION:
-            messages.error(request, f"{model} is not the champion.")
+            said = f"Version {model.version} is not the champion."
+            messages.error(request, f"{said} {who_decided(model.kind)}")
             return self.to_record(model)
+        before = version_before(model.kind)
+        if before is None:
+            messages.error(request, f"No version was live before version {model.version}.")
+            return self.to_record(model)
+        sent = request.POST if request.method == "POST" else None
+        form = DecideForm(sent, shown=Shown(model.version, before))
         if request.method == "POST" and form.is_valid():
             return self._decide(
                 request,
                 model,
                 lambda: registry.rollback(
-                    get_kind(model.kind), by=signed_in(request), **form.cleaned_data
+                    get_kind(model.kind), by=signed_in(request), **form.decision
                 ),
             )
         return self.confirm_page(
             request,
             model,
             form,
-            title="Return to the champion before",
-            intro=f"Version {model.version} is live now and will be archived; the version that "
-            "was live before it comes back, unchanged.",
+            title=f"Return to version {before}",
+            intro=f"Version {model.version} is live now and will be archived; version "
+            f"{before}, which was live before it, comes back unchanged.",
         )
 
     def retrain_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:

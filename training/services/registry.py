@@ -18,7 +18,7 @@ from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import check_against
 from training.queries.files import naming
 from training.queries.models import champion_of, suspects_of
-from training.queries.promotions import line_of_champions
+from training.queries.promotions import UNSEEN, Shown, line_of_champions, who_decided
 from training.queries.serviceable import verify_model
 from training.services.overrides import claim_confirmation, claim_override
 from training.services.versions import actor_name, lock_kind
@@ -32,21 +32,25 @@ def promote(
     reason: str = "",
     override_reason: str = "",
     confirm_inputs: str = "",
+    shown: Shown = UNSEEN,
 ) -> Promotion:
     """Make a model live if its gates passed and it is not significantly worse than the champion.
 
     An override sets either refusal aside; it needs its permission and a reason. Where an input is
     suspicious, somebody who may promote has to confirm it with a reason, override or not. Files
-    that are not those written are never promoted.
+    that are not those written are never promoted. What was `shown` as live to who decides has to be
+    live still: of two who decide at once the second is told of the first.
     """
     lock_kind("champion", model.kind)
     model = ModelVersion.objects.select_for_update().get(pk=model.pk)
     if model.stage == ModelVersion.Stage.CHAMPION:
         raise Refusal(
-            f"{model} is the champion already.", remedy="There is nothing to do; see `models list`."
+            f"{model} is the champion already. {who_decided(model.kind)}",
+            remedy="There is nothing to do; see `models list`.",
         )
-    _require_intact(model)
     champion = champion_of(model.kind)
+    _require_as_shown(model.kind, champion, shown)
+    _require_intact(model)
     override = claim_override(override_reason, by)
     confirmation = claim_confirmation(confirm_inputs, by)
     suspects = suspects_of(model)
@@ -97,9 +101,16 @@ def _unconfirmed(model: ModelVersion, suspects: dict[str, CheckFields]) -> Refus
 
 
 @transaction.atomic
-def rollback(kind: ModelKind, *, by: User | None = None, reason: str = "") -> Promotion:
-    """Make the champion before the present one live again; its files are verified first."""
+def rollback(
+    kind: ModelKind, *, by: User | None = None, reason: str = "", shown: Shown = UNSEEN
+) -> Promotion:
+    """Make the champion before the present one live again; its files are verified first.
+
+    What was `shown` as live, and as what comes back, has to be so still.
+    """
     lock_kind("champion", kind.name)
+    champion = champion_of(kind.name)
+    _require_as_shown(kind.name, champion, shown)
     line = line_of_champions(kind.name)
     if len(line) < 2:
         raise Refusal(
@@ -107,8 +118,13 @@ def rollback(kind: ModelKind, *, by: User | None = None, reason: str = "") -> Pr
             remedy="Promote another version with `manage.py models promote VERSION`.",
         )
     previous = ModelVersion.objects.select_for_update().get(pk=line[-2])
+    if shown.returns not in (None, previous.version):
+        raise Refusal(
+            f"Version {previous.version} would come back, not version {shown.returns}. "
+            f"{who_decided(kind.name)}",
+            remedy="Look at both, and decide again.",
+        )
     _require_intact(previous)
-    champion = champion_of(kind.name)
     _switch(previous, champion)
     record(Act.ROLLBACK, by=by, about=previous, detail=reason)
     return Promotion.objects.create(
@@ -120,6 +136,20 @@ def rollback(kind: ModelKind, *, by: User | None = None, reason: str = "") -> Pr
         gates=previous.gates,
         by=by,
         actor=actor_name(by),
+    )
+
+
+def _require_as_shown(kind: str, champion: ModelVersion | None, shown: Shown) -> None:
+    """Refuse what was decided on while another version was live. The caller holds the lock."""
+    live = 0 if champion is None else champion.version
+    if shown.live in (None, live):
+        return
+    then = f"version {shown.live}" if shown.live else "none"
+    raise Refusal(
+        f"Nothing was changed: somebody else decided first. {who_decided(kind)} When you were "
+        f"asked, {then} was live.",
+        remedy=f"Look at version {live}, and decide again.",
+        details={"live": live, "shown": shown.live},
     )
 
 

@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 
 from project import words
-from project.command import SeedbedCommand, positive_int
+from project.command import SeedbedCommand, positive_int, whole_number
 from project.terminal import Table
 from training.kinds import ModelKind
 from training.management.kind_option import add_kind_option
@@ -24,6 +24,7 @@ from training.queries.models import (
     list_models,
     promotions_of,
 )
+from training.queries.promotions import Shown
 from training.queries.serviceable import why_not_serving
 
 
@@ -55,6 +56,19 @@ class Command(SeedbedCommand):
                 action.add_argument("other", type=positive_int)
             if name in ("promote", "rollback"):
                 action.add_argument("--reason", default="", help="kept with the promotion")
+                action.add_argument(
+                    "--if-live",
+                    type=whole_number,
+                    metavar="VERSION",
+                    help="only while this version is live, 0 for none; else who decided is said",
+                )
+            if name == "rollback":
+                action.add_argument(
+                    "--to",
+                    type=positive_int,
+                    metavar="VERSION",
+                    help="only where this version comes back",
+                )
             if name == "promote":
                 action.add_argument(
                     "--override-reason",
@@ -96,13 +110,16 @@ class Command(SeedbedCommand):
             reason=options["reason"],
             override_reason=options["override_reason"],
             confirm_inputs=options["confirm_inputs"],
+            shown=Shown(options["if_live"]),
         )
         return {**describe_promotion(promotion)}
 
     def _rollback(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
         from training.services import registry
 
-        return {**describe_promotion(registry.rollback(kind, reason=options["reason"]))}
+        shown = Shown(options["if_live"], options["to"])
+        promotion = registry.rollback(kind, reason=options["reason"], shown=shown)
+        return {**describe_promotion(promotion)}
 
     def _compare(self, kind: ModelKind, options: dict[str, Any]) -> dict[str, Any]:
         from training.queries.comparisons import compare
@@ -175,5 +192,10 @@ class Command(SeedbedCommand):
             for file in result["files"]:
                 console.print(file)
         else:
-            before = f", before it {result['previous']}" if result["previous"] else ""
-            console.print(f"Version {result['version']} of {result['kind']} is live{before}.")
+            again = " again" if result["action"] == "rollback" else ""
+            before = (
+                f"; until now it was version {result['previous']}" if result["previous"] else ""
+            )
+            console.print(
+                f"Version {result['version']} of {result['kind']} is live{again}{before}."
+            )
