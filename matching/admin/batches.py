@@ -22,10 +22,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.log.account import ALREADY_KNOWN
 from matching.domain.log.format import COMPUTED, LANDING_REASONS, REASONS
 from matching.domain.log.native import is_native
-from matching.domain.words import OnChange, Outcome, revision_of
+from matching.domain.words import ALREADY_KNOWN, OnChange, Outcome, revision_of
+from matching.jobs.sayings import COPIES_TO_LOOK_AT
 from matching.models import EventBatch, EventChange
 from matching.queries.batches import users_of
 from matching.queries.exports import export_batches, pack
@@ -37,11 +37,13 @@ from project import words
 from project.acting import Actor
 from project.jobs.contract import get_kind
 from project.jobs.forms import form_for
+from project.jobs.references import refer
 from project.jobs.starts import start_job
 from project.pages.admins import RecordAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
+from project.pages.registry import record_panels_for
 from project.refusal import Refusal
 from project.tabular.mend import EXCERPT_LENGTH
 from project.tabular.out import csv_lines
@@ -51,6 +53,9 @@ PREVIEW_LINES = 50_000  # of an upload that are looked at before it is imported
 REJECTED_SHOWN = 20
 REJECTED_COLUMNS = ("line", "reason", "message", "excerpt")
 ALL_REASONS = {**REASONS, **LANDING_REASONS}
+
+
+refer("matching.eventbatch", "batch", "batches")
 
 
 @admin.register(EventBatch)
@@ -126,7 +131,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
 
     @admin.display(description="state", ordering="state")
     def state_word(self, batch: EventBatch) -> Any:
-        return badge(batch.get_state_display().lower())
+        return badge(batch.verdict)
 
     @admin.display(description="events", ordering="made")
     def made_count(self, batch: EventBatch) -> Any:
@@ -161,6 +166,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
             "may_delete": self.has_delete_permission(request, batch),
             "may_see_events": request.user.has_perm("matching.view_matchevent"),
             "record": batch,
+            "record_panels": list(record_panels_for(request, batch)),
             "object_actions": self.object_actions(request) if batch.state == "complete" else [],
             **(extra_context or {}),
         }
@@ -179,6 +185,8 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
                 return self.to_list()
             try:
                 context["forecast"] = preview(**form.arguments)
+                context["verdict"] = _verdict_of(context["forecast"])
+                context["count"] = form.arguments["count"]
             except Refusal as refusal:
                 context["refusal"] = refusal
         return TemplateResponse(request, "matching/generate.html", context)
@@ -281,6 +289,13 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
             delete_batch(batch)
 
 
+def _verdict_of(forecast: Mapping[str, Any]) -> str:
+    """Say how good what is to be expected is: copies teach nothing, whoever allowed them."""
+    if not forecast["met"]:
+        return "refuse"
+    return "warn" if forecast["expected_duplicate_share"] > COPIES_TO_LOOK_AT else "pass"
+
+
 def _download(batches: Sequence[EventBatch]) -> StreamingHttpResponse:
     name = "-".join(str(batch.pk) for batch in batches[:10])
     return StreamingHttpResponse(
@@ -328,6 +343,7 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
     return {
         "batch": batch,
         "state": batch.get_state_display().lower(),
+        "verdict": batch.verdict,
         "figures": [
             {"label": "Found" if is_import else "Asked", "value": batch.asked},
             {"label": "New" if is_import else "Made", "value": batch.made},

@@ -69,6 +69,7 @@ def start_from_list(
     title: str = "",
     intro: str = "",
     fixed: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
     check: Check | None = None,
 ) -> HttpResponse:
     """Ask what a job of a kind asks and start it, on a page of the records that it makes."""
@@ -77,7 +78,13 @@ def start_from_list(
         request, title or declared.title, intro=intro or declared.summary
     )
     return start_kind(
-        request, kind, then=model_admin.list_url, context=context, fixed=fixed, check=check
+        request,
+        kind,
+        then=model_admin.list_url,
+        context=context,
+        fixed=fixed,
+        given=given,
+        check=check,
     )
 
 

@@ -29,7 +29,7 @@ def url_for(request: HttpRequest, label: str, pk: object) -> str:
 def list_url_for(request: HttpRequest, label: str, query: str) -> str:
     """Return the address of a list of records, filtered; empty as that of a record is."""
     address = _address(request, label, "changelist")
-    return address and f"{address}?{query}"
+    return f"{address}?{query}" if address and query else address
 
 
 def _address(request: HttpRequest, label: str, page: str, *places: object) -> str:

@@ -23,6 +23,8 @@ from project.pages.filters import DateRangeFilter
 from project.pages.links import record_url, url_for
 from project.pages.registry import object_action
 from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip
+from training.admin.lineage import draw_lineage
+from training.domain.kind import Recipe
 from training.kinds import all_kinds, get_kind
 from training.models import Dataset, ModelVersion, Verdict
 from training.queries.datasets import taken_in_part
@@ -200,11 +202,13 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
         ]
 
     def build_view(self, request: HttpRequest) -> HttpResponse:
-        """Ask for a recipe and start the job that builds it."""
+        """Ask for a recipe, filled with that of the dataset `like` where one is named, and start
+        the job that builds it."""
         return start_from_list(
             self,
             request,
             "training.build_dataset",
+            given=_recipe_of(request.GET.get("like", "")),
             intro="Rows are split, measured and written under the next version.",
         )
 
@@ -279,6 +283,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
                 for name, value in sorted(giveaway.items(), key=lambda item: -(item[1] or 0))
                 if value is not None
             ],
+            "drawing": draw_lineage(request, dataset),
             "lineage": [_lineage(request, entry) for entry in dataset.lineage],
             "models": [(model, record_url(model)) for model in models]
             if request.user.has_perm("training.view_modelversion")
@@ -287,6 +292,18 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
             "may_download": request.user.has_perm("training.download_dataset"),
         }
         return TemplateResponse(request, "training/dataset.html", context)
+
+
+def _recipe_of(like: str) -> dict[str, Any] | None:
+    """Return what a build was asked that made a dataset, None where there is no such."""
+    is_number = like.isascii() and like.isdigit() and len(like) < 10
+    dataset = Dataset.objects.filter(pk=int(like)).first() if is_number else None
+    if dataset is None:
+        return None
+    recipe = Recipe.from_dict(dataset.recipe).as_dict()
+    # Batches that are named tell their origin themselves.
+    origin = "" if recipe["batches"] else recipe["origin"]
+    return {**recipe, "origin": origin, "model_kind": dataset.kind}
 
 
 def zip_response(

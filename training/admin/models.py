@@ -22,6 +22,7 @@ from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt
 from training.admin.datasets import KindFilter, zip_response
 from training.admin.forms import DecideForm, PromoteForm
+from training.admin.lineage import draw_lineage
 from training.admin.model_compare import chosen_versions, comparison_context
 from training.admin.model_page import COMPARED, tab_context
 from training.kinds import get_kind
@@ -173,9 +174,12 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         may_decide = request.user.has_perm("training.promote_model")
         is_champion = model.stage == ModelVersion.Stage.CHAMPION
         before = version_before(model.kind) if is_champion else None
+        shown = tab_context(request, model)
+        if shown["tab"] == "data":
+            shown["drawing"] = draw_lineage(request, model)
         context = {
             **self.page_context(request, f"{get_kind(model.kind).title} model {model.version}"),
-            **tab_context(request, model),
+            **shown,
             "may_promote": may_decide and not is_champion,
             "may_rollback": may_decide and before is not None,
             "before": before,

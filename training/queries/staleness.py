@@ -1,6 +1,5 @@
 """Whether records that a dataset was built from were changed or removed at their source since."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -38,7 +37,7 @@ def with_changed_records(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
 
 def why_stale(dataset: Dataset) -> str:
     """Say why a dataset is stale, empty when it is not; nothing in it ever changes."""
-    told = [*_changed_feedback(dataset), *_changed_events(dataset)]
+    told = [*changed_feedback(dataset), *_changed_events(dataset)]
     if not told:
         return ""
     return (
@@ -47,7 +46,7 @@ def why_stale(dataset: Dataset) -> str:
     )
 
 
-def _changed_feedback(dataset: Dataset) -> list[str]:
+def changed_feedback(dataset: Dataset) -> list[str]:
     """Say how many records of its sources were changed since a dataset was built from them."""
     if not any(entry.get("model") == "feedback.feedbacksource" for entry in dataset.lineage):
         return []
@@ -62,7 +61,12 @@ def _changed_feedback(dataset: Dataset) -> list[str]:
 
 
 def _changed_events(dataset: Dataset) -> list[str]:
-    """Say which events changed at their batch since a dataset was built of them.
+    """Say which events changed at their batch since a dataset was built of them."""
+    return [told for batch in changes_by_batch(dataset).values() for told in batch]
+
+
+def changes_by_batch(dataset: Dataset) -> dict[int, list[str]]:
+    """Return by batch what happened to its events since a dataset was built of them.
 
     What was known of a batch when it was read stands in the lineage; datasets of before have
     batches that nothing had corrected.
@@ -72,26 +76,22 @@ def _changed_events(dataset: Dataset) -> list[str]:
         for entry in dataset.lineage
         if entry.get("model") == "matching.eventbatch"
     }
-    read = {pk: entry.get("corrections", 0) for pk, entry in entries.items()}
-    landed = {
-        batch.pk: batch.made - entries[batch.pk].get("events", batch.made)
-        for batch in dataset.batches.all()
-        if batch.pk in entries
-    }
-    return [
-        *(
-            f"{count:,} lines of batch {pk} that were refused were mended and landed since"
-            for pk, count in landed.items()
-            if count > 0
-        ),
-        *_corrected(dataset, read),
-    ]
-
-
-def _corrected(dataset: Dataset, read: Mapping[int, int]) -> list[str]:
-    return [
-        f"{batch.corrections - read.get(batch.pk, 0):,} changes of events of batch {batch.pk} came "
-        f"with later imports, the last on {words.moment(batch.corrected_at)}"
-        for batch in dataset.batches.all()
-        if batch.corrections > read.get(batch.pk, 0)
-    ]
+    found: dict[int, list[str]] = {}
+    for batch in dataset.batches.all():
+        entry = entries.get(batch.pk, {})
+        landed = batch.made - entry.get("events", batch.made)
+        changed = batch.corrections - entry.get("corrections", 0)
+        told = []
+        if landed > 0:
+            told.append(
+                f"{landed:,} lines of batch {batch.pk} that were refused were mended and landed "
+                "since"
+            )
+        if changed > 0:
+            told.append(
+                f"{changed:,} changes of events of batch {batch.pk} came with later imports, the "
+                f"last on {words.moment(batch.corrected_at)}"
+            )
+        if told:
+            found[batch.pk] = told
+    return found

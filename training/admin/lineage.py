@@ -1,0 +1,60 @@
+"""The drawing of where a record comes from and what came of it, with the way to make it anew."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from matching.models import EventBatch
+from project.pages.links import list_url_for, url_for
+from project.pages.registry import record_panel
+from training.models import Dataset, ModelVersion
+from training.queries.lineage import Lineage, Node, lineage_of
+
+TEMPLATE = "components/lineage.html"
+
+
+def draw_lineage(
+    request: HttpRequest, record: EventBatch | Dataset | ModelVersion
+) -> dict[str, Any]:
+    """Return what the drawing shows to this person: links to what they may see."""
+    found = lineage_of(record)
+    return {
+        "stages": [
+            {
+                "title": stage.title,
+                "more": stage.more,
+                "nodes": [{**asdict(node), "url": _url(request, node)} for node in stage.nodes],
+            }
+            for stage in found.stages
+        ],
+        "has_changed": found.has_changed,
+        "way": _way(request, found),
+    }
+
+
+@record_panel(
+    "matching.eventbatch", template=TEMPLATE, permission="training.view_dataset", order=50
+)
+def lineage_card(request: HttpRequest, batch: EventBatch) -> dict[str, Any]:
+    """Draw what came of a batch, on its page."""
+    return {"drawing": draw_lineage(request, batch)}
+
+
+def _url(request: HttpRequest, node: Node) -> str:
+    if node.is_current:
+        return ""
+    if node.pk is None:
+        return list_url_for(request, node.model, "")
+    return url_for(request, node.model, node.pk)
+
+
+def _way(request: HttpRequest, found: Lineage) -> dict[str, str] | None:
+    """Return the one step that makes it anew, for who may take it."""
+    if found.are_people_changed and request.user.has_perm("training.rebuild_model"):
+        return {"url": reverse("admin:training_modelversion_rebuild"), "label": "Rebuild …"}
+    if found.outdated is not None and request.user.has_perm("training.build_dataset"):
+        url = f"{reverse('admin:training_dataset_build')}?like={found.outdated.pk}"
+        return {"url": url, "label": f"Build dataset {found.outdated.version} anew …"}
+    return None
