@@ -23,6 +23,7 @@ from feedback.services.schedule import switch_off, switch_on
 from feedback.services.sources import save_source
 from project import words
 from project.jobs.links import job_link
+from project.jobs.references import refer
 from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin, ReadOnlyAdmin, signed_in
 from project.pages.badges import badge
@@ -34,6 +35,9 @@ from project.pages.filters import DateRangeFilter
 def origin_badge(source: FeedbackSource) -> SafeString:
     """Show whether rows of a source are real."""
     return badge(source.origin)
+
+
+refer("feedback.feedbacksource", "source", "sources", "busy", "failed", field="name")
 
 
 def foresee_collection(request: HttpRequest, sources: Any) -> Consequence:
@@ -268,7 +272,7 @@ class CollectionRunAdmin(ReadOnlyAdmin[CollectionRun]):
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, run: CollectionRun) -> Any:
-        return badge(run.state)
+        return badge(run.verdict)
 
     @admin.display(description="at the source")
     def reconciled(self, run: CollectionRun) -> Any:

@@ -22,7 +22,8 @@ def say_collected(result: Result) -> Said:
     )
     if result["jobs"]:
         count = words.counted(len(result["jobs"]), "job")
-        return Said(f"Handed out to {count}, one for each source: see what they say.")
+        text = f"Handed out to {count}, one for each source: see what they say."
+        return Said(text, Outcome.HANDED_ON)
     if result["busy"] and not tables:
         return Said("Nothing was handed out: every source is read already.", Outcome.UNCHANGED)
     if not tables:

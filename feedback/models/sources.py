@@ -345,6 +345,15 @@ class CollectionRun(models.Model):
         return f"Run {self.pk} of {self.source} {self.table}".rstrip()
 
     @property
+    def verdict(self) -> str:
+        """Its state in a word, and of a complete one what its rows came to."""
+        if self.state != self.State.COMPLETE:
+            return str(self.state)
+        if self.rejected:
+            return "in part" if self.new or self.known or self.changed else "without effect"
+        return str(self.state) if self.new or self.changed or self.gone else "nothing new"
+
+    @property
     def is_reconciled(self) -> bool | None:
         """Whether all rows there are were accounted for; None where the source cannot count.
 

@@ -201,6 +201,7 @@ class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent]):
     list_filter = (BatchFilter, OpenFilter, ReasonFilter)
     list_select_related = ("batch",)
     retry_permission = "matching.retry_rejectedevent"
+    retries_by_job = True
     file_order = ("line",)
     one_file = ("batch",), "Choose lines of one batch: a file holds one."
     consequences: ClassVar[Any] = {"retry": foresee_retry_by_job}

@@ -24,6 +24,7 @@ from matching.queries.words import with_word
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from project import words
 from project.jobs.forms import ArgumentsForm
+from project.jobs.references import refer
 from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
@@ -96,6 +97,10 @@ def label(name: str) -> str:
     """Return the words for a profile field."""
     field: Any = SeedUser._meta.get_field(name)
     return str(field.verbose_name)
+
+
+refer("matching.seeduser", "external_id", "left", "right", "examples", field="external_id")
+refer("matching.travelgroup", "external_id", "right", "examples", field="external_id")
 
 
 def foresee_filling(request: HttpRequest, users: Any) -> Consequence:

@@ -9,6 +9,8 @@ from typing import Final
 from matching.domain.nations import FURTHER_NATIONALITIES
 from project.coded import CodedWord
 
+ALREADY_KNOWN: Final = "already_known"  # why a line was left out, beside reasons of refused ones
+
 
 class MatchType(CodedWord):
     """Who is matched with whom."""

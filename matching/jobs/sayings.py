@@ -98,7 +98,8 @@ def say_sessions_created(result: Result) -> Said:
     )
     left_out = f" {words.number(held)} left out: another application holds theirs." if held else ""
     if not made + renewed:
-        text = "No session was created: everybody has a live one."
+        has_some = "everybody has a live one" if result["already_live"] else "nobody needs one"
+        text = f"No session was created: {has_some}."
         if held:
             return Said(f"No session was created.{left_out}", Outcome.IN_VAIN, figures)
         return Said(text, Outcome.UNCHANGED, figures)
@@ -127,7 +128,7 @@ def _sessions(result: Result, before: str) -> Said:
         Figure("Live", words.number(live), f"at least {words.number(result['minimum'])} asked"),
         Figure("Need repair", words.number(repairable)),
     )
-    if result["verdict"] == "pass":
+    if result["verdict"] == "pass" and live:
         return Said(
             f"{before}{words.counted(live, 'live session')} in order.",
             figures=figures,
@@ -150,7 +151,7 @@ def say_generated(result: Result) -> Said:
         Figure("Expected copies", words.share(copies)),
     )
     text = f"Batch {result['batch']} holds {words.counted(made, 'event')}"
-    if made < asked:
+    if made < asked or not made:
         return landed(
             made, asked, noun="events", text=f"{text} of {words.number(asked)} asked",
             figures=figures,
@@ -204,7 +205,9 @@ def say_retried(result: Result) -> Said:
         Figure("Landed", words.number(done), f"of {words.number(asked)}"),
         Figure("Still refused", words.number(left), f"of batch {batch}"),
     )
-    if not left:
+    if not asked:
+        text = f"Nothing of batch {batch} was refused any more"
+    elif not left:
         text = f"All landed: nothing of batch {batch} is refused any more"
     else:
         text = (

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from matching.domain.limits import LOG_PREFIX
-from matching.domain.words import FeatureSet, MatchType, Outcome, Preset
+from matching.domain.words import ALREADY_KNOWN, FeatureSet, MatchType, Outcome, Preset
 from project.mappings.refused import RefusedRowQuerySet, RefusedTableRow
 from project.origin import ROW_ORIGIN_CHOICES
 from project.tabular.mapping import TableMapping
@@ -114,6 +114,25 @@ class EventBatch(models.Model):
 
     def __str__(self) -> str:
         return f"Batch {self.pk} ({self.get_origin_display()}, {self.made:,} events)"
+
+    @property
+    def refused(self) -> int:
+        """Lines of an import that could not be used; those that were known before are no fault."""
+        if self.method != self.Method.IMPORTED:
+            return 0
+        parts = self.skipped.items()
+        return sum(entry["count"] for reason, entry in parts if reason != ALREADY_KNOWN)
+
+    @property
+    def verdict(self) -> str:
+        """Its state in a word, and of a complete one whether all that was asked for is there."""
+        is_generated = self.method == self.Method.GENERATED
+        lacks = self.made < self.asked if is_generated else self.refused > 0
+        if self.state != self.State.COMPLETE or (self.made and not lacks):
+            return self.get_state_display().lower()
+        if self.made:
+            return "in part"
+        return "without effect" if lacks else "nothing new"
 
     @property
     def label_share(self) -> float | None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
 from matching.domain.limits import KEPT_TOTAL
-from matching.domain.log.account import ALREADY_KNOWN, Account
+from matching.domain.log.account import Account
 from matching.domain.log.format import (
     CHANGED_EVENT,
     COMPUTED,
@@ -23,7 +23,7 @@ from matching.domain.log.format import (
 )
 from matching.domain.log.reader import LogChunk, RejectedLine
 from matching.domain.summaries import Summary, add_summaries, summarise_events
-from matching.domain.words import FeatureSet, OnChange, revision_of
+from matching.domain.words import ALREADY_KNOWN, FeatureSet, OnChange, revision_of
 from matching.models import (
     EventBatch,
     MatchEvent,

@@ -7,12 +7,12 @@ from typing import Any, Final, TypedDict
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from matching.domain.log.account import ALREADY_KNOWN, EXAMPLES, Account
+from matching.domain.log.account import EXAMPLES, Account
 from matching.domain.log.careful import sum_ignored
 from matching.domain.log.format import COMPUTED, LOGGED
 from matching.domain.log.reader import LogChunk, RejectedLine
 from matching.domain.summaries import add_summaries
-from matching.domain.words import OnChange
+from matching.domain.words import ALREADY_KNOWN, OnChange
 from matching.models import EventBatch, RejectedEvent
 from matching.services.corrections import RIGHT, apply_changes
 from matching.services.imports import feature_set_of, land_lines, not_in_it

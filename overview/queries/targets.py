@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, TypedDict
 
 from feedback.queries.glance import Glance
-from matching.domain.log.account import ALREADY_KNOWN
+from matching.domain.words import ALREADY_KNOWN
 from overview.queries.pipeline import Import, Pipeline
 from project.tabular.proposing import UNUSABLE_SHARE
 from training.domain.checks import CheckFields

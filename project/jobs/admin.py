@@ -42,6 +42,7 @@ from project.jobs.presentation import (
     present_result,
     present_stages,
 )
+from project.jobs.references import links_in, records_now, refer
 from project.jobs.services import (
     JobStateError,
     NotPermitted,
@@ -59,7 +60,7 @@ from project.pages.cells import two_lines
 from project.pages.consequences import Consequence
 from project.pages.filters import DateRangeFilter
 from project.pages.forms import RecordForm
-from project.pages.links import list_url_for, record_url, url_for
+from project.pages.links import record_url
 from project.pages.navigation import (
     FOUND,
     Entry,
@@ -420,6 +421,8 @@ class JobAdmin(LargeTable[Job]):
         lines = list(job.log_lines.order_by("-pk")[: LOG_LINES_SHOWN + 1]) if may_see else []
         result = (job.result or {}) if may_see else {}
         refusal = result.get("refused") if job.state == Job.State.REFUSED else None
+        asked = job.arguments if may_see else {}
+        links = links_in(request, asked, result)
         return {
             "job": job,
             "may_see": may_see,
@@ -431,13 +434,13 @@ class JobAdmin(LargeTable[Job]):
             "is_waiting_for_worker": job.state == Job.State.QUEUED
             and not has_role(Process.Role.WORKER),
             "stages": present_stages(job),
-            "arguments": present(job.arguments) if job.arguments and may_see else None,
+            "arguments": present(asked, links=links) if asked else None,
             "checks": (refusal or result).get("checks") or [],
             "refusal": refusal,
             "offer": _offer_of(job) if may_start(request, job.kind) else None,
             "figures": present_figures(job, refusal or result),
-            "result": present_result(refusal or result, hidden=HIDDEN),
-            "records": [_record(request, record) for record in job.records] if may_see else [],
+            "result": present_result(refusal or result, hidden=HIDDEN, links=links),
+            "records": records_now(job.records, request) if may_see else [],
             "log_lines": lines[:LOG_LINES_SHOWN][::-1],
             "has_more_lines": len(lines) > LOG_LINES_SHOWN,
             "retried_as": [job_link(retry) for retry in job.retries.all()],
@@ -504,14 +507,7 @@ def _alive(role: Process.Role) -> QuerySet[Process]:
     return Process.objects.alive().filter(role=role)
 
 
-def _record(request: HttpRequest, record: dict[str, Any]) -> dict[str, Any]:
-    if "query" in record:
-        url = list_url_for(request, record["model"], record["query"])
-    else:
-        url = url_for(request, record["model"], record["id"])
-    return {"title": record["title"], "url": url}
-
-
+refer("jobs.job", "job")
 for _role in Process.Role:
     add_counter(_role.value, partial(_alive, _role))
 add_entries(

@@ -20,7 +20,7 @@ def job_link(job: Job) -> SafeString:
 def message_job(request: HttpRequest, job: Job) -> None:
     """Tell the person who started a job where to follow it; the strip shows it at once."""
     forget_running()
-    messages.success(
+    messages.info(  # nothing is done yet
         request, format_html("Started: {}. Its page shows how far it is.", job_link(job))
     )
     if not has_worker():

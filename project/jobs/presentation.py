@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypedDict
 
 from project import words
 from project.jobs.contract import title_of
 from project.jobs.models import Job
+from project.jobs.references import Links
 
 LONG_TEXT = 200  # characters; beyond that a cell of a table is cut
 ROWS_SHOWN = 200
 OPEN_ROWS = 8  # a part of a result with more lines is folded
 RAW_BYTES = 200_000  # of the JSON of a result; of a longer one the command prints all
+NO_LINKS: Links = MappingProxyType({})
 STAGE_WORDS = {"pending": "waits", "done": ""}
 
 
@@ -75,7 +78,9 @@ def present_figures(job: Job, result: Mapping[str, Any]) -> list[dict[str, str]]
     ]
 
 
-def present_result(result: Mapping[str, Any], *, hidden: Iterable[str]) -> dict[str, Any] | None:
+def present_result(
+    result: Mapping[str, Any], *, hidden: Iterable[str], links: Links = NO_LINKS
+) -> dict[str, Any] | None:
     """Return a result as `pairs` of a table, `parts` that fold when long, and the raw JSON."""
     shown = {name: value for name, value in result.items() if name not in hidden}
     if not result:
@@ -84,11 +89,11 @@ def present_result(result: Mapping[str, Any], *, hidden: Iterable[str]) -> dict[
     plain = {name: value for name, value in shown.items() if name not in nested}
     raw = json.dumps(result, indent=2, ensure_ascii=False, default=str)
     return {
-        "pairs": present(plain) if plain else None,
+        "pairs": present(plain, links=links) if plain else None,
         "parts": [
             {
                 "name": label(name),
-                "block": present(value),
+                "block": present(value, name, links=links),
                 "count": len(value),
                 "is_open": _lines(value) <= OPEN_ROWS,
             }
@@ -110,31 +115,37 @@ def _lines(value: Any) -> int:
     return 1
 
 
-def present(value: Any) -> dict[str, Any]:
+def present(value: Any, name: str = "", *, links: Links = NO_LINKS) -> dict[str, Any]:
     """Return a JSON value as nested blocks for the template `jobs/value.html`.
 
     Parameters
     ----------
     value : any JSON value
+    name : under which it stands
+    links : (name, value as text) to the address of the record that it names
 
     Returns
     -------
     dict
-        One of {text}, {pairs: [(label, block)]}, {header, rows: [[block]], cut} or {entries, cut}.
+        One of {text, url}, {named: [{text, url}], cut}, {pairs: [(label, block)]},
+        {header, rows: [[block]], cut} or {entries, cut}.
     """
     if isinstance(value, dict):
-        return {"pairs": [(label(key), present(item)) for key, item in value.items()]}
+        pairs = [(label(key), present(item, key, links=links)) for key, item in value.items()]
+        return {"pairs": pairs}
     if isinstance(value, list) and value:
         shown, cut = value[:ROWS_SHOWN], max(0, len(value) - ROWS_SHOWN)
         if all(isinstance(item, dict) for item in value):
-            names = list(dict.fromkeys(name for item in shown for name in item))
-            rows = [[present(item.get(name)) for name in names] for item in shown]
-            return {"header": [label(name) for name in names], "rows": rows, "cut": cut}
+            names = list(dict.fromkeys(key for item in shown for key in item))
+            rows = [[present(item.get(key), key, links=links) for key in names] for item in shown]
+            return {"header": [label(key) for key in names], "rows": rows, "cut": cut}
         if any(isinstance(item, dict | list) for item in value):
-            return {"entries": [present(item) for item in shown], "cut": cut}
+            return {"entries": [present(item, name, links=links) for item in shown], "cut": cut}
+        if any((name, str(item)) in links for item in shown):
+            return {"named": [present(item, name, links=links) for item in shown], "cut": cut}
         more = f", and {cut} more" if cut else ""
         return {"text": ", ".join(_text(item) for item in shown) + more}
-    return {"text": _text(value)}
+    return {"text": _text(value), "url": links.get((name, str(value)), "")}
 
 
 def label(name: str) -> str:

@@ -14,6 +14,7 @@ from project.jobs import queue
 from project.jobs.links import job_link
 from project.jobs.models import Job, Process
 from project.pages.registry import page
+from project.pages.told import tell_done
 from project.refusal import Refusal
 
 LOOK = "jobs.view_job"
@@ -73,7 +74,7 @@ def ring_view(request: HttpRequest) -> HttpResponse:
                 request, "Valkey does not answer. The ledger rings by itself as soon as it does."
             )
         else:
-            messages.success(request, f"Rang again; jobs that wait for a worker: {due}.")
+            tell_done(request, due, f"Rang again; jobs that wait for a worker: {due}.")
         return HttpResponseRedirect(reverse(f"admin:{NAME}"))
     intro = (
         f"Jobs that wait for a worker: {Job.objects.due().count()}. A worker is told of each of "
@@ -94,8 +95,9 @@ def empty_view(request: HttpRequest) -> HttpResponse:
         except Refusal as refusal:
             messages.error(request, str(refusal))
         else:
-            messages.success(
+            tell_done(
                 request,
+                removed,
                 f"Entries removed: {removed}. The ledger rings again for each job that waits.",
             )
         return HttpResponseRedirect(reverse(f"admin:{NAME}"))

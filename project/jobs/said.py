@@ -16,6 +16,7 @@ class Outcome(StrEnum):
     UNCHANGED = "nothing to do"
     IN_VAIN = "without effect"
     TO_LOOK_AT = "look at it"
+    HANDED_ON = "handed on"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from project.mappings.refused import SCANNED_ROWS, RefusedRow, set_correction
 from project.pages.admins import LargeTable
 from project.pages.badges import badge
 from project.pages.consequences import Consequence
+from project.pages.told import tell_done
 from project.tabular.mend import (
     KEPT_BYTES,
     LINE,
@@ -168,12 +169,14 @@ class RefusedRowAdmin(LargeTable[R]):
 
     Attributes
     ----------
+    retries_by_job : whether a worker does that, and not the page.
     retry_permission : the right to try rows again; to correct them is to change them.
     file_order : in which a file has the rows.
     one_file : columns that all rows of a file have in common, and what is said where they do not.
     """
 
     retry_permission: ClassVar[str]
+    retries_by_job: ClassVar[bool] = False
     file_order: ClassVar[Sequence[str]]
     one_file: ClassVar[tuple[Sequence[str], str]]
     actions: Any = ("correct", "retry", "download_to_mend")
@@ -217,7 +220,7 @@ class RefusedRowAdmin(LargeTable[R]):
             messages.warning(request, said)
         else:
             said = f"All {tried:,} rows landed." if tried > 1 else "The row landed."
-            messages.success(request, said)
+            tell_done(request, landed, said)
 
     @abstractmethod
     def where(self, row: R) -> Any:
@@ -265,6 +268,7 @@ class RefusedRowAdmin(LargeTable[R]):
             text="" if isinstance(row.came, dict) or not row.columns else row.came,
             may_change=may_change,
             may_retry=may_change and self.has_retry_permission(request),
+            retries_by_job=self.retries_by_job,
             **(extra_context or {}),
         )
         return TemplateResponse(request, "mappings/refused_row.html", context)
@@ -290,9 +294,9 @@ class RefusedRowAdmin(LargeTable[R]):
             said = form.cleaned_data
             where = said["where"] or None
             changed = rows.correct(said["column"], said["value"], where=where)
-            messages.success(
-                request, f"{changed:,} rows have a corrected {said['column']}; try them again."
-            )
+            rows_said = words.counted(changed, "row has", "rows have")
+            again = "; try them again" if changed else ", so nothing was changed"
+            tell_done(request, changed, f"{rows_said} a corrected {said['column']}{again}.")
             return None
         is_across = request.POST.get("select_across") == "1"
         chosen = request.POST.getlist("_selected_action")

@@ -142,6 +142,16 @@ NOT_GOOD: list[tuple[str, dict[str, Any], str]] = [
     ("feedback.collect_feedback", {**COLLECTED, "incomplete": ["Warehouse"]}, "40 new rows"),
     ("feedback.collect_feedback", {**COLLECTED, "new": 0}, "No new rows from Warehouse: all"),
     ("feedback.collect_feedback", {**COLLECTED, "sources": [], "new": 0}, "No source was read"),
+    (
+        "feedback.collect_feedback",
+        {**COLLECTED, "jobs": [{"source": "Warehouse", "job": "1"}], "new": 0},
+        "Handed out to 1 job",
+    ),
+    (
+        "matching.retry_events",
+        {**RETRIED, "tried": 0, "untried": 0, "landed": 0, "still_refused": 0},
+        "Nothing of batch 4 was refused any more.",
+    ),
     ("feedback.import_feedback", {**FEEDBACK, "new": 3, "rejected": 2}, "3 new rows landed of 5"),
     ("feedback.import_feedback", {**FEEDBACK, "new": 0, "known": 5}, "Nothing is new"),
     (
@@ -186,6 +196,26 @@ def test_what_is_not_good_is_not_green(kind: str, result: dict[str, Any], begins
     assert tone_of(said["outcome"]) != "good"
 
 
+# They end with one record or none; what it is worth their checks and gates say.
+MAKES_ONE = {"training.build_dataset", "training.train_model", "overview.rebuild_model"}
+
+
+def without_counts(value: Any) -> Any:
+    """The same result, of nothing done."""
+    if isinstance(value, dict):
+        return {name: without_counts(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [without_counts(one) for one in value]
+    is_count = isinstance(value, int | float) and not isinstance(value, bool)
+    return 0 if is_count else value
+
+
+@pytest.mark.parametrize("kind", sorted(GOOD.keys() - MAKES_ONE))
+def test_nothing_done_is_never_green(kind: str) -> None:
+    said = get_kind(kind).says(without_counts(GOOD[kind][0])).as_dict()
+    assert tone_of(said["outcome"]) != "good", said["text"]
+
+
 def test_every_kind_has_a_result_that_is_not_good() -> None:
     assert {kind for kind, _, _ in NOT_GOOD} == ours()
 
@@ -199,7 +229,9 @@ def test_a_share_that_landed_is_good_only_when_it_is_all() -> None:
         "nothing to do",
     ]
     assert told[2].text == "0 of 2 rows landed."
-    assert [tone_of(outcome) for outcome in Outcome] == ["good", "warn", "plain", "warn", "warn"]
+    assert [tone_of(outcome) for outcome in Outcome] == [
+        *("good", "warn", "plain", "warn", "warn", "plain")
+    ]
 
 
 # --- In the ledger --------------------------------------------------------------------------------

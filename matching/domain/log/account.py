@@ -7,7 +7,6 @@ from typing import Any, Final
 from matching.domain.log.careful import sum_ignored
 from matching.domain.log.reader import RejectedLine
 
-ALREADY_KNOWN: Final = "already_known"  # beside the reasons of rejected lines
 SUMMED: Final = (
     *("found", "new", "known", "changed", "exposures"),
     *("with_features", "without_features", "people_known", "kept_bytes"),

@@ -13,7 +13,9 @@ from project import words
 from project.command import SeedbedCommand, positive_int
 from project.jobs.contract import UnknownKind, UnusableArguments, all_kinds, title_of
 from project.jobs.models import Job, JobLogLine
+from project.jobs.presentation import headline
 from project.jobs.reference import reference
+from project.jobs.references import records_now
 from project.jobs.services import JobStateError, retry_job, stop_job
 from project.terminal import Table
 
@@ -133,6 +135,8 @@ def _summary(job: Job) -> dict[str, Any]:
         "kind": job.kind,
         "title": title_of(job.kind),
         "state": job.state,
+        "headline": headline(job)["text"],
+        "verdict": job.verdict,
         "progress_share": job.progress_share,
         "by": job.actor,
         "user": job.user.get_username() if job.user else None,
@@ -157,7 +161,10 @@ def _describe(job: Job) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "result": job.result,
-        "records": job.records,
+        "records": [
+            {**kept, "title": now.title}
+            for kept, now in zip(job.records, records_now(job.records), strict=True)
+        ],
         "traceback": job.traceback,
         "retry_of": str(job.retry_of_id) if job.retry_of_id else None,
         "retried_as": [str(key) for key in job.retries.values_list("pk", flat=True)],
@@ -193,6 +200,7 @@ def _render_list(result: dict[str, Any], console: Console) -> None:
 
 
 def _render_job(result: dict[str, Any], console: Console) -> None:
+    console.print(result["headline"], style="bold")
     lines = {
         "Job": result["id"],
         "What": f"{result['title']} ({result['kind']})",
