@@ -39,6 +39,7 @@ from project.pages.start import F, start_page
 M = TypeVar("M", bound=Model)
 
 CONFIRM_SHOWN = 20  # records named before an action is carried out
+REASON_LENGTH = 100  # characters of why a record is changed or removed, as its history keeps it
 SHOWN_KEY = 80  # characters of a key that no record has
 REACH = 10_000  # rows that pages lead to; behind them a filter is the better way
 EXACT_BELOW = 50_000  # rows; smaller tables are counted, an estimate would look odd
@@ -85,9 +86,12 @@ class AuditedAdmin(_ModelAdmin[M]):
     """
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Note each record that goes; Django asks for it before it deletes, on each way."""
+        """Note each record that goes, and why; Django asks for it before it deletes, on each
+        way."""
+        why = request.POST.get("reason", "").strip()[:REASON_LENGTH]
         for gone in queryset:
-            audit.record(Act.REMOVAL, about=gone, title=f"{self.opts.verbose_name} {gone}")
+            title = f"{self.opts.verbose_name} {gone}"
+            audit.record(Act.REMOVAL, about=gone, title=title, detail=why)
         return super().log_deletions(request, queryset)
 
     def response_action(
@@ -421,6 +425,24 @@ class HistoryAdmin(SimpleHistoryAdmin, RecordAdmin[M]):  # type: ignore[misc]  #
 
     history_list_display = ("history_actor",)
     has_row_menu = True
+
+    def get_form(
+        self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Ask why a record is changed: its history keeps that."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        is_asked_for_its_fields = "fields" in kwargs and kwargs["fields"] is None
+        if not change or is_asked_for_its_fields:
+            return form
+        why = forms.CharField(label="Why", required=False, max_length=REASON_LENGTH)
+        return type(form.__name__, (form,), {"why": why})
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """Give the record the reason before anything saves it."""
+        record = super().save_form(request, form, change)
+        if why := form.cleaned_data.get("why"):
+            record._change_reason = why
+        return record
 
     def menu_links(self, request: HttpRequest, record: M) -> list[tuple[str, str]]:
         """Add the history, to which the page of a record has a button of its own."""
