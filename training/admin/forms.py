@@ -19,8 +19,12 @@ class DecideForm(forms.Form):
     reason = forms.CharField(required=False, help_text="Kept with the promotion.")
 
     def __init__(self, *args: Any, shown: Shown, **options: Any) -> None:
-        super().__init__(*args, initial={"live": shown.live, "returns": shown.returns}, **options)
-        self.fields["reason"].required = bool(shown.live)
+        super().__init__(*args, **options)
+        self.initial |= {"live": shown.live, "returns": shown.returns}
+        if shown.live:
+            reason = self.fields["reason"]
+            reason.required = True
+            reason.help_text = f"Why version {shown.live} is replaced; kept with the promotion."
 
     @property
     def decision(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The drawing of where a record comes from and what came of it, with the way to make it anew."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -30,7 +31,7 @@ def draw_lineage(
             for stage in found.stages
         ],
         "has_changed": found.has_changed,
-        "way": _way(request, found),
+        "ways": list(_ways(request, found)),
     }
 
 
@@ -50,11 +51,10 @@ def _url(request: HttpRequest, node: Node) -> str:
     return url_for(request, node.model, node.pk)
 
 
-def _way(request: HttpRequest, found: Lineage) -> dict[str, str] | None:
-    """Return the one step that makes it anew, for who may take it."""
-    if found.are_people_changed and request.user.has_perm("training.rebuild_model"):
-        return {"url": reverse("admin:training_modelversion_rebuild"), "label": "Rebuild …"}
+def _ways(request: HttpRequest, found: Lineage) -> Iterator[dict[str, str]]:
+    """Yield what makes it anew, for who may do that."""
     if found.outdated is not None and request.user.has_perm("training.build_dataset"):
         url = f"{reverse('admin:training_dataset_build')}?like={found.outdated.pk}"
-        return {"url": url, "label": f"Build dataset {found.outdated.version} anew …"}
-    return None
+        yield {"url": url, "label": f"Build dataset {found.outdated.version} anew …"}
+    if found.are_people_changed and request.user.has_perm("training.rebuild_model"):
+        yield {"url": reverse("admin:training_modelversion_rebuild"), "label": "Rebuild …"}
