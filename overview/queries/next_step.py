@@ -64,7 +64,8 @@ def _ground(pipeline: Pipeline) -> Step | None:
     if not pipeline.people.total:
         return _step("seed", "Make seed users.", "seed_users")
     if not pipeline.people.complete:
-        return _step("complete", "Complete the profiles.", "seed_users --complete")
+        # It says who lacks what, and how that is mended: of real people nothing is drawn.
+        return _step("complete", "Complete the profiles.", "check_profiles")
     if not pipeline.trips.live:
         return _step("trips", "Create sessions.", "create_sessions")
     if pipeline.events.newest is None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,12 +15,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from matching.admin import batches
 from matching.models import EventBatch, MatchEvent, RejectedEvent
 from matching.services.batches import delete_batch
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
 from project.pages import admins as tables
+from project.pages.badges import tone_of
 from project.refusal import Refusal
 from tests.factories import make_admin, make_seed_user, make_session, make_staff
 from training.models import Dataset
@@ -118,6 +121,44 @@ def test_a_confirmed_upload_is_imported_by_a_job() -> None:
     assert (batch.made, batch.file_name, batch.label_share) == (8, "my log.jsonl", 0.25)
     assert batch.created_by is not None
     assert RejectedEvent.objects.get().line == 9
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"state": "building", "asked": 9}, "building"),
+        ({"asked": 9, "made": 9}, "complete"),
+        ({"asked": 9, "made": 4}, "in part"),
+        ({"asked": 9, "made": 0}, "without effect"),
+        ({"method": "imported", "made": 4, "skipped": {"already_known": {"count": 5}}}, "complete"),
+        ({"method": "imported", "made": 4, "skipped": {"bad_utf8": {"count": 5}}}, "in part"),
+        ({"method": "imported", "skipped": {"bad_utf8": {"count": 5}}}, "without effect"),
+        ({"method": "imported", "skipped": {"already_known": {"count": 5}}}, "nothing new"),
+    ],
+)
+def test_a_batch_is_green_only_where_all_of_it_is_there(values: dict[str, Any], word: str) -> None:
+    batch = EventBatch(**{"method": "generated", "state": "complete", **values})
+    assert batch.verdict == word
+    assert (tone_of(word) == "good") is (word == "complete")
+
+
+def test_what_will_be_copies_is_no_pass(admin_client: Client, monkeypatch: Any) -> None:
+    forecast = {
+        "distinct_pairs": {"user_user": 9},
+        "expected_duplicate_share": 0.999,
+        "met": True,
+        "remedy": "",
+        "skipped": {},
+    }
+    monkeypatch.setattr(batches, "preview", lambda **_: forecast)
+    shown = admin_client.post(url("eventbatch_generate"), RECIPE).content.decode()
+    assert "99.9 % of the feature vectors will be copies" in shown
+    assert 'class="sb-badge sb-good"' not in shown
+    assert 'class="sb-badge sb-warn"' in shown
+    forecast["expected_duplicate_share"] = 0.0
+    shown = admin_client.post(url("eventbatch_generate"), RECIPE).content.decode()
+    assert 'class="sb-badge sb-good"' in shown
+    assert re.search(r'name="start" value="Generate [\d,]+ events"', shown)
 
 
 def test_a_damaged_pack_is_an_error_of_the_form(admin_client: Client) -> None:

@@ -20,7 +20,8 @@ class DecideForm(forms.Form):
 
     def __init__(self, *args: Any, shown: Shown, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.initial |= {"live": shown.live, "returns": shown.returns}
+        self.fields["live"].initial = shown.live
+        self.fields["returns"].initial = shown.returns
         if shown.live:
             reason = self.fields["reason"]
             reason.required = True

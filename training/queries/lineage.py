@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from matching.models import EventBatch, SeedUser
 from project import words
@@ -67,16 +67,14 @@ def lineage_of(record: EventBatch | Dataset | ModelVersion) -> Lineage:
     """Return the lineage of a record both ways."""
     batches, datasets, models = _around(record)
     promotions = Promotion.objects.filter(model__in=models.order_by().values("pk"))
-    first_batches = _first(batches.defer(*OF_BATCH).order_by("-pk"))
+    newest = "-created_at", "-version"
+    first_batches = _first(record, batches.defer(*OF_BATCH).order_by("-pk"))
+    first_datasets = _first(record, datasets.defer(*OF_DATASET).order_by(*newest))
     # Their batches are asked for once, to say which of them changed.
     light = EventBatch.objects.only("pk", "made", "corrections", "corrected_at")
-    first_datasets = _first(
-        datasets.defer(*OF_DATASET)
-        .prefetch_related(Prefetch("batches", light))
-        .order_by("-created_at", "-version")
-    )
-    first_models = _first(models.defer(*OF_MODEL).order_by("-created_at", "-version"))
-    first_promotions = _first(promotions.select_related("model").order_by("-id"))
+    prefetch_related_objects(first_datasets[0], Prefetch("batches", light))
+    first_models = _first(record, models.defer(*OF_MODEL).order_by(*newest))
+    first_promotions = _first(record, promotions.select_related("model").order_by("-id"))
 
     changes: dict[int, str] = {}
     of_sources = ""
@@ -116,8 +114,13 @@ def _around(
     return of_it, this, ModelVersion.objects.filter(pk=record.pk)
 
 
-def _first(rows: QuerySet[Any]) -> tuple[list[Any], int]:
-    """Return the first rows, and how many more there are: counted only where there are more."""
+def _first(record: Any, rows: QuerySet[Any]) -> tuple[list[Any], int]:
+    """Return the first rows, and how many more there are: counted only where there are more.
+
+    Of the records of its own kind the one that is drawn stands alone, and is at hand.
+    """
+    if isinstance(record, rows.model):
+        return [record], 0
     shown = list(rows[: NODES + 1])
     return shown[:NODES], rows.count() - NODES if len(shown) > NODES else 0
 
