@@ -108,7 +108,9 @@ def _around(
         return EventBatch.objects.filter(pk=record.pk), record.datasets.all(), made
     if isinstance(record, Dataset):
         this = Dataset.objects.filter(pk=record.pk)
-        return record.batches.all(), this, record.model_versions.all()
+        # Not `record.batches`: a page has prefetched it with fewer columns than are drawn.
+        of_it = EventBatch.objects.filter(datasets=record.pk)
+        return of_it, this, record.model_versions.all()
     this = Dataset.objects.filter(pk=record.dataset_id)
     of_it = EventBatch.objects.filter(datasets=record.dataset_id)
     return of_it, this, ModelVersion.objects.filter(pk=record.pk)
