@@ -20,6 +20,7 @@ from benchmarks import (
     lists,
     loading,
     prediction,
+    reports,
     servers,
     startup,
     tables,
@@ -38,6 +39,7 @@ PAIRS_QUICK, LOADED_QUICK = 20_000, 4_096
 CALLS, CALLS_QUICK = 500, 50
 COLLECTED, COLLECTED_QUICK = 100_000, 1_000  # rows of each of the three tables
 LISTED, LISTED_QUICK = 10_000_000, 1_000  # events; a tenth as many rows in every other list
+REPORTED, REPORTED_QUICK = (10_000, 1_000_000), (1_000,)  # rows of each of the three tables
 RUNS = 5
 TABLE_WIDTH = 140  # characters, where the output is no terminal
 
@@ -114,9 +116,11 @@ def _measure(options: argparse.Namespace) -> Iterator[tuple[str, list[Figure]]]:
     yield "Collection of feedback", in_fresh_process(tables.run, options.rows[-1])
     collected = COLLECTED_QUICK if quick else COLLECTED
     yield "Lists of the admin", in_fresh_process(collection.run, collected, options.runs)
-    last = "" if quick else "Beside the first edition"
     listed = LISTED_QUICK if quick else LISTED
-    yield last, in_fresh_process(lists.run, listed, is_quick=quick)
+    yield "Reports of feedback", in_fresh_process(lists.run, listed, is_quick=quick)
+    last = "" if quick else "Beside the first edition"
+    reported = list(REPORTED_QUICK if quick else REPORTED)
+    yield last, in_fresh_process(reports.run, reported, options.runs)
     if not quick:
         yield "", first_edition.run(options.rows[-1], options.runs)
 

@@ -17,16 +17,17 @@ from feedback.domain.words import (
     PLANNED_SESSIONS,
     QUALITY_EDGES,
 )
+from feedback.jobs.counting import ask_for_count
 from feedback.models import FeedbackSource
 from feedback.queries.reports import (
     BaselinesReport,
     CalibrationReport,
     CsatReport,
     ExperimentsReport,
-    build_report,
     read_edges,
 )
 from feedback.queries.reports.csat import Groups
+from feedback.queries.reports.kept import Asked, counts_asked
 from feedback.queries.sources import SYNTHETIC_LABEL, choose_scope
 from feedback.queries.status import (
     FeedbackStatus,
@@ -34,8 +35,10 @@ from feedback.queries.status import (
     TableStatus,
     feedback_status,
 )
+from feedback.services.reports import kept_answer
 from project import words
 from project.origin import Origin
+from project.pages.links import record_url
 from project.pages.registry import page
 from project.refusal import Refusal
 
@@ -125,8 +128,9 @@ def report_view(request: HttpRequest, kind: str) -> HttpResponse:
         "collect_url": _sources_url(request),
     }
     if kind == "status":
-        status = feedback_status()
-        context |= {"status": _with_moments(status), "tabs": _tabs("")}
+        answer = _answered(request, counts_asked(FeedbackSource.objects.all()), context)
+        status = None if answer is None else _with_moments(feedback_status(answer))
+        context |= {"status": status, "tabs": _tabs("")}
         return TemplateResponse(request, "feedback/report_status.html", context)
     form = FORMS.get(kind, ReportForm)(request.GET)
     context |= {"form": form, "tabs": _tabs(request.GET.urlencode()), "report": None}
@@ -136,9 +140,21 @@ def report_view(request: HttpRequest, kind: str) -> HttpResponse:
         levels = {name: chosen[name] for name in FACTORS if chosen.get(name)}
         edges = chosen.get("edges") or QUALITY_EDGES
         planned = chosen.get("planned") or PLANNED_SESSIONS
-        report = build_report(kind, scope, edges=edges, levels=levels, planned_sessions=planned)
-        context |= {"report": report, "charts": CHARTS[kind](report)}
+        asked = Asked(kind, scope, edges, levels, planned)
+        report = _answered(request, asked, context, chosen["source"])
+        context |= {"report": report, "charts": report and CHARTS[kind](report)}
     return TemplateResponse(request, f"feedback/report_{kind}.html", context)
+
+
+def _answered(request: HttpRequest, asked: Asked, context: dict[str, Any], source: str = "") -> Any:
+    """Return a report as it was counted, and say in the context what is being counted since."""
+    answer = kept_answer(asked)
+    context["answer"] = answer
+    if not answer.is_current:
+        job = ask_for_count(asked, source=source, by=request.user)
+        may_look = request.user.has_perm("jobs.view_job")
+        context |= {"counting": job, "counting_url": record_url(job) if may_look else ""}
+    return answer.content
 
 
 def _tabs(query: str) -> list[dict[str, str]]:

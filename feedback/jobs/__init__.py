@@ -1,7 +1,7 @@
 """The job kinds of feedback. Their work is imported when it is done: it loads pandas."""
 
 from feedback.jobs import arguments, sayings
-from feedback.queries.runs import CheckedFile, Collected, ImportedFile
+from feedback.queries.runs import CheckedFile, Collected, CountedReports, ImportedFile
 from feedback.queries.schedule import COLLECT_KIND
 from project.jobs.contract import Run, job
 
@@ -40,3 +40,17 @@ def import_feedback(run: Run, asked: arguments.ImportFeedback) -> ImportedFile |
     from feedback.jobs import imports
 
     return imports.import_feedback(run, asked)
+
+
+@job(
+    "feedback.count_reports",
+    title="Count feedback reports",
+    permission="feedback.report_feedback",
+    says=sayings.say_counted,
+    arguments=arguments.CountReports,
+)
+def count_reports(run: Run, asked: arguments.CountReports) -> CountedReports:
+    """Count reports of many rows and keep them; one that is as its rows are stays."""
+    from feedback.jobs import counting
+
+    return counting.count_reports(run, asked)

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from feedback.domain.changes import ON_CHANGE_MEANINGS
 from feedback.domain.tables import TABLES
+from feedback.domain.words import FEWEST_PLANNED, MOST_PLANNED, PLANNED_SESSIONS
 from project.jobs.contract import Arguments
 from project.jobs.questions import Ask, Moment, Upload, Word
 from project.mappings.arguments import TableArguments
@@ -137,3 +138,35 @@ class ImportFeedback(TableArguments):
                 f"{', '.join(sorted(known))}"
             )
         return self
+
+
+class CountReports(Arguments):
+    """Which reports, and of which rows."""
+
+    report: Annotated[
+        Literal["all", "csat", "baselines", "calibration", "experiments", "counts"],
+        Field(description="counts: the rows of each table of each source."),
+    ] = "all"
+    source: Annotated[Word, Field(description="Only rows of this source."), Ask()] = ""
+    origin: Annotated[
+        Literal["", "real", "synthetic", "combined"],
+        Field(description="Whose rows; empty: real where a real source is set up, else synthetic."),
+    ] = ""
+    days: Annotated[
+        int | None,
+        Field(ge=1, le=36_500, description="Only rows of the last days."),
+        Ask(unit="days"),
+    ] = None
+    edges: Annotated[Word, Field(description="Of the quality ranges: 0, .5, .7, 1."), Ask()] = ""
+    provider: Annotated[Word, Field(description="Expected of the baselines."), Ask()] = ""
+    model: Annotated[Word, Field(description="Expected of the baselines."), Ask()] = ""
+    action_type: Annotated[Word, Field(description="Expected of the baselines."), Ask()] = ""
+    planned_sessions: Annotated[
+        int,
+        Field(
+            ge=FEWEST_PLANNED,
+            le=MOST_PLANNED,
+            description="Of the smaller arm, that an experiment was planned with.",
+        ),
+        Ask(unit="sessions"),
+    ] = PLANNED_SESSIONS

@@ -7,6 +7,7 @@ from typing import cast
 from feedback.domain.changes import OnChange
 from feedback.domain.tables import TABLES, MissingColumn, source_table
 from feedback.jobs.arguments import CollectFeedback
+from feedback.jobs.counting import count_landed
 from feedback.jobs.reading import TableReading
 from feedback.jobs.source_mapping import ColumnsRefused, HowAsked
 from feedback.jobs.synthetic import fill_synthetic
@@ -153,6 +154,7 @@ def collect_feedback(run: Run, asked: CollectFeedback) -> Collected:
         if done is None:
             done = _remember(run, SYNTHETIC_NAME, 0, fill_synthetic(run=run))
         add_collected(collected, cast(CollectedSource, done))
+        count_landed(run)
     if len(sources) > 1:
         done = run.result_of("hand_out") or _hand_out(run, asked, sources)
         collected["jobs"], collected["busy"] = done["jobs"], done["busy"]
@@ -162,6 +164,7 @@ def collect_feedback(run: Run, asked: CollectFeedback) -> Collected:
             if done is None:
                 done = _collect_one(run, asked, source)
             add_collected(collected, cast(CollectedSource, done))
+            count_landed(run)
             _require_readable(cast(CollectedSource, done), collected)
     return collected
 

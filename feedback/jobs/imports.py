@@ -17,6 +17,7 @@ from feedback.domain.file_rows import LIMITS, FileRows, feedback_rows
 from feedback.domain.parsing import parse_rows
 from feedback.domain.tables import TABLES
 from feedback.jobs.arguments import ImportFeedback
+from feedback.jobs.counting import count_landed
 from feedback.jobs.landing import LAND_ROWS, land_chunk
 from feedback.models import CollectionRun, FeedbackSource, RejectedRecord
 from feedback.queries.runs import CheckedFile, ImportedFile, RefusedLine
@@ -261,5 +262,7 @@ def import_feedback(run: Run, asked: ImportFeedback) -> ImportedFile | CheckedFi
         )
     with run.transaction("import_file") as done:
         done.update(outcome)
+    if not asked.dry_run:
+        count_landed(run)
     release_upload(upload)
     return outcome

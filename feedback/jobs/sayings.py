@@ -84,3 +84,16 @@ def say_imported(result: Result) -> Said:
     if refused:
         text += f", {words.number(refused)} refused"
     return landed(found - refused, found, noun="rows", text=text, figures=figures)
+
+
+def say_counted(result: Result) -> Said:
+    """Reports that were counted, of how many rows."""
+    figures = (
+        Figure("Reports", words.number(result["reports"])),
+        Figure("Counted", words.number(len(result["counted"]))),
+        Figure("Rows", words.number(result["rows"])),
+    )
+    if not result["counted"]:
+        return Said("Every report is as its rows are.", Outcome.UNCHANGED, figures)
+    count = words.counted(len(result["counted"]), "report")
+    return Said(f"Counted {count} of {words.counted(result['rows'], 'row')}.", figures=figures)

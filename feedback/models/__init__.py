@@ -9,6 +9,7 @@ from feedback.models.records import (
     RejectedRecord,
     model_of,
 )
+from feedback.models.reports import KeptReport, RowsState
 from feedback.models.sources import CollectionCursor, CollectionRun, FeedbackSource, Table
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "FeedbackChange",
     "FeedbackRecord",
     "FeedbackSource",
+    "KeptReport",
     "QualityFeedback",
     "RejectedRecord",
+    "RowsState",
     "Table",
     "model_of",
 ]

@@ -100,6 +100,15 @@ class ImportedFile(TypedDict):
 
 
 @final
+class CountedReports(TypedDict):
+    """Kinds of reports that were counted, of how many that were asked for, and of how many rows."""
+
+    counted: list[str]
+    reports: int
+    rows: int
+
+
+@final
 class CheckedFile(TypedDict):
     """What would become of the rows of a file."""
 

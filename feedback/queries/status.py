@@ -126,11 +126,34 @@ class FeedbackStatus(TypedDict):
     schedule: ScheduleStatus
 
 
-def feedback_status() -> FeedbackStatus:
-    """Describe every table of every source, the samples of each kind and the next collection."""
+# Table to source to what is counted of its rows.
+Counts = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def count_tables() -> dict[str, dict[str, dict[str, Any]]]:
+    """Count the rows of each table by source, in one reading of each."""
+    return {table.value: _count(table) for table in Table}
+
+
+def samples_of(counts: Counts, origins: Mapping[int, Origin], own: Origin) -> list[KindSamples]:
+    """Return what each kind can learn from, of counts; `own` as for `kind_samples`."""
+    samples = {kind: {origin.value: 0 for origin in ROW_ORIGINS} for kind in MINIMUM_SAMPLES}
+    for kind, (table, _) in SAMPLES.items():
+        for key, row in counts[table].items():
+            if int(key) in origins:
+                samples[kind][origins[int(key)].value] += row[f"samples_{kind}"]
+    return kind_samples(samples, own.value)
+
+
+def feedback_status(counts: Counts | None = None) -> FeedbackStatus:
+    """Describe every table of every source, the samples of each kind and the next collection.
+
+    `counts` are those that were kept; without them the rows are counted now.
+    """
+    counts = count_tables() if counts is None else counts
     sources = {source.pk: source for source in FeedbackSource.objects.all()}
     real = list(FeedbackSource.objects.set_up())
-    own = (Origin.REAL if real else Origin.SYNTHETIC).value
+    own = Origin.REAL if real else Origin.SYNTHETIC
     newest = CollectionRun.objects.order_by("source_id", "table", "-id").distinct(
         "source_id", "table"
     )
@@ -142,24 +165,19 @@ def feedback_status() -> FeedbackStatus:
         .values("source_id", "table")
         .annotate(n=Count("pk"))
     }
-    samples = {kind: {origin.value: 0 for origin in ROW_ORIGINS} for kind in MINIMUM_SAMPLES}
     tables: list[TableStatus] = []
     for table in Table:
-        kinds = {kind: where for kind, (at, where) in SAMPLES.items() if at == table}
-        counted = _count(table, kinds)
+        counted = {int(key): row for key, row in counts[table.value].items()}
         for key in [*counted, *(key for key, name in runs if name == table and key not in counted)]:
             source = sources.get(key)
             if source is None:
                 continue
             row = counted.get(key, {"rows": 0, "latest": None})
             run = runs.get((key, table.value)) or runs.get((key, ""))
-            status = _table(table, source, row, run, refused.get((key, table.value), 0))
-            tables.append(status)
-            for kind in kinds:
-                samples[kind][status["origin"]] += row.get(f"samples_{kind}", 0)
+            tables.append(_table(table, source, row, run, refused.get((key, table.value), 0)))
     tables.sort(key=lambda row: (row["origin"], row["source"], row["table"]))
     return {
-        "origin": own,
+        "origin": own.value,
         "real_sources": len(real),
         "failing": [source.name for source in real if source.failures],
         "caveats": caveats_of(real),
@@ -168,7 +186,9 @@ def feedback_status() -> FeedbackStatus:
             for origin in ROW_ORIGINS
         },
         "tables": tables,
-        "samples": kind_samples(samples, own),
+        "samples": samples_of(
+            counts, {source.pk: source.origin for source in sources.values()}, own
+        ),
         "schedule": _schedule(),
     }
 
@@ -176,11 +196,11 @@ def feedback_status() -> FeedbackStatus:
 def _table(
     table: Table,
     source: FeedbackSource,
-    row: dict[str, Any],
+    row: Mapping[str, Any],
     run: CollectionRun | None,
     refused: int,
 ) -> TableStatus:
-    latest: datetime | None = row["latest"]
+    latest = None if row["latest"] is None else datetime.fromisoformat(row["latest"])
     return {
         "table": table.value,
         "title": str(table.label),
@@ -213,8 +233,9 @@ def _schedule() -> ScheduleStatus:
     }
 
 
-def _count(table: Table, kinds: dict[str, Q]) -> dict[int, dict[str, Any]]:
-    """Count the rows of a table by source in one reading of it."""
+def _count(table: Table) -> dict[str, dict[str, Any]]:
+    """Count the rows of a table by source, as JSON can have it."""
+    kinds = {kind: where for kind, (at, where) in SAMPLES.items() if at == table}
     model = model_of(table)
     counts = Q(gone_at__isnull=True, also_in__isnull=True)
     missing = {}
@@ -242,7 +263,7 @@ def _count(table: Table, kinds: dict[str, Q]) -> dict[int, dict[str, Any]]:
             },
         )
     )
-    return {row.pop("source_id"): row for row in rows}
+    return {str(row.pop("source_id")): {**row, "latest": _iso(row["latest"])} for row in rows}
 
 
 def _run(run: CollectionRun) -> LastRun:

@@ -247,7 +247,6 @@ def _beside_the_rules(champion: ModelVersion) -> tuple[str, str]:
 def _feedback(request: HttpRequest, glance: Glance) -> Card:
     see = Offer("Read the report", "feedback_report", (REPORTS,), ("csat",))
     sources = to_list("See the sources", "feedback.feedbacksource")
-    overall, trend = glance["csat"]["overall"], glance["csat"]["trend"]
     if not glance["sources"]:
         add = Offer("Add a source", "feedback_feedbacksource_add", ("feedback.add_feedbacksource",))
         return Card(
@@ -257,7 +256,10 @@ def _feedback(request: HttpRequest, glance: Glance) -> Card:
     waiting = "feedback.rejectedrecord"
     way = first_way(request, see)
     told = {"rising": ("rising", "good"), "falling": ("falling", "bad")}
-    verdict, tone = told.get(trend["verdict"], ("no trend", "plain"))
+    csat = glance["csat"]
+    verdict, tone = told.get(csat["trend"]["verdict"] if csat else "", ("no trend", "plain"))
+    if not glance["is_current"]:
+        verdict, tone = "newer ratings not counted yet" if csat else "not counted yet", "plain"
     if glance["failing"]:
         verdict, tone = f"{len(glance['failing'])} of {glance['sources']} sources fail", "bad"
         way = first_way(request, sources, see)
@@ -271,9 +273,17 @@ def _feedback(request: HttpRequest, glance: Glance) -> Card:
             to_list(f"See {glance['waiting']:,} rows", waiting),
             see,
         )
+    if csat is None:
+        return Card(
+            "Feedback", words.NONE, verdict, tone, "Its report counts what people say", way,
+            url=_url(request, see),
+        )  # fmt: skip
+    overall = csat["overall"]
     ends = words.interval(overall["low"], overall["high"])
     count = f"{overall['count']:,} ratings"
-    days = [day["mean"] for day in glance["csat"]["days"] if day["mean"] is not None]
+    if not glance["is_current"] and glance["as_of"] is not None:
+        count += f" as of {words.moment(glance['as_of'])}"
+    days = [day["mean"] for day in csat["days"] if day["mean"] is not None]
     return Card(
         "Feedback", words.number(overall["mean"]), verdict, tone,
         f"CSAT, {count if ends == words.NONE else f'{ends} · {count}'}", way,

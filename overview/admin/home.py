@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from feedback.queries.glance import Glance, feedback_at_a_glance
+from feedback.queries.glance import Glance
+from feedback.services.reports import feedback_at_a_glance
 from overview.admin.alarms import alarms_for
 from overview.admin.cards import DATASETS, MODELS, REPORTS, cards_for
 from overview.admin.ways import (

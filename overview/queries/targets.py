@@ -73,9 +73,9 @@ def targets_of_feedback(glance: Glance) -> list[Target]:
         return []
     where = f"Feedback, {glance['origin']}"
     about = ("feedback.feedbacksource", None)
-    overall = glance["csat"]["overall"]
+    overall = glance["csat"] and glance["csat"]["overall"]
     found: list[Target] = []
-    if overall["mean"] is not None:
+    if overall and overall["mean"] is not None:
         found.append(
             {
                 "title": "CSAT", "where": where, "about": about, "value": overall["mean"],

@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from feedback.models import FeedbackSource
-from feedback.queries.glance import feedback_at_a_glance
 from feedback.queries.reports import csat_report
 from feedback.queries.sources import choose_scope
+from feedback.services.reports import feedback_at_a_glance
 from matching.models import SeedUser
 from overview.queries.pipeline import read_pipeline
 from overview.queries.targets import Target, targets_of, targets_of_feedback

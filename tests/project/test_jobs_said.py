@@ -90,6 +90,10 @@ GOOD: dict[str, tuple[dict[str, Any], str]] = {
         "All landed: nothing of batch 4 is refused any more.",
     ),
     "feedback.collect_feedback": (COLLECTED, "40 new rows from Warehouse."),
+    "feedback.count_reports": (
+        {"counted": ["csat", "counts"], "reports": 5, "rows": 30_000},
+        "Counted 2 reports of 30,000 rows.",
+    ),
     "feedback.import_feedback": (FEEDBACK, "5 new rows landed of 5."),
     "training.build_dataset": (DATASET, "Dataset 2 has 1,000 rows and passed every check."),
     "training.train_model": (
@@ -151,6 +155,11 @@ NOT_GOOD: list[tuple[str, dict[str, Any], str]] = [
         "matching.retry_events",
         {**RETRIED, "tried": 0, "untried": 0, "landed": 0, "still_refused": 0},
         "Nothing of batch 4 was refused any more.",
+    ),
+    (
+        "feedback.count_reports",
+        {"counted": [], "reports": 5, "rows": 30_000},
+        "Every report is as its rows are.",
     ),
     ("feedback.import_feedback", {**FEEDBACK, "new": 3, "rejected": 2}, "3 new rows landed of 5"),
     ("feedback.import_feedback", {**FEEDBACK, "new": 0, "known": 5}, "Nothing is new"),

@@ -128,6 +128,9 @@ KNOWN = {
     ("project/uploads/services.py", "_remove_left", "unlink"): (
         "a half-written file whose writer is dead: the system has let go of its lock"
     ),
+    ("feedback/services/reports.py", "_keep", "delete"): (
+        "reports beyond the newest that are kept; whoever asks for one has it counted again"
+    ),
     ("feedback/services/changes.py", "correct_rows", "DROP TABLE"): "its temporary tables",
     ("feedback/services/changes.py", "_trim", "DELETE FROM"): (
         "what is kept of the changes of one row: the first and the newest stay"
@@ -136,6 +139,7 @@ KNOWN = {
     ("benchmarks/collection.py", "*", "DROP DATABASE"): "its own, on its own server",
     ("benchmarks/collection.py", "*", "TRUNCATE"): "its own, on its own server",
     ("benchmarks/collection.py", "*", "delete"): "its own, on its own server",
+    ("benchmarks/reports.py", "run", "TRUNCATE"): "its own, on its own server",
     ("benchmarks/importing.py", "_copy_bare", "DROP TABLE"): "the one it has made",
     ("benchmarks/importing.py", "*", "unlink"): "the log it has written",
     ("benchmarks/tables.py", "run", "DROP TABLE"): "the one it has made, on its own server",
