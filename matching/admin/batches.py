@@ -53,6 +53,13 @@ PREVIEW_LINES = 50_000  # of an upload that are looked at before it is imported
 REJECTED_SHOWN = 20
 REJECTED_COLUMNS = ("line", "reason", "message", "excerpt")
 ALL_REASONS = {**REASONS, **LANDING_REASONS}
+TABS = {
+    "overview": "Overview",
+    "left": "Left out",
+    "inputs": "Inputs",
+    "made": "How it was made",
+}
+DESTINATIONS_SHOWN = 12
 
 
 refer("matching.eventbatch", "batch", "batches")
@@ -159,9 +166,22 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
             raise PermissionDenied
         if batch is None:
             raise self.not_found(object_id)
+        described = _describe(batch)
+        sees_lines = request.user.has_perm("matching.view_rejectedevent")
+        tabs = [
+            {"name": name, "title": title, "url": f"?tab={name}"}
+            for name, title in TABS.items()
+            if name in ("overview", "made")
+            or described["has"][name]
+            or (name == "left" and described["has"]["lines"] and sees_lines)
+        ]
+        tab = request.GET.get("tab", "")
         context = {
             **self.page_context(request, f"Batch {batch.pk}"),
-            **_describe(batch),
+            **described,
+            "partial": batch.parameters.get("partial", ""),
+            "tabs": tabs,
+            "tab": tab if tab in {one["name"] for one in tabs} else "overview",
             "may_export": self.has_export_permission(request) and batch.state == "complete",
             "may_delete": self.has_delete_permission(request, batch),
             "may_see_events": request.user.has_perm("matching.view_matchevent"),
@@ -340,8 +360,24 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
         if known:
             missing = f", {column['missing']:,} without" if column["missing"] else ""
             histograms.append((f"{name} ({known:,} values{missing})", column["counts"]))
+    left_out = sum(one["count"] for one in skipped)
     return {
         "batch": batch,
+        "has": {
+            "left": bool(skipped),
+            "lines": bool(rejected or landed_since),
+            "inputs": bool(histograms),
+        },
+        "destinations": _destinations(batch),
+        "left_rows": [
+            {
+                "label": one["reason"],
+                "value": one["count"],
+                "share": one["count"] / left_out if left_out else 0,
+                "note": one["words"] or "",
+            }
+            for one in skipped
+        ],
         "state": batch.get_state_display().lower(),
         "verdict": batch.verdict,
         "figures": [
@@ -352,7 +388,7 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
                 "value": words.share(batch.label_share),
                 "note": "accept or chat",
             },
-            {"label": "Left out", "value": sum(one["count"] for one in skipped)},
+            {"label": "Left out", "value": left_out, **({"url": "?tab=left"} if skipped else {})},
         ],
         "facts": _facts(batch),
         "skipped": skipped,
@@ -369,6 +405,31 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
         "changed": _changed(batch),
         "corrected": batch.corrections
         and EventChange.objects.to_batch(batch).filter(state=EventChange.State.REPLACED).count(),
+    }
+
+
+def _destinations(batch: EventBatch) -> dict[str, Any]:
+    """Return bars of where those who were asked were going, or why that is not known."""
+    if batch.method == EventBatch.Method.IMPORTED:
+        return {"note": "A log does not tell where people were going."}
+    counted = batch.summary.get("destinations")
+    if counted is None:
+        return {"note": "Generated before destinations were counted."}
+    named = list(counted["named"].items())
+    # Stored JSON has an order of its own.
+    named.sort(key=lambda one: (-one[1], one[0]))
+    total = sum(counted["named"].values()) + counted["others"] + counted["unknown"]
+    others = counted["others"] + sum(number for _, number in named[DESTINATIONS_SHOWN:])
+    rows = [
+        *named[:DESTINATIONS_SHOWN],
+        *([("Other destinations", others)] if others else []),
+        *([("No destination", counted["unknown"])] if counted["unknown"] else []),
+    ]
+    return {
+        "rows": [
+            {"label": name, "value": number, "share": number / total} for name, number in rows
+        ],
+        "count": len(named),
     }
 
 

@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.generation import Columns, Generation
-from matching.domain.summaries import add_summaries, summarise_events
+from matching.domain.generation import Columns, Generation, Population
+from matching.domain.summaries import (
+    Destinations,
+    add_summaries,
+    count_destinations,
+    summarise_events,
+)
 from matching.domain.words import MatchType
 from matching.models import EventBatch, MatchEvent
 from matching.queries.travellers import LoadedTravellers
@@ -62,6 +68,7 @@ def complete_batch(
     """Open a batch to readers, all of whose chunks are there."""
     batch.made = sum(chunk["rows"] for chunk in chunks)
     batch.summary = add_summaries(chunk["summary"] for chunk in chunks)
+    batch.summary["destinations"] = _destinations(batch)
     batch.state = EventBatch.State.COMPLETE
     batch.completed_at = timezone.now()
     batch.save(update_fields=["made", "summary", "state", "completed_at"])
@@ -81,3 +88,17 @@ def complete_batch(
         "remedy": expected["remedy"],
         "skipped": batch.skipped,
     }
+
+
+def _destinations(batch: EventBatch) -> Destinations:
+    """Count the events of a batch by the trip of who was asked, as its population has it."""
+    if batch.population is None:
+        return count_destinations({}, {})
+    users = Population.from_parquet(bytes(batch.population)).users
+    events = MatchEvent.objects.filter(
+        pk__range=(batch.first_event_id, batch.last_event_id), user_id__isnull=False
+    )
+    counted = events.order_by().values_list("user_id").annotate(n=Count("pk"))
+    places = users["destination_name"].fillna("").astype(str)
+    place_of = dict(zip(users["user_id"].astype(int), places, strict=True))
+    return count_destinations(dict(counted), place_of)

@@ -16,7 +16,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from matching.admin import batches
-from matching.models import EventBatch, MatchEvent, RejectedEvent
+from matching.admin.batches import TABS
+from matching.models import EventBatch, MatchEvent, RejectedEvent, TravelSession
 from matching.services.batches import delete_batch
 from project.jobs.models import Job
 from project.jobs.runner import run_job
@@ -204,9 +205,13 @@ def test_generation_says_what_to_expect_and_then_starts(admin_client: Client) ->
     run_job(str(job.pk))
     batch = EventBatch.objects.get()
     assert (batch.made, batch.get_origin_display()) == (6, "synthetic")
-    page = admin_client.get(url("eventbatch_change", batch.pk)).content.decode()
+    at = url("eventbatch_change", batch.pk)
+    page = admin_client.get(at).content.decode()
     assert "synthetic" in page
-    assert "distance_score (6 values)" in page
+    (place,) = {trip.destination_name for trip in TravelSession.objects.all()}
+    assert f'<th scope="row">{place}</th>' in page
+    assert batch.summary["destinations"] == {"named": {place: 6}, "others": 0, "unknown": 0}
+    assert "distance_score (6 values)" in admin_client.get(f"{at}?tab=inputs").content.decode()
 
 
 def test_generation_without_anybody_says_what_to_do(admin_client: Client) -> None:
@@ -223,7 +228,7 @@ def test_incomplete_users_are_named_before_and_after(admin_client: Client) -> No
     assert "seed_incomplete without age, interests" in looked
     admin_client.post(url("eventbatch_generate"), {**RECIPE, "start": "Generate"})
     run_job(str(Job.objects.get().pk))
-    page = admin_client.get(url("eventbatch_change", EventBatch.objects.get().pk))
+    page = admin_client.get(url("eventbatch_change", EventBatch.objects.get().pk) + "?tab=left")
     assert "seed_incomplete without age, interests" in page.content.decode()
 
 
@@ -232,7 +237,10 @@ def test_incomplete_users_are_named_before_and_after(admin_client: Client) -> No
 
 def test_the_page_of_a_batch_shows_what_landed_and_what_did_not(admin_client: Client) -> None:
     batch = imported(lines(8) + b"broken <script>\n" + lines(2).replace(b"ageScore", b"agescore"))
-    page = admin_client.get(url("eventbatch_change", batch.pk)).content.decode()
+    at = url("eventbatch_change", batch.pk)
+    page = "".join(
+        admin_client.get(f"{at}?tab={tab}").content.decode() for tab in (*TABS, "no such tab")
+    )
     for words in (
         "broken &lt;script&gt;",
         "bad json",
@@ -412,7 +420,8 @@ def test_starting_work_needs_its_own_permission(name: str, permission: str) -> N
 def test_looking_at_batches_allows_neither_export_nor_deletion_nor_rejected_lines() -> None:
     batch = imported(lines(3))
     viewer = client_with("matching.view_eventbatch")
-    page = viewer.get(url("eventbatch_change", batch.pk)).content.decode()
+    at = url("eventbatch_change", batch.pk)
+    page = "".join(viewer.get(f"{at}?tab={tab}").content.decode() for tab in TABS)
     assert "Download as a log" not in page
     assert "deletelink" not in page
     for name in ("eventbatch_export", "eventbatch_rejected", "eventbatch_delete"):

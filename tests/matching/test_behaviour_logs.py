@@ -208,10 +208,12 @@ def test_rows_of_strangers_are_counted_and_left_out_of_datasets(
     assert dataset.dropped["people_not_known"] == 4
     assert dataset.rows == 384
     assert dataset.report["people_known"]["known"] == 380
-    page = admin_client.get(reverse("admin:training_dataset_change", args=[dataset.pk]))
+    page = admin_client.get(
+        reverse("admin:training_dataset_change", args=[dataset.pk]) + "?tab=inputs"
+    )
     assert "Features of profiles of that day" in page.content.decode()
     page = admin_client.get(
-        reverse("admin:matching_eventbatch_change", args=[result["batches"][0]])
+        reverse("admin:matching_eventbatch_change", args=[result["batches"][0]]) + "?tab=made"
     )
     assert "features of profiles of that day" in page.content.decode()
     assert "380 of 384 events" in page.content.decode()
