@@ -79,6 +79,56 @@ def histogram_bars(
     return bars
 
 
+def overlaid_bars(
+    first: Sequence[float],
+    second: Sequence[float],
+    low: float,
+    high: float,
+    *,
+    names: tuple[str, str],
+    width: float = 320,
+    height: float = 80,
+) -> tuple[list[Bar], str]:
+    """Lay out two histograms over each other: bars, and the outline of the second.
+
+    Parameters
+    ----------
+    first, second : sequences of n_bins numbers >= 0, in the same bins
+        Each is drawn as shares of its own sum, on one scale.
+    names : what they are of.
+
+    Returns
+    -------
+    The bars of the first, and the outline of the second as points of a line, empty without any.
+    """
+    a, b = ([count / (sum(side) or 1) for count in side] for side in (first, second))
+    top = max([*a, *b], default=0) or 1
+    step = width / max(len(a), 1)
+    span = (high - low) / max(len(a), 1)
+    bars = []
+    for index, (one, other) in enumerate(zip(a, b, strict=True)):
+        bar_height = max(height * one / top, 1.0) if one else 0.0
+        left = low + index * span
+        told = f"{names[0]} {words.share(one)}, {names[1]} {words.share(other)}"
+        bars.append(
+            Bar(
+                x=round(index * step, 2),
+                y=round(height - bar_height, 2),
+                width=round(max(step - 1, 0.5), 2),
+                height=round(bar_height, 2),
+                title=f"{words.number(left)} to {words.number(left + span)}: {told}",
+            )
+        )
+    if not any(second):
+        return bars, ""
+    points = [(0.0, height)]
+    for index, share in enumerate(b):
+        level = height * (1 - share / top)
+        points += [(index * step, level), ((index + 1) * step, level)]
+    points.append((width, height))
+    return bars, " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
+
+
 def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
     """Return about `count` round numbers that span [low, high]."""
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:

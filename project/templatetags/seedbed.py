@@ -17,6 +17,7 @@ from project.pages.charts import (
     interval_marks,
     line_marks,
     mirrored_bars,
+    overlaid_bars,
     spark_line,
     square_chart,
 )
@@ -134,6 +135,27 @@ def histogram(
         "middle": words.number((float(low) + float(high)) / 2),
         "high": words.number(float(high)),
         "caption": caption,
+    }
+
+
+@register.inclusion_tag("components/overlaid_histogram.html")
+def overlaid_histogram(
+    first: Sequence[float],
+    second: Sequence[float],
+    low: float,
+    high: float,
+    names: tuple[str, str],
+    label: str = "",
+) -> dict[str, Any]:
+    """Show two histograms of the same bins over each other, each as shares of its own rows."""
+    bars, outline = overlaid_bars(first, second, float(low), float(high), names=names)
+    return {
+        "bars": bars,
+        "outline": outline,
+        "low": words.number(float(low)),
+        "middle": words.number((float(low) + float(high)) / 2),
+        "high": words.number(float(high)),
+        "label": f"{label}: {names[0]} and {names[1]}",
     }
 
 

@@ -14,9 +14,11 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from feedback.admin.reports import TITLES
+from matching.admin import batches
 from tests.pages.installation import Shown
 from tests.pages.server import BROKEN
 from tests.project.fuzz import addresses
+from training.admin import datasets
 from training.admin.model_page import TABS
 
 OWNER, ANALYST, LOCKED = "ada", "grace", "mallory"  # may do all, may look, is locked out
@@ -51,7 +53,13 @@ LEFT_OUT = {
 # What has to be given along for a page to be there.
 GIVEN = {
     "/admin/training/modelversion/%(pk)s/compare/": "?other=1",
+    "/admin/training/dataset/%(pk)s/compare/": "?other=1",
     "/admin/scores/": "?left=1&right=2",
+}
+# What stands in tabs of a page beside the first.
+TABBED = {
+    "/admin/matching/eventbatch/%(object_id)s/change/": tuple(batches.TABS)[1:],
+    "/admin/training/dataset/%(object_id)s/change/": tuple(datasets.TABS)[1:],
 }
 RECORD = re.compile(r"/admin/(?P<app>\w+)/(?P<model>\w+)/(?P<rest>.*)")
 
@@ -127,6 +135,11 @@ def pages(owner: User, shown: Shown) -> Iterator[Visit]:
             yield Visit(
                 _titled(form, named), address, form, budget=_budget(form), may_lead_on=leads
             )
+            for tab in TABBED.get(form, ()):
+                yield Visit(
+                    f"{_titled(form, named)}, {tab}", f"{address}?tab={tab}", form,
+                    budget=_budget(form),
+                )  # fmt: skip
     for model, registered in admin.site._registry.items():
         yield from _lists(model, registered, owner, shown)
     yield from _others(shown)

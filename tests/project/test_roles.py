@@ -165,6 +165,7 @@ PAGES: dict[str, tuple[str, str]] = {
         f"{SEES_DATASET} + training.download_dataset",
     )
     * 2,
+    "/admin/training/dataset/%(pk)s/compare/": (SEES_DATASET,) * 2,
     "/admin/training/modelversion/rebuild/": ("training.rebuild_model",) * 2,
     "/admin/training/modelversion/%(pk)s/promote/": (f"{SEES_MODEL} + training.promote_model",) * 2,
     "/admin/training/modelversion/%(pk)s/rollback/": (f"{SEES_MODEL} + training.promote_model",)
@@ -240,6 +241,7 @@ ACTIONS: dict[str, dict[str, str]] = {
 # Kind: what starting it needs, by every way, and whether a schedule can.
 KINDS: dict[str, tuple[str, bool]] = {
     "feedback.collect_feedback": ("feedback.collect_feedback", True),
+    "feedback.count_reports": ("feedback.report_feedback", True),
     "feedback.import_feedback": ("feedback.import_feedback", False),
     "matching.check_sessions": ("matching.change_travelsession", True),
     "matching.complete_users": ("matching.change_seeduser", True),

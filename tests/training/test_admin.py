@@ -13,6 +13,7 @@ from project.jobs.models import Job
 from tests.factories import make_admin, make_staff
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from tests.training.test_models import flip_byte
+from training.admin.datasets import TABS
 from training.models import Dataset, ModelVersion, Promotion
 from training.queries.models import champion_of
 from training.services import registry
@@ -54,7 +55,9 @@ def text(response):
 def test_every_page_shows_what_was_measured(client, dataset, model):
     promotion = registry.promote(model, reason="the first one")
     client.force_login(make_admin())
-    page = text(client.get(url("dataset_change", dataset.pk)))
+    page = "".join(
+        text(client.get(f"{url('dataset_change', dataset.pk)}?tab={tab}")) for tab in TABS
+    )
     for shown in ("duplicate share", "age_score", "Batch", dataset.files["train.csv"]["sha256"]):
         assert shown in page
     shown_in = {

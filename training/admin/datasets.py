@@ -1,6 +1,6 @@
 """Datasets in the admin: their checks, features, lineage and files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -28,10 +28,33 @@ from training.domain.kind import Recipe
 from training.kinds import all_kinds, get_kind
 from training.models import Dataset, ModelVersion, Verdict
 from training.queries.datasets import taken_in_part
+from training.queries.differences import RowsDiffer, differences
 from training.queries.files import file_problem, file_word, verify_files
 from training.queries.serviceable import why_outdated
 from training.queries.staleness import why_stale, with_changed_records
 
+COMPARABLE = 50  # versions offered for a comparison, the newest first
+TABS = {
+    "overview": "Overview",
+    "inputs": "Inputs",
+    "leakage": "Copies and leakage",
+    "origin": "Where it comes from",
+    "files": "Files",
+}
+PARTS = ("training", "validation")
+COPIES = (
+    ("Rows that repeat an earlier one", "duplicate_share"),
+    ("Rows that have a copy", "duplicate_group_share"),
+)
+REPEATS = (
+    ("Rows whose inputs an earlier row has", "share"),
+    ("Of these, by rows of one pair", "of_one_pair"),
+    ("Expected by chance", "by_chance"),
+)
+COPY_CHECKS = (
+    *("duplicate_share", "repeated_answers", "repeated_vectors", "generated_vectors"),
+    "contradictions",
+)
 # Of a batch a dataset asks only what became of its events; its population alone may be megabytes.
 BATCHES = Prefetch("batches", EventBatch.objects.only("pk", "made", "corrections", "corrected_at"))
 
@@ -196,6 +219,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
         return [
             path("build/", wrap(self.build_view), name="training_dataset_build"),
             path("<int:pk>/train/", wrap(self.train_view), name="training_dataset_train"),
+            path("<int:pk>/compare/", wrap(self.compare_view), name="training_dataset_compare"),
             path("<int:pk>/files.zip", wrap(self.zip_view), name="training_dataset_zip"),
             path("<int:pk>/files/<str:file>", wrap(self.file_view), name="training_dataset_file"),
             *super().get_urls(),
@@ -254,44 +278,65 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         dataset = self.get_or_denied(request, object_id)
-        features = [
-            {"name": name, **values, "histogram": dataset.histograms.get(name)}
-            for name, values in dataset.report["features"].items()
-        ]
-        shared = [
-            {"name": name, **values}
-            for name, values in dataset.report["leakage"].items()
-            if isinstance(values, dict) and "shared" in values
-        ]
-        giveaway = dataset.report["leakage"].get("giveaway", {})
-        models = dataset.model_versions.order_by("-version").only(
-            "version", "kind", "stage", "verdict"
-        )
+        tab = request.GET.get("tab", "")
+        tab = tab if tab in TABS else next(iter(TABS))
+        others = Dataset.objects.of_kind(dataset.kind).exclude(pk=dataset.pk)
         context = {
             **self.page_context(request, str(dataset).capitalize().replace("_", " ")),
             "dataset": dataset,
-            "expectation": get_kind(dataset.kind).expectation_of(dataset.origin),
+            "tab": tab,
+            "tabs": [
+                {"name": name, "title": title, "url": f"?tab={name}"}
+                for name, title in TABS.items()
+            ],
             "outdated": why_outdated(dataset),
             "stale": why_stale(dataset),
             "partial": taken_in_part(dataset),
             "problem": file_problem(dataset),
-            "figures": _figures(dataset),
-            "features": features,
-            "shared": shared,
-            "giveaway": [
-                {"label": name, "value": value, "share": value}
-                for name, value in sorted(giveaway.items(), key=lambda item: -(item[1] or 0))
-                if value is not None
+            "others": [
+                str(version)
+                for version in others.order_by("-version").values_list("version", flat=True)[
+                    :COMPARABLE
+                ]
             ],
-            "drawing": draw_lineage(request, dataset),
-            "lineage": [_lineage(request, entry) for entry in dataset.lineage],
-            "models": [(model, record_url(model)) for model in models]
-            if request.user.has_perm("training.view_modelversion")
-            else None,
             "may_train": self.has_train_permission(request),
             "may_download": request.user.has_perm("training.download_dataset"),
+            **TAB_CONTEXTS[tab](request, dataset),
         }
         return TemplateResponse(request, "training/dataset.html", context)
+
+    def compare_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Say what differs from another version of the kind."""
+        dataset = self.get_or_denied(request, str(pk))
+        version = request.GET.get("other", "")
+        other = (
+            Dataset.objects.of_kind(dataset.kind).filter(version=version).first()
+            if version.isascii() and version.isdigit() and int(version) < 2**31
+            else None
+        )
+        if other is None or other.pk == dataset.pk:
+            messages.error(request, "Choose another version to compare with.")
+            return self.to_record(dataset)
+        found = differences(dataset, other)
+        context = {
+            **self.page_context(
+                request, f"Dataset {dataset.version} against dataset {other.version}"
+            ),
+            "dataset": dataset,
+            "other": other,
+            "names": (f"dataset {dataset.version}", f"dataset {other.version}"),
+            "found": found,
+            "row_bars": _row_bars(found.rows),
+            "batches": [
+                (title, [(batch, _batch_url(request, batch)) for batch in batches])
+                for title, batches in (
+                    (f"In dataset {dataset.version} only", found.batches_in),
+                    (f"In dataset {other.version} only", found.batches_out),
+                )
+            ],
+            "moved": [one for one in found.columns if one.stability.verdict != "stable"],
+        }
+        return TemplateResponse(request, "training/dataset_difference.html", context)
 
 
 def _recipe_of(like: str) -> dict[str, Any] | None:
@@ -350,6 +395,142 @@ def _figures(dataset: Dataset) -> list[KeyFigure]:
     for label, share in get_kind(dataset.kind).figures.describe_target(report):
         figures.append({"label": label, "value": words.share(share)})
     return figures
+
+
+# --- Tabs ----------------------------------------------------------------------------------------
+
+
+def _overview(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
+    kind = get_kind(dataset.kind)
+    target = dataset.histograms.get(kind.target)
+    parts = (("Training", "train"), ("Validation", "validation"))
+    return {
+        "drawing": draw_lineage(request, dataset),
+        "figures": _figures(dataset),
+        "expectation": kind.expectation_of(dataset.origin),
+        "target": kind.target,
+        "target_histogram": target if has_parts(target) else None,
+        "balance": [
+            {
+                "label": f"{label}, {title.lower()}",
+                "value": words.share(share),
+                "share": share,
+                "note": f"of {sum(target[part]):,} rows",
+            }
+            for title, part in parts
+            if has_parts(target)
+            for label, share in kind.figures.describe_balance(target[part])
+        ],
+        "parts": PARTS,
+    }
+
+
+def _inputs(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
+    giveaway = dataset.report["leakage"].get("giveaway", {})
+    features = [
+        {
+            "name": name,
+            **values,
+            "histogram": dataset.histograms.get(name),
+            "has_parts": has_parts(dataset.histograms.get(name)),
+            "alone": giveaway.get(name),
+        }
+        for name, values in dataset.report["features"].items()
+    ]
+    drawn = [one for one in features if one["histogram"]]
+    return {
+        "features": features,
+        "parts": PARTS,
+        "is_apart": any(one["has_parts"] for one in drawn),
+        "is_older": any(not one["has_parts"] for one in drawn),
+    }
+
+
+def _leakage(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
+    leakage = dataset.report["leakage"]
+    giveaway = leakage.get("giveaway", {})
+    return {
+        "shared": [
+            {"name": name, **values}
+            for name, values in leakage.items()
+            if isinstance(values, dict) and "shared" in values
+        ],
+        "giveaway": [
+            {"label": name, "value": value, "share": value}
+            for name, value in sorted(giveaway.items(), key=lambda item: -(item[1] or 0))
+            if value is not None
+        ],
+        "copies": [
+            {"label": title, "value": words.share(share), "share": share}
+            for title, name in COPIES
+            if (share := dataset.report.get(name)) is not None
+        ]
+        + [
+            {"label": title, "value": words.share(share), "share": share}
+            for title, name in REPEATS
+            if (share := (dataset.report.get("repeats") or {}).get(name)) is not None
+        ],
+        "copy_checks": [check for check in dataset.checks if check["name"] in COPY_CHECKS],
+    }
+
+
+def _origin(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
+    models = dataset.model_versions.order_by("-version").only("version", "kind", "stage", "verdict")
+    return {
+        "lineage": [_lineage(request, entry) for entry in dataset.lineage],
+        "models": [(model, record_url(model)) for model in models]
+        if request.user.has_perm("training.view_modelversion")
+        else None,
+        "left_out": [
+            {"label": reason, "value": count, "share": count / dataset.rows}
+            for reason, count in dataset.dropped.items()
+        ],
+        "recipe": [
+            (
+                name.replace("_", " "),
+                ", ".join(map(str, value)) if isinstance(value, list) else value,
+            )
+            for name, value in dataset.recipe.items()
+            if value not in ("", None, [])
+        ],
+    }
+
+
+def _files(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
+    return {}
+
+
+TAB_CONTEXTS: dict[str, Callable[[HttpRequest, Dataset], dict[str, Any]]] = {
+    "overview": _overview,
+    "inputs": _inputs,
+    "leakage": _leakage,
+    "origin": _origin,
+    "files": _files,
+}
+
+
+def has_parts(histogram: Mapping[str, Any] | None) -> bool:
+    """Tell whether training and validation were counted apart: before, all rows were together."""
+    return bool(
+        histogram and (any(histogram.get("train", ())) or any(histogram.get("validation", ())))
+    )
+
+
+def _row_bars(rows: RowsDiffer | None) -> list[dict[str, Any]]:
+    if rows is None:
+        return []
+    total = max(rows.shared + rows.added + rows.left, 1)
+    told = (
+        ("In both", rows.shared),
+        ("Crossed", rows.crossed),
+        ("Added", rows.added),
+        ("Left", rows.left),
+    )
+    return [{"label": label, "value": count, "share": count / total} for label, count in told]
+
+
+def _batch_url(request: HttpRequest, batch: EventBatch) -> str:
+    return url_for(request, "matching.eventbatch", batch.pk)
 
 
 def _lineage(request: HttpRequest, entry: Mapping[str, Any]) -> dict[str, Any]:

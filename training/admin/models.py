@@ -175,7 +175,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         is_champion = model.stage == ModelVersion.Stage.CHAMPION
         before = version_before(model.kind) if is_champion else None
         shown = tab_context(request, model)
-        if shown["tab"] == "data":
+        if shown["tab"] == "overview":
             shown["drawing"] = draw_lineage(request, model)
         context = {
             **self.page_context(request, f"{get_kind(model.kind).title} model {model.version}"),

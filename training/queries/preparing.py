@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import pandas as pd
 
 from project.origin import Origin
 from project.refusal import Refusal
+from training.domain.drift import Histogram
 from training.domain.expectations import QualitySpec
 from training.domain.kind import (
     ORIGIN_COLUMN,
@@ -26,12 +27,11 @@ from training.domain.suspicion import check_inputs
 HISTOGRAM_BINS = 20
 
 
-class Histogram(TypedDict):
-    """Rows in each of equal bins from low to high."""
+class PartHistogram(Histogram):
+    """A histogram of all measured rows, and of those of each part, in the same bins."""
 
-    low: float
-    high: float
-    counts: list[int]
+    train: list[int]
+    validation: list[int]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PreparedDataset:
     loaded: LoadedRows
     split: Split
     report: QualityReport
-    histograms: dict[str, Histogram]
+    histograms: dict[str, PartHistogram]
     mixture: MixtureFields | None = None
 
 
@@ -65,9 +65,8 @@ def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
     is_real = real_rows(loaded.frame)
     if is_real is None:
         report = _report(kind, loaded, spec, measured, split)
-        return PreparedDataset(
-            kind, loaded, split, report, _histograms(kind, loaded.frame[measured])
-        )
+        histograms = _histograms(kind, loaded.frame, measured, split)
+        return PreparedDataset(kind, loaded, split, report, histograms)
     # What a mixture is judged by are its real rows; the synthetic ones are held to their own
     # expectations beside. How many real rows are enough is asked of validation.
     real_spec = replace(spec, minimum_rows=1)
@@ -78,7 +77,7 @@ def prepare_dataset(kind: ModelKind, recipe: Recipe) -> PreparedDataset:
     is_foreign = np.ones(len(is_real), np.bool_) if generated is None else ~generated
     mixture = report_mixture(kind, spec, loaded.frame, is_real, split, synthetic, is_foreign)
     report = replace(report, checks=(*report.checks, *mixture.checks))
-    histograms = _histograms(kind, loaded.frame[measured & is_real])
+    histograms = _histograms(kind, loaded.frame, measured & is_real, split)
     return PreparedDataset(kind, loaded, split, report, histograms, mixture.fields)
 
 
@@ -156,20 +155,29 @@ def _split(
     return split, measured
 
 
-def _histograms(kind: ModelKind, frame: pd.DataFrame) -> dict[str, Histogram]:
-    found: dict[str, Histogram] = {}
-    for name in kind.numeric:
+def _histograms(
+    kind: ModelKind, frame: pd.DataFrame, about: npt.NDArray[np.bool_], split: Split
+) -> dict[str, PartHistogram]:
+    """Count inputs and target in bins: of the rows that the report is about, and of each part."""
+    found: dict[str, PartHistogram] = {}
+    for name in (*kind.numeric, kind.target):
         if name not in frame:
             continue
         values = frame[name].to_numpy(dtype=np.float32, na_value=np.nan)
-        values = values[np.isfinite(values)]
-        if not len(values):
+        known = np.isfinite(values) & about
+        if not known.any():
             continue
-        low, high = float(values.min()), float(values.max())
+        low, high = float(values[known].min()), float(values[known].max())
         if low >= 0 and high <= 1:
             low, high = 0.0, 1.0
         width = (high - low) / HISTOGRAM_BINS or 1.0
-        bins = np.minimum(((values - low) / width).astype(np.int64), HISTOGRAM_BINS - 1)
-        counts = np.bincount(bins, minlength=HISTOGRAM_BINS)
-        found[name] = {"low": low, "high": high, "counts": counts.tolist()}
+        bins = np.minimum((np.where(known, values, low) - low) / width, HISTOGRAM_BINS - 1)
+        bins = bins.astype(np.int64)
+        together, train, validation = (
+            np.bincount(bins[known & part], minlength=HISTOGRAM_BINS).tolist()
+            for part in (about, split.train, split.validation)
+        )
+        found[name] = {
+            "low": low, "high": high, "counts": together, "train": train, "validation": validation
+        }  # fmt: skip
     return found

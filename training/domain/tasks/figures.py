@@ -83,6 +83,9 @@ class Figures(Protocol):
     def describe_target(self, report: Mapping[str, Any]) -> list[tuple[str, float]]:
         """Return named shares of the target in a quality report, for a dataset's key figures."""
 
+    def describe_balance(self, counts: Sequence[int]) -> list[tuple[str, float]]:
+        """Return named shares of the target in rows, from its histogram; none of a number."""
+
 
 def lines_of(curves: Mapping[str, Any], chart: str) -> tuple[Line, ...]:
     """Return the lines of a chart: the model, its baselines and ceilings, each with its figure."""

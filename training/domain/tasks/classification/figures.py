@@ -1,6 +1,6 @@
 """What people are shown of models of a label."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from training.domain.tasks.figures import Chart, Line, lines_of, model_lines
@@ -67,6 +67,10 @@ class ClassificationFigures:
     def describe_target(self, report: Mapping[str, Any]) -> list[tuple[str, float]]:
         share = report.get("label_share")
         return [] if share is None else [("Label 1", share)]
+
+    def describe_balance(self, counts: Sequence[int]) -> list[tuple[str, float]]:
+        total = sum(counts)
+        return [("Label 1", sum(counts[len(counts) // 2 :]) / total)] if total else []
 
 
 def _curves(roc: tuple[Line, ...], recall: tuple[Line, ...], share: float | None) -> list[Chart]:

@@ -1,6 +1,6 @@
 """What people are shown of models of a number."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from training.domain.tasks.figures import Chart, Line, lines_of, model_lines
@@ -43,6 +43,9 @@ class RegressionFigures:
         return _curves(model_lines(curves, "errors"), model_lines(curves, "observed"))
 
     def describe_target(self, report: Mapping[str, Any]) -> list[tuple[str, float]]:
+        return []
+
+    def describe_balance(self, counts: Sequence[int]) -> list[tuple[str, float]]:
         return []
 
 
