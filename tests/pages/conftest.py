@@ -34,7 +34,7 @@ def axe_script() -> str:
 
 @pytest.fixture(scope="module")
 def eyes(
-    browser: Chrome,
+    chromium: Chrome,
     axe_script: str,
     django_db_setup: None,
     django_db_blocker: Any,
@@ -58,7 +58,7 @@ def eyes(
         try:
             User.objects.create_superuser(OWNER, first_name="Ada", last_name="Lovelace")
             server = LiveServer("127.0.0.1")
-            seeing = Eyes(browser, server.url, axe_script, {OWNER: _cookie_of(OWNER)})
+            seeing = Eyes(chromium, server.url, axe_script, {OWNER: _cookie_of(OWNER)})
             yield seeing
             seeing.leave()
         finally:
