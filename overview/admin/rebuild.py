@@ -14,7 +14,7 @@ from training.models import ModelVersion
     route="training/modelversion/rebuild/",
     name="training_modelversion_rebuild",
     permission="training.rebuild_model",
-    start_of="training.modelversion",
+    start_of=("training.modelversion", "matching.seeduser"),
 )
 def rebuild_page(request: HttpRequest) -> HttpResponse:
     """Ask what to generate and start the whole rebuild."""

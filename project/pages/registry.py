@@ -44,7 +44,7 @@ class Page:
     name: str
     permission: str
     view: View
-    start_of: str
+    start_of: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,12 @@ def record_panels_for(request: HttpRequest, record: Model) -> Iterator[dict[str,
 
 
 def page(
-    label: str, *, route: str, name: str, permission: str, start_of: str = ""
+    label: str, *, route: str, name: str, permission: str, start_of: tuple[str, ...] = ()
 ) -> Callable[[View], View]:
-    """Register the decorated view as a page; only who has the permission, if any, gets there."""
+    """Register the decorated view as a page; only who has the permission, if any, gets there.
+
+    The lists of the models of `start_of` lead to it.
+    """
 
     def register(view: View) -> View:
         if name in _pages:
@@ -161,7 +164,7 @@ def starts_for(request: HttpRequest, model: type[Model]) -> list[Page]:
     return [
         page
         for page in all_pages()
-        if page.start_of == label and request.user.has_perm(page.permission)
+        if label in page.start_of and request.user.has_perm(page.permission)
     ]
 
 

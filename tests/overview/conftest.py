@@ -1,17 +1,20 @@
-"""What all tests of the top floor share."""
+"""What the journeys through the admin begin with."""
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.cache import cache
+from pytest_django.live_server_helper import LiveServer
+from selenium.webdriver import Chrome
 
-from training.queries.loading import forget_loaded
+from project.jobs.models import Process
+from tests.overview.person import Person
 
 
-@pytest.fixture(autouse=True)
-def artifact_root(settings: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Give a folder of artefacts of its own, and nothing that was kept of another test."""
-    settings.ARTIFACT_ROOT = tmp_path / "artifacts"  # type: ignore[attr-defined]
-    forget_loaded()
+@pytest.fixture
+def person(browser: Chrome, live_server: LiveServer, settings: Any) -> Person:
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     cache.clear()
-    return tmp_path / "artifacts"
+    for role in Process.Role:
+        Process.objects.create(name=f"host-{role}-1", role=role)
+    return Person(browser, live_server.url)

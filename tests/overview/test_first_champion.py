@@ -1,18 +1,9 @@
 """From an empty folder to a first live model, by clicking alone: the clicks are counted."""
 
-from typing import Any
-
 import pytest
-from django.core.cache import cache
-from pytest_django.live_server_helper import LiveServer
-from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
 
 from project.accounts.services import make_first_account
-from project.jobs.models import Job, Process
-from project.jobs.runner import run_job
-from tests.clicking import click
-from tests.waiting import until
+from tests.overview.person import Person, work_once
 from training.models import ModelVersion
 
 pytestmark = [
@@ -23,51 +14,6 @@ pytestmark = [
 ]
 CLICKS_AT_MOST = 5
 OWN = "my-own-long-password"
-
-
-class Person:
-    """Somebody with a mouse, who types only a name and a password."""
-
-    def __init__(self, browser: Chrome, address: str) -> None:
-        self.browser, self.address, self.clicks = browser, address, 0
-
-    def open(self, path: str) -> None:
-        self.browser.get(f"{self.address}{path}")
-
-    def send(self, form: str, **fields: str) -> None:
-        """Fill in a form, and send it by the keyboard."""
-        for name, value in fields.items():
-            self.browser.find_element(By.NAME, name).send_keys(value)
-        self.browser.find_element(By.CSS_SELECTOR, f"{form} [type=submit]").submit()
-
-    def click(self, text: str) -> None:
-        """Click on the link or button that says so, once it is there."""
-        said = f"//main//*[normalize-space(.)='{text}' or @value='{text}']"
-        said += "[self::a or self::button or self::input]"
-        click(self.browser, By.XPATH, said)
-        self.clicks += 1
-
-    def until_shown(self, text: str) -> None:
-        """Wait for words of the page, which renews itself."""
-        script = "return document.querySelector('main')?.innerText ?? ''"
-        until(lambda: text in str(self.browser.execute_script(script)))
-
-
-@pytest.fixture
-def person(browser: Chrome, live_server: LiveServer, settings: Any) -> Person:
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    cache.clear()
-    for role in Process.Role:
-        Process.objects.create(name=f"host-{role}-1", role=role)
-    return Person(browser, live_server.url)
-
-
-def work_once() -> None:
-    """Do what waits, as a worker would."""
-    job = until(lambda: Job.objects.filter(state=Job.State.QUEUED).first())
-    run_job(str(job.pk))
-    job.refresh_from_db()
-    assert job.state == Job.State.SUCCEEDED, job.error
 
 
 def test_the_first_champion_takes_five_clicks_after_the_login(person: Person) -> None:
