@@ -96,6 +96,9 @@ def django_db_modify_db_settings(
         host=at["HOST"], port=at["PORT"], user=at["USER"], dbname="postgres", autocommit=True
     ) as admin:
         admin.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+        # No test cuts the power; what it kills, the system's own memory survives.
+        admin.execute("ALTER SYSTEM SET fsync = off")
+        admin.execute("SELECT pg_reload_conf()")
         if not django_db_keepdb:
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             admin.execute(drop.format(sql.Identifier(name)))

@@ -18,8 +18,8 @@ FIELDS = ("at", "act", "actor", "account", "address", "title", "model", "object_
 @admin.register(AuditEntry)
 class AuditEntryAdmin(LargeTableAdmin[AuditEntry]):
     list_filter = ("act", ("at", DateRangeFilter))
-    search_fields = ("^actor", "title", "=address")
-    search_help_text = "Who, what, or a whole address"
+    word_fields = ("actor", "title", "address")
+    search_help_text = "Part of who, what or an address; of the newest entries that filters leave"
     list_display_links = ("at",)
     fields = FIELDS
     readonly_fields = FIELDS

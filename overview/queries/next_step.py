@@ -55,7 +55,7 @@ def step_of(pipeline: Pipeline) -> Step:
         text = "Nothing can be written: see whose folder of artefacts it is."
         return _step("adopt_folder", text, "adopt_folder")
     if pipeline.champion is not None and pipeline.problem and pipeline.model is not None:
-        return _replace(pipeline.champion, pipeline.model)
+        return _replace(pipeline.champion, pipeline.model, pipeline.words)
     return _ground(pipeline) or _dataset(pipeline) or _model(pipeline)
 
 
@@ -105,17 +105,19 @@ def _model(pipeline: Pipeline) -> Step:
         or (champion.version < model.version and model.stage == ModelVersion.Stage.CANDIDATE)
     ):
         if model.verdict != Verdict.REFUSE:
-            return _promote(model)
+            return _promote(model, pipeline.words)
         if champion is None:
             return _look_at(model)
     text = "Nothing waits: the champion serves."
     return _step("nothing", text, "predict --sample 20", model=champion)
 
 
-def _replace(champion: ModelVersion, newest: ModelVersion) -> Step:
+def _replace(champion: ModelVersion, newest: ModelVersion, words: int) -> Step:
     """Return the step to a champion that serves: promote what is there already, or make another."""
-    if newest.version > champion.version and not why_not_serving(newest):
-        return _look_at(newest) if newest.verdict == Verdict.REFUSE else _promote(newest)
+    if newest.version > champion.version and not why_not_serving(newest, words):
+        if newest.verdict == Verdict.REFUSE:
+            return _look_at(newest)
+        return _promote(newest, words)
     command = retrain_command(champion)
     is_trained_again = command.startswith("train_model")
     how = "train it" if is_trained_again else "build its dataset"
@@ -123,8 +125,8 @@ def _replace(champion: ModelVersion, newest: ModelVersion) -> Step:
     return _step("train" if is_trained_again else "build", text, command, dataset=champion.dataset)
 
 
-def _promote(model: ModelVersion) -> Step:
-    if why_not_serving(model):
+def _promote(model: ModelVersion, words: int) -> Step:
+    if why_not_serving(model, words):
         text = f"Model {model.version} cannot serve: train it again."
         command = retrain_command(model)
         name: StepName = "train" if command.startswith("train_model") else "build"

@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, 
 from django.db.models.functions import Coalesce, JSONObject
 from django.utils import timezone
 
-from matching.models import EventBatch, SeedUser, TravelSession
+from matching.models import EventBatch, SeedUser, TravelSession, Word
 from project.origin import Origin
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt, why_not_own_folder
@@ -86,6 +86,7 @@ class Pipeline:
         cannot serve why.
     live_figures : main figure of each matching model that was ever made live, in that order.
     folder_problem : why nothing can be written, None where it can.
+    words : the version of the vocabulary.
     """
 
     people: People
@@ -102,6 +103,7 @@ class Pipeline:
     problems: dict[str, str]
     live_figures: list[float]
     folder_problem: Refusal | None
+    words: int
 
     @property
     def champion(self) -> ModelVersion | None:
@@ -122,7 +124,8 @@ def read_pipeline() -> Pipeline:
     models = list(_models())
     champions = {m.kind: m for m in models if m.stage == ModelVersion.Stage.CHAMPION}
     of_kind = [model for model in models if model.kind == DEFAULT_KIND]
-    problems = {kind: _why_not_serving(champion) for kind, champion in champions.items()}
+    words = counted["words"].get("total", 0)
+    problems = {kind: _why_not_serving(live, words) for kind, live in champions.items()}
     newest = events.get("newest")
     return Pipeline(
         people=People(people.get("total", 0), people.get("complete", 0), _trend(people)),
@@ -153,13 +156,14 @@ def read_pipeline() -> Pipeline:
         problems={kind: said for kind, said in problems.items() if said},
         live_figures=[float(one) for one in counted["live"].get("figures") or [] if one],
         folder_problem=why_not_own_folder(),
+        words=words,
     )
 
 
-def _why_not_serving(champion: ModelVersion) -> str:
+def _why_not_serving(champion: ModelVersion, words: int) -> str:
     """Say why a model cannot serve without the command that mends it: pages have buttons."""
     try:
-        verify_model(champion)
+        verify_model(champion, words)
     except ArtifactCorrupt as error:
         return error.message
     return ""
@@ -218,6 +222,7 @@ def _count() -> dict[str, dict[str, Any]]:
             "live",
             figures=JSONBAgg(F(f"model__metrics__validation__{metric}__value"), order_by="pk"),
         ),
+        "words": _part(Word.history.all(), "words", total=Count("pk")),
         "import": batches.filter(method=EventBatch.Method.IMPORTED)
         .order_by("-pk")
         .annotate(
@@ -263,7 +268,7 @@ def _newest_dataset() -> Dataset | None:
 def _models() -> QuerySet[ModelVersion]:
     """Return the champion of each kind and the newest matching model."""
     newest = ModelVersion.objects.of_kind(DEFAULT_KIND).values("pk")[:1]
-    heavy = ("parameters", "importance", "ceilings", "baselines", "dataset__histograms")
+    heavy = ("parameters", "importance", "curves", "ceilings", "baselines", "dataset__histograms")
     return (
         ModelVersion.objects.filter(Q(stage=ModelVersion.Stage.CHAMPION) | Q(pk=Subquery(newest)))
         .select_related("dataset")

@@ -525,7 +525,8 @@ class LargeTable(RecordAdmin[M]):
     Attributes
     ----------
     exact_fields : fields with an index, in which a search looks for the whole of what it was asked
-    word_fields : fields in which it looks for a part of the text, in the newest REACH rows
+    word_fields : fields in which it looks for a part of the text, in the newest REACH rows of
+        those that filters leave
     """
 
     paginator = ReachPaginator
@@ -557,7 +558,7 @@ class LargeTable(RecordAdmin[M]):
             return queryset, False
         rows = self.model._default_manager.order_by()
         said = [models.Q(**{f"{name}__icontains": term}) for name in self.word_fields]
-        newest = self.model._default_manager.order_by(*self.ordering or ("-pk",))[:REACH]
+        newest = queryset.order_by(*self.ordering)[:REACH]  # of what the filters leave
         exactly = self.exactly(term)
         found = [] if exactly is None else [rows.filter(exactly)]
         if said:

@@ -90,8 +90,8 @@ def test_a_full_installation_is_told_in_cards_targets_and_jobs(full: ModelVersio
     said = text_of(signed_in().get(HOME))
     auc = full.metrics["validation"]["roc_auc"]
     for word in (
-        "Version 1 is live", "Nothing waits: the champion serves.", "all complete", "all live",
-        "no real ones", "ROC-AUC of version 1",
+        f"Version {full.version} is live", "Nothing waits: the champion serves.", "all complete",
+        "all live", "no real ones", f"ROC-AUC of version {full.version}",
         words.number(auc["value"]), "not enough evidence", "Copies", "CSAT", "80 ratings",
         "No real rows: every figure of the live model is about synthetic people",
         "running", "queued", "failed", "done",

@@ -56,6 +56,7 @@ def pipeline(**fields: Any) -> Pipeline:
         problems={},
         live_figures=[0.8],
         folder_problem=None,
+        words=0,
     )
     return replace(whole, **fields)
 
@@ -118,7 +119,7 @@ STATES: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("state", STATES)
 def test_the_next_step_of_each_state(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "why_not_serving", lambda model: "")
+    monkeypatch.setattr(steps, "why_not_serving", lambda model, words: "")
     monkeypatch.setattr(steps, "file_problem", lambda record: None)
     monkeypatch.setattr(steps, "retrain_command", lambda model: "train_model")
     monkeypatch.setattr(steps, "build_command", lambda dataset: "build_dataset")

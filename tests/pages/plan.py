@@ -53,7 +53,7 @@ LEFT_OUT = {
 # What has to be given along for a page to be there.
 GIVEN = {
     "/admin/training/modelversion/%(pk)s/compare/": "?other=1",
-    "/admin/training/dataset/%(pk)s/compare/": "?other=1",
+    "/admin/training/dataset/%(pk)s/compare/": "?other=2",
     "/admin/scores/": "?left=1&right=2",
 }
 # What stands in tabs of a page beside the first.
@@ -210,7 +210,7 @@ def _lists(model: Any, registered: Any, owner: User, shown: Shown) -> Iterator[V
     """Yield a list as it is searched, filtered and empty, and what its actions ask first."""
     meta = model._meta
     at = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
-    if registered.search_fields:
+    if registered.get_search_fields(_request(owner)):
         yield Visit(f"{at} (searched)", f"{at}?q=e", budget=LIST_QUERIES)
         yield Visit(f"{at} (nothing found)", f"{at}?q=nothing+of+that+name", budget=LIST_QUERIES)
     request = _request(owner)

@@ -28,6 +28,7 @@ INSTANT: dict[tuple[str, str], str] = {
     ("matching.refusedprofile", "download_to_mend"): CHANGES_NOTHING,
     ("matching.rejectedevent", "correct"): ASKS_ITSELF,
     ("matching.rejectedevent", "download_to_mend"): CHANGES_NOTHING,
+    ("training.modelversion", "compare_versions"): "shows versions side by side",
 }
 
 

@@ -230,8 +230,10 @@ def are_many(model: Any) -> bool:
 def test_lists_of_many_rows_count_sort_and_search_by_indexes_alone() -> None:
     large = {m: a for m, a in admin.site._registry.items() if are_many(m)}
     assert len(large) == 10
-    for model, shown in large.items():
-        assert isinstance(shown, LargeTable), model
+    for model, shown in admin.site._registry.items():
+        assert isinstance(shown, LargeTable) or model not in large, model
+        if not isinstance(shown, LargeTable):
+            continue
         assert not shown.search_fields, f"{model}: a search of a part of a text reads all rows"
         indexed = {index.fields[0] for index in model._meta.indexes if index.fields}
         indexed |= {f.name for f in model._meta.fields if f.db_index or f.unique}

@@ -22,8 +22,10 @@ class ModelOutdated(ArtifactCorrupt):
     """The files are those that were written, but for other formulas, libraries or classes."""
 
 
-def require_current(model: ModelVersion) -> dict[str, Any]:
+def require_current(model: ModelVersion, words_now: int | None = None) -> dict[str, Any]:
     """Return the metadata of a model that can serve, without loading it.
+
+    `words_now` is the version of the vocabulary, where it is known already.
 
     Raises
     ------
@@ -58,23 +60,25 @@ def require_current(model: ModelVersion) -> dict[str, Any]:
             f"formulas were corrected since, and are revision {revision_of(feature_set)} now.",
             remedy=train_again(model),
         )
-    require_same_words(model, feature_set)
+    require_same_words(model, feature_set, words_now)
     return metadata
 
 
-def require_same_words(model: ModelVersion, feature_set: str) -> None:
+def require_same_words(
+    model: ModelVersion, feature_set: str, words_now: int | None = None
+) -> None:
     """Let no model serve whose words meant something else: people teach words while it serves.
 
     Raises
     ------
     ModelOutdated
     """
-    said = _why_other_words(model, feature_set)
+    said = _why_other_words(model, feature_set, words_now)
     if said:
         raise ModelOutdated(f"{model} was trained {said}.", remedy=train_again(model))
 
 
-def verify_model(model: ModelVersion) -> None:
+def verify_model(model: ModelVersion, words_now: int | None = None) -> None:
     """Compare every file of a model with its record, and see that it can serve.
 
     Raises
@@ -83,13 +87,13 @@ def verify_model(model: ModelVersion) -> None:
         Names what differs; as ModelOutdated, why it cannot serve.
     """
     verify_files(model)
-    require_current(model)
+    require_current(model, words_now)
 
 
-def why_not_serving(model: ModelVersion) -> str:
+def why_not_serving(model: ModelVersion, words_now: int | None = None) -> str:
     """Say why a model cannot serve, empty when it can; its files themselves are looked at."""
     try:
-        verify_model(model)
+        verify_model(model, words_now)
     except ArtifactCorrupt as error:
         return str(error)
     return ""
@@ -107,10 +111,13 @@ def why_outdated(dataset: Dataset) -> str:
     return said and f"Dataset {dataset.version} was built {said}"
 
 
-def _why_other_words(record: Dataset | ModelVersion, feature_set: str) -> str:
+def _why_other_words(
+    record: Dataset | ModelVersion, feature_set: str, words_now: int | None = None
+) -> str:
     if feature_set not in COMPUTED_SETS:
         return ""
-    then, now = record.vocabulary.get("version", 0), vocabulary_version()
+    then = record.vocabulary.get("version", 0)
+    now = vocabulary_version() if words_now is None else words_now
     if then == now:
         return ""
     return (
