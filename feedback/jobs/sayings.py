@@ -96,4 +96,6 @@ def say_counted(result: Result) -> Said:
     if not result["counted"]:
         return Said("Every report is as its rows are.", Outcome.UNCHANGED, figures)
     count = words.counted(len(result["counted"]), "report")
-    return Said(f"Counted {count} of {words.counted(result['rows'], 'row')}.", figures=figures)
+    outcome = Outcome.REACHED if result["rows"] else Outcome.UNCHANGED
+    text = f"Counted {count} of {words.counted(result['rows'], 'row')}."
+    return Said(text, outcome, figures)

@@ -1,5 +1,6 @@
 """What the journeys through the admin begin with."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from tests.overview.person import Person
 
 
 @pytest.fixture
-def person(browser: Chrome, live_server: LiveServer, settings: Any) -> Person:
+def person(browser: Chrome, live_server: LiveServer, settings: Any, tmp_path: Path) -> Person:
+    settings.ARTIFACT_ROOT = tmp_path / "artifacts"  # where versions begin with 1
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     cache.clear()
     for role in Process.Role:

@@ -140,6 +140,7 @@ KNOWN = {
     ("benchmarks/collection.py", "*", "TRUNCATE"): "its own, on its own server",
     ("benchmarks/collection.py", "*", "delete"): "its own, on its own server",
     ("benchmarks/reports.py", "run", "TRUNCATE"): "its own, on its own server",
+    ("benchmarks/lists.py", "run", "TRUNCATE"): "its own, on its own server",
     ("benchmarks/importing.py", "_copy_bare", "DROP TABLE"): "the one it has made",
     ("benchmarks/importing.py", "*", "unlink"): "the log it has written",
     ("benchmarks/tables.py", "run", "DROP TABLE"): "the one it has made, on its own server",

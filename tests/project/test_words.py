@@ -114,6 +114,7 @@ FILTERS = re.compile(
 # Where it is no figure of Seedbed's: a place in the code, what is spelt there, and why.
 EXCEPTIONS = {
     ("project/management/commands/serve.py", ".0f"): "a limit in whole seconds, not a measurement",
+    ("project/pages/charts.py", ".2f"): "places in a drawing",
     ("components/progress_bar.html", "stringformat"): "a width of SVG, not to be localised",
 }
 

@@ -290,7 +290,8 @@ def test_the_pages_tell_the_parts_of_a_mixture(admin_client, what):
     real = real_batch(draw_events(1_000, seed=5))
     dataset = make_dataset(real, make_batch(other_people(draw_events(1_500, seed=6))), split="user")
     record = dataset if what == "dataset" else make_model(dataset)
-    page = admin_client.get(f"/admin/training/{what}/{record.pk}/change/").content.decode()
+    tab = {"tab": "leakage" if what == "dataset" else "data"}
+    page = admin_client.get(f"/admin/training/{what}/{record.pk}/change/", tab).content.decode()
     expected = "Synthetic rows against real ones" if what == "dataset" else "synthetic rows alone"
     assert expected in page
     listed = admin_client.get(f"/admin/training/{what}/").content.decode()

@@ -64,9 +64,7 @@ def require_current(model: ModelVersion, words_now: int | None = None) -> dict[s
     return metadata
 
 
-def require_same_words(
-    model: ModelVersion, feature_set: str, words_now: int | None = None
-) -> None:
+def require_same_words(model: ModelVersion, feature_set: str, words_now: int | None = None) -> None:
     """Let no model serve whose words meant something else: people teach words while it serves.
 
     Raises
