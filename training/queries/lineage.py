@@ -183,12 +183,14 @@ def _sources(datasets: list[Dataset], changed: str) -> Stage:
 
 
 def _batch(batch: EventBatch, record: Any, changed: str) -> Node:
-    how = batch.file_name or f"seed {batch.seed}"
+    told = [words.counted(batch.made, "event"), batch.get_origin_display()]
+    if batch.file_name or batch.seed is not None:
+        told.append(batch.file_name or f"seed {batch.seed}")
     return Node(
         "matching.eventbatch",
         batch.pk,
         f"Batch {batch.pk}",
-        f"{words.counted(batch.made, 'event')}, {batch.get_origin_display()}, {how}",
+        ", ".join(told),
         batch.verdict,
         _is(batch, record),
         changed,
