@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentTypeError, _SubParsersAction
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import IO, Any, NoReturn, cast
@@ -167,19 +167,18 @@ def _written_migrations() -> set[tuple[str, str]]:
     }
 
 
-def positive_int(text: str) -> int:
-    """Read a whole number above zero for argparse."""
-    return _whole(text, least=1)
+def whole_number(least: int, most: int = LARGEST) -> Callable[[str], int]:
+    """Return what reads a whole number within bounds, for argparse."""
+
+    def read(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+        if not least <= number <= most:
+            said = f"expected a whole number from {least} to {most:,}, got {text!r}"
+            raise ArgumentTypeError(said)
+        return number
+
+    return read
 
 
-def whole_number(text: str) -> int:
-    """Read a whole number, or zero, for argparse."""
-    return _whole(text, least=0)
-
-
-def _whole(text: str, *, least: int) -> int:
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
-    if not least <= number <= LARGEST:
-        said = f"expected a whole number from {least} to {LARGEST:,}, got {text!r}"
-        raise ArgumentTypeError(said)
-    return number
+# Of what has no bound of its own: a number of a record, how many are shown.
+positive_int = whole_number(1)

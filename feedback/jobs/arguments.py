@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from feedback.domain.changes import ON_CHANGE_MEANINGS
 from feedback.domain.tables import TABLES
-from feedback.domain.words import FEWEST_PLANNED, MOST_PLANNED, PLANNED_SESSIONS
+from feedback.domain.words import FEWEST_PLANNED, LONGEST_DAYS, MOST_PLANNED, PLANNED_SESSIONS
 from project.jobs.contract import Arguments
 from project.jobs.questions import Ask, Moment, Upload, Word
 from project.mappings.arguments import TableArguments
@@ -46,7 +46,7 @@ class CollectFeedback(Arguments):
     ] = []
     days: Annotated[
         int | None,
-        Field(ge=1, le=36_500, description="Read the last days again, beside what is new."),
+        Field(ge=1, le=LONGEST_DAYS, description="Read the last days again, beside what is new."),
         Ask(unit="days"),
     ] = None
     start: Annotated[
@@ -154,7 +154,7 @@ class CountReports(Arguments):
     ] = ""
     days: Annotated[
         int | None,
-        Field(ge=1, le=36_500, description="Only rows of the last days."),
+        Field(ge=1, le=LONGEST_DAYS, description="Only rows of the last days."),
         Ask(unit="days"),
     ] = None
     edges: Annotated[Word, Field(description="Of the quality ranges: 0, .5, .7, 1."), Ask()] = ""

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from feedback.models import FeedbackSource
@@ -19,6 +21,8 @@ def test_auto_collect_is_hourly_and_can_be_switched(db):
     _, on = run("auto_collect", "on")
     assert on["interval_seconds"] == 3600
     assert run("auto_collect", "on", "--minutes", "30")[1]["interval_seconds"] == 1800
+    with pytest.raises(CommandError, match="from 1 to 527,040"):  # a year, as of every schedule
+        run("auto_collect", "on", "--minutes", "9999999")
     assert run("auto_collect", "on")[1]["interval_seconds"] == 1800
     assert run("auto_collect", "off")[1] == {"enabled": False}
     assert Schedule.objects.get().owner == owner

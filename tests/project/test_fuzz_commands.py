@@ -14,6 +14,7 @@ from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 from django.db import connections, transaction
 
+from project.command import LARGEST
 from tests.factories import make_group, make_seed_user, make_session
 from tests.feedback.collected import rate, real_source
 from tests.project.fuzz import IN_FULL, POISONS
@@ -25,6 +26,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 SEED = 11
 # What no argument at all may be: not a number in any range, nor a text that can be kept.
 NEVER = ("\0", "a\0b", "9" * 5_000, "-" + "9" * 5_000)
+# No count of seconds, days or processes; the number of a record may be so large.
+VAST = str(LARGEST)
 # No file, no name and no text of these is a fault of the command; they run until they are stopped.
 RUN_ON = {"serve", "worker", "scheduler"}
 APPS = {"jobs": "project.jobs", "worker": "project.jobs", "scheduler": "project.jobs"}
@@ -138,17 +141,17 @@ def faults(ask, drawn: int) -> list[str]:
     found = []
     for name in commands():
         for place in places(name):
-            poisons = [*NEVER, str(10**30)] if place.is_number else list(NEVER[:2])
+            poisons = [*NEVER, str(10**30), VAST] if place.is_number else list(NEVER[:2])
             if place.is_number or name not in RUN_ON:
                 poisons += draw.sample(POISONS, drawn)
             if name in RUN_ON:
-                poisons = [each for each in poisons if each in NEVER]
+                poisons = [each for each in poisons if each in (*NEVER, VAST)]
             for poison in poisons:
                 words = place.filled(poison)
                 outcome = ask(name, words)
-                problem = fault_of(
-                    outcome, must_fail=poison in (NEVER if place.is_number else NEVER[:2])
-                )
+                never = NEVER if place.is_number else NEVER[:2]
+                must_fail = poison in never or (poison == VAST and name in RUN_ON)
+                problem = fault_of(outcome, must_fail=must_fail)
                 if problem:
                     shown = [word[:60] for word in words]
                     found.append(f"{name} {shown}: {problem}\n{outcome.raised[-1500:]}")

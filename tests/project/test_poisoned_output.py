@@ -57,7 +57,7 @@ SHOWS: dict[str, list[list[str]]] = {
     "import_events": [["--now", "{jsonl}"], [POISON]],
     "seed_users": [["--now", "--origin", "real", "--file", "{csv}"]],
     "create_sessions": [["--now"]],
-    "export_events": [["1", "--output", "{out}"]],
+    "export_events": [["--batch", "{batch}", "--output", "{out}"]],
     "generate_events": [["--now", "--count", "10"]],
     "build_dataset": [["--now"]],
     "train_model": [["--now"]],
@@ -97,7 +97,8 @@ def kept(settings, tmp_path: Path) -> dict[str, str]:
         make_session(make_seed_user(f"user{number}"))
     make_session(make_group())
     make_word()
-    registry.promote(make_model(make_dataset(make_good_batch(400))))
+    batch = make_good_batch(400)
+    registry.promote(make_model(make_dataset(batch)))
     source = real_source()
     for land in (rate, judge, answer):
         land(source, [0.2, 0.4, 0.6, 0.8] * 5, provider=POISON, model=POISON, action_type=POISON)
@@ -113,6 +114,7 @@ def kept(settings, tmp_path: Path) -> dict[str, str]:
     ]
     return {
         "job": str(job.pk),
+        "batch": str(batch.pk),
         "user": user,
         "other": other,
         "csv": str(csv),
@@ -134,6 +136,7 @@ def test_every_command_shows_poisoned_texts_as_texts(kept: dict[str, str]) -> No
                 except (SystemExit, CommandError) as end:
                     err.write(str(end))
                 text = out.getvalue() + err.getvalue()
+                assert not text.startswith("Error: "), (name, words, text)  # it was really run
                 assert not RAW & set(text), (name, words, text)
                 text.encode()
                 said[name, bool(more)] = text

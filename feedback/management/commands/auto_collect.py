@@ -9,7 +9,8 @@ from rich.console import Console
 from feedback.queries.schedule import current_schedule
 from feedback.services.schedule import switch_off, switch_on
 from project import words
-from project.command import SeedbedCommand, positive_int
+from project.command import SeedbedCommand, whole_number
+from project.jobs.models import LONGEST_SECONDS
 from project.jobs.services import owner_for_operator
 
 
@@ -18,7 +19,11 @@ class Command(SeedbedCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("what", choices=("on", "off", "status"))
-        parser.add_argument("--minutes", type=positive_int, help="minutes between two collections")
+        parser.add_argument(
+            "--minutes",
+            type=whole_number(1, LONGEST_SECONDS // 60),
+            help="minutes between two collections",
+        )
         parser.add_argument(
             "--owner",
             default="",

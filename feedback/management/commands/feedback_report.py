@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from feedback.domain.words import FACTORS, PLANNED_SESSIONS, QUALITY_EDGES, REPORT_KINDS
+from feedback.domain.words import (
+    FACTORS,
+    LONGEST_DAYS,
+    PLANNED_SESSIONS,
+    QUALITY_EDGES,
+    REPORT_KINDS,
+)
 from feedback.queries.sources import ScopeFields, choose_scope
 from project import words
-from project.command import SeedbedCommand, positive_int
+from project.command import SeedbedCommand, positive_int, whole_number
 from project.origin import Origin
 from project.terminal import Table
 
@@ -53,7 +59,9 @@ class Command(SeedbedCommand):
             help="whose rows; default: real where a real source is set up, else synthetic",
         )
         parser.add_argument("--source", default="", metavar="NAME", help="only rows of this source")
-        parser.add_argument("--days", type=positive_int, help="only rows of the last N days")
+        parser.add_argument(
+            "--days", type=whole_number(1, LONGEST_DAYS), help="only rows of the last N days"
+        )
         parser.add_argument(
             "--edges",
             help="of the quality ranges, default "

@@ -15,7 +15,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from project.accounts.services import FirstAccount, make_first_account
-from project.command import SeedbedCommand, positive_int
+from project.command import SeedbedCommand, positive_int, whole_number
 
 READY_SECONDS = 300.0  # until the web server has to answer; one that dies is seen at once
 SETTLED_SECONDS = 60.0  # a process that lived this long was fine: its death is not held against it
@@ -25,6 +25,7 @@ STOP_PATIENCE_SECONDS = 20.0  # a job stops at the end of its chunk
 WEB_THREADS = 8
 STDERR = 2
 LARGEST_PORT = 65_535
+MOST_WORKERS = 64  # of one machine; each is a process
 
 
 class Command(SeedbedCommand):
@@ -40,7 +41,10 @@ class Command(SeedbedCommand):
             "--port", type=positive_int, default=8000, help="TCP port (default 8000)"
         )
         parser.add_argument(
-            "--workers", type=positive_int, default=1, help="number of workers (default 1)"
+            "--workers",
+            type=whole_number(1, MOST_WORKERS),
+            default=1,
+            help=f"number of workers, at most {MOST_WORKERS} (default 1)",
         )
 
     def run(self, **options: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Command(SeedbedCommand):
                 action.add_argument("--reason", default="", help="kept with the promotion")
                 action.add_argument(
                     "--if-live",
-                    type=whole_number,
+                    type=whole_number(0),
                     metavar="VERSION",
                     help="only while this version is live, 0 for none; else who decided is said",
                 )

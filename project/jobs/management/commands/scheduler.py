@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from django.db import Error, close_old_connections
 
 from project.bootstrap import start_servers
-from project.command import SeedbedCommand, positive_int
+from project.command import SeedbedCommand, whole_number
 from project.embedded import ServerFailure
 from project.jobs.models import Process
 from project.jobs.processes import beat, leave
@@ -17,6 +17,7 @@ from project.jobs.reconciler import tick
 from project.uploads.services import sweep_uploads
 
 SWEEP_TICKS = 3600  # about an hour between two looks for uploads that nobody came for
+LONGEST_PAUSE_SECONDS = 3600  # what waits or lost its worker is looked for once a pause
 logger = logging.getLogger(__name__)
 
 
@@ -31,7 +32,10 @@ class Command(SeedbedCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="tick once and end")
         parser.add_argument(
-            "--every", type=positive_int, default=1, help="seconds between ticks (default 1)"
+            "--every",
+            type=whole_number(1, LONGEST_PAUSE_SECONDS),
+            default=1,
+            help=f"seconds between ticks, at most {LONGEST_PAUSE_SECONDS} (default 1)",
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
