@@ -147,7 +147,8 @@ def _verify(model: ModelVersion) -> list[dict[str, Any]]:
         raise Refusal(
             f"Version {model.version} was promoted, but {scores.serving.served_by} "
             f"{scores.serving.model_version or ''} serves. {scores.serving.warning}",
-            remedy="Look at `manage.py models list`; return with `manage.py models rollback`.",
+            remedy="Look at `manage.py models list`; return with `manage.py models rollback "
+            "--reason REASON`.",
         )
     rows = [
         {"left": left, "right": right, **row}
@@ -157,7 +158,7 @@ def _verify(model: ModelVersion) -> list[dict[str, Any]]:
     if different < min(MINIMUM_DIFFERENT, len(rows)):
         raise Refusal(
             f"{len(rows)} pairs got only {different} different scores.",
-            remedy="Return with `manage.py models rollback`, and look at the features of "
-            "`manage.py explain_match`.",
+            remedy="Return with `manage.py models rollback --reason REASON`, and look at the "
+            "features of `manage.py explain_match`.",
         )
     return rows

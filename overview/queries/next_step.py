@@ -5,7 +5,7 @@ from typing import Final, Literal, TypedDict
 from overview.queries.pipeline import Pipeline, read_pipeline
 from training.models import Dataset, ModelVersion, Verdict
 from training.queries.files import build_command, file_problem, retrain_command
-from training.queries.models import suspects_of
+from training.queries.models import promote_command, suspects_of
 from training.queries.serviceable import why_not_serving
 
 StepName = Literal[
@@ -105,7 +105,7 @@ def _model(pipeline: Pipeline) -> Step:
         or (champion.version < model.version and model.stage == ModelVersion.Stage.CANDIDATE)
     ):
         if model.verdict != Verdict.REFUSE:
-            return _promote(model, pipeline.words)
+            return _promote(model, champion, pipeline.words)
         if champion is None:
             return _look_at(model)
     text = "Nothing waits: the champion serves."
@@ -117,7 +117,7 @@ def _replace(champion: ModelVersion, newest: ModelVersion, words: int) -> Step:
     if newest.version > champion.version and not why_not_serving(newest, words):
         if newest.verdict == Verdict.REFUSE:
             return _look_at(newest)
-        return _promote(newest, words)
+        return _promote(newest, champion, words)
     command = retrain_command(champion)
     is_trained_again = command.startswith("train_model")
     how = "train it" if is_trained_again else "build its dataset"
@@ -125,7 +125,7 @@ def _replace(champion: ModelVersion, newest: ModelVersion, words: int) -> Step:
     return _step("train" if is_trained_again else "build", text, command, dataset=champion.dataset)
 
 
-def _promote(model: ModelVersion, words: int) -> Step:
+def _promote(model: ModelVersion, champion: ModelVersion | None, words: int) -> Step:
     if why_not_serving(model, words):
         text = f"Model {model.version} cannot serve: train it again."
         command = retrain_command(model)
@@ -135,7 +135,8 @@ def _promote(model: ModelVersion, words: int) -> Step:
         text = f"Confirm {', '.join(suspects)} of model {model.version}, or train without."
         return _step("confirm", text, f"models show {model.version}", model=model)
     text = f"Promote model {model.version}."
-    return _step("promote", text, f"models promote {model.version}", model=model)
+    command = promote_command(model.kind, model.version, is_replacing=champion is not None)
+    return _step("promote", text, command, model=model)
 
 
 def _look_at(model: ModelVersion) -> Step:

@@ -154,8 +154,9 @@ def test_after_a_rollback_nothing_waits() -> None:
     live = make_model(rows)
     registry.promote(live)
     other = make_model(first_rows, seed=1)
-    registry.promote(other, by=make_admin(), override_reason="to go back from it again")
-    registry.rollback(get_kind(DEFAULT_KIND))
+    why = "to go back from it again"
+    registry.promote(other, by=make_admin(), reason=why, override_reason=why)
+    registry.rollback(get_kind(DEFAULT_KIND), reason="as said")
     found = read_pipeline()
     assert found.champion == live
     assert found.model != live

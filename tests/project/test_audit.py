@@ -97,8 +97,8 @@ def test_promotion_rollback_and_override_name_the_model(ada) -> None:
     first, second = make_model(dataset), make_model(dataset)
     begun = record(Act.KEY)
     registry.promote(first, by=ada, reason="the first one")
-    registry.promote(second, by=ada, override_reason="for this test only")
-    registry.rollback(get_kind(first.kind), by=ada)
+    registry.promote(second, by=ada, reason="newer", override_reason="for this test only")
+    registry.rollback(get_kind(first.kind), by=ada, reason="drift")
     acts = [act for act, _, _ in since(begun)]
     assert [act for act in acts if act != Act.OVERRIDE] == [
         *(Act.PROMOTION, Act.PROMOTION, Act.ROLLBACK)

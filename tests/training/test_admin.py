@@ -240,7 +240,7 @@ def test_refused_promotion_is_shown_and_overridden_only_with_permission(as_, use
 def test_rollback_returns_to_the_champion_before(as_, model):
     second = make_model(model.dataset, seed=2)
     registry.promote(model)
-    registry.promote(second)
+    registry.promote(second, reason="newer")
     client = as_("training.promote_model")
     page = url("modelversion_rollback", second.pk)
     assert as_().get(page).status_code == 403
@@ -290,17 +290,17 @@ def test_of_two_who_promote_at_once_the_second_is_told_who_won(as_, model):
 def test_a_page_of_before_rolls_nothing_back(as_, model):
     second = make_model(model.dataset, seed=2)
     registry.promote(model)
-    registry.promote(second)
+    registry.promote(second, reason="newer")
     client = as_("training.promote_model")
     page = url("modelversion_rollback", second.pk)
     shown = fields_of(text(client.get(page)))
     assert shown == {"live": "2", "returns": "1"}
     third = make_model(model.dataset, seed=3)
-    registry.promote(third)
-    registry.promote(second)  # live again, but above another one
+    registry.promote(third, reason="newest")
+    registry.promote(second, reason="better")  # live again, but above another one
     said = text(client.post(page, {**shown, "reason": "drift"}, follow=True))
     assert "Version 3 would come back, not version 1." in said
-    registry.promote(model)
+    registry.promote(model, reason="the first")
     said = text(client.post(page, {**shown, "reason": "drift"}, follow=True))
     assert "Version 2 is not the champion. Version 1 is live:" in said
     assert champion_of(model.kind) == model

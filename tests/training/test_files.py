@@ -155,7 +155,7 @@ def test_a_champion_whose_files_are_not_right_is_named_at_every_door(
     page_of(client, reverse("admin:training_modelversion_promote", args=[other.pk]))
 
     # The way out of it, as the words say.
-    registry.promote(other)
+    registry.promote(other, reason="the files of the first are gone")
     assert score_features({"ageScore": 0.8}).serving.model_version == 2
     code, told = run_command("models", "rollback")
     assert code == 2
@@ -227,7 +227,7 @@ def test_the_remedy_of_a_champion_names_the_one_before_it_where_there_is_one():
     remove_folder(first)
     assert "rollback" not in describe_kind(KIND)["champion"]["problem"]
     second = make_model(first.dataset, seed=2)
-    registry.promote(second)
+    registry.promote(second, reason="newer")
     remove_folder(second)
     assert (
         "models rollback --kind match_compatibility" in describe_kind(KIND)["champion"]["problem"]

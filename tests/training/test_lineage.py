@@ -52,7 +52,7 @@ def test_each_record_shows_both_ways_and_itself(
 ) -> None:
     other = make_model(dataset, seed=2)
     registry.promote(model)
-    registry.promote(other)
+    registry.promote(other, reason="newer")
     up = {"Batches": [f"Batch {batch.pk}"], "Datasets": ["Dataset 1"]}
     told = {
         "Promotions": ["Version 2 made live", "Version 1 made live"],

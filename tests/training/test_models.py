@@ -202,14 +202,14 @@ def test_models_of_different_feature_sets_are_not_compared(dataset):
 def test_rollback_walks_back_one_champion_at_a_time(dataset):
     models = [make_model(dataset, seed=number) for number in range(3)]
     for model in models:
-        registry.promote(model)
-    assert registry.rollback(KIND).model == models[1]
-    assert registry.rollback(KIND).model == models[0]
+        registry.promote(model, reason="newer")
+    assert registry.rollback(KIND, reason="drift").model == models[1]
+    assert registry.rollback(KIND, reason="drift").model == models[0]
     with pytest.raises(Refusal, match="no earlier champion"):
-        registry.rollback(KIND)
+        registry.rollback(KIND, reason="drift")
     assert champion_of(DEFAULT_KIND) == models[0]
-    registry.promote(models[2])
-    assert registry.rollback(KIND).model == models[0]
+    registry.promote(models[2], reason="newer")
+    assert registry.rollback(KIND, reason="drift").model == models[0]
 
 
 def test_byte_flipped_model_is_refused_everywhere(dataset, tmp_path, capsys):
@@ -223,9 +223,9 @@ def test_byte_flipped_model_is_refused_everywhere(dataset, tmp_path, capsys):
         assert "has changed since it was written" in said["refused"]["message"]
     assert not (tmp_path / "new").exists()
     flip_byte(first)
-    registry.promote(make_model(dataset, seed=3))
+    registry.promote(make_model(dataset, seed=3), reason="newer")
     with pytest.raises(Refusal, match="has changed since it was written"):
-        registry.rollback(KIND)
+        registry.rollback(KIND, reason="drift")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -235,7 +235,7 @@ def test_promotions_at_once_leave_one_champion():
 
     def promote(model):
         try:
-            return registry.promote(model).pk
+            return registry.promote(model, reason="at once").pk
         finally:
             connection.close()
 
@@ -285,12 +285,17 @@ def test_commands_tell_the_whole_story(capsys, tmp_path):
     call_command("train_model", "--now", "--seed", "2")
     assert "the model's distance to it is" in capsys.readouterr().out
     assert run_json(capsys, "models", "promote", "1")["version"] == 1
-    assert run_json(capsys, "models", "promote", "2")["previous"] == 1
+    said = run_json(capsys, "models", "promote", "2", "--reason", " ", code=2)["refused"]
+    assert "Version 1 of match_compatibility is live, and no reason is given" in said["message"]
+    assert run_json(capsys, "models", "promote", "2", "--reason", "newer")["previous"] == 1
+    said = run_json(capsys, "models", "rollback", code=2)["refused"]
+    assert "--reason" in said["remedy"]
     said = run_json(capsys, "models", "rollback", "--if-live", "1", code=2)["refused"]
     assert "Version 2 is live: " in said["message"]
     said = run_json(capsys, "models", "rollback", "--if-live", "2", "--to", "9", code=2)["refused"]
     assert "Version 1 would come back, not version 9." in said["message"]
-    assert run_json(capsys, "models", "rollback", "--if-live", "2", "--to", "1")["version"] == 1
+    back = ["models", "rollback", "--if-live", "2", "--to", "1", "--reason", "drift"]
+    assert run_json(capsys, *back)["version"] == 1
     said = run_json(capsys, "models", "promote", "2", "--if-live", "0", code=2)["refused"]
     assert "returned to it on" in said["message"]
     listed = run_json(capsys, "models", "list")["models"]
@@ -302,12 +307,13 @@ def test_commands_tell_the_whole_story(capsys, tmp_path):
     output = tmp_path / "exported"
     run_json(capsys, "models", "export", "1", "--output", str(output))
     assert len(list(output.iterdir())) == 3
-    for action in (["list"], ["show", "1"], ["compare", "1", "2"], ["promote", "2"], ["rollback"]):
+    for action in (["list"], ["show", "1"], ["compare", "1", "2"]):
         call_command("models", *action)
-    assert (
-        "Version 1 of match_compatibility is live again; until now it was version 2"
-        in capsys.readouterr().out
-    )
+    for action in (["promote", "2"], ["rollback"]):
+        call_command("models", *action, "--reason", "as was said")
+    out = capsys.readouterr().out
+    assert "at the command line, because: drift" in out
+    assert "Version 1 of match_compatibility is live again; until now it was version 2" in out
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_features_that_cannot_be_are_named(features):
 
 def test_corrupt_champion_is_a_clear_warning_and_the_rule_score_serves(champion, caplog):
     before = make_model(champion.dataset, seed=4)
-    registry.promote(before)
+    registry.promote(before, reason="newer")
     flip_byte(before)
     forget_loaded()
     scores = score_features(GOOD)
@@ -96,14 +96,14 @@ def test_corrupt_champion_is_a_clear_warning_and_the_rule_score_serves(champion,
     assert "has changed since it was written" in scores.serving.warning
     assert "cannot be used" in caplog.text
     assert "Traceback" not in caplog.text
-    registry.rollback(get_kind(DEFAULT_KIND))
+    registry.rollback(get_kind(DEFAULT_KIND), reason="damaged")
     assert score_features(GOOD).serving.model_version == champion.version
 
 
 def test_new_champion_replaces_the_one_in_memory(champion):
     assert current_serving().model_version == champion.version
     newer = make_model(champion.dataset, seed=4)
-    registry.promote(newer)
+    registry.promote(newer, reason="newer")
     assert current_serving().model_version == newer.version
 
 

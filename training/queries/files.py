@@ -118,7 +118,7 @@ def naming(record: FileRecord) -> Iterator[None]:
             if record.stage == ModelVersion.Stage.CHAMPION and len(line) > 1:
                 remedies.append(
                     "Or return to the champion before it: "
-                    f"`manage.py models rollback --kind {record.kind}`."
+                    f"`manage.py models rollback --kind {record.kind} --reason REASON`."
                 )
             remedies.append(f"Or make another: `manage.py {retrain_command(record)}`.")
         raise type(error)(f"{record}: {error.message}", remedy=" ".join(remedies)) from error

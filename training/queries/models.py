@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from project.refusal import Refusal
 from training.domain.confirming import suspicious_inputs
-from training.kinds import ModelKind, get_kind
+from training.kinds import DEFAULT_KIND, ModelKind, get_kind
 from training.models import ModelVersion, Promotion
 from training.queries.files import file_word
 from training.queries.serviceable import why_not_serving
@@ -126,6 +126,20 @@ def find_model(kind: ModelKind, version: int) -> ModelVersion:
 def champion_of(kind: str) -> ModelVersion | None:
     """Return the live model of a kind."""
     return ModelVersion.objects.champions().filter(kind=kind).select_related("dataset").first()
+
+
+def promote_command(
+    kind: str, version: int, *, is_replacing: bool, is_suspicious: bool = False
+) -> str:
+    """Return the command that makes a version live, with what has to be said."""
+    words = [f"models promote {version}"]
+    if kind != DEFAULT_KIND:
+        words.append(f"--kind {kind}")
+    if is_replacing:
+        words.append("--reason REASON")
+    if is_suspicious:
+        words.append("--confirm-inputs REASON")
+    return " ".join(words)
 
 
 def describe_model(model: ModelVersion) -> ModelSummary:

@@ -13,11 +13,10 @@ from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt, ArtifactUnwritable, read_verified
 from training.domain.checks import CheckFields
 from training.domain.kind import ModelKind
-from training.kinds import DEFAULT_KIND
 from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import check_against
 from training.queries.files import naming
-from training.queries.models import champion_of, suspects_of
+from training.queries.models import champion_of, promote_command, suspects_of
 from training.queries.promotions import UNSEEN, Shown, line_of_champions, who_decided
 from training.queries.serviceable import verify_model
 from training.services.overrides import claim_confirmation, claim_override
@@ -36,10 +35,11 @@ def promote(
 ) -> Promotion:
     """Make a model live if its gates passed and it is not significantly worse than the champion.
 
-    An override sets either refusal aside; it needs its permission and a reason. Where an input is
-    suspicious, somebody who may promote has to confirm it with a reason, override or not. Files
-    that are not those written are never promoted. What was `shown` as live to who decides has to be
-    live still: of two who decide at once the second is told of the first.
+    A model that replaces another one needs a reason. An override sets either refusal aside; it
+    needs its permission and a reason of its own. Where an input is suspicious, somebody who may
+    promote has to confirm it with a reason, override or not. Files that are not those written are
+    never promoted. What was `shown` as live to who decides has to be live still: of two who decide
+    at once the second is told of the first.
     """
     lock_kind("champion", model.kind)
     model = ModelVersion.objects.select_for_update().get(pk=model.pk)
@@ -66,7 +66,8 @@ def promote(
             details={"model": model.version, "checks": refused},
         )
     if suspects and confirmation is None:
-        raise _unconfirmed(model, suspects)
+        raise _unconfirmed(model, suspects, champion)
+    _require_reason(reason, champion)
     _switch(model, champion)
     record(Act.PROMOTION, by=by, about=model, detail=reason)
     if refused and override is not None:
@@ -88,14 +89,18 @@ def promote(
     )
 
 
-def _unconfirmed(model: ModelVersion, suspects: dict[str, CheckFields]) -> Refusal:
+def _unconfirmed(
+    model: ModelVersion, suspects: dict[str, CheckFields], champion: ModelVersion | None
+) -> Refusal:
     said = "; ".join(check["remedy"] for check in suspects.values())
-    of = "" if model.kind == DEFAULT_KIND else f" --kind {model.kind}"
+    command = promote_command(
+        model.kind, model.version, is_replacing=champion is not None, is_suspicious=True
+    )
     return Refusal(
         f"{model} is not promoted, nobody has confirmed {', '.join(suspects)}: {said}",
         remedy=f"Build with --without {' '.join(suspects)} and train again, or where it is known "
         "before the answer let somebody who may promote confirm that, on the model's page or with "
-        f"`manage.py models promote {model.version}{of} --confirm-inputs REASON`.",
+        f"`manage.py {command}`.",
         details={"model": model.version, "checks": list(suspects.values())},
     )
 
@@ -106,7 +111,7 @@ def rollback(
 ) -> Promotion:
     """Make the champion before the present one live again; its files are verified first.
 
-    What was `shown` as live, and as what comes back, has to be so still.
+    What was `shown` as live, and as what comes back, has to be so still. It needs a reason.
     """
     lock_kind("champion", kind.name)
     champion = champion_of(kind.name)
@@ -115,7 +120,8 @@ def rollback(
     if len(line) < 2:
         raise Refusal(
             f"There is no earlier champion of {kind.name} to return to.",
-            remedy="Promote another version with `manage.py models promote VERSION`.",
+            remedy="Promote another version with `manage.py models promote VERSION --reason "
+            "REASON`.",
         )
     previous = ModelVersion.objects.select_for_update().get(pk=line[-2])
     if shown.returns not in (None, previous.version):
@@ -125,6 +131,7 @@ def rollback(
             remedy="Look at both, and decide again.",
         )
     _require_intact(previous)
+    _require_reason(reason, champion)
     _switch(previous, champion)
     record(Act.ROLLBACK, by=by, about=previous, detail=reason)
     return Promotion.objects.create(
@@ -137,6 +144,16 @@ def rollback(
         by=by,
         actor=actor_name(by),
     )
+
+
+def _require_reason(reason: str, champion: ModelVersion | None) -> None:
+    """Refuse to replace what is live without a word why; the first model replaces nothing."""
+    if champion is not None and not reason.strip():
+        raise Refusal(
+            f"Version {champion.version} of {champion.kind} is live, and no reason is given to "
+            "replace it.",
+            remedy="Say why, with --reason or on the page; it is kept with the promotion.",
+        )
 
 
 def _require_as_shown(kind: str, champion: ModelVersion | None, shown: Shown) -> None:

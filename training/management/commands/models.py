@@ -55,7 +55,12 @@ class Command(SeedbedCommand):
                 action.add_argument("version", type=positive_int)
                 action.add_argument("other", type=positive_int)
             if name in ("promote", "rollback"):
-                action.add_argument("--reason", default="", help="kept with the promotion")
+                action.add_argument(
+                    "--reason",
+                    default="",
+                    help="why the live version is replaced; kept with the promotion. Only the "
+                    "first version of a kind needs none",
+                )
                 action.add_argument(
                     "--if-live",
                     type=whole_number(0),
@@ -175,7 +180,8 @@ class Command(SeedbedCommand):
                 console.print(result["problem"], style="bold yellow")
             print_model(console, cast(ModelSummary, result))
             for event in result["history"]:
-                console.print(f"{words.moment(event['at'])}: {event['done']} by {event['by']}")
+                why = f", because: {event['reason']}" if event["reason"] else ""
+                console.print(f"{words.moment(event['at'])}: {event['done']} by {event['by']}{why}")
                 if event["confirmation_reason"]:
                     console.print(f"  inputs confirmed: {event['confirmation_reason']}")
         elif result["action"] == "compare":

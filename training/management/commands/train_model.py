@@ -6,9 +6,8 @@ from rich.console import Console
 
 from project.command import EXIT_REFUSED
 from project.jobs.command import JobCommand
-from training.kinds import DEFAULT_KIND
 from training.management.tables import print_model, verdict
-from training.queries.models import ModelSummary
+from training.queries.models import ModelSummary, champion_of, promote_command
 
 
 class Command(JobCommand):
@@ -31,8 +30,10 @@ class Command(JobCommand):
             sep="",
         )
         if result["verdict"] != "refuse":
-            of = "" if result["kind"] == DEFAULT_KIND else f" --kind {result['kind']}"
-            confirm = " --confirm-inputs REASON" if result["suspicious_inputs"] else ""
-            console.print(
-                f"To make it live: manage.py models promote {result['version']}{of}{confirm}"
+            command = promote_command(
+                result["kind"],
+                result["version"],
+                is_replacing=champion_of(result["kind"]) is not None,
+                is_suspicious=bool(result["suspicious_inputs"]),
             )
+            console.print(f"To make it live: manage.py {command}")
