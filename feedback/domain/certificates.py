@@ -1,9 +1,12 @@
 """Certificates of authorities, as people paste them."""
 
-from hashlib import sha256
+from __future__ import annotations
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 CERTIFICATE_CHARACTERS = 65_536  # some thirty authorities
 
@@ -20,6 +23,9 @@ def read_certificates(text: str) -> str:
     CertificateUnreadable
         When there is no certificate, one that is no authority, or a private key beside them.
     """
+    from cryptography import x509  # which no list of sources needs
+    from cryptography.hazmat.primitives.serialization import Encoding
+
     if "PRIVATE KEY" in text:
         raise CertificateUnreadable(
             "There is a private key in it, which belongs to the server alone. Paste the "
@@ -48,6 +54,8 @@ def fingerprint(certificates: str) -> str:
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
+    from cryptography import x509
+
     try:
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
     except x509.ExtensionNotFound:

@@ -12,7 +12,7 @@ from feedback.models.passwords import (
     is_under_newest_key,
     rotate_token,
 )
-from project.acting import Person
+from project.acting import Actor, Person
 from project.audit.models import Act
 from project.audit.services import record
 from project.origin import Origin
@@ -117,5 +117,7 @@ def _source(name: str, kind: FeedbackSource.Kind, by: User | None) -> FeedbackSo
         name=name, defaults={"kind": kind, "schema": ""}
     )
     if is_new and by is not None:
-        FeedbackSource.history.filter(id=source.pk).update(history_user=by)
+        FeedbackSource.history.filter(id=source.pk).update(
+            history_user=by, history_actor=Actor.of(by).name
+        )
     return source

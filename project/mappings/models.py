@@ -5,7 +5,7 @@ from django.db import models
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
-from project.acting import ACTOR_LENGTH
+from project.acting import ACTOR_LENGTH, ActedHistory, current_user
 from project.tabular.mapping import TableMapping
 from project.uploads.models import NAME_LENGTH
 
@@ -60,7 +60,7 @@ class ImportMapping(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
     )
 
-    history = HistoricalRecords()
+    history = HistoricalRecords(bases=[ActedHistory], get_user=current_user)
     objects = ImportMappingQuerySet.as_manager()
 
     class Meta:

@@ -1,12 +1,14 @@
 """Why a record was changed or removed is asked for, and kept."""
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 
 from matching.models import SeedUser, TravelGroup
+from project.acting import ActedHistory, operator
 from project.audit.models import Act, AuditEntry
 from project.pages.admins import HistoryAdmin
 from tests.factories import make_admin, make_group, make_seed_user
@@ -30,9 +32,17 @@ def test_the_history_keeps_why_a_record_was_changed(client: Client) -> None:
     assert group.history.first().history_change_reason == "asked by three people"
     shown = client.get(reverse("admin:matching_travelgroup_history", args=[group.pk]))
     assert "asked by three people" in shown.content.decode()
+    # Made at the command line: by whom, and not by an application.
+    assert f"<td>{operator().name}</td>" in shown.content.decode()
     refused = client.post(page, {**said, "name": "Runners", "why": "x" * 101})
     assert "at most 100 characters" in refused.content.decode()
     assert TravelGroup.objects.get().name == "Walkers"
+
+
+def test_every_history_names_who_acted() -> None:
+    histories = [model for model in apps.get_models() if hasattr(model, "history_user")]
+    assert len(histories) > 5
+    assert [model for model in histories if not issubclass(model, ActedHistory)] == []
 
 
 def test_every_record_with_a_history_asks_why_when_it_is_changed() -> None:
