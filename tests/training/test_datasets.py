@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
@@ -18,6 +19,7 @@ from matching.domain.generation import Generation, Population, Specification
 from matching.domain.words import FeatureSet
 from matching.models import EventBatch
 from project.origin import Origin
+from project.outside import csv_cell
 from project.refusal import Refusal
 from project.storage.artifacts import MADE_BY, folder_path
 from tests.matching.drawn import draw_travellers
@@ -32,7 +34,7 @@ from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import Dataset
 from training.queries.datasets import read_part
 from training.queries.preparing import prepare_dataset
-from training.services.datasets import write_dataset
+from training.services.datasets import _write_csv, write_dataset
 
 pytestmark = pytest.mark.django_db
 KIND = get_kind(DEFAULT_KIND)
@@ -82,6 +84,20 @@ def test_csv_and_parquet_hold_the_same_rows():
                 from_csv[name].astype("float32"), from_parquet[name], err_msg=name
             )
         assert from_csv["match_type"].tolist() == from_parquet["match_type"].tolist()
+
+
+def test_no_text_of_the_csv_is_a_formula(tmp_path):
+    texts = ["=1+1", "groq", "@x", None, "-5", "\tx", "a=b", ""]
+    table = pa.table({
+        "provider": pa.array(texts).dictionary_encode(),
+        "response_id": pa.array(texts, pa.large_string()),
+        "quality": [-1.5] * len(texts),
+    })  # fmt: skip
+    _write_csv(table, np.ones(len(texts), dtype=bool), tmp_path / "train.csv")
+    rows = pd.read_csv(tmp_path / "train.csv", keep_default_na=False)
+    shown = ["" if text is None else csv_cell(text) for text in texts]
+    assert rows["provider"].tolist() == rows["response_id"].tolist() == shown
+    assert set(rows["quality"]) == {-1.5}
 
 
 def test_validation_rows_are_the_latest():

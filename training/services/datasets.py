@@ -1,6 +1,7 @@
 """Writing a dataset: its files and its row."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,6 +21,7 @@ from django.db import transaction
 
 from matching.domain.words import revision_of
 from project.origin import Origin
+from project.outside import FORMULA_STARTS
 from project.storage.artifacts import write_folder
 from training.domain.libraries import library_versions
 from training.models import Dataset
@@ -33,6 +35,7 @@ CSV_THREADS = 2  # Arrow uses one for a file, at 0.7 million rows a second
 MANIFEST = "manifest.json"
 REPORT = "quality_report.json"
 PARTS = ("train", "val")
+_FORMULA = f"^[{re.escape(''.join(FORMULA_STARTS))}]"
 
 
 @transaction.atomic
@@ -147,11 +150,21 @@ def _piece(table: pa.Table, mask: npt.NDArray[np.bool_], start: int, rows: int) 
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Turn categories and moments into text; Arrow's own text of a moment in UTC is slow."""
+    """Turn categories and moments into text; Arrow's own text of a moment in UTC is slow.
+
+    A person may open the file: a text from outside that a spreadsheet would take for a formula is
+    written as `project.outside.csv_cell` writes it.
+    """
     for position, column in enumerate(table.schema):
         values = table[column.name]
         if pa.types.is_dictionary(column.type):
-            values = values.cast(column.type.value_type)
+            pieces = [
+                pa.DictionaryArray.from_arrays(piece.indices, _harmless(piece.dictionary))
+                for piece in values.chunks
+            ]
+            values = pa.chunked_array(pieces, column.type).cast(column.type.value_type)
+        elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            values = _harmless(values)
         elif pa.types.is_timestamp(column.type) and column.type.tz == "UTC":
             moments = values.cast(pa.timestamp(column.type.unit)).cast(pa.string())
             values = pc.binary_join_element_wise(moments, "Z", "")
@@ -159,6 +172,15 @@ def _plain(table: pa.Table) -> pa.Table:
             continue
         table = table.set_column(position, column.name, values)
     return table
+
+
+def _harmless(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Put an apostrophe before texts that begin like a formula; anything but text stays."""
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return values
+    mark, nothing = pa.scalar("'", values.type), pa.scalar("", values.type)
+    quoted = pc.binary_join_element_wise(mark, values, nothing)
+    return pc.if_else(pc.match_substring_regex(values, _FORMULA), quoted, values)
 
 
 def _manifest_writer(manifest: dict[str, Any]) -> Any:
