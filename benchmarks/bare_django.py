@@ -9,6 +9,14 @@ import rich.console
 import rich.table
 from django.conf import settings
 from django.core.management import execute_from_command_line
+from pydantic import BaseModel
+
+
+class Asked(BaseModel):
+    """As a kind of job is asked: the first model is what pydantic loads itself for."""
+
+    count: int = 1
+
 
 settings.configure(
     SECRET_KEY="none that is used",  # noqa: S106
