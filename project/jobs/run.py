@@ -1,7 +1,6 @@
 """A run's hold on its job: fenced writes, finished steps, what it shows to people."""
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -16,12 +15,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from project.acting import Actor
+from project.ending import Ending
 from project.jobs.models import Job, JobLogLine, JobStep
 
 logger = logging.getLogger(__name__)
 
 # Set by the signal that ends a worker: its job is left at the end of the chunk for another one.
-shutdown = threading.Event()
+shutdown = Ending()
 
 
 class LostLease(Exception):
@@ -129,7 +129,7 @@ class JobRun:
             raise LostLease(str(self.job))
         if stop_requested:
             raise JobStopped(str(self.job))
-        if shutdown.is_set():
+        if shutdown.is_asked:
             raise JobInterrupted(str(self.job))
 
     def report(self, done: int, total: int | None = None, message: str = "") -> None:

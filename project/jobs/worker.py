@@ -102,7 +102,7 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
     def setup_work_horse_signals(self) -> None:
         """Make SIGTERM end the job at the end of its chunk, in the process that works on it."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: shutdown.set())
+        signal.signal(signal.SIGTERM, shutdown.ask)
 
     def handle_warm_shutdown_request(self) -> None:
         """Pass the request on to the process that works."""

@@ -53,7 +53,7 @@ def _write(seed: int, chunk: int) -> None:
 
 def _wait_for_the_end(sign: str) -> dict[str, Any]:
     Path(sign).touch()
-    until(shutdown.is_set)
+    until(lambda: shutdown.is_asked)
     return {}
 
 

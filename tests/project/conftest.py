@@ -44,4 +44,4 @@ def declare() -> Iterator[Callable[..., str]]:
 def shutdown() -> Iterator[None]:
     """Let a test ask its own process to shut down."""
     yield
-    shutting_down.clear()
+    shutting_down.is_asked = False

@@ -400,10 +400,10 @@ def test_job_gets_as_many_attempts_as_the_limit_says_and_not_one_more(
 def test_run_that_was_given_back_is_no_attempt(declare: Declare, settings: Any) -> None:
     settings.JOB_MAX_ATTEMPTS = 1
     job = enqueue(declare(write_chunks(1)))
-    shutting_down.set()
+    shutting_down.ask()
     for _ in range(3):
         assert run(job).state == Job.State.QUEUED
-    shutting_down.clear()
+    shutting_down.is_asked = False
     assert run(job).state == Job.State.SUCCEEDED
 
 
@@ -429,13 +429,13 @@ def test_worker_that_shuts_down_gives_its_job_back_at_the_end_of_the_chunk(
         if run.result_of("chunk", 0) is None:
             with run.transaction("chunk", 0):
                 JobLogLine.objects.create(job=run.job, message="chunk 0")
-                shutting_down.set()
+                shutting_down.ask()
         return whole(run)
 
     job = run(enqueue(declare(work)))
     assert (job.state, job.attempts, job.lease_until) == (Job.State.QUEUED, 0, None)
     assert written(job) == ["chunk 0"]
-    shutting_down.clear()
+    shutting_down.is_asked = False
     job = run(job)
     assert (job.state, job.attempts) == (Job.State.SUCCEEDED, 1)
     assert written(job) == ["chunk 0", "chunk 1", "chunk 2", "chunk 3"]
@@ -506,9 +506,9 @@ def test_queued_job_that_has_begun_is_cleaned_up_when_it_is_stopped(
             run_job(str(job.pk))
         job = retry_job(Job.objects.get(pk=job.pk))
     if begun != "before a retry":
-        shutting_down.set()
+        shutting_down.ask()
         job = run(job)
-        shutting_down.clear()
+        shutting_down.is_asked = False
     assert job.state == Job.State.QUEUED
     worked.clear()
 

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from project.accounts.services import FirstAccount, make_first_account
 from project.command import SeedbedCommand, positive_int, whole_number
+from project.ending import Ending
 
 READY_SECONDS = 300.0  # until the web server has to answer; one that dies is seen at once
 SETTLED_SECONDS = 60.0  # a process that lived this long was fine: its death is not held against it
@@ -52,9 +52,7 @@ class Command(SeedbedCommand):
         _require_free(host, port)
         # In production whoever sets it up says who is in charge: `manage.py createsuperuser`.
         account = None if settings.IS_PRODUCTION else make_first_account()
-        ended = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: ended.set())
+        ended = Ending.by_signal()
         children = [_Child(name, command) for name, command in _commands(**options).items()]
         try:
             for child in children:
@@ -78,7 +76,7 @@ class Command(SeedbedCommand):
         host: str,
         port: int,
         children: list["_Child"],
-        ended: threading.Event,
+        ended: Ending,
         account: FirstAccount | None,
     ) -> None:
         """Print the address once the web server answers there, and how to get in the first

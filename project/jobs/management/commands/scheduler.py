@@ -1,8 +1,6 @@
 """Starts what is due and rings again for what waits."""
 
 import logging
-import signal
-import threading
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -11,6 +9,7 @@ from django.db import Error, close_old_connections
 from project.bootstrap import start_servers
 from project.command import SeedbedCommand, whole_number
 from project.embedded import ServerFailure
+from project.ending import Ending
 from project.jobs.models import Process
 from project.jobs.processes import beat, leave
 from project.jobs.reconciler import tick
@@ -42,11 +41,9 @@ class Command(SeedbedCommand):
         if options["once"]:
             done = tick()
             return {"rung": done.rung, "scheduled": done.scheduled}
-        ended = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: ended.set())
+        ended = Ending.by_signal()
         ticks = 0
-        while not ended.is_set():
+        while not ended.is_asked:
             try:
                 beat(Process.Role.SCHEDULER)
                 if tick().unheard:
