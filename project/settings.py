@@ -3,6 +3,7 @@
 import os
 import secrets
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,7 @@ INSTALLED_APPS = [
     "matching",
     "feedback",
     "training",
+    "serving",
     "overview",
 ]
 
@@ -253,7 +255,12 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = None  # WhiteNoise serves from where the finders look; nothing is collected
-STATICFILES_DIRS: list[Path] = []
+# The page of the API's document is made of files that django-ninja brings; as an app it would be
+# loaded by every command.
+_NINJA = find_spec("ninja")
+STATICFILES_DIRS = [
+    Path(at) / "static" for at in (_NINJA and _NINJA.submodule_search_locations) or ()
+]
 WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # bytes of a form without its files
 

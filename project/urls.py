@@ -1,7 +1,7 @@
-"""Routes: the admin."""
+"""Routes: the admin, and what answers programs."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 # Here and not when Django starts: a command that shows no page does without the apps' admin.
@@ -14,5 +14,6 @@ handler500 = "project.pages.errors.server_error"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", include("serving.urls")),
     path("admin/", admin.site.urls),
 ]

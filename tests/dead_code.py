@@ -12,7 +12,9 @@ from pathlib import Path
 
 from vulture import Vulture
 
-ROOMS = ("project", "matching", "feedback", "training", "overview", "manage.py")
+from tests.rooms import ROOMS
+
+SEARCHED = (*ROOMS, "manage.py")
 KINDS = ("class", "function", "import", "method", "property", "unreachable_code")
 # Called from outside by its name, and why.
 EXCEPTIONS = {
@@ -71,6 +73,11 @@ EXCEPTIONS = {
     "_show": "chosen by the name of an action",
     "_rollback": "chosen by the name of an action",
     "_export": "chosen by the name of an action",
+    "_make": "chosen by the name of an action",
+    "_revoke": "chosen by the name of an action",
+    "response_*": "called by Django's admin",
+    "parse_body": "called by django-ninja",
+    "render_page": "called by django-ninja",
     "roc_auc": "the plain form of auc_of_counts, which holds it to the definition",
     "forget_loaded": "tests begin with nothing loaded",
     "collect_sources": "a documented use in code (docs/in-code.md)",
@@ -114,7 +121,7 @@ def constants_of(file: Path) -> frozenset[str]:
 def main() -> int:
     """Print what is dead; 1 when there is any."""
     finder = Vulture(ignore_decorators=["@*"])
-    finder.scavenge(ROOMS, exclude=["*/migrations/*"])
+    finder.scavenge(SEARCHED, exclude=["*/migrations/*"])
     dead = [
         item
         for item in finder.get_unused_code(min_confidence=60)

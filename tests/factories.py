@@ -25,6 +25,8 @@ from project.origin import Origin
 from project.tabular.mapping import ColumnMap, Mapper, TableMapping
 from project.tabular.proposing import Asked, propose
 from project.tabular.survey import Survey
+from serving.models import ApiKey
+from serving.services.keys import issue_key
 
 _numbers = count(1)
 
@@ -91,6 +93,13 @@ def make_session(owner: SeedUser | TravelGroup | None = None, **fields: Any) -> 
 def make_word(word: str = "parkour", meaning: str = "", *, kind: str = "interest") -> Word:
     """Teach a word, of its own unless it means another."""
     return Word.objects.create(kind=kind, word=word, meaning=meaning)
+
+
+def make_api_key(name: str = "shop") -> ApiKey:
+    """Make the key of an application; nobody has its token."""
+    key = ApiKey(name=name, scopes=["score"])
+    issue_key(key)
+    return key
 
 
 def make_mapping(*, is_confirmed: bool = False, table: str = "quality_feedback") -> ImportMapping:

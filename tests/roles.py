@@ -1,16 +1,24 @@
 """What the roles that come with Seedbed may do, as its migrations give it release by release."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import iter_modules
 
 from overview import migrations
 
 
+def given_rights() -> Iterator[dict[str, list[str]]]:
+    """Yield role to rights, as each migration gives them, the first one first."""
+    for module in sorted(iter_modules(migrations.__path__), key=lambda one: one.name):
+        given = getattr(import_module(f"{migrations.__name__}.{module.name}"), "GRANTS", None)
+        if given:
+            yield given
+
+
 def rights_of_roles() -> dict[str, list[str]]:
     """Return role to rights, as all migrations together give them."""
     found: dict[str, dict[str, None]] = {}
-    for module in sorted(iter_modules(migrations.__path__), key=lambda one: one.name):
-        given = getattr(import_module(f"{migrations.__name__}.{module.name}"), "GRANTS", {})
+    for given in given_rights():
         for role, rights in given.items():
             found.setdefault(role, {}).update(dict.fromkeys(rights))
     return {role: list(rights) for role, rights in found.items()}

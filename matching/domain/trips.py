@@ -1,5 +1,6 @@
 """Trips: the days that two of them share, and the gates that make a pair a candidate."""
 
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,16 @@ from matching.domain.travellers import PairSide, Travellers
 
 MAX_DISTANCE_KM: Final = 200.0  # hard gate: destinations further apart are no match at all
 MIN_OVERLAP_DAYS: Final = 1.0  # hard gate
+
+
+class Gate(StrEnum):
+    """The first hard gate that keeps two from being a candidate pair; `open` where none does."""
+
+    OPEN = "open"
+    NO_DESTINATION = "destination_unknown"
+    NO_DATES = "dates_unknown"
+    TOO_FAR = "too_far_apart"
+    NO_SHARED_DAY = "no_shared_day"
 
 
 def overlap_days(
@@ -24,8 +35,8 @@ def overlap_days(
     return np.minimum(left.end_day, right.end_day) - np.maximum(left.start_day, right.start_day)
 
 
-def candidate_mask(left: Travellers, right: Travellers) -> npt.NDArray[np.bool_]:
-    """Which pairs pass the hard gates: destinations within 200 km and at least one shared day.
+def first_gates(left: Travellers, right: Travellers) -> npt.NDArray[np.str_]:
+    """Which gate each pair meets: destinations within 200 km, and at least one shared day.
 
     Parameters
     ----------
@@ -33,7 +44,17 @@ def candidate_mask(left: Travellers, right: Travellers) -> npt.NDArray[np.bool_]
 
     Returns
     -------
-    bool array of shape (n,); False where a destination or a date is unknown.
+    text array of shape (n,) of `Gate`.
     """
-    near = distance_km(left.destination, right.destination) <= MAX_DISTANCE_KM
-    return near & (overlap_days(left, right) >= MIN_OVERLAP_DAYS)
+    far, shared = distance_km(left.destination, right.destination), overlap_days(left, right)
+    found = np.select(
+        [
+            np.isnan(far),
+            np.isnan(shared),
+            far > MAX_DISTANCE_KM,
+            shared < MIN_OVERLAP_DAYS,
+        ],
+        [Gate.NO_DESTINATION, Gate.NO_DATES, Gate.TOO_FAR, Gate.NO_SHARED_DAY],
+        Gate.OPEN,
+    )
+    return np.asarray(found, np.str_)

@@ -128,15 +128,22 @@ def load_named(external_ids: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]
         For an id that is nobody's.
     """
     asked = set(external_ids)
+    users, groups = load_known(asked)
+    unknown = asked - set(users.index) - set(groups.index)
+    if unknown:
+        raise UnknownTraveller(min(unknown))
+    return users, groups
+
+
+def load_known(external_ids: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read users and groups as `load_named` does, and leave out ids that are nobody's."""
+    asked = set(external_ids)
     groups = dict(
         TravelGroup.objects.filter(external_id__in=asked)
         .order_by("external_id")
         .values_list("external_id", "pk")
     )
     profiles = load_profiles(SeedUser.objects.filter(external_id__in=asked - groups.keys()))
-    unknown = asked - groups.keys() - set(profiles["external_id"])
-    if unknown:
-        raise UnknownTraveller(min(unknown))
     live = TravelSession.objects.live().filter(user__external_id__in=asked)
     trips = _with_everybody(_sessions(live, "user_id"), profiles["external_id"])
     return _by_id(join_trips(trips, profiles)), _by_id(_load_named_groups(groups))

@@ -22,6 +22,7 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from project.outside import one_line
+from project.problems import is_of_a_program, problem
 
 logger = logging.getLogger(__name__)
 
@@ -147,6 +148,8 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Say that it is our fault (500); asks neither the database nor the session."""
     told = "It has been written to the log of the server. What you sent was not kept."
+    if is_of_a_program(request):
+        return problem(500, told)
     return HttpResponse(bare_page(500, told, _ways_back(request)), status=500)
 
 
@@ -172,6 +175,8 @@ def _said(exception: Exception) -> str:
 
 
 def _page(request: HttpRequest, status: int, said: str) -> HttpResponse:
+    if is_of_a_program(request):
+        return problem(status, said)
     context = _bare_context(status, said, _ways_back(request))
     # Before the session is known only the bare look.
     is_known = hasattr(request, "user")

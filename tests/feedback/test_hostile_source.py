@@ -34,6 +34,7 @@ from tests.feedback.hostile import (
     then_close,
 )
 from tests.feedback.test_commands import run as run_command
+from tests.rooms import ROOMS
 
 pytestmark = pytest.mark.django_db
 GROWTH = 200 * MB  # of this process; a worker with everything loaded has as much again
@@ -288,6 +289,7 @@ def test_this_system_counts_the_bytes_of_a_line() -> None:
 ASKED_TWICE = """
 import json, sys
 from feedback.queries.handshake import NoWayIn, connect
+from tests.rooms import ROOMS
 
 parameters = {"host": "127.0.0.1", "user": "a", "dbname": "b", "password": "c",
               "sslmode": "disable", "port": int(sys.argv[1])}
@@ -342,7 +344,7 @@ def test_every_connection_to_a_server_that_is_not_ours_is_made_within_a_limit() 
     root = Path(__file__).parents[2]
     calling = {
         str(path.relative_to(root))
-        for app in ("project", "matching", "feedback", "training", "overview")
+        for app in ROOMS
         for path in (root / app).rglob("*.py")
         if re.search(
             r"psycopg\.connect\(|onnection\.connect\(|connect_start|psycopg.generators",

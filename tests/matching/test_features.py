@@ -18,7 +18,7 @@ from matching.domain.features.rules import RULE_WEIGHTS, origin_score, rule_scor
 from matching.domain.groups import group_travellers
 from matching.domain.lexicon.folding import Lexicon
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.trips import candidate_mask
+from matching.domain.trips import Gate, first_gates
 from matching.domain.words import INTERESTS, LANGUAGES, NATIONALITIES, RELIGIONS
 from tests.matching.drawn import draw_travellers
 
@@ -463,17 +463,17 @@ def test_unknown_names_and_unequal_sides_are_refused():
 
 
 def test_gate_needs_200_km_and_a_shared_day():
-    def passes(**change):
+    def meets(**change):
         users = Travellers.from_frame(pd.DataFrame([FULL, FULL | change]))
-        return candidate_mask(users.take(slice(0, 1)), users.take(slice(1, 2)))[0]
+        return first_gates(users.take(slice(0, 1)), users.take(slice(1, 2)))[0]
 
-    assert passes()
-    assert passes(start_date=date(2026, 3, 10))
-    assert not passes(start_date=date(2026, 3, 11))
-    assert passes(destination_lat=43.17)  # 199 km north
-    assert not passes(destination_lat=43.19)
-    assert not passes(destination_lat=None)
-    assert not passes(end_date=None)
+    assert meets() == Gate.OPEN
+    assert meets(start_date=date(2026, 3, 10)) == Gate.OPEN
+    assert meets(start_date=date(2026, 3, 11)) == Gate.NO_SHARED_DAY
+    assert meets(destination_lat=43.17) == Gate.OPEN  # 199 km north
+    assert meets(destination_lat=43.19) == Gate.TOO_FAR
+    assert meets(destination_lat=None) == Gate.NO_DESTINATION
+    assert meets(end_date=None) == Gate.NO_DATES
 
 
 def test_rule_weights_add_up_to_one():

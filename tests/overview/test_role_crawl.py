@@ -21,6 +21,7 @@ from project.jobs.models import Job, Schedule
 from project.jobs.services import enqueue, save_schedule
 from tests.factories import (
     make_admin,
+    make_api_key,
     make_group,
     make_mapping,
     make_seed_user,
@@ -107,6 +108,7 @@ def _rows() -> None:
     make_session(make_group())
     make_session(user)
     make_word()
+    make_api_key()
     make_mapping()
     make_mapping(is_confirmed=True, table="ab_testing")
     dataset = make_dataset(make_good_batch(400))

@@ -15,7 +15,7 @@ from overview.migrations._grants import give_rights, make_roles
 from overview.models import Role
 from project.jobs.contract import all_kinds
 from project.pages.registry import all_pages
-from tests.roles import rights_of_roles
+from tests.roles import given_rights, rights_of_roles
 
 GRANTS = import_module("overview.migrations.0001_roles").GRANTS
 PAGE = Path(settings.BASE_DIR) / "docs" / "roles.md"
@@ -38,7 +38,10 @@ def made(db: None) -> None:
     """Give the roles as the migrations leave them, whatever was removed before."""
     Role.objects.all().delete()
     Group.objects.all().delete()
-    make_roles(GRANTS)(apps, None)
+    first, *later = given_rights()
+    make_roles(first)(apps, None)
+    for given in later:
+        give_rights(given)(apps, None)
 
 
 def rights_of(group: Group) -> set[str]:

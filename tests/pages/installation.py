@@ -19,7 +19,9 @@ from project.audit.models import Act
 from project.audit.services import record
 from project.jobs.models import Job, JobLogLine, Process, Schedule
 from project.jobs.services import enqueue, save_schedule
+from serving.services.keys import revoke_key
 from tests.factories import (
+    make_api_key,
     make_group,
     make_mapping,
     make_refused_profile,
@@ -82,6 +84,9 @@ def _people(shown: Named) -> None:
         "expired",
         make_session(make_seed_user("user5"), expires_at=timezone.now() - timedelta(days=1)),
     )
+    shown.add("open", make_api_key())
+    gone = shown.add("revoked", make_api_key("of the old shop"))
+    revoke_key(gone)
     shown.add("waits", make_mapping())
     shown.add("confirmed", make_mapping(is_confirmed=True, table="ab_testing"))
     shown.add("of its own", make_word())

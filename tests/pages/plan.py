@@ -28,7 +28,16 @@ HOME, HOME_QUERIES = "/admin/", 15
 DATA = "data for a script of a page, no page"
 DOWNLOAD = "a download"
 POST_ONLY = "answers nothing but POST"
+PROGRAM = "answers programs: tests/serving"
 LEFT_OUT = {
+    "/healthz": PROGRAM,
+    "/readyz": PROGRAM,
+    "/api/v1/": PROGRAM,
+    "/api/v1/openapi.json": PROGRAM,
+    "/api/v1/docs": "the page that django-ninja brings",
+    "/api/v1/match/score": PROGRAM,
+    "/api/v1/models": PROGRAM,
+    "/api/v1/models/%(kind)s/champion": PROGRAM,
     "/": "leads to the front page",
     "/admin/%(url)s": "every address that there is none of: the page of a 404 is opened",
     "/admin/autocomplete/": DATA,

@@ -10,7 +10,14 @@ from django.test import Client
 from django.urls import reverse
 
 from project.jobs.services import enqueue
-from tests.factories import make_admin, make_group, make_session, make_staff, make_word
+from tests.factories import (
+    make_admin,
+    make_api_key,
+    make_group,
+    make_session,
+    make_staff,
+    make_word,
+)
 from tests.feedback.collected import real_source
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from training.services import registry
@@ -58,6 +65,7 @@ def _rows():
     user = make_admin()
     make_session(make_group())
     make_word()
+    make_api_key()
     registry.promote(make_model(make_dataset(make_good_batch(400))))
     real_source()
     enqueue("matching.seed_users", by=user, count=1, seed=1)

@@ -19,6 +19,7 @@ from pytest_django import Settings
 
 from project.storage import artifacts
 from project.storage.artifacts import ArtifactCorrupt, ArtifactRefused, ArtifactUnwritable
+from tests.rooms import ROOMS
 
 MODEL = "models/match/1"
 pytestmark = pytest.mark.django_db
@@ -265,7 +266,7 @@ def test_nothing_else_in_the_project_unpickles() -> None:
     loaders = ("joblib.load(", "pickle.load", "read_pickle(")
     found = {
         str(path.relative_to(base))
-        for app in ("project", "matching", "feedback", "training", "overview")
+        for app in ROOMS
         for path in (base / app).rglob("*.py")
         if any(loader in path.read_text() for loader in loaders)
     }

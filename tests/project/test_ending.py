@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 
 from project.ending import Ending
+from tests.rooms import ROOMS
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def ending() -> Iterator[Ending]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_a_wait_of_an_hour(ending: Ending, number: int) -> None:
-    assert not ending.wait(0)
+    assert not ending.is_asked
     os.kill(os.getpid(), number)
     assert ending.wait(3600)
 
@@ -50,7 +51,7 @@ def handlers(path: Path) -> Iterator[str]:
 def test_no_handler_of_a_signal_takes_a_lock() -> None:
     found = {
         str(path.relative_to(settings.BASE_DIR)): sorted(handlers(path))
-        for app in ("project", "matching", "feedback", "training", "overview")
+        for app in ROOMS
         for path in (settings.BASE_DIR / app).rglob("*.py")
     }
     assert {path: given for path, given in found.items() if given} == {

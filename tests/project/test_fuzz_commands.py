@@ -19,6 +19,7 @@ from tests.factories import make_group, make_seed_user, make_session
 from tests.feedback.collected import rate, real_source
 from tests.project.fuzz import IN_FULL, POISONS
 from tests.project.test_every_kind_and_command import commands
+from tests.rooms import ROOMS
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from training.services import registry
 
@@ -51,7 +52,7 @@ class Place:
 
 
 def command_of(name: str) -> BaseCommand:
-    for app in ("project", "project.jobs", "matching", "feedback", "training", "overview"):
+    for app in ("project.jobs", *ROOMS):
         try:
             return load_command_class(app, name)
         except ModuleNotFoundError:

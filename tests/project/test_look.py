@@ -8,6 +8,7 @@ from django.conf import settings
 from django.test import Client
 
 from project.pages.badges import TONES
+from tests.rooms import ROOMS
 
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -52,10 +53,9 @@ def test_the_script_is_short_and_no_rule_shouts() -> None:
 def test_every_class_of_a_template_has_a_rule_and_every_rule_a_user() -> None:
     rules = set(re.findall(r"\.(sb-[\w-]+)", (STATIC / "theme.css").read_text()))
     scripts = (STATIC / "live.js").read_text()
-    rooms = ("project", "matching", "feedback", "training", "overview")
     written = "".join(
         path.read_text()
-        for path in (*TEMPLATES, *(p for room in rooms for p in (ROOT / room).rglob("*.[pj][ys]")))
+        for path in (*TEMPLATES, *(p for room in ROOMS for p in (ROOT / room).rglob("*.[pj][ys]")))
     )
     assert {rule for rule in rules - TONE_CLASSES if rule not in written} == set()
     unknown = {

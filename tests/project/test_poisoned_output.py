@@ -13,7 +13,14 @@ from django.core.management.base import CommandError
 from django.db import IntegrityError, models, transaction
 
 from project.jobs.services import enqueue
-from tests.factories import make_admin, make_group, make_seed_user, make_session, make_word
+from tests.factories import (
+    make_admin,
+    make_api_key,
+    make_group,
+    make_seed_user,
+    make_session,
+    make_word,
+)
 from tests.feedback.collected import answer, judge, rate, real_source
 from tests.project.test_every_kind_and_command import commands
 from tests.training.batches import make_dataset, make_good_batch, make_model
@@ -62,6 +69,7 @@ SHOWS: dict[str, list[list[str]]] = {
     "build_dataset": [["--now"]],
     "train_model": [["--now"]],
     "adopt_folder": [[]],
+    "api_keys": [["list"]],
 }
 # They show no record, only what they started and stopped.
 SHOW_NOTHING_KEPT = {"serve", "worker", "scheduler", "services", "demo", "rebuild"}
@@ -71,7 +79,7 @@ def poison_everything() -> int:
     """Put the poison into every text of every record that has a place for it."""
     poisoned = 0
     for model in apps.get_models():
-        if model._meta.app_label not in ("matching", "feedback", "training", "jobs"):
+        if model._meta.app_label not in ("matching", "feedback", "training", "serving", "jobs"):
             continue
         for field in model._meta.concrete_fields:
             is_text = isinstance(field, models.CharField | models.TextField)
@@ -97,6 +105,7 @@ def kept(settings, tmp_path: Path) -> dict[str, str]:
         make_session(make_seed_user(f"user{number}"))
     make_session(make_group())
     make_word()
+    make_api_key()
     batch = make_good_batch(400)
     registry.promote(make_model(make_dataset(batch)))
     source = real_source()

@@ -41,6 +41,7 @@ from project.jobs.reconciler import tick
 from project.jobs.services import enqueue, retry_job, run_schedule, save_schedule, start_due
 from project.uploads.services import keep_upload
 from tests.factories import (
+    make_api_key,
     make_group,
     make_mapping,
     make_refused_profile,
@@ -51,6 +52,7 @@ from tests.factories import (
 from tests.feedback.collected import answer, judge, rate, real_source
 from tests.project.fuzz import addresses
 from tests.roles import rights_of_roles
+from tests.rooms import ROOMS
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from training.services import registry
 
@@ -60,6 +62,7 @@ ANYBODY = "anybody"  # also who is not signed in
 STAFF = "staff"  # whoever is signed in
 NOBODY = "nobody"  # not even a superuser
 SUPERUSER = "superuser"
+KEY = "key"  # 401 without a key, whoever is signed in: tests/serving has what keys open
 NO_METHOD = "no method"  # 405 for whoever is signed in
 
 # What a page of one record needs beyond the right to its model, or what nobody may.
@@ -92,6 +95,7 @@ RECORDS: dict[str, dict[str, str]] = {
     },
     "matching.travelsession": {},
     "matching.word": {},
+    "serving.apikey": {"change": NOBODY, "delete": NOBODY},
     "training.dataset": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
     "training.modelversion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
     "training.promotion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
@@ -108,6 +112,15 @@ SEES_MODEL = "training.view_modelversion | training.change_modelversion"
 # Address: the rule of GET and that of POST.
 PAGES: dict[str, tuple[str, str]] = {
     "/": (ANYBODY, ANYBODY),
+    "/healthz": (ANYBODY, NO_METHOD),
+    "/readyz": (ANYBODY, NO_METHOD),
+    "/api/v1/": (ANYBODY, ANYBODY),  # names the API for `reverse`; there is nothing
+    "/api/v1/docs": (ANYBODY, ANYBODY),
+    "/api/v1/openapi.json": (ANYBODY, ANYBODY),
+    "/api/v1/match/score": (KEY, KEY),
+    "/api/v1/models": (KEY, KEY),
+    "/api/v1/models/%(kind)s/champion": (KEY, KEY),
+    "/admin/serving/apikey/%(pk)s/revoke/": ("serving.change_apikey", "serving.change_apikey"),
     "/admin/": (STAFF, STAFF),
     "/admin/find/": (STAFF, STAFF),
     "/admin/home/live/": (STAFF, STAFF),
@@ -324,7 +337,7 @@ def is_met(rule: str, rights: frozenset[str]) -> bool:
 
 PLAIN = ("view_", "add_", "change_", "delete_")
 SEEING = ("view", "change")  # either of them opens the list
-LOCAL = {"project", "matching", "feedback", "training", "overview"}
+LOCAL = set(ROOMS)
 SEED = "matching.seed_users"  # of the job and the schedule in the world
 MINUTE = timedelta(minutes=1)
 
@@ -415,6 +428,7 @@ def _make_world() -> dict[str, str]:
         *(user := make_seed_user(), group := make_group(), make_session(user), make_session(group)),
         make_word(),
         make_mapping(),
+        make_api_key(),
         # Who holds more than the reader is only shown: see test_rights.
         User.objects.create_user("who_holds_nothing"),
     ]
@@ -606,7 +620,11 @@ def faults_of(
         # What was counted of few rows is kept for the next who looks, whoever did.
         tables = [one for one in tables if one != "feedback_keptreport" or method != "get"]
         said = f"{name}: {method.upper()} {address} answers {response.status_code}"
-        if visitor.user is None and rule != ANYBODY:
+        if rule == KEY:
+            if response.status_code not in (401, 405):
+                yield f"{said}, expected 401 or 405"
+            may_write = False
+        elif visitor.user is None and rule != ANYBODY:
             # A page that takes no such method may say so to anybody.
             if not is_login(response) and "/logout/" not in form and response.status_code != 405:
                 yield f"{said} and does not lead to the login"

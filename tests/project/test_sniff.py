@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from project.tabular import packed, workbooks
 from project.tabular.rows import Limits, TableFile
 from project.tabular.sniff import FileRefused, Reading
+from tests.rooms import ROOMS
 
 LIMITS = Limits(row_bytes=10_000, json_bytes=100_000, columns=50, rows=500)
 TEXT = "who,city\n" + "".join(f"{n},Zürich bei Nacht {n}\n" for n in range(20))
@@ -456,7 +457,7 @@ def test_nobody_else_reads_foreign_workbooks_and_parquet() -> None:
     root = Path(__file__).parents[2]
     readers = {
         str(path.relative_to(root))
-        for app in ("project", "matching", "feedback", "training", "overview")
+        for app in ROOMS
         for path in (root / app).rglob("*.py")
         if re.search(r"python_calamine|ParquetFile|read_table|read_parquet|read_excel",
                      path.read_text())

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.rooms import ROOMS
+
 # Beside the standard library and our own modules. pandas, pyarrow, scikit-learn and the like take a
 # second and 100 MB, which a command that lists, asks or enqueues does without.
 ALLOWED = frozenset(
@@ -44,7 +46,7 @@ ALLOWED = frozenset(
         "whitenoise",
     }
 )
-OWN = frozenset({"project", "matching", "feedback", "training", "overview", "manage"})
+OWN = frozenset({*ROOMS, "manage"})
 LIGHT = ("jobs list", "status", "models list", "feedback_status", "auto_collect status")
 # One process loads Django, and forks for each command line: what that one loads is its own.
 PROGRAM = """
@@ -150,6 +152,7 @@ def test_worker_has_loaded_what_jobs_compute_with_before_it_forks() -> None:
 import sys, django
 django.setup()
 from project.jobs.management.commands.worker import preload
+from tests.rooms import ROOMS
 preload()
 print(*sorted(sys.modules))
 """

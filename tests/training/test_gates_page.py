@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from feedback.domain.requirements import MINIMUM_SAMPLES
+from tests.rooms import ROOMS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/gates.md").read_text()
-APPS = ("matching", "feedback", "training", "overview")
+APPS = ROOMS[1:]
 
 
 @cache

@@ -12,6 +12,7 @@ from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import MatchType
 from matching.queries.travellers import (
     UnknownTraveller,
+    load_known,
     load_named,
     load_travellers,
     names_near,
@@ -36,7 +37,36 @@ def score_pairs(pairs: Sequence[Pair]) -> Scores:
     Refusal
         When an id is nobody's, a group comes first, or somebody is matched with themselves.
     """
-    users, groups = _load(pairs)
+    return _score_known(pairs, *_load(pairs))
+
+
+@dataclass(frozen=True)
+class EachScored:
+    """Scores of those pairs that can be scored, and why the others cannot.
+
+    Attributes
+    ----------
+    scores : of the scored ones, in their order.
+    refusals : place of a pair among those asked, to why it has no score.
+    """
+
+    scores: Scores
+    refusals: dict[int, Refusal]
+
+
+def score_each(pairs: Sequence[Pair]) -> EachScored:
+    """Score pairs as `score_pairs` does, each by itself: one that cannot be scored stops none."""
+    users, groups = load_known(one for pair in pairs for one in pair)
+    refusals = {
+        place: refusal
+        for place, pair in enumerate(pairs)
+        if (refusal := _why_unscored(pair, users, groups)) is not None
+    }
+    known = [pair for place, pair in enumerate(pairs) if place not in refusals]
+    return EachScored(_score_known(known, users, groups), refusals)
+
+
+def _score_known(pairs: Sequence[Pair], users: pd.DataFrame, groups: pd.DataFrame) -> Scores:
     is_group = np.array([right in groups.index for _, right in pairs], bool)
     parts: list[tuple[npt.NDArray[np.int64], Scores]] = []
     for match_type, others, mask in (
@@ -65,30 +95,43 @@ def explain_match(left: str, right: str) -> Explanation:
 
 def _load(pairs: Sequence[Pair]) -> tuple[pd.DataFrame, pd.DataFrame]:
     users, groups = _named(one for pair in pairs for one in pair)
-    for left, right in pairs:
-        _require_user(left, groups)
-        if left == right:
-            raise Refusal(
-                f"{left} is matched with itself.", remedy="Name two different travellers."
-            )
+    for pair in pairs:
+        refusal = _why_unscored(pair, users, groups)
+        if refusal is not None:
+            raise refusal
     return users, groups
+
+
+def _why_unscored(pair: Pair, users: pd.DataFrame, groups: pd.DataFrame) -> Refusal | None:
+    for name in pair:
+        if name not in users.index and name not in groups.index:
+            return _unknown(UnknownTraveller(name))
+    left, right = pair
+    if left in groups.index:
+        return _group_first(left)
+    if left == right:
+        return Refusal(f"{left} is matched with itself.", remedy="Name two different travellers.")
+    return None
 
 
 def _named(external_ids: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     try:
         return load_named(external_ids)
     except UnknownTraveller as error:
-        raise Refusal(
-            str(error), remedy="Give external ids as the lists of people and groups have them."
-        ) from error
+        raise _unknown(error) from error
 
 
-def _require_user(left: str, groups: pd.DataFrame) -> None:
-    if left in groups.index:
-        raise Refusal(
-            f"{left} is a group; the first of a pair is the user who decides.",
-            remedy="Name the user first.",
-        )
+def _unknown(error: UnknownTraveller) -> Refusal:
+    return Refusal(
+        str(error), remedy="Give external ids as the lists of people and groups have them."
+    )
+
+
+def _group_first(left: str) -> Refusal:
+    return Refusal(
+        f"{left} is a group; the first of a pair is the user who decides.",
+        remedy="Name the user first.",
+    )
 
 
 def _put_together(parts: Sequence[tuple[npt.NDArray[np.int64], Scores]]) -> Scores:
@@ -102,7 +145,7 @@ def _put_together(parts: Sequence[tuple[npt.NDArray[np.int64], Scores]]) -> Scor
         by_rules=np.concatenate([one.by_rules for one in scores])[order],
         missing=tuple(missing[place] for place in order),
         features=pd.concat([one.features for one in scores], ignore_index=True).iloc[order],
-        is_candidate=np.concatenate([one.is_candidate for one in scores])[order],
+        gates=np.concatenate([one.gates for one in scores if one.gates is not None])[order],
         serving=scores[0].serving,
     )
 
@@ -142,7 +185,8 @@ def rank_partners(
     if near is None:
         near = names_near(left, match_type)
     users, groups = _named([left, *near])
-    _require_user(left, groups)
+    if left in groups.index:
+        raise _group_first(left)
     others = (users if match_type == MatchType.USER_USER else groups).reindex(list(near))
     mine = users.loc[np.repeat([left], len(others))].reset_index(drop=True)
     scores = score_frame(mine, others.reset_index(drop=True), match_type)

@@ -16,8 +16,8 @@ from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES
 from matching.domain.features.rules import RULE_NAME, RULE_WEIGHTS, origin_score, rule_score
 from matching.domain.lexicon.folding import Lexicon
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.trips import candidate_mask
-from matching.domain.words import COMPUTED_SETS
+from matching.domain.trips import Gate, first_gates
+from matching.domain.words import COMPUTED_SETS, revision_of
 from matching.queries.words import taught_lexicon
 from project.measure.intervals import json_number
 from project.storage.artifacts import ArtifactCorrupt
@@ -50,8 +50,11 @@ class ScoreFields(TypedDict):
     rule_score: float | None
     by_rules: float | None
     by_users: float | None
+    feature_set: str
+    feature_revision: int
     missing: list[str]
     is_candidate: bool | None
+    why_not: str | None
 
 
 class EffectFields(TypedDict):
@@ -111,7 +114,7 @@ class Scores:
         serves. What is left of the score is what users did: their rows changed that much.
     missing : names of the features without an input, for each pair.
     features : float32 frame of n rows, the 13 features.
-    is_candidate : bool (n,), whether the two pass the hard gates now; None of ready features.
+    gates : text (n,), the `Gate` that each pair meets now; None of ready features.
     serving : which model answered, or why none did.
     """
 
@@ -120,8 +123,13 @@ class Scores:
     by_rules: FloatArray
     missing: tuple[tuple[str, ...], ...]
     features: pd.DataFrame
-    is_candidate: npt.NDArray[np.bool_] | None
+    gates: npt.NDArray[np.str_] | None
     serving: Serving
+
+    @property
+    def is_candidate(self) -> npt.NDArray[np.bool_] | None:
+        """Whether the two of each pair pass the hard gates: bool (n,); None of ready features."""
+        return None if self.gates is None else self.gates == Gate.OPEN
 
     def take(self, places: npt.NDArray[np.int64]) -> "Scores":
         """Return the scores of some of the pairs, in the order of `places`."""
@@ -132,11 +140,13 @@ class Scores:
             by_rules=self.by_rules[places],
             missing=tuple(self.missing[place] for place in places),
             features=self.features.iloc[places].reset_index(drop=True),
-            is_candidate=None if self.is_candidate is None else self.is_candidate[places],
+            gates=None if self.gates is None else self.gates[places],
         )
 
     def as_rows(self) -> list[ScoreFields]:
         """Return one JSON object a pair."""
+        gates = [None] * len(self.score) if self.gates is None else self.gates.tolist()
+        feature_set = self.serving.feature_set
         return [
             {
                 "score": json_number(float(self.score[row])),
@@ -147,10 +157,13 @@ class Scores:
                 "rule_score": json_number(float(self.rule_score[row])),
                 "by_rules": json_number(float(self.by_rules[row])),
                 "by_users": json_number(float(self.score[row] - self.by_rules[row])),
+                "feature_set": feature_set,
+                "feature_revision": revision_of(feature_set),
                 "missing": list(self.missing[row]),
-                "is_candidate": None if self.is_candidate is None else bool(self.is_candidate[row]),
+                "is_candidate": None if gate is None else gate == Gate.OPEN,
+                "why_not": None if gate in (None, Gate.OPEN) else gate,
             }
-            for row in range(len(self.score))
+            for row, gate in enumerate(gates)
         ]
 
 
@@ -182,6 +195,20 @@ def _computed(serving: Serving) -> Serving:
     )
 
 
+def _of_set(serving: Serving, feature_set: str | None) -> Serving:
+    """Return what can serve features of this set."""
+    if feature_set in (None, serving.feature_set):
+        return serving
+    if serving.model is None:
+        return replace(serving, feature_set=feature_set)
+    return Serving(
+        None,
+        feature_set,
+        f"Champion {serving.model_version} was trained on {serving.feature_set}, and these "
+        f"features are {feature_set}: the rule score {RULE_NAME} serves.",
+    )
+
+
 def score_frame(left: pd.DataFrame, right: pd.DataFrame, match_type: str = "user_user") -> Scores:
     """Score travellers row against row: users on the left, users or groups on the right.
 
@@ -195,7 +222,7 @@ def score_frame(left: pd.DataFrame, right: pd.DataFrame, match_type: str = "user
     values = compute_features(a, b, serving.feature_set, match_type)
     frame = pd.DataFrame(values.values, columns=list(FEATURE_NAMES))
     scores = _scores(serving, frame, values.missing, match_type, origin_score(a, b))
-    return replace(scores, is_candidate=candidate_mask(a, b))
+    return replace(scores, gates=first_gates(a, b))
 
 
 def score_features(features: Mapping[str, Any], match_type: str = "user_user") -> Scores:
@@ -203,8 +230,15 @@ def score_features(features: Mapping[str, Any], match_type: str = "user_user") -
     return score_vectors([features], match_type)
 
 
-def score_vectors(vectors: Sequence[Mapping[str, Any]], match_type: str = "user_user") -> Scores:
+def score_vectors(
+    vectors: Sequence[Mapping[str, Any]],
+    match_type: str = "user_user",
+    feature_set: str | None = None,
+) -> Scores:
     """Score vectors of features, named as in the code or as in the event log.
+
+    Where `feature_set` says by which formulas they were computed, and the champion knows others,
+    the rule score serves: equal numbers of two sets mean different things.
 
     Raises
     ------
@@ -218,7 +252,7 @@ def score_vectors(vectors: Sequence[Mapping[str, Any]], match_type: str = "user_
     frame = pd.DataFrame(values, columns=list(FEATURE_NAMES))
     fill_products(frame)
     missing = frame.isna().to_numpy() & applicable(match_type)
-    return _scores(current_serving(), frame, missing, match_type, None)
+    return _scores(_of_set(current_serving(), feature_set), frame, missing, match_type, None)
 
 
 def encode_sides(
@@ -318,7 +352,7 @@ def _scores(
         by_rules=_rules_alone(serving, frame),
         missing=tuple(tuple(name for name in read if row[COLUMN[name]]) for row in missing),
         features=frame,
-        is_candidate=None,
+        gates=None,
         serving=serving,
     )
 

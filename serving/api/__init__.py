@@ -1,0 +1,1 @@
+"""The API under /api/v1/: what it takes, who may ask, what it answers."""

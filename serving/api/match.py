@@ -1,0 +1,80 @@
+"""Scores of pairs."""
+
+from typing import Any
+
+import orjson
+import pandas as pd
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+
+from matching.domain.words import MatchType
+from project.problems import problem
+from serving.api.access import Key
+from serving.api.schemas import InlinePair, NamedPair, Problem, ScoreAnswer, ScoreRequest, Traveller
+from serving.models import Scope
+from training.queries.pairs import score_each
+from training.queries.scoring import Scores, UnusableFeatures, score_frame, score_vectors
+
+router = Router(tags=["Matching"])
+
+REFUSALS = dict.fromkeys((400, 401, 403, 413, 422, 429, 500, 503), Problem)
+
+
+@router.post(
+    "/score",
+    auth=Key(Scope.SCORE),
+    response={200: ScoreAnswer, **REFUSALS},
+    summary="Score 1 to 1,000 pairs",
+    operation_id="score_pairs",
+)
+def score(request: HttpRequest, asked: ScoreRequest) -> HttpResponse:
+    """Score pairs by ids, by inline profiles and trips, or by ready features.
+
+    The answers stand in the order asked. A pair that names nobody has a `problem` instead of a
+    score, and stops none of the others. The live model answers; where there is none that can, the
+    rule score does, and `warning` says why.
+    """
+    if asked.pairs is not None:
+        return _answer(*_by_ids(asked.pairs))
+    if asked.profiles is not None:
+        scores = _by_profiles(asked.profiles)
+    else:
+        try:
+            scores = score_vectors(asked.features or [], asked.match_type, asked.feature_set)
+        except UnusableFeatures as error:
+            return problem(422, str(error), remedy="/api/v1/docs shows what is expected.")
+    return _answer(scores, [*scores.as_rows()])
+
+
+def _by_ids(pairs: list[NamedPair]) -> tuple[Scores, list[Any]]:
+    found = score_each([(pair.left, pair.right) for pair in pairs])
+    rows = iter(found.scores.as_rows())
+    told: list[Any] = []
+    for place in range(len(pairs)):
+        refusal = found.refusals.get(place)
+        if refusal is None:
+            told.append(next(rows))
+        else:
+            why = {"detail": refusal.message, "remedy": refusal.remedy}
+            told.append({"score": None, "problem": why})
+    return found.scores, told
+
+
+def _by_profiles(pairs: list[InlinePair]) -> Scores:
+    left, right = (
+        pd.DataFrame([_row(side) for side in sides], columns=list(Traveller.model_fields))
+        for sides in ([pair.left for pair in pairs], [pair.right for pair in pairs])
+    )
+    return score_frame(left, right, MatchType.USER_USER)
+
+
+def _row(traveller: Traveller) -> dict[str, Any]:
+    """Return a traveller as a row of a travellers frame; empty lists say nothing, like none."""
+    return {name: value or None for name, value in traveller} | {
+        "extraversion": traveller.extraversion
+    }
+
+
+def _answer(scores: Scores, rows: list[Any]) -> HttpResponse:
+    body = {"warning": scores.serving.warning, "scores": rows}
+    return HttpResponse(orjson.dumps(body), content_type="application/json")

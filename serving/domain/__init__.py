@@ -1,0 +1,1 @@
+"""What serving knows without a database: keys, limits, gates of a request."""

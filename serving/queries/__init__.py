@@ -1,0 +1,1 @@
+"""Reads of serving: keys and what answers now."""

@@ -1,0 +1,48 @@
+"""Whether this process can answer, and by what: for balancers and whoever looks after it."""
+
+import redis
+from django.conf import settings
+from django.db import Error, connection
+
+from project.jobs.processes import has_worker
+from training.queries.scoring import current_serving
+
+VALKEY_SECONDS = 1.0
+
+Check = tuple[bool, str]
+
+
+def is_ready() -> tuple[bool, dict[str, str]]:
+    """Return whether scores can be answered, and what there is to say of each part.
+
+    The database has to answer, for it knows the people. Without a champion the rules answer, and
+    without a worker only jobs wait: both are said, and keep nobody from being answered.
+    """
+    database = _database()
+    told = {"database": "ok" if database else "does not answer", "valkey": _valkey()}
+    if database:
+        warning = current_serving().warning
+        told["champion"] = f"the rules answer: {warning}" if warning else "ok"
+        told["worker"] = "ok" if has_worker() else "none is alive; jobs wait"
+    return database, told
+
+
+def _database() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error:
+        return False
+    return True
+
+
+def _valkey() -> str:
+    seconds = VALKEY_SECONDS
+    try:
+        with redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=seconds, socket_connect_timeout=seconds
+        ) as client:
+            client.ping()
+    except (redis.RedisError, OSError):
+        return "does not answer; each process counts requests by itself"
+    return "ok"
