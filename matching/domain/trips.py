@@ -22,6 +22,20 @@ class Gate(StrEnum):
     TOO_FAR = "too_far_apart"
     NO_SHARED_DAY = "no_shared_day"
 
+    @property
+    def words(self) -> str:
+        """Why the two are no candidates; empty of the open gate."""
+        return _GATE_WORDS[self]
+
+
+_GATE_WORDS: Final = {
+    Gate.OPEN: "",
+    Gate.NO_DESTINATION: "one of them has no live trip",
+    Gate.NO_DATES: "the dates of a trip are not known",
+    Gate.TOO_FAR: f"their destinations are over {MAX_DISTANCE_KM:.0f} km apart",
+    Gate.NO_SHARED_DAY: "they have no day in common",
+}
+
 
 def overlap_days(
     left: Travellers | PairSide, right: Travellers | PairSide

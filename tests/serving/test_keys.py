@@ -59,12 +59,9 @@ def test_no_key_is_made_of_what_makes_no_sense(fields, words):
     assert ApiKey.objects.count() == 1
 
 
-@pytest.mark.parametrize(
-    "words", [["revoke", "nobody"], ["make", "a", "--scope", "score", "--days", "9999"]]
-)
-def test_what_cannot_be_done_by_command_ends_with_2(words, capsys):
+def test_what_cannot_be_done_by_command_ends_with_2(capsys):
     with pytest.raises(SystemExit) as end:
-        call_command("api_keys", *words)
+        call_command("api_keys", "revoke", "nobody")
     assert end.value.code == 2
     assert "What to do" in capsys.readouterr().err
 

@@ -109,7 +109,7 @@ def test_two_people_are_scored_with_what_moved_it(people, staff):
 
 def test_who_cannot_be_met_is_scored_and_named_as_such(people, staff):
     page = text(staff.get(URL, {"left": people[0].pk, "right": people[7].pk}))
-    assert "They are no candidates now" in page
+    assert "They are no candidates now: one of them has no live trip" in page
     assert "Destinations" in page
     assert "missing" in page
 

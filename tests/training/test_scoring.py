@@ -139,7 +139,7 @@ def test_group_is_scored_as_a_group(champion, travellers, has_session):
 
 def test_explanation_names_inputs_and_exact_effects(champion, travellers):
     explanation = explain_match("seed_score_0", "seed_score_7")
-    assert explanation.is_candidate
+    assert explanation.gate == "open"
     effects = {effect.explained.name: effect for effect in explanation.effects}
     assert set(effects) == set(GOOD)
     age = effects["age_score"]

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from matching.domain.features.told import TITLES, tell_inputs
+from matching.domain.trips import Gate
 from matching.domain.words import MatchType
 from matching.models import SeedUser, TravelGroup, TravelSession
 from project import words
@@ -199,7 +200,7 @@ def _pair(request: HttpRequest, form: forms.Form) -> dict[str, Any]:
         "pair_links": (record_link(left, left.title), record_link(right, right.title)),
         "figures": [figure for figure in figures if figure],
         "missing": [TITLES[name] for name in scores.missing[0]],
-        "is_candidate": explained.is_candidate,
+        "why_not": explained.gate.words,
         "effects": _effects(explained),
         "has_effects": any(one.effect is not None for one in explained.effects),
         "swap_url": _url(tab="pair", left=right.pk, right=left.pk)
@@ -239,7 +240,7 @@ def _parts(explained: Explanation) -> list[dict[str, Any]]:
 
 
 def _rank_figure(explained: Explanation, left: SeedUser, right: Any) -> dict[str, Any]:
-    if not explained.is_candidate:
+    if explained.gate != Gate.OPEN:
         return {}
     ranking = rank_partners(left.external_id, explained.match_type)
     place = ranking.place_of(right.external_id)

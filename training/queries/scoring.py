@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -306,9 +306,10 @@ class Explanation:
     match_type: str
 
     @property
-    def is_candidate(self) -> bool:
-        """Whether the two pass the hard gates now."""
-        return self.scores.is_candidate is not None and bool(self.scores.is_candidate[0])
+    def gate(self) -> Gate:
+        """The first hard gate that the two do not pass now; open where they pass all."""
+        gates = cast("npt.NDArray[np.str_]", self.scores.gates)  # of people: none of features
+        return Gate(gates[0])
 
     def as_dict(self) -> ExplanationFields:
         return {

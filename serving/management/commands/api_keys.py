@@ -9,7 +9,7 @@ from django.utils import timezone
 from rich.console import Console
 
 from project import words
-from project.command import SeedbedCommand, positive_int
+from project.command import SeedbedCommand, whole_number
 from project.refusal import Refusal
 from project.terminal import Table
 from serving.domain.limits import DEFAULT_REQUESTS_PER_MINUTE, MAX_REQUESTS_PER_MINUTE
@@ -49,7 +49,7 @@ class Command(SeedbedCommand):
                 )
                 action.add_argument(
                     "--per-minute",
-                    type=positive_int,
+                    type=whole_number(1, MAX_REQUESTS_PER_MINUTE),
                     default=DEFAULT_REQUESTS_PER_MINUTE,
                     metavar="N",
                     help=f"requests it may send in a minute, at most {MAX_REQUESTS_PER_MINUTE:,} "
@@ -57,7 +57,7 @@ class Command(SeedbedCommand):
                 )
                 action.add_argument(
                     "--days",
-                    type=positive_int,
+                    type=whole_number(1, MAX_DAYS),
                     metavar="DAYS",
                     help=f"until it expires, at most {MAX_DAYS:,} (default: never)",
                 )
@@ -71,10 +71,6 @@ class Command(SeedbedCommand):
 
     def _make(self, options: dict[str, Any]) -> dict[str, Any]:
         days = options["days"]
-        if days is not None and days > MAX_DAYS:
-            raise Refusal(
-                f"--days is {days:,}; at most {MAX_DAYS:,}.", remedy="Leave it out: never."
-            )
         key = ApiKey(
             name=options["name"],
             scopes=options["scopes"],

@@ -50,10 +50,9 @@ class Command(SeedbedCommand):
                 f"{words.signed(result['by_users'])} by what {whose(result['trained_on'])} did."
             )
         if not result["is_candidate"]:
-            console.print(
-                "They are no candidates now: destinations over 200 km apart, less than a day in "
-                "common, or no live session."
-            )
+            from matching.domain.trips import Gate
+
+            console.print(f"They are no candidates now: {Gate(result['why_not']).words}.")
         table = Table("Feature", "Value", "Mean", "Moves the score by", "Computed from")
         for feature in result["features"]:
             effect = feature["effect"]

@@ -1,0 +1,93 @@
+"""docs/serving.md: its examples are sent as they stand there, its tables say what the code does."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from matching.domain.trips import Gate
+from serving.api.app import api
+from serving.api.schemas import PairScore
+from serving.models import ApiKey, Scope
+from tests.factories import make_seed_user, make_session
+from tests.training.batches import make_dataset, make_model
+from training.services import registry
+
+pytestmark = pytest.mark.django_db
+PAGE = (Path(settings.BASE_DIR) / "docs/serving.md").read_text(encoding="utf-8")
+CURLS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+SERVER = "http://testserver"
+
+
+def sent(example: str, token: str):
+    """Send what a line of curl would send; fails for what is not understood here."""
+    line = example.replace("\\\n", " ")  # a line that goes on
+    words = shlex.split(line.replace("$SEEDBED_URL", SERVER).replace("$SEEDBED_KEY", token))
+    assert words.pop(0) == "curl"
+    headers, data, address = {}, None, ""
+    while words:
+        word = words.pop(0)
+        if word == "-H":
+            name, _, value = words.pop(0).partition(": ")
+            headers[name] = value
+        elif word == "-d":
+            data = words.pop(0)
+        else:
+            assert word.startswith(SERVER), word
+            address = word.removeprefix(SERVER)
+    client = Client(headers=headers)
+    if data is None:
+        return client.get(address)
+    # What curl says of a body for which no type is given.
+    return client.post(address, data, content_type="application/x-www-form-urlencoded")
+
+
+@pytest.mark.parametrize("example", CURLS)
+def test_each_example_is_answered(example, make_token, valkey):
+    registry.promote(make_model(make_dataset()))
+    for name in ("ana", "ben"):
+        make_session(make_seed_user(name))
+    answer = sent(example, make_token())
+    assert answer.status_code == 200, answer.content
+    told = answer.json()
+    for one in told.get("scores", ()):
+        assert 0 < one["score"] < 1 if one["score"] is not None else "'nobody'" in str(one)
+    assert told.get("warning", "") == ""
+
+
+def test_the_example_in_python_is_answered(live_server, make_token, valkey, monkeypatch, capsys):
+    registry.promote(make_model(make_dataset()))
+    for name in ("ana", "ben"):
+        make_session(make_seed_user(name))
+    monkeypatch.setenv("SEEDBED_URL", live_server.url)
+    monkeypatch.setenv("SEEDBED_KEY", make_token())
+    (program,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    exec(compile(program, "docs/serving.md", "exec"), {})  # noqa: S102 - our own page
+    assert 0 < float(capsys.readouterr().out.split()[0]) < 1
+
+
+def rows_of(header: str) -> set[str]:
+    """Return the names in the first column of a table."""
+    table = PAGE.partition(header)[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
+    return set(re.findall(r"\w+", " ".join(cells)))
+
+
+def test_its_tables_name_what_there_is():
+    assert rows_of("| field |") == {*PairScore.model_fields, "problem"}
+    assert {gate for gate in Gate if gate != Gate.OPEN} == {
+        gate for gate in Gate if f"`{gate}`" in PAGE
+    }
+    documented = {
+        status
+        for operations in api.get_openapi_schema()["paths"].values()
+        for operation in operations.values()
+        for status in map(str, operation["responses"])
+    }
+    assert rows_of("| status |") == documented - {"200"}
+    assert all(f"`{scope}`" in PAGE for scope in Scope.values)
+    default = ApiKey._meta.get_field("requests_per_minute").default
+    assert f"{default:,} unless" in PAGE
