@@ -16,7 +16,7 @@ from project.mappings.models import PREVIEW_ROWS, ImportMapping
 from project.mappings.services import confirm_named, keep_proposal, signature_of
 from project.outside import one_line
 from project.refusal import Refusal
-from project.tabular.doors import Door
+from project.tabular.doors import Door, plain_name
 from project.tabular.mapping import Mapper, TableMapping
 from project.tabular.proposing import (
     Proposal,
@@ -299,18 +299,49 @@ def _choose(
         return as_it_is(proposal), "", [*proposal.applied, "values as they are"]
     if asked.mapping:
         record = _saved(door, asked.mapping, survey)
-        return record.table, record.name, [f"read by the mapping {record.name}"]
+        table = _as_written_here(record.table, survey, proposal)
+        return table, record.name, [f"read by the mapping {record.name}"]
     signature = signature_of(door, list(survey.columns))
     saved = list(ImportMapping.objects.for_table(door.name, signature))
     for one in saved:
-        if _agrees(one.table, proposal) or _agrees(one.as_proposed, proposal):
-            return one.table, one.name, [f"read by the mapping {one.name}, confirmed before"]
+        table = _as_written_here(one.table, survey, proposal)
+        before = one.as_proposed and _as_written_here(one.as_proposed, survey, proposal)
+        if _agrees(table, proposal) or _agrees(before, proposal):
+            return table, one.name, [f"read by the mapping {one.name}, confirmed before"]
     if not changes:
-        if saved and changes_values(saved[0].table):
-            raise _refuse_other_values(name, saved[0])
+        for one in saved:
+            table = _as_written_here(one.table, survey, proposal)
+            if changes_values(table) and _could_read(table, door, survey):
+                raise _refuse_other_values(name, one)
         return proposal.mapping, "", list(proposal.applied)
     record = keep()
     raise _refuse_waiting(name, proposal, record)
+
+
+def _as_written_here(saved: TableMapping, survey: Survey, proposal: Proposal) -> TableMapping:
+    """A saved mapping for a table that spells the same columns and its decimals otherwise."""
+    spelt = {plain_name(column): column for column in survey.columns}
+    columns = []
+    for how in saved.columns:
+        here = proposal.mapping.of(how.field)
+        columns.append(
+            replace(
+                how,
+                column=how.column
+                if how.column in survey.columns
+                else spelt.get(plain_name(how.column), how.column),
+                decimal=how.decimal if here is None else here.decimal,
+            )
+        )
+    return replace(saved, columns=tuple(columns))
+
+
+def _could_read(saved: TableMapping, door: Door, survey: Survey) -> bool:
+    """Whether a mapping that changes values could be of these too: then only a person can tell."""
+    changed = {how.field for how in saved.columns if how.scale or how.values}
+    return not any(
+        one.field in changed and one.count > 0.5 * one.filled for one in judge(door, saved, survey)
+    )
 
 
 def _saved(door: Door, name: str, survey: Survey) -> ImportMapping:
@@ -323,10 +354,11 @@ def _saved(door: Door, name: str, survey: Survey) -> ImportMapping:
             f"There is no mapping {one_line(name)[:80]!r} of {door.title}; {there}.",
             remedy=f"Name one of them, or {PROPOSED}, or {AS_IS}.",
         )
+    there = {plain_name(column) for column in survey.columns}
     absent = [
         how.column
         for how in record.table.columns
-        if how.column not in survey.columns
+        if plain_name(how.column) not in there
         and (door.field(how.field).is_required or how.column in record.header)
     ]
     required = [column for column in absent if _is_required(door, record.table, column)]

@@ -91,14 +91,25 @@ def test_ratings_on_another_scale_wait_and_then_land_whole(tmp_path, ratings, me
 def test_the_same_columns_on_another_scale_ask_again(tmp_path):
     import_(tmp_path, lines([1, 2, 3, 4, 5] * 5), "--mapping", "proposed")
     before = landed()
-    for other in ([-1, 1], range(0, 101, 10), ["good", "bad"], [0.5, 0.25]):
+    for other in ([-1, 1], range(0, 101, 10), ["good", "bad"], [1, 1]):
         code, result = import_(tmp_path, lines(list(other) * 10, first=500))
         assert code == 2
         assert "Nothing has landed" in result["refused"]["message"]
     assert landed() == before
-    code, result = import_(tmp_path, lines([0.5, 0.25], first=500), "--mapping", "as-is")
+    code, result = import_(tmp_path, lines([1, 1], first=500), "--mapping", "as-is")
     assert (code, result["new"]) == (0, 2)
-    assert (landed()["500"], landed()["501"]) == (0.5, 0.25)
+    # What cannot be of that scale, and needs none, is asked about by nobody.
+    assert import_(tmp_path, lines([0.5, 0.25], first=600))[0] == 0
+    assert (landed()["500"], landed()["600"], landed()["601"]) == (1.0, 0.5, 0.25)
+
+
+def test_what_was_confirmed_reads_other_spellings_of_the_same_columns(tmp_path):
+    assert import_(tmp_path, lines([1, 5, 3] * 9), "--mapping", "proposed")[0] == 0
+    spelt = HEADER.replace("_", " ").title()
+    again = lines(["1.5", "5", "3", "2"], header=spelt, first=500)
+    again = again.replace(",", ";").replace(".", ",").replace("\n", "\r\n")
+    assert import_(tmp_path, again, name="again.csv")[0] == 0
+    assert [landed()[str(500 + n)] for n in range(4)] == [0.125, 1.0, 0.5, 0.25]
 
 
 def test_a_saved_mapping_is_named_and_one_that_is_not_there_is_refused(tmp_path):
