@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from project.jobs.contract import Arguments
 from project.jobs.questions import Ask, Word
-from project.tabular.mapping import DATE_FORMATS
+from project.tabular.dates import DATE_FORMATS
 from project.tabular.proposing import Asked
 from project.tabular.sniff import AUTO, Reading
 
@@ -51,7 +51,7 @@ class TableArguments(Arguments):
         Field(description="What stands before decimals."),
     ] = "auto"
     date_format: Annotated[
-        Literal["auto", "iso", "dmy", "mdy", "s", "ms", "us"],
+        Literal["auto", "iso", "dmy", "mdy", "s", "ms", "us", "ns", "excel", "digits"],
         BeforeValidator(_or_auto),
         Field(description="How times are written, in the whole column."),
         Ask(meanings=DATE_FORMATS),

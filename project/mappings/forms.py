@@ -9,7 +9,8 @@ from django import forms
 
 from project.mappings.models import ImportMapping
 from project.tabular.doors import Door, FieldSpec
-from project.tabular.mapping import DATE_FORMATS, ColumnMap, TableMapping, read_number
+from project.tabular.dates import DATE_FORMATS
+from project.tabular.mapping import ColumnMap, TableMapping, read_number
 
 NOT_READ: Final = ""
 WORDS_LENGTH: Final = 20_000

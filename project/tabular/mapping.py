@@ -4,12 +4,12 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
+from project.tabular.dates import COUNTED, EPOCHS, as_iso, of_digits
 from project.tabular.doors import Door, FieldSpec
 from project.tabular.even import EvenRows
 from project.tabular.mend import UNREAD
@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-# How a moment is written: ISO 8601, day or month or year first, or a count since 1970.
-DATE_FORMATS: Final = {
-    "iso": "ISO 8601",
-    "dmy": "day/month/year",
-    "mdy": "month/day/year",
-    "s": "seconds since 1970",
-    "ms": "milliseconds since 1970",
-    "us": "microseconds since 1970",
-}
-EPOCHS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}  # microseconds in one
 NO_VALUE: Final = frozenset({"NULL", "null", "\\N", "#N/A", "#NV", "undefined"})
 NO_TEXT: Final = NO_VALUE | {""}
 NO_NUMBER: Final = NO_VALUE | {"N/A", "n/a", "NA", "NaN", "nan", "None", "none", "-", "--"}
@@ -45,22 +35,12 @@ _NUMBER = {
 }
 _PLAIN: Final = r"^-?\d{1,18}(\.\d{1,18})?$"
 _STARS = re.compile(
-    r"^(\d+(?:[.,]\d+)?)\s*(?:/\s*\d+|of \d+|out of \d+|stars?|points?|pts?)$", re.I
+    r"^(\d+(?:[.,]\d+)?)\s*(?:(?:/|of|out of|von|sur|de)\s*(\d+)|stars?|points?|pts?|sterne?|punkte?"
+    r"|years?(?: old)?|yrs?|jahre)$",
+    re.I,
 )
-_MONTH_NAMES: Final = (
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-)  # fmt: skip
-_MONTHS: Final = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
-SLASHED = r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})"
-_CLOCK = (
-    r"(?:[ ,T]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?\s*([AaPp]\.?[Mm]\.?)?"
-    r"\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?$"
-)
-_SLASHED = re.compile(SLASHED + _CLOCK)
-NAMED = r"^(?:[A-Za-z]{3,9}\.?,? +)?(\d{1,2})(?:st|nd|rd|th)?[ -]([A-Za-z]{3,9})\.?,?[ -](\d{4})"
-_NAMED = re.compile(NAMED + _CLOCK)
-NAMED_US = r"^(?:[A-Za-z]{3,9}\.?,? +)?([A-Za-z]{3,9})\.? +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})"
-_NAMED_US = re.compile(NAMED_US + _CLOCK)
+_STAR_SIGNS: Final = "★⭐"
+_NO_STAR_SIGNS: Final = "☆✩\N{VARIATION SELECTOR-16}"
 
 
 @dataclass(frozen=True)
@@ -341,8 +321,8 @@ def read_number(value: Any, decimal: str = ".") -> float | None:
     if not isinstance(value, str) or len(value) > 60:
         return None
     text = value.strip().removesuffix("%").strip().replace("\N{MINUS SIGN}", "-")
-    if text and not text.strip("★☆"):
-        return float(text.count("★"))
+    if text and not text.strip(_STAR_SIGNS + _NO_STAR_SIGNS):
+        return float(sum(map(text.count, _STAR_SIGNS)))
     if (counted := _STARS.match(text)) is not None:
         text = counted.group(1)
     if _THOUSANDS[decimal].match(text):
@@ -354,6 +334,12 @@ def read_number(value: Any, decimal: str = ".") -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def out_of(text: str) -> float | None:
+    """The top of a scale that a number names itself: 5 of "4/5"; None where it names none."""
+    counted = _STARS.match(text.strip())
+    return float(counted.group(2)) if counted is not None and counted.group(2) else None
 
 
 def _number(value: Any, spec: FieldSpec, how: ColumnMap) -> Any:
@@ -435,53 +421,79 @@ def words_of(value: Any) -> Any:
 def moments(values: list[Any], how: ColumnMap, *, in_milliseconds: bool) -> list[Any]:
     """Return moments as the door takes them; what cannot be read stays as it came."""
     if how.dates in EPOCHS:
-        return _of_epochs(values, how, in_milliseconds=in_milliseconds)
+        micro = _of_epochs(values, how.dates)
+        if how.dates == "excel":
+            micro = _in_zone(micro, how.zone)
+        return _as_asked(micro, values, in_milliseconds=in_milliseconds)
     order = how.dates if how.dates in ("dmy", "mdy") else ""
-    texts = [
-        value
-        if not isinstance(value, str) or (not order and value[:4].isdigit())
-        else None
-        if value.strip() in _NO_NUMBER
-        else as_iso(value, order)
-        for value in values
-    ]
+    if how.dates in COUNTED:
+        texts = [None if value is None else of_digits(written(value)) for value in values]
+    else:
+        texts = [
+            value
+            if not isinstance(value, str)
+            else None
+            if value.strip() in _NO_NUMBER
+            else as_iso(value, order)
+            for value in values
+        ]
     if not how.zone and not in_milliseconds:
         return texts
     return _in_utc(texts, how.zone, in_milliseconds=in_milliseconds)
 
 
+_ZONED: Final = r"(?i)[T ]\d{2}:?\d{2}.*(?:z|utc|gmt|[+-]\d{2}(?::?\d{2})?)$"
+_LOCAL: Final = r"^\d{4}-?\d{2}-?\d{2}(?:[T ]\d{2}:?\d{2}(?::?\d{2}(?:[.,]\d+)?)?)?$"
+
+
 def _in_utc(texts: list[Any], zone: str, *, in_milliseconds: bool) -> list[Any]:
-    import numpy as np  # loaded where rows are read: the models of mappings know this module
-    import pandas as pd
+    import pandas as pd  # loaded where rows are read: the models of mappings know this module
 
     given = pd.Series([one if isinstance(one, str) else None for one in texts], dtype="str")
-    zoned = given.str.contains(r"(?i)\d{2}:\d{2}.*(?:z|utc|gmt|[+-]\d{2}(?::?\d{2})?)$", na=False)
+    zoned = given.str.contains(_ZONED, na=False)
     moment = pd.to_datetime(given.where(zoned), format="ISO8601", errors="coerce", utc=True)
-    if zone and not zoned.all():
-        local = pd.to_datetime(given.where(~zoned), format="ISO8601", errors="coerce")
-        there = local.dt.tz_localize(
-            zone,
-            ambiguous=np.ones(len(local), bool),  # the earlier of the hour that comes twice
-            nonexistent="shift_forward",
-        )
-        moment = moment.fillna(there.dt.tz_convert("UTC"))
     micro = moment.dt.tz_localize(None).to_numpy("M8[us]")
+    if zone and not zoned.all():
+        is_local = ~zoned & given.str.contains(_LOCAL, na=False)
+        local = pd.to_datetime(given.where(is_local), format="ISO8601", errors="coerce")
+        here = is_local.to_numpy()
+        micro = micro.copy()
+        micro[here] = _in_zone(local.to_numpy("M8[us]")[here], zone)
     return _as_asked(micro, texts, in_milliseconds=in_milliseconds)
 
 
-def _of_epochs(values: list[Any], how: ColumnMap, *, in_milliseconds: bool) -> list[Any]:
+def _in_zone(moments: Any, zone: str) -> Any:
+    """Take moments for those of a zone; returns them in UTC."""
+    import numpy as np
+    import pandas as pd
+
+    if not zone:
+        return moments
+    there = pd.Series(moments).dt.tz_localize(
+        zone,
+        ambiguous=np.ones(len(moments), bool),  # the earlier of the hour that comes twice
+        nonexistent="shift_forward",
+    )
+    return there.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[us]")
+
+
+def _of_epochs(values: list[Any], dates: str) -> Any:
+    """Moments of numbers, NaT where a value is none."""
     import numpy as np
 
     numbers = plain_numbers(values) if {str} == set(map(type, values)) else None
     if numbers is None:
         numbers = np.array([np.nan if (n := read_number(v)) is None else n for v in values], float)
+    factor, begins = EPOCHS[dates]
     with np.errstate(over="ignore", invalid="ignore"):
-        micro = np.round(numbers * EPOCHS[how.dates])
+        micro = np.round((numbers - begins) * factor)
+        if dates == "excel":  # which writes no more of a day than gives its seconds
+            micro = np.round(micro / 1e6) * 1e6
         micro[~(np.abs(micro) < 2**62)] = np.nan
     moment = np.full(len(values), np.datetime64("NaT", "us"))
     is_number = ~np.isnan(micro)
     moment[is_number] = micro[is_number].astype(np.int64).astype("M8[us]")
-    return _as_asked(moment, values, in_milliseconds=in_milliseconds)
+    return moment
 
 
 def _as_asked(moment: Any, values: list[Any], *, in_milliseconds: bool) -> list[Any]:
@@ -496,40 +508,3 @@ def _as_asked(moment: Any, values: list[Any], *, in_milliseconds: bool) -> list[
     return [
         new if ok else old for new, ok, old in zip(found, is_read.tolist(), values, strict=True)
     ]
-
-
-def as_iso(text: str, order: str) -> str:
-    """Write a moment of another format as ISO 8601; what is none stays as it is.
-
-    Parameters
-    ----------
-    order : dmy or mdy, of moments written in numbers; those with a month's name need none
-    """
-    given = text.strip()
-    if (slashed := _SLASHED.match(given)) is not None:
-        if order not in ("dmy", "mdy"):
-            return text
-        first, second, year, *clock = slashed.groups()
-        day, month = (first, second) if order == "dmy" else (second, first)
-    elif (named := _NAMED.match(given)) is not None:
-        day, name, year, *clock = named.groups()
-        month = str(_MONTHS.get(name[:3].lower(), 0))
-    elif (named := _NAMED_US.match(given)) is not None:
-        name, day, year, *clock = named.groups()
-        month = str(_MONTHS.get(name[:3].lower(), 0))
-    else:
-        return text
-    whole_year = int(year) + (2000 if len(year) == 2 else 0)
-    hour, minute, second_of, fraction, half, zone = clock
-    hours = int(hour or 0)
-    if half:
-        hours = hours % 12 + (12 if half[0] in "pP" else 0)
-    try:
-        datetime(whole_year, int(month), int(day), hours, int(minute or 0), tzinfo=UTC)
-    except ValueError:
-        return text
-    date = f"{whole_year:04}-{int(month):02}-{int(day):02}"
-    if hour is None:
-        return date
-    shown_zone = "Z" if zone in ("UTC", "GMT", "Z") else zone or ""
-    return f"{date}T{hours:02}:{minute}:{second_of or '00'}{fraction or ''}{shown_zone}"

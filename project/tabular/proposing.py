@@ -10,22 +10,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from project.outside import one_line
+from project.tabular.dates import COUNTED, DATE_FORMATS, EPOCHS, ZONELESS, digits_lie_between
 from project.tabular.doors import Door, FieldSpec, joined_name
-from project.tabular.mapping import (
-    DATE_FORMATS,
-    EPOCHS,
-    ColumnMap,
-    TableMapping,
-    spelt,
-)
+from project.tabular.mapping import ColumnMap, TableMapping, spelt
 from project.tabular.mend import UNREAD
 from project.tabular.rating_words import meanings, plain_word
 
 if TYPE_CHECKING:  # what is asked of a table is known without what looks at it, which computes
     from project.tabular.survey import ColumnSurvey, Survey
 
-_YES: Final = ("true", "yes", "y", "1", "t")
-_NO: Final = ("false", "no", "n", "0", "f")
+_YES: Final = ("true", "yes", "y", "1", "t", "ja", "oui", "si", "sí", "sì", "sim", "wahr", "vrai")
+_NO: Final = ("false", "no", "n", "0", "f", "nein", "non", "não", "nee", "falsch", "faux")
 UNUSABLE_SHARE: Final = 0.01
 UNUSABLE_ROWS: Final = 5
 ALIKE: Final = 85.0  # of 100, by rapidfuzz: a name with a slip of the pen
@@ -184,7 +179,7 @@ def match_names(
             )
         found[name] = column
     plain = {
-        column: (joined_name(column), joined_name(column.rpartition(".")[2]))
+        column: {joined_name(".".join(column.split(".")[-parts:])) for parts in (0, 1, 2)}
         for column in survey.columns
     }
     candidates = []
@@ -192,12 +187,14 @@ def match_names(
         if spec.name in found:
             continue
         own = {joined_name(spec.name), joined_name(spec.name.rpartition(".")[2])}
-        for column, (whole, last) in plain.items():
+        for column, names in plain.items():
             is_nested = "." in column and column not in (spec.name,)
             for rank, name in enumerate(spec.all_names):
-                if name != whole and name != last:
+                if name not in names:
                     continue
-                if name not in own and not _is_plausible(spec, survey.columns[column]):
+                known = survey.columns[column]
+                is_whole = spec.kind != "object" and known.objects > 0.5 * max(known.filled, 1)
+                if is_whole or (name not in own and not _is_plausible(spec, known)):
                     break
                 exact = column == spec.name
                 candidates.append((not exact, is_nested, rank, order, spec.name, column))
@@ -253,9 +250,11 @@ def _is_plausible(spec: FieldSpec, known: ColumnSurvey) -> bool:
     numbers = max(known.number_count, known.comma_count)
     if not known.filled:
         return True
+    if spec.kind != "object" and known.objects >= half:  # what is looked for stands within it
+        return False
     if spec.kind == "moment":
         times = known.iso + known.slashed + known.named
-        return times >= half or (numbers >= half and known.low > 9e8)
+        return times >= half or (numbers >= half and bool(_counted_as(known)))
     if spec.is_rating or spec.kind == "choice":
         few = known.texts is not None and len(known.texts) <= FEW_WORDS
         is_number = numbers >= half and abs(known.high) <= 1_000
@@ -361,6 +360,9 @@ def _scale(known: ColumnSurvey, numbers: int) -> tuple[tuple[float, float] | Non
     """Return the scale that numbers stand on, of those that people use, and how sure that is."""
     few = max(UNUSABLE_ROWS if numbers > 10 * UNUSABLE_ROWS else 0, UNUSABLE_SHARE * numbers)
     high, low = known.high, known.low
+    for top, count in known.tops.most_common(1):
+        if count > 0.5 * numbers and low >= 0 and high <= top:  # 4/5 are stars, 9/10 is nine tenths
+            return (1.0 if low >= 1 and top < 10 else 0.0, top), 0.9
 
     def fits(ends: tuple[float, float]) -> bool:
         """Whether all numbers lie on a scale, or all but a few that lie far beyond it."""
@@ -462,9 +464,11 @@ def _read_moment(
         changes.append(Change(spec.name, known.name, f"{spec.name}: {words}", confidence))
     elif words and not (spec.in_milliseconds and dates == "ms"):
         applied.append(f"{spec.name}: {words}")
-    times = known.iso + known.slashed + known.named
+    times = known.number_count
+    if dates not in COUNTED:
+        times = known.iso + known.slashed + known.named - known.zoned
     zone = asked.zone
-    if dates not in EPOCHS and times > known.zoned:
+    if times > 0 and (dates not in COUNTED or dates in ZONELESS):
         if zone:
             applied.append(f"{spec.name}: times without a zone are those of {zone}")
         else:
@@ -473,7 +477,7 @@ def _read_moment(
                 Change(
                     spec.name,
                     known.name,
-                    f"{spec.name}: times without a zone ({times - known.zoned:,} of "
+                    f"{spec.name}: times without a zone ({times:,} of "
                     f"{known.filled:,}) are those of {zone}",
                     0.6,
                 )
@@ -486,13 +490,9 @@ def _read_moment(
 def _dates(known: ColumnSurvey) -> tuple[str, str, float]:
     """Return a key of DATE_FORMATS, what it means in words where it is not the plain one, and how
     sure it is, for the whole column."""
-    numbers = known.number_count
-    if numbers > known.iso + known.slashed + known.named:
-        for unit, factor in EPOCHS.items():
-            seconds = known.high * factor / 1e6
-            if 946_684_800 <= seconds <= 4_102_444_800:
-                return unit, DATE_FORMATS[unit], 1.0
-        return "iso", "", 1.0
+    if known.number_count > known.iso + known.slashed + known.named:
+        unit = _counted_as(known)
+        return (unit, DATE_FORMATS[unit], 1.0) if unit else ("iso", "", 1.0)
     if known.slashed <= known.iso:
         return "iso", "dates with the name of their month" if known.named else "", 1.0
     if known.day_first and not known.month_first:
@@ -504,6 +504,14 @@ def _dates(known: ColumnSurvey) -> tuple[str, str, float]:
         few = min(known.day_first, known.month_first)
         return order, f"{DATE_FORMATS[order]}, although {few:,} of them cannot be", 0.5
     return "dmy", f"{_examples(known)} is day/month/year; it could be month/day/year too", 0.5
+
+
+def _counted_as(known: ColumnSurvey) -> str:
+    """Return how numbers say a time from 2000 to 2100, by their size; empty where they say none."""
+    for unit, (factor, begins) in EPOCHS.items():
+        if 946_684_800 <= (known.high - begins) * factor / 1e6 <= 4_102_444_800:
+            return unit
+    return "digits" if digits_lie_between(known.low, known.high) else ""
 
 
 def _examples(known: ColumnSurvey) -> str:
@@ -524,7 +532,8 @@ def judge(door: Door, mapping: TableMapping, survey: Survey) -> list[Unusable]:
         if count <= 0:
             continue
         is_judged = spec.is_required or (spec.low, spec.high) in JUDGED_RANGES
-        refuses = is_judged and count > UNUSABLE_ROWS and count > UNUSABLE_SHARE * known.filled
+        share = UNUSABLE_SHARE if is_judged else 0.5
+        refuses = count > UNUSABLE_ROWS and count > share * known.filled
         found.append(
             Unusable(spec.name, how.column, count, known.filled, _seen(spec, known, how), refuses)
         )
@@ -547,7 +556,7 @@ def _unusable(spec: FieldSpec, known: ColumnSurvey, how: ColumnMap) -> int:
                 words.setdefault(text, text)
         return known.filled - _count_known(known, words)
     if spec.kind == "moment":
-        if how.dates in EPOCHS:
+        if how.dates in COUNTED:
             return known.filled - known.number_count
         times = known.iso + known.named
         if how.dates == "dmy":

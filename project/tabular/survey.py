@@ -12,15 +12,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from project.tabular.dates import NAMED, NAMED_C, NAMED_US, SLASHED, YEAR_FIRST
 from project.tabular.doors import Door
 from project.tabular.even import EvenRows
 from project.tabular.mapping import (
-    NAMED,
-    NAMED_US,
     NO_NUMBER,
-    SLASHED,
     column_of,
     loaded,
+    out_of,
     plain_numbers,
     read_number,
     written,
@@ -38,9 +37,16 @@ SCALES: Final = ((0.0, 1.0), (-1.0, 1.0), (1.0, 5.0), (0.0, 5.0), (0.0, 10.0), (
                  (0.0, 100.0), (-100.0, 100.0), (-2.0, 2.0), (-3.0, 3.0), (-5.0, 5.0),
                  (-10.0, 10.0), (0.0, 2.0), (1.0, 2.0), (0.0, 3.0), (1.0, 3.0), (0.0, 4.0),
                  (1.0, 6.0), (1.0, 7.0))  # fmt: skip
-_ISO = r"^\d{4}-?\d{2}-?\d{2}([T ]\d{2}:?\d{2}.*)?$|^[+-]?\d{5,}-\d|^-?infinity$| BC$"
-_ZONED = r"(?i)\d{2}:\d{2}.*(z|utc|gmt|[+-]\d{2}(:?\d{2})?)$"
-_TIMED = r"\d{1,2}:\d{2}"
+_ISO = (
+    r"(?i)^\d{4}-?\d{2}-?\d{2}"
+    r"([T ]\d{2}:?\d{2}(:?\d{2}([.,]\d+)?)?\s*(z|utc|gmt|[+-]\d{2}(:?\d{2})?)?)?$"
+    rf"|{YEAR_FIRST}|^[+-]?\d{{5,}}-\d|^-?infinity$| BC$"
+)
+_ZONED = (
+    r"(?i)[T ]\d{1,2}:?\d{2}.*(z|utc|gmt|[+-]\d{2}:?\d{2})$|:\d{2}.*[+-]\d{2}$"
+    r"|:\d{2} (z|utc|gmt|[+-]\d{4}) \d{4}$"
+)
+_TIMED = r"\d{1,2}:\d{2}|T\d{4}"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what neither a database nor UTF-8 takes
 
 
@@ -59,6 +65,7 @@ class ColumnSurvey:
     outside : for each of the scales asked for, how many numbers lie outside.
     flags : how many values are true or false.
     percents : how many numbers carry a percent sign.
+    tops : ends of scales that numbers name themselves, as 5 in "4/5", to how often.
     objects, lists : how many values are such.
     numbers : distinct numbers as they are written, to how often; None beyond WORDS_KEPT.
     """
@@ -80,6 +87,7 @@ class ColumnSurvey:
     outside: Counter[tuple[float, float]] = field(default_factory=Counter)
     flags: int = 0
     percents: int = 0
+    tops: Counter[float] = field(default_factory=Counter)
     objects: int = 0
     lists: int = 0
     iso: int = 0
@@ -248,6 +256,8 @@ class Survey:
             column.comma_count += count if comma is not None else 0
             column.either_count += count if point is not None and point != comma else 0
             column.percents += count if "%" in text else 0
+            if (top := out_of(text)) is not None:
+                column.tops[top] += count
             number = comma if point is None else point
             assert number is not None  # noqa: S101 - one of them is
             found += [number] * count
@@ -293,16 +303,14 @@ class Survey:
         slashed = others.filter(pc.match_substring_regex(others, SLASHED))
         column.slashed += len(slashed)
         named = others.filter(
-            pc.or_(
-                pc.match_substring_regex(others, NAMED), pc.match_substring_regex(others, NAMED_US)
-            )
+            pc.match_substring_regex(others, f"{NAMED}|{NAMED_US}|{NAMED_C}")
         )
         column.named += len(named)
         for times in (slashed, named):
             column.zoned += int(pc.sum(pc.match_substring_regex(times, _ZONED)).as_py() or 0)
             column.timed += int(pc.sum(pc.match_substring_regex(times, _TIMED)).as_py() or 0)
         if len(slashed):
-            parts = pc.extract_regex(slashed, _named_groups(SLASHED))
+            parts = pc.extract_regex(slashed, r"^(?P<a>\d{1,2})[./-](?P<b>\d{1,2})")
             first = pc.struct_field(parts, "a").cast(pa.int32()).to_numpy(zero_copy_only=False)
             second = pc.struct_field(parts, "b").cast(pa.int32()).to_numpy(zero_copy_only=False)
             column.day_first += int(((first > 12) & (second <= 12)).sum())
@@ -357,9 +365,3 @@ def _collect(path: str, value: Mapping[str, Any], found: dict[str, None], depth:
             _collect(f"{path}.{key}", inner, found, depth + 1)
         else:
             found[f"{path}.{key}"] = None
-
-
-def _named_groups(pattern: str) -> str:
-    """A pattern whose groups have the names that Arrow asks for: a, b, c."""
-    names = iter("abc")
-    return re.sub(r"\((?!\?)", lambda _: f"(?P<{next(names)}>", pattern)

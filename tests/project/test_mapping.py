@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from project.tabular.dates import DATE_FORMATS, as_iso
 from project.tabular.doors import Door, FieldSpec, joined_name, plain_name
 from project.tabular.even import EvenRows
 from project.tabular.mapping import (
-    DATE_FORMATS,
     ColumnMap,
     Mapper,
     TableMapping,
-    as_iso,
     plain_numbers,
     read_number,
     value_at,
@@ -170,6 +169,17 @@ def test_lists_of_words_are_read_as_they_are_written(came: Any, words: Any) -> N
         ("31/02/2024", "dmy", "31/02/2024"),
         ("01/02/2025", "", "01/02/2025"),
         ("4 Nonsense 2025", "", "4 Nonsense 2025"),
+        ("2025/1/20 14:05", "", "2025-01-20T14:05:00"),
+        ("2025.01.20", "", "2025-01-20"),
+        ("2025-01-20 14:05:00 UTC", "", "2025-01-20T14:05:00Z"),
+        ("2025-01-20 14:05:00,123", "", "2025-01-20T14:05:00.123"),
+        ("Mon Jan 20 14:05:00 2025", "", "2025-01-20T14:05:00"),
+        ("Mon Jan 20 14:05:00 +0000 2025", "", "2025-01-20T14:05:00+0000"),
+        ("3. März 2024 10:00", "", "2024-03-03T10:00:00"),
+        ("5 juillet 2024", "", "2024-07-05"),
+        ("7 de octubre de 2024", "", "2024-10-07"),
+        ("20-01-2025 14h05", "dmy", "20-01-2025 14h05"),
+        ("2025/02/31", "", "2025/02/31"),
         ("tomorrow", "dmy", "tomorrow"),
         ("01/01/2025 25:00", "dmy", "01/01/2025 25:00"),
     ],
@@ -181,13 +191,24 @@ def test_times_of_other_formats_are_written_anew(text: str, order: str, iso: str
 @pytest.mark.parametrize(
     ("dates", "came"),
     [("s", 1_741_082_400), ("ms", "1741082400000"), ("us", 1_741_082_400_000_000),
-     ("s", "1741082400.0")],
+     ("s", "1741082400.0"), ("ns", "1741082400000000000"), ("excel", "45720.41666666")],
 )  # fmt: skip
 def test_counts_since_1970_are_moments(dates: str, came: Any) -> None:
     how = ColumnMap("at", "c", dates=dates)
     assert apply(how, came) == ["2025-03-04T10:00:00.000000Z"]
     assert apply(ColumnMap("ms", "c", dates=dates), came) == [1_741_082_400_000]
     assert apply(how, "soon", 1e300, None) == ["soon", 1e300, None]
+
+
+def test_digits_and_days_of_a_spreadsheet_are_those_of_the_zone_that_is_said() -> None:
+    in_winter = [("digits", "20250304100000"), ("digits", 202503041000), ("excel", 45720.41666667)]
+    for dates, came in in_winter:
+        how = ColumnMap("at", "c", dates=dates, zone="Europe/Zurich")
+        assert apply(how, came, "soon") == ["2025-03-04T09:00:00.000000Z", "soon"]
+    assert apply(ColumnMap("at", "c", dates="digits"), "20250304", "20251304") == [
+        "2025-03-04",
+        "20251304",
+    ]
 
 
 def test_times_without_a_zone_are_those_of_the_zone_that_is_said() -> None:

@@ -2,6 +2,7 @@
 and what is refused."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from itertools import cycle, islice
 from typing import Any
 
@@ -68,6 +69,12 @@ def rated(rows: list[dict[str, Any]]) -> tuple[Proposal, dict[Any, Any]]:
         ([True, False], {"True": 1.0, "False": 0.0}),
         (["true", "false"], {"true": 1.0, "false": 0.0}),
         (["yes", "no"], {"yes": 1.0, "no": 0.0}),
+        (["9/10", "3/10", "7 of 10"], {"9/10": 0.9, "3/10": 0.3, "7 of 10": 0.7}),
+        (["⭐⭐⭐⭐⭐", "⭐", "⭐️⭐️⭐️"], {"⭐⭐⭐⭐⭐": 1.0, "⭐": 0.0, "⭐️⭐️⭐️": 0.5}),
+        (["👍🏽", "👎🏻", "👍"], {"👍🏽": 1.0, "👎🏻": 0.0, "👍": 1.0}),
+        (["Daumen hoch", "Daumen runter"], {"Daumen hoch": 1.0, "Daumen runter": 0.0}),
+        (["oui", "non"], {"oui": 1.0, "non": 0.0}),
+        (["sehr gut", "gut", "schlecht"], {"sehr gut": 1.0, "gut": 0.75, "schlecht": 0.25}),
         (["Y", "N"], {"Y": 1.0, "N": 0.0}),
         (["thumbs_up", "thumbs_down"], {"thumbs_up": 1.0, "thumbs_down": 0.0}),
         (["Thumbs Up", "Thumbs Down"], {"Thumbs Up": 1.0, "Thumbs Down": 0.0}),
@@ -255,6 +262,42 @@ def test_counts_since_1970_are_told_by_their_size(unit: int, kind: Callable[[int
     proposal, found = timed(*(kind((1_741_082_400 + n) * unit) for n in range(3)))
     assert proposal.changes == ()
     assert found[0] == "2025-03-04T10:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (("2025/1/20 14:05", "2025/01/21 14:05"), ""),
+        (("20250120140500", "20250121140500"), "digits alone"),
+        (("45677.586805", "45678"), "days since 1900"),
+        (("Mon Jan 20 14:05:00 2025", "Tue Jan 21 14:05:00 2025"), "the name of their month"),
+        (("20. Januar 2025 14:05", "3. März 2025"), "the name of their month"),
+    ],
+)
+def test_other_ways_to_write_a_time_wait_for_their_zone_alone(
+    written: tuple[str, ...], said: str
+) -> None:
+    proposal, found = timed(*written)
+    (change,) = proposal.changes
+    assert f"({len(written)} of {len(written)}) are those of UTC" in change.words
+    assert said in " ".join(proposal.applied)
+    assert found[0] == "2025-01-20T14:05:00.000000Z"
+
+
+@pytest.mark.parametrize("zoned", ["2025-01-20 14:05:00 UTC", "20250120T140500Z",
+                                   "2025-01-20 14:05:00 +0000", "Mon Jan 20 14:05:00 GMT 2025"])
+def test_times_that_say_their_zone_wait_for_nothing(zoned: str) -> None:
+    proposal, (found,) = timed(zoned)
+    assert proposal.changes == ()
+    assert datetime.fromisoformat(found) == datetime(2025, 1, 20, 14, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("odd", ["2025-01-20 14:05:00 CET", "20-01-2025 14h05", "late in May"])
+def test_times_that_nobody_can_read_refuse_their_column(odd: str) -> None:
+    rows = [{"quality_rating": 0.5, "created_at": odd}] * 10
+    survey = surveyed(RATINGS, *rows)
+    found = judge(RATINGS, propose(RATINGS, survey, Asked()).mapping, survey)
+    assert [(one.field, one.count, one.refuses) for one in found] == [("created_at", 10, True)]
 
 
 def test_times_without_a_zone_wait_unless_it_is_said() -> None:
