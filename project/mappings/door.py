@@ -271,10 +271,11 @@ def _require_fields(name: str, door: Door, survey: Survey, proposal: Proposal) -
     if not proposal.missing:
         return
     has = one_line(", ".join(list(survey.columns)[:40]))
+    separated = "" if len(survey.columns) > 1 else "what stands between cells with --delimiter; or "
     raise Refusal(
         f"{name} has no column for {' and '.join(proposal.missing)}; it has {has}.",
-        remedy="Say which column it is: --column KNOWN=THEIRS, or in the form; or choose what the "
-        f"rows are: these would be {door.title}.",
+        remedy=f"Say {separated}which column it is: --column KNOWN=THEIRS; both stand in the form "
+        f"too. Or choose what the rows are: these would be {door.title}.",
         details={"missing": list(proposal.missing), "columns": list(survey.columns)[:200]},
     )
 

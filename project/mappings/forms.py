@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from project.mappings.models import ImportMapping
-from project.tabular.doors import Door, FieldSpec
 from project.tabular.dates import DATE_FORMATS
+from project.tabular.doors import Door, FieldSpec
 from project.tabular.mapping import ColumnMap, TableMapping, read_number
 
 NOT_READ: Final = ""

@@ -16,8 +16,8 @@ DATE_FORMATS: Final = {
     "excel": "days since 1900, as spreadsheets count",
     "digits": "digits alone: YYYYMMDD, YYYYMMDDhhmmss",
 }
-# Microseconds in one, and which of them 1970 began with. A spreadsheet's day 1 is 1900-01-01, and it
-# counts a 29 February 1900 that there was not: day 0 is 1899-12-30 for all days since.
+# Microseconds in one, and which of them 1970 began with. A spreadsheet's day 1 is 1900-01-01, and
+# it counts a 29 February 1900 that there was not: day 0 is 1899-12-30 for all days since.
 EPOCHS: Final[dict[str, tuple[float, int]]] = {
     "s": (1e6, 0),
     "ms": (1e3, 0),
@@ -38,7 +38,11 @@ _MONTH = r"(\pL{3,10})\.?,?"
 SLASHED: Final = r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})" + _CLOCK
 YEAR_FIRST: Final = r"^(\d{4})[./-](\d{1,2})[./-](\d{1,2})" + _CLOCK
 NAMED: Final = (
-    _WEEKDAY + r"(\d{1,2})(?:st|nd|rd|th|\.|º)?[ -](?:de )?" + _MONTH + r"[ -](?:de )?(\d{4})" + _CLOCK
+    _WEEKDAY
+    + r"(\d{1,2})(?:st|nd|rd|th|\.|º)?[ -](?:de )?"
+    + _MONTH
+    + r"[ -](?:de )?(\d{4})"
+    + _CLOCK
 )
 NAMED_US: Final = _WEEKDAY + _MONTH + r" +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})" + _CLOCK
 # As C and Unix write it, with or without a zone: Mon Jan 20 14:05:00 +0000 2025.

@@ -35,8 +35,8 @@ _NUMBER = {
 }
 _PLAIN: Final = r"^-?\d{1,18}(\.\d{1,18})?$"
 _STARS = re.compile(
-    r"^(\d+(?:[.,]\d+)?)\s*(?:(?:/|of|out of|von|sur|de)\s*(\d+)|stars?|points?|pts?|sterne?|punkte?"
-    r"|years?(?: old)?|yrs?|jahre)$",
+    r"^(\d+(?:[.,]\d+)?)\s*(?:(?:/|of|out of|von|sur|de)\s*(\d+)|stars?|points?|pts?|sterne?"
+    r"|punkte?|years?(?: old)?|yrs?|jahre)$",
     re.I,
 )
 _STAR_SIGNS: Final = "★⭐"

@@ -37,6 +37,7 @@ def as_plain_csv(
     table = TableFile(path, name=name, limits=LIMITS, reading=reading)
     found = table.found
     is_plain = found.format == "csv" and found.delimiter == "," and not found.skipped_lines
+    is_plain = is_plain and not (found.is_spaced or found.is_escaped)
     if is_plain and found.encoding in ("utf-8", "utf-8-sig") and path.suffix != ".gz":
         yield path
         return

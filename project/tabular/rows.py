@@ -13,8 +13,8 @@ import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Final, Literal, NamedTuple, NoReturn, overload
 
@@ -24,7 +24,16 @@ from project.outside import as_it_was
 from project.tabular.even import EvenRows
 from project.tabular.mend import REASON
 from project.tabular.packed import Unpackable, open_unpacked
-from project.tabular.sniff import FileRefused, Found, Reading, Wrapping, not_so_encoded, sniff
+from project.tabular.sniff import (
+    MAX_TITLES,
+    MIN_TITLED_COLUMNS,
+    FileRefused,
+    Found,
+    Reading,
+    Wrapping,
+    not_so_encoded,
+    sniff,
+)
 from project.tabular.workbooks import parquet_rows, sheet_rows
 
 Told = Callable[[int], None]
@@ -220,6 +229,7 @@ class TableFile:
     def _typed(self, rows: Iterator[tuple[int, list[Any]]], told: Told | None) -> Iterator[Row]:
         """Rows of a format whose cells have types; the first names the columns."""
         _, names = next(rows, (0, []))
+        names, rows = self._without_titles(names, rows)
         self.header += _header([str(name or "") for name in names], self.limits)
         for number, (line, cells) in enumerate(rows):
             if told is not None and number % 16_384 == 0:
@@ -230,6 +240,35 @@ class TableFile:
                 yield _oversized(line, size, self.limits)
             elif any(cell is not None for cell in cells):
                 yield Row(line, values)
+
+    def _without_titles(
+        self, names: list[Any], rows: Iterator[tuple[int, list[Any]]]
+    ) -> tuple[list[Any], Iterator[tuple[int, list[Any]]]]:
+        """Leave out lines before the one that names the columns: a title, a remark, blank ones."""
+        if self.found.format == "parquet" or _filled(names) > 1:
+            return names, rows
+        ahead = list(islice(rows, MAX_TITLES + 1))
+        for count, (_, cells) in enumerate(ahead):
+            there = [cells[: _last_filled(cells)] for _, cells in ahead[count:]]
+            if there[0] and _filled(there[0]) == len(there[0]) >= MIN_TITLED_COLUMNS:
+                if not all(isinstance(cell, str) for cell in there[0]):
+                    break
+                note = f"{count + 1} lines before the names of columns"
+                if note not in self.found.notes:
+                    self.found = replace(self.found, notes=(*self.found.notes, note))
+                return there[0], chain(ahead[count + 1 :], rows)
+            if _filled(there[0]) > 1:
+                break
+        return names, chain(ahead, rows)
+
+
+def _filled(cells: Sequence[Any]) -> int:
+    return sum(cell is not None and cell != "" for cell in cells)
+
+
+def _last_filled(cells: Sequence[Any]) -> int:
+    """How many cells there are up to the last in which something stands."""
+    return max((n for n, cell in enumerate(cells, start=1) if cell not in (None, "")), default=0)
 
 
 def _chunked(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
@@ -446,12 +485,17 @@ def _csv_chunks(
             next(lines)
         before = csv.field_size_limit(lines.most)  # the lines end first
         try:
-            reader = csv.reader(lines, delimiter=found.delimiter, strict=True)
+            reader = csv.reader(
+                lines,
+                delimiter=found.delimiter,
+                skipinitialspace=found.is_spaced,
+                escapechar="\\" if found.is_escaped else None,
+                strict=True,
+            )
             header += _first_line(reader, lines, limits)
             careful = _csv_lines(reader, lines, limits, header)
             while chunk := (
-                _even_chunk(lines, found.delimiter, limits, header, size)
-                or list(islice(careful, size))
+                _even_chunk(lines, found, limits, header, size) or list(islice(careful, size))
             ):
                 yield chunk
         finally:
@@ -530,7 +574,7 @@ def _first_line(reader: Any, lines: _Lines, limits: Limits) -> list[str]:
 
 
 def _even_chunk(
-    lines: _Lines, delimiter: str, limits: Limits, header: list[str], size: int
+    lines: _Lines, found: Found, limits: Limits, header: list[str], size: int
 ) -> EvenChunk | None:
     """Read the next lines as columns; None where one of them needs a closer look, or none is left.
 
@@ -538,6 +582,9 @@ def _even_chunk(
     """
     if header[-1] == REASON:  # cells are taken back for what they were
         return None
+    if found.is_spaced or found.is_escaped:
+        return None
+    delimiter = found.delimiter
     given = lines.ahead(size)
     if not given or max(map(len, given)) > limits.row_bytes // 4:  # characters, of 4 bytes at most
         return None

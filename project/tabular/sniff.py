@@ -5,9 +5,10 @@ import codecs
 import csv
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 import orjson
 
@@ -20,6 +21,8 @@ AUTO: Final = "auto"
 SAMPLE_BYTES: Final = 256 * 1024
 SAMPLE_LINES: Final = 50
 LITTLE: Final = 16  # letters beyond ASCII, which do not tell one encoding from another
+MAX_TITLES: Final = 10  # lines before the names of columns
+MIN_TITLED_COLUMNS: Final = 3  # so many columns make it sure that a line of one cell is a title
 LEGACY_BYTES: Final = 64 * 1024  # of lines that are no UTF-8, from which their encoding is told
 DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 DELIMITER_NAMES: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -80,7 +83,9 @@ class Found:
     format : how its rows stand in it
     encoding : of its text
     delimiter : of its cells
-    skipped_lines : lines before the one that names the columns: `sep=;`
+    skipped_lines : lines before the one that names the columns: `sep=;`, a title
+    is_spaced : whether a space stands between what separates cells and a quote
+    is_escaped : whether a quote within a cell has a backslash before it
     wrapping : what stands around each row of a log
     sheet : of a workbook
     notes : what differs from a plain file, in words
@@ -90,6 +95,8 @@ class Found:
     encoding: str = "utf-8"
     delimiter: str = ","
     skipped_lines: int = 0
+    is_spaced: bool = False
+    is_escaped: bool = False
     wrapping: Wrapping = ""
     sheet: str = ""
     notes: tuple[str, ...] = field(default=())
@@ -250,7 +257,22 @@ def _told_apart(legacy: bytes, name: str) -> tuple[str, tuple[str, ...]]:
         best = usual
     if best == usual and odd and _odd_letters(legacy, "mac_roman") == 0:
         best = "mac_roman"
+    if best == "mac_roman" and _odd_letters(legacy, best):  # of the tables of DOS, which Excel still writes
+        best = next((one for one in ("cp850", "cp437") if not _odd_letters(legacy, one)), best)
+    if best == "cp1253" and not _is_greek(legacy) and not _odd_letters(legacy, "cp1251"):
+        best = "cp1251"
     return best, (f"encoding {best}, told by its letters: look at the preview",)
+
+
+def _is_greek(legacy: bytes) -> bool:
+    """Whether most longer words have the one accent of Greek; Cyrillic read as Greek lacks it."""
+    long_words = [
+        word
+        for word in re.findall(r"[^\W\d_]{4,}", legacy.decode("cp1253", "replace"))
+        if not word.isascii()
+    ]
+    accents = [sum(one in "άέήίόύώΐΰ" for one in word.lower()) for word in long_words]
+    return sum(count == 1 for count in accents) > 0.6 * len(accents)
 
 
 def _odd_letters(legacy: bytes, encoding: str) -> int:
@@ -377,11 +399,93 @@ def _with_delimiter(found: Found, text: str, reading: Reading) -> Found:
         delimiter = said.group(1)
     else:
         delimiter = _delimiter(text)
+    lines = text.split("\n")[:SAMPLE_LINES]
+    if (titles := _titles(lines, delimiter, is_said=reading.delimiter != AUTO or bool(said))) > 0:
+        if reading.delimiter == AUTO and not said:
+            delimiter = _delimiter("\n".join(lines[titles:]))
+        skipped, lines = skipped + titles, lines[titles:]
+        notes.append(f"{titles} lines before the names of columns")
+    is_spaced = _is_spaced(lines, delimiter)
+    is_escaped = _is_escaped(lines, delimiter)
+    if is_spaced:
+        notes.append("a space before quotes")
+    if is_escaped:
+        notes.append("quotes behind backslashes")
     if delimiter != ",":
         notes.append(f"separated by {DELIMITERS.get(delimiter, repr(delimiter))}")
     if said:
         notes.append("a line sep= before the names")
-    return replace(found, delimiter=delimiter, skipped_lines=skipped, notes=tuple(notes))
+    return replace(
+        found, delimiter=delimiter, skipped_lines=skipped, notes=tuple(notes),
+        is_spaced=is_spaced, is_escaped=is_escaped,
+    )  # fmt: skip
+
+
+def _titles(lines: list[str], delimiter: str, *, is_said: bool) -> int:
+    """How many lines stand before the one that names the columns: a title, a remark, blank ones.
+
+    They have one cell at most that is filled, where all that follow have as many as the names.
+    """
+    if _filled(lines[0], delimiter) > 1 and not lines[0].startswith("#"):
+        return 0
+    for count in range(1, min(MAX_TITLES, len(lines) - 1) + 1):
+        rest = lines[count:]
+        if not is_said:
+            delimiter = _delimiter("\n".join(rest))
+        names = next(iter(_parsed(rest[:1], delimiter)), [])
+        if _names_all(names, _parsed(rest[1:], delimiter)):
+            before = lines[:count]
+            if all(_filled(line, delimiter) <= 1 or line.startswith("#") for line in before):
+                return count if any(line.strip(f"{delimiter} ") for line in before) else 0
+    return 0
+
+
+def _names_all(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether texts can be the names of the columns of nearly all rows that follow."""
+    if len(names) < MIN_TITLED_COLUMNS or len(set(names)) < len(names) or not rows:
+        return False
+    if any(not name.strip() or _is_number(name) for name in names):
+        return False
+    return sum(len(row) == len(names) for row in rows) >= 0.9 * len(rows)
+
+
+def _is_number(text: str) -> bool:
+    return text.strip().replace(".", "", 1).replace(",", "", 1).lstrip("+-").isdigit()
+
+
+def _filled(line: str, delimiter: str) -> int:
+    return sum(bool(cell.strip()) for cell in next(iter(_parsed([line], delimiter)), []))
+
+
+def _parsed(lines: list[str], delimiter: str, **how: Any) -> list[list[str]]:
+    """The cells of lines, the last of which may be cut; none where they cannot be read so."""
+    try:
+        rows = [row for row in csv.reader(lines, delimiter=delimiter, **how) if any(row)]
+    except csv.Error:
+        return []
+    return rows[:-1] if len(lines) == SAMPLE_LINES else rows
+
+
+def _is_spaced(lines: list[str], delimiter: str) -> bool:
+    """Whether cells are quoted behind a space, so that the quotes would be part of them."""
+    if delimiter == " " or not any(f'{delimiter} "' in line for line in lines):
+        return False
+    spaced = _parsed(lines, delimiter, skipinitialspace=True, strict=True)
+    as_is = _parsed(lines, delimiter)
+    quoted = sum(cell.startswith(' "') for row in as_is for cell in row)
+    return (
+        bool(spaced) and quoted > 0 and not any('"' in cell[:1] for row in spaced for cell in row)
+    )
+
+
+def _is_escaped(lines: list[str], delimiter: str) -> bool:
+    """Whether backslashes stand before quotes within cells, and the lines are even only so."""
+    if not any('\\"' in line for line in lines):
+        return False
+    escaped = _parsed(lines, delimiter, escapechar="\\", strict=True)
+    doubled = _parsed(lines, delimiter, strict=True)
+    even, odd = (len(set(map(len, rows))) if rows else 99 for rows in (escaped, doubled))
+    return even == 1 and odd > 1
 
 
 def _delimiter(text: str) -> str:
@@ -395,6 +499,8 @@ def _delimiter(text: str) -> str:
             continue
         if len(rows) > 1 and len(lines) == SAMPLE_LINES:
             rows.pop()  # a row may go on beyond
+        if not rows:
+            continue
         widths = Counter(map(len, rows))
         width, count = max(widths.items(), key=lambda one: (one[1], one[0]))
         if len(rows[0]) < 2:

@@ -302,9 +302,7 @@ class Survey:
         others = array.filter(pc.invert(is_iso))
         slashed = others.filter(pc.match_substring_regex(others, SLASHED))
         column.slashed += len(slashed)
-        named = others.filter(
-            pc.match_substring_regex(others, f"{NAMED}|{NAMED_US}|{NAMED_C}")
-        )
+        named = others.filter(pc.match_substring_regex(others, f"{NAMED}|{NAMED_US}|{NAMED_C}"))
         column.named += len(named)
         for times in (slashed, named):
             column.zoned += int(pc.sum(pc.match_substring_regex(times, _ZONED)).as_py() or 0)

@@ -284,8 +284,15 @@ def test_other_ways_to_write_a_time_wait_for_their_zone_alone(
     assert found[0] == "2025-01-20T14:05:00.000000Z"
 
 
-@pytest.mark.parametrize("zoned", ["2025-01-20 14:05:00 UTC", "20250120T140500Z",
-                                   "2025-01-20 14:05:00 +0000", "Mon Jan 20 14:05:00 GMT 2025"])
+@pytest.mark.parametrize(
+    "zoned",
+    [
+        "2025-01-20 14:05:00 UTC",
+        "20250120T140500Z",
+        "2025-01-20 14:05:00 +0000",
+        "Mon Jan 20 14:05:00 GMT 2025",
+    ],
+)
 def test_times_that_say_their_zone_wait_for_nothing(zoned: str) -> None:
     proposal, (found,) = timed(zoned)
     assert proposal.changes == ()

@@ -73,6 +73,15 @@ def test_cyrillic_is_told_by_its_letters(path: Path) -> None:
     assert values(file)[0]["city"] == "Привет из города Москва 0"
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("Яндекс поиск", "cp1251"), ("Καλημέρα κόσμε", "cp1253"), ("Zürich", "cp850")],
+)
+def test_a_few_words_tell_their_encoding(path: Path, text: str, encoding: str) -> None:
+    file = table(path, ("who,city\n" + f"a,{text}\n" * 20).encode(encoding))
+    assert values(file)[0] == {"who": "a", "city": text}
+
+
 def test_the_euro_of_cp1252_and_of_latin_9_are_read_by_who_says_so(path: Path) -> None:
     assert values(table(path, "a\n5 €\n".encode("cp1252")))[0] == {"a": "5 €"}
     file = table(path, "a\n5 €\n".encode("iso8859_15"), encoding="iso-8859-15")
@@ -129,6 +138,51 @@ def test_cells_are_separated_by_what_splits_them_evenly(
     found = list(file.rows())
     assert [(row.values or {})["text"] for row in found] == [text for _, text in ROWS]
     assert found[0].line == 2 + separator_line
+
+
+@pytest.mark.parametrize(
+    ("before", "note"),
+    [
+        ("Feedback of 2025\n\n", "2 lines before the names of columns"),
+        ("Feedback of 2025,,\nby a tool,,\n", "2 lines before the names of columns"),
+        ("# exported, on a Monday\n", "1 lines before the names of columns"),
+        ("\n\n,,\n", ""),
+    ],
+)
+def test_a_title_above_the_names_of_columns_is_none_of_them(
+    path: Path, before: str, note: str
+) -> None:
+    for delimiter in ",;":
+        rows = "id,note,at\n1,a b,x\n2,c,y\n"
+        file = table(path, before.replace(",,", 2 * delimiter) + rows.replace(",", delimiter))
+        assert [one for one in file.found.notes if "before" in one] == [note][: bool(note)]
+        assert values(file)[1] == {"id": "2", "note": "c", "at": "y"}
+        assert [row.line for row in file.rows()] == [
+            2 + before.count("\n"), 3 + before.count("\n")
+        ]  # fmt: skip
+    path.write_bytes(workbook({"A": [["A title"], [], ["id", "note", "at"], [1, "a", "b"]]}))
+    (row,) = TableFile(path, name="a.xlsx", limits=LIMITS).rows()
+    assert (row.line, row.values) == (4, {"id": 1, "note": "a", "at": "b"})
+
+
+def test_one_column_of_sentences_has_no_title(path: Path) -> None:
+    assert values(table(path, "text\nhello\nyou\n")) == [{"text": "hello"}, {"text": "you"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ('id, note, at\n1, "a, b", "x"\n2, c, "y"\n', "a space before quotes"),
+        ('id,note,at\n1,"a \\"b\\", c",x\n2,c,y\n', "quotes behind backslashes"),
+    ],
+)
+def test_quotes_of_other_programs_are_read(path: Path, text: str, note: str) -> None:
+    file = table(path, text)
+    assert note in file.found.notes
+    first, second = values(file)
+    assert first in ({"id": "1", "note": "a, b", "at": "x"},
+                     {"id": "1", "note": 'a "b", c', "at": "x"})  # fmt: skip
+    assert second == {"id": "2", "note": "c", "at": "y"}
 
 
 def test_decimal_commas_do_not_make_commas_the_delimiter(path: Path) -> None:
