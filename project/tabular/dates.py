@@ -49,6 +49,9 @@ NAMED_US: Final = _WEEKDAY + _MONTH + r" +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})" 
 NAMED_C: Final = (
     r"^\pL{3} (\pL{3}) +(\d{1,2}) (\d{2}):(\d{2}):(\d{2})(?: (Z|UTC|GMT|[+-]\d{4}))? (\d{4})$"
 )
+_COMPACT: Final = re.compile(
+    r"^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(?:(\d{2})([.,]\d{1,9})?)?()" + _ZONE + "$"
+)
 _SLASHED, _YEAR_FIRST, _NAMED, _NAMED_US, _NAMED_C = (
     re.compile(pattern.replace(r"\pL", r"[^\W\d_]"))
     for pattern in (SLASHED, YEAR_FIRST, NAMED, NAMED_US, NAMED_C)
@@ -87,7 +90,7 @@ def as_iso(text: str, order: str) -> str:
             return text
         first, second, year, *clock = slashed.groups()
         day, month = (first, second) if order == "dmy" else (second, first)
-    elif (year_first := _YEAR_FIRST.match(given)) is not None:
+    elif (year_first := _YEAR_FIRST.match(given) or _COMPACT.match(given)) is not None:
         year, month, day, *clock = year_first.groups()
     elif (named := _NAMED.match(given)) is not None:
         day, name, year, *clock = named.groups()

@@ -197,10 +197,12 @@ def match_names(
                 if is_whole or (name not in own and not _is_plausible(spec, known)):
                     break
                 exact = column == spec.name
-                candidates.append((not exact, is_nested, rank, order, spec.name, column))
+                # `actor.id` is who it was, before it is any id.
+                is_loose = is_nested and name == joined_name(column.rpartition(".")[2])
+                candidates.append((not exact, is_nested, is_loose, rank, order, spec.name, column))
                 break
     taken = set(found.values())
-    for _, _, _, _, name, column in sorted(candidates):
+    for *_, name, column in sorted(candidates):
         if name not in found and column not in taken:
             found[name] = column
             taken.add(column)
@@ -532,12 +534,20 @@ def judge(door: Door, mapping: TableMapping, survey: Survey) -> list[Unusable]:
         if count <= 0:
             continue
         is_judged = spec.is_required or (spec.low, spec.high) in JUDGED_RANGES
-        share = UNUSABLE_SHARE if is_judged else 0.5
-        refuses = count > UNUSABLE_ROWS and count > share * known.filled
+        # The numbers of others say no scale, but texts among them say that it is no such column.
+        unfit = count if is_judged or count > 0.5 * known.filled else _unread(spec, known, how)
+        refuses = unfit > max(UNUSABLE_ROWS, UNUSABLE_SHARE * known.filled)
         found.append(
             Unusable(spec.name, how.column, count, known.filled, _seen(spec, known, how), refuses)
         )
     return sorted(found, key=lambda one: (not one.refuses, -one.count))
+
+
+def _unread(spec: FieldSpec, known: ColumnSurvey, how: ColumnMap) -> int:
+    """How many values of a column of numbers are none."""
+    if spec.kind != "number" or how.values is not None:
+        return 0
+    return known.filled - (known.comma_count if how.decimal == "," else known.number_count)
 
 
 def _unusable(spec: FieldSpec, known: ColumnSurvey, how: ColumnMap) -> int:

@@ -33,6 +33,7 @@ from project.tabular.sniff import (
     Wrapping,
     not_so_encoded,
     sniff,
+    titles_in_words,
 )
 from project.tabular.workbooks import parquet_rows, sheet_rows
 
@@ -253,7 +254,7 @@ class TableFile:
             if there[0] and _filled(there[0]) == len(there[0]) >= MIN_TITLED_COLUMNS:
                 if not all(isinstance(cell, str) for cell in there[0]):
                     break
-                note = f"{count + 1} lines before the names of columns"
+                note = titles_in_words(count + 1)
                 if note not in self.found.notes:
                     self.found = replace(self.found, notes=(*self.found.notes, note))
                 return there[0], chain(ahead[count + 1 :], rows)

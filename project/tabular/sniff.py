@@ -257,7 +257,9 @@ def _told_apart(legacy: bytes, name: str) -> tuple[str, tuple[str, ...]]:
         best = usual
     if best == usual and odd and _odd_letters(legacy, "mac_roman") == 0:
         best = "mac_roman"
-    if best == "mac_roman" and _odd_letters(legacy, best):  # of the tables of DOS, which Excel still writes
+    if best == "mac_roman" and _odd_letters(
+        legacy, best
+    ):  # of the tables of DOS, which Excel still writes
         best = next((one for one in ("cp850", "cp437") if not _odd_letters(legacy, one)), best)
     if best == "cp1253" and not _is_greek(legacy) and not _odd_letters(legacy, "cp1251"):
         best = "cp1251"
@@ -404,7 +406,7 @@ def _with_delimiter(found: Found, text: str, reading: Reading) -> Found:
         if reading.delimiter == AUTO and not said:
             delimiter = _delimiter("\n".join(lines[titles:]))
         skipped, lines = skipped + titles, lines[titles:]
-        notes.append(f"{titles} lines before the names of columns")
+        notes.append(titles_in_words(titles))
     is_spaced = _is_spaced(lines, delimiter)
     is_escaped = _is_escaped(lines, delimiter)
     if is_spaced:
@@ -438,6 +440,11 @@ def _titles(lines: list[str], delimiter: str, *, is_said: bool) -> int:
             if all(_filled(line, delimiter) <= 1 or line.startswith("#") for line in before):
                 return count if any(line.strip(f"{delimiter} ") for line in before) else 0
     return 0
+
+
+def titles_in_words(count: int) -> str:
+    """Say how many lines were left out above the names of columns."""
+    return f"{count} line{'s' * (count > 1)} before the names of columns"
 
 
 def _names_all(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

@@ -114,7 +114,7 @@ def test_a_json_list_lands_and_a_packed_file_adds_nothing_new(tmp_path, db):
             "Line 2: Expected at most 65,536",
         ),
         ("rows.jsonl", '{"id": "' + "x" * 10**7 + '"}', "Line 1: Expected at most 65,536"),
-        ("rows.csv", "id,stérn\n1,2\n".encode("latin-1"), "quality_rating"),
+        ("rows.csv", "id,zébra\n1,2\n".encode("latin-1"), "quality_rating"),
         ("rows.csv", b"x" * 10**7, "The first line should name the columns"),
         ("rows.json", f'[{{"id": {"9" * 5_000}}}]', "below 1.8e308"),
         ("rows.json", "[" * 5_000, "nested too deeply"),

@@ -395,6 +395,49 @@ def test_names_are_known_by_their_words(name: str, field: str) -> None:
     assert (f"column {name} is {field}" in proposal.applied) == (name != field)
 
 
+@pytest.mark.parametrize(
+    ("header", "fields"),
+    [
+        ("Kennung Alter Geschlecht Sprachen Wohnort Raucher Beruf Nationalität",
+         "external_id age gender languages home_city smoking profession nationality"),
+        ("identifiant âge sexe langues ville fumeur profession nationalité",
+         "external_id age gender languages home_city smoking profession nationality"),
+        ("identificador edad sexo idiomas ciudad fuma ocupación país",
+         "external_id age gender languages home_city smoking profession nationality"),
+    ],
+)  # fmt: skip
+def test_names_of_other_languages_are_known(header: str, fields: str) -> None:
+    row = dict.fromkeys(header.split(), "x") | {header.split()[1]: "30"}
+    proposal = proposed(PEOPLE, row)
+    found = {one.column: one.field for one in proposal.mapping.columns}
+    assert found == dict(zip(header.split(), fields.split(), strict=True))
+    assert proposal.changes == ()
+
+
+def test_what_is_looked_for_may_stand_within_objects() -> None:
+    person = {"id": "a", "profile": {"age": 30}, "location": {"city": "Bern", "geo": {"lat": 47}}}
+    found = {one.field: one.column for one in proposed(PEOPLE, person).mapping.columns}
+    assert found == {
+        "external_id": "id", "age": "profile.age", "home_city": "location.city",
+        "home_lat": "location.geo.lat",
+    }  # fmt: skip
+    event = {"event": {"actor": {"id": "a"}, "target": {"id": "b"}, "type": "like"},
+             "timestamp": {"$date": "2025-03-04T10:00:00Z"}}  # fmt: skip
+    found = {one.field: one.column for one in proposed(EVENTS, event).mapping.columns}
+    assert found == {
+        "userId": "event.actor.id", "targetId": "event.target.id", "outcome": "event.type",
+        "timestamp": "timestamp.$date",
+    }  # fmt: skip
+
+
+def test_texts_among_ages_refuse_the_column_and_minors_do_not() -> None:
+    for odd, refuses in (("18-24", True), ("17", False)):
+        rows = [{"id": str(n), "age": odd if n % 5 == 0 else "30"} for n in range(100)]
+        survey = surveyed(PEOPLE, *rows)
+        (found,) = judge(PEOPLE, propose(PEOPLE, survey, Asked()).mapping, survey)
+        assert (found.field, found.count, found.refuses) == ("age", 20, refuses)
+
+
 def test_a_column_of_its_own_name_is_taken_before_a_synonym() -> None:
     rows = [{"score": 5, "quality_rating": 0.5, "created_at": "2025-03-04T10:00:00Z"}]
     assert proposed(RATINGS, *rows).mapping.of("quality_rating").column == "quality_rating"  # type: ignore[union-attr]

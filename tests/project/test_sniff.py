@@ -145,7 +145,7 @@ def test_cells_are_separated_by_what_splits_them_evenly(
     [
         ("Feedback of 2025\n\n", "2 lines before the names of columns"),
         ("Feedback of 2025,,\nby a tool,,\n", "2 lines before the names of columns"),
-        ("# exported, on a Monday\n", "1 lines before the names of columns"),
+        ("# exported, on a Monday\n", "1 line before the names of columns"),
         ("\n\n,,\n", ""),
     ],
 )
