@@ -1,5 +1,5 @@
 """The admin of feedback: sources and runs, records, refused rows, reports."""
 
-from feedback.admin import changes, navigation, records, rejected, reports, sources
+from feedback.admin import changes, navigation, records, rejected, reports, source_rows, sources
 
-__all__ = ["changes", "navigation", "records", "rejected", "reports", "sources"]
+__all__ = ["changes", "navigation", "records", "rejected", "reports", "source_rows", "sources"]

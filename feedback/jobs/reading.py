@@ -16,7 +16,7 @@ from feedback.domain.row_format import decode_row
 from feedback.domain.tables import TABLES, source_table
 from feedback.jobs.comparing import mark_unseen
 from feedback.jobs.landing import LAND_ROWS, land_chunk
-from feedback.jobs.source_mapping import HowAsked, decide_reading, mapping_of
+from feedback.jobs.source_mapping import HowAsked, decide_reading, mapping_of, reads_deeper
 from feedback.models import CollectionCursor, CollectionRun, model_of
 from feedback.queries.relations import (
     FAR_BELOW,
@@ -270,7 +270,7 @@ class TableReading:
         reading.mapping, reading.is_partial = dict(decision), decision["partial"]
         reading.save(update_fields=["mapping", "is_partial"])
         mapping = mapping_of(decision)
-        if changes_values(mapping):
+        if changes_values(mapping) or reads_deeper(mapping, self.known):
             self.mapper = Mapper(DOORS[reading.table], mapping)
             self.known = landing_columns(mapping)
 

@@ -63,13 +63,15 @@ def decide_reading(
     door = DOORS[reading.table]
     survey = survey_table(remote, table, where, door, known)
     proposal = _of_known(propose(door, survey, Asked(columns=dict(known))), known)
-    columns = [f"source {reading.source_id}", *table.columns]
-    saved = ImportMapping.objects.for_table(door.name, signature_of(door, columns)).first()
+    owner = f"source {reading.source_id}"
+    signature = signature_of(door, list(table.columns), owner)
+    saved = ImportMapping.objects.for_table(door.name, signature).first()
 
     def keep(found: Proposal, *, is_confirmed: bool) -> ImportMapping:
         source = reading.source.name
         record = keep_proposal(
-            door, columns, found, preview=[], file_name=f"{source}: {table.name}",
+            door, list(survey.columns), found, owner=owner, preview=[],
+            file_name=f"{source}: {table.name}",
             kind=COLLECT_KIND, arguments={"sources": [source]}, is_confirmed=is_confirmed,
         )  # fmt: skip
         if asked.add_record is not None:
@@ -108,7 +110,7 @@ def decide_reading(
         name = keep(confirmed, is_confirmed=True).name
     elif name:
         confirm_named(name)
-    if not changes_values(mapping) and not sentences:
+    if not changes_values(mapping) and not sentences and not reads_deeper(mapping, known):
         return None
     return Decision(
         mapping=mapping.as_dict(),
@@ -117,6 +119,15 @@ def decide_reading(
         unusable=sentences,
         partial=bool(sentences),
     )
+
+
+def reads_deeper(mapping: TableMapping, known: Mapping[str, str]) -> bool:
+    """Whether a field within an object is read from a path where it does not stand by itself."""
+    for how in mapping.columns:
+        head, dot, key = how.field.partition(".")
+        if dot and how.column != f"{known.get(head)}.{key}":
+            return True
+    return False
 
 
 def _named(name: str, door: Door, table: RemoteTable) -> ImportMapping | None:

@@ -232,25 +232,11 @@ class Remote:
             # Without an id, rows of the same instant have no order: they are taken together.
             ties = sql.SQL("ONLY" if table.identity is not None else "WITH TIES")
             bound = sql.SQL("FETCH FIRST {} ROWS {}").format(sql.Literal(limit), ties)
-        query = sql.SQL(
-            "DECLARE seedbed_feedback NO SCROLL CURSOR FOR "
-            "SELECT CASE WHEN octet_length(seedbed_row) <= {most} THEN seedbed_row ELSE "
-            "json_build_object({key}, octet_length(seedbed_row), {stub})::text END FROM "
-            "(SELECT row_to_json(r)::text AS seedbed_row, r.* FROM "
-            "(SELECT {columns} FROM {source} WHERE {where} ORDER BY {order} {bound}) r OFFSET 0) s"
-        ).format(
-            most=sql.Literal(MAX_ROW_BYTES),
-            key=sql.Literal(OVERSIZED_KEY),
-            stub=sql.SQL(", ").join(
-                sql.SQL("{}, left(s.{}::text, 200)").format(sql.Literal(name), sql.Identifier(name))
-                for name in (table.identity, table.moment)
-                if name is not None
-            ),
-            columns=table.selected,
-            source=table.source,
-            where=where,
-            order=order,
-            bound=bound,
+        chosen = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {} {}").format(
+            table.selected, table.source, where, order, bound
+        )
+        query = sql.SQL("DECLARE seedbed_feedback NO SCROLL CURSOR FOR {}").format(
+            _as_json(table, chosen)
         )
         self.ask(query, columns=0, rows=0)
         came = 0
@@ -274,6 +260,15 @@ class Remote:
                     f"Reading took longer than {READING_SECONDS // 3600} hours. What came was "
                     "kept; collect again, and it goes on there."
                 )
+
+    def first_rows(self, table: RemoteTable, count: int) -> list[bytes]:
+        """Return some rows as JSON, those that the source comes upon first."""
+        chosen = sql.SQL("SELECT {} FROM {} LIMIT {}").format(
+            table.selected, table.source, sql.Literal(count)
+        )
+        size = count * MAX_ROW_BYTES + OVERHEAD_BYTES
+        answer = self.ask(_as_json(table, chosen), columns=1, rows=count, size=size)
+        return [_row(row[0]) for row in answer]
 
     def _one(self, query: str | sql.Composable) -> str:
         rows = self.ask(query, columns=1, rows=1)
@@ -309,6 +304,24 @@ class Remote:
             [answer.get_value(row, column) for column in range(columns)]
             for row in range(answer.ntuples)
         ]
+
+
+def _as_json(table: RemoteTable, chosen: sql.Composable) -> sql.Composable:
+    """Return chosen rows as the source itself writes them as JSON; a stub of too long a one."""
+    return sql.SQL(
+        "SELECT CASE WHEN octet_length(seedbed_row) <= {most} THEN seedbed_row ELSE "
+        "json_build_object({key}, octet_length(seedbed_row), {stub})::text END FROM "
+        "(SELECT row_to_json(r)::text AS seedbed_row, r.* FROM ({chosen}) r OFFSET 0) s"
+    ).format(
+        most=sql.Literal(MAX_ROW_BYTES),
+        key=sql.Literal(OVERSIZED_KEY),
+        stub=sql.SQL(", ").join(
+            sql.SQL("{}, left(s.{}::text, 200)").format(sql.Literal(name), sql.Identifier(name))
+            for name in (table.identity, table.moment)
+            if name is not None
+        ),
+        chosen=chosen,
+    )
 
 
 def shortened(text: str) -> str:

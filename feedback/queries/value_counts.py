@@ -8,11 +8,12 @@ from psycopg import sql
 
 from feedback.domain.row_format import decode_row
 from feedback.queries.remote import NUMERIC_TYPES, Remote, RemoteTable, SourceUnreachable, text_of
-from project.tabular.doors import Door
+from project.tabular.doors import Door, joined_name
 from project.tabular.survey import SCALES, WORDS_KEPT, ColumnSurvey, Survey, survey_of_counts
 
 JSON_TYPES: Final = ("json", "jsonb")
 VALUE_CHARACTERS: Final = 200
+SAMPLED_ROWS: Final = 50  # in which paths of objects are looked for
 COUNTED_ROWS: Final = 2_000_000  # of a window, as they stand; a table may have a hundred times more
 
 
@@ -29,6 +30,8 @@ def survey_table(
     """
     survey = Survey(door)
     survey.columns = {name: ColumnSurvey(name) for name in table.columns}
+    paths = _paths(remote, table, door)
+    survey.columns |= {path: ColumnSurvey(path) for path in paths}
     for spec in door.fields:
         if spec.kind != "number":
             continue
@@ -37,7 +40,14 @@ def survey_table(
         if column is None or (key and table.columns[column] not in JSON_TYPES):
             continue
         path = f"{column}.{key}" if key else column
-        found = _counts(remote, table, where, column, key)
+        found = _counts(remote, table, where, path)
+        if key and not found:
+            # What is looked for may stand deeper, under the same name.
+            survey.columns.pop(path, None)
+            names = {joined_name(key), *spec.all_names}
+            deeper = (one for one in paths if joined_name(one.rpartition(".")[2]) in names)
+            path = next((one for one in deeper if one.startswith(f"{column}.")), "")
+            found = _counts(remote, table, where, path) if path else []
         if key and not found:
             continue
         surveyed = survey_of_counts(path, found, door)
@@ -47,13 +57,25 @@ def survey_table(
     return survey
 
 
+def _paths(remote: Remote, table: RemoteTable, door: Door) -> list[str]:
+    """Paths in the objects of the first rows, as far as they lead."""
+    objects = [name for name, kind in table.columns.items() if kind in JSON_TYPES]
+    if not objects:
+        return []
+    looked_at = Survey(door)
+    rows = [decode_row(row) for row in remote.first_rows(table, SAMPLED_ROWS)]
+    looked_at.add([row for row in rows if isinstance(row, dict)])
+    return [path for path in looked_at.columns if path.partition(".")[0] in objects and "." in path]
+
+
 def _counts(
-    remote: Remote, table: RemoteTable, where: sql.Composable, column: str, key: str
+    remote: Remote, table: RemoteTable, where: sql.Composable, path: str
 ) -> list[tuple[object, int]]:
-    """The commonest values of a column, or of a key of its objects, and how often they came."""
+    """The commonest values of a column, or at a path of its objects, and how often they came."""
+    column, *keys = [path] if path in table.columns else path.split(".")
     value: sql.Composable = sql.Identifier(column)
-    if key:
-        value = sql.SQL("({}::jsonb -> {})").format(value, sql.Literal(key))
+    if keys:
+        value = sql.SQL("({}::jsonb #> {}::text[])").format(value, sql.Literal(keys))
     query = sql.SQL(
         "SELECT value, count(value)::text FROM "
         "(SELECT to_json({value})::text AS value FROM {source} WHERE {where} LIMIT {counted}) v "

@@ -1,5 +1,6 @@
 """Import mappings in the admin: what is proposed, its preview, and the page that confirms it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,14 +14,15 @@ from project.acting import Actor
 from project.jobs.contract import get_kind, is_known
 from project.jobs.starts import start_job
 from project.mappings.forms import MappingForm
-from project.mappings.models import ImportMapping
-from project.mappings.registry import door_named
+from project.mappings.models import PREVIEW_ROWS, ImportMapping
+from project.mappings.registry import Rows, door_named, rows_of_source
 from project.mappings.services import confirm_mapping
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
 from project.pages.navigation import Entry, State, add_entries
+from project.refusal import Refusal
 from project.tabular.doors import Door
 from project.tabular.mapping import Mapper, TableMapping, value_at
 
@@ -139,7 +141,11 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
             original=record,
             door=door,
             columns=[_described(how) for how in record.mapping.get("columns", ())],
-            preview=[] if door is None else _preview(door, record.table, record),
+            preview=[]
+            if door is None
+            else _preview(
+                door, record.table, record, [one.get("before") or {} for one in record.preview]
+            ),
             record_links=self.row_links(request, record),
             may_delete=self.has_delete_permission(request, record),
             **(extra_context or {}),
@@ -163,7 +169,10 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
         return super().history_form_view(request, object_id, version_id, extra_context)
 
     def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask how a table is read, show its first rows so, and confirm it."""
+        """Ask how a table is read, show its first rows so, and confirm it.
+
+        Rows of a source are fetched when they are asked for, shown, and kept nowhere.
+        """
         record = self.get_or_denied(request, str(pk))
         if not self._may_confirm(request, record):
             raise PermissionDenied
@@ -177,16 +186,36 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
             shown = form.mapping
             if "confirm" in request.POST or "import" in request.POST:
                 return self._confirm(request, record, shown)
+        came: Rows = [one.get("before") or {} for one in record.preview]
+        if "look" in request.POST and self._may_see_rows(request, record):
+            came = self._rows_of_source(request, record)
         context = self.page_context(
             request,
             f"Confirm {record.name}",
             record=record,
             door=door,
             form=form,
-            preview=_preview(door, shown, record),
+            preview=_preview(door, shown, record, came),
             can_import=bool(record.kind and record.arguments),
+            can_look=bool(record.preview) or self._may_see_rows(request, record),
         )
         return TemplateResponse(request, "mappings/confirm.html", context)
+
+    def _may_see_rows(self, request: HttpRequest, record: ImportMapping) -> bool:
+        """Whether rows of the source can be shown, and to this person."""
+        source = rows_of_source(record.kind)
+        return source is not None and request.user.has_perm(source.permission(record))
+
+    def _rows_of_source(self, request: HttpRequest, record: ImportMapping) -> Rows:
+        source = rows_of_source(record.kind)
+        try:
+            found = [] if source is None else source.fetch(record, PREVIEW_ROWS)
+        except Refusal as refusal:
+            messages.error(request, f"{refusal} {refusal.remedy}")
+            return []
+        if not found:
+            messages.warning(request, "The table has no rows that this source's user may see.")
+        return found
 
     def _confirm(
         self, request: HttpRequest, record: ImportMapping, mapping: TableMapping
@@ -227,9 +256,10 @@ def _described(how: dict[str, Any]) -> dict[str, str]:
     return {"field": how["field"], "column": how["column"], "how": "; ".join(said)}
 
 
-def _preview(door: Door, mapping: TableMapping, record: ImportMapping) -> list[dict[str, Any]]:
+def _preview(
+    door: Door, mapping: TableMapping, record: ImportMapping, before: Rows
+) -> list[dict[str, Any]]:
     """The first rows, before and after, field by field."""
-    before = [one.get("before") or {} for one in record.preview]
     if not before:
         return []
     after = Mapper(door, mapping).apply(before)
@@ -251,7 +281,7 @@ def _shown(field: str, before: Any, after: Any) -> dict[str, Any]:
     return {"field": field, "before": before, "after": after, "differs": str(before) != str(after)}
 
 
-def _cell(row: dict[str, Any], column: str) -> Any:
+def _cell(row: Mapping[str, Any], column: str) -> Any:
     value = value_at(row, column)
     return "" if value is None else value
 

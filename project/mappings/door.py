@@ -355,11 +355,11 @@ def _saved(door: Door, name: str, survey: Survey) -> ImportMapping:
             f"There is no mapping {one_line(name)[:80]!r} of {door.title}; {there}.",
             remedy=f"Name one of them, or {PROPOSED}, or {AS_IS}.",
         )
-    there = {plain_name(column) for column in survey.columns}
+    spelt = {plain_name(column) for column in survey.columns}
     absent = [
         how.column
         for how in record.table.columns
-        if plain_name(how.column) not in there
+        if plain_name(how.column) not in spelt
         and (door.field(how.field).is_required or how.column in record.header)
     ]
     required = [column for column in absent if _is_required(door, record.table, column)]

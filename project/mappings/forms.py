@@ -29,7 +29,9 @@ class MappingForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.door, self.record = door, record
         mapping = record.table
-        columns = [(NOT_READ, "not in this table"), *((name, name) for name in record.header)]
+        # A path may be read that no row had when the table was looked at.
+        there = dict.fromkeys([*record.header, *(how.column for how in mapping.columns)])
+        columns = [(NOT_READ, "not in this table"), *((name, name) for name in there if name)]
         for spec in door.fields:
             how = mapping.of(spec.name)
             key = spec.name

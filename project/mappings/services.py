@@ -15,9 +15,13 @@ from project.tabular.mend import UNREAD
 from project.tabular.proposing import Proposal
 
 
-def signature_of(door: Door, columns: Sequence[str]) -> str:
-    """Digest of the names of columns, in any order: what tells one kind of table from another."""
+def signature_of(door: Door, columns: Sequence[str], owner: str = "") -> str:
+    """Digest of the names of columns, in any order: what tells one kind of table from another.
+
+    Where a table has an owner, it is told from those of others that have the same columns.
+    """
     heads = {column.partition(".")[0] for column in columns} - UNREAD
+    heads |= {owner} - {""}
     plain = sorted(map(plain_name, heads))
     return hashlib.sha256("\0".join([door.name, *plain]).encode()).hexdigest()
 
@@ -34,10 +38,11 @@ def keep_proposal(
     arguments: Mapping[str, Any] | None = None,
     by: Person = None,
     is_confirmed: bool = False,
+    owner: str = "",
 ) -> ImportMapping:
     """Keep a proposal; an equal one that waits already is given new rows to look at."""
     actor = current_actor() if by is None else Actor.of(by)
-    signature = signature_of(door, columns)
+    signature = signature_of(door, columns, owner)
     same = ImportMapping.objects.select_for_update().filter(door=door.name, signature=signature)
     newest = same.order_by("-version").first()
     changed = {

@@ -1,12 +1,14 @@
 """Values of a database on another scale wait for a person, and are then read by what was said."""
 
 import pytest
+from django.urls import reverse
 
 from feedback.jobs.collection import collect
 from feedback.jobs.source_mapping import HowAsked
 from feedback.models import CollectionRun, Explanation, QualityFeedback, RejectedRecord
 from feedback.services.refused import retry_rejected
 from project.mappings.models import ImportMapping
+from tests.factories import make_staff
 from tests.feedback.conftest import EXPLANATIONS, QUALITY
 from tests.feedback.test_commands import run
 
@@ -141,3 +143,67 @@ def test_a_mapping_that_there_is_none_of_is_no_silence(customer, source):
     assert refused.state == CollectionRun.State.REFUSED
     assert "no mapping 'nobody'" in refused.error
     assert not QualityFeedback.objects.exists()
+
+
+def test_metrics_deep_in_objects_are_read(customer, source):
+    customer.fill(12)
+    deep = "json_build_object('metrics', json_build_object('codeQuality', 80, 'odd', 2))"
+    customer.execute(f"UPDATE {EXPLANATIONS} SET metadata = {deep}")
+    (landed,) = collect(source, tables=["explanations"])
+    assert landed.state == CollectionRun.State.COMPLETE
+    assert set(Explanation.objects.values_list("code_quality", flat=True)) == {80.0}
+
+
+def look(client, record, **said):
+    """Press "Show its rows so", with the form as it stands but for what is said."""
+    url = reverse("admin:mappings_importmapping_confirm", args=[record.pk])
+    form = client.get(url).context["form"]
+    asked = {field.html_name: field.value() or "" for field in form}
+    return client.post(url, {**asked, **said, "look": "1"})
+
+
+def test_rows_of_a_source_stand_beside_its_mapping_when_asked_for(customer, source, admin_client):
+    ratings(customer, "integer", [1, 2, 3, 4, 5])
+    collect(source, tables=["quality_feedback"])
+    record = ImportMapping.objects.get()
+    url = reverse("admin:mappings_importmapping_confirm", args=[record.pk])
+    opened = admin_client.get(url)
+    assert opened.context["preview"] == []  # a link fetches nothing
+    shown = look(admin_client, record).context["preview"]
+    assert len(shown) == 10
+    ratings_shown = [row["cells"][0] for row in shown]
+    assert {one["field"] for one in ratings_shown} == {"quality_rating"}
+    assert {one["before"]: one["after"] for one in ratings_shown} == {
+        1: 0.0, 2: 0.25, 3: 0.5, 4: 0.75, 5: 1.0
+    }  # fmt: skip
+    changed = look(admin_client, record, **{"quality_rating:scale": "0 to 10"})
+    assert {row["cells"][0]["after"] for row in changed.context["preview"]} == {
+        0.1, 0.2, 0.3, 0.4, 0.5
+    }  # fmt: skip
+    record.refresh_from_db()
+    assert (record.preview, record.is_confirmed) == ([], False)
+    assert not QualityFeedback.objects.exists()
+
+
+def test_rows_of_a_source_are_for_who_may_see_such_rows(customer, source, client):
+    ratings(customer, "integer", [1, 2, 3, 4, 5])
+    collect(source, tables=["quality_feedback"])
+    record = ImportMapping.objects.get()
+    asked = ["mappings.change_importmapping", "feedback.collect_feedback"]
+    client.force_login(make_staff(*asked, name="mapper"))
+    response = look(client, record)
+    assert response.context["preview"] == []
+    assert not response.context["can_look"]
+    client.force_login(make_staff(*asked, "feedback.view_qualityfeedback", name="seer"))
+    assert len(look(client, record).context["preview"]) == 10
+
+
+def test_rows_that_cannot_be_had_are_a_message(customer, source, admin_client):
+    ratings(customer, "integer", [1, 2, 3, 4, 5])
+    collect(source, tables=["quality_feedback"])
+    record = ImportMapping.objects.get()
+    customer.execute(f"DROP TABLE {QUALITY}")
+    response = look(admin_client, record)
+    assert "cannot be shown" in response.content.decode()
+    source.delete()
+    assert "There is no source" in look(admin_client, record).content.decode()
