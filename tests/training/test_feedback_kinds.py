@@ -166,6 +166,13 @@ def test_votes_that_agree_are_no_copies(db):
     checks = {check.name: check for check in prepared.report.checks}
     assert checks["duplicate_share"].value == 0
     assert checks["repeated_answers"].verdict == "pass"
+    # Nor are answers of one quality where nothing else is known of them.
+    metrics = ("code_quality", "test_coverage", "security", "performance", "maintainability",
+               "complexity")  # fmt: skip
+    prepared = prepare_dataset(get_kind("quality"), Recipe(without=metrics))
+    checks = {check.name: check for check in prepared.report.checks}
+    assert checks["duplicate_share"].value == 0
+    assert prepared.split.dropped == {"copy": 0}
 
 
 @pytest.mark.parametrize(
@@ -200,7 +207,7 @@ def test_a_copy_in_a_held_out_group_does_not_refuse_the_split(db):
     theirs = frame.loc[split.validation, "row_id"].iloc[0]
     columns = (
         "quality_score, code_quality, test_coverage, security, performance, maintainability, "
-        "complexity, response_id"
+        "complexity, response_id, created_at"
     )
     execute(
         f"UPDATE feedback_explanation SET ({columns}) = "

@@ -131,6 +131,7 @@ QUALITY = declare(
     target_maximum=100.0,
     groups=("response", "scenario", "model"),
     cells=(("provider", "model", "action_type"), ("model",)),
+    identity=("response_id",),
     clusters=("scenario_id",),
 )
 
