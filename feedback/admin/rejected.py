@@ -10,7 +10,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 
 from feedback.admin.sources import origin_badge
 from feedback.models import CollectionRun, RejectedRecord
-from feedback.queries.refused import RETRY_ROWS
+from feedback.queries.refused import RETRIED_TOGETHER, RETRY_ROWS
 from feedback.services.refused import retry_rejected
 from project.mappings.refused_admin import OpenFilter, ReasonFilter, RefusedRowAdmin
 from project.tabular.out import csv_lines
@@ -47,13 +47,21 @@ class RejectedRecordAdmin(RefusedRowAdmin[RejectedRecord]):
         return f"{at}{row.get_table_display()} of the source {row.source}"
 
     def try_again(self, request: HttpRequest, rows: QuerySet[Any]) -> str:
-        """Try rows again at once: they fit one chunk."""
-        records = list(rows.select_related("source")[: RETRY_ROWS + 1])
-        if len(records) > RETRY_ROWS:
-            messages.error(request, f"Choose at most {RETRY_ROWS:,} rows at a time.")
+        """Try rows again at once, chunk by chunk."""
+        keys = list(rows.order_by("pk").values_list("pk", flat=True)[: RETRIED_TOGETHER + 1])
+        if len(keys) > RETRIED_TOGETHER:
+            messages.error(
+                request,
+                f"Choose at most {RETRIED_TOGETHER:,} rows at a time, or download them, mend the "
+                "file and import it.",
+            )
             return ""
-        outcome = retry_rejected(records, by=request.user)
-        self.tell_tried(request, outcome.tried, outcome.landed)
+        tried = landed = 0
+        for start in range(0, len(keys), RETRY_ROWS):
+            chosen = RejectedRecord.objects.filter(pk__in=keys[start : start + RETRY_ROWS])
+            outcome = retry_rejected(list(chosen.select_related("source")), by=request.user)
+            tried, landed = tried + outcome.tried, landed + outcome.landed
+        self.tell_tried(request, tried, landed)
         return ""
 
     @admin.action(description="Download as CSV", permissions=["view"])

@@ -165,6 +165,8 @@ class ABTestResult(FeedbackRecord):
 
 # What is kept of such a row is not all of it: only its database or a correction can give the rest.
 LOSSY_REASONS = ("nul_character", "oversized_row", "unreadable")
+# Under it stands the beginning of a row, as text, where a run had kept too many whole ones.
+BEGINNING = "__seedbed_beginning"
 
 
 class RejectedRecord(RefusedRow):
@@ -199,7 +201,9 @@ class RejectedRecord(RefusedRow):
     @property
     def came(self) -> Came:
         """The row by columns, or its text where it has none."""
-        return self.payload if isinstance(self.payload, dict) else str(self.payload)
+        if isinstance(self.payload, dict):
+            return self.payload.get(BEGINNING, self.payload)
+        return str(self.payload)
 
     @property
     def columns(self) -> list[str]:
@@ -219,7 +223,8 @@ class RejectedRecord(RefusedRow):
     @property
     def is_complete(self) -> bool:
         """Whether all of the row was kept as it came."""
-        return self.reason not in LOSSY_REASONS
+        is_cut = isinstance(self.payload, dict) and BEGINNING in self.payload
+        return self.reason not in LOSSY_REASONS and not is_cut
 
     @classmethod
     def look_up(cls, rows: Sequence["RejectedRecord"]) -> None:

@@ -13,7 +13,8 @@ from feedback.models import FeedbackSource, RejectedRecord
 from feedback.queries.relations import describe_relation, table_of
 from feedback.queries.remote import SourceUnreachable, TableMissing, all_of, open_source
 
-RETRY_ROWS = 1_000
+RETRY_ROWS = 1_000  # at once
+RETRIED_TOGETHER = 10_000  # by one press of a page, chunk by chunk
 
 
 def rows_now(

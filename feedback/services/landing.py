@@ -1,7 +1,7 @@
 """Puts rows into their table, each exactly once, and what is refused beside them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import compress
@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import BigIntegerField, F, Func, Sum
 from django.utils import timezone
 
 from feedback.domain.changes import REFUSED_AS_ASKED, OnChange, describe_change
@@ -31,11 +31,14 @@ from feedback.models import (
     RejectedRecord,
     model_of,
 )
+from feedback.models.records import BEGINNING
 from feedback.services.changes import correct_rows, settle_change
 from feedback.services.gone import mark_returned
 from project.bulk import copy_rows
+from project.tabular.mend import EXCERPT_LENGTH, as_text
 
 REJECTED_BATCH = 1_000
+KEPT_TOTAL = 256 * 1024 * 1024  # characters of refused rows that one run keeps whole
 
 
 def row_format(source: FeedbackSource, table: str, columns: dict[str, str]) -> RowFormat:
@@ -68,6 +71,7 @@ class Landing:
     on_change : what is done about known rows with other content.
     refused_because : why such rows are refused, where they are.
     seen : collects the uids of known rows that come, where rows that do not are looked for.
+    kept : characters of refused rows that this run has kept so far; None while that is not known.
     """
 
     run: CollectionRun
@@ -81,6 +85,7 @@ class Landing:
     refused_because: str = REFUSED_AS_ASKED
     seen: list[bytes] | None = None
     returned: int = 0
+    kept: int | None = None
 
     def parse(
         self,
@@ -214,11 +219,11 @@ class Landing:
                     detail=row.detail[:500],
                     external_id=row.external_id,
                     line_number=lines[row.number] if lines else None,
-                    payload=row.payload,
+                    payload=payload,
                     first_seen_at=now,
                     last_seen_at=now,
                 )
-                for row in {row.uid: row for row in rejected}.values()
+                for row, payload in self._kept_of({row.uid: row for row in rejected})
             ],
             batch_size=REJECTED_BATCH,
             update_conflicts=True,
@@ -234,6 +239,24 @@ class Landing:
                 "resolved_at",
             ],
         )
+
+    def _kept_of(self, rejected: dict[bytes, RejectedRow]) -> Iterator[tuple[RejectedRow, Any]]:
+        """Yield rows with what is kept of them: all, while the run has not kept too much."""
+        if not rejected:
+            return
+        if self.kept is None:  # of those before, by a worker that is gone too
+            kept = RejectedRecord.objects.filter(run_id=self.run.pk)
+            size = kept.aggregate(
+                size=Sum(Func("payload", function="pg_column_size", output_field=BigIntegerField()))
+            )["size"]
+            self.kept = int(size or 0)
+        for row in rejected.values():
+            text = as_text(row.payload)
+            if self.kept + len(text) > KEPT_TOTAL:
+                yield row, {BEGINNING: text[:EXCERPT_LENGTH]}
+            else:
+                self.kept += len(text)
+                yield row, row.payload
 
     def _count(
         self, parsed: ParsedRows, new: int, changed: int, rejected: list[RejectedRow]

@@ -22,6 +22,7 @@ from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
 from project.pages.navigation import Entry, State, add_entries
+from project.pages.remedies import in_pages
 from project.refusal import Refusal
 from project.tabular.doors import Door
 from project.tabular.mapping import Mapper, TableMapping, value_at
@@ -211,7 +212,7 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
         try:
             found = [] if source is None else source.fetch(record, PREVIEW_ROWS)
         except Refusal as refusal:
-            messages.error(request, f"{refusal} {refusal.remedy}")
+            messages.error(request, in_pages(f"{refusal} {refusal.remedy}"))
             return []
         if not found:
             messages.warning(request, "The table has no rows that this source's user may see.")

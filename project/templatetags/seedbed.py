@@ -21,6 +21,7 @@ from project.pages.charts import (
     spark_line,
     square_chart,
 )
+from project.pages.remedies import in_pages
 
 register = template.Library()
 
@@ -69,6 +70,9 @@ def page_url(cl: Any, number: int) -> str:
 register.simple_tag(icon)
 
 
+register.filter("in_pages", in_pages)
+
+
 @register.simple_tag
 def verdict(word: Any, tone: str = "") -> SafeString:
     """Show a verdict, a state or a stage as a badge; words that hold a number name their tone."""
@@ -91,6 +95,7 @@ def checks_table(
             "title": str(check["name"]).replace("_", " "),
             "value": _plain(check["value"]),
             "limit": check.get("target") or _plain(check["limit"]),
+            "remedy": in_pages(str(check.get("remedy") or "")),
         }
         for check in sorted(checks or [], key=lambda check: order.get(check["verdict"], 3))
     ]

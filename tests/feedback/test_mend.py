@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from feedback.admin import rejected
 from feedback.models import QualityFeedback, RejectedRecord
 from tests.feedback.test_imports import import_text
 
@@ -79,6 +80,40 @@ def test_many_rows_are_corrected_together_and_keep_their_lines(refused, admin_cl
     post(admin_client, "retry", refused, confirmed="1")
     assert QualityFeedback.objects.filter(csat=0.75).count() == 3
     assert not RejectedRecord.objects.open().exists()
+
+
+def test_many_rows_are_tried_again_chunk_by_chunk(refused, admin_client, monkeypatch):
+    monkeypatch.setattr(rejected, "RETRY_ROWS", 2)
+    post(admin_client, "correct", refused, column="quality_rating", value="0.75")
+    post(admin_client, "retry", refused, confirmed="1")
+    assert QualityFeedback.objects.filter(csat=0.75).count() == 3
+    monkeypatch.setattr(rejected, "RETRIED_TOGETHER", 2)
+    RejectedRecord.objects.update(resolved_at=None)
+    answer = post(admin_client, "retry", refused, confirmed="1")
+    told = [str(one) for one in answer.context["messages"]] if answer.context else []
+    assert RejectedRecord.objects.open().count() == 3
+    assert not told or "at most 2 rows" in told[0]
+
+
+def test_a_run_that_kept_too_much_keeps_the_beginning_of_further_rows(
+    tmp_path, admin_client, monkeypatch
+):
+    rows = [{"id": f"b{n}", "quality_rating": "much", "feedback_text": "x" * 900} for n in range(3)]
+    size = len(json.dumps(rows[0]))
+    monkeypatch.setattr("feedback.services.landing.KEPT_TOTAL", 2 * size + 400)
+    good = [{"id": f"g{n}", "quality_rating": 0.5} for n in range(9)]
+    at = {"created_at": "2026-05-01T10:00:00Z"}
+    lines = "\n".join(json.dumps({**row, **at}) for row in [*good, *rows])
+    import_text(tmp_path, lines, name="rows.jsonl")
+    kept = RejectedRecord.objects.order_by("line_number")
+    assert [row.is_complete for row in kept] == [True, True, False]
+    assert isinstance(kept[2].came, str)
+    assert len(kept[2].came) < 300
+    # A row of which not all is known lands only with its correction, or from its file.
+    assert kept[2].mended is None
+    post(admin_client, "correct", kept, column="quality_rating", value="0.75")
+    post(admin_client, "retry", kept, confirmed="1")
+    assert QualityFeedback.objects.filter(external_id__in=["b0", "b1"]).count() == 2
 
 
 def test_a_row_that_is_refused_again_keeps_its_line(refused, admin_client):

@@ -216,7 +216,8 @@ def test_generation_says_what_to_expect_and_then_starts(admin_client: Client) ->
 
 def test_generation_without_anybody_says_what_to_do(admin_client: Client) -> None:
     page = admin_client.post(url("eventbatch_generate"), RECIPE).content.decode()
-    assert "create_sessions" in page
+    assert "“Create sessions” (Trips)" in page
+    assert "`manage.py" not in page
     assert 'name="start"' not in page
 
 

@@ -18,6 +18,7 @@ from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
 from project.pages.links import record_link, record_url
+from project.pages.remedies import in_pages
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt
 from training.admin.datasets import KindFilter, zip_response
@@ -273,7 +274,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         try:
             others = chosen_versions(model, request.GET.getlist("other"))
         except Refusal as refusal:
-            messages.error(request, f"{refusal} {refusal.remedy}")
+            messages.error(request, in_pages(f"{refusal} {refusal.remedy}"))
             return HttpResponseRedirect(f"{record_url(model)}?tab=versions")
         compared = [(other, self._compared(request, model, other)) for other in others]
         named = words.listed([str(other.version) for other in others])
