@@ -201,9 +201,9 @@ class RejectedRecord(RefusedRow):
     @property
     def came(self) -> Came:
         """The row by columns, or its text where it has none."""
-        if isinstance(self.payload, dict):
-            return self.payload.get(BEGINNING, self.payload)
-        return str(self.payload)
+        if not isinstance(self.payload, dict):
+            return str(self.payload)
+        return str(self.payload[BEGINNING]) if BEGINNING in self.payload else self.payload
 
     @property
     def columns(self) -> list[str]:

@@ -5,7 +5,7 @@ from functools import partial
 
 from django.db.models import Q
 
-from matching.domain.doors import EVENTS, PEOPLE
+from matching.domain.doors import EVENTS, GROUPS, PEOPLE, TRIPS
 from matching.models import (
     EventBatch,
     EventChange,
@@ -21,7 +21,7 @@ from project.mappings.registry import add_doors
 from project.pages.links import record_url
 from project.pages.navigation import FOUND, Entry, Found, State, add_entries, finder
 
-add_doors(EVENTS, PEOPLE)
+add_doors(EVENTS, GROUPS, PEOPLE, TRIPS)
 _entry = partial(Entry.of, section="Matching")
 
 add_entries(

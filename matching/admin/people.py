@@ -338,7 +338,22 @@ class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
     consequences: ClassVar[Any] = {"create_sessions": foresee_trips}
     empty_title = "There are no groups yet"
     empty_text = "Groups are drawn together with seed users; user_group events need them."
-    start_links = [("matching_seeduser_seed", "Draw seed users", "matching.add_seeduser")]
+    start_links = [
+        ("matching_seeduser_seed", "Draw seed users", "matching.add_seeduser"),
+        ("matching_travelgroup_import", "Import a file", "matching.add_travelgroup"),
+    ]
+
+    def get_urls(self) -> list[URLPattern]:
+        import_file = partial(
+            start_from_list,
+            self,
+            kind="matching.import_groups",
+            title="Import groups",
+            intro="All rows land, or none: the members of a group have to be here as people. A "
+            "group that is there has the members that the file says.",
+        )
+        view = self.admin_site.admin_view(import_file)
+        return [path("import/", view, name="matching_travelgroup_import"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return (

@@ -135,7 +135,8 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     empty_title = "There are no sessions yet"
     empty_text = "A session is the trip that a user or group plans; match events are made of them."
     start_links = [
-        ("matching_travelsession_create", "Create sessions", "matching.add_travelsession")
+        ("matching_travelsession_create", "Create sessions", "matching.add_travelsession"),
+        ("matching_travelsession_import", "Import a file", "matching.add_travelsession"),
     ]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -153,8 +154,20 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
             intro="Draws a trip for each user and group without a live session. Live sessions stay "
             "as they are, expired ones are renewed.",
         )
-        view = self.admin_site.admin_view(create)
-        return [path("create/", view, name="matching_travelsession_create"), *super().get_urls()]
+        import_file = partial(
+            start_from_list,
+            self,
+            kind="matching.import_sessions",
+            title="Import trips",
+            intro="All rows land, or none: who travels has to be here, a person or a group. A trip "
+            "takes the place of the one that its traveller has.",
+        )
+        wrap = self.admin_site.admin_view
+        return [
+            path("create/", wrap(create), name="matching_travelsession_create"),
+            path("import/", wrap(import_file), name="matching_travelsession_import"),
+            *super().get_urls(),
+        ]
 
     @admin.display(description="budget", ordering="budget")
     def budget_word(self, session: TravelSession) -> Any:

@@ -165,3 +165,58 @@ EVENTS: Final = Door(
         ),
     ),
 )  # fmt: skip
+
+_OWNER_IDS: Final = ("id", "user id", "user", "traveller id", "traveler id", "traveller",
+                     "traveler", "group id", "group", "person id", "profile id", "who", "uid",
+                     "owner", "owner id")  # fmt: skip
+
+GROUPS: Final = Door(
+    "matching.groups",
+    "groups of travellers",
+    (
+        FieldSpec(
+            "external_id", is_required=True,
+            names=("id", "group id", "group", "team id", "party id", "gruppe", "groupe", "grupo"),
+        ),
+        FieldSpec("name", names=("group name", "title", "team name")),
+        FieldSpec(
+            "members", "words", is_required=True,
+            names=("member ids", "users", "user ids", "people", "participants", "member",
+                   "travellers", "travelers", "mitglieder", "membres", "miembros"),
+        ),
+        FieldSpec("origin"),
+    ),
+)  # fmt: skip
+
+TRIPS: Final = Door(
+    "matching.trips",
+    "trips",
+    (
+        FieldSpec("external_id", is_required=True, names=_OWNER_IDS),
+        FieldSpec(
+            "destination_name",
+            names=("destination", "city", "place", "to", "where", "location", "ziel", "ort"),
+        ),
+        FieldSpec(
+            "destination_lat", "number", is_required=True, low=-90.0, high=90.0,
+            names=("lat", "latitude", "destination latitude"),
+        ),
+        FieldSpec(
+            "destination_lon", "number", is_required=True, low=-180.0, high=180.0,
+            names=("lon", "lng", "long", "longitude", "destination longitude", "destination lng"),
+        ),
+        FieldSpec(
+            "start_date", "moment", is_required=True, is_day=True,
+            names=("start", "from", "from date", "begin", "begins", "departure", "arrival",
+                   "check in", "starts at", "von", "debut", "inicio"),
+        ),
+        FieldSpec(
+            "end_date", "moment", is_required=True, is_day=True,
+            names=("end", "until", "to date", "ends", "return", "check out", "ends at", "bis",
+                   "fin"),
+        ),
+        FieldSpec("budget", "number", names=("trip budget", "total budget", "price", "cost")),
+        FieldSpec("interests", "words", names=("hobbies", "activities", "tags")),
+        FieldSpec("origin"),
+    ),
+)  # fmt: skip

@@ -36,6 +36,34 @@ def import_users(run: Run, asked: arguments.ImportUsers) -> dict[str, Any]:
 
 
 @job(
+    "matching.import_groups",
+    title="Import groups from a file",
+    permission="matching.add_travelgroup",
+    says=sayings.say_people_imported,
+    arguments=arguments.ImportGroups,
+)
+def import_groups(run: Run, asked: arguments.ImportGroups) -> dict[str, Any]:
+    """Add the groups of a file; with the right to change groups, update those that are there."""
+    from matching.jobs import travel_files
+
+    return travel_files.import_groups(run, asked)
+
+
+@job(
+    "matching.import_sessions",
+    title="Import trips from a file",
+    permission="matching.add_travelsession",
+    says=sayings.say_people_imported,
+    arguments=arguments.ImportSessions,
+)
+def import_sessions(run: Run, asked: arguments.ImportSessions) -> dict[str, Any]:
+    """Add the trips of a file; with the right to change sessions, replace those that are there."""
+    from matching.jobs import travel_files
+
+    return travel_files.import_sessions(run, asked)
+
+
+@job(
     "matching.complete_users",
     title="Fill in what synthetic profiles lack",
     permission="matching.change_seeduser",

@@ -97,6 +97,49 @@ class ImportUsers(TableArguments):
     ] = ""
 
 
+class ImportGroups(TableArguments):
+    """A file of groups."""
+
+    file: Annotated[
+        Upload,
+        Field(description="Groups as CSV, JSON, JSON Lines, xlsx, parquet; packed or not."),
+    ]
+    columns: Annotated[
+        dict[Word, Word],
+        Field(
+            max_length=100,
+            description="What the file calls otherwise, one a line: members=travellers.",
+        ),
+        Ask(option="--column"),
+    ] = {}
+    origin: Annotated[
+        AskedOrigin,
+        Field(description="What the groups are; synthetic ones never land as real ones."),
+        Ask(meanings={"": "what the column origin says; a file that does not say it is refused"}),
+    ] = ""
+
+
+class ImportSessions(TableArguments):
+    """A file of trips."""
+
+    file: Annotated[
+        Upload, Field(description="Trips as CSV, JSON, JSON Lines, xlsx, parquet; packed or not.")
+    ]
+    columns: Annotated[
+        dict[Word, Word],
+        Field(
+            max_length=100,
+            description="What the file calls otherwise, one a line: start_date=departure.",
+        ),
+        Ask(option="--column"),
+    ] = {}
+    origin: Annotated[
+        AskedOrigin,
+        Field(description="What the trips are; synthetic ones never land as real ones."),
+        Ask(meanings={"": "what the column origin says; a file that does not say it is refused"}),
+    ] = ""
+
+
 class CompleteUsers(Arguments):
     """Whose profiles are filled in."""
 

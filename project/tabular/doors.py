@@ -26,6 +26,7 @@ class FieldSpec:
     choices : each word of a choice, with others for it that say the same.
     is_rating : whether other scales, thumbs and words stand for its range.
     in_milliseconds : of a moment, whether the door takes milliseconds since 1970; else ISO 8601.
+    is_day : of a moment, whether it is a day of a calendar, which has no zone.
     is_flag : whether true and false are 1 and 0 of a number, by themselves.
     is_whole : whether a number is a whole one.
     instead : the field whose column is taken where no column is this one.
@@ -41,6 +42,7 @@ class FieldSpec:
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     is_rating: bool = False
     in_milliseconds: bool = False
+    is_day: bool = False
     is_whole: bool = False
     is_flag: bool = False
     is_made: bool = False

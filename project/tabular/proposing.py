@@ -470,7 +470,7 @@ def _read_moment(
     if dates not in COUNTED:
         times = known.iso + known.slashed + known.named - known.zoned
     zone = asked.zone
-    if times > 0 and (dates not in COUNTED or dates in ZONELESS):
+    if not spec.is_day and times > 0 and (dates not in COUNTED or dates in ZONELESS):
         if zone:
             applied.append(f"{spec.name}: times without a zone are those of {zone}")
         else:
@@ -573,7 +573,7 @@ def _unusable(spec: FieldSpec, known: ColumnSurvey, how: ColumnMap) -> int:
             times += known.slashed - known.month_first
         elif how.dates == "mdy":
             times += known.slashed - known.day_first
-        if not how.zone and not spec.in_milliseconds:
+        if not how.zone and not spec.in_milliseconds and not spec.is_day:
             times = min(times, known.zoned)
         return known.filled - times
     return 0

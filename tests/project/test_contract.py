@@ -42,6 +42,8 @@ REQUIRED = {
         "table": "quality_feedback",
     },
     "matching.import_events": {"files": ["6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"]},
+    "matching.import_groups": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
+    "matching.import_sessions": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
     "matching.import_users": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
     "matching.retry_events": {"batch": 1},
 }

@@ -164,6 +164,8 @@ PAGES: dict[str, tuple[str, str]] = {
     "/admin/matching/seeduser/import/": ("matching.add_seeduser",) * 2,
     "/admin/matching/word/unknown/": ("matching.view_word",) * 2,
     "/admin/matching/travelsession/create/": ("matching.add_travelsession",) * 2,
+    "/admin/matching/travelsession/import/": ("matching.add_travelsession",) * 2,
+    "/admin/matching/travelgroup/import/": ("matching.add_travelgroup",) * 2,
     # Feedback
     "/admin/feedback/feedbacksource/import/": ("feedback.import_feedback",) * 2,
     "/admin/feedback/feedbacksource/schedule/": (NOBODY, "feedback.collect_feedback"),
@@ -261,6 +263,8 @@ KINDS: dict[str, tuple[str, bool]] = {
     "matching.create_sessions": ("matching.add_travelsession", True),
     "matching.generate_events": ("matching.generate_events", True),
     "matching.import_events": ("matching.import_events", False),
+    "matching.import_groups": ("matching.add_travelgroup", False),
+    "matching.import_sessions": ("matching.add_travelsession", False),
     "matching.import_users": ("matching.add_seeduser", False),
     "matching.repair_sessions": ("matching.change_travelsession", True),
     "matching.retry_events": ("matching.retry_rejectedevent", True),
@@ -283,6 +287,8 @@ COMMANDS: dict[str, str] = {
     "create_sessions": "matching.create_sessions",
     "generate_events": "matching.generate_events",
     "import_events {file}": "matching.import_events",
+    "import_groups --origin real {file}": "matching.import_groups",
+    "import_sessions --origin real {file}": "matching.import_sessions",
     "import_feedback {file} --table quality_feedback": "feedback.import_feedback",
     "rebuild": "overview.rebuild_model",
     "seed_users": "matching.seed_users",
@@ -753,6 +759,8 @@ def arguments_for(kind: str, owner: User) -> dict[str, Any]:
     asked: dict[str, dict[str, Any]] = {
         "feedback.import_feedback": {"file": str(upload.pk), "table": "quality_feedback"},
         "matching.import_events": {"files": [str(upload.pk)]},
+        "matching.import_groups": {"file": str(upload.pk)},
+        "matching.import_sessions": {"file": str(upload.pk)},
         "matching.import_users": {"file": str(upload.pk)},
     }
     return asked[kind]
