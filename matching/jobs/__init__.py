@@ -39,7 +39,7 @@ def import_users(run: Run, asked: arguments.ImportUsers) -> dict[str, Any]:
     "matching.import_groups",
     title="Import groups from a file",
     permission="matching.add_travelgroup",
-    says=sayings.say_people_imported,
+    says=sayings.say_groups_imported,
     arguments=arguments.ImportGroups,
 )
 def import_groups(run: Run, asked: arguments.ImportGroups) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def import_groups(run: Run, asked: arguments.ImportGroups) -> dict[str, Any]:
     "matching.import_sessions",
     title="Import trips from a file",
     permission="matching.add_travelsession",
-    says=sayings.say_people_imported,
+    says=sayings.say_trips_imported,
     arguments=arguments.ImportSessions,
 )
 def import_sessions(run: Run, asked: arguments.ImportSessions) -> dict[str, Any]:

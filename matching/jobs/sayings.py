@@ -39,6 +39,20 @@ def say_seeded(result: Result) -> Said:
 
 def say_people_imported(result: Result) -> Said:
     """Rows of a file of profiles, and what became of them."""
+    return _say_imported(result, "row")
+
+
+def say_groups_imported(result: Result) -> Said:
+    """Groups of a file, and what became of them."""
+    return _say_imported(result, "group")
+
+
+def say_trips_imported(result: Result) -> Said:
+    """Trips of a file, and what became of them."""
+    return _say_imported(result, "trip")
+
+
+def _say_imported(result: Result, noun: str) -> Said:
     rows, refused = result["rows"], result["rows_refused"]
     figures = tuple(
         Figure(label, words.number(result[name]))
@@ -54,12 +68,12 @@ def say_people_imported(result: Result) -> Said:
             f"Nothing changed: {result['file']} says what is there.", Outcome.UNCHANGED, figures
         )
     text = (
-        f"{words.number(rows - refused)} of {words.counted(rows, 'row')} of {result['file']} "
+        f"{words.number(rows - refused)} of {words.counted(rows, noun)} of {result['file']} "
         f"landed: {words.number(result['added'])} added, {words.number(result['updated'])} updated"
     )
     if refused:
         text += f", {words.number(refused)} refused"
-    return landed(rows - refused, rows, noun="rows", text=text, figures=figures)
+    return landed(rows - refused, rows, noun=f"{noun}s", text=text, figures=figures)
 
 
 def say_completed(result: Result) -> Said:

@@ -75,6 +75,9 @@ def test_groups_that_do_not_say_what_they_are_ask(tmp_path: Path) -> None:
     code, result = run("import_groups", str(path), "--now")
     assert code == 2
     assert result["refused"]["command"].endswith("--origin real")
+    path.write_text(TRIP + "anna,Bern,46.9,7.4,2030-05-01,2030-05-09,900,\n")
+    code, result = run("import_sessions", str(path), "--now")
+    assert (code, "trips are real" in result["refused"]["message"]) == (2, True)
 
 
 TRIP = "who,city,lat,lng,from,until,trip budget,activities\n"

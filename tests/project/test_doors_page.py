@@ -14,6 +14,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs/doors.md"
 FEEDBACK, EVENTS = "tests/feedback/test_door.py", "tests/matching/test_door.py"
+TRAVEL = "tests/matching/test_travel_files.py"
 PEOPLE, SNIFF = "tests/matching/test_door.py", "tests/project/test_sniff.py"
 VALUES, PROPOSED = "tests/project/test_mapping.py", "tests/project/test_proposing.py"
 ALL: Final = "every door"
@@ -48,6 +49,8 @@ SHOWN: Final = (
         for one in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "mac_roman")
     ),
     Shown(ALL, "text", "cp1251", LANDS, SNIFF, "test_cyrillic_is_told_by_its_letters"),
+    Shown(ALL, "text", "cp1251, cp1253, cp850 of a few words", LANDS, SNIFF,
+          "test_a_few_words_tell_their_encoding"),
     Shown(ALL, "text", "UTF-8 with a broken line", "the line is refused alone", SNIFF,
           "test_one_broken_line_does_not_change_the_encoding_of_a_file"),
     Shown(ALL, "text", "another encoding that is said", "read", SNIFF,
@@ -61,6 +64,10 @@ SHOWN: Final = (
           "test_decimal_commas_do_not_make_commas_the_delimiter"),
     Shown(ALL, "CSV", "two columns of one name", "one where equal, else refused", PROPOSED,
           "test_two_columns_of_one_name_are_one_where_they_are_equal"),
+    Shown(ALL, "CSV, xlsx", "a title, a remark, blank rows above the names", LANDS, SNIFF,
+          "test_a_title_above_the_names_of_columns_is_none_of_them"),
+    Shown(ALL, "CSV", "a space before quotes; quotes behind backslashes", LANDS, SNIFF,
+          "test_quotes_of_other_programs_are_read"),
     Shown(ALL, "JSON", "a list; an object around one", "read", SNIFF, _JSON, "data"),
     Shown(ALL, "JSON Lines", "whatever the name of the file", "read", SNIFF, _JSON, "jsonl"),
     Shown(ALL, "JSON Lines", "behind the prefix of a log", LANDS, SNIFF,
@@ -87,10 +94,21 @@ SHOWN: Final = (
           "test_names_of_months_need_no_order"),
     Shown(ALL, "times", "seconds, milliseconds, microseconds since 1970", LANDS, PROPOSED,
           "test_counts_since_1970_are_told_by_their_size"),
+    Shown(ALL, "times", "2025/1/20; 20250120; days of a spreadsheet; 3. März 2025; of Unix",
+          "read; their zone waits", PROPOSED,
+          "test_other_ways_to_write_a_time_wait_for_their_zone_alone"),
+    Shown(ALL, "times", "UTC behind a space; 20250120T140500Z", LANDS, PROPOSED,
+          "test_times_that_say_their_zone_wait_for_nothing"),
+    Shown(ALL, "times", "in a form that nobody can read", "the column is refused", PROPOSED,
+          "test_times_that_nobody_can_read_refuse_their_column"),
     Shown(ALL, "times", "without a zone", WAITS, PROPOSED,
           "test_times_without_a_zone_wait_unless_it_is_said"),
     Shown(ALL, "names", "other case, humps, synonyms", LANDS, PROPOSED,
           "test_names_are_known_by_their_words"),
+    Shown(ALL, "names", "German, French, Spanish", LANDS, PROPOSED,
+          "test_names_of_other_languages_are_known"),
+    Shown(ALL, "names", "deep in objects", LANDS, PROPOSED,
+          "test_what_is_looked_for_may_stand_within_objects"),
     Shown(ALL, "names", "a slip of the pen", WAITS, PROPOSED, "test_a_slip_of_the_pen_waits"),
     # Feedback.
     *(
@@ -144,6 +162,15 @@ SHOWN: Final = (
           "test_profiles_without_an_id_are_given_one_once_a_person_agrees"),
     Shown("people", "profiles", "extraversion from 1 to 5", WAITS, PEOPLE,
           "test_extraversion_from_1_to_5_waits"),
+    # Groups and trips.
+    Shown("groups", "CSV", "other names, lists of members, other columns", LANDS, TRAVEL,
+          "test_groups_land_with_their_members_and_a_second_time_change_nothing"),
+    Shown("groups", "any", "members who are not here", "refused, or in part by that word", TRAVEL,
+          "test_a_group_that_cannot_be_keeps_all_of_them_out"),
+    Shown("trips", "CSV", "other names; of people and of groups", LANDS, TRAVEL,
+          "test_trips_land_of_people_and_groups_with_their_live_copies"),
+    Shown("trips", "days", "01/05/2030", WAITS, TRAVEL,
+          "test_days_are_read_in_one_order_and_need_no_zone"),
 )  # fmt: skip
 
 

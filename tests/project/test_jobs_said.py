@@ -70,6 +70,8 @@ SEEDED = {"users_added": 3, "users_kept": 1, "groups_added": 1, "groups_kept": 0
 GOOD: dict[str, tuple[dict[str, Any], str]] = {
     "matching.seed_users": (SEEDED, "3 people and 1 group were added."),
     "matching.import_users": (PEOPLE, "3 of 3 rows of a.csv landed: 1 added, 1 updated."),
+    "matching.import_groups": (PEOPLE, "3 of 3 groups of a.csv landed: 1 added, 1 updated."),
+    "matching.import_sessions": (PEOPLE, "3 of 3 trips of a.csv landed: 1 added, 1 updated."),
     "matching.complete_users": (
         {"completed": 2, "fields": {"gender": 2, "home": 1}},
         "2 synthetic profiles filled in with 3 drawn values.",
@@ -110,6 +112,8 @@ NOT_GOOD: list[tuple[str, dict[str, Any], str]] = [
     ("matching.seed_users", {**SEEDED, "users_added": 0, "groups_added": 0}, "Nobody was added"),
     ("matching.import_users", {**PEOPLE, "rows_refused": 1}, "2 of 3 rows"),
     ("matching.import_users", {**PEOPLE, "unchanged": 3}, "Nothing changed"),
+    ("matching.import_groups", {**PEOPLE, "rows_refused": 1}, "2 of 3 groups"),
+    ("matching.import_sessions", {**PEOPLE, "unchanged": 3}, "Nothing changed"),
     ("matching.complete_users", {"completed": 0, "fields": {}}, "Nothing was missing"),
     (
         "matching.complete_users",
