@@ -19,6 +19,8 @@ from project.refusal import Refusal
 from project.tabular.doors import Door, plain_name
 from project.tabular.mapping import Mapper, TableMapping
 from project.tabular.proposing import (
+    UNUSABLE_ROWS,
+    UNUSABLE_SHARE,
     Proposal,
     Unusable,
     expected,
@@ -156,7 +158,7 @@ def open_table(
     """
     with FileInWords():
         file = TableFile(path, name=name, limits=limits, reading=asked.reading)
-    survey, head = _look(file, door, columns or {}, told)
+    survey, head, unread = _look(file, door, columns or {}, told)
     if survey.differing:
         raise Refusal(
             f"{name}: the column {one_line(sorted(survey.differing)[0])} stands twice, with "
@@ -188,6 +190,11 @@ def open_table(
     found = judge(door, mapping, survey)
     said = [_sentence(door, one) for one in found]
     refusing = [one for one in found if one.refuses]
+    too_many = unread.count > max(UNUSABLE_ROWS, UNUSABLE_SHARE * (survey.rows + unread.count))
+    if too_many:
+        said.insert(0, unread.sentence(survey.rows))
+        if not asked.accept_partial:
+            raise _refuse_unread(name, door, unread, survey.rows)
     if refusing and not asked.accept_partial:
         # Kept to be changed: but not in place of one that was confirmed for these columns.
         named = mapping_name or ("" if is_trial else keep().name)
@@ -204,7 +211,7 @@ def open_table(
             mapping_name=mapping_name,
             notes=[*file.found.notes, *_skipped(file), *notes, *_left(proposal, door)],
             unusable=said,
-            partial=bool(refusing),
+            partial=bool(refusing) or too_many,
         ),
     )
 
@@ -221,15 +228,30 @@ def reopen_table(
 # --- Looking -------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Unread:
+    """Rows of a table that cannot be read at all: how many, and the first of them."""
+
+    count: int
+    first: Row | None
+
+    def sentence(self, readable: int) -> str:
+        where = "" if self.first is None else f", the first on line {self.first.line:,}: "
+        problem = "" if self.first is None else self.first.problem
+        return f"{self.count:,} of {self.count + readable:,} rows cannot be read{where}{problem}"
+
+
 def _look(
     file: TableFile, door: Door, columns: Mapping[str, str], told: Told | None
-) -> tuple[Survey, list[Mapping[str, Any]]]:
+) -> tuple[Survey, list[Mapping[str, Any]], _Unread]:
     survey = Survey(door)
     head: list[Mapping[str, Any]] = []
     first_problem: Row | None = None
+    unread = 0
     with FileInWords(), closing(file.chunks(told, CHUNK_ROWS)) as chunks:
         for chunk in chunks:
             good = values_of(chunk)
+            unread += len(chunk) - len(good)
             if first_problem is None and len(good) < len(chunk):
                 first_problem = next((row for row in chunk if row.reason), None)
             head += good[: PREVIEW_ROWS - len(head)]
@@ -239,7 +261,7 @@ def _look(
                 survey.narrow(_wanted(door, survey, columns))
     if not survey.rows:
         raise _nothing_readable(file, first_problem)
-    return survey, head
+    return survey, head, _Unread(unread, first_problem)
 
 
 def _wanted(door: Door, survey: Survey, columns: Mapping[str, str]) -> set[str]:
@@ -492,6 +514,20 @@ def _refuse_column(
             ]
         },
     )  # fmt: skip
+
+
+def _refuse_unread(name: str, door: Door, unread: _Unread, readable: int) -> Refusal:
+    count, rows = unread.count, unread.count + readable
+    left = (
+        f"{count:,} of {rows:,} rows ({words.share(count / rows)}) are left out: they are no rows."
+    )
+    return Refusal(
+        f"{name}: {unread.sentence(readable)} That is more than 1 %, and the rest does not stand "
+        "for all of them. Nothing has landed.",
+        remedy="Mend the file, or say how it is to be read (delimiter, encoding); with "
+        "--accept-partial the other rows land, and every report says how many are not in it.",
+        details=offer_in_part(left, door.title),
+    )
 
 
 def _left_out(refusing: Sequence[Unusable]) -> str:

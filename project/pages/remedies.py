@@ -33,11 +33,6 @@ PAGES: Final = {
     "jobs stop": ("Stop", "the page of the job"),
     "jobs retry": ("Run again", "the page of the job"),
 }
-# What no page does: whoever runs the installation has a terminal.
-FOR_OPERATORS: Final = (
-    "serve", "worker", "scheduler", "services start", "services status", "rotate_keys",
-    "adopt_folder", "createsuperuser",
-)  # fmt: skip
 _COMMAND = re.compile(
     r"`(?:manage\.py )?([a-z_]+(?: (?:list|show|stop|promote|rollback|retry))?)( [^`]*)?`"
 )

@@ -117,7 +117,9 @@ def as_iso(text: str, order: str) -> str:
     date = f"{whole_year:04}-{int(month):02}-{int(day):02}"
     if hour is None:
         return date
-    shown_zone = "Z" if zone in ("UTC", "GMT", "Z") else zone or ""
+    shown_zone = "Z" if zone in ("UTC", "GMT", "Z") else (zone or "").replace(":", "")
+    if shown_zone[:1] in ("+", "-"):
+        shown_zone = f"{shown_zone[:3]}:{shown_zone[3:] or '00'}"
     after = (fraction or "").replace(",", ".")
     return f"{date}T{hours:02}:{minute}:{second or '00'}{after}{shown_zone}"
 

@@ -136,6 +136,18 @@ def test_stars_as_they_are_refuse_the_column_and_land_in_part_only_by_that_word(
     assert "80 of 100 ratings of theirs.csv are not in this" in json.dumps(report)
 
 
+def test_rows_that_are_none_are_judged_as_a_column_is(tmp_path):
+    text = lines([0.1, 0.5] * 30) + "torn,line\n" * 7
+    code, result = import_(tmp_path, text)
+    assert code == 2
+    assert "7 of 67 rows cannot be read, the first on line 62" in result["refused"]["message"]
+    assert nothing_landed()
+    code, result = import_(tmp_path, text, "--accept-partial")
+    assert (code, result["new"], result["rejected"], result["partial"]) == (0, 60, 7, True)
+    few = lines([0.1, 0.5] * 30, first=100) + "torn,line\n" * 5
+    assert import_(tmp_path, few)[1]["new"] == 60
+
+
 def test_a_column_of_words_that_nobody_knows_is_refused(tmp_path):
     code, result = import_(tmp_path, lines(["alpha", "beta"] * 10))
     assert code == 2
