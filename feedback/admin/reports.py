@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -17,7 +17,7 @@ from feedback.domain.words import (
     PLANNED_SESSIONS,
     QUALITY_EDGES,
 )
-from feedback.jobs.counting import ask_for_count
+from feedback.jobs.counting import COUNT_KIND, ask_for_count, count_under_way
 from feedback.models import FeedbackSource
 from feedback.queries.reports import (
     BaselinesReport,
@@ -37,6 +37,8 @@ from feedback.queries.status import (
 )
 from feedback.services.reports import kept_answer
 from project import words
+from project.jobs.contract import get_kind
+from project.jobs.links import message_job
 from project.origin import Origin
 from project.pages.links import record_url
 from project.pages.registry import page
@@ -131,6 +133,8 @@ def report_view(request: HttpRequest, kind: str) -> HttpResponse:
         answer = _answered(request, counts_asked(FeedbackSource.objects.all()), context)
         status = None if answer is None else _with_moments(feedback_status(answer))
         context |= {"status": status, "tabs": _tabs("")}
+        if request.method == "POST":
+            return HttpResponseRedirect(request.get_full_path())
         return TemplateResponse(request, "feedback/report_status.html", context)
     form = FORMS.get(kind, ReportForm)(request.GET)
     context |= {"form": form, "tabs": _tabs(request.GET.urlencode()), "report": None}
@@ -143,17 +147,28 @@ def report_view(request: HttpRequest, kind: str) -> HttpResponse:
         asked = Asked(kind, scope, edges, levels, planned)
         report = _answered(request, asked, context, chosen["source"])
         context |= {"report": report, "charts": report and CHARTS[kind](report)}
+    if request.method == "POST":
+        return HttpResponseRedirect(request.get_full_path())
     return TemplateResponse(request, f"feedback/report_{kind}.html", context)
 
 
 def _answered(request: HttpRequest, asked: Asked, context: dict[str, Any], source: str = "") -> Any:
-    """Return a report as it was counted, and say in the context what is being counted since."""
+    """Return a report as it was counted, and say in the context whether that goes on.
+
+    A look asks for nothing; the button "Count now" posts to the same address.
+    """
     answer = kept_answer(asked)
     context["answer"] = answer
     if not answer.is_current:
-        job = ask_for_count(asked, source=source, by=request.user)
-        may_look = request.user.has_perm("jobs.view_job")
-        context |= {"counting": job, "counting_url": record_url(job) if may_look else ""}
+        if request.method == "POST":
+            message_job(request, ask_for_count(asked, source=source, by=request.user))
+        job = count_under_way(asked, source=source)
+        may_look = job is not None and request.user.has_perm("jobs.view_job")
+        context |= {
+            "counting": job,
+            "counting_url": record_url(job) if job is not None and may_look else "",
+            "may_count": request.user.has_perm(get_kind(COUNT_KIND).permission),
+        }
     return answer.content
 
 

@@ -1,10 +1,7 @@
 """Counts the reports of many rows, where rows land and where somebody asks."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any, Final
-
-from django.utils import timezone
 
 from feedback.domain.words import FACTORS, PLANNED_SESSIONS, QUALITY_EDGES, REPORT_KINDS
 from feedback.jobs.arguments import CountReports
@@ -17,11 +14,10 @@ from feedback.queries.sources import Scope, choose_scope
 from feedback.services.reports import AT_ONCE_ROWS, count_report, is_counted
 from project.jobs.contract import Run
 from project.jobs.models import Job
-from project.jobs.services import enqueue
+from project.jobs.services import NotPermitted, enqueue
 
 COUNT_KIND: Final = "feedback.count_reports"
 IMPORT_KIND: Final = "feedback.import_feedback"
-ASKED_AGAIN: Final = timedelta(minutes=10)  # after a count that failed
 
 
 def count_reports(run: Run, asked: CountReports) -> CountedReports:
@@ -40,30 +36,43 @@ def count_reports(run: Run, asked: CountReports) -> CountedReports:
 
 
 def count_landed(run: Run | None) -> None:
-    """Count the reports that stand while nobody asks for others, after rows landed; few rows are
-    counted where they are looked at."""
-    scope = choose_scope()
-    if run is None or rows_now(scope.sources).rows <= AT_ONCE_ROWS:
+    """Have the reports that stand while nobody asks for others counted, once rows have landed:
+    few at once, many by a job of their own.
+
+    Who lands rows need not be somebody who may read reports: then who may presses "Count now".
+    """
+    if run is None:
         return
-    reports = [Asked(kind, scope) for kind in REPORT_KINDS]
-    _count(run, [*reports, counts_asked(FeedbackSource.objects.all())])
+    scope = choose_scope()
+    if rows_now(scope.sources).rows <= AT_ONCE_ROWS:
+        for asked in (Asked("csat", scope), counts_asked(FeedbackSource.objects.all())):
+            count_report(asked)  # what the front page shows; it asks again and again
+        return
+    arguments = CountReports().model_dump()
+    with run.transaction():
+        if Job.objects.filter(kind=COUNT_KIND, arguments=arguments, state="queued").exists():
+            return  # it has not begun to read: these rows are in it
+        try:
+            job = enqueue(COUNT_KIND, by=run.by, **arguments)
+        except NotPermitted:
+            return
+    run.add_record(job)
+
+
+def count_under_way(asked: Asked, *, source: str = "") -> Job | None:
+    """Return the job that counts a report, or is to; None where nobody asked for it.
+
+    A job that reads rows asks for their count when they are there.
+    """
+    active = Job.objects.active().order_by("-created_at")
+    own = active.filter(kind=COUNT_KIND, arguments=_arguments_of(asked, source))
+    return own.first() or active.filter(kind__in=(COLLECT_KIND, IMPORT_KIND)).first()
 
 
 def ask_for_count(asked: Asked, *, source: str = "", by: Any) -> Job:
-    """Have a report of many rows counted, once at a time; returns the job that will have done it.
-
-    A job that reads rows counts them when they are there, so nothing is asked for beside it.
-    """
-    arguments = _arguments_of(asked, source)
-    jobs = Job.objects.order_by("-created_at")
-    own = jobs.filter(kind=COUNT_KIND, arguments=arguments)
-    under_way = own.active().first() or (
-        jobs.active().filter(kind__in=(COLLECT_KIND, IMPORT_KIND)).first()
-    )
-    if under_way is not None:
-        return under_way
-    failed = own.filter(state=Job.State.FAILED, created_at__gte=timezone.now() - ASKED_AGAIN)
-    return failed.first() or enqueue(COUNT_KIND, by=by, **arguments)
+    """Have a report of many rows counted, once at a time; returns the job that does it."""
+    under_way = count_under_way(asked, source=source)
+    return under_way or enqueue(COUNT_KIND, by=by, **_arguments_of(asked, source))
 
 
 def _count(run: Run, wanted: Iterable[Asked]) -> CountedReports:

@@ -1,8 +1,7 @@
-"""Counts reports and keeps them, so that a page need not read the rows."""
+"""Counts reports and keeps them, so that a page need not read the rows; a look keeps nothing."""
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -27,11 +26,9 @@ KEPT_REPORTS = 500  # the newest; whoever asks for another has it counted
 
 def count_report(asked: Asked) -> Answer:
     """Count a report from its rows and keep it; a newer one that another kept stays."""
-    # The state is read before the rows: what lands between is counted, and counted again later.
-    as_of, now = timezone.now(), rows_now(asked.scope.sources)
-    content = json.dumps(asked.count(), allow_nan=False).encode()
-    _keep(asked, now, as_of, content)
-    return answer_of(asked, KeptReport(state=now.state, as_of=as_of, content=content), now)
+    counted, now = _counted(asked)
+    _keep(counted)
+    return answer_of(asked, counted, now)
 
 
 def is_counted(asked: Asked) -> bool:
@@ -42,7 +39,10 @@ def is_counted(asked: Asked) -> bool:
 
 
 def kept_answer(asked: Asked) -> Answer:
-    """Return a report as it was counted last; one of few rows is counted now where it has to be."""
+    """Return a report as it was counted last; one of few rows is counted now where it has to be.
+
+    Nothing is written: whoever looks may do no more than that.
+    """
     answer = kept_answers([asked])[0]
     return answer if asked.kind == COUNTS else with_scope(answer, asked.scope)
 
@@ -58,7 +58,8 @@ def kept_answers(asked: Sequence[Asked]) -> list[Answer]:
         answer = answer_of(one, kept.get(one.key), now)
         # Few rows of a period are counted up to this moment.
         if is_small and (not answer.is_current or one.scope.days is not None):
-            answer = count_report(one)
+            counted, now = _counted(one)
+            answer = answer_of(one, counted, now)
         found.append(answer)
     return found
 
@@ -78,14 +79,24 @@ def feedback_at_a_glance() -> Glance:
     )
 
 
+def _counted(asked: Asked) -> tuple[KeptReport, RowsNow]:
+    # The state is read before the rows: what lands between is counted, and counted again later.
+    as_of, now = timezone.now(), rows_now(asked.scope.sources)
+    content = json.dumps(asked.count(), allow_nan=False).encode()
+    report = KeptReport(
+        key=asked.key, kind=asked.kind, state=now.state, as_of=as_of, content=content
+    )
+    return report, now
+
+
 @transaction.atomic
-def _keep(asked: Asked, now: RowsNow, as_of: datetime, content: bytes) -> None:
+def _keep(report: KeptReport) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO feedback_keptreport AS kept (key, kind, state, as_of, content) "
             "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (key) DO UPDATE SET state = EXCLUDED.state, "
             "as_of = EXCLUDED.as_of, content = EXCLUDED.content WHERE kept.as_of < EXCLUDED.as_of",
-            [asked.key, asked.kind, now.state, as_of, content],
+            [report.key, report.kind, report.state, report.as_of, report.content],
         )
     old = KeptReport.objects.order_by("-as_of").values("pk")[KEPT_REPORTS:]
     KeptReport.objects.filter(pk__in=old).delete()

@@ -76,10 +76,10 @@ def to_train(words: str, dataset: int) -> Offer:
 
 
 def to_retrain(model: int) -> Offer:
-    """Offer to train a model again on its own rows."""
+    """Offer to train a model again on its own rows; its page asks first."""
     rules = (sees("training.modelversion"), "training.train_model")
     name = "training_modelversion_retrain"
-    return Offer("Train it again", name, rules, (model,), is_post=True)
+    return Offer("Train it again …", name, rules, (model,))
 
 
 def to_decide(words: str, model: int) -> Offer:

@@ -42,7 +42,7 @@ from project.jobs.presentation import (
     present_result,
     present_stages,
 )
-from project.jobs.references import links_in, records_now, refer
+from project.jobs.references import Links, links_in, records_now, refer
 from project.jobs.services import (
     JobStateError,
     NotPermitted,
@@ -292,7 +292,7 @@ class JobAdmin(LargeTable[Job]):
             ),
             path(
                 "<path:object_id>/retry/",
-                wrap(require_POST(self.retry_view)),
+                wrap(self.retry_view),
                 name="jobs_job_retry",
             ),
             path(
@@ -352,12 +352,15 @@ class JobAdmin(LargeTable[Job]):
         return HttpResponseRedirect(record_url(job))
 
     def retry_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Retry one job from its page, and go to the page of the retry."""
+        """Say what a retry of one job does, do it, and go to the page of the retry."""
         job = self._job(request, object_id)
         if not self.has_retry_permission(request):
             raise PermissionDenied
         if job.state == Job.State.REFUSED and is_known(job.kind) and may_start(request, job.kind):
             return HttpResponseRedirect(reverse("admin:jobs_job_again", args=[job.pk]))
+        if request.method != "POST":
+            told = foresee_retry(request, Job.objects.filter(pk=job.pk))
+            return self.foresee_page(request, job, told, title=f"Retry {title_of(job.kind)}")
         return HttpResponseRedirect(record_url(self._retry(request, job) or job))
 
     def offer_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -437,6 +440,8 @@ class JobAdmin(LargeTable[Job]):
             "arguments": present(asked, links=links) if asked else None,
             "checks": (refusal or result).get("checks") or [],
             "refusal": refusal,
+            # What a table waits for: a person looks at how it is to be read.
+            "mapping_url": _mapping_in(links) if refusal else "",
             "offer": _offer_of(job) if may_start(request, job.kind) else None,
             "figures": present_figures(job, refusal or result),
             "result": present_result(refusal or result, hidden=HIDDEN, links=links),
@@ -480,6 +485,10 @@ def _sentence(job: Job) -> str:
     stage = next((each["name"] for each in job.stages if each.get("state") == "running"), "")
     at = f": {stage}" if stage and not job.is_finished else ""
     return f"{title_of(job.kind)} {IN_WORDS[Job.State(job.state)]}{at}."
+
+
+def _mapping_in(links: Links) -> str:
+    return next((url for (name, _), url in links.items() if name == "mapping_id"), "")
 
 
 def _offer_of(job: Job) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from project import words
 from project.acting import Actor
 from project.jobs.contract import get_kind, is_known
+from project.jobs.references import refer
 from project.jobs.starts import start_job
 from project.mappings.forms import MappingForm
 from project.mappings.models import PREVIEW_ROWS, ImportMapping
@@ -28,6 +29,8 @@ from project.tabular.doors import Door
 from project.tabular.mapping import Mapper, TableMapping, value_at
 
 SHOWN_FIELDS = 12  # of a preview
+
+refer("mappings.importmapping", "mapping_id")
 
 add_entries(
     Entry.of(

@@ -29,7 +29,7 @@ from simple_history.admin import SimpleHistoryAdmin
 
 from project.audit import services as audit
 from project.audit.models import Act
-from project.pages.consequences import Foresee
+from project.pages.consequences import Consequence, Foresee
 from project.pages.json_field import StrictJSONField
 from project.pages.links import record_url
 from project.pages.navigation import label_of
@@ -250,6 +250,15 @@ class RecordAdmin(AuditedAdmin[M]):
             chosen=chosen[:1] if is_across else chosen,
             select_across=int(is_across),
             back_url=request.get_full_path(),
+        )
+        return TemplateResponse(request, "components/confirm_action.html", context)
+
+    def foresee_page(
+        self, request: HttpRequest, record: M, consequence: Consequence, *, title: str
+    ) -> HttpResponse:
+        """Say what comes of something done with one record, and ask for the word that does it."""
+        context = self.page_context(
+            request, title, consequence=consequence, record=record, back_url=record_url(record)
         )
         return TemplateResponse(request, "components/confirm_action.html", context)
 

@@ -158,6 +158,9 @@ def test_what_is_kept_is_what_the_rows_say_after_whatever_happens_to_them() -> N
         assert counts.content == count_tables()
         said, now = feedback_status(counts.content), feedback_status()
         assert {**said, "tables": None} == {**now, "tables": None}
+    assert not KeptReport.objects.exists()  # whoever looks writes nothing
+    for asked in (Asked("csat", choose_scope()), counts_asked(FeedbackSource.objects.all())):
+        count_report(asked)
     with CaptureQueriesContext(connection) as queries:
         glance = feedback_at_a_glance()
     assert len(queries) == 3
@@ -229,8 +232,9 @@ def test_a_count_that_began_before_does_not_replace_a_newer_one() -> None:
     old, began = rows_now(asked.scope.sources), timezone.now()
     rate(people, [0.9])
     count_report(asked)
-    reports._keep(asked, old, began, b"{}")
-    assert kept_answer(asked).content["rows"] == 6
+    older = KeptReport(key=asked.key, kind="csat", state=old.state, as_of=began, content=b"{}")
+    reports._keep(older)
+    assert json.loads(bytes(KeptReport.objects.get().content))["rows"] == 6
 
 
 def test_the_newest_reports_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +272,12 @@ def test_a_page_of_many_rows_reads_none_and_says_as_of_when_it_is(
         assert len(asked) <= 20
         return page
 
+    assert "are not counted yet" in look()
+    assert "Count now" in look()
+    assert not Job.objects.exists()
+    client.post(address)
     assert "being counted for the first time" in look()
+    client.post(address)
     job = Job.objects.get()
     assert str(job.pk) in look()
     assert Job.objects.count() == 1
@@ -277,9 +286,10 @@ def test_a_page_of_many_rows_reads_none_and_says_as_of_when_it_is(
     assert "every row of now is counted" in page
     assert Job.objects.count() == 1
     rate(people, [0.5])
-    page = look()
-    assert "newer feedback is being counted" in page
-    assert Job.objects.active().count() == 1
+    assert "newer feedback is not counted yet" in look()
+    assert not Job.objects.active().exists()
+    client.post(address)
+    assert "newer feedback is being counted" in look()
 
 
 def test_what_is_asked_of_a_page_is_counted_by_the_job_that_it_asks_for(
@@ -294,21 +304,21 @@ def test_what_is_asked_of_a_page_is_counted_by_the_job_that_it_asks_for(
         ("experiments", "planned=55&origin=real"),
     ):
         address = f"{reverse('admin:feedback_report', args=[kind])}?{query}"
-        assert "first time" in client.get(address).content.decode()
+        page = client.post(address, follow=True).content.decode()
+        assert "first time" in page
         (job,) = Job.objects.active()
         run_job(str(job.pk))
         assert "every row of now is counted" in client.get(address).content.decode()
 
 
-def test_a_count_that_failed_is_not_asked_for_with_every_look(many: None) -> None:
-    rate(real_source(), [0.5])
-    asked, by = Asked("csat", choose_scope()), make_admin()
-    job = counting.ask_for_count(asked, by=by)
-    Job.objects.filter(pk=job.pk).update(state=Job.State.FAILED)
-    assert counting.ask_for_count(asked, by=by) == job
-    long_ago = timezone.now() - 2 * counting.ASKED_AGAIN
-    Job.objects.filter(pk=job.pk).update(created_at=long_ago)
-    assert counting.ask_for_count(asked, by=by) != job
+def test_who_may_not_read_reports_lands_rows_and_leaves_the_count_to_others(many: None) -> None:
+    user = User.objects.create_user("collector", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="collect_feedback"))
+    job = enqueue("feedback.collect_feedback", by=user)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == Job.State.SUCCEEDED, job.error
+    assert not Job.objects.filter(kind=counting.COUNT_KIND).exists()
 
 
 def test_nothing_is_asked_for_beside_a_job_that_reads_rows(many: None) -> None:
@@ -318,10 +328,13 @@ def test_nothing_is_asked_for_beside_a_job_that_reads_rows(many: None) -> None:
 
 
 def test_a_collection_counts_what_stands_when_its_rows_are_there(many: None) -> None:
-    job = enqueue("feedback.collect_feedback", by=make_admin())
-    run_job(str(job.pk))
-    job.refresh_from_db()
-    assert job.state == Job.State.SUCCEEDED, job.error
+    collecting = enqueue("feedback.collect_feedback", by=make_admin())
+    run_job(str(collecting.pk))
+    following = Job.objects.get(kind=counting.COUNT_KIND)
+    run_job(str(following.pk))
+    for job in (collecting, following):
+        job.refresh_from_db()
+        assert job.state == Job.State.SUCCEEDED, job.error
     scope = choose_scope()
     assert all(reports.is_counted(Asked(kind, scope)) for kind in REPORT_KINDS)
     assert feedback_at_a_glance()["is_current"]
@@ -347,10 +360,10 @@ def test_the_front_page_says_that_newer_ratings_are_not_counted(client: Client, 
     assert "40 ratings" in page
 
 
-def test_one_look_has_all_of_what_stands_counted(client: Client, many: None) -> None:
+def test_one_press_has_all_of_what_stands_counted(client: Client, many: None) -> None:
     _reader(client)
     rate(real_source(), [0.5, 0.7] * 20)
-    client.get(reverse("admin:feedback_report", args=["csat"]))
+    client.post(reverse("admin:feedback_report", args=["csat"]))
     run_job(str(Job.objects.get().pk))
     assert feedback_at_a_glance()["is_current"]
     for kind in (*REPORT_KINDS, "status"):

@@ -13,8 +13,9 @@ from django.urls import reverse
 
 from feedback.models import FeedbackSource
 from feedback.queries.reports import csat_report
+from feedback.queries.reports.kept import Asked, counts_asked
 from feedback.queries.sources import choose_scope
-from feedback.services.reports import feedback_at_a_glance
+from feedback.services.reports import count_report, feedback_at_a_glance
 from matching.models import SeedUser
 from overview.queries.pipeline import read_pipeline
 from overview.queries.targets import Target, targets_of, targets_of_feedback
@@ -47,6 +48,8 @@ def full() -> ModelVersion:
     registry.promote(live)
     source = real_source("production")
     rate(source, [0.2, 0.4, 0.6, 0.8] * 20, days_ago=2.0)
+    for asked in (Asked("csat", choose_scope()), counts_asked(FeedbackSource.objects.all())):
+        count_report(asked)  # as the job that lands rows does
     for state in ("succeeded", "failed", "running", "queued"):
         Job.objects.create(kind="matching.seed_users", state=state, actor="ada", arguments={})
     return live

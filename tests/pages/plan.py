@@ -48,7 +48,6 @@ LEFT_OUT = {
     "/admin/jobs/job/strip/": DATA,
     "/admin/jobs/job/%(object_id)s/live/": "the part of a job's page that renews itself",
     "/admin/jobs/job/%(object_id)s/stop/": POST_ONLY,
-    "/admin/jobs/job/%(object_id)s/retry/": POST_ONLY,
     "/admin/jobs/job/%(object_id)s/offer/": POST_ONLY,
     "/admin/feedback/feedbacksource/schedule/": POST_ONLY,
     "/admin/matching/eventbatch/%(pk)s/export/": DOWNLOAD,
@@ -56,7 +55,6 @@ LEFT_OUT = {
     "/admin/training/dataset/%(pk)s/files.zip": DOWNLOAD,
     "/admin/training/dataset/%(pk)s/files/%(file)s": DOWNLOAD,
     "/admin/training/modelversion/%(pk)s/files.zip": DOWNLOAD,
-    "/admin/training/modelversion/%(pk)s/retrain/": "trains by POST; else leads to the model",
     "/admin/login/": "opened by who is not signed in",
 }
 # What has to be given along for a page to be there.

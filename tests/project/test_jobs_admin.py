@@ -177,9 +177,16 @@ def test_retry_needs_the_permission_of_the_kind(declare: Declare) -> None:
 
 
 def test_stop_and_retry_by_link_alone_do_nothing(declare: Declare, admin_client: Client) -> None:
-    job = enqueue(declare(work))
-    for verb in ("stop", "retry"):
-        assert admin_client.get(page(job, verb)).status_code == 405
+    job = failed(declare(fail))
+    assert admin_client.get(page(job, "stop")).status_code == 405
+    html = admin_client.get(page(job, "retry")).content.decode()
+    assert "1 job is asked again, as a new job with your rights" in html
+    assert "No worker is running" in html
+    assert not job.retries.exists()
+    admin_client.post(page(job, "retry"))
+    again = admin_client.get(page(job, "retry")).content.decode()
+    assert "1 job stays" in again
+    assert '<button class="sb-btn sb-primary">' not in again
 
 
 def test_only_ended_jobs_can_be_deleted(declare: Declare, admin_client: Client) -> None:

@@ -139,7 +139,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/admin/jobs/job/%(object_id)s/live/": (SEES_JOB, SEES_JOB),
     "/admin/jobs/job/%(object_id)s/stop/": (NO_METHOD, f"{SEES_JOB} + jobs.stop_job"),
     # Whether the kind may be started is said by a message; see the table of the kinds.
-    "/admin/jobs/job/%(object_id)s/retry/": (NO_METHOD, f"{SEES_JOB} + jobs.retry_job"),
+    "/admin/jobs/job/%(object_id)s/retry/": (f"{SEES_JOB} + jobs.retry_job",) * 2,
     "/admin/jobs/job/%(object_id)s/offer/": (
         NO_METHOD,
         f"{SEES_JOB} + matching.add_seeduser",
@@ -623,8 +623,6 @@ def faults_of(
         if method == "post" and form.endswith("/delete/"):
             data |= SURE
         response, tables = visitor.ask(method, address, data)
-        # What was counted of few rows is kept for the next who looks, whoever did.
-        tables = [one for one in tables if one != "feedback_keptreport" or method != "get"]
         said = f"{name}: {method.upper()} {address} answers {response.status_code}"
         if rule == KEY:
             if response.status_code not in (401, 405):

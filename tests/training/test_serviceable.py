@@ -129,23 +129,27 @@ def test_training_on_an_outdated_dataset_builds_it_anew_first(db, monkeypatch):
     assert said.count() == 1
 
 
-def test_the_front_page_trains_it_again_with_one_click(corrected, client):
+def test_the_front_page_leads_to_training_it_again_which_says_what_comes(corrected, client):
     make_session(make_seed_user())
     client.force_login(make_admin())
     url = reverse("admin:training_modelversion_retrain", args=[corrected.pk])
     page = client.get("/admin/").content.decode()
     assert "was trained on revision 3 of smooth-1" in page
-    assert f'formaction="{url}"' in page
+    assert f'href="{url}"' in page
     assert (
-        f'action="{url}"'
+        f'href="{url}"'
         in client.get(
             reverse("admin:training_modelversion_change", args=[corrected.pk])
         ).content.decode()
     )
-    assert client.get(url).status_code == 302
-    assert not Job.objects.exists()
+    before = Job.objects.count()
+    asked = client.get(url).content.decode()
+    assert f"of dataset {corrected.dataset.version}, with the seed" in asked
+    assert f"Version {corrected.version} stays;" in asked
+    assert "No worker is running" in asked
+    assert Job.objects.count() == before
     assert client.post(url).status_code == 302
-    assert Job.objects.get().arguments == {
+    assert Job.objects.latest("created_at").arguments == {
         "model_kind": DEFAULT_KIND,
         "dataset": corrected.dataset.version,
         "seed": corrected.seed,

@@ -16,6 +16,7 @@ from project.jobs.starts import start_job
 from project.pages.admins import ReadOnlyAdmin, signed_in
 from project.pages.badges import badge
 from project.pages.cells import two_lines
+from project.pages.consequences import Consequence
 from project.pages.filters import DateRangeFilter
 from project.pages.links import record_link, record_url
 from project.pages.remedies import in_pages
@@ -34,6 +35,17 @@ from training.queries.models import champion_of, suspects_of
 from training.queries.promotions import Shown, version_before, who_decided
 from training.queries.serviceable import why_not_serving
 from training.services import registry
+
+
+def _foresee_retraining(model: ModelVersion) -> Consequence:
+    """Say what another model on the rows of this one is, and that this one stays."""
+    rows = words.counted(model.dataset.rows, "row", "rows")
+    made = (
+        f"1 new version is trained on the {rows} of dataset {model.dataset.version}, with the seed "
+        f"of version {model.version}."
+    )
+    kept = f"Version {model.version} stays; the new one is live only when somebody makes it live."
+    return Consequence(1, (made, kept), starts_jobs=True)
 
 
 @admin.register(ModelVersion)
@@ -255,17 +267,19 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         )
 
     def retrain_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """Train another model on the rows of this one; a button posts here."""
+        """Ask, then train another model on the rows of this one."""
         self.require(request, "training.train_model")
         model = self.get_or_denied(request, str(pk))
-        if request.method == "POST":
-            start_job(
-                request,
-                "training.train_model",
-                model_kind=model.kind,
-                dataset=model.dataset.version,
-                seed=model.seed,
-            )
+        if request.method != "POST":
+            title = f"Train version {model.version} again"
+            return self.foresee_page(request, model, _foresee_retraining(model), title=title)
+        start_job(
+            request,
+            "training.train_model",
+            model_kind=model.kind,
+            dataset=model.dataset.version,
+            seed=model.seed,
+        )
         return self.to_record(model)
 
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
