@@ -42,6 +42,7 @@ from project.jobs.links import message_job
 from project.origin import Origin
 from project.pages.links import record_url
 from project.pages.registry import page
+from project.pages.tabs import tabs_of
 from project.refusal import Refusal
 
 PERMISSION = "feedback.report_feedback"
@@ -123,21 +124,23 @@ def report_view(request: HttpRequest, kind: str) -> HttpResponse:
     """Show one kind of report, or the status."""
     if kind not in TITLES:
         raise Http404
+    query = request.GET.urlencode()
     context = {
         **admin.site.each_context(request),
         "title": "What feedback says",
         "kind": kind,
         "collect_url": _sources_url(request),
+        "tabs": tabs_of(TITLES, kind, url=lambda name: _address(name, query)),
     }
     if kind == "status":
         answer = _answered(request, counts_asked(FeedbackSource.objects.all()), context)
         status = None if answer is None else _with_moments(feedback_status(answer))
-        context |= {"status": status, "tabs": _tabs("")}
+        context["status"] = status
         if request.method == "POST":
             return HttpResponseRedirect(request.get_full_path())
         return TemplateResponse(request, "feedback/report_status.html", context)
     form = FORMS.get(kind, ReportForm)(request.GET)
-    context |= {"form": form, "tabs": _tabs(request.GET.urlencode()), "report": None}
+    context |= {"form": form, "report": None}
     if form.is_valid():
         chosen = form.cleaned_data
         scope = choose_scope(source=chosen["source"], origin=chosen["origin"], days=chosen["days"])
@@ -172,17 +175,10 @@ def _answered(request: HttpRequest, asked: Asked, context: dict[str, Any], sourc
     return answer.content
 
 
-def _tabs(query: str) -> list[dict[str, str]]:
-    """Link the reports; what was chosen stays chosen."""
-    return [
-        {
-            "kind": kind,
-            "title": title,
-            "url": reverse("admin:feedback_report", args=[kind])
-            + (f"?{query}" if query and kind != "status" else ""),
-        }
-        for kind, title in TITLES.items()
-    ]
+def _address(kind: str, query: str) -> str:
+    """Return where a report is; what was chosen stays chosen, but for the status."""
+    at = reverse("admin:feedback_report", args=[kind])
+    return f"{at}?{query}" if query and kind != "status" else at
 
 
 def _sources_url(request: HttpRequest) -> str:

@@ -44,6 +44,7 @@ from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
 from project.pages.registry import record_panels_for
+from project.pages.tabs import tabs_of
 from project.refusal import Refusal
 from project.tabular.mend import EXCERPT_LENGTH
 from project.tabular.out import csv_lines
@@ -168,20 +169,21 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
             raise self.not_found(object_id)
         described = _describe(batch)
         sees_lines = request.user.has_perm("matching.view_rejectedevent")
-        tabs = [
-            {"name": name, "title": title, "url": f"?tab={name}"}
+        titles = {
+            name: title
             for name, title in TABS.items()
             if name in ("overview", "made")
             or described["has"][name]
             or (name == "left" and described["has"]["lines"] and sees_lines)
-        ]
-        tab = request.GET.get("tab", "")
+        }
+        asked = request.GET.get("tab", "")
+        tab = asked if asked in titles else "overview"
         context = {
             **self.page_context(request, f"Batch {batch.pk}"),
             **described,
             "partial": batch.parameters.get("partial", ""),
-            "tabs": tabs,
-            "tab": tab if tab in {one["name"] for one in tabs} else "overview",
+            "tabs": tabs_of(titles, tab),
+            "tab": tab,
             "may_export": self.has_export_permission(request) and batch.state == "complete",
             "may_delete": self.has_delete_permission(request, batch),
             "may_see_events": request.user.has_perm("matching.view_matchevent"),

@@ -26,5 +26,5 @@ def message_job(request: HttpRequest, job: Job) -> None:
     if not has_worker():
         messages.warning(
             request,
-            "No worker is running, so it waits. Run `manage.py serve` or `manage.py worker`.",
+            "No worker is running, so it waits until whoever runs Seedbed starts one.",
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from project.pages.badges import TONES
+from project.pages.tabs import tabs_of
 
 SURFACES: Final = (
     *("bg", "surface", "sunken", "hover", "line", "control", "ink", "ink-2", "ink-3", "accent"),
@@ -16,6 +17,7 @@ def examples() -> dict[str, Any]:
     """Return values for the template of the page, one for each component."""
     days = [(f"2026-11-{day:02}", 0.6 + day % 5 / 50, 0.55, 0.72) for day in range(1, 21)]
     return {
+        "tabs": tabs_of({"overview": "Overview", "curves": "Curves", "data": "Data"}, "curves"),
         "surfaces": SURFACES,
         "tones": [(tone, sorted(words)[:4]) for tone, words in TONES.items()],
         "figures": [

@@ -1,59 +1,67 @@
-"""Remedies for who has no terminal: where a page does what a command does."""
+"""Remedies as they are said in the admin: by the page that does it, not by the command.
+
+Refusals and checks name commands, for most are read where they were typed. Who reads one on a page
+is led to the page instead.
+"""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
-# What a command does, as its page calls it, and where that page is found.
-PAGES: Final = {
-    "seed_users": ("Make seed users", "People"),
-    "check_profiles": ("missing", "the filter of People"),
-    "create_sessions": ("Create sessions", "Trips"),
-    "check_sessions": ("Check sessions", "Trips"),
-    "generate_events": ("Generate match events", "Batches"),
-    "import_events": ("Import event logs", "Batches"),
-    "export_events": ("Export", "the page of the batch"),
-    "build_dataset": ("Build a dataset", "Datasets"),
-    "analyze_dataset": ("Checks", "the page of the dataset"),
-    "train_model": ("Train a model", "Models"),
-    "models list": ("Versions", "Models"),
-    "models show": ("Overview", "the page of the model"),
-    "models promote": ("Make it live", "the page of the model"),
-    "models rollback": ("Return to version", "the page of the live model"),
-    "explain_match": ("Scores", "the menu"),
-    "predict": ("Scores", "the menu"),
-    "collect_feedback": ("Collect from these sources", "Sources"),
-    "import_feedback": ("Import feedback", "Sources"),
-    "feedback_status": ("What it says", "the menu"),
-    "feedback_report": ("What it says", "the menu"),
-    "auto_collect": ("every hour", "Sources"),
-    "rebuild": ("Rebuild", "Home"),
-    "status": ("Home", "the menu"),
-    "jobs list": ("Jobs", "the menu"),
-    "jobs show": ("Jobs", "the menu"),
-    "jobs stop": ("Stop", "the page of the job"),
-    "jobs retry": ("Run again", "the page of the job"),
+# A command: what does the same in the admin. Longer ones first where one begins with another.
+PAGES: Final[Mapping[str, str]] = {
+    "analyze_dataset": "the page of the dataset",
+    "build_dataset": "“Build a dataset” (Datasets)",
+    "check_profiles": "the list of People",
+    "check_sessions --repair": "“Repair live copies” (Trips)",
+    "check_sessions": "“Check live copies” (Trips)",
+    "collect_feedback": "“Collect from these sources” (Sources)",
+    "create_sessions": "“Create trips” (Trips)",
+    "explain_match": "Scores",
+    "generate_events": "“Generate events” (Events)",
+    "import_events": "“Import a log” (Events)",
+    "import_feedback": "“Import a file” (Sources)",
+    "jobs show": "Jobs",
+    "models list": "the list of Models",
+    "models promote": "“Make it live” on the page of the version",
+    "models rollback": "“Return to …” on the page of the live version",
+    "rebuild": "“Rebuild everything” (Models)",
+    "seed_users": "“Make people” (People)",
+    "status": "Home",
+    "train_model": "“Train a model” on the page of its dataset",
 }
-_COMMAND = re.compile(
-    r"`(?:manage\.py )?([a-z_]+(?: (?:list|show|stop|promote|rollback|retry))?)( [^`]*)?`"
+# What is done on the machine of Seedbed, by whoever runs it: no page can.
+OF_THE_MACHINE: Final = frozenset(
+    {"adopt_folder", "axes_reset_ip", "axes_reset_username", "changepassword", "createsuperuser"}
+    | {"migrate", "scheduler", "serve", "services", "worker"}
 )
-_OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
+_COMMAND = re.compile(r"`(?:python )?(?:manage\.py )?([a-z_]+)((?: [^`]*)?)`")
+_FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*)(?: ([\w.-]+))?(?=[\s,.;:)]|$)")
+_VALUED: Final = frozenset({"columns", "mapping", "origin", "source", "table"})
+_OPTION = re.compile(r"--([a-z][a-z-]*)[ =]([\w.,]+)")
 
 
 def in_pages(text: str) -> str:
-    """Say a remedy in words of the pages: `manage.py seed_users --count 9` is done under People."""
-
-    def place(found: re.Match[str]) -> str:
-        name, rest = found.group(1), (found.group(2) or "").strip()
-        if name not in PAGES:
-            return found.group()
-        title, where = PAGES[name]
-        said = ", ".join(part for part in re.split(r"\s*--", rest) if part)
-        return f"“{title}” ({where}{f'; {_spaced(said)}' if said else ''})"
-
-    return _OPTION.sub(
-        lambda one: f"“{_spaced(one.group(1)).capitalize()}”", _COMMAND.sub(place, text)
-    )
+    """Name the pages in a text for the commands that it has between backticks."""
+    return _FLAG.sub(_field_of, _COMMAND.sub(_page_of, text))
 
 
-def _spaced(text: str) -> str:
-    return re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text)
+def _field_of(found: re.Match[str]) -> str:
+    """Name the field of the form that asks what an option says."""
+    name, value = found[1], found[2]
+    field = name.replace("-", " ")
+    if name in _VALUED and value:
+        end = "." if value.endswith(".") else ""
+        return f"{field} “{value.removesuffix('.')}”{end}"
+    return f"“{field.capitalize()}”{f' {value}' if value else ''}"
+
+
+def _page_of(found: re.Match[str]) -> str:
+    said = f"{found[1]}{found[2]}"
+    page = next((page for command, page in PAGES.items() if said.startswith(command)), None)
+    if page is None:
+        return found[0]
+    # What stands in capitals is for the reader to fill in, and the page asks it.
+    asked = [f"{name.replace('-', ' ')} {value}" for name, value in _OPTION.findall(found[2])
+             if not value.isupper()]  # fmt: skip
+    return f"{page} with {', '.join(asked)}" if asked else page

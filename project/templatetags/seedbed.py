@@ -70,9 +70,6 @@ def page_url(cl: Any, number: int) -> str:
 register.simple_tag(icon)
 
 
-register.filter("in_pages", in_pages)
-
-
 @register.simple_tag
 def verdict(word: Any, tone: str = "") -> SafeString:
     """Show a verdict, a state or a stage as a badge; words that hold a number name their tone."""
@@ -95,7 +92,6 @@ def checks_table(
             "title": str(check["name"]).replace("_", " "),
             "value": _plain(check["value"]),
             "limit": check.get("target") or _plain(check["limit"]),
-            "remedy": in_pages(str(check.get("remedy") or "")),
         }
         for check in sorted(checks or [], key=lambda check: order.get(check["verdict"], 3))
     ]
@@ -250,11 +246,26 @@ def label_histogram(
     }
 
 
+NARROW, NARROW_ROW = 300, 46  # pixels of a chart of intervals on a phone, and of one of its rows
+
+
 @register.inclusion_tag("components/interval_chart.html")
 def interval_chart(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") -> dict[str, Any]:
-    """Show rows {label, value, low, high, reference, is_other} as points with whiskers."""
+    """Show rows {label, value, low, high, reference, is_other} as points with whiskers.
+
+    Drawn twice, and one is shown: where there is no room beside lines, labels stand above them.
+    """
     marks, ticks = interval_marks(rows or [])
-    return {"marks": marks, "ticks": ticks, "height": 26 * len(marks), "caption": caption}
+    narrow, few = interval_marks(rows or [], width=NARROW, row_height=NARROW_ROW)
+    return {
+        "marks": marks,
+        "ticks": ticks,
+        "height": 26 * len(marks),
+        "narrow": narrow,
+        "narrow_ticks": few[::2],
+        "narrow_height": NARROW_ROW * len(narrow),
+        "caption": caption,
+    }
 
 
 @register.inclusion_tag("components/bar_rows.html")
@@ -294,6 +305,12 @@ def key_figures(figures: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
 def empty_state(title: str, text: str = "", url: str = "", action: str = "") -> dict[str, Any]:
     """Say that there is nothing yet, and what the next step is."""
     return {"title": title, "text": text, "url": url, "action": action}
+
+
+@register.filter
+def here(value: Any) -> Any:
+    """Say a remedy as it is followed in the admin; what is markup of ours stays."""
+    return value if isinstance(value, SafeString) else in_pages(str(value or ""))
 
 
 @register.filter

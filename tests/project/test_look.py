@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.template.loader import render_to_string
 from django.test import Client
 
 from project.pages.badges import TONES
+from project.pages.tabs import tabs_of
+from project.templatetags.seedbed import interval_chart
 from tests.rooms import ROOMS
 
 ROOT = Path(settings.BASE_DIR)
@@ -87,3 +90,21 @@ def test_a_person_with_a_form_full_of_errors_is_told_where(admin_client: Client)
 @pytest.mark.django_db
 def test_the_design_is_no_page_where_debug_is_off(admin_client: Client) -> None:
     assert admin_client.get("/admin/design/").status_code == 404
+
+
+def test_there_is_one_bar_of_tabs_and_one_tab_is_current() -> None:
+    bars = [path.name for path in TEMPLATES if "sb-tabs" in path.read_text()]
+    assert bars == ["tabs.html"]
+    shown = render_to_string("components/tabs.html", {"tabs": tabs_of({"a": "A", "b": "B"}, "b")})
+    assert '<a href="?tab=a">A</a>' in shown
+    assert '<a href="?tab=b" aria-current="page">B</a>' in shown
+
+
+def test_a_chart_of_intervals_has_a_drawing_that_fits_a_phone() -> None:
+    row = {"label": "google", "value": 0.6, "low": 0.5, "high": 0.7}
+    drawn = render_to_string("components/interval_chart.html", interval_chart([row]))
+    wide, narrow = re.findall(r'<svg class="sb-(?:wide|narrow)" viewBox="(\S+) \S+ (\S+)', drawn)
+    assert wide == ("-190", "640")
+    assert float(narrow[1]) <= 390 - 2 * 24  # a phone without the card around it
+    rule = (STATIC / "theme.css").read_text().split(".sb-drawing > .sb-narrow {")[1]
+    assert "min-width: 0" in rule.split("}")[0]

@@ -22,6 +22,7 @@ from project.pages.figures import KeyFigure
 from project.pages.filters import DateRangeFilter
 from project.pages.links import record_url, url_for
 from project.pages.registry import object_action
+from project.pages.tabs import tabs_of
 from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip
 from training.admin.lineage import draw_lineage
 from training.domain.kind import Recipe
@@ -285,10 +286,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
             **self.page_context(request, str(dataset).capitalize().replace("_", " ")),
             "dataset": dataset,
             "tab": tab,
-            "tabs": [
-                {"name": name, "title": title, "url": f"?tab={name}"}
-                for name, title in TABS.items()
-            ],
+            "tabs": tabs_of(TABS, tab),
             "outdated": why_outdated(dataset),
             "stale": why_stale(dataset),
             "partial": taken_in_part(dataset),

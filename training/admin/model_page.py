@@ -11,6 +11,7 @@ from django.urls import reverse
 from project import words
 from project.pages.figures import KeyFigure, figure
 from project.pages.links import record_url
+from project.pages.tabs import tabs_of
 from training.domain.kind import ModelKind
 from training.domain.learning.told import curve_line, tell_forecast
 from training.domain.tasks.figures import Figures
@@ -36,10 +37,11 @@ def tab_context(request: HttpRequest, model: ModelVersion) -> dict[str, Any]:
         "kind": get_kind(model.kind),
         "tab": tab,
         "tab_title": title,
-        "tabs": [
-            {"name": name, "title": title, "url": at if name == "overview" else f"{at}?tab={name}"}
-            for name, (title, _) in TABS.items()
-        ],
+        "tabs": tabs_of(
+            {name: title for name, (title, _) in TABS.items()},
+            tab,
+            url=lambda name: at if name == "overview" else f"{at}?tab={name}",
+        ),
         "may_retrain": request.user.has_perm("training.train_model")
         and retrain_command(model).startswith("train_model"),
         **show(model, get_kind(model.kind)),

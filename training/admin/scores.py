@@ -21,6 +21,7 @@ from matching.models import SeedUser, TravelGroup, TravelSession
 from project import words
 from project.pages.links import record_link
 from project.pages.registry import page
+from project.pages.tabs import tabs_of
 from project.refusal import Refusal
 from project.tabular.out import csv_lines
 from training.domain.foreign_csv import ForeignCsvError
@@ -139,7 +140,9 @@ def scores_view(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Scores",
         "intro": "Who would say yes to whom, by the live model, and why.",
-        "tabs": [{"name": name, "title": tabs[name][0], "url": _url(tab=name)} for name in order],
+        "tabs": tabs_of(
+            {name: tabs[name][0] for name in order}, tab, url=lambda name: _url(tab=name)
+        ),
         "tab": tab,
         "form": form,
         "is_posted": is_posted,

@@ -1,0 +1,55 @@
+"""What is said of commands elsewhere is said of pages in the admin."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from project.pages.remedies import OF_THE_MACHINE, PAGES, in_pages
+
+ROOT = Path(settings.BASE_DIR)
+APPS = ("project", "matching", "feedback", "training", "overview")
+# Pages of who runs the machine, and what is too long for any page.
+OF_WHO_RUNS_IT = {"locked_out.html", "queue.html", "log.html", "result.html"}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Run `manage.py seed_users`.", "Run “Make people” (People)."),
+        ("add with `manage.py seed_users --count 40 --seed 3`", "add with “Make people” (People) "
+         "with count 40, seed 3"),
+        ("`manage.py models promote VERSION`", "“Make it live” on the page of the version"),
+        ("`manage.py check_sessions --repair`.", "“Repair live copies” (Trips)."),
+        ("import it with --mapping as-is.", "import it with mapping “as-is”."),
+        ("with --accept-partial the rest lands", "with “Accept partial” the rest lands"),
+        ("Start it with `manage.py services start`.", "Start it with `manage.py services start`."),
+        ("age_score - 0.4 -- odd", "age_score - 0.4 -- odd"),
+    ],
+)  # fmt: skip
+def test_a_command_is_the_page_that_does_it(said: str, shown: str) -> None:
+    assert in_pages(said) == shown
+
+
+def test_every_command_that_a_remedy_names_has_a_page_or_is_for_who_runs_the_machine() -> None:
+    unknown = []
+    for app in APPS:
+        for path in (ROOT / app).rglob("*.py"):
+            if {"management", "migrations"} & set(path.parts):
+                continue
+            for said in re.findall(r"`manage\.py ([a-z_]+(?: [a-z]+)?)", path.read_text()):
+                known = any(said.startswith(page) for page in PAGES)
+                if not known and said.split()[0] not in OF_THE_MACHINE:
+                    unknown.append(f"{path.relative_to(ROOT)}: {said}")
+    known_to_developers = {"project/jobs/reference.py: jobs reference"}
+    assert set(unknown) - known_to_developers == {"project/pages/site.py: check"}
+
+
+def test_no_page_but_those_of_the_machine_names_a_command() -> None:
+    found = [
+        path.name
+        for path in (ROOT / "templates").rglob("*.html")
+        if "manage.py" in path.read_text()
+    ]
+    assert set(found) == OF_WHO_RUNS_IT
