@@ -11,6 +11,12 @@ from project.pages.remedies import OF_THE_MACHINE, PAGES, in_pages
 ROOT = Path(settings.BASE_DIR)
 APPS = ("project", "matching", "feedback", "training", "overview")
 # Pages of who runs the machine, and what is too long for any page.
+ONLY_READ_THERE = {  # in comments, and where a terminal shows it
+    "project/jobs/command.py: jobs stop",
+    "project/jobs/reference.py: jobs reference",
+    "project/pages/site.py: check",
+    "project/settings.py: rotate_keys",
+}
 OF_WHO_RUNS_IT = {"locked_out.html", "queue.html", "log.html", "result.html"}
 
 
@@ -18,8 +24,7 @@ OF_WHO_RUNS_IT = {"locked_out.html", "queue.html", "log.html", "result.html"}
     ("said", "shown"),
     [
         ("Run `manage.py seed_users`.", "Run “Make people” (People)."),
-        ("add with `manage.py seed_users --count 40 --seed 3`", "add with “Make people” (People) "
-         "with count 40, seed 3"),
+        ("add `manage.py seed_users --count 4`", "add “Make people” (People) with count 4"),
         ("`manage.py models promote VERSION`", "“Make it live” on the page of the version"),
         ("`manage.py check_sessions --repair`.", "“Repair live copies” (Trips)."),
         ("import it with --mapping as-is.", "import it with mapping “as-is”."),
@@ -42,14 +47,9 @@ def test_every_command_that_a_remedy_names_has_a_page_or_is_for_who_runs_the_mac
                 known = any(said.startswith(page) for page in PAGES)
                 if not known and said.split()[0] not in OF_THE_MACHINE:
                     unknown.append(f"{path.relative_to(ROOT)}: {said}")
-    known_to_developers = {"project/jobs/reference.py: jobs reference"}
-    assert set(unknown) - known_to_developers == {"project/pages/site.py: check"}
+    assert set(unknown) == ONLY_READ_THERE
 
 
 def test_no_page_but_those_of_the_machine_names_a_command() -> None:
-    found = [
-        path.name
-        for path in (ROOT / "templates").rglob("*.html")
-        if "manage.py" in path.read_text()
-    ]
-    assert set(found) == OF_WHO_RUNS_IT
+    templates = (ROOT / "templates").rglob("*.html")
+    assert {one.name for one in templates if "manage.py" in one.read_text()} == OF_WHO_RUNS_IT
