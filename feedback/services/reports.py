@@ -96,7 +96,7 @@ def _keep(report: KeptReport) -> None:
             "INSERT INTO feedback_keptreport AS kept (key, kind, state, as_of, content) "
             "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (key) DO UPDATE SET state = EXCLUDED.state, "
             "as_of = EXCLUDED.as_of, content = EXCLUDED.content WHERE kept.as_of < EXCLUDED.as_of",
-            [report.key, report.kind, report.state, report.as_of, report.content],
+            [report.key, report.kind, report.state, report.as_of, bytes(report.content)],
         )
     old = KeptReport.objects.order_by("-as_of").values("pk")[KEPT_REPORTS:]
     KeptReport.objects.filter(pk__in=old).delete()

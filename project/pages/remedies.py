@@ -30,11 +30,6 @@ PAGES: Final[Mapping[str, str]] = {
     "status": "Home",
     "train_model": "“Train a model” on the page of its dataset",
 }
-# What is done on the machine of Seedbed, by whoever runs it: no page can.
-OF_THE_MACHINE: Final = frozenset(
-    {"adopt_folder", "axes_reset_ip", "axes_reset_username", "changepassword", "createsuperuser"}
-    | {"migrate", "scheduler", "serve", "services", "worker"}
-)
 _COMMAND = re.compile(r"`(?:python )?(?:manage\.py )?([a-z_]+)((?: [^`]*)?)`")
 _FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*)(?: ([\w.-]+))?(?=[\s,.;:)]|$)")
 _VALUED: Final = frozenset({"columns", "mapping", "origin", "source", "table"})
