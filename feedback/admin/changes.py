@@ -37,12 +37,12 @@ class FeedbackChangeAdmin(LargeTableAdmin[FeedbackChange]):
     def record(self, change: FeedbackChange) -> Any:
         return change.external_id or str(change.uid)
 
-    @admin.display(description="source", ordering="source")
+    @admin.display(description="source")
     def source_and_table(self, change: FeedbackChange) -> Any:
         title = format_html("{} {}", change.source, origin_badge(change.source))
         return two_lines(title, change.get_table_display())
 
-    @admin.display(description="what was done", ordering="action")
+    @admin.display(description="what was done")
     def outcome(self, change: FeedbackChange) -> Any:
         return badge(change.action)
 
@@ -57,7 +57,7 @@ class FeedbackChangeAdmin(LargeTableAdmin[FeedbackChange]):
             ),
         )
 
-    @admin.display(description="found", ordering="id")
+    @admin.display(description="found")
     def found(self, change: FeedbackChange) -> Any:
         return two_lines(words.moment(change.found_at), change.actor)
 

@@ -288,7 +288,7 @@ class EventChangeAdmin(LargeTableAdmin[EventChange]):
     def import_word(self, change: EventChange) -> Any:
         return "deleted since" if change.batch is None else batch_link(change.batch.pk)
 
-    @admin.display(description="when", ordering="at")
+    @admin.display(description="when")
     def when(self, change: EventChange) -> Any:
         return words.moment(change.at)
 

@@ -46,11 +46,11 @@ class RefusedProfileAdmin(RefusedRowAdmin[RefusedProfile]):
     empty_title = "No profile is refused"
     empty_text = "Rows of files of people that cannot be taken are kept here, to be mended."
 
-    @admin.display(description="file", ordering="source")
+    @admin.display(description="file")
     def file(self, row: RefusedProfile) -> str:
         return str(row.source)[:SHOWN]
 
-    @admin.display(description="id", ordering="external_id")
+    @admin.display(description="id")
     def person(self, row: RefusedProfile) -> str:
         return row.external_id[:SHOWN]
 

@@ -27,7 +27,7 @@ class AuditEntryAdmin(LargeTableAdmin[AuditEntry]):
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return ["at", self.act_badge, "actor", self.what(request), "address", "detail"]
 
-    @admin.display(description="act", ordering="act")
+    @admin.display(description="act")
     def act_badge(self, entry: AuditEntry) -> Any:
         return badge(entry.get_act_display())
 

@@ -224,11 +224,11 @@ class JobAdmin(LargeTable[Job]):
             return []
         return [("Run again with changes", reverse("admin:jobs_job_again", args=[record.pk]))]
 
-    @admin.display(description="Job", ordering="kind")
+    @admin.display(description="Job")
     def what(self, job: Job) -> str:
         return two_lines(title_of(job.kind), job.short_id, is_id=True)
 
-    @admin.display(description="State", ordering="state")
+    @admin.display(description="State")
     def state_badge(self, job: Job) -> str:
         return badge(job.verdict)
 
@@ -239,7 +239,7 @@ class JobAdmin(LargeTable[Job]):
         share = 0.0 if job.state == Job.State.QUEUED and not job.fence else job.progress_share
         return render_to_string("jobs/progress.html", {"share": share, "job": job})
 
-    @admin.display(description="Age", ordering="-created_at")
+    @admin.display(description="Age")
     def age(self, job: Job) -> str:
         ago = words.ago((timezone.now() - job.created_at).total_seconds())
         return two_lines(ago, words.moment(job.created_at))

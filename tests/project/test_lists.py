@@ -285,3 +285,15 @@ def test_the_reasons_offered_are_those_there_are(admin_client: Client) -> None:
     assert RejectedEvent.objects.reasons() == ["absurd", "bad", "worse"]
     html = admin_client.get(reverse("admin:matching_rejectedevent_changelist")).content.decode()
     assert "reason=worse" in html
+
+
+def test_no_column_of_a_large_list_claims_an_order_that_it_does_not_offer() -> None:
+    admin.autodiscover()
+    claimed = [
+        f"{type(each).__name__}.{name}"
+        for each in admin.site._registry.values()
+        if isinstance(each, LargeTable)
+        for name in each.list_display
+        if getattr(getattr(each, str(name), None), "admin_order_field", None)
+    ]
+    assert claimed == []
