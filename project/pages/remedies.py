@@ -11,6 +11,7 @@ from typing import Final
 # A command: what does the same in the admin. Longer ones first where one begins with another.
 PAGES: Final[Mapping[str, str]] = {
     "analyze_dataset": "the page of the dataset",
+    "auto_collect": "the schedule above the list of Sources",
     "build_dataset": "“Build a dataset” (Datasets)",
     "check_profiles": "the list of People",
     "check_sessions --repair": "“Repair live copies” (Trips)",
@@ -18,6 +19,8 @@ PAGES: Final[Mapping[str, str]] = {
     "collect_feedback": "“Collect from these sources” (Sources)",
     "create_sessions": "“Create trips” (Trips)",
     "explain_match": "Scores",
+    "feedback_report": "“What feedback says” (Sources)",
+    "feedback_status": "“What feedback says” (Sources)",
     "generate_events": "“Generate events” (Events)",
     "import_events": "“Import a log” (Events)",
     "import_feedback": "“Import a file” (Sources)",
