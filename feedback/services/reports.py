@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ from feedback.queries.reports.kept import (
 )
 
 AT_ONCE_ROWS = 20_000  # in all three tables: within a second on one core
+REMEMBERED_SECONDS = 3600  # in this process, of few rows that nobody has had counted and kept
 KEPT_REPORTS = 500  # the newest; whoever asks for another has it counted
 
 
@@ -56,10 +58,10 @@ def kept_answers(asked: Sequence[Asked]) -> list[Answer]:
         now = rows_of(one.scope.sources, states)
         is_small = now.rows <= AT_ONCE_ROWS
         answer = answer_of(one, kept.get(one.key), now)
-        # Few rows of a period are counted up to this moment.
-        if is_small and (not answer.is_current or one.scope.days is not None):
-            counted, now = _counted(one)
-            answer = answer_of(one, counted, now)
+        if is_small and one.scope.days is not None:  # of a period, up to this moment
+            answer = answer_of(one, *_counted(one))
+        elif is_small and not answer.is_current:
+            answer = answer_of(one, *_remembered(one, now))
         found.append(answer)
     return found
 
@@ -77,6 +79,17 @@ def feedback_at_a_glance() -> Glance:
         as_of=csat.as_of,
         is_current=csat.is_current and counts.is_current,
     )
+
+
+def _remembered(asked: Asked, now: RowsNow) -> tuple[KeptReport, RowsNow]:
+    """Return what this process has counted of these very rows, else count them: pages renew
+    themselves, and each would count again."""
+    key = f"seedbed:report:{asked.key}"
+    found: tuple[KeptReport, RowsNow] | None = cache.get(key)
+    if found is None or found[0].state != now.state:
+        found = _counted(asked)
+        cache.set(key, found, REMEMBERED_SECONDS)
+    return found
 
 
 def _counted(asked: Asked) -> tuple[KeptReport, RowsNow]:

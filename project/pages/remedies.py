@@ -17,7 +17,7 @@ PAGES: Final[Mapping[str, str]] = {
     "check_sessions --repair": "“Repair live copies” (Trips)",
     "check_sessions": "“Check live copies” (Trips)",
     "collect_feedback": "“Collect from these sources” (Sources)",
-    "create_sessions": "“Create trips” (Trips)",
+    "create_sessions": "“Create sessions” (Trips)",
     "explain_match": "Scores",
     "feedback_report": "“What feedback says” (Sources)",
     "feedback_status": "“What feedback says” (Sources)",
@@ -29,7 +29,7 @@ PAGES: Final[Mapping[str, str]] = {
     "models promote": "“Make it live” on the page of the version",
     "models rollback": "“Return to …” on the page of the live version",
     "rebuild": "“Rebuild everything” (Models)",
-    "seed_users": "“Make people” (People)",
+    "seed_users": "“Draw seed users” (People)",
     "status": "Home",
     "train_model": "“Train a model” on the page of its dataset",
 }

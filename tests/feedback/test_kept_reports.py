@@ -225,6 +225,24 @@ def test_rows_that_land_while_a_report_is_counted_make_it_old(
     assert kept_answer(asked).content["rows"] == 6
 
 
+def test_few_rows_that_nobody_had_counted_are_counted_once_for_all_looks(settings: Any) -> None:
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    cache.clear()
+    source = real_source()
+    rate(source, [0.2, 0.8] * 10)
+    asked = Asked("csat", choose_scope())
+    first = kept_answer(asked)
+    with CaptureQueriesContext(connection) as queries:
+        assert kept_answer(asked) == first
+    assert not any("feedback_qualityfeedback" in query["sql"] for query in queries)
+    assert not KeptReport.objects.exists()
+    rate(source, [0.2])
+    newer = kept_answer(asked)
+    assert newer.is_current
+    assert newer.content["ratings"] != first.content["ratings"]
+    cache.clear()
+
+
 def test_a_count_that_began_before_does_not_replace_a_newer_one() -> None:
     people = real_source()
     rate(people, [0.1] * 5)

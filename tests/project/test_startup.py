@@ -152,7 +152,6 @@ def test_worker_has_loaded_what_jobs_compute_with_before_it_forks() -> None:
 import sys, django
 django.setup()
 from project.jobs.management.commands.worker import preload
-from tests.rooms import ROOMS
 preload()
 print(*sorted(sys.modules))
 """
