@@ -17,6 +17,7 @@ class Scope(models.TextChoices):
     """What a key opens; a later part of the API brings its own."""
 
     SCORE = "score", "Scores of pairs"
+    RANK = "rank", "Whom to show next"
     READ = "read", "Which models there are, and which is live"
 
 

@@ -13,7 +13,7 @@ MAX_DISTANCE_KM: Final = 200.0  # hard gate: destinations further apart are no m
 MIN_OVERLAP_DAYS: Final = 1.0  # hard gate
 
 
-class Gate(StrEnum):
+class HardGate(StrEnum):
     """The first hard gate that keeps two from being a candidate pair; `open` where none does."""
 
     OPEN = "open"
@@ -29,11 +29,11 @@ class Gate(StrEnum):
 
 
 _GATE_WORDS: Final = {
-    Gate.OPEN: "",
-    Gate.NO_DESTINATION: "one of them has no live trip",
-    Gate.NO_DATES: "the dates of a trip are not known",
-    Gate.TOO_FAR: f"their destinations are over {MAX_DISTANCE_KM:.0f} km apart",
-    Gate.NO_SHARED_DAY: "they have no day in common",
+    HardGate.OPEN: "",
+    HardGate.NO_DESTINATION: "one of them has no live trip",
+    HardGate.NO_DATES: "the dates of a trip are not known",
+    HardGate.TOO_FAR: f"their destinations are over {MAX_DISTANCE_KM:.0f} km apart",
+    HardGate.NO_SHARED_DAY: "they have no day in common",
 }
 
 
@@ -58,7 +58,7 @@ def first_gates(left: Travellers, right: Travellers) -> npt.NDArray[np.str_]:
 
     Returns
     -------
-    text array of shape (n,) of `Gate`.
+    text array of shape (n,) of `HardGate`.
     """
     far, shared = distance_km(left.destination, right.destination), overlap_days(left, right)
     found = np.select(
@@ -68,7 +68,7 @@ def first_gates(left: Travellers, right: Travellers) -> npt.NDArray[np.str_]:
             far > MAX_DISTANCE_KM,
             shared < MIN_OVERLAP_DAYS,
         ],
-        [Gate.NO_DESTINATION, Gate.NO_DATES, Gate.TOO_FAR, Gate.NO_SHARED_DAY],
-        Gate.OPEN,
+        [HardGate.NO_DESTINATION, HardGate.NO_DATES, HardGate.TOO_FAR, HardGate.NO_SHARED_DAY],
+        HardGate.OPEN,
     )
     return np.asarray(found, np.str_)

@@ -11,6 +11,7 @@ from overview.jobs.arguments import PROMOTE_PERMISSION, RebuildModel
 from project.jobs.contract import Run
 from project.refusal import Refusal
 from project.storage.artifacts import require_own_folder
+from serving.domain.spread import spread_of
 from training.domain.kind import Recipe
 from training.jobs.datasets import BUILD_STAGE, build
 from training.jobs.models import TRAIN_STAGES, require_trainable, train
@@ -24,7 +25,6 @@ from training.services import registry
 BEFORE = ("Check profiles", "Check sessions", "Generate events")
 AFTER = ("Promote", "Verify")
 SAMPLE = 20  # pairs that are scored at the end
-MINIMUM_DIFFERENT = 10  # of them; the defect this product ends is the same score for everyone
 EXAMPLES = 10  # incomplete profiles named in the log
 
 
@@ -154,10 +154,10 @@ def _verify(model: ModelVersion) -> list[dict[str, Any]]:
         {"left": left, "right": right, **row}
         for (left, right), row in zip(pairs, scores.as_rows(), strict=True)
     ]
-    different = len({row["score"] for row in rows})
-    if different < min(MINIMUM_DIFFERENT, len(rows)):
+    spread = spread_of(scores.score.tolist())
+    if not spread.is_enough:
         raise Refusal(
-            f"{len(rows)} pairs got only {different} different scores.",
+            f"{len(rows)} pairs got only {spread.different} different scores.",
             remedy="Return with `manage.py models rollback --reason REASON`, and look at the "
             "features of `manage.py explain_match`.",
         )

@@ -9,10 +9,20 @@ from ninja import Router
 
 from matching.domain.words import MatchType
 from project.problems import problem
+from project.refusal import Refusal
 from serving.api.access import Key
-from serving.api.schemas import InlinePair, NamedPair, Problem, ScoreAnswer, ScoreRequest, Traveller
+from serving.api.schemas import (
+    InlinePair,
+    NamedPair,
+    Problem,
+    RankAnswer,
+    RankRequest,
+    ScoreAnswer,
+    ScoreRequest,
+    Traveller,
+)
 from serving.models import Scope
-from training.queries.pairs import score_each
+from training.queries.pairs import rank_partners, score_each
 from training.queries.scoring import Scores, UnusableFeatures, score_frame, score_vectors
 
 router = Router(tags=["Matching"])
@@ -44,6 +54,34 @@ def score(request: HttpRequest, asked: ScoreRequest) -> HttpResponse:
         except UnusableFeatures as error:
             return problem(422, str(error), remedy="/api/v1/docs shows what is expected.")
     return _answer(scores, [*scores.as_rows()])
+
+
+@router.post(
+    "/rank",
+    auth=Key(Scope.RANK),
+    response={200: RankAnswer, 404: Problem, **REFUSALS},
+    summary="Whom to show a user next",
+    operation_id="rank_partners",
+)
+def rank(request: HttpRequest, asked: RankRequest) -> HttpResponse:
+    """Rank who is live and passes the hard gates: destinations within 200 km, a shared day.
+
+    Users with a complete profile, or groups with such a member; never the user, and no group of
+    theirs.
+    """
+    try:
+        ranking = rank_partners(asked.left, asked.match_type, asked.count)
+    except Refusal as refusal:
+        return problem(404, refusal.message, remedy=refusal.remedy)
+    body = {
+        "warning": ranking.scores.serving.warning,
+        "available": ranking.available,
+        "best": [
+            {"right": name, **row}
+            for name, row in zip(ranking.names, ranking.scores.as_rows(), strict=True)
+        ],
+    }
+    return HttpResponse(orjson.dumps(body), content_type="application/json")
 
 
 def _by_ids(pairs: list[NamedPair]) -> tuple[Scores, list[Any]]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from matching.domain.profiles import MAX_AGE, MAX_WORDS, MIN_AGE, WORD_LENGTH
 from matching.domain.words import FeatureSet, MatchType
-from serving.domain.limits import MAX_PAIRS
+from serving.domain.limits import MAX_PAIRS, MAX_RANKED
 
 ID_LENGTH = 100  # characters, as the columns of external ids are wide
 # No control characters: no id has one, and the database takes none.
@@ -155,6 +155,31 @@ class ScoreAnswer(BaseModel):
 
     warning: str
     scores: list[PairScore | Unscored]
+
+
+class RankRequest(Asked):
+    """Whom to show a user next: people, or groups."""
+
+    left: Annotated[Id, Field(description="The user who decides.")]
+    match_type: MatchType = MatchType.USER_USER
+    count: Annotated[int, Field(ge=1, le=MAX_RANKED, strict=True)] = 20
+
+
+class Ranked(PairScore):
+    """One of the best, with the id by which Seedbed knows them."""
+
+    right: str
+
+
+class RankAnswer(BaseModel):
+    """The best of those who are live and pass the hard gates, the best first.
+
+    `available` is how many those are in all; none for who has no live trip.
+    """
+
+    warning: str
+    available: int
+    best: list[Ranked]
 
 
 class Interval(BaseModel):

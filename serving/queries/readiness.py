@@ -9,8 +9,6 @@ from training.queries.scoring import current_serving
 
 VALKEY_SECONDS = 1.0
 
-Check = tuple[bool, str]
-
 
 def is_ready() -> tuple[bool, dict[str, str]]:
     """Return whether scores can be answered, and what there is to say of each part.

@@ -18,7 +18,7 @@ from matching.domain.features.rules import RULE_WEIGHTS, origin_score, rule_scor
 from matching.domain.groups import group_travellers
 from matching.domain.lexicon.folding import Lexicon
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.trips import Gate, first_gates
+from matching.domain.trips import HardGate, first_gates
 from matching.domain.words import INTERESTS, LANGUAGES, NATIONALITIES, RELIGIONS
 from tests.matching.drawn import draw_travellers
 
@@ -467,13 +467,13 @@ def test_gate_needs_200_km_and_a_shared_day():
         users = Travellers.from_frame(pd.DataFrame([FULL, FULL | change]))
         return first_gates(users.take(slice(0, 1)), users.take(slice(1, 2)))[0]
 
-    assert meets() == Gate.OPEN
-    assert meets(start_date=date(2026, 3, 10)) == Gate.OPEN
-    assert meets(start_date=date(2026, 3, 11)) == Gate.NO_SHARED_DAY
-    assert meets(destination_lat=43.17) == Gate.OPEN  # 199 km north
-    assert meets(destination_lat=43.19) == Gate.TOO_FAR
-    assert meets(destination_lat=None) == Gate.NO_DESTINATION
-    assert meets(end_date=None) == Gate.NO_DATES
+    assert meets() == HardGate.OPEN
+    assert meets(start_date=date(2026, 3, 10)) == HardGate.OPEN
+    assert meets(start_date=date(2026, 3, 11)) == HardGate.NO_SHARED_DAY
+    assert meets(destination_lat=43.17) == HardGate.OPEN  # 199 km north
+    assert meets(destination_lat=43.19) == HardGate.TOO_FAR
+    assert meets(destination_lat=None) == HardGate.NO_DESTINATION
+    assert meets(end_date=None) == HardGate.NO_DATES
 
 
 def test_rule_weights_add_up_to_one():

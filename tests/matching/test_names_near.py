@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.trips import Gate, first_gates
+from matching.domain.trips import HardGate, first_gates
 from matching.models import SeedUser
 from matching.queries.travellers import load_travellers, names_near
 from tests.factories import make_group, make_seed_user, make_session
@@ -48,7 +48,7 @@ def test_who_passes_the_gates_is_named_at_the_poles_and_over_the_line_of_the_dat
     passing = 0
     for name in names:
         own = everybody.take(np.full(len(users), users.index.get_loc(name)))
-        met = set(users.index[first_gates(own, everybody) == Gate.OPEN]) - {name}
+        met = set(users.index[first_gates(own, everybody) == HardGate.OPEN]) - {name}
         assert met <= set(names_near(name, "user_user"))
         passing += len(met)
     assert passing > len(names)

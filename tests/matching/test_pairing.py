@@ -17,7 +17,7 @@ from matching.domain.pairing import (
     sample_pairs,
 )
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.trips import Gate, first_gates
+from matching.domain.trips import HardGate, first_gates
 from tests.matching.drawn import draw_travellers
 
 TODAY = date(2026, 1, 1)
@@ -54,7 +54,7 @@ def crowds(draw, max_size=14):
 def brute_force(left, right=None):
     others = left if right is None else right
     i, j = (axis.ravel() for axis in np.indices((len(left), len(others))))
-    passes = first_gates(left.take(i), others.take(j)) == Gate.OPEN
+    passes = first_gates(left.take(i), others.take(j)) == HardGate.OPEN
     if right is None:
         passes &= (i < j) & (left.user_id[i] != left.user_id[j])
     return set(zip(i[passes].tolist(), j[passes].tolist(), strict=True))

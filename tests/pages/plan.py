@@ -35,6 +35,7 @@ LEFT_OUT = {
     "/api/v1/": PROGRAM,
     "/api/v1/openapi.json": PROGRAM,
     "/api/v1/docs": "the page that django-ninja brings",
+    "/api/v1/match/rank": PROGRAM,
     "/api/v1/match/score": PROGRAM,
     "/api/v1/models": PROGRAM,
     "/api/v1/models/%(kind)s/champion": PROGRAM,

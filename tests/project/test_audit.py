@@ -217,7 +217,9 @@ COMMANDS: dict[str, str | None] = {
     "models": Act.EXPORT,  # and promotions, rollbacks
     "api_keys": Act.KEY,
     "rotate_keys": Act.KEY,
-    **dict.fromkeys(("analyze_dataset", "explain_match", "predict"), None),  # of files, or shown
+    **dict.fromkeys(
+        ("analyze_dataset", "explain_match", "predict", "verify_scores"), None
+    ),  # of files, or shown
     **dict.fromkeys(("check_profiles", "feedback_report", "feedback_status", "status"), None),
     **dict.fromkeys(("auto_collect", "jobs"), None),  # schedules and jobs have a history
     "demo": None,  # of jobs

@@ -70,6 +70,7 @@ SHOWS: dict[str, list[list[str]]] = {
     "train_model": [["--now"]],
     "adopt_folder": [[]],
     "api_keys": [["list"]],
+    "verify_scores": [[]],
 }
 # They show no record, only what they started and stopped.
 SHOW_NOTHING_KEPT = {"serve", "worker", "scheduler", "services", "demo", "rebuild"}

@@ -117,6 +117,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/api/v1/": (ANYBODY, ANYBODY),  # names the API for `reverse`; there is nothing
     "/api/v1/docs": (ANYBODY, ANYBODY),
     "/api/v1/openapi.json": (ANYBODY, ANYBODY),
+    "/api/v1/match/rank": (KEY, KEY),
     "/api/v1/match/score": (KEY, KEY),
     "/api/v1/models": (KEY, KEY),
     "/api/v1/models/%(kind)s/champion": (KEY, KEY),

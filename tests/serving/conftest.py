@@ -1,6 +1,7 @@
 """An application with a key, and people whom it can ask about."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,6 +13,12 @@ from serving.services.keys import issue_key
 from tests.factories import make_group, make_seed_user, make_session
 
 Ask = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def artifact_root(settings: Any, tmp_path: Path) -> None:
+    """Give each test a folder: some empty the database, which then owns no folder of before."""
+    settings.ARTIFACT_ROOT = tmp_path / "artifacts"
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ ROUTES = {
         "score",
         {"features": [{"age_score": 0.5}], "feature_set": "smooth-1"},
     ),
+    ("post", "/match/rank"): ("rank", {"left": "seed_0"}),
     ("get", "/models"): ("read", None),
     ("get", "/models/{kind}/champion"): ("read", None),
 }

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from matching.domain.trips import Gate
+from matching.domain.trips import HardGate
 from serving.api.app import api
 from serving.api.schemas import PairScore
 from serving.models import ApiKey, Scope
@@ -78,8 +78,8 @@ def rows_of(header: str) -> set[str]:
 
 def test_its_tables_name_what_there_is():
     assert rows_of("| field |") == {*PairScore.model_fields, "problem"}
-    assert {gate for gate in Gate if gate != Gate.OPEN} == {
-        gate for gate in Gate if f"`{gate}`" in PAGE
+    assert {gate for gate in HardGate if gate != HardGate.OPEN} == {
+        gate for gate in HardGate if f"`{gate}`" in PAGE
     }
     documented = {
         status

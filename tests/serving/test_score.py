@@ -5,7 +5,7 @@ import pytest
 
 from matching.models import SeedUser, TravelSession
 from project.storage.artifacts import folder_path
-from serving.api.schemas import PairScore, ScoreAnswer
+from serving.api.schemas import PairScore, RankAnswer, ScoreAnswer
 from tests.training.batches import make_dataset, make_model
 from training.models import ModelVersion
 from training.queries.loading import forget_loaded
@@ -186,3 +186,39 @@ def test_a_name_that_is_no_feature_is_named(ask):
 def test_answers_have_no_field_that_is_not_documented():
     row = orjson.loads(orjson.dumps(score_vectors([{}]).as_rows()[0]))
     assert set(row) == set(PairScore.model_fields)
+
+
+@pytest.mark.usefixtures("people", "champion")
+def test_the_best_are_those_who_score_best_among_who_may_be_met(ask):
+    answer = ask("match/rank", {"left": "seed_0", "count": 2})
+    assert answer.status_code == 200, answer.content
+    told = RankAnswer.model_validate(answer.json())
+    names = ["seed_1", "seed_2", "seed_3"]
+    scores = score_pairs([("seed_0", name) for name in names]).score
+    wanted = sorted(zip(scores.tolist(), names, strict=True), reverse=True)
+    assert [(one.right, one.score) for one in told.best] == [
+        (name, pytest.approx(score)) for score, name in wanted[:2]
+    ]
+    assert (told.available, told.warning) == (3, "")
+    groups = ask("match/rank", {"left": "seed_0", "match_type": "user_group"}).json()
+    assert [one["right"] for one in groups["best"]] == ["group_1"]
+    alone = ask("match/rank", {"left": "seed_5"}).json()
+    assert (alone["available"], alone["best"]) == (0, [])
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize(
+    ("asked", "status", "words"),
+    [
+        ({"left": "nobody"}, 404, "'nobody'"),
+        ({"left": "group_1"}, 404, "is a group"),
+        ({"left": "seed_0", "count": 0}, 422, "1"),
+        ({"left": "seed_0", "count": 101}, 422, "100"),
+        ({"left": "seed_0", "count": "7"}, 422, "integer"),
+        ({"left": "seed_0", "match_type": "solo"}, 422, "user_user"),
+    ],
+)
+def test_nobody_is_ranked_for_what_cannot_be_asked(ask, asked, status, words):
+    answer = ask("match/rank", asked)
+    assert answer.status_code == status
+    assert words in answer.content.decode()

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from matching.domain.features.told import TITLES, tell_inputs
-from matching.domain.trips import Gate
+from matching.domain.trips import HardGate
 from matching.domain.words import MatchType
 from matching.models import SeedUser, TravelGroup, TravelSession
 from project import words
@@ -243,7 +243,7 @@ def _parts(explained: Explanation) -> list[dict[str, Any]]:
 
 
 def _rank_figure(explained: Explanation, left: SeedUser, right: Any) -> dict[str, Any]:
-    if explained.gate != Gate.OPEN:
+    if explained.gate != HardGate.OPEN:
         return {}
     ranking = rank_partners(left.external_id, explained.match_type)
     place = ranking.place_of(right.external_id)

@@ -16,7 +16,7 @@ from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES
 from matching.domain.features.rules import RULE_NAME, RULE_WEIGHTS, origin_score, rule_score
 from matching.domain.lexicon.folding import Lexicon
 from matching.domain.travellers import Travellers, Vocabulary
-from matching.domain.trips import Gate, first_gates
+from matching.domain.trips import HardGate, first_gates
 from matching.domain.words import COMPUTED_SETS, revision_of
 from matching.queries.words import taught_lexicon
 from project.measure.intervals import json_number
@@ -114,7 +114,7 @@ class Scores:
         serves. What is left of the score is what users did: their rows changed that much.
     missing : names of the features without an input, for each pair.
     features : float32 frame of n rows, the 13 features.
-    gates : text (n,), the `Gate` that each pair meets now; None of ready features.
+    gates : text (n,), the `HardGate` that each pair meets now; None of ready features.
     serving : which model answered, or why none did.
     """
 
@@ -129,7 +129,7 @@ class Scores:
     @property
     def is_candidate(self) -> npt.NDArray[np.bool_] | None:
         """Whether the two of each pair pass the hard gates: bool (n,); None of ready features."""
-        return None if self.gates is None else self.gates == Gate.OPEN
+        return None if self.gates is None else self.gates == HardGate.OPEN
 
     def take(self, places: npt.NDArray[np.int64]) -> "Scores":
         """Return the scores of some of the pairs, in the order of `places`."""
@@ -160,8 +160,8 @@ class Scores:
                 "feature_set": feature_set,
                 "feature_revision": revision_of(feature_set),
                 "missing": list(self.missing[row]),
-                "is_candidate": None if gate is None else gate == Gate.OPEN,
-                "why_not": None if gate in (None, Gate.OPEN) else gate,
+                "is_candidate": None if gate is None else gate == HardGate.OPEN,
+                "why_not": None if gate in (None, HardGate.OPEN) else gate,
             }
             for row, gate in enumerate(gates)
         ]
@@ -306,10 +306,10 @@ class Explanation:
     match_type: str
 
     @property
-    def gate(self) -> Gate:
+    def gate(self) -> HardGate:
         """The first hard gate that the two do not pass now; open where they pass all."""
         gates = cast("npt.NDArray[np.str_]", self.scores.gates)  # of people: none of features
-        return Gate(gates[0])
+        return HardGate(gates[0])
 
     def as_dict(self) -> ExplanationFields:
         return {

@@ -50,9 +50,9 @@ class Command(SeedbedCommand):
                 f"{words.signed(result['by_users'])} by what {whose(result['trained_on'])} did."
             )
         if not result["is_candidate"]:
-            from matching.domain.trips import Gate
+            from matching.domain.trips import HardGate
 
-            console.print(f"They are no candidates now: {Gate(result['why_not']).words}.")
+            console.print(f"They are no candidates now: {HardGate(result['why_not']).words}.")
         table = Table("Feature", "Value", "Mean", "Moves the score by", "Computed from")
         for feature in result["features"]:
             effect = feature["effect"]
