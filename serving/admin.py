@@ -51,7 +51,7 @@ class ApiKeyForm(RecordForm[ApiKey]):
 class ApiKeyAdmin(RecordAdmin[ApiKey]):
     form = ApiKeyForm
     fields = ["name", "scopes", "requests_per_minute", "expires_at"]
-    list_display = ["named", "opens", "pace", "used", "state_now"]
+    list_display = ["named", "scope_names", "pace", "used", "state_now"]
     list_display_links = ["named"]
     search_fields = ["name", "start"]
     search_help_text = "Name, or how the key begins"
@@ -91,7 +91,12 @@ class ApiKeyAdmin(RecordAdmin[ApiKey]):
 
     @admin.display(description="opens")
     def opens(self, key: ApiKey) -> str:
-        return ", ".join(str(Scope(name).label) for name in key.scopes)
+        first, *more = (str(scope.label) for scope in Scope if scope in key.scopes)
+        return ", ".join([first, *(label.lower() for label in more)])
+
+    @admin.display(description="opens")
+    def scope_names(self, key: ApiKey) -> str:
+        return ", ".join(scope for scope in Scope.values if scope in key.scopes)
 
     @admin.display(description="requests a minute", ordering="requests_per_minute")
     def pace(self, key: ApiKey) -> str:
@@ -112,6 +117,13 @@ class ApiKeyAdmin(RecordAdmin[ApiKey]):
         else:
             said = "no end" if key.expires_at is None else f"until {words.moment(key.expires_at)}"
         return two_lines(badge(key.state, tone="good" if key.state == "open" else ""), said)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask for a new key; what is shown then is the key, so there is but one way to save."""
+        ways = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**(extra_context or {}), **ways})
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         return form.save(commit=False)

@@ -18,7 +18,7 @@ class Scope(models.TextChoices):
 
     SCORE = "score", "Scores of pairs"
     RANK = "rank", "Whom to show next"
-    READ = "read", "Which models there are, and which is live"
+    READ = "read", "Which models there are"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -28,7 +28,8 @@ KEPT_REPORTS = 500  # the newest; whoever asks for another has it counted
 
 def count_report(asked: Asked) -> Answer:
     """Count a report from its rows and keep it; a newer one that another kept stays."""
-    counted, now = _counted(asked)
+    now = rows_now(asked.scope.sources)
+    counted = _counted(asked, now)
     _keep(counted)
     return answer_of(asked, counted, now)
 
@@ -59,9 +60,9 @@ def kept_answers(asked: Sequence[Asked]) -> list[Answer]:
         is_small = now.rows <= AT_ONCE_ROWS
         answer = answer_of(one, kept.get(one.key), now)
         if is_small and one.scope.days is not None:  # of a period, up to this moment
-            answer = answer_of(one, *_counted(one))
+            answer = answer_of(one, _counted(one, now), now)
         elif is_small and not answer.is_current:
-            answer = answer_of(one, *_remembered(one, now))
+            answer = answer_of(one, _remembered(one, now), now)
         found.append(answer)
     return found
 
@@ -81,25 +82,22 @@ def feedback_at_a_glance() -> Glance:
     )
 
 
-def _remembered(asked: Asked, now: RowsNow) -> tuple[KeptReport, RowsNow]:
+def _remembered(asked: Asked, now: RowsNow) -> KeptReport:
     """Return what this process has counted of these very rows, else count them: pages renew
     themselves, and each would count again."""
     key = f"seedbed:report:{asked.key}"
-    found: tuple[KeptReport, RowsNow] | None = cache.get(key)
-    if found is None or found[0].state != now.state:
-        found = _counted(asked)
+    found: KeptReport | None = cache.get(key)
+    if found is None or found.state != now.state:
+        found = _counted(asked, now)
         cache.set(key, found, REMEMBERED_SECONDS)
     return found
 
 
-def _counted(asked: Asked) -> tuple[KeptReport, RowsNow]:
+def _counted(asked: Asked, now: RowsNow) -> KeptReport:
     # The state is read before the rows: what lands between is counted, and counted again later.
-    as_of, now = timezone.now(), rows_now(asked.scope.sources)
+    as_of = timezone.now()
     content = json.dumps(asked.count(), allow_nan=False).encode()
-    report = KeptReport(
-        key=asked.key, kind=asked.kind, state=now.state, as_of=as_of, content=content
-    )
-    return report, now
+    return KeptReport(key=asked.key, kind=asked.kind, state=now.state, as_of=as_of, content=content)
 
 
 @transaction.atomic

@@ -63,6 +63,8 @@ SHOWS: dict[str, list[list[str]]] = {
     "import_feedback": [["--now", "--table", "quality_feedback", "{csv}"]],
     "import_events": [["--now", "{jsonl}"], [POISON]],
     "seed_users": [["--now", "--origin", "real", "--file", "{csv}"]],
+    "import_groups": [["--now", "--origin", "real", "{csv}"]],
+    "import_sessions": [["--now", "--origin", "real", "{csv}"]],
     "create_sessions": [["--now"]],
     "export_events": [["--batch", "{batch}", "--output", "{out}"]],
     "generate_events": [["--now", "--count", "10"]],

@@ -104,8 +104,8 @@ def test_toy_kind_goes_through_every_command(toy, capsys, tmp_path):
     run_json(capsys, "train_model", "--kind", "toy", "--now", "--seed", "2")
     for action in (
         ["promote", "1"],
-        ["promote", "2"],
-        ["rollback"],
+        ["promote", "2", "--reason", "more rows"],
+        ["rollback", "--reason", "it was better"],
         ["list"],
         ["compare", "1", "2"],
     ):
