@@ -7,6 +7,8 @@ from types import NoneType
 from typing import Any, Final, NamedTuple
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from feedback.domain.refusals import Problem
 from feedback.domain.row_format import MAX_ROW_BYTES, OVERSIZED_KEY
@@ -65,26 +67,46 @@ def feedback_rows(came: Sequence[Row], mapped: Sequence[dict[str, Any] | None]) 
 def _even_json(rows: EvenRows) -> list[bytes] | None:
     """Return the canonical JSON of rows; None where one needs a closer look.
 
-    It is what orjson writes of each row with its keys in order, column by column.
+    It is what orjson writes of each row with its keys in order, joined column by column.
     """
-    names = sorted(rows.columns)
-    columns = [_as_json(rows.columns[name]) for name in names]
-    if any(column is None for column in columns):
+    parts: list[Any] = []  # texts, and arrays of texts
+    for name in sorted(rows.columns):
+        values = rows.columns[name]
+        quote = '"' if _is_plain_text(values) else ""
+        cells = values if quote else _as_json(values)
+        if cells is None:
+            return None
+        try:
+            column = pa.array(cells, pa.string())
+        except UnicodeEncodeError:  # half a surrogate pair
+            return None
+        key = orjson.dumps(name).decode()
+        parts += [f"{'' if parts else '{'}{key}:{quote}", column, f"{quote},"]
+    if not parts:
         return None
-    keys = (orjson.dumps(name).decode().replace("%", "%%") for name in names)
-    form = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
-    try:
-        raw = [(form % cells).encode() for cells in zip(*columns, strict=True)]  # type: ignore[arg-type]
-    except UnicodeEncodeError:  # half a surrogate pair
+    parts[-1] = parts[-1].removesuffix(",") + "}"
+    joined = pc.binary_join_element_wise(*parts, "")
+    longest = pc.max(pc.binary_length(joined)).as_py() or 0
+    if longest > MAX_ROW_BYTES:
         return None
-    return raw if max(map(len, raw), default=0) <= MAX_ROW_BYTES else None
+    found: list[bytes] = joined.cast(pa.binary()).to_pylist()
+    return found
+
+
+def _is_plain_text(values: Sequence[Any]) -> bool:
+    """Whether a column is texts alone, which JSON writes as they are."""
+    if set(map(type, values)) != {str}:
+        return False
+    text = "".join(values)
+    # Most texts are known to have nothing to escape without looking at each character twice.
+    return (text.isprintable() and '"' not in text and "\\" not in text) or not _ESCAPED.search(
+        text
+    )
 
 
 def _as_json(values: Sequence[Any]) -> list[str] | None:
     """Return each value of a column as JSON; None where it holds objects, or what is no JSON."""
     kinds = set(map(type, values))
-    if kinds == {str} and not _ESCAPED.search("".join(values)):
-        return [f'"{value}"' for value in values]
     if not kinds <= {str, int, float, bool, NoneType}:
         return None
     known: dict[Any, str] = {}

@@ -1,8 +1,9 @@
 """How people write moments, and the same as ISO 8601; pure, and without a word on zones."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 # How a moment is written: ISO 8601, day or month or year first, digits, or a count of something.
 DATE_FORMATS: Final = {
@@ -57,9 +58,10 @@ _SLASHED, _YEAR_FIRST, _NAMED, _NAMED_US, _NAMED_C = (
     for pattern in (SLASHED, YEAR_FIRST, NAMED, NAMED_US, NAMED_C)
 )
 # Plain ISO 8601, which needs nothing.
-_PLAIN: Final = re.compile(
+PLAIN: Final = (
     r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 )
+_PLAIN: Final = re.compile(PLAIN)
 # How months begin, in English, German, French, Spanish, Italian, Portuguese and Dutch.
 _MONTHS: Final = {
     beginning: number
@@ -73,6 +75,20 @@ _MONTHS: Final = {
     )
     for beginning in beginnings.split()
 }  # fmt: skip
+
+
+def are_plain(values: Sequence[Any]) -> bool:
+    """Whether a whole column is texts in plain ISO 8601, told without looking at each in turn."""
+    if set(map(type, values)) != {str}:
+        return False
+    import pyarrow as pa  # loaded where rows are read: the models of mappings know this module
+    import pyarrow.compute as pc
+
+    try:
+        texts = pa.array(values, pa.string())
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return bool(pc.all(pc.match_substring_regex(texts, PLAIN)).as_py())
 
 
 def as_iso(text: str, order: str) -> str:

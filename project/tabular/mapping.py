@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
-from project.tabular.dates import COUNTED, EPOCHS, as_iso, of_digits
+from project.tabular.dates import COUNTED, EPOCHS, are_plain, as_iso, of_digits
 from project.tabular.doors import Door, FieldSpec
 from project.tabular.even import EvenRows
 from project.tabular.mend import UNREAD
@@ -428,6 +428,8 @@ def moments(values: list[Any], how: ColumnMap, *, in_milliseconds: bool) -> list
     order = how.dates if how.dates in ("dmy", "mdy") else ""
     if how.dates in COUNTED:
         texts = [None if value is None else of_digits(written(value)) for value in values]
+    elif are_plain(values):
+        texts = values
     else:
         texts = [
             value
