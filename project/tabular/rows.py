@@ -539,8 +539,16 @@ class _Lines:
         return line
 
     def ahead(self, count: int) -> list[str]:
-        """Return the next lines without taking them; fewer of them where the text ends."""
-        while len(self._held) < count and (block := self._text.read(BLOCK_CHARACTERS)):
+        """Return the next lines without taking them; fewer of them where the text ends.
+
+        Behind the beginning of a line that is too long nothing is read ahead: its rest would look
+        like lines of its own.
+        """
+        while (
+            len(self._held) < count
+            and not (self._held and not self._held[-1].endswith("\n"))
+            and (block := self._text.read(BLOCK_CHARACTERS))
+        ):
             if not block.endswith("\n"):
                 block += self._text.readline(self.most + 1)
             self._held.extend(io.StringIO(block, newline=""))

@@ -207,3 +207,20 @@ def test_ordinary_rows_are_read_as_columns(cells: list[str], ends: str) -> None:
     assert chunks[0][3] == list(chunks[0])[3]
     with pytest.raises(IndexError):
         chunks[0][32]
+
+
+@pytest.mark.parametrize("length", [101, 401, 5_000, 300_000, 3_000_000])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("size", [20, 16_384])  # rows at a time
+def test_a_row_that_is_too_long_is_one_row_however_long_it_is(
+    length: int, ends: str, size: int
+) -> None:
+    plain = [f"{number},b" for number in range(50)]
+    content = ends.join(["a,b", *plain, f"9,{'x' * length}", *plain]) + ends
+    PATH.write_bytes(content.encode())
+    table = TableFile(PATH, name="table.csv", limits=LIMITS)
+    found = [row for chunk in table.chunks(size=size) for row in chunk]
+    assert [row.line for row in found] == [*range(2, 103)]
+    assert [row.line for row in found if row.reason] == [52]
+    assert found[50].reason == "oversized"
+    assert found[50].size > length
