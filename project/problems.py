@@ -1,6 +1,6 @@
 """Answers to programs that say no: RFC 9457's problem details."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,6 +14,26 @@ CONTENT_TYPE: Final = "application/problem+json"
 def is_of_a_program(request: HttpRequest) -> bool:
     """Whether a request came to the API, where nobody reads pages."""
     return request.path_info.startswith(API_PREFIX)
+
+
+def methods_in_words(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Say to programs which methods an address answers, where it does not answer theirs (405)."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or not is_of_a_program(request):
+            return response
+        allowed = response.headers["Allow"]
+        return problem(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            f"{request.method} is not answered here.",
+            remedy=f"Send {allowed}.",
+            headers={"Allow": allowed},
+        )
+
+    return middleware
 
 
 def problem(

@@ -125,9 +125,6 @@ class ApiKeyAdmin(RecordAdmin[ApiKey]):
         ways = {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().add_view(request, form_url, {**(extra_context or {}), **ways})
 
-    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        return form.save(commit=False)
-
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         request.made_token = issue_key(obj, by=Actor.of(request.user))  # type: ignore[attr-defined]
 

@@ -50,7 +50,9 @@ def score(request: HttpRequest, asked: ScoreRequest) -> HttpResponse:
         scores = _by_profiles(asked.profiles)
     else:
         try:
-            scores = score_vectors(asked.features or [], asked.match_type, asked.feature_set)
+            scores = score_vectors(
+                asked.features or [], asked.match_type or MatchType.USER_USER, asked.feature_set
+            )
         except UnusableFeatures as error:
             return problem(422, str(error), remedy="/api/v1/docs shows what is expected.")
     return _answer(scores, [*scores.as_rows()])
@@ -107,10 +109,8 @@ def _by_profiles(pairs: list[InlinePair]) -> Scores:
 
 
 def _row(traveller: Traveller) -> dict[str, Any]:
-    """Return a traveller as a row of a travellers frame; empty lists say nothing, like none."""
-    return {name: value or None for name, value in traveller} | {
-        "extraversion": traveller.extraversion
-    }
+    """Return a traveller as a row of a travellers frame; empty lists and texts say nothing."""
+    return {name: None if value in ([], "") else value for name, value in traveller}
 
 
 def _answer(scores: Scores, rows: list[Any]) -> HttpResponse:

@@ -18,9 +18,11 @@ ID_LENGTH = 100  # characters, as the columns of external ids are wide
 Id = Annotated[str, Field(min_length=1, max_length=ID_LENGTH, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Word = Annotated[str, Field(max_length=WORD_LENGTH)]
 Words = Annotated[list[Word], Field(max_length=MAX_WORDS)]
-Latitude = Annotated[float, Field(ge=-90, le=90)]
-Longitude = Annotated[float, Field(ge=-180, le=180)]
-Share = Annotated[float, Field(ge=0, le=1)]
+# Numbers are numbers: true is no 1, and "0.5" is a text.
+Number = Annotated[float, Field(strict=True)]
+Latitude = Annotated[Number, Field(ge=-90, le=90)]
+Longitude = Annotated[Number, Field(ge=-180, le=180)]
+Share = Annotated[Number, Field(ge=0, le=1)]
 
 
 class Asked(BaseModel):
@@ -39,7 +41,7 @@ class NamedPair(Asked):
 class Traveller(Asked):
     """A profile and a trip that Seedbed need not know. What is left out counts as missing."""
 
-    age: Annotated[float | None, Field(ge=MIN_AGE, le=MAX_AGE, description="Years.")] = None
+    age: Annotated[Number | None, Field(ge=MIN_AGE, le=MAX_AGE, description="Years.")] = None
     personality: Word | None = None
     extraversion: Share | None = None
     interests: Words | None = None
@@ -55,7 +57,8 @@ class Traveller(Asked):
     start_date: date | None = None
     end_date: Annotated[date | None, Field(description="The day of departure.")] = None
     budget: Annotated[
-        float | None, Field(gt=0, description="For the whole trip, in the currency of all budgets.")
+        Number | None,
+        Field(gt=0, description="For the whole trip, in the currency of all budgets."),
     ] = None
 
     @model_validator(mode="after")
@@ -96,8 +99,9 @@ class ScoreRequest(Asked):
         FeatureSet | None, Field(description="Of `features`: the formulas that made them.")
     ] = None
     match_type: Annotated[
-        MatchType, Field(description="Of `features`: user_user or user_group.")
-    ] = MatchType.USER_USER
+        MatchType | None,
+        Field(description="Of `features`: user_user, where it is left out, or user_group."),
+    ] = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -111,6 +115,8 @@ class ScoreRequest(Asked):
             )
         if (self.feature_set is None) != (self.features is None):
             raise ValueError("expected feature_set with features, and only with them")
+        if self.match_type is not None and self.features is None:
+            raise ValueError("expected match_type with features only: ids say it themselves")
         return self
 
 

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import Error, connection
 
 from project.jobs.processes import has_worker
-from training.queries.scoring import current_serving
+from training.queries.scoring import NO_CHAMPION, current_serving
 
 VALKEY_SECONDS = 1.0
 
@@ -19,10 +19,18 @@ def is_ready() -> tuple[bool, dict[str, str]]:
     database = _database()
     told = {"database": "ok" if database else "does not answer", "valkey": _valkey()}
     if database:
-        warning = current_serving().warning
-        told["champion"] = f"the rules answer: {warning}" if warning else "ok"
+        told["champion"] = _champion()
         told["worker"] = "ok" if has_worker() else "none is alive; jobs wait"
     return database, told
+
+
+def _champion() -> str:
+    """Say whether the live model answers; why it does not is for who may see models."""
+    warning = current_serving().warning
+    if not warning:
+        return "ok"
+    why = NO_CHAMPION if warning == NO_CHAMPION else "the champion cannot be used."
+    return f"the rules answer: {why} `manage.py status` says what to do"
 
 
 def _database() -> bool:

@@ -29,8 +29,6 @@ def issue_key(key: ApiKey, *, by: Person = None) -> str:
     if unknown or not key.scopes:
         said = f"There is no scope {unknown[0]}." if unknown else "A key needs a scope to open."
         raise Refusal(said, remedy=f"There are: {', '.join(Scope.values)}.")
-    if key.expires_at is not None and key.expires_at <= timezone.now():
-        raise Refusal("The key would be over when it is made.", remedy="Give a later moment.")
     token = make_token()
     key.name, key.scopes = key.name.strip(), sorted(set(key.scopes))
     key.start, key.digest = token[:SHOWN_LENGTH], digest_of(token)

@@ -178,6 +178,24 @@ def test_what_is_not_there_is_a_problem_and_no_page(client, path):
     assert answer["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+def test_another_method_is_refused_in_words_that_name_its_own(client, route):
+    method, path = route
+    other = client.get if method == "post" else client.post
+    answer = other("/api/v1" + path.replace("{kind}", "match_compatibility"))
+    assert other.__name__.upper() in refused(answer, 405)
+    assert method.upper() in answer.json()["remedy"]
+    assert answer["Allow"] == method.upper()
+
+
+def test_what_is_too_large_for_a_page_is_for_programs_a_question_of_the_key(client, settings):
+    large = str(settings.MAX_PAGE_UPLOAD_BYTES + 1)
+    answer = client.post(
+        "/api/v1/match/score", b"{}", content_type="application/json", CONTENT_LENGTH=large
+    )
+    refused(answer, 401)
+
+
 def test_what_the_admin_would_answer_with_a_page_is_a_problem(client):
     answer = client.get("/api/v1/models", {"a": "\0"})
     assert answer.status_code == 400

@@ -5,9 +5,11 @@ from itertools import pairwise
 import pytest
 import redis
 from django.db import OperationalError
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
+from project.storage.artifacts import folder_path
 from serving.api.schemas import ModelFields, ModelList
 from serving.domain.limits import Pace, whole_seconds
 from tests.training.batches import make_dataset, make_model
@@ -23,13 +25,28 @@ def test_a_living_process_says_so_and_asks_nobody(client, django_assert_num_quer
     assert client.post("/healthz").status_code == 405
 
 
+@pytest.mark.parametrize("address", ["/healthz", "/readyz"])
+def test_a_balancer_may_ask_over_plain_http(settings, address, valkey):
+    settings.SECURE_SSL_REDIRECT = True
+    assert Client().get(address).status_code == 200
+    assert Client().get("/admin/").status_code == 301
+
+
 def test_ready_is_who_can_answer_with_what_there_is_to_say(client, valkey, monkeypatch):
     told = client.get("/readyz").json()
     assert told["status"] == told["database"] == told["valkey"] == "ok"
     assert "no champion" in told["champion"]
     assert "jobs wait" in told["worker"]
-    registry.promote(make_model(make_dataset()))
+    model = make_model(make_dataset())
+    registry.promote(model)
     assert client.get("/readyz").json()["champion"] == "ok"
+    file = folder_path(model.folder) / max(model.files)
+    kept = file.read_bytes()
+    file.write_bytes(kept + b" ")
+    said = client.get("/readyz").json()["champion"]
+    assert "cannot be used" in said
+    assert str(model.folder) not in said
+    file.write_bytes(kept)
 
     def gone(*_, **__):
         raise redis.ConnectionError

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.core.management import call_command
@@ -48,6 +49,7 @@ def test_a_key_is_made_listed_and_revoked_by_command(capsys):
         ({"scopes": []}, "scope"),
         ({"scopes": ["score", "everything"]}, "no scope everything"),
         ({"requests_per_minute": 0}, "1"),
+        ({"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}, "to come"),
         ({"requests_per_minute": 10**9}, "1000000"),
     ],
 )
@@ -92,6 +94,17 @@ def test_a_key_is_made_in_the_admin_shown_once_and_revoked_after_a_question(clie
     acts = AuditEntry.objects.of(Act.KEY)
     assert {(one.actor, one.title) for one in acts} == {(staff.username, "shop")}
     assert len(acts) == 2
+
+
+def test_a_key_that_would_be_over_is_an_error_at_its_field(client):
+    client.force_login(make_staff("serving.add_apikey", "serving.view_apikey"))
+    past = {"expires_at_0": "2020-01-01", "expires_at_1": "00:00:00"}
+    answer = client.post(
+        ADD, {"name": "shop", "scopes": ["score"], "requests_per_minute": 60, **past}
+    )
+    assert answer.status_code == 200
+    assert "Expected a moment to come." in answer.content.decode()
+    assert not ApiKey.objects.exists()
 
 
 @pytest.mark.parametrize("right", ["serving.view_apikey", "serving.add_apikey", ""])

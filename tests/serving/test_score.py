@@ -101,6 +101,15 @@ def said(external_id):
     return own | {name: getattr(trip, name) for name in where}
 
 
+def test_the_equator_and_greenwich_are_places(ask, champion):
+    trip = {"start_date": "2027-05-01", "end_date": "2027-05-08"}
+    here = dict.fromkeys(("destination_lat", "destination_lon", "home_lat", "home_lon"), 0)
+    here |= {**trip, "extraversion": 0}
+    (told,) = scores_of(ask("match/score", {"profiles": [pair(here, here)]}))["scores"]
+    assert told["is_candidate"]
+    assert not {"distance_score", "personality_score"} & set(told["missing"])
+
+
 def test_nothing_said_is_nothing_known(ask, champion):
     told = scores_of(ask("match/score", {"profiles": [pair({}, {})]}))["scores"][0]
     assert len(told["missing"]) >= 9
@@ -157,6 +166,19 @@ def test_the_rules_answer_with_the_reason_where_no_model_can(ask, champion):
         ({"pairs": [{**pair("a", "b"), "more": 1}]}, "pairs.0.more", "not permitted"),
         ({"profiles": [pair({"age": 17}, {})]}, "profiles.0.left.age", "18"),
         ({"profiles": [pair({"home_lat": 9}, {})]}, "profiles.0.left", "home_lon"),
+        ({"profiles": [pair({"age": "31"}, {})]}, "profiles.0.left.age", "number"),
+        ({"profiles": [pair({"budget": True}, {})]}, "profiles.0.left.budget", "number"),
+        (
+            {"features": [{"ageScore": "0.5"}], "feature_set": "smooth-1"},
+            "features.0.ageScore",
+            "number",
+        ),
+        (
+            {"features": [{"ageScore": True}], "feature_set": "smooth-1"},
+            "features.0.ageScore",
+            "number",
+        ),
+        ({"pairs": [pair("a", "b")], "match_type": "user_group"}, "the body", "match_type"),
         ({"features": [{"ageScore": 1.5}], "feature_set": "smooth-1"}, "features.0.ageScore", "1"),
         ({"features": [{"ageScore": 0.5}]}, "the body", "feature_set"),
         ({"features": [{}], "feature_set": "smooth-9"}, "feature_set", "smooth-1"),

@@ -1,6 +1,7 @@
 """Whether scores vary is one command, here and over the API."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from serving.domain.spread import spread_of
 from serving.queries.asking import ask_scores
 from tests.training.batches import make_dataset, make_model
 from training.queries.loading import LoadedModel, forget_loaded
+from training.queries.pairs import score_each
 from training.services import registry
 
 PAIR = [("seed_0", "seed_1")]
@@ -63,6 +65,12 @@ def test_the_api_is_asked_as_an_application_asks_it(live_server, make_token, cap
     code, told = verified(capsys, *api)
     assert (code, told["verdict"]) == (2, "refuse")
     assert len(told["unlike"]) == told["pairs"]
+    monkeypatch.setattr("serving.api.match.score_each", _other_scores)
+    code, told = verified(capsys, *api)
+    assert (code, told["varies"], len(told["unlike"])) == (2, True, told["pairs"])
+    with pytest.raises(SystemExit):
+        call_command("verify_scores", *api)
+    assert "not those of this installation" in capsys.readouterr().out
     monkeypatch.setenv("SEEDBED_KEY", make_token("read"))
     with pytest.raises(SystemExit) as end:
         call_command("verify_scores", *api)
@@ -75,14 +83,16 @@ def test_the_api_is_asked_as_an_application_asks_it(live_server, make_token, cap
 
 
 def _all_the_same(pairs):
-    from dataclasses import replace
+    return _scored(pairs, lambda score: np.full(len(score), 0.485))
 
-    from training.queries.pairs import score_each
 
+def _other_scores(pairs):
+    return _scored(pairs, lambda score: score / 2)
+
+
+def _scored(pairs, change):
     found = score_each(pairs)
-    return replace(
-        found, scores=replace(found.scores, score=np.full(len(found.scores.score), 0.485))
-    )
+    return replace(found, scores=replace(found.scores, score=change(found.scores.score)))
 
 
 @pytest.mark.parametrize(

@@ -50,16 +50,19 @@ class Command(SeedbedCommand):
 
         scores, pairs = sample_scores(options["sample"], seed=options["seed"])
         here = [row["score"] for row in scores.as_rows()]
-        told, warning = here, scores.serving.warning
+        rows: list[Any] = [*scores.as_rows()]
+        warning = scores.serving.warning
         if options["api"]:
-            told, warning = _asked(options["api"], options["key_variable"], pairs)
+            rows, warning = _asked(options["api"], options["key_variable"], pairs)
+        given = [row.get("score") for row in rows]
+        told = [score if isinstance(score, int | float) else None for score in given]
         spread = spread_of(told)
         others = [place for place in range(len(pairs)) if not _is_same(here[place], told[place])]
         return {
             "asked": options["api"] or "here",
             "pairs": len(pairs),
-            "served_by": scores.serving.served_by,
-            "model_version": scores.serving.model_version,
+            "served_by": rows[0].get("served_by"),
+            "model_version": rows[0].get("model_version"),
             "warning": warning,
             "different": spread.different,
             "wanted": spread.wanted,
@@ -71,6 +74,7 @@ class Command(SeedbedCommand):
                 {"left": pairs[at][0], "right": pairs[at][1], "here": here[at], "there": told[at]}
                 for at in others
             ],
+            "varies": spread.is_enough,
             "verdict": "pass" if spread.is_enough and not others else "refuse",
         }
 
@@ -96,6 +100,13 @@ class Command(SeedbedCommand):
             console.print(table)
         if result["verdict"] == "pass":
             console.print("The scores vary.", style="bold green")
+        elif result["varies"]:
+            console.print(
+                "They vary, and are not those of this installation: see that both have the same "
+                "database and the same champion (`GET /api/v1/models/match_compatibility/champion` "
+                "there, `manage.py models list` here).",
+                style="bold red",
+            )
         else:
             console.print(
                 "These scores are not to be served: look at `manage.py explain_match A B` for two "
@@ -115,13 +126,13 @@ def _asked(api: str, variable: str, pairs: list[tuple[str, str]]) -> tuple[list[
         )
     answer = ask_scores(api, token, pairs)
     rows = answer.get("scores")
-    if not isinstance(rows, list) or len(rows) != len(pairs):
+    known = rows if isinstance(rows, list) else []
+    if len(known) != len(pairs) or not all(isinstance(row, dict) for row in known):
         raise Refusal(
             f"{api} did not answer for each of {len(pairs)} pairs.",
             remedy="See whether a Seedbed of this release listens there.",
         )
-    told = [row.get("score") if isinstance(row, dict) else None for row in rows]
-    return told, str(answer.get("warning", ""))
+    return known, str(answer.get("warning", ""))
 
 
 def _is_same(here: float | None, there: float | None) -> bool:
