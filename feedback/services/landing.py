@@ -35,10 +35,9 @@ from feedback.models.records import BEGINNING
 from feedback.services.changes import correct_rows, settle_change
 from feedback.services.gone import mark_returned
 from project.bulk import copy_rows
-from project.tabular.mend import EXCERPT_LENGTH, as_text
+from project.tabular.mend import EXCERPT_LENGTH, KEPT_TOTAL, as_text
 
 REJECTED_BATCH = 1_000
-KEPT_TOTAL = 256 * 1024 * 1024  # characters of refused rows that one run keeps whole
 
 
 def row_format(source: FeedbackSource, table: str, columns: dict[str, str]) -> RowFormat:

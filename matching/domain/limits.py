@@ -13,4 +13,3 @@ MINIMUM_LIVE: Final = 5  # sessions without which there is nobody to match
 MAX_USERS: Final = 100_000  # drawn at once
 
 LOG_PREFIX: Final = "[ML_MATCH_EVENT]"  # of a line of the event log
-KEPT_TOTAL: Final = 256 * 1024 * 1024  # bytes of refused lines that one import keeps whole

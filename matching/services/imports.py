@@ -11,7 +11,6 @@ from django.db import connection, transaction
 from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
-from matching.domain.limits import KEPT_TOTAL
 from matching.domain.log.account import Account
 from matching.domain.log.format import (
     CHANGED_EVENT,
@@ -51,7 +50,7 @@ from matching.services.corrections import (
 from project.acting import Actor, current_actor
 from project.bulk import copy_rows
 from project.origin import Origin
-from project.tabular.mend import KEPT_BYTES
+from project.tabular.mend import KEPT_BYTES, KEPT_TOTAL
 from project.tabular.mend import kept as kept_as
 from project.uploads.models import Upload
 from project.uploads.services import get_upload

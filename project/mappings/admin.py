@@ -215,7 +215,7 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
         try:
             found = [] if source is None else source.fetch(record, PREVIEW_ROWS)
         except Refusal as refusal:
-            messages.error(request, in_pages(f"{refusal} {refusal.remedy}"))
+            messages.error(request, in_pages(str(refusal)))
             return []
         if not found:
             messages.warning(request, "The table has no rows that this source's user may see.")

@@ -11,6 +11,7 @@ import orjson
 from project.tabular.out import csv_lines
 
 KEPT_BYTES: Final = 64 * 1024  # of a refused row; of a longer one only the beginning is kept
+KEPT_TOTAL: Final = 256 * 1024 * 1024  # of refused rows that one import or run keeps whole
 EXCERPT_LENGTH: Final = 200  # characters that lists show of a refused row
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 REASON: Final = "refused_because"  # columns that no door reads

@@ -70,3 +70,15 @@ def test_each_page_is_called_as_it_calls_itself() -> None:
 def test_no_page_but_those_of_the_machine_names_a_command() -> None:
     templates = (ROOT / "templates").rglob("*.html")
     assert {one.name for one in templates if "manage.py" in one.read_text()} == OF_WHO_RUNS_IT
+
+
+def test_no_page_says_a_remedy_twice() -> None:
+    """A refusal as text has its remedy already."""
+    again = re.compile(r"\{\{? ?(\w+)(?:\|here)? ?\}?\} \{\{? ?\1\.remedy")
+    files = [
+        *(ROOT / "templates").rglob("*.html"),
+        *(p for a in ROOMS for p in (ROOT / a).rglob("*.py")),
+    ]
+    assert [str(path) for path in files if again.search(path.read_text())] == []
+    assert again.search("{{ refusal|here }} {{ refusal.remedy|here }}")
+    assert again.search('f"{refusal} {refusal.remedy}"')

@@ -288,7 +288,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         try:
             others = chosen_versions(model, request.GET.getlist("other"))
         except Refusal as refusal:
-            messages.error(request, in_pages(f"{refusal} {refusal.remedy}"))
+            messages.error(request, in_pages(str(refusal)))
             return HttpResponseRedirect(f"{record_url(model)}?tab=versions")
         compared = [(other, self._compared(request, model, other)) for other in others]
         named = words.listed([str(other.version) for other in others])
