@@ -127,17 +127,17 @@ def foresee_stop(request: HttpRequest, jobs: Any) -> Consequence:
 def foresee_retry(request: HttpRequest, jobs: Any) -> Consequence:
     """Say how many jobs are asked again, and which cannot be."""
     again = jobs.finished().exclude(state=Job.State.SUCCEEDED).filter(retries=None).count()
-    told = [
-        (
+    left = jobs.count() - again
+    told = []
+    if again or not left:
+        told.append(
             f"{words.counted(again, 'job is', 'jobs are')} asked again, as a new job with your "
             "rights that goes on after the last step that was done."
         )
-    ]
-    left = jobs.count() - again
     if left:
         told.append(
-            f"{words.counted(left, 'job stays', 'jobs stay')}: only who failed, was refused or "
-            "stopped, and was not retried yet, can be retried."
+            f"{words.counted(left, 'job stays', 'jobs stay')}: only what failed, was "
+            "refused or was stopped, and was not retried yet, can be retried."
         )
     return Consequence(again, tuple(told), starts_jobs=True)
 

@@ -169,12 +169,14 @@ Seed = Annotated[
 
 @cache
 def questions_of(model: type[BaseModel]) -> tuple[Question, ...]:
-    """Return what a model of arguments asks, in the order of its fields.
+    """Return what a model of arguments asks, in the order of its fields: its own before those of
+    the models that it is made from, which are of how rather than of what.
 
     Raises TypeError for a field that no door could ask for.
     """
     hints = get_type_hints(model, include_extras=True)
-    return tuple(_question(name, hints[name], info) for name, info in model.model_fields.items())
+    names = sorted(model.model_fields, key=lambda name: name not in model.__annotations__)
+    return tuple(_question(name, hints[name], model.model_fields[name]) for name in names)
 
 
 def _question(name: str, hint: Any, info: FieldInfo) -> Question:
