@@ -51,13 +51,14 @@ class ParsedRows:
 
     Attributes
     ----------
-    columns : database column -> values of the accepted rows, ready for COPY.
+    columns : database column -> values of the accepted rows, ready for COPY: texts of Arrow, so
+        that who lands them has nothing left to do but to hand them over; else of NumPy.
     rejected : the others, in order.
     missing : optional column -> number of accepted rows without it.
     last_moment : time of the last row, accepted or not; NaT where it cannot be read.
     """
 
-    columns: dict[str, Any]
+    columns: dict[str, pa.Array | npt.NDArray[Any]]
     rejected: list[RejectedRow]
     missing: dict[str, int]
     last_moment: np.datetime64
@@ -358,7 +359,10 @@ class _Parser:
         columns["row_digest"] = _wide(digests if everything else compress(digests, accepted))
         moments = self.columns["created_at"]
         return ParsedRows(
-            columns,
+            {
+                name: pa.array(values, pa.large_string()) if isinstance(values, list) else values
+                for name, values in columns.items()
+            },
             self._rejected(uids, identities, digests),
             _missing(columns),
             last_moment=moments[-1] if self.count else np.datetime64("NaT", "us"),

@@ -4,15 +4,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import compress
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection, transaction
+import pyarrow as pa
+from django.db import IntegrityError, connection, transaction
 from django.db.models import BigIntegerField, F, Func, Sum
 from django.utils import timezone
+from psycopg.errors import UniqueViolation
 
 from feedback.domain.changes import REFUSED_AS_ASKED, OnChange, describe_change
 from feedback.domain.parsing import ParsedRows, parse_rows
@@ -71,6 +72,8 @@ class Landing:
     refused_because : why such rows are refused, where they are.
     seen : collects the uids of known rows that come, where rows that do not are looked for.
     kept : characters of refused rows that this run has kept so far; None while that is not known.
+    meets_known : whether the chunk before held rows that are there already, or none came yet. Only
+        then are the rows of a chunk looked up before they are copied.
     """
 
     run: CollectionRun
@@ -85,6 +88,7 @@ class Landing:
     seen: list[bytes] | None = None
     returned: int = 0
     kept: int | None = None
+    meets_known: bool = True
 
     def parse(
         self,
@@ -123,8 +127,9 @@ class Landing:
         table = model_of(self.run.table)._meta.db_table
         uids = parsed.columns["uid"].tolist()
         with connection.cursor() as cursor:
-            listed = _uuid_array(parsed.columns["uid"])
-            stored = _stored(cursor, connection.ops.quote_name(table), listed)
+            is_copied = not self.meets_known and self._copy_new(table, parsed.columns)
+            stored = {} if is_copied else _stored(cursor, table, parsed.columns["uid"])
+            self.meets_known = bool(stored)
             is_new, is_changed = np.ones(len(uids), bool), np.zeros(len(uids), bool)
             moved: dict[bytes, datetime] = {}
             differing: dict[bytes, list[str]] = {}
@@ -145,7 +150,8 @@ class Landing:
                         is_changed[number] = True
                     else:
                         moved[uids[number]] = moment
-            self._copy(table, _rows_of(parsed.columns, is_new))
+            if not is_copied:
+                self._copy(table, _rows_of(parsed.columns, is_new))
             if is_changed.any():
                 differing = correct_rows(
                     cursor, self.run, table, _rows_of(parsed.columns, is_changed), self.on_change
@@ -158,7 +164,10 @@ class Landing:
                     "UPDATE feedback_rejectedrecord SET resolved_at = now() "
                     "WHERE resolved_at IS NULL AND row_uid = ANY(%s::uuid[] || %s::uuid[])",
                     # Those that are refused for their content again are opened again below.
-                    [listed, [UUID(bytes=changed_uid(uid)) for uid in uids]],
+                    [
+                        _uuid_array(parsed.columns["uid"]),
+                        [UUID(bytes=changed_uid(uid)) for uid in uids],
+                    ],
                 )
         refuses = self.on_change == OnChange.REFUSE
         return (
@@ -166,6 +175,20 @@ class Landing:
             0 if refuses else len(differing),
             self._refused(moved, differing if refuses else {}, parsed, raw),
         )
+
+    def _copy_new(self, table: str, columns: dict[str, Any]) -> bool:
+        """Copy rows of which none may be there; the primary key tells, and then none is copied.
+
+        To look each up in an index first costs a sixth of the time of an import.
+        """
+        try:
+            with transaction.atomic():
+                self._copy(table, columns)
+        except IntegrityError as error:
+            if not isinstance(error.__cause__, UniqueViolation):
+                raise
+            return False
+        return True
 
     def _copy(self, table: str, columns: dict[str, Any]) -> None:
         count = len(columns["uid"])
@@ -317,16 +340,18 @@ def _uuid_array(uids: npt.NDArray[np.void]) -> str:
     return "{" + ",".join(digits[at : at + 32] for at in range(0, len(digits), 32)) + "}"
 
 
-def _stored(cursor: Any, target: str, listed: str) -> dict[bytes, tuple[bytes, datetime, bool]]:
+def _stored(
+    cursor: Any, table: str, uids: npt.NDArray[np.void]
+) -> dict[bytes, tuple[bytes, datetime, bool]]:
     """Return digest and time of creation of rows that are there already, and whether they are
     marked as gone."""
     # Each uid is looked up in the index: of a table that grows the planner knows nothing yet, and
     # would read all of it for each chunk.
     cursor.execute("SET LOCAL enable_seqscan = off")
     cursor.execute(
-        f"SELECT uid, row_digest, created_at, gone_at IS NOT NULL FROM {target} "  # noqa: S608 - name of our own
-        "WHERE uid = ANY(%s::uuid[])",
-        [listed],
+        f"SELECT uid, row_digest, created_at, gone_at IS NOT NULL "  # noqa: S608 - name of our own
+        f"FROM {connection.ops.quote_name(table)} WHERE uid = ANY(%s::uuid[])",
+        [_uuid_array(uids)],
     )
     rows = cursor.fetchall()
     cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
@@ -337,6 +362,6 @@ def _rows_of(columns: dict[str, Any], mask: npt.NDArray[np.bool_]) -> dict[str, 
     if mask.all():
         return columns
     return {
-        name: values[mask] if isinstance(values, np.ndarray) else list(compress(values, mask))
+        name: values[mask] if isinstance(values, np.ndarray) else values.filter(pa.array(mask))
         for name, values in columns.items()
     }

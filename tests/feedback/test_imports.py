@@ -23,6 +23,7 @@ from feedback.models import (
     FeedbackSource,
     QualityFeedback,
     RejectedRecord,
+    RowsState,
 )
 from feedback.services.refused import Retried, retry_rejected
 from project.origin import Origin
@@ -230,6 +231,25 @@ def test_the_same_seed_generates_the_same_rows():
     )
     assert first.equals(second)
     assert (first["user_rating"].between(0, 1)).all()
+
+
+def test_known_rows_in_the_middle_of_a_file_of_new_ones_are_met(tmp_path, db, monkeypatch):
+    monkeypatch.setattr("feedback.jobs.imports.LAND_ROWS", 2)  # chunks of two rows
+
+    def table(ids, rating=0.5):
+        lines = (f"{one},{rating},2026-05-01T00:00Z" for one in ids)
+        return "\n".join(["id,quality_rating,created_at", *lines]) + "\n"
+
+    _, before = import_text(tmp_path, table("gh"))
+    assert before["new"] == 2
+    changed = table("abcdeg", rating=0.75) + "a,0.75,2026-05-01T00:00Z\nh,0.5,2026-05-01T00:00Z\n"
+    code, result = import_text(tmp_path, changed)
+    assert code == 0
+    counted = (result["found"], result["new"], result["changed"], result["known"])
+    assert counted == (8, 5, 1, 2)
+    ratings = dict(QualityFeedback.objects.values_list("external_id", "quality_rating"))
+    assert ratings == {**dict.fromkeys("abcdeg", 0.75), "h": 0.5}
+    assert sum(RowsState.objects.values_list("rows", flat=True)) == 7  # nothing counted twice
 
 
 def test_a_refused_row_lands_after_it_was_fixed_at_its_source(customer, source):

@@ -1,5 +1,6 @@
 """Making the next thing ready while this one is worked on."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -34,3 +35,12 @@ def test_what_goes_wrong_while_making_is_raised_to_the_one_who_works() -> None:
     assert next(things) == 1
     with pytest.raises(OSError, match="disk is full"):
         next(things)
+
+
+def test_threads_take_turns_as_before_once_the_work_ends() -> None:
+    usual = sys.getswitchinterval()
+    things = ahead(iter(range(5)))
+    next(things)
+    assert sys.getswitchinterval() < usual
+    things.close()
+    assert sys.getswitchinterval() == usual
