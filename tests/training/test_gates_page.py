@@ -110,6 +110,8 @@ def percent(share: float) -> str:
         ("repeated_answers", "DUPLICATE_REFUSE_SHARE", percent),
         ("distinct:", "DISTINCT_DEFAULT", "wanted: {:d}"),
         ("distinct:", "DISTINCT_REFUSE", "fewer than {:d}"),
+        ("distinct_vectors", "DISTINCT_DEFAULT", "fewer than {:d}"),
+        ("distinct_vectors", "DISTINCT_REFUSE", "fewer than {:d}"),
         ("missing:", "MISSING_WARN_SHARE", percent),
         ("missing:", "MISSING_REFUSE_SHARE", percent),
         ("giveaway", "GIVEAWAY_MINIMUM_ROWS", "fewer than {:d} rows"),

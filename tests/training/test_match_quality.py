@@ -36,7 +36,7 @@ def test_neutral_personality_of_tiered_groups_is_not_judged():
 
 
 @pytest.mark.parametrize(
-    ("tiers", "verdict"), [((0.4, 0.7, 1.0), "pass"), ((0.4, 0.7), "refuse"), ((0.7,), "refuse")]
+    ("tiers", "verdict"), [((0.4, 0.7, 1.0), "pass"), ((0.4, 0.7), "warn"), ((0.7,), "refuse")]
 )
 @pytest.mark.parametrize("feature_set", ["smooth-1", "tiered-1"])
 def test_personality_from_labels_is_held_to_what_labels_can_give(feature_set, tiers, verdict):
@@ -48,11 +48,24 @@ def test_personality_from_labels_is_held_to_what_labels_can_give(feature_set, ti
     assert report.verdict == verdict
 
 
+@pytest.mark.parametrize("feature_set", ["smooth-1", "tiered-1"])
+def test_generated_rows_have_every_personality_that_labels_can_give(feature_set):
+    personality = np.random.default_rng(1).choice((0.4, 0.7), 300).astype(np.float32)
+    report = report_quality(
+        make_events().assign(personality_score=personality),
+        match_quality_spec(feature_set),
+        generated=np.full(300, True),
+    )
+    assert verdicts(report)["distinct:personality_score"] == "refuse"
+
+
 @pytest.mark.parametrize(("count", "verdict"), [(11, "pass"), (10, "warn"), (4, "refuse")])
 def test_personality_from_extraversion_wants_more_than_ten_values(count, verdict):
     personality = np.resize(np.linspace(0.4, 1.0, count, dtype=np.float32), 300)
     report = report_quality(
-        make_events().assign(personality_score=personality), match_quality_spec("smooth-1")
+        make_events().assign(personality_score=personality),
+        match_quality_spec("smooth-1"),
+        generated=np.full(300, True),
     )
     assert verdicts(report)["distinct:personality_score"] == verdict
 
@@ -61,7 +74,7 @@ def test_tiers_are_not_refused_for_being_few_but_for_being_fewer_than_there_are(
     draw = np.random.default_rng(1)
     for tiers, verdict in (((1.0, 0.8, 0.6, 0.4), "warn"), ((1.0, 0.8, 0.6), "refuse")):
         frame = make_events().assign(budget_score=draw.choice(tiers, 300).astype(np.float32))
-        report = report_quality(frame, match_quality_spec("tiered-1"))
+        report = report_quality(frame, match_quality_spec("tiered-1"), generated=np.full(300, True))
         assert verdicts(report)["distinct:budget_score"] == verdict
 
 

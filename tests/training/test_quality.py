@@ -115,11 +115,39 @@ def test_half_copies_are_refused_with_the_number_to_remove():
     assert report_quality(frame.iloc[: 232 - 106], SPEC).duplicate_share < 0.1
 
 
-@pytest.mark.parametrize(("values", "verdict"), [(25, "pass"), (12, "warn"), (4, "refuse")])
-def test_distinct_values_are_held_to_their_limits(values, verdict):
+@pytest.mark.parametrize(
+    ("values", "of_a_log", "generated"),
+    [
+        (25, "pass", "pass"),
+        (12, "warn", "warn"),
+        (5, "warn", "warn"),
+        (4, "warn", "refuse"),
+        (2, "warn", "refuse"),
+        (1, "refuse", "refuse"),
+    ],
+)
+def test_distinct_values_are_held_to_their_limits(values, of_a_log, generated):
     frame = make_events()
     frame["interest_score"] = (np.arange(400) % values / values).astype(np.float32)
-    assert verdicts(report_quality(frame, SPEC))["distinct:interest_score"] == verdict
+    assert verdicts(report_quality(frame, SPEC))["distinct:interest_score"] == of_a_log
+    made_here = report_quality(frame, SPEC, generated=np.full(400, True))
+    assert verdicts(made_here)["distinct:interest_score"] == generated
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"), [((2, 2, 1), "refuse"), ((2, 3, 1), "warn"), ((2, 2, 3), "pass")]
+)
+def test_a_log_of_coarse_scores_is_judged_by_its_vectors(values, verdict):
+    frame, row = make_events(), np.arange(400)
+    for name in ("interest_score", "age_score", "distance_score"):
+        count, values = values[0], values[1:]
+        frame[name] = ((row % count + 1) / 10).astype(np.float32)
+        row = row // count
+    report = report_quality(frame, SPEC)
+    assert verdicts(report)["distinct_vectors"] == verdict
+    assert verdicts(report)["distinct:interest_score"] == "warn"
+    if verdict == "refuse":
+        assert "at most 4 different scores" in remedies(report, "distinct_vectors")
 
 
 @pytest.mark.parametrize(("missing", "verdict"), [(19, "pass"), (20, "warn"), (80, "refuse")])

@@ -152,6 +152,11 @@ EVENTS: dict[str, Callable[[bool], Case]] = {
     "contradictions": events(lambda f: pd.concat([f, f.assign(label=1 - f["label"])])),
     "inputs": events(lambda f: f.drop(columns=list(FEATURE_NAMES))),
     "distinct:age_score": events(lambda f: f.assign(age_score=np.float32(0.3))),
+    "distinct_vectors": events(
+        lambda f: f.assign(**{name: np.float32(0.5) for name in FEATURE_NAMES}).assign(
+            age_score=np.float32(0.3) + np.float32(0.1) * f["label"]
+        )
+    ),
     "missing:age_score": events(
         lambda f: f.assign(age_score=f["age_score"].mask(f.index % 2 == 0))
     ),

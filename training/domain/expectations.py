@@ -4,7 +4,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 DISTINCT_DEFAULT = 10  # distinct values that pass, where a feature states no other number
-DISTINCT_REFUSE = 5  # fewer distinct values than this are a constant in disguise
+# Fewer distinct values than this are a constant in disguise in rows that can be generated anew, and
+# of whole vectors in any rows: one of four scores falls on more than 20 % of the rows, and a model
+# that gives it is refused.
+DISTINCT_REFUSE = 5
+CONSTANT_BELOW = 2  # what rows from elsewhere need: a column with two values says something
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,8 @@ class FeatureSpec:
     name : column name.
     minimum, maximum : inclusive range of the values; None leaves that side open.
     distinct_pass : number of distinct values from which the column passes.
-    distinct_refuse : below this number the column is refused.
+    distinct_refuse : below this number the column is refused where all rows can be generated anew;
+        in rows from elsewhere only a constant is, which nobody can mend but by leaving it out.
     applies_to : match types whose rows have this feature; None for all rows. Rows of another type
         are NaN by design and are neither missing nor counted.
     is_optional : missing values are reported, never judged.
@@ -26,8 +31,8 @@ class FeatureSpec:
     half_is_legitimate : the formula itself can give exactly 0.5, so that a 0.5 is no proof of a
         default: the share warns, but does not refuse.
     grid : the values that the formula gives while only a coarse input is known, such as a label;
-        where no other value is seen, their number is what passes and below which the column is
-        refused.
+        where no other value is seen, their number is what passes, and below which rows generated
+        here are refused.
     factors : the inputs whose product this one is; it tells no two rows apart that they do not.
     is_given : it is itself a prediction of the target that came with the row, and may tell much of
         it: no suspicion falls on it.

@@ -11,6 +11,7 @@ import pandas as pd
 from project.measure.intervals import json_number
 from training.domain.checks import Check, Gate, Verdict
 from training.domain.expectations import (
+    CONSTANT_BELOW,
     DISTINCT_DEFAULT,
     DISTINCT_REFUSE,
     FeatureSpec,
@@ -154,6 +155,8 @@ def _check_distinct(feature: FeatureSpec, measured: MeasuredColumn, made_here: b
     wanted, needed = feature.distinct_pass, feature.distinct_refuse
     if measured.is_on_grid:
         wanted = needed = len(feature.grid)
+    if not made_here:
+        needed = min(needed, CONSTANT_BELOW)
     verdict: Verdict = "pass"
     remedy = ""
     if unique < wanted:
@@ -161,10 +164,11 @@ def _check_distinct(feature: FeatureSpec, measured: MeasuredColumn, made_here: b
         if unique < needed and not (feature.is_categorical or feature.is_optional):
             verdict = "refuse"
         advice = feature.made_variety_remedy if made_here else ""
-        advice = advice or feature.variety_remedy
+        if not (advice or unique < CONSTANT_BELOW):
+            advice = "it can be learnt from as it is, finer ones would tell more rows apart"
         remedy = (
             f"{feature.name} has {unique} distinct values in {measured.rows} rows, "
-            f"{wanted} are wanted: {advice}, {_without(feature)}."
+            f"{wanted} are wanted: {advice or feature.variety_remedy}, {_without(feature)}."
         )
     return DISTINCT.check(
         unique, verdict, remedy, of=feature.name, limit=needed, target=f">= {wanted}"

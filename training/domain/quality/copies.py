@@ -54,6 +54,7 @@ class Repeats:
     share : rows whose vector an earlier row has, of all rows, in [0, 1].
     of_one_pair : those among them that are about the same two people, in either direction, of all
         rows.
+    vectors : how many differ; 0 without an input.
     by_chance : the repeats that as many different pairs would have if each input were drawn by
         itself from the values it has here, of all rows: what so coarse a grid gives anyway. Inputs
         that hang together repeat more often.
@@ -62,6 +63,7 @@ class Repeats:
     share: float
     of_one_pair: float
     by_chance: float
+    vectors: int
 
     @property
     def of_different_pairs(self) -> float:
@@ -141,17 +143,24 @@ def measure_repeats(frame: pd.DataFrame, spec: QualitySpec) -> Repeats:
     """
     names = [name for name in spec.feature_names if name in frame.columns]
     if not len(frame) or not names:
-        return Repeats(0.0, 0.0, 0.0)
+        return Repeats(0.0, 0.0, 0.0, vectors=0)
     vectors = hash_rows([frame[name] for name in names])
     n_rows, unique = len(frame), len(np.unique(vectors))
     if unique == n_rows:
-        return Repeats(0.0, 0.0, 0.0)
+        return Repeats(0.0, 0.0, 0.0, vectors=unique)
     of_pairs = len(np.unique(hash_rows([vectors, _pairs(frame, spec)])))
     return Repeats(
         share=(n_rows - unique) / n_rows,
         of_one_pair=(n_rows - of_pairs) / n_rows,
         by_chance=_repeats_by_chance(frame, names, of_pairs, spec) / n_rows,
+        vectors=unique,
     )
+
+
+def count_vectors(frame: pd.DataFrame, spec: QualitySpec) -> int:
+    """Return how many vectors of inputs differ; 0 without an input."""
+    present = [frame[name] for name in spec.feature_names if name in frame.columns]
+    return len(np.unique(hash_rows(present))) if present else 0
 
 
 def _pairs(frame: pd.DataFrame, spec: QualitySpec) -> npt.NDArray[np.uint64]:

@@ -27,6 +27,7 @@ from training.domain.quality.copies import (
     check_repeated_vectors,
     check_repeats,
     count_copies,
+    count_vectors,
     fingerprint_rows,
     measure_repeats,
 )
@@ -180,7 +181,8 @@ def report_quality(
             out_of_range[feature.name] = measured.outside
         if measured.giveaway is not None:
             giveaways[feature.name] = measured.giveaway
-    checks += task.check_inputs({name: found["unique"] for name, found in features.items()})
+    vectors = count_vectors(frame, spec) if repeats is None else repeats.vectors
+    checks += task.check_inputs({name: each["unique"] for name, each in features.items()}, vectors)
     if spec.is_a_log:
         checks.append(_check_carried(len(spec.features) - len(not_in_log), spec))
     checks.append(check_range(out_of_range, spec))

@@ -207,8 +207,8 @@ class Task(Protocol[ReportType]):
     def measure_names(self, column: pd.Series, target: FloatArray) -> float | None:
         """Return how well a column of names alone tells the target; None if that is not asked."""
 
-    def check_inputs(self, distinct: Mapping[str, float | None]) -> list[Check]:
-        """Hold all inputs together to their gate, by the distinct values of each."""
+    def check_inputs(self, distinct: Mapping[str, float | None], vectors: int) -> list[Check]:
+        """Hold all inputs together to their gate, by the distinct values of each and of all."""
 
     def check_giveaway(
         self, measured: Mapping[str, float], values: FloatArray, target: Target

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from project.measure.auc import auc_of_counts, count_labels
 from training.domain.checks import Check, Gate, Verdict
+from training.domain.expectations import DISTINCT_DEFAULT, DISTINCT_REFUSE
 from training.domain.tasks.base import (
     GIVEAWAY_MINIMUM_ROWS,
     BoolArray,
@@ -26,6 +27,7 @@ GIVEAWAY_AUC = 0.95
 
 LABEL_VALUES = Gate("label_values", target="labels are 0 or 1", limit=0)
 LABELS = Gate("labels", target=f"both, rarer one >= {MINORITY_WARN_SHARE:.0%}", limit=0.0)
+DISTINCT_VECTORS = Gate("distinct_vectors", target=f">= {DISTINCT_DEFAULT}", limit=DISTINCT_REFUSE)
 GIVEAWAY = Gate(
     "giveaway", target=f"ROC-AUC of any one feature <= {GIVEAWAY_AUC:g}", limit=GIVEAWAY_AUC
 )
@@ -103,6 +105,20 @@ def measure_column(
         absent = [np.bincount(missing[side], minlength=2) for side in (is_positive, ~is_positive)]
         separates = max(separates, _either_way(float(auc_of_counts(*absent))))
     return len(positive), separates
+
+
+def check_vectors(vectors: int) -> Check:
+    """Hold the different vectors of all inputs to their gate: a model has no more scores."""
+    verdict: Verdict = "pass"
+    if vectors < DISTINCT_DEFAULT:
+        verdict = "refuse" if vectors < DISTINCT_REFUSE else "warn"
+    return DISTINCT_VECTORS.check(
+        vectors,
+        verdict,
+        f"All inputs together have {vectors} different vectors, so that a model of them gives at "
+        f"most {vectors} different scores, however many rows there are. Bring the rows again with "
+        "inputs that vary more: finer scores, or columns that were left out.",
+    )
 
 
 def check_giveaway(measured: Mapping[str, float], values: FloatArray, target: Target) -> Check:

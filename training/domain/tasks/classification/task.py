@@ -65,8 +65,9 @@ class Classification:
     def measure_names(self, column: pd.Series, target: FloatArray) -> float | None:
         return None
 
-    def check_inputs(self, distinct: Mapping[str, float | None]) -> list[Check]:
-        return []  # a constant input is refused by itself
+    def check_inputs(self, distinct: Mapping[str, float | None], vectors: int) -> list[Check]:
+        # A constant input is refused by itself.
+        return [data.check_vectors(vectors)] if vectors else []
 
     def check_giveaway(
         self, measured: Mapping[str, float], values: FloatArray, target: Target

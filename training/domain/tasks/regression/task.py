@@ -60,7 +60,7 @@ class Regression:
     def measure_names(self, column: pd.Series, target: FloatArray) -> float | None:
         return data.measure_names(column, target)
 
-    def check_inputs(self, distinct: Mapping[str, float | None]) -> list[Check]:
+    def check_inputs(self, distinct: Mapping[str, float | None], vectors: int) -> list[Check]:
         return [data.check_inputs(distinct)]
 
     def check_giveaway(
