@@ -35,7 +35,7 @@ add_entries(
     ),
     _entry(
         RefusedProfile,
-        label="Refused profiles",
+        label="Refused rows",
         order=11,
         rows=RefusedProfile.objects.open,
         state=State("warn", "wait for a correction"),

@@ -1,4 +1,4 @@
-"""Refused rows of files of people in the admin."""
+"""Refused rows of files of people, groups and trips in the admin."""
 
 from typing import Any
 
@@ -32,10 +32,23 @@ class FileFilter(admin.SimpleListFilter):
         return queryset.filter(source_id=int(value)) if is_number else queryset.none()
 
 
+class HoldsFilter(admin.SimpleListFilter):
+    """Rows of people, of groups or of trips."""
+
+    title = "rows of"
+    parameter_name = "holds"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(ProfileImport.Holds.choices)
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(source__holds=self.value()) if self.value() else queryset
+
+
 @admin.register(RefusedProfile)
 class RefusedProfileAdmin(RefusedRowAdmin[RefusedProfile]):
-    list_display = ("line", "file", "person", "state_word", "message")
-    list_filter = (FileFilter, OpenFilter, ReasonFilter)
+    list_display = ("line", "file", "holds", "about", "state_word", "message")
+    list_filter = (HoldsFilter, FileFilter, OpenFilter, ReasonFilter)
     list_select_related = ("source",)
     exact_fields = ("external_id",)
     word_fields = ("external_id", "message")
@@ -43,15 +56,22 @@ class RefusedProfileAdmin(RefusedRowAdmin[RefusedProfile]):
     retry_permission = "matching.retry_refusedprofile"
     file_order = ("line", "pk")
     one_file = ("source",), "Choose rows of one file: they have the same columns."
-    empty_title = "No profile is refused"
-    empty_text = "Rows of files of people that cannot be taken are kept here, to be mended."
+    empty_title = "No person, group or trip is refused"
+    empty_text = (
+        "Rows of files of people, groups and trips that cannot be taken are kept here, to be "
+        "mended."
+    )
 
     @admin.display(description="file")
     def file(self, row: RefusedProfile) -> str:
         return str(row.source)[:SHOWN]
 
+    @admin.display(description="rows of")
+    def holds(self, row: RefusedProfile) -> str:
+        return row.source.get_holds_display()
+
     @admin.display(description="id")
-    def person(self, row: RefusedProfile) -> str:
+    def about(self, row: RefusedProfile) -> str:
         return row.external_id[:SHOWN]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

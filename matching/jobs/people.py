@@ -125,7 +125,7 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
         raise Refusal(
             f"None of the {len(rows):,} rows of {upload.name} landed. Line {first['line']}, "
             f"{first['field']}: {first['message']}",
-            remedy="Mend the file and import it again, or its rows in the admin: Refused profiles.",
+            remedy="Mend the file and import it again, or its rows in the admin: Refused rows.",
             details=result,
         )
     return result

@@ -7,7 +7,9 @@ from typing import Any, Final, cast
 from matching.domain.doors import GROUPS, TRIPS
 from matching.domain.profile_files import LIMITS, MAX_BYTES, Row, origin_said, profile_rows
 from matching.jobs.arguments import ImportGroups, ImportSessions
+from matching.models import ProfileImport, RefusedProfile
 from matching.services import travel_files
+from matching.services.refused_profiles import Source, keep_travel_rows
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.arguments import ASKS_ORIGIN, offer_in_part
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
@@ -77,6 +79,17 @@ def _import(
         for name in total:
             total[name] += made[name]
         run.report(start + len(chunk), len(good), f"Importing {door.title}")
+    source = Source(
+        upload=upload.pk,
+        file_name=upload.name,
+        is_csv=table.file.found.format in ("csv", "xlsx", "parquet"),
+        mapping=table.mapping,
+        origin=asked.origin,
+        holds=ProfileImport.Holds.GROUPS if door is GROUPS else ProfileImport.Holds.TRIPS,
+    )
+    run.once(f"{kind}.refused", partial(keep_travel_rows, checked, source=source))
+    for file in ProfileImport.objects.filter(upload=upload.pk):
+        run.add_list(RefusedProfile, f"Refused rows of {file}", file=file.pk, state="open")
     with run.transaction():
         release_upload(upload)
     decision = table.decision
@@ -107,7 +120,8 @@ def _require_usable(
     raise Refusal(
         f"{len(problems):,} of the {len(rows):,} rows of {name} cannot be used. Line "
         f"{first.line}, {first.field}: {first.problem} Nothing has landed.",
-        remedy="Mend the file and import it again; with --accept-partial the other rows land.",
+        remedy="Mend the file and import it again; with --accept-partial the other rows land, and "
+        "these wait to be mended in the admin: Refused rows.",
         details={**offer, "errors": _named(problems)},
     )
 

@@ -46,3 +46,4 @@ class TravelFileCommand(TableCommand):
             for one in result["errors"][:SHOWN]:
                 table.add_row(str(one["line"]), one["user"], one["field"], one["message"])
             console.print(table)
+            console.print("They are kept: mend them in the admin, Refused rows.")

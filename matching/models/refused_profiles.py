@@ -1,4 +1,4 @@
-"""Rows of files of people that were refused, kept to be mended."""
+"""Rows of files of people, groups and trips that were refused, kept to be mended."""
 
 from django.db import models
 from django.db.models import Q
@@ -11,8 +11,16 @@ from project.tabular.mapping import TableMapping
 
 
 class ProfileImport(models.Model):
-    """How a file of people was read of which rows were refused: so are they when tried again."""
+    """How a file was read of which rows were refused: so are they when tried again."""
 
+    class Holds(models.TextChoices):
+        """What the rows of a file are."""
+
+        PEOPLE = "people", "people"
+        GROUPS = "groups", "groups"
+        TRIPS = "trips", "trips"
+
+    holds = models.CharField(max_length=6, choices=Holds, default=Holds.PEOPLE, editable=False)
     upload = models.UUIDField(
         unique=True, editable=False, help_text="The upload that the file was."
     )
@@ -23,7 +31,7 @@ class ProfileImport(models.Model):
         max_length=9,
         blank=True,
         choices=[(one.value, one.value) for one in (Origin.REAL, Origin.SYNTHETIC)],
-        help_text="What its people are; empty where each row says it.",
+        help_text="What its rows are; empty where each says it.",
     )
     imported_at = models.DateTimeField(default=timezone.now)
 
@@ -35,7 +43,7 @@ class ProfileImport(models.Model):
 
 
 class RefusedProfile(RefusedTableRow):
-    """A row of a file of people that was refused."""
+    """A row of a file of people, groups or trips that was refused."""
 
     source = models.ForeignKey(ProfileImport, on_delete=models.PROTECT, related_name="refused")
     line = models.PositiveBigIntegerField(help_text="Line number in the file, from 1.")

@@ -1,4 +1,5 @@
-"""Rows of people that an import refused: kept as they came, and tried again with corrections."""
+"""Rows of people, groups and trips that an import refused: kept as they came, and tried again with
+corrections."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from matching.domain.doors import PEOPLE
+from matching.domain.doors import GROUPS, PEOPLE, TRIPS
 from matching.domain.profile_files import Row, id_of, profile_rows
 from matching.models import ProfileImport, RefusedProfile
+from matching.services import travel_files
 from matching.services.people import (
     CHUNK,
     STANDS_TWICE,
@@ -20,17 +22,29 @@ from matching.services.people import (
     RefusedRow,
     import_profiles,
 )
+from matching.services.travel_files import Checked
 from project.mappings.refused import reading_with
 from project.tabular import rows as tabular
+from project.tabular.doors import Door
 from project.tabular.mapping import Mapper, TableMapping
 from project.tabular.mend import kept
 
 RETRY_ROWS: Final = 5_000  # at once: a page waits for them
+DOORS: Final[Mapping[str, Door]] = {
+    ProfileImport.Holds.PEOPLE: PEOPLE,
+    ProfileImport.Holds.GROUPS: GROUPS,
+    ProfileImport.Holds.TRIPS: TRIPS,
+}
+CHANGES: Final[Mapping[str, str]] = {
+    ProfileImport.Holds.PEOPLE: "matching.change_seeduser",
+    ProfileImport.Holds.GROUPS: "matching.change_travelgroup",
+    ProfileImport.Holds.TRIPS: "matching.change_travelsession",
+}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file of people, and how it is read.
+    """A file, and how it is read.
 
     upload : its id
     is_csv : whether its rows are cells, not objects
@@ -42,6 +56,7 @@ class Source:
     is_csv: bool
     mapping: TableMapping
     origin: str
+    holds: str = ProfileImport.Holds.PEOPLE
 
 
 @transaction.atomic
@@ -57,6 +72,19 @@ def import_rows(
     made, refused = import_profiles(
         rows, seen=seen, by=by, may_change=may_change, origin=source.origin
     )
+    _keep(rows, refused, source)
+    return made
+
+
+@transaction.atomic
+def keep_travel_rows(checked: Sequence[Checked], *, source: Source) -> dict[str, int]:
+    """Keep those rows of a file of groups or trips that were refused; the others have landed."""
+    refused = _refused_of(checked)
+    _keep([one.row for one in checked], refused, source)
+    return {"kept": len(refused)}
+
+
+def _keep(rows: Sequence[Row], refused: Sequence[RefusedRow], source: Source) -> None:
     file = None
     if refused:
         file, _ = ProfileImport.objects.get_or_create(
@@ -66,13 +94,13 @@ def import_rows(
                 "is_csv": source.is_csv,
                 "mapping": source.mapping.as_dict(),
                 "origin": source.origin,
+                "holds": source.holds,
             },
         )
-    _settle(rows, refused, but_of=file)
+    _settle(rows, refused, source.holds, but_of=file)
     RefusedProfile.objects.bulk_create(
         [_as_record(one, file) for one in refused if file is not None], batch_size=CHUNK
     )
-    return made
 
 
 @transaction.atomic
@@ -113,12 +141,11 @@ def _retry_rows(keys: Sequence[int], seen: dict[tuple[int, str], Row], by: User)
             seen.setdefault((record.source_id, id_of(row.values)), row)
     if tried:
         file = tried[0].source
-        _, refused = import_profiles(
+        refused = _land_again(
             rows,
+            file,
             seen={id_of(row.values): seen[file.pk, id_of(row.values)] for row in rows},
             by=by,
-            may_change=by.has_perm("matching.change_seeduser"),
-            origin=file.origin,
         )
         again = {id(one.row): one for one in refused}
         for record, row in zip(tried, rows, strict=True):
@@ -129,25 +156,60 @@ def _retry_rows(keys: Sequence[int], seen: dict[tuple[int, str], Row], by: User)
         RefusedProfile.objects.bulk_update(
             tried, ["resolved_at", "reason", "message", "field", "external_id"], batch_size=CHUNK
         )
-        _settle(rows, refused, but_of=file)
+        _settle(rows, refused, file.holds, but_of=file)
     return RefusedProfile.objects.filter(pk__in=keys, resolved_at__isnull=False).count()
+
+
+def _land_again(
+    rows: Sequence[Row], file: ProfileImport, *, seen: Mapping[str, Row], by: User
+) -> list[RefusedRow]:
+    may_change = by.has_perm(CHANGES[file.holds])
+    if file.holds == ProfileImport.Holds.PEOPLE:
+        _, refused = import_profiles(
+            rows, seen=seen, by=by, may_change=may_change, origin=file.origin
+        )
+        return refused
+    is_of_groups = file.holds == ProfileImport.Holds.GROUPS
+    check = travel_files.check_groups if is_of_groups else travel_files.check_trips
+    save = travel_files.save_groups if is_of_groups else travel_files.save_trips
+    first = [row for row in rows if seen[id_of(row.values)] is row]
+    checked = check(first, origin=file.origin, may_change=may_change)
+    save([one for one in checked if not one.problem], by=by)
+    twice = [
+        RefusedRow(row, STANDS_TWICE, {"external_id": f"It stands on line {before.line} already."})
+        for row in rows
+        if (before := seen[id_of(row.values)]) is not row
+    ]
+    return [*_refused_of(checked), *twice]
+
+
+def _refused_of(checked: Sequence[Checked]) -> list[RefusedRow]:
+    return [
+        RefusedRow(one.row, one.reason, {one.field: one.problem}) for one in checked if one.problem
+    ]
 
 
 def _row_of(record: RefusedProfile) -> Row:
     """The row with its correction, which may say what its file has no column for."""
-    mapping = reading_with(record.reading, PEOPLE, [record.correction])
+    door = DOORS[record.source.holds]
+    mapping = reading_with(record.reading, door, [record.correction])
     mended: Any = record.mended
     came = [tabular.Row(record.line, mended)]
-    return profile_rows(came, Mapper(PEOPLE, mapping).apply([mended]))[0]
+    return profile_rows(came, Mapper(door, mapping).apply([mended]))[0]
 
 
 def _settle(
-    rows: Sequence[Row], refused: Sequence[RefusedRow], *, but_of: ProfileImport | None
+    rows: Sequence[Row],
+    refused: Sequence[RefusedRow],
+    holds: str,
+    *,
+    but_of: ProfileImport | None,
 ) -> None:
-    """Rows of other files are no longer refused once their person has landed by one of these."""
+    """Rows of other files are no longer refused once what they are about has landed by one of
+    these."""
     again = {id(one.row) for one in refused}
     landed = {id_of(row.values) for row in rows if id(row) not in again}
-    others = RefusedProfile.objects.open().filter(external_id__in=landed)
+    others = RefusedProfile.objects.open().filter(source__holds=holds, external_id__in=landed)
     if but_of is not None:
         others = others.exclude(source=but_of)
     others.update(resolved_at=timezone.now())

@@ -13,6 +13,7 @@ from django.db import transaction
 from matching.domain.profile_files import Row, id_of, origin_said
 from matching.models import SeedUser, TravelGroup, TravelSession, validate_external_id
 from matching.models.live import FIRST_DAY, LAST_DAY, MAX_BUDGET
+from matching.services.people import MAY_NOT_CHANGE, STANDS_TWICE, UNREADABLE, UNUSABLE
 from matching.services.sessions import publish_after_commit
 from project.origin import Origin
 
@@ -35,21 +36,28 @@ class Checked:
     ----------
     values : fields of the record, without its id.
     field, problem : what is wrong with it, where something is.
+    reason : the kind of that.
     """
 
-    line: int
+    row: Row
     external_id: str
     values: Mapping[str, Any] = field(default_factory=dict)
     field: str = ""
     problem: str = ""
+    reason: str = ""
+
+    @property
+    def line(self) -> int:
+        """Line of the file where it begins, from 1."""
+        return self.row.line
 
 
 class _Unusable(ValueError):
     """A value cannot be used: the field, and why."""
 
-    def __init__(self, name: str, problem: str) -> None:
+    def __init__(self, name: str, problem: str, reason: str = UNUSABLE) -> None:
         super().__init__(problem)
-        self.name = name
+        self.name, self.reason = name, reason
 
 
 def check_groups(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[Checked]:
@@ -194,25 +202,26 @@ def _check(
                 elif not may_change:
                     raise _Unusable(
                         "external_id", f"{who} is here with other content, and changing it needs "
-                        "the right to."
+                        "the right to.", MAY_NOT_CHANGE,
                     )  # fmt: skip
             values |= {"origin": Origin(said).code, "what": what}
-            checked.append(Checked(row.line, who, values))
+            checked.append(Checked(row, who, values))
         except _Unusable as error:
-            checked.append(Checked(row.line, who, {}, error.name, str(error)))
+            checked.append(Checked(row, who, {}, error.name, str(error), error.reason))
         lines.setdefault(who, row.line)
     return checked
 
 
 def _require_row(row: Row, who: str, lines: Mapping[str, int]) -> None:
     for name, problem in row.problems.items():
-        raise _Unusable(name, problem)
+        raise _Unusable(name, problem, UNREADABLE if name == "row" else UNUSABLE)
     try:
         validate_external_id(who)
     except ValidationError as error:
         raise _Unusable("external_id", str(error.message)) from None
     if who in lines:
-        raise _Unusable("external_id", f"{who} stands on line {lines[who]} already.")
+        said = f"{who} stands on line {lines[who]} already."
+        raise _Unusable("external_id", said, STANDS_TWICE)
 
 
 def _origin(row: Row, asked: str) -> Origin:

@@ -8,10 +8,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from matching.models import SeedUser, TravelGroup, TravelSession
+from matching.models import RefusedProfile, SeedUser, TravelGroup, TravelSession
 from matching.models.live import read
+from project.jobs.models import Job
 from project.mappings.models import ImportMapping
-from tests.factories import make_seed_user, make_session
+from project.mappings.refused import set_correction
+from tests.factories import make_seed_user, make_session, make_staff
 from tests.matching.commands import run_command as run
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +69,51 @@ def test_a_group_that_cannot_be_keeps_all_of_them_out(tmp_path: Path, row: str, 
     code, result = import_(tmp_path, "groups", text, "--accept-partial")
     assert (code, result["added"], result["rows_refused"]) == (2, 1, 1)
     assert members("g1") == {"anna"}
+    kept = RefusedProfile.objects.get()
+    assert (kept.line, kept.source.holds, kept.is_whole) == (3, "groups", True)
+    assert said.split(", ")[-1] in kept.message
+
+
+def try_again(client: Client, rows: Any) -> str:
+    asked = {"action": "retry", "_selected_action": [row.pk for row in rows], "confirmed": "1"}
+    answer = client.post(reverse("admin:matching_refusedprofile_changelist"), asked, follow=True)
+    return " ".join(str(one) for one in answer.context["messages"])
+
+
+def test_refused_groups_are_mended_in_the_admin_and_land(
+    tmp_path: Path, admin_client: Client
+) -> None:
+    text = "id,members\ng1,anna\ng2,anna;nobody\ng1,ben\ng3,\n"
+    _, result = import_(tmp_path, "groups", text, "--accept-partial")
+    assert (result["added"], result["rows_refused"]) == (1, 3)
+    page = admin_client.get(reverse("admin:jobs_job_change", args=[Job.objects.latest("pk").pk]))
+    assert "Refused rows of theirs.csv" in page.content.decode()
+    two, twice, three = RefusedProfile.objects.order_by("line")
+    assert twice.reason == "stands_twice"
+    set_correction(two, {"members": "anna, ben"})
+    assert "1 of 3 rows landed" in try_again(admin_client, [two, twice, three])
+    assert (members("g1"), members("g2")) == ({"anna"}, {"anna", "ben"})
+    set_correction(twice, {"id": "g4"})
+    set_correction(three, {"members": "cleo"})
+    assert "All 2 rows landed" in try_again(admin_client, [twice, three])
+    assert (members("g4"), members("g3")) == ({"ben"}, {"cleo"})
+    assert not RefusedProfile.objects.open()
+
+
+def test_a_mended_group_changes_one_that_is_here_by_the_rights_of_who_tries_it(
+    tmp_path: Path, client: Client
+) -> None:
+    import_(tmp_path, "groups", "id,members\ng1,anna\n")
+    import_(tmp_path, "groups", "id,members\ng1,nobody\ng2,ben\n", "--accept-partial")
+    row = RefusedProfile.objects.get()
+    set_correction(row, {"members": "cleo"})
+    rights = ["matching.view_refusedprofile", "matching.retry_refusedprofile"]
+    client.force_login(make_staff(*rights))
+    assert "0 of 1 rows landed" in try_again(client, [row])
+    assert members("g1") == {"anna"}
+    client.force_login(make_staff(*rights, "matching.change_travelgroup", name="second"))
+    assert "The row landed" in try_again(client, [row])
+    assert members("g1") == {"cleo"}
 
 
 def test_groups_that_do_not_say_what_they_are_ask(tmp_path: Path) -> None:
@@ -123,6 +170,31 @@ def test_a_trip_that_cannot_be_keeps_all_of_them_out(tmp_path: Path, row: str, s
     assert code == 2
     assert said in result["refused"]["message"]
     assert not TravelSession.objects.exists()
+
+
+def test_a_refused_trip_lands_once_it_is_mended_and_not_by_a_person_of_its_id(
+    tmp_path: Path, admin_client: Client
+) -> None:
+    trips = "id,lat,lon,start,end\nanna,52,13,2030-05-01,2030-05-04\n"
+    text = trips + "ben,52,13,2030-05-04,2030-05-01\n"
+    import_(tmp_path, "sessions", text, "--accept-partial")
+    row = RefusedProfile.objects.get()
+    assert (row.source.holds, row.field) == ("trips", "end_date")
+    people = tmp_path / "people.csv"
+    people.write_text("id,age\nben,30\n")
+    run("seed_users", "--file", str(people), "--origin", "real", "--now")
+    assert RefusedProfile.objects.open().exists()
+    set_correction(row, {"end": "2030-05-08"})
+    assert "The row landed" in try_again(admin_client, [row])
+    assert TravelSession.objects.get(external_id="ben").end_date == date(2030, 5, 8)
+
+
+def test_a_trip_imported_again_settles_its_refused_row(tmp_path: Path) -> None:
+    head = "id,lat,lon,start,end\n"
+    good, bad = "anna,52,13,2030-05-01,2030-05-04\n", "ben,52,13,2030-05-04,2030-05-01\n"
+    import_(tmp_path, "sessions", head + good + bad, "--accept-partial")
+    import_(tmp_path, "sessions", head + bad.replace("-04,", "-01,"))
+    assert not RefusedProfile.objects.open()
 
 
 def test_a_live_copy_follows_its_trip(tmp_path: Path, django_capture_on_commit_callbacks) -> None:

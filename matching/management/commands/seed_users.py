@@ -116,7 +116,7 @@ def _render_import(result: dict[str, Any], console: Console) -> None:
         console.print(table)
         if len(result["errors"]) > SHOWN:
             console.print(f"and {len(result['errors']) - SHOWN:,} more; see --json.")
-        console.print("They are kept: mend them in the admin, Refused profiles.")
+        console.print("They are kept: mend them in the admin, Refused rows.")
 
     if result["folded"]:
         table = Table("kind", "as written", "means", "profiles", title="Words read as known ones")
