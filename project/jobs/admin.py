@@ -74,6 +74,7 @@ from project.pages.navigation import (
 LOG_LINES_SHOWN = 500
 RUNS_SHOWN = 5
 ID_DIGITS = 32  # hexadecimal, of a job's id
+LEAST_DIGITS = 4  # of a million ids some fifteen begin alike then
 
 
 def may_start(request: HttpRequest, kind: str) -> bool:
@@ -168,7 +169,10 @@ class JobAdmin(LargeTable[Job]):
     ordering = ("-created_at",)
     exact_fields = ("id",)
     word_fields = ("error",)
-    search_help_text = "The beginning of an id, or a word of an error of the newest jobs"
+    search_help_text = (
+        f"The first {LEAST_DIGITS} or more digits of an id, "
+        "or a word of an error of the newest jobs"
+    )
     actions = ("stop", "retry")
     consequences: ClassVar[Any] = {"stop": foresee_stop, "retry": foresee_retry}
     start_links = ((queue_pages.NAME, queue_pages.LABEL, queue_pages.LOOK),)
@@ -206,9 +210,9 @@ class JobAdmin(LargeTable[Job]):
         Job.objects.filter(pk__in=queryset.values("pk")).finished().delete()
 
     def exactly(self, term: str) -> Q | None:
-        """Find ids that begin so: a range of their index."""
+        """Find ids that begin so: a range of their index, which fewer digits make too large."""
         digits = term.replace("-", "").lower()
-        if not digits or len(digits) > ID_DIGITS or set(digits) - set(hexdigits):
+        if not LEAST_DIGITS <= len(digits) <= ID_DIGITS or set(digits) - set(hexdigits):
             return None
         first, last = (UUID(digits.ljust(ID_DIGITS, filler)) for filler in "0f")
         return Q(pk__range=(first, last))

@@ -158,6 +158,8 @@ class Job(models.Model):
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["-created_at"], name="job_newest"),
+            models.Index(fields=["state", "-created_at"], name="job_newest_of_state"),
+            models.Index(fields=["kind", "-created_at"], name="job_newest_of_kind"),
             models.Index(
                 fields=["state", "lease_until"],
                 name="job_active",

@@ -42,6 +42,7 @@ CONFIRM_SHOWN = 20  # records named before an action is carried out
 REASON_LENGTH = 100  # characters of why a record is changed or removed, as its history keeps it
 SHOWN_KEY = 80  # characters of a key that no record has
 REACH = 10_000  # rows that pages lead to; behind them a filter is the better way
+READ_FOR_WORDS = 5_000  # newest rows in which a search looks for words, twice a page
 EXACT_BELOW = 50_000  # rows; smaller tables are counted, an estimate would look odd
 
 if TYPE_CHECKING:
@@ -534,8 +535,8 @@ class LargeTable(RecordAdmin[M]):
     Attributes
     ----------
     exact_fields : fields with an index, in which a search looks for the whole of what it was asked
-    word_fields : fields in which it looks for a part of the text, in the newest REACH rows of
-        those that filters leave
+    word_fields : fields in which it looks for a part of the text, in the newest READ_FOR_WORDS
+        rows of those that filters leave
     """
 
     paginator = ReachPaginator
@@ -567,7 +568,7 @@ class LargeTable(RecordAdmin[M]):
             return queryset, False
         rows = self.model._default_manager.order_by()
         said = [models.Q(**{f"{name}__icontains": term}) for name in self.word_fields]
-        newest = queryset.order_by(*self.ordering)[:REACH]  # of what the filters leave
+        newest = queryset.order_by(*self.ordering)[:READ_FOR_WORDS]  # of what the filters leave
         exactly = self.exactly(term)
         found = [] if exactly is None else [rows.filter(exactly)]
         if said:

@@ -259,7 +259,7 @@ def test_no_filter_lists_the_values_that_rows_have() -> None:
 def test_an_old_row_is_found_by_its_id_and_a_new_one_by_words(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("project.pages.admins.REACH", 2)
+    monkeypatch.setattr("project.pages.admins.READ_FOR_WORDS", 2)
     jobs = [
         Job.objects.create(kind="jobs.ring", state="failed", error=f"no space left on disk {n}")
         for n in range(4)
@@ -272,6 +272,8 @@ def test_an_old_row_is_found_by_its_id_and_a_new_one_by_words(
     assert found("SPACE left") == [jobs[3], jobs[2]]
     assert jobs[0] in found(jobs[0].short_id)
     assert found(str(jobs[0].pk).upper()) == [jobs[0]]
+    assert jobs[0] in found(str(jobs[0].pk)[:4])
+    assert found(str(jobs[0].pk)[:3]) == []  # of which many ids may be
     assert found("disk 0") == []  # only among the newest, as the page says
     assert found("0" * 33) == found("%") == []
 
