@@ -291,9 +291,7 @@ class JobAdmin(LargeTable[Job]):
         return [
             path("strip/", wrap(self.strip_view), name="jobs_strip"),
             path("<path:object_id>/live/", wrap(self.live_view), name="jobs_job_live"),
-            path(
-                "<path:object_id>/stop/", wrap(require_POST(self.stop_view)), name="jobs_job_stop"
-            ),
+            path("<path:object_id>/stop/", wrap(self.stop_view), name="jobs_job_stop"),
             path(
                 "<path:object_id>/retry/",
                 wrap(self.retry_view),
@@ -348,10 +346,13 @@ class JobAdmin(LargeTable[Job]):
         )
 
     def stop_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Stop one job from its page."""
+        """Say what becomes of one job that is stopped, do it, and go back to its page."""
         job = self._job(request, object_id)
         if not self.has_stop_permission(request):
             raise PermissionDenied
+        if request.method != "POST":
+            told = foresee_stop(request, Job.objects.filter(pk=job.pk))
+            return self.foresee_page(request, job, told, title=f"Stop {title_of(job.kind)}")
         self._stop(request, job)
         return HttpResponseRedirect(record_url(job))
 

@@ -48,7 +48,6 @@ LEFT_OUT = {
     "/admin/logout/": f"{POST_ONLY}: the page that follows is opened",
     "/admin/jobs/job/strip/": DATA,
     "/admin/jobs/job/%(object_id)s/live/": "the part of a job's page that renews itself",
-    "/admin/jobs/job/%(object_id)s/stop/": POST_ONLY,
     "/admin/jobs/job/%(object_id)s/offer/": POST_ONLY,
     "/admin/feedback/feedbacksource/schedule/": POST_ONLY,
     "/admin/matching/eventbatch/%(pk)s/export/": DOWNLOAD,

@@ -177,8 +177,15 @@ def test_retry_needs_the_permission_of_the_kind(declare: Declare) -> None:
 
 
 def test_stop_and_retry_by_link_alone_do_nothing(declare: Declare, admin_client: Client) -> None:
+    waits = enqueue(declare(work))
+    html = admin_client.get(page(waits, "stop")).content.decode()
+    assert "1 job that waits is stopped." in html
+    waits.refresh_from_db()
+    assert not waits.stop_requested
     job = failed(declare(fail))
-    assert admin_client.get(page(job, "stop")).status_code == 405
+    assert '<button class="sb-btn sb-primary">' not in (
+        admin_client.get(page(job, "stop")).content.decode()  # it has ended
+    )
     html = admin_client.get(page(job, "retry")).content.decode()
     assert "1 job is asked again, as a new job with your rights" in html
     assert "No worker is running" in html

@@ -214,7 +214,9 @@ def test_the_focus_survives_and_only_what_changed_is_renewed(page: Page) -> None
     # The very same button: nothing of its part has changed.
     assert page.run("return document.activeElement.mark") is True
     assert page.browser.switch_to.active_element.get_attribute("id") == "job-stop"
-    click(page.browser, By.CSS_SELECTOR, "#job-stop")  # and it does what it says
+    click(page.browser, By.CSS_SELECTOR, "#job-stop")  # and it leads to what comes of it
+    until(lambda: "1 running job ends with its chunk." in page.browser.page_source)
+    click(page.browser, By.CSS_SELECTOR, "#content-main button")
     until(lambda: Job.objects.get(pk=page.job.pk).stop_requested)
     page.until_shown("It stops at the end of its chunk.")
     assert page.browser.get_log("browser") == []

@@ -138,7 +138,7 @@ PAGES: dict[str, tuple[str, str]] = {
     # Jobs
     "/admin/jobs/job/strip/": (STAFF, STAFF),
     "/admin/jobs/job/%(object_id)s/live/": (SEES_JOB, SEES_JOB),
-    "/admin/jobs/job/%(object_id)s/stop/": (NO_METHOD, f"{SEES_JOB} + jobs.stop_job"),
+    "/admin/jobs/job/%(object_id)s/stop/": (f"{SEES_JOB} + jobs.stop_job",) * 2,
     # Whether the kind may be started is said by a message; see the table of the kinds.
     "/admin/jobs/job/%(object_id)s/retry/": (f"{SEES_JOB} + jobs.retry_job",) * 2,
     "/admin/jobs/job/%(object_id)s/offer/": (

@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -219,6 +220,52 @@ def test_a_champion_whose_dataset_is_gone_too_is_told_to_build_first(client):
     assert "build its dataset again" in step["text"]
     client.force_login(make_admin())
     assert "Train it again" not in page_of(client, "/admin/")
+
+
+def test_no_page_offers_what_files_that_are_gone_cannot_give(client):
+    model = make_model()
+    client.force_login(make_admin())
+
+    def offers(name: str, record: Any) -> set[str]:
+        listed = page_of(client, reverse(f"admin:training_{name}_changelist"))
+        shown = page_of(client, reverse(f"admin:training_{name}_change", args=[record.pk]))
+        named = ("promote/", "files.zip", "train/", "retrain/", "build/?like=")
+        return {one for one in named if f'{record.pk}/{one}"' in listed + shown} | {
+            one for one in named[-1:] if f"{one}{record.pk}" in shown
+        }
+
+    whole = offers("modelversion", model)
+    assert whole == {"promote/", "files.zip"}
+    assert offers("dataset", model.dataset) == {"train/", "files.zip"}
+    remove_folder(model)
+    assert offers("modelversion", model) == {"retrain/"}
+    at = reverse("admin:training_modelversion_promote", args=[model.pk])
+    assert "cannot go live" in page_of(client, at)
+    remove_folder(model.dataset)
+    assert offers("dataset", model.dataset) == {"build/?like="}
+    assert f"build/?like={model.dataset.pk}" in page_of(
+        client, reverse("admin:training_modelversion_change", args=[model.pk])
+    )
+    for name, record in (("modelversion_retrain", model), ("dataset_train", model.dataset)):
+        shown = page_of(client, reverse(f"admin:training_{name}", args=[record.pk]))
+        assert "is gone" in shown
+    chosen = {"action": "train", "_selected_action": [model.dataset.pk]}
+    html = client.post(reverse("admin:training_dataset_changelist"), chosen).content.decode()
+    assert "1 dataset has no usable files" in html
+
+
+def test_a_version_without_files_is_not_offered_to_come_back(client):
+    first = make_model(seed=1)
+    second = make_model(first.dataset, seed=2)
+    registry.promote(first)
+    registry.promote(second, reason="newer")
+    client.force_login(make_admin())
+    page = reverse("admin:training_modelversion_change", args=[second.pk])
+    assert "Return to version 1" in page_of(client, page)
+    remove_folder(first)
+    assert "Return to version 1" not in page_of(client, page)
+    asked = reverse("admin:training_modelversion_rollback", args=[second.pk])
+    assert "Version 1 cannot come back" in page_of(client, asked)
 
 
 def test_the_remedy_of_a_champion_names_the_one_before_it_where_there_is_one():

@@ -89,6 +89,12 @@ def foresee_training(request: HttpRequest, datasets: Any) -> Consequence:
             "waits as a candidate: what is live stays live."
         )
     ]
+    gone = sum(file_word(dataset) != "there" for dataset in datasets)
+    if gone:
+        told.append(
+            f"{words.counted(gone, 'dataset has', 'datasets have')} no usable files: training on "
+            "it is refused, build it again first."
+        )
     refused = datasets.filter(verdict=Verdict.REFUSE).count()
     if refused:
         told.append(
@@ -156,7 +162,9 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
         return request.user.has_perm("training.train_model")
 
     def row_links(self, request: HttpRequest, record: Dataset) -> list[tuple[str, str]]:
-        links = []
+        links: list[tuple[str, str]] = []
+        if file_word(record) != "there":
+            return links
         if self.has_train_permission(request):
             links.append(
                 ("Train a model", reverse("admin:training_dataset_train", args=[record.pk]))
@@ -240,6 +248,8 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     def train_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Ask for the seed and start training on this dataset."""
         dataset = self.get_or_denied(request, str(pk))
+        if (problem := file_problem(dataset)) is not None:
+            return corrupt(self, request, dataset, problem)
         return start_from_list(
             self,
             request,
@@ -298,6 +308,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
                 ]
             ],
             "may_train": self.has_train_permission(request),
+            "may_build": request.user.has_perm("training.build_dataset"),
             "may_download": request.user.has_perm("training.download_dataset"),
             **TAB_CONTEXTS[tab](request, dataset),
         }

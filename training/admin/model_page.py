@@ -32,6 +32,8 @@ def tab_context(request: HttpRequest, model: ModelVersion) -> dict[str, Any]:
     tab = asked if asked in TABS else "overview"
     at = record_url(model)
     title, show = TABS[tab]
+    may_train = request.user.has_perm("training.train_model")
+    has_rows = retrain_command(model).startswith("train_model")
     return {
         "model": model,
         "kind": get_kind(model.kind),
@@ -42,8 +44,9 @@ def tab_context(request: HttpRequest, model: ModelVersion) -> dict[str, Any]:
             tab,
             url=lambda name: at if name == "overview" else f"{at}?tab={name}",
         ),
-        "may_retrain": request.user.has_perm("training.train_model")
-        and retrain_command(model).startswith("train_model"),
+        "may_retrain": may_train and has_rows,
+        "may_rebuild_rows": not has_rows and request.user.has_perm("training.build_dataset"),
+        "problem": why_not_serving(model),
         **show(model, get_kind(model.kind)),
     }
 
@@ -65,7 +68,6 @@ def _overview(model: ModelVersion, kind: ModelKind) -> dict[str, Any]:
         "suspects": suspects_of(model),
         "verdicts": _count_gates(model),
         "expectation": kind.expectation_of(model.dataset.origin),
-        "problem": why_not_serving(model),
     }
 
 

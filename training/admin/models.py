@@ -30,7 +30,7 @@ from training.admin.model_page import COMPARED, tab_context
 from training.kinds import get_kind
 from training.models import ModelVersion, Promotion, Verdict
 from training.queries.comparisons import Comparison, compare
-from training.queries.files import file_word
+from training.queries.files import file_problem, file_word, restorable_before
 from training.queries.models import champion_of, suspects_of
 from training.queries.promotions import Shown, version_before, who_decided
 from training.queries.serviceable import why_not_serving
@@ -76,16 +76,17 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
 
     def row_links(self, request: HttpRequest, record: ModelVersion) -> list[tuple[str, str]]:
         links = []
+        has_files = file_word(record) == "there"
         if request.user.has_perm("training.promote_model"):
             is_live = record.stage == ModelVersion.Stage.CHAMPION
             before = version_before(record.kind) if is_live else None
             name, label = "promote", "Make it live …"
             if before is not None:
                 name, label = "rollback", f"Return to version {before} …"
-            if before is not None or not is_live:
+            if before is not None or (has_files and not is_live):
                 url = reverse(f"admin:training_modelversion_{name}", args=[record.pk])
                 links.append((label, url))
-        if request.user.has_perm("training.export_model"):
+        if has_files and request.user.has_perm("training.export_model"):
             links.append(("Download", reverse("admin:training_modelversion_zip", args=[record.pk])))
         return links
 
@@ -186,17 +187,18 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         model = self.get_or_denied(request, object_id)
         may_decide = request.user.has_perm("training.promote_model")
         is_champion = model.stage == ModelVersion.Stage.CHAMPION
-        before = version_before(model.kind) if is_champion else None
+        before = restorable_before(model.kind) if is_champion else None
         shown = tab_context(request, model)
         if shown["tab"] == "overview":
             shown["drawing"] = draw_lineage(request, model)
         context = {
             **self.page_context(request, f"{get_kind(model.kind).title} model {model.version}"),
             **shown,
-            "may_promote": may_decide and not is_champion,
+            "may_promote": may_decide and not is_champion and not shown["problem"],
             "may_rollback": may_decide and before is not None,
             "before": before,
-            "may_export": request.user.has_perm("training.export_model"),
+            "may_export": request.user.has_perm("training.export_model")
+            and file_word(model) == "there",
         }
         return TemplateResponse(request, f"training/model_{context['tab']}.html", context)
 
@@ -204,6 +206,9 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         """Show the gates and the comparison with the champion; POST makes the model live."""
         self.require(request, "training.promote_model")
         model = self.get_or_denied(request, str(pk))
+        if request.method != "POST" and (problem := why_not_serving(model)):
+            messages.error(request, f"{model} cannot go live: {in_pages(problem)}")
+            return self.to_record(model)
         suspects = suspects_of(model)
         # An empty form that was sent is asked for what it lacks; what was not sent is not.
         sent = request.POST if request.method == "POST" else None
@@ -247,6 +252,9 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         if before is None:
             messages.error(request, f"No version was live before version {model.version}.")
             return self.to_record(model)
+        if restorable_before(model.kind) is None:
+            messages.error(request, f"Version {before} cannot come back: it has no usable files.")
+            return self.to_record(model)
         sent = request.POST if request.method == "POST" else None
         form = DecideForm(sent, shown=Shown(model.version, before))
         if request.method == "POST" and form.is_valid():
@@ -270,6 +278,9 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         """Ask, then train another model on the rows of this one."""
         self.require(request, "training.train_model")
         model = self.get_or_denied(request, str(pk))
+        if (problem := file_problem(model.dataset)) is not None:
+            messages.error(request, in_pages(str(problem)))
+            return self.to_record(model)
         if request.method != "POST":
             title = f"Train version {model.version} again"
             return self.foresee_page(request, model, _foresee_retraining(model), title=title)

@@ -57,6 +57,13 @@ def file_word(record: FileRecord) -> str:
     return "there"
 
 
+def restorable_before(kind: str) -> int | None:
+    """Return the version that a rollback makes live; None where its files are not there."""
+    line = line_of_champions(kind)
+    before = ModelVersion.objects.filter(pk=line[-2]).first() if len(line) > 1 else None
+    return before.version if before is not None and file_word(before) == "there" else None
+
+
 def build_command(dataset: Dataset) -> str:
     """Return the command that builds another dataset from the recipe of this one."""
     recipe, plain = Recipe.from_dict(dataset.recipe), Recipe()
