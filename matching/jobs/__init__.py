@@ -155,7 +155,7 @@ def _discard_import(run: Run) -> None:
     arguments=arguments.ImportEvents,
     cleanup=_discard_import,
 )
-def import_events(run: Run, asked: arguments.ImportEvents) -> dict[str, Any]:
+def import_events(run: Run, asked: arguments.ImportEvents) -> Mapping[str, Any]:
     """Import logs, a batch each: good lines land once, the others are kept with their reason."""
     from matching.jobs import imports
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from matching.domain.doors import EVENTS
 from matching.domain.features.names import LOG_NAMES
+from matching.domain.log.account import LogPreview
 from matching.domain.log.format import MAX_LINE_BYTES
 from matching.domain.log.native import is_native
 from matching.domain.log.reader import LogChunk, RejectedLine, read_lines
@@ -55,7 +56,7 @@ def open_foreign(run: Run, number: int, stored: Upload, asked: ImportEvents) -> 
     return opened
 
 
-def preview_table(path: Path, name: str, asked: ImportEvents) -> dict[str, Any] | None:
+def preview_table(path: Path, name: str, asked: ImportEvents) -> LogPreview | None:
     """Say what an import of a table would find; None for a log that is written as ours.
 
     Nothing is confirmed or kept, but the proposal that a refusal names.

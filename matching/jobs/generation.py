@@ -1,17 +1,23 @@
 """Generating a batch of synthetic match events chunk by chunk."""
 
-from typing import Any
+from typing import Any, cast
 
 from matching.jobs.arguments import GenerateEvents
 from matching.models import EventBatch
 from matching.queries.generations import (
+    Expected,
     expect,
     load_generation,
     plan_generation,
     require_same_formulas,
 )
 from matching.services.batches import abandon_batch
-from matching.services.generation import complete_batch, land_chunk, open_batch
+from matching.services.generation import (
+    LandedChunk,
+    complete_batch,
+    land_chunk,
+    open_batch,
+)
 from project.ahead import ahead
 from project.jobs.contract import Run
 
@@ -58,5 +64,8 @@ def generate(run: Run, asked: GenerateEvents) -> dict[str, Any]:
         count = asked.count
         done = min((number + 1) * -(-count // generation.chunk_count), count)
         run.report(done, count, f"Generating events, {done:,} of {count:,}")
-    chunks = [run.result_of("generate.chunk", number) or {} for number in numbers]
-    return run.once("generate.complete", lambda: complete_batch(batch, prepared, chunks))
+    chunks = cast(
+        "list[LandedChunk]", [run.result_of("generate.chunk", number) for number in numbers]
+    )
+    expected = cast(Expected, prepared)
+    return run.once("generate.complete", lambda: complete_batch(batch, expected, chunks))

@@ -1,13 +1,13 @@
 """Importing event logs chunk by chunk."""
 
 from itertools import count
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from django.utils import timezone
 
 from matching.domain.doors import EVENTS
-from matching.domain.log.account import Account, summarise_files
+from matching.domain.log.account import Account, ImportedLog, ImportedLogs, summarise_files
 from matching.domain.log.reader import read_log
 from matching.jobs.arguments import ImportEvents
 from matching.jobs.foreign import foreign_chunks, open_foreign, origin_of_table
@@ -48,7 +48,7 @@ def discard_import(run: Run) -> None:
             abandon_batch(EventBatch.objects.get(pk=opened["batch"]))
 
 
-def import_logs(run: Run, asked: ImportEvents) -> dict[str, Any]:
+def import_logs(run: Run, asked: ImportEvents) -> ImportedLogs:
     """Import logs, a batch each: good lines land once, the others are kept with their reason.
 
     A batch can be read once all of its file is there. Without `origin` it is what the first line
@@ -75,7 +75,7 @@ def import_logs(run: Run, asked: ImportEvents) -> dict[str, Any]:
         raise Refusal(
             f"Nothing could be taken: {told}.",
             remedy="Mend the log by docs/formats.md and import it again; nothing was kept of it.",
-            details=summary,
+            details=dict(summary),
         )
     for one in unusable:
         run.log(f"{one['file']}: {one['nothing_usable']}; nothing was kept of it.", "warning")
@@ -84,10 +84,10 @@ def import_logs(run: Run, asked: ImportEvents) -> dict[str, Any]:
 
 def _import_log(
     run: Run, number: int, upload: UUID, asked: ImportEvents, table: OpenTable | None
-) -> dict[str, Any]:
+) -> ImportedLog:
     done = run.result_of("import.complete", number)
     if done is not None:
-        return done
+        return cast(ImportedLog, done)
     stored = get_upload(upload)
     origin: str | None = asked.origin or None
     feature_set = asked.feature_set
@@ -105,9 +105,9 @@ def _import_log(
         number,
     )
     if "batch" not in opened:
-        result = run.once("import.complete", lambda: opened["known_file"], number)
+        known = run.once("import.complete", lambda: opened["known_file"], number)
         release_upload(stored)
-        return result
+        return cast(ImportedLog, known)
     batch = EventBatch.objects.get(pk=opened["batch"])
     account = Account()
     summaries = []
@@ -171,19 +171,20 @@ def _import_log(
         raise refusal
     if refusal is not None or (table is not None and table.decision["partial"]):
         batch.parameters["partial"] = not_in_it(account.rejected_count, account.found, stored.name)
-    result = run.once(
+    completed = run.once(
         "import.complete", lambda: complete_import(batch, stored, account, summaries), number
     )
-    if result["batch"] is not None:
+    imported = cast(ImportedLog, completed)
+    if imported["batch"] is not None:
         run.add_record(batch)
     if table is not None:
         notes = [*table.decision["notes"], *table.decision["unusable"]]
-        result = {**result, "mapping": table.decision["mapping_name"], "notes": notes}
-    for warning in result["warnings"]:
+        imported["mapping"], imported["notes"] = table.decision["mapping_name"], notes
+    for warning in imported["warnings"]:
         run.log(warning, "warning")
     _warn_of_unfinished(run, account)
     release_upload(stored)
-    return result
+    return imported
 
 
 def _unusable(stored: Upload, account: Account) -> Refusal | None:

@@ -46,7 +46,7 @@ def _import(
     door: Door,
     kind: str,
     check: Callable[..., list[travel_files.Checked]],
-    save: Callable[..., dict[str, Any]],
+    save: Callable[..., travel_files.Saved],
     *,
     change: str,
 ) -> dict[str, Any]:

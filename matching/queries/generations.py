@@ -1,7 +1,7 @@
 """What a generation would make, and how a batch was made."""
 
 from datetime import date
-from typing import Any
+from typing import TypedDict
 
 from django.db.models import Max
 from django.utils import timezone
@@ -16,10 +16,35 @@ from matching.domain.limits import DEFAULT_SEED, MAX_EVENTS
 from matching.domain.remedies import remedy_of
 from matching.domain.words import MatchType, Preset, asked_match_types, revision_of
 from matching.models import EventBatch, SeedUser, TravelSession
-from matching.queries.travellers import LoadedTravellers, load_travellers
+from matching.queries.travellers import LoadedTravellers, ReasonCount, load_travellers
 from matching.queries.words import measured_lexicon
 from project import words
 from project.refusal import Refusal
+
+
+class Expected(TypedDict):
+    """What is to be expected of a batch.
+
+    distinct_pairs : by match type, the pairs that can be asked for without repeats
+    expected_duplicate_share : of the feature vectors, in [0, 1]
+    remedy : what would make it better; empty where nothing has to
+    """
+
+    distinct_pairs: dict[str, int]
+    expected_duplicate_share: float
+    remedy: str
+
+
+class Forecast(Expected):
+    """The same of what is asked; `met` says whether it can be had without copies."""
+
+    met: bool
+
+
+class Preview(Forecast):
+    """A forecast, and who is left out, by reason."""
+
+    skipped: dict[str, ReasonCount]
 
 
 def plan_generation(
@@ -64,7 +89,7 @@ def preview(
     seed: int = DEFAULT_SEED,
     feature_set: str = "smooth-1",
     allow_repeats: bool = False,
-) -> dict[str, Any]:
+) -> Preview:
     """Say what a generation would find and what is to be expected of it, without making
     anything."""
     generation, loaded = plan_generation(
@@ -78,7 +103,7 @@ def preview(
     return {**_forecast(generation), "skipped": loaded.skipped()}
 
 
-def expect(generation: Generation, loaded: LoadedTravellers) -> dict[str, Any]:
+def expect(generation: Generation, loaded: LoadedTravellers) -> Expected:
     """Return the forecast of a batch; refuse one that cannot be met."""
     forecast = _forecast(generation)
     if not forecast["met"]:
@@ -93,7 +118,11 @@ def expect(generation: Generation, loaded: LoadedTravellers) -> dict[str, Any]:
             remedy=forecast["remedy"],
             details={**forecast, "skipped": loaded.skipped()},
         )
-    return {key: forecast[key] for key in ("distinct_pairs", "expected_duplicate_share", "remedy")}
+    return {
+        "distinct_pairs": forecast["distinct_pairs"],
+        "expected_duplicate_share": forecast["expected_duplicate_share"],
+        "remedy": forecast["remedy"],
+    }
 
 
 def load_generation(batch: EventBatch) -> Generation:
@@ -148,7 +177,7 @@ def _free_seed() -> int:
     return seed
 
 
-def _forecast(generation: Generation) -> dict[str, Any]:
+def _forecast(generation: Generation) -> Forecast:
     diversity = generation.diversity()
     asked = generation.specification.count
     copies = sum(each.expected_duplicate_share * each.asked for each in diversity.values())

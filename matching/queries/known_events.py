@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from matching.domain.features.names import FEATURE_NAMES, PRODUCTS
 from matching.domain.features.tiers import TIER_VALUES
-from matching.domain.log.account import Account
+from matching.domain.log.account import Account, LogPreview
 from matching.domain.log.careful import sum_ignored
 from matching.domain.log.drawn import find_signs
 from matching.domain.log.format import COMPUTED, with_products
@@ -38,7 +38,7 @@ def preview_log(
     origin: str | None = None,
     max_lines: int | None = None,
     chunks: Iterator[LogChunk] | None = None,
-) -> dict[str, Any]:
+) -> LogPreview:
     """Say what an import would find, without writing anything that stays.
 
     With `max_lines` only the beginning is read, and `is_whole` says whether that was all. `chunks`

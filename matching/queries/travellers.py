@@ -4,7 +4,7 @@ here."""
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict
 
 import pandas as pd
 from django.db.models import QuerySet
@@ -36,6 +36,20 @@ SESSION_COLUMNS: Final = (
 )
 
 
+class NamedTraveller(TypedDict):
+    """One who is left out; `missing` are the profile fields to fill in, where that is why."""
+
+    external_id: str
+    missing: NotRequired[list[str]]
+
+
+class ReasonCount(TypedDict):
+    """How many are left out for one reason, and the first of them."""
+
+    count: int
+    examples: list[NamedTraveller]
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """A user or group that no match is made of, and why.
@@ -47,9 +61,9 @@ class LeftOut:
     reason: str
     missing: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> NamedTraveller:
         """Return what a person needs to find and mend the record."""
-        named: dict[str, Any] = {"external_id": self.external_id}
+        named: NamedTraveller = {"external_id": self.external_id}
         if self.missing:
             named["missing"] = list(self.missing)
         return named
@@ -70,14 +84,14 @@ class LoadedTravellers:
     groups: pd.DataFrame | None
     left_out: list[LeftOut] = field(default_factory=list)
 
-    def skipped(self) -> dict[str, dict[str, Any]]:
+    def skipped(self) -> dict[str, ReasonCount]:
         """Return reason to {count, examples}, as EventBatch.skipped keeps it."""
         return count_reasons(self.left_out)
 
 
-def count_reasons(left_out: Iterable[LeftOut]) -> dict[str, dict[str, Any]]:
+def count_reasons(left_out: Iterable[LeftOut]) -> dict[str, ReasonCount]:
     """Return reason to {count, examples}; at most EXAMPLES are named for each."""
-    reasons: dict[str, dict[str, Any]] = {}
+    reasons: dict[str, ReasonCount] = {}
     for one in left_out:
         entry = reasons.setdefault(one.reason, {"count": 0, "examples": []})
         entry["count"] += 1

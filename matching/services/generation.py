@@ -1,7 +1,7 @@
 """Writing a batch of synthetic match events."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from django.contrib.auth.models import User
@@ -13,15 +13,43 @@ from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Columns, Generation, Population
 from matching.domain.summaries import (
     Destinations,
+    Summary,
     add_summaries,
     count_destinations,
     summarise_events,
 )
 from matching.domain.words import MatchType
 from matching.models import EventBatch, MatchEvent
-from matching.queries.travellers import LoadedTravellers
+from matching.queries.generations import Expected
+from matching.queries.travellers import LoadedTravellers, ReasonCount
 from project.bulk import copy_rows
 from project.origin import Origin
+
+
+class LandedChunk(TypedDict):
+    """What was written of one chunk."""
+
+    rows: int
+    summary: Summary
+
+
+class GeneratedBatch(TypedDict):
+    """A batch that is complete, with what was expected of it."""
+
+    batch: int
+    uid: str
+    asked: int
+    made: int
+    label_share: float
+    match_types: list[MatchType]
+    preset: str
+    seed: int | None
+    feature_set: str
+    origin: str
+    distinct_pairs: dict[str, int]
+    expected_duplicate_share: float
+    remedy: str
+    skipped: dict[str, ReasonCount]
 
 
 def open_batch(generation: Generation, loaded: LoadedTravellers, *, by: User | None) -> EventBatch:
@@ -43,7 +71,7 @@ def open_batch(generation: Generation, loaded: LoadedTravellers, *, by: User | N
     )
 
 
-def land_chunk(batch: EventBatch, columns: Columns) -> dict[str, Any]:
+def land_chunk(batch: EventBatch, columns: Columns) -> LandedChunk:
     """Write the events of one chunk; returns how many, and their summary."""
     return {
         "rows": copy_rows(connection, MatchEvent._meta.db_table, as_rows(columns, batch)),
@@ -63,8 +91,8 @@ def as_rows(columns: Columns, batch: EventBatch) -> dict[str, Any]:
 
 
 def complete_batch(
-    batch: EventBatch, expected: dict[str, Any], chunks: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
+    batch: EventBatch, expected: Expected, chunks: Sequence[LandedChunk]
+) -> GeneratedBatch:
     """Open a batch to readers, all of whose chunks are there."""
     batch.made = sum(chunk["rows"] for chunk in chunks)
     batch.summary = add_summaries(chunk["summary"] for chunk in chunks)
@@ -82,7 +110,7 @@ def complete_batch(
         "preset": batch.parameters["preset"],
         "seed": batch.seed,
         "feature_set": batch.feature_set,
-        "origin": Origin.SYNTHETIC,
+        "origin": Origin.SYNTHETIC.value,
         "distinct_pairs": expected["distinct_pairs"],
         "expected_duplicate_share": expected["expected_duplicate_share"],
         "remedy": expected["remedy"],

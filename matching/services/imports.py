@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 import numpy as np
@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
-from matching.domain.log.account import Account
+from matching.domain.log.account import Account, ImportedLog
 from matching.domain.log.format import (
     CHANGED_EVENT,
     COMPUTED,
@@ -58,6 +58,13 @@ from project.uploads.services import get_upload
 _EVENTS = MatchEvent._meta.db_table
 
 
+class OpenedImport(TypedDict, total=False):
+    """The batch that a log lands in, or the account of a file that was imported before."""
+
+    batch: int
+    known_file: ImportedLog
+
+
 def open_import(
     stored: Upload,
     *,
@@ -65,7 +72,7 @@ def open_import(
     feature_set: str,
     on_change: str = OnChange.REPLACE,
     actor: Actor,
-) -> dict[str, Any]:
+) -> OpenedImport:
     """Open the batch of a log, or return the account of a file that was imported before.
 
     Who may not change events has the lines that would do so refused.
@@ -253,7 +260,7 @@ def _correct(
 
 def complete_import(
     batch: EventBatch, stored: Upload, account: Account, summaries: Sequence[Summary]
-) -> dict[str, Any]:
+) -> ImportedLog:
     """Open a batch to readers; one that brought nothing and refused nothing goes again."""
     now = timezone.now()
     corrected = apply_changes(batch, account, now)
@@ -403,7 +410,7 @@ def feature_set_of(batch: EventBatch, account: Account) -> str:
     return FeatureSet.TIERED.value if is_tiered else FeatureSet.LOGGED.value
 
 
-def _known_file(earlier: EventBatch, stored: Upload) -> dict[str, Any]:
+def _known_file(earlier: EventBatch, stored: Upload) -> ImportedLog:
     """Return the account of a file whose every byte was imported before: nothing is new."""
     account = Account(found=earlier.asked)
     for reason, skipped in earlier.skipped.items():

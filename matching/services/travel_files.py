@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -52,6 +52,14 @@ class Checked:
         return self.row.line
 
 
+class Saved(TypedDict):
+    """What became of rows that can be used."""
+
+    added: int
+    updated: int
+    unchanged: int
+
+
 class _Unusable(ValueError):
     """A value cannot be used: the field, and why."""
 
@@ -87,13 +95,13 @@ def check_groups(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[
 
 
 @transaction.atomic
-def save_groups(checked: Sequence[Checked], *, by: User | None) -> dict[str, int]:
+def save_groups(checked: Sequence[Checked], *, by: User | None) -> Saved:
     """Add groups and change those that are there; says how many."""
-    made = {"added": 0, "updated": 0, "unchanged": 0}
+    made: Saved = {"added": 0, "updated": 0, "unchanged": 0}
     changed = []
     for one in checked:
-        if (what := one.values["what"]) == "unchanged":
-            made[what] += 1
+        if one.values["what"] == "unchanged":
+            made["unchanged"] += 1
             continue
         group = TravelGroup.objects.filter(external_id=one.external_id).first()
         made["added" if group is None else "updated"] += 1
@@ -137,19 +145,19 @@ def check_trips(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[C
 
 
 @transaction.atomic
-def save_trips(checked: Sequence[Checked], *, by: User | None) -> dict[str, int]:
+def save_trips(checked: Sequence[Checked], *, by: User | None) -> Saved:
     """Add trips and replace those that are there; the live copies follow.
 
     A trip lives until the day after its last.
     """
-    made = {"added": 0, "updated": 0, "unchanged": 0}
+    made: Saved = {"added": 0, "updated": 0, "unchanged": 0}
     ids = [one.external_id for one in checked]
     people, groups = _ids_of(SeedUser, ids), _ids_of(TravelGroup, ids)
     there = {one.external_id: one for one in TravelSession.objects.filter(external_id__in=ids)}
     changed = []
     for one in checked:
-        if (what := one.values["what"]) == "unchanged":
-            made[what] += 1
+        if one.values["what"] == "unchanged":
+            made["unchanged"] += 1
             continue
         trip = there.get(one.external_id)
         made["added" if trip is None else "updated"] += 1

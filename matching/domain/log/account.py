@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, NotRequired, TypedDict
 
 from matching.domain.log.careful import sum_ignored
 from matching.domain.log.reader import RejectedLine
@@ -12,6 +12,74 @@ SUMMED: Final = (
     *("with_features", "without_features", "people_known", "kept_bytes"),
 )
 EXAMPLES: Final = 5  # lines named per reason in a result; the admin lists all
+
+
+class RefusedExample(TypedDict):
+    """A line that was refused, and why."""
+
+    line: int
+    reason: str
+    message: str
+
+
+class ImportedLog(TypedDict):
+    """The account of one file, as jobs, commands and pages report it.
+
+    batch : None where nothing landed in a batch
+    features : `COMPUTED` where the log had none and they were computed from profiles
+    people_known : share of the events without features whose people are known; None of others
+    nothing_usable : why nothing of it can be used, where that is so
+    mapping, notes : by which mapping a table was read, and how; not of a log of ours
+    """
+
+    file: str
+    sha256: str
+    origin: str
+    batch: int | None
+    found: int
+    new: int
+    known: int
+    known_in: dict[str, int]
+    changed: int
+    changed_in: dict[str, int]
+    on_change: str
+    exposures: int
+    with_features: int
+    without_features: int
+    features: str
+    people_known: float | None
+    trips: dict[str, int]
+    rejected: int
+    rejected_by_reason: dict[str, int]
+    ignored: dict[str, int]
+    feature_set: str
+    warnings: list[str]
+    examples: list[RefusedExample]
+    is_known_file: bool
+    nothing_usable: NotRequired[str]
+    mapping: NotRequired[str]
+    notes: NotRequired[list[str]]
+
+
+class LogPreview(ImportedLog):
+    """What an import would find; `is_whole` says whether all of the file was read."""
+
+    lines: int
+    is_whole: bool
+
+
+class ImportedLogs(TypedDict):
+    """The accounts of files, and their sums."""
+
+    batches: list[int]
+    found: int
+    new: int
+    known: int
+    changed: int
+    exposures: int
+    rejected: int
+    rejected_by_reason: dict[str, int]
+    files: list[ImportedLog]
 
 
 @dataclass
@@ -42,7 +110,7 @@ class Account:
     changed_in: dict[str, int] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     feature_sets: dict[str, int] = field(default_factory=dict)
-    examples: list[dict[str, Any]] = field(default_factory=list)
+    examples: list[RefusedExample] = field(default_factory=list)
 
     def add(self, more: "Account") -> None:
         """Add what became of further lines."""
@@ -73,7 +141,7 @@ class Account:
         """Lines refused, whatever the reason."""
         return sum(self.rejected.values())
 
-    def as_result(self, name: str, sha256: str, origin: str) -> dict[str, Any]:
+    def as_result(self, name: str, sha256: str, origin: str) -> ImportedLog:
         """Return the account of a file as jobs and commands report it."""
         return {
             "file": name,
@@ -103,19 +171,19 @@ class Account:
         }
 
 
-def summarise_files(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summarise_files(results: Sequence[ImportedLog]) -> ImportedLogs:
     """Return the accounts of files with their sums."""
-    sums = {
-        name: sum(result[name] for result in results)
-        for name in ("found", "new", "known", "changed", "exposures")
-    }
     by_reason: dict[str, int] = {}
     for result in results:
         for reason, count in result["rejected_by_reason"].items():
             by_reason[reason] = by_reason.get(reason, 0) + count
     return {
         "batches": [result["batch"] for result in results if result["batch"] is not None],
-        **sums,
+        "found": sum(result["found"] for result in results),
+        "new": sum(result["new"] for result in results),
+        "known": sum(result["known"] for result in results),
+        "changed": sum(result["changed"] for result in results),
+        "exposures": sum(result["exposures"] for result in results),
         "rejected": sum(by_reason.values()),
         "rejected_by_reason": by_reason,
         "files": list(results),

@@ -48,22 +48,22 @@ class Command(TableCommand):
     def run(self, **options: Any) -> dict[str, Any]:
         if not options["dry_run"]:
             return super().run(**options)
-        from matching.domain.log.account import summarise_files
+        from matching.domain.log.account import LogPreview, summarise_files
         from matching.jobs.foreign import preview_table
         from matching.queries.known_events import preview_log
 
         table = self._table_arguments(options)
-        results = []
+        results: list[LogPreview] = []
         with TemporaryDirectory() as name:
             copy = Path(name) / "log"
             for file in options["file"]:
                 with _opened(file) as stream, copy.open("wb") as target:
                     copy_unpacked(stream, target)
                 shown = _shown(file)
-                found = preview_table(copy, shown, table)
-                if found is None:
-                    found = preview_log(copy, shown, origin=options["origin"] or None)
-                results.append(found)
+                results.append(
+                    preview_table(copy, shown, table)
+                    or preview_log(copy, shown, origin=options["origin"] or None)
+                )
         return {"dry_run": True, **summarise_files(results)}
 
     def _table_arguments(self, options: dict[str, Any]) -> Any:
