@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from django.db.models import Count, Max, Q, TextField
 from django.utils import timezone
@@ -126,11 +126,14 @@ class FeedbackStatus(TypedDict):
     schedule: ScheduleStatus
 
 
-# Table to source to what is counted of its rows.
-Counts = Mapping[str, Mapping[str, Mapping[str, Any]]]
+# What is counted of the rows of one source in one table: `rows`, `gone` and `shared`, `latest` (ISO
+# 8601, None without rows), and `missing_COLUMN` and `samples_KIND` for each of these.
+Counted = Mapping[str, int | str | None]
+# Table to source to that.
+Counts = Mapping[str, Mapping[str, Counted]]
 
 
-def count_tables() -> dict[str, dict[str, dict[str, Any]]]:
+def count_tables() -> dict[str, dict[str, Counted]]:
     """Count the rows of each table by source, in one reading of each."""
     return {table.value: _count(table) for table in Table}
 
@@ -141,7 +144,7 @@ def samples_of(counts: Counts, origins: Mapping[int, Origin], own: Origin) -> li
     for kind, (table, _) in SAMPLES.items():
         for key, row in counts[table].items():
             if int(key) in origins:
-                samples[kind][origins[int(key)].value] += row[f"samples_{kind}"]
+                samples[kind][origins[int(key)].value] += _number(row, f"samples_{kind}")
     return kind_samples(samples, own.value)
 
 
@@ -196,29 +199,35 @@ def feedback_status(counts: Counts | None = None) -> FeedbackStatus:
 def _table(
     table: Table,
     source: FeedbackSource,
-    row: Mapping[str, Any],
+    row: Counted,
     run: CollectionRun | None,
     refused: int,
 ) -> TableStatus:
-    latest = None if row["latest"] is None else datetime.fromisoformat(row["latest"])
+    newest, rows = row["latest"], _number(row, "rows")
+    latest = datetime.fromisoformat(newest) if isinstance(newest, str) else None
     return {
         "table": table.value,
         "title": str(table.label),
         "source": source.name,
         "origin": source.origin.value,
-        "rows": row["rows"],
-        "gone": row.get("gone", 0),
-        "shared": row.get("shared", 0),
+        "rows": rows,
+        "gone": _number(row, "gone"),
+        "shared": _number(row, "shared"),
         "latest": _iso(latest),
         "lag_seconds": None if latest is None else (timezone.now() - latest).total_seconds(),
         "missing": {
-            name.removeprefix("missing_"): count / row["rows"] if row["rows"] else 0.0
-            for name, count in row.items()
+            name.removeprefix("missing_"): _number(row, name) / rows if rows else 0.0
+            for name in row
             if name.startswith("missing_")
         },
         "rejected": refused,
         "last_run": None if run is None else _run(run),
     }
+
+
+def _number(row: Counted, name: str) -> int:
+    value = row.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _schedule() -> ScheduleStatus:
@@ -233,7 +242,7 @@ def _schedule() -> ScheduleStatus:
     }
 
 
-def _count(table: Table) -> dict[str, dict[str, Any]]:
+def _count(table: Table) -> dict[str, Counted]:
     """Count the rows of a table by source, as JSON can have it."""
     kinds = {kind: where for kind, (at, where) in SAMPLES.items() if at == table}
     model = model_of(table)
