@@ -206,8 +206,8 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         """Show the gates and the comparison with the champion; POST makes the model live."""
         self.require(request, "training.promote_model")
         model = self.get_or_denied(request, str(pk))
-        if request.method != "POST" and (problem := why_not_serving(model)):
-            messages.error(request, f"{model} cannot go live: {in_pages(problem)}")
+        if request.method != "POST" and (problem := file_problem(model)) is not None:
+            messages.error(request, f"{model} cannot go live: {in_pages(str(problem))}")
             return self.to_record(model)
         suspects = suspects_of(model)
         # An empty form that was sent is asked for what it lacks; what was not sent is not.
