@@ -209,6 +209,8 @@ RQ_SHOW_ADMIN_LINK = False  # its pages need inline script; the ledger has a pag
 
 # The job ledger.
 JOB_LEASE_SECONDS = env.float("SEEDBED_JOB_LEASE_SECONDS", default=30.0)
+# A web server sets it for its processes: what the API answers from is renewed beside the requests.
+FOLLOWS_IN_BACKGROUND = env.bool("SEEDBED_FOLLOWS_IN_BACKGROUND", default=False)
 JOB_MAX_ATTEMPTS = env.int("SEEDBED_JOB_MAX_ATTEMPTS", default=5)
 SCHEDULE_OWNER = env.str("SEEDBED_SCHEDULE_OWNER", default="")  # of what a command switches on
 MAX_PAGE_UPLOAD_BYTES = env.int("SEEDBED_MAX_PAGE_UPLOAD_BYTES", default=50 * 1024 * 1024)

@@ -65,19 +65,24 @@ class Vocabulary:
     @classmethod
     def of(cls, *frames: pd.DataFrame, lexicon: Lexicon = OWN_WORDS) -> Vocabulary:
         """Extend the known words by those that the given travellers frames use besides."""
+        return cls(lexicon=lexicon).extended_by(*frames)
 
-        def extended(known: Sequence[str], column: str, kind: str) -> tuple[str, ...]:
+    def extended_by(self, *frames: pd.DataFrame) -> Vocabulary:
+        """Return a vocabulary with the words that travellers frames use besides, behind those that
+        are there: what was encoded with this one can be read with that one."""
+
+        def extended(known: tuple[str, ...], column: str, kind: str) -> tuple[str, ...]:
             written = set().union(*(distinct_words(frame, column) for frame in frames))
-            used = {read_word(lexicon, kind, word) for word in written}
+            used = {self.read(kind, word) for word in written}
             return (*known, *sorted(used.difference({*known, ""})))
 
-        return cls(
-            extended(INTERESTS, "interests", "interest"),
-            extended(LANGUAGES, "languages", "language"),
-            extended(tuple(NATIONALITIES), "nationality", "nationality"),
-            extended(RELIGIONS, "religion", "religion"),
-            extended(tuple(PERSONALITIES), "personality", "personality"),
-            lexicon,
+        return Vocabulary(
+            extended(self.interests, "interests", "interest"),
+            extended(self.languages, "languages", "language"),
+            extended(self.nationalities, "nationality", "nationality"),
+            extended(self.religions, "religion", "religion"),
+            extended(self.personalities, "personality", "personality"),
+            self.lexicon,
         )
 
     def read(self, kind: str, written: str) -> str:

@@ -103,6 +103,13 @@ def json_number(value: float | None) -> float | None:
     return float(value) if value is not None and isfinite(value) else None
 
 
+def json_numbers(values: npt.NDArray[np.float64]) -> list[float | None]:
+    """Plain floats for JSON, with None as of `json_number`."""
+    if np.isfinite(values).all():
+        return list(values.tolist())
+    return [json_number(value) for value in values.tolist()]
+
+
 def normal_reach(confidence: float = CONFIDENCE) -> float:
     """Standard errors to either side that hold this share of a normal distribution."""
     return float(ndtri(0.5 + confidence / 2.0))

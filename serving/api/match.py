@@ -22,7 +22,8 @@ from serving.api.schemas import (
     Traveller,
 )
 from serving.models import Scope
-from training.queries.pairs import rank_partners, score_each
+from serving.queries.standing import holder
+from training.queries.indexed import Standing, rank_now, score_each_now
 from training.queries.scoring import Scores, UnusableFeatures, score_frame, score_vectors
 
 router = Router(tags=["Matching"])
@@ -44,18 +45,22 @@ def score(request: HttpRequest, asked: ScoreRequest) -> HttpResponse:
     score, and stops none of the others. The live model answers; where there is none that can, the
     rule score does, and `warning` says why.
     """
+    standing = holder.now()
     if asked.pairs is not None:
-        return _answer(*_by_ids(asked.pairs))
+        return _answer(standing, *_by_ids(asked.pairs, standing))
     if asked.profiles is not None:
-        scores = _by_profiles(asked.profiles)
+        scores = _by_profiles(asked.profiles, standing)
     else:
         try:
             scores = score_vectors(
-                asked.features or [], asked.match_type or MatchType.USER_USER, asked.feature_set
+                asked.features or [],
+                asked.match_type or MatchType.USER_USER,
+                asked.feature_set,
+                standing.serving,
             )
         except UnusableFeatures as error:
             return problem(422, str(error), remedy="/api/v1/docs shows what is expected.")
-    return _answer(scores, [*scores.as_rows()])
+    return _answer(standing, scores, [*scores.as_rows()])
 
 
 @router.post(
@@ -71,12 +76,13 @@ def rank(request: HttpRequest, asked: RankRequest) -> HttpResponse:
     Users with a complete profile, or groups with such a member; never the user, and no group of
     theirs.
     """
+    standing = holder.now()
     try:
-        ranking = rank_partners(asked.left, asked.match_type, asked.count)
+        ranking = rank_now(asked.left, asked.match_type, asked.count, standing)
     except Refusal as refusal:
         return problem(404, refusal.message, remedy=refusal.remedy)
     body = {
-        "warning": ranking.scores.serving.warning,
+        "warning": _warning(standing, ranking.scores),
         "available": ranking.available,
         "best": [
             {"right": name, **row}
@@ -86,8 +92,8 @@ def rank(request: HttpRequest, asked: RankRequest) -> HttpResponse:
     return HttpResponse(orjson.dumps(body), content_type="application/json")
 
 
-def _by_ids(pairs: list[NamedPair]) -> tuple[Scores, list[Any]]:
-    found = score_each([(pair.left, pair.right) for pair in pairs])
+def _by_ids(pairs: list[NamedPair], standing: Standing) -> tuple[Scores, list[Any]]:
+    found = score_each_now([(pair.left, pair.right) for pair in pairs], standing)
     rows = iter(found.scores.as_rows())
     told: list[Any] = []
     for place in range(len(pairs)):
@@ -100,12 +106,12 @@ def _by_ids(pairs: list[NamedPair]) -> tuple[Scores, list[Any]]:
     return found.scores, told
 
 
-def _by_profiles(pairs: list[InlinePair]) -> Scores:
+def _by_profiles(pairs: list[InlinePair], standing: Standing) -> Scores:
     left, right = (
         pd.DataFrame([_row(side) for side in sides], columns=list(Traveller.model_fields))
         for sides in ([pair.left for pair in pairs], [pair.right for pair in pairs])
     )
-    return score_frame(left, right, MatchType.USER_USER)
+    return score_frame(left, right, MatchType.USER_USER, standing.serving)
 
 
 def _row(traveller: Traveller) -> dict[str, Any]:
@@ -113,6 +119,11 @@ def _row(traveller: Traveller) -> dict[str, Any]:
     return {name: None if value in ([], "") else value for name, value in traveller}
 
 
-def _answer(scores: Scores, rows: list[Any]) -> HttpResponse:
-    body = {"warning": scores.serving.warning, "scores": rows}
+def _answer(standing: Standing, scores: Scores, rows: list[Any]) -> HttpResponse:
+    body = {"warning": _warning(standing, scores), "scores": rows}
     return HttpResponse(orjson.dumps(body), content_type="application/json")
+
+
+def _warning(standing: Standing, scores: Scores) -> str:
+    """What an answer has to say: why the rules serve, and how old what answers is."""
+    return " ".join(part for part in (scores.serving.warning, standing.note) if part)

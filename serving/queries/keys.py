@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -54,6 +55,8 @@ class KeyRing:
         self._read_at = -math.inf
         self._noted: dict[int, float] = {}
         self._lock = threading.Lock()
+        self._used: set[int] = set()
+        self.is_renewed_elsewhere = False  # by a thread beside the requests
 
     def find(self, token: str) -> KnownKey | None:
         """Return the key of a token, None where there is none.
@@ -65,9 +68,10 @@ class KeyRing:
         now = time.monotonic()
         # One request renews them; the others go on with those known, where there are any.
         is_due = now - self._read_at >= RENEWED_SECONDS
+        is_due &= not (self.is_renewed_elsewhere and self._is_read)
         if is_due and self._lock.acquire(blocking=not self._is_read):
             try:
-                self._renew(now)
+                self.renew()
             finally:
                 self._lock.release()
         if not self._is_read:
@@ -75,10 +79,18 @@ class KeyRing:
         found = self._keys.get(digest_of(token))
         if found is not None and now - self._noted.get(found.pk, -NOTED_SECONDS) >= NOTED_SECONDS:
             self._noted[found.pk] = now
-            self._note(found)
+            if self.is_renewed_elsewhere:
+                self._used.add(found.pk)
+            else:
+                self._note([found.pk])
         return found
 
-    def _renew(self, now: float) -> None:
+    def renew(self) -> None:
+        """Read the keys anew; where no request does so, note those that were used as well."""
+        now = time.monotonic()
+        if self._used:
+            used, self._used = self._used, set()
+            self._note(used)
         try:
             rows = list(
                 ApiKey.objects.filter(revoked_at=None).values_list(
@@ -95,9 +107,9 @@ class KeyRing:
             self._is_read = True
         self._read_at = now
 
-    def _note(self, key: KnownKey) -> None:
+    def _note(self, keys: Collection[int]) -> None:
         try:
-            ApiKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
+            ApiKey.objects.filter(pk__in=keys).update(last_used_at=timezone.now())
         except Error as error:
             logger.warning("That a key is used cannot be noted: %s", type(error).__name__)
 

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from serving.models import ApiKey, Scope
+from serving.queries.standing import Holder
 from serving.services.keys import issue_key
 from tests.factories import make_group, make_seed_user, make_session
 
@@ -23,8 +24,10 @@ def artifact_root(settings: Any, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def fresh_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each request read the keys: every test has others."""
+    """Let each request read the keys and the live model: every test has others."""
     monkeypatch.setattr("serving.queries.keys.RENEWED_SECONDS", 0.0)
+    monkeypatch.setattr("serving.queries.standing.RENEWED_SECONDS", 0.0)
+    monkeypatch.setattr("serving.api.match.holder", Holder())
 
 
 @pytest.fixture

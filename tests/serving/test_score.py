@@ -130,9 +130,30 @@ def test_ready_features_are_scored_by_a_model_of_their_set_alone(ask, champion):
 
 
 @pytest.mark.usefixtures("people")
-def test_the_rules_answer_with_the_reason_where_no_model_can(ask, champion):
+def test_a_broken_champion_leaves_the_one_that_answered(ask, champion, monkeypatch):
     asked = {"pairs": [pair("seed_0", "seed_1")]}
     by_model = scores_of(ask("match/score", asked))["scores"][0]
+    newer = make_model(champion.dataset, seed=2)
+    registry.promote(newer, reason="a test")
+    file = folder_path(newer.folder) / max(newer.files)
+    kept = file.read_bytes()
+    for content in (b" " + kept, b"x" * len(kept), None):
+        file.unlink() if content is None else file.write_bytes(content)
+        told = scores_of(ask("match/score", asked))
+        assert f"Champion {newer.version} cannot be used" in told["warning"]
+        assert f"Version {champion.version}, which was loaded before" in told["warning"]
+        assert told["scores"][0] == by_model
+    file.write_bytes(kept)
+    told = scores_of(ask("match/score", asked))
+    assert (told["warning"], told["scores"][0]["model_version"]) == ("", newer.version)
+    # Nobody hears of a fault in who is no champion any more.
+    ModelVersion.objects.update(stage=ModelVersion.Stage.CANDIDATE)
+    assert scores_of(ask("match/score", asked))["scores"][0]["served_by"] == "rule_score"
+
+
+@pytest.mark.usefixtures("people")
+def test_the_rules_answer_with_the_reason_where_no_model_can(ask, champion):
+    asked = {"pairs": [pair("seed_0", "seed_1")]}
     file = folder_path(champion.folder) / max(champion.files)
     file.write_bytes(b" " + file.read_bytes())
     told = scores_of(ask("match/score", asked))
@@ -140,7 +161,7 @@ def test_the_rules_answer_with_the_reason_where_no_model_can(ask, champion):
     assert "cannot be used" in told["warning"]
     assert by_rules["served_by"] == "rule_score"
     assert by_rules["model_version"] is None
-    assert by_rules["score"] == by_rules["rule_score"] == pytest.approx(by_model["rule_score"])
+    assert by_rules["score"] == by_rules["rule_score"] == score_pairs([("seed_0", "seed_1")]).score
     ModelVersion.objects.update(stage=ModelVersion.Stage.CANDIDATE)
     assert "no champion" in scores_of(ask("match/score", asked))["warning"]
 

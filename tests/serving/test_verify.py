@@ -44,7 +44,7 @@ def test_scores_that_vary_pass_and_one_for_all_is_refused(capsys, monkeypatch):
     assert (code, told["verdict"], told["served_by"]) == (0, "pass", "model")
     assert told["different"] >= told["wanted"] > 1
     assert told["lowest"] < told["highest"]
-    monkeypatch.setattr(LoadedModel, "predict", lambda _, frame: np.full(len(frame), 0.485))
+    monkeypatch.setattr(LoadedModel, "predict_rows", lambda _, rows: np.full(len(rows), 0.485))
     code, told = verified(capsys, "--sample", "6")
     assert (code, told["verdict"]) == (2, "refuse")
     assert (told["different"], told["most_common"], told["most_common_share"]) == (1, 0.485, 1)
@@ -61,11 +61,11 @@ def test_the_api_is_asked_as_an_application_asks_it(live_server, make_token, cap
     code, told = verified(capsys, *api)
     assert (code, told["verdict"], told["unlike"]) == (0, "pass", [])
     # What answers there is something else.
-    monkeypatch.setattr("serving.api.match.score_each", lambda pairs: _all_the_same(pairs))
+    monkeypatch.setattr("serving.api.match.score_each_now", lambda pairs, _: _all_the_same(pairs))
     code, told = verified(capsys, *api)
     assert (code, told["verdict"]) == (2, "refuse")
     assert len(told["unlike"]) == told["pairs"]
-    monkeypatch.setattr("serving.api.match.score_each", _other_scores)
+    monkeypatch.setattr("serving.api.match.score_each_now", _other_scores)
     code, told = verified(capsys, *api)
     assert (code, told["varies"], len(told["unlike"])) == (2, True, told["pairs"])
     with pytest.raises(SystemExit):
@@ -86,7 +86,7 @@ def _all_the_same(pairs):
     return _scored(pairs, lambda score: np.full(len(score), 0.485))
 
 
-def _other_scores(pairs):
+def _other_scores(pairs, _):
     return _scored(pairs, lambda score: score / 2)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 
-from matching.domain.features.names import FEATURE_NAMES
+from matching.domain.features.names import COLUMN, FEATURE_NAMES
 from matching.models import EventBatch
 from project.origin import Origin
 from tests.factories import make_group, make_seed_user, make_session
@@ -67,7 +67,7 @@ def test_every_missing_input_is_named(champion):
 
 def test_product_is_computed_from_its_parts(champion):
     scores = score_features({"distance_score": 0.5, "interest_score": 0.5})
-    assert scores.features["destination_interest"][0] == 0.25
+    assert scores.features[0, COLUMN["destination_interest"]] == 0.25
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_group_is_scored_as_a_group(champion, travellers, has_session):
         make_session(group)
     scores = score_pairs([("seed_score_0", "group_score")])
     assert ("distance_score" in scores.missing[0]) is not has_session
-    assert np.isfinite(scores.features["group_size_score"][0])
+    assert np.isfinite(scores.features[0, COLUMN["group_size_score"]])
 
 
 def test_explanation_names_inputs_and_exact_effects(champion, travellers):
@@ -145,7 +145,7 @@ def test_explanation_names_inputs_and_exact_effects(champion, travellers):
     age = effects["age_score"]
     assert age.explained.inputs["left"] == 20
     assert age.explained.inputs["gap_years"] == 35
-    features = explanation.scores.features.iloc[0].to_dict()
+    features = dict(zip(FEATURE_NAMES, explanation.scores.features[0].tolist(), strict=True))
     replaced = score_features(
         {name: value for name, value in features.items() if np.isfinite(value)}
         | {"age_score": age.reference}

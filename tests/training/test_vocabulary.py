@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from django.core.management import call_command
 
-from matching.domain.features.names import FEATURE_NAMES
+from matching.domain.features.names import COLUMN, FEATURE_NAMES
 from matching.domain.generation import Generation, Population, Specification
 from matching.domain.lexicon.folding import OWN_WORDS, Lexicon
 from matching.models import EventBatch, SeedUser
@@ -121,7 +121,7 @@ def test_rarity_is_frozen_in_batch_dataset_and_model_and_serves_from_there(db):
     served = score_frame(left, right)
     assert served.serving.served_by == "model"
     expected = np.log(0.4) / (np.log(0.4) + np.log(0.23))
-    assert served.features["interest_score"][0] == pytest.approx(expected, abs=1e-6)
+    assert served.features[0, COLUMN["interest_score"]] == pytest.approx(expected, abs=1e-6)
 
 
 def test_rows_of_another_rarity_are_computed_anew_by_the_newest(db):

@@ -1,11 +1,20 @@
 """What the rules alone say of a row, beside the model that starts from them."""
 
-from typing import TypedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit
+
+FloatArray = npt.NDArray[np.float64]
+# From inputs of shape (n, n_inputs), NaN where missing, to float64 of shape (n,).
+Compiled = Callable[[npt.NDArray[Any]], FloatArray]
+
+
+class CannotCompile(ValueError):
+    """An estimator is none of those known; the message says what it is."""
 
 
 class RulePart(TypedDict):
@@ -24,10 +33,23 @@ class RulePart(TypedDict):
     medians: dict[str, float]
 
 
-def rule_probability(part: RulePart, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+def compile_rules(part: RulePart, names: Sequence[str]) -> Compiled:
+    """Return a function from inputs, in the order of the names, to the probability that the rules
+    alone give each row."""
+    base = part["intercept"]
+    weights = np.array([part["coefficients"].get(name, 0.0) for name in names])
+    medians = np.array([part["medians"].get(name, 0.0) for name in names])
+
+    def probability(values: npt.NDArray[Any]) -> FloatArray:
+        given = np.asarray(values, np.float64)
+        log_odds = base + np.where(np.isnan(given), medians, given) @ weights
+        return np.asarray(expit(log_odds), np.float64)
+
+    return probability
+
+
+def rule_probability(part: RulePart, frame: pd.DataFrame) -> FloatArray:
     """Return the probability that the rules alone give each row: float64 (n_rows,)."""
-    log_odds = np.full(len(frame), part["intercept"])
-    for name, coefficient in part["coefficients"].items():
-        values = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        log_odds += coefficient * np.where(np.isnan(values), part["medians"][name], values)
-    return np.asarray(expit(log_odds), dtype=np.float64)
+    names = list(part["coefficients"])
+    values = frame[names].to_numpy(dtype=np.float64, na_value=np.nan)
+    return compile_rules(part, names)(values)

@@ -1,6 +1,9 @@
 """Loading a model: its bytes are verified before anything in them runs."""
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -14,6 +17,8 @@ from project.storage.artifacts import Stamp, glance, load_joblib, read_verified
 from training.domain.kind import ModelKind
 from training.domain.model_files import FEATURES_FILE
 from training.domain.prediction_interval import PredictionInterval
+from training.domain.rule_part import CannotCompile, Compiled, compile_rules
+from training.domain.tasks import get_task
 from training.kinds import get_kind
 from training.models import ModelVersion
 from training.queries.files import naming
@@ -24,21 +29,40 @@ from training.queries.serviceable import (
     train_again,
 )
 
+logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A verified model in memory; its kind has the model's own inputs."""
+    """A verified model in memory; its kind has the model's own inputs.
+
+    compiled : of a label by numbers: its predictions without frames; None where it has none.
+    rules_alone : of a model that starts from rules, what they alone say; else None.
+    """
 
     kind: ModelKind
     version: int
     estimator: Any
     metadata: dict[str, Any]
+    compiled: Compiled | None = None
+    rules_alone: Compiled | None = None
 
     def predict(self, frame: pd.DataFrame) -> FloatArray:
         """Return each row's probability of label 1, or its predicted number: float64 (n_rows,)."""
         return self.kind.predict(self.estimator, frame)
+
+    def predict_rows(self, values: npt.NDArray[Any]) -> FloatArray:
+        """Predict rows of numbers, in the order of the kind's inputs: float64 (n_rows,)."""
+        if self.compiled is not None:
+            return self.compiled(values)
+        return self.predict(pd.DataFrame(values, columns=list(self.kind.features)))
+
+    @cached_property
+    def shares(self) -> Mapping[str, float]:
+        """How rare interests were among its rows, of those that are none of ours."""
+        found: Mapping[str, float] = self.metadata.get("vocabulary", {}).get("shares", {})
+        return found
 
     @property
     def trained_on(self) -> str:
@@ -79,8 +103,27 @@ def load_model(model: ModelVersion) -> LoadedModel:
             raise ModelOutdated(
                 f"{model} no longer loads ({error}).", remedy=train_again(model)
             ) from error
-    inputs = orjson.loads(features)
-    return LoadedModel(kind.reading(inputs), model.version, estimator, metadata)
+    kind = kind.reading(orjson.loads(features))
+    # Models that were written before there was such a part have no word of it.
+    part = metadata["parameters"].get("rule_part")
+    return LoadedModel(
+        kind,
+        model.version,
+        estimator,
+        metadata,
+        compiled=_compile(kind, estimator),
+        rules_alone=None if part is None else compile_rules(part, kind.features),
+    )
+
+
+def _compile(kind: ModelKind, estimator: Any) -> Compiled | None:
+    if kind.categorical:
+        return None
+    try:
+        return get_task(kind.task).compile(estimator, kind.features)
+    except CannotCompile as error:
+        logger.warning("A model of %s answers as it is, slowly: %s", kind.name, error)
+        return None
 
 
 def load_cached(model: ModelVersion) -> LoadedModel:

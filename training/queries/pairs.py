@@ -21,6 +21,7 @@ from project.refusal import Refusal
 from training.queries.scoring import (
     Explanation,
     Scores,
+    Serving,
     explain_frame,
     score_frame,
     score_vectors,
@@ -54,8 +55,11 @@ class EachScored:
     refusals: dict[int, Refusal]
 
 
-def score_each(pairs: Sequence[Pair]) -> EachScored:
-    """Score pairs as `score_pairs` does, each by itself: one that cannot be scored stops none."""
+def score_each(pairs: Sequence[Pair], serving: Serving | None = None) -> EachScored:
+    """Score pairs as `score_pairs` does, each by itself: one that cannot be scored stops none.
+
+    `serving` is what answers, by default what is live now.
+    """
     users, groups = load_known(one for pair in pairs for one in pair)
     refusals = {
         place: refusal
@@ -63,10 +67,15 @@ def score_each(pairs: Sequence[Pair]) -> EachScored:
         if (refusal := _why_unscored(pair, users, groups)) is not None
     }
     known = [pair for place, pair in enumerate(pairs) if place not in refusals]
-    return EachScored(_score_known(known, users, groups), refusals)
+    return EachScored(_score_known(known, users, groups, serving), refusals)
 
 
-def _score_known(pairs: Sequence[Pair], users: pd.DataFrame, groups: pd.DataFrame) -> Scores:
+def _score_known(
+    pairs: Sequence[Pair],
+    users: pd.DataFrame,
+    groups: pd.DataFrame,
+    serving: Serving | None = None,
+) -> Scores:
     is_group = np.array([right in groups.index for _, right in pairs], bool)
     parts: list[tuple[npt.NDArray[np.int64], Scores]] = []
     for match_type, others, mask in (
@@ -78,10 +87,10 @@ def _score_known(pairs: Sequence[Pair], users: pd.DataFrame, groups: pd.DataFram
             chosen = [pairs[place] for place in places.tolist()]
             left = users.loc[[name for name, _ in chosen]].reset_index(drop=True)
             right = others.loc[[name for _, name in chosen]].reset_index(drop=True)
-            parts.append((places, score_frame(left, right, match_type)))
+            parts.append((places, score_frame(left, right, match_type, serving)))
     if not parts:
-        return score_vectors([])
-    return parts[0][1] if len(parts) == 1 else _put_together(parts)
+        return score_vectors([], serving=serving)
+    return parts[0][1] if len(parts) == 1 else put_together(parts)
 
 
 def explain_match(left: str, right: str) -> Explanation:
@@ -108,9 +117,9 @@ def _why_unscored(pair: Pair, users: pd.DataFrame, groups: pd.DataFrame) -> Refu
             return _unknown(UnknownTraveller(name))
     left, right = pair
     if left in groups.index:
-        return _group_first(left)
+        return group_first(left)
     if left == right:
-        return Refusal(f"{left} is matched with itself.", remedy="Name two different travellers.")
+        return matched_with_itself(left)
     return None
 
 
@@ -127,14 +136,20 @@ def _unknown(error: UnknownTraveller) -> Refusal:
     )
 
 
-def _group_first(left: str) -> Refusal:
+def matched_with_itself(left: str) -> Refusal:
+    """Say why a pair of one traveller has no score."""
+    return Refusal(f"{left} is matched with itself.", remedy="Name two different travellers.")
+
+
+def group_first(left: str) -> Refusal:
+    """Say why a pair that names a group first has no score."""
     return Refusal(
         f"{left} is a group; the first of a pair is the user who decides.",
         remedy="Name the user first.",
     )
 
 
-def _put_together(parts: Sequence[tuple[npt.NDArray[np.int64], Scores]]) -> Scores:
+def put_together(parts: Sequence[tuple[npt.NDArray[np.int64], Scores]]) -> Scores:
     """Scores of both match types in the order in which their pairs were asked."""
     order = np.argsort(np.concatenate([places for places, _ in parts]))
     scores = [one for _, one in parts]
@@ -144,7 +159,7 @@ def _put_together(parts: Sequence[tuple[npt.NDArray[np.int64], Scores]]) -> Scor
         rule_score=np.concatenate([one.rule_score for one in scores])[order],
         by_rules=np.concatenate([one.by_rules for one in scores])[order],
         missing=tuple(missing[place] for place in order),
-        features=pd.concat([one.features for one in scores], ignore_index=True).iloc[order],
+        features=np.concatenate([one.features for one in scores])[order],
         gates=np.concatenate([one.gates for one in scores if one.gates is not None])[order],
         serving=scores[0].serving,
     )
@@ -171,7 +186,11 @@ class Ranking:
 
 
 def rank_partners(
-    left: str, match_type: str, count: int | None = None, near: Sequence[str] | None = None
+    left: str,
+    match_type: str,
+    count: int | None = None,
+    near: Sequence[str] | None = None,
+    serving: Serving | None = None,
 ) -> Ranking:
     """Score everybody whom a user could be matched with now, and return the best `count`.
 
@@ -186,10 +205,10 @@ def rank_partners(
         near = names_near(left, match_type)
     users, groups = _named([left, *near])
     if left in groups.index:
-        raise _group_first(left)
+        raise group_first(left)
     others = (users if match_type == MatchType.USER_USER else groups).reindex(list(near))
     mine = users.loc[np.repeat([left], len(others))].reset_index(drop=True)
-    scores = score_frame(mine, others.reset_index(drop=True), match_type)
+    scores = score_frame(mine, others.reset_index(drop=True), match_type, serving)
     best = np.flatnonzero(np.asarray(scores.is_candidate, np.bool_))
     best = best[np.argsort(-scores.score[best], kind="stable")]
     names = others.index.to_numpy()[best[:count]]

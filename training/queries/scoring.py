@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, Literal, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from matching.domain.features.columns import applicable, fill_products
+from matching.domain.features.columns import applicable, fill_products_of
 from matching.domain.features.compute import compute_features
 from matching.domain.features.explain import FeatureExplanation, explain_pair
 from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES
@@ -18,13 +19,14 @@ from matching.domain.lexicon.folding import Lexicon
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.trips import HardGate, first_gates
 from matching.domain.words import COMPUTED_SETS, revision_of
-from matching.queries.words import taught_lexicon
-from project.measure.intervals import json_number
-from project.storage.artifacts import ArtifactCorrupt
-from training.domain.rule_part import rule_probability
+from matching.queries.words import taught_lexicon, vocabulary_version
+from project.measure.intervals import json_number, json_numbers
+from project.storage.artifacts import ArtifactCorrupt, glance
 from training.kinds import DEFAULT_KIND
+from training.models import ModelVersion
 from training.queries.loading import LoadedModel, load_cached
 from training.queries.models import champion_of
+from training.queries.serviceable import ModelOutdated
 
 logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float64]
@@ -32,6 +34,7 @@ ServedBy = Literal["model", "rule_score"]
 
 # The formulas of a score that no model gives: those that name what is missing.
 FALLBACK_FEATURE_SET: Final = "smooth-1"
+_NAMES: Final = dict(zip(LOG_NAMES, FEATURE_NAMES, strict=True)) | {n: n for n in FEATURE_NAMES}
 NO_CHAMPION: Final = "There is no champion yet; train a model and promote it."
 
 
@@ -85,6 +88,7 @@ class Serving:
     model: LoadedModel | None
     feature_set: str
     warning: str
+    why_broken: str = ""  # of a champion whose files are not those that were written
 
     @property
     def served_by(self) -> ServedBy:
@@ -113,7 +117,7 @@ class Scores:
         that the model was trained on; NaN where the model does not start from the rules, or none
         serves. What is left of the score is what users did: their rows changed that much.
     missing : names of the features without an input, for each pair.
-    features : float32 frame of n rows, the 13 features.
+    features : float32 (n, 13), in the order of FEATURE_NAMES; NaN where missing.
     gates : text (n,), the `HardGate` that each pair meets now; None of ready features.
     serving : which model answered, or why none did.
     """
@@ -122,7 +126,7 @@ class Scores:
     rule_score: FloatArray
     by_rules: FloatArray
     missing: tuple[tuple[str, ...], ...]
-    features: pd.DataFrame
+    features: npt.NDArray[np.float32]
     gates: npt.NDArray[np.str_] | None
     serving: Serving
 
@@ -139,31 +143,41 @@ class Scores:
             rule_score=self.rule_score[places],
             by_rules=self.by_rules[places],
             missing=tuple(self.missing[place] for place in places),
-            features=self.features.iloc[places].reset_index(drop=True),
+            features=self.features[places],
             gates=None if self.gates is None else self.gates[places],
         )
 
     def as_rows(self) -> list[ScoreFields]:
         """Return one JSON object a pair."""
+        serving = self.serving
         gates = [None] * len(self.score) if self.gates is None else self.gates.tolist()
-        feature_set = self.serving.feature_set
+        served_by, version, trained_on = (
+            serving.served_by,
+            serving.model_version,
+            serving.trained_on,
+        )
+        feature_set = serving.feature_set
+        revision = revision_of(feature_set)
+        columns = (self.score, self.rule_score, self.by_rules, self.score - self.by_rules)
         return [
             {
-                "score": json_number(float(self.score[row])),
-                "served_by": self.serving.served_by,
-                "model_version": self.serving.model_version,
-                "trained_on": self.serving.trained_on,
+                "score": score,
+                "served_by": served_by,
+                "model_version": version,
+                "trained_on": trained_on,
                 "rule": RULE_NAME,
-                "rule_score": json_number(float(self.rule_score[row])),
-                "by_rules": json_number(float(self.by_rules[row])),
-                "by_users": json_number(float(self.score[row] - self.by_rules[row])),
+                "rule_score": by_rule,
+                "by_rules": by_rules,
+                "by_users": by_users,
                 "feature_set": feature_set,
-                "feature_revision": revision_of(feature_set),
-                "missing": list(self.missing[row]),
+                "feature_revision": revision,
+                "missing": list(missing),
                 "is_candidate": None if gate is None else gate == HardGate.OPEN,
                 "why_not": None if gate in (None, HardGate.OPEN) else gate,
             }
-            for row, gate in enumerate(gates)
+            for score, by_rule, by_rules, by_users, missing, gate in zip(
+                *map(json_numbers, columns), self.missing, gates, strict=True
+            )
         ]
 
 
@@ -178,8 +192,23 @@ def current_serving() -> Serving:
         serving = f"the rule score {RULE_NAME} serves"
         warning = f"Champion {champion.version} cannot be used, {serving}: {error}"
         logger.error(warning)  # the message says it all; a trace reads like a crash
-        return Serving(None, FALLBACK_FEATURE_SET, warning)
+        why = f"Champion {champion.version} cannot be used: {error}"
+        is_broken = not isinstance(error, ModelOutdated)
+        return Serving(None, FALLBACK_FEATURE_SET, warning, why if is_broken else "")
     return Serving(loaded, champion.dataset.feature_set, "")
+
+
+def serving_stamp() -> object:
+    """Return what `current_serving` depends on: while it is the same, so is what serves."""
+    live = ModelVersion.objects.champions().filter(kind=DEFAULT_KIND)
+    champion = live.only("kind", "version", "files").first()
+    if champion is None:
+        return None
+    try:
+        stamps: object = glance(champion.folder, champion.files)
+    except ArtifactCorrupt as error:
+        stamps = str(error)
+    return champion.pk, stamps, vocabulary_version()
 
 
 def _computed(serving: Serving) -> Serving:
@@ -209,20 +238,58 @@ def _of_set(serving: Serving, feature_set: str | None) -> Serving:
     )
 
 
-def score_frame(left: pd.DataFrame, right: pd.DataFrame, match_type: str = "user_user") -> Scores:
+def score_frame(
+    left: pd.DataFrame,
+    right: pd.DataFrame,
+    match_type: str = "user_user",
+    serving: Serving | None = None,
+) -> Scores:
     """Score travellers row against row: users on the left, users or groups on the right.
 
     Parameters
     ----------
     left, right : travellers frames of equal length; see `Travellers.from_frame`.
     match_type : user_user or user_group.
+    serving : what answers; by default what is live now.
     """
-    serving = _computed(current_serving())
+    serving = serving or current_serving()
     a, b = encode_sides(left, right, serving)
-    values = compute_features(a, b, serving.feature_set, match_type)
-    frame = pd.DataFrame(values.values, columns=list(FEATURE_NAMES))
-    scores = _scores(serving, frame, values.missing, match_type, origin_score(a, b))
+    return score_travellers(a, b, serving, match_type)
+
+
+def score_travellers(a: Travellers, b: Travellers, serving: Serving, match_type: str) -> Scores:
+    """Score encoded travellers row against row.
+
+    Parameters
+    ----------
+    a, b : of equal length and one vocabulary, whose lexicon is that of `lexicon_of(serving)`.
+    serving : what answers.
+    match_type : user_user or user_group.
+    """
+    serving = _computed(serving)
+    block = compute_features(a, b, serving.feature_set, match_type)
+    scores = _scores(serving, block.values, block.missing, match_type, origin_score(a, b))
     return replace(scores, gates=first_gates(a, b))
+
+
+def score_alone(
+    mine: Travellers, others: Travellers, serving: Serving, match_type: str
+) -> FloatArray:
+    """Return the scores of one traveller with each of others, and nothing beside: float64 (n,)."""
+    serving = _computed(serving)
+    every = np.arange(len(others))
+    block = compute_features(
+        mine,
+        others,
+        serving.feature_set,
+        match_type,
+        left_index=np.zeros(len(others), np.int64),
+        right_index=every,
+    )
+    if serving.model is not None:
+        return _model_scores(serving, block.values, np.empty(0))
+    origin = origin_score(mine, others)
+    return np.asarray(rule_score(block.values, match_type, origin), dtype=np.float64)
 
 
 def score_features(features: Mapping[str, Any], match_type: str = "user_user") -> Scores:
@@ -234,25 +301,26 @@ def score_vectors(
     vectors: Sequence[Mapping[str, Any]],
     match_type: str = "user_user",
     feature_set: str | None = None,
+    serving: Serving | None = None,
 ) -> Scores:
     """Score vectors of features, named as in the code or as in the event log.
 
     Where `feature_set` says by which formulas they were computed, and the champion knows others,
-    the rule score serves: equal numbers of two sets mean different things.
+    the rule score serves: equal numbers of two sets mean different things. `serving` is what
+    answers, by default what is live now.
 
     Raises
     ------
     UnusableFeatures
         For a name that is no feature and a value that is no number in [0, 1].
     """
-    rows = [_read_features(vector) for vector in vectors]
-    values = np.array(
-        [[row.get(name, np.nan) for name in FEATURE_NAMES] for row in rows], np.float32
-    ).reshape(-1, len(FEATURE_NAMES))
-    frame = pd.DataFrame(values, columns=list(FEATURE_NAMES))
-    fill_products(frame)
-    missing = frame.isna().to_numpy() & applicable(match_type)
-    return _scores(_of_set(current_serving(), feature_set), frame, missing, match_type, None)
+    values = np.full((len(vectors), len(FEATURE_NAMES)), np.nan, np.float32)
+    for row, vector in zip(values, vectors, strict=True):
+        _read_features(vector, row)
+    fill_products_of(values)
+    missing = np.isnan(values) & applicable(match_type)
+    serving = _of_set(serving or current_serving(), feature_set)
+    return _scores(serving, values, missing, match_type, None)
 
 
 def encode_sides(
@@ -260,11 +328,14 @@ def encode_sides(
 ) -> tuple[Travellers, Travellers]:
     """Encode both sides of pairs with one vocabulary: what is taught, which is what the model was
     trained with, and interests as rare as they were among its rows."""
-    taught, model = taught_lexicon(), serving.model
-    kept = {} if model is None else model.metadata.get("vocabulary", {})
-    lexicon = Lexicon(taught.version, taught.taught, kept.get("shares", {}))
-    vocabulary = Vocabulary.of(left, right, lexicon=lexicon)
+    vocabulary = Vocabulary.of(left, right, lexicon=lexicon_of(serving, taught_lexicon()))
     return Travellers.from_frame(left, vocabulary), Travellers.from_frame(right, vocabulary)
+
+
+def lexicon_of(serving: Serving, taught: Lexicon) -> Lexicon:
+    """Return what is taught, with interests as rare as among the rows of what answers."""
+    shares = {} if serving.model is None else serving.model.shares
+    return Lexicon(taught.version, taught.taught, shares)
 
 
 @dataclass(frozen=True)
@@ -340,35 +411,55 @@ def explain_frame(
 
 def _scores(
     serving: Serving,
-    frame: pd.DataFrame,
+    values: npt.NDArray[np.float32],
     missing: npt.NDArray[np.bool_],
     match_type: str,
     origin: npt.NDArray[np.float64] | None,
 ) -> Scores:
-    by_rule = np.asarray(rule_score(frame.to_numpy(), match_type, origin), dtype=np.float64)
-    read = FEATURE_NAMES if serving.model is None else serving.model.kind.features
+    by_rule = np.asarray(rule_score(values, match_type, origin), dtype=np.float64)
     return Scores(
-        score=_model_scores(serving, frame, by_rule),
+        score=_model_scores(serving, values, by_rule),
         rule_score=by_rule,
-        by_rules=_rules_alone(serving, frame),
-        missing=tuple(tuple(name for name in read if row[COLUMN[name]]) for row in missing),
-        features=frame,
+        by_rules=_rules_alone(serving, values),
+        missing=_missing_names(serving, missing),
+        features=values,
         gates=None,
         serving=serving,
     )
 
 
-def _rules_alone(serving: Serving, frame: pd.DataFrame) -> FloatArray:
-    # Models that were written before there was such a part have no word of it.
-    parameters = {} if serving.model is None else serving.model.metadata["parameters"]
-    part = parameters.get("rule_part")
-    return np.full(len(frame), np.nan) if part is None else rule_probability(part, frame)
+def _missing_names(serving: Serving, missing: npt.NDArray[np.bool_]) -> tuple[tuple[str, ...], ...]:
+    read = FEATURE_NAMES if serving.model is None else serving.model.kind.features
+    # Few patterns come again and again.
+    bits = np.packbits(missing[:, _columns(read)], axis=1, bitorder="little")
+    return tuple(_names_at(read, row.tobytes()) for row in bits)
 
 
-def _model_scores(serving: Serving, frame: pd.DataFrame, by_rule: FloatArray) -> FloatArray:
-    if serving.model is None or not len(frame):
+@lru_cache(maxsize=4096)
+def _names_at(names: tuple[str, ...], bits: bytes) -> tuple[str, ...]:
+    number = int.from_bytes(bits, "little")
+    return tuple(name for place, name in enumerate(names) if number >> place & 1)
+
+
+@lru_cache(maxsize=64)
+def _columns(names: tuple[str, ...]) -> npt.NDArray[np.intp]:
+    return np.array([COLUMN[name] for name in names], np.intp)
+
+
+def _rules_alone(serving: Serving, values: npt.NDArray[np.float32]) -> FloatArray:
+    model = serving.model
+    if model is None or model.rules_alone is None:
+        return np.full(len(values), np.nan)
+    return model.rules_alone(values[:, _columns(model.kind.features)])
+
+
+def _model_scores(
+    serving: Serving, values: npt.NDArray[np.float32], by_rule: FloatArray
+) -> FloatArray:
+    model = serving.model
+    if model is None or not len(values):
         return by_rule
-    return serving.model.predict(frame)
+    return model.predict_rows(values[:, _columns(model.kind.features)])
 
 
 def _effects(
@@ -380,16 +471,15 @@ def _effects(
     model = scores.serving.model
     reference = {} if model is None else model.metadata["reference"]
     # Two rows a feature: at its reference, and unknown.
-    rows = np.repeat(scores.features.to_numpy(), 2 * len(explained), axis=0)
+    rows = np.repeat(scores.features, 2 * len(explained), axis=0)
     for number, feature in enumerate(explained):
         at = reference.get(feature.name)
         rows[2 * number, COLUMN[feature.name]] = np.nan if at is None else at
         rows[2 * number + 1, COLUMN[feature.name]] = np.nan
-    frame = pd.DataFrame(rows, columns=list(FEATURE_NAMES))
     repeated = None if origin is None else np.repeat(origin, len(rows))
     others = _model_scores(
         scores.serving,
-        frame,
+        rows,
         np.asarray(rule_score(rows, match_type, repeated), dtype=np.float64),
     )
     changes = scores.score[0] - others
@@ -411,11 +501,11 @@ def _effects(
     return effects
 
 
-def _read_features(features: Mapping[str, Any]) -> dict[str, float]:
-    names = dict(zip(LOG_NAMES, FEATURE_NAMES, strict=True)) | {n: n for n in FEATURE_NAMES}
-    row: dict[str, float] = {}
+def _read_features(features: Mapping[str, Any], row: npt.NDArray[np.float32]) -> None:
+    """Write what is given into a row of NaN."""
+    read = set()
     for given, value in features.items():
-        name = names.get(given)
+        name = _NAMES.get(given)
         if name is None:
             raise UnusableFeatures(
                 f"{given!r} is no feature; expected {', '.join(FEATURE_NAMES)}, or the names of "
@@ -426,7 +516,7 @@ def _read_features(features: Mapping[str, Any]) -> dict[str, float]:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not 0 <= value <= 1:
             raise UnusableFeatures(f"{given} is {value!r}; expected a number from 0 to 1, or null.")
-        if name in row:
+        if name in read:
             raise UnusableFeatures(f"{name} is given twice, by both of its names.")
-        row[name] = float(value)
-    return row
+        read.add(name)
+        row[COLUMN[name]] = value

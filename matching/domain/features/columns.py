@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matching.domain.features.names import FEATURE_NAMES, PRODUCTS, features_of
+from matching.domain.features.names import COLUMN, FEATURE_NAMES, PRODUCTS, features_of
 
 
 def applicable(match_type: str) -> npt.NDArray[np.bool_]:
@@ -39,3 +39,16 @@ def fill_products(columns: Any) -> None:
         if missing.any():
             derived = np.asarray(columns[first]) * np.asarray(columns[second])
             columns[product] = np.where(missing, derived, there)
+
+
+def fill_products_of(values: npt.NDArray[Any]) -> None:
+    """Write each product of a feature matrix that is missing and follows from its factors.
+
+    Parameters
+    ----------
+    values : float array of shape (n, 13), in the order of FEATURE_NAMES; changed in place.
+    """
+    for product, (first, second) in PRODUCTS.items():
+        there = values[:, COLUMN[product]]
+        derived = values[:, COLUMN[first]] * values[:, COLUMN[second]]
+        np.copyto(there, derived, where=np.isnan(there))

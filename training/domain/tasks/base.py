@@ -19,6 +19,7 @@ from project.measure.paired import (
 )
 from training.domain.checks import Check, CheckFields, Gate, Verdict, verdict_of
 from training.domain.fitted import Calibration, FitSettings, FittedModel
+from training.domain.rule_part import Compiled
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -245,6 +246,15 @@ class Task(Protocol[ReportType]):
 
     def predict(self, estimator: Any, inputs: pd.DataFrame) -> FloatArray:
         """Return the probability of label 1, or the predicted number: float64 (n_rows,)."""
+
+    def compile(self, estimator: Any, names: tuple[str, ...]) -> Compiled | None:
+        """Return what predicts rows of numbers, in the order of the names, as `predict` does and
+        without its frames; None where the task has no need of it.
+
+        Raises
+        ------
+        CannotCompile : for an estimator that is none of those known.
+        """
 
     def measure(
         self,

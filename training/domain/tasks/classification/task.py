@@ -13,6 +13,7 @@ from project.measure.intervals import Metric
 from project.measure.paired import PairedMetric
 from training.domain.checks import Check
 from training.domain.fitted import FitSettings, FittedModel
+from training.domain.rule_part import Compiled
 from training.domain.tasks.base import (
     BoolArray,
     CurvesFields,
@@ -115,6 +116,11 @@ class Classification:
 
     def predict(self, estimator: Any, inputs: pd.DataFrame) -> FloatArray:
         return np.asarray(estimator.predict_proba(inputs)[:, 1], dtype=np.float64)
+
+    def compile(self, estimator: Any, names: tuple[str, ...]) -> Compiled | None:
+        from training.domain.tasks.classification.compiled import compile_classifier
+
+        return compile_classifier(estimator, names)
 
     def measure(
         self,

@@ -11,6 +11,7 @@ from project.measure.curves import error_curve, observed_curve
 from project.measure.paired import PairedMetric
 from training.domain.checks import Check
 from training.domain.fitted import FitSettings, FittedModel
+from training.domain.rule_part import Compiled
 from training.domain.tasks.base import (
     BoolArray,
     CurvesFields,
@@ -114,6 +115,9 @@ class Regression:
 
     def predict(self, estimator: Any, inputs: pd.DataFrame) -> FloatArray:
         return np.asarray(estimator.predict(inputs), dtype=np.float64)
+
+    def compile(self, estimator: Any, names: tuple[str, ...]) -> Compiled | None:
+        return None  # it is asked for a few answers at a time, and reads names
 
     def measure(
         self,

@@ -1,0 +1,57 @@
+"""Keeps the directory from which the API answers."""
+
+import logging
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import Error, close_old_connections
+from rich.console import Console
+
+from matching.queries.directory import directory_folder
+from matching.services.directory import AlreadyKept, Keeper
+from project.command import SeedbedCommand
+from project.ending import Ending
+
+LOOK_SECONDS = 0.25  # between two looks at what changed
+logger = logging.getLogger(__name__)
+
+
+class Command(SeedbedCommand):
+    """Encode everybody once, then follow what changes."""
+
+    help = (
+        "Encode all users, groups and trips for the API, and follow what changes, looking 4 times "
+        "a second. One process of each machine that answers keeps it."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="encode everybody and end")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        keeper = Keeper(directory_folder())
+        ended, taken_in = Ending.by_signal(), 0
+        try:
+            with keeper.alone():
+                while True:
+                    try:
+                        found = keeper.look()
+                    except Error as error:
+                        if options["once"]:
+                            raise
+                        # The next look uses a new connection.
+                        logger.warning("What changed cannot be seen: %s", type(error).__name__)
+                    else:
+                        taken_in += found
+                    close_old_connections()
+                    if options["once"] or ended.wait(LOOK_SECONDS):
+                        return {"travellers": len(keeper), "taken_in": taken_in}
+        except AlreadyKept as error:
+            raise CommandError(
+                f"{error} It goes on by itself; end it first to keep it here."
+            ) from error
+
+    def render(self, result: dict[str, Any], console: Console) -> None:
+        """Say how many there are."""
+        console.print(
+            f"{result['travellers']:,} travellers encoded, {result['taken_in']:,} taken in."
+        )

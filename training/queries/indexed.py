@@ -1,0 +1,147 @@
+"""Scoring by the directory of everybody: the answers of `pairs`, without a query or a frame."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from matching.domain.directory import NOBODY, Directory, Side, hash_names
+from matching.domain.travellers import Travellers
+from matching.domain.words import MatchType
+from training.queries.pairs import (
+    EachScored,
+    Pair,
+    Ranking,
+    group_first,
+    matched_with_itself,
+    put_together,
+    rank_partners,
+    score_each,
+)
+from training.queries.scoring import Serving, score_alone, score_travellers, score_vectors
+
+IntArray = npt.NDArray[np.int64]
+
+CHUNK: Final = 65_536  # candidates ranked at a time
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What answers now, without asking anybody.
+
+    serving : the live model, or why the rules answer.
+    directory : everybody, as of a moment ago; None where nobody keeps one.
+    note : what there is to say beside the warning of what serves; mostly empty.
+    """
+
+    serving: Serving
+    directory: Directory | None
+    note: str = ""
+
+
+def score_each_now(pairs: Sequence[Pair], standing: Standing) -> EachScored:
+    """Score pairs as `score_each` does.
+
+    Whom the directory does not know is looked up: it may have come this very second.
+    """
+    directory = standing.directory
+    if directory is None:
+        return score_each(pairs, standing.serving)
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    hashes = hash_names(names)
+    users, groups = directory.users.find(names, hashes), directory.groups.find(names, hashes)
+    at = {name: place for place, name in enumerate(names)}
+    left = np.array([at[name] for name, _ in pairs], np.int64)
+    right = np.array([at[name] for _, name in pairs], np.int64)
+    is_group = groups != NOBODY
+    unknown = (users == NOBODY) & ~is_group
+    if unknown[left].any() or unknown[right].any():
+        return score_each(pairs, standing.serving)
+    refused = is_group[left] | (left == right)
+    refusals = {}
+    for place in np.flatnonzero(refused).tolist():
+        name = pairs[place][0]
+        refusals[place] = group_first(name) if is_group[left[place]] else matched_with_itself(name)
+    kept = np.flatnonzero(~refused)
+    left, right = left[kept], right[kept]
+    to_group = is_group[right]
+    parts = []
+    for match_type, others, rows, mask in (
+        (MatchType.USER_USER, directory.users, users, ~to_group),
+        (MatchType.USER_GROUP, directory.groups, groups, to_group),
+    ):
+        places = np.flatnonzero(mask)
+        if len(places):
+            a = directory.users.take(users[left[places]])
+            b = others.take(rows[right[places]])
+            parts.append((places, score_travellers(a, b, standing.serving, match_type)))
+    if not parts:
+        return EachScored(score_vectors([], serving=standing.serving), refusals)
+    return EachScored(parts[0][1] if len(parts) == 1 else put_together(parts), refusals)
+
+
+def rank_now(left: str, match_type: str, count: int, standing: Standing) -> Ranking:
+    """Rank as `rank_partners` does, which answers for whom the directory does not know.
+
+    Raises
+    ------
+    Refusal
+        When there is no such user.
+    """
+    directory = standing.directory
+    if directory is None:
+        return rank_partners(left, match_type, count, serving=standing.serving)
+    hashes = hash_names([left])
+    if directory.groups.find([left], hashes)[0] != NOBODY:
+        raise group_first(left)
+    own = int(directory.users.find([left], hashes)[0])
+    if own == NOBODY:
+        return rank_partners(left, match_type, count, serving=standing.serving)
+    others = directory.users if match_type == MatchType.USER_USER else directory.groups
+    mine = directory.users.take(np.array([own]))
+    rows = _candidates(directory, others, left, own, mine)
+    best = _best(mine, others, rows, standing.serving, match_type, count)
+    names = [others.name_of(row) for row in best.tolist()]
+    a = directory.users.take(np.repeat(own, len(best)))
+    scores = score_travellers(a, others.take(best), standing.serving, match_type)
+    # Equal scores stand in the order of names, whichever roll they come from.
+    order = np.array(
+        sorted(range(len(names)), key=lambda place: (-scores.score[place], names[place])), np.int64
+    )[:count]
+    return Ranking(tuple(names[place] for place in order), scores.take(order), len(rows))
+
+
+def _candidates(
+    directory: Directory, others: Side, left: str, own: int, mine: Travellers
+) -> IntArray:
+    """Rows of those who are live and pass the hard gates of somebody."""
+    now, place = time.time(), mine.destination[0]
+    is_live = directory.users.expires_at(np.array([own]))[0] > now
+    if not is_live or np.isnan(place[0]):
+        return np.empty(0, np.int64)
+    rows = others.near(place, float(mine.start_day[0]), float(mine.end_day[0]))
+    is_offered: npt.NDArray[np.bool_] = others.expires_at(rows) > now
+    if others is directory.users:
+        is_offered &= rows != own
+    else:
+        is_offered &= ~np.isin(rows, others.groups_of(left))
+    return rows[is_offered]
+
+
+def _best(
+    mine: Travellers, others: Side, rows: IntArray, serving: Serving, match_type: str, count: int
+) -> IntArray:
+    """Those of the rows that score best: `count` of them, and whoever is as good as the last."""
+    if len(rows) <= count:
+        return rows
+    scores = np.concatenate(
+        [
+            score_alone(mine, others.take(rows[start : start + CHUNK]), serving, match_type)
+            for start in range(0, len(rows), CHUNK)
+        ]
+    )
+    best: IntArray = rows[scores >= np.partition(scores, -count)[-count]]
+    return best
