@@ -1,56 +1,109 @@
-"""The web server: waitress, whose own refusals are pages like all others.
+"""The web server: granian, a few processes on one port, and what is to hold before any page.
 
-`python -m project.web` takes what `waitress-serve` takes, and sets the limit of a body itself.
+`python -m project.web` runs it. Bytes that are no request of HTTP it refuses itself, without words:
+no browser sends them.
 """
 
+import argparse
+import os
+import signal
 import sys
-from typing import Final
+import threading
+import time
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+from typing import Any, Final
 
-from django.conf import settings
-from waitress import runner, task
-from waitress.channel import HTTPChannel
+MOST_PROCESSES: Final = 32
+THREADS: Final = 4  # of each process; each holds a connection to the database
+WAITING: Final = 64  # requests of each process that wait for a thread; more wait in the system
+ORPHAN_SECONDS: Final = 1.0  # between two looks
+PATIENCE_LOOKS: Final = 10  # for requests that are being answered
+PARENT: Final = "SEEDBED_WEB_PARENT"  # process id of who tends the processes that answer
+FORWARDED: Final = ("HTTP_X_FORWARDED", "HTTP_FORWARDED")
 
-from project import wsgi
-from project.middleware import CONTENT_SECURITY_POLICY
-from project.pages.errors import bare_page, too_much
-
-# What the server finds wrong with a request, of which no page ever hears.
-SAID: Final = {
-    400: "What came is no request that this server can read. Load the page again.",
-    413: too_much(),
-    431: "The headers of the request are too long, mostly because of cookies. Remove the cookies "
-    "of this address, and sign in again.",
-    500: "It has been written to the log of the server. What you sent was not kept.",
-    501: "The request was sent in a way that this server does not know.",
-}
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
-class SpokenRefusal(task.ErrorTask):  # type: ignore[misc]
-    """What waitress answers where it refuses a request: a page with words and a way back."""
+def make_application() -> Application:
+    """Return the application as each process of the server runs it."""
+    from django.conf import settings
 
-    def execute(self) -> None:
-        error = self.request.error
-        body = bare_page(error.code, SAID[error.code]).encode()
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers += [
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Cache-Control", "no-store"),
-        ]
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
+    from project.wsgi import application
+
+    parent = int(os.environ[PARENT])
+    threading.Thread(target=_end_with, args=[parent], daemon=True).start()
+    return behind_proxy(application, settings.TRUSTED_PROXY)
 
 
-def main(given: list[str]) -> int:
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone: it would hold the port, and nobody would tend it."""
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_SECONDS)
+    for _ in range(PATIENCE_LOOKS):
+        os.kill(os.getpid(), signal.SIGTERM)  # not heard while the server begins
+        time.sleep(ORPHAN_SECONDS)
+    os._exit(1)
+
+
+def behind_proxy(application: Application, trusted: str) -> Application:
+    """Wrap an application: where a visitor came from, and that it was by HTTPS, only the trusted
+    proxy may say."""
+
+    def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("REMOTE_ADDR") == trusted:
+            _take_visitor(environ)
+        else:
+            for name in [name for name in environ if name.startswith(FORWARDED)]:
+                del environ[name]
+        return application(environ, start_response)
+
+    return answer
+
+
+def _take_visitor(environ: Environ) -> None:
+    """Take the last address that a proxy names: those before it anybody may have written."""
+    last = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+    try:
+        environ["REMOTE_ADDR"] = str(ip_address(last))
+    except ValueError:
+        return
+
+
+def main(given: list[str]) -> None:
     """Serve until the process is ended."""
-    HTTPChannel.error_task_class = SpokenRefusal
-    # What is larger is answered with 413 while its headers are all that was read; without a limit
-    # all of it would be laid down before any page is asked.
-    limit = f"--max-request-body-size={settings.MAX_PAGE_UPLOAD_BYTES + 1024**2}"
-    return int(runner.run([wsgi.__name__, limit, *given]))
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    parser = argparse.ArgumentParser(prog="python -m project.web", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8000, help="TCP port (8000)")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        choices=range(1, MOST_PROCESSES + 1),
+        metavar="N",
+        default=2,
+        help=f"that answer, of {THREADS} threads each, at most {MOST_PROCESSES} (2)",
+    )
+    options = parser.parse_args(given)
+    # The processes take it over: what they answer from they renew beside the requests.
+    os.environ["SEEDBED_FOLLOWS_IN_BACKGROUND"] = "true"
+    os.environ[PARENT] = str(os.getpid())
+    Granian(
+        "project.web:make_application",
+        factory=True,
+        address=options.host,
+        port=options.port,
+        interface=Interfaces.WSGI,
+        workers=options.processes,
+        blocking_threads=THREADS,
+        backpressure=WAITING,
+        websockets=False,
+        respawn_failed_workers=True,
+    ).serve()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

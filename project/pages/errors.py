@@ -33,19 +33,27 @@ TITLES = {
     413: "This is too much for a page",
     431: "Your browser sent too much beside it",
     500: "Something went wrong here",
-    501: "This cannot be asked",
 }
+LARGEST_HEADERS = 64 * 1024  # bytes; browsers send as much where cookies went wrong
+TOO_MANY_HEADERS = (
+    "The headers of the request are too long, mostly because of cookies. Remove the cookies of this "
+    "address, and sign in again."
+)
 SAID_LENGTH = 300  # characters of what an error says; an address may be long
 # Where Django's models say of a value that it is none of theirs.
 CONVERSIONS = frozenset({"get_prep_value", "get_db_prep_value", "to_python"})
 
 
-def limit_uploads(
+def limit_requests(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer 413 to what is larger than a page takes, before any of it is read."""
+    """Answer what is larger than a page takes before any of it is read: a body with 413, headers
+    with 431."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        headers = (value for name, value in request.META.items() if name.startswith("HTTP_"))
+        if sum(map(len, headers)) > LARGEST_HEADERS:
+            return _page(request, 431, TOO_MANY_HEADERS)
         said = request.META.get("CONTENT_LENGTH") or "0"
         size = int(said) if said.isdecimal() and len(said) < 20 else 0
         # The API has a limit of its own, and says so to whom it knows.
@@ -56,11 +64,11 @@ def limit_uploads(
     return middleware
 
 
-def too_much(size: int | None = None) -> str:
-    """Say that so many bytes, if that is known, are more than a page takes, and what to do."""
-    limit = f"Expected at most {_mebibytes(settings.MAX_PAGE_UPLOAD_BYTES)} through a page"
+def too_much(size: int) -> str:
+    """Say that so many bytes are more than a page takes, and what to do."""
     return (
-        f"{limit}{'' if size is None else f', got {_mebibytes(size)}'}. "
+        f"Expected at most {_mebibytes(settings.MAX_PAGE_UPLOAD_BYTES)} through a page, got "
+        f"{_mebibytes(size)}. "
         "Choose a smaller file; on the machine of Seedbed a command imports a file of any "
         "size: manage.py import_events, import_feedback, seed_users --file."
     )

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import waitress.utilities
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
@@ -22,7 +21,6 @@ from django.test import override_settings
 from project import web
 from project.management.commands import serve
 from project.middleware import CONTENT_SECURITY_POLICY
-from project.pages import errors
 from tests.waiting import until
 
 pytestmark = [
@@ -52,6 +50,18 @@ def children_of(pid: int) -> dict[str, int]:
             words = (entry / "cmdline").read_bytes().decode().split("\0")
             if int(told[1]) == pid and told[0] != "Z" and len(words) > 1:
                 found[words[-2]] = int(entry.name)
+    return found
+
+
+def web_processes(parent: int) -> set[int]:
+    """Return the processes of a web server that answer; others keep account of memory."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            told = (entry / "stat").read_text().rpartition(")")[2].split()
+            words = (entry / "cmdline").read_bytes()
+            if int(told[1]) == parent and told[0] != "Z" and b"tracker" not in words:
+                found.add(int(entry.name))
     return found
 
 
@@ -96,11 +106,25 @@ def test_serves_restarts_what_dies_and_ends_whole(server: subprocess.Popen[str],
     assert get(port, "/static/admin/css/base.css") == 200
     # With the address said, the web server runs; the others may still be starting.
     until(
-        lambda: {"scheduler", "worker", "project.wsgi:application"} <= set(children_of(server.pid))
+        lambda: (
+            {"scheduler", "worker", "directory", "--processes=2"} <= set(children_of(server.pid))
+        )
     )
     worker = children_of(server.pid)["worker"]
     os.kill(worker, signal.SIGKILL)
     until(lambda: children_of(server.pid).get("worker", worker) != worker)
+    # A process of the web server dies alone; and without its parent none holds the port.
+    parent = children_of(server.pid)["--processes=2"]
+    answering = web_processes(parent)
+    os.kill(min(answering), signal.SIGKILL)
+    until(lambda: len(web_processes(parent) - {min(answering)}) == 2)
+    assert get(port, "/healthz") == 200
+    orphans = web_processes(parent)
+    os.kill(parent, signal.SIGKILL)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
+    until(lambda: children_of(server.pid).get("--processes=2", parent) != parent)
+    until(lambda: reachable(port))
+    assert get(port, "/healthz") == 200
 
     pids = children_of(server.pid).values()
     server.send_signal(signal.SIGTERM)
@@ -167,7 +191,7 @@ def test_in_production_only_the_trusted_proxy_may_say_that_a_visitor_came_by_htt
 
     def answer(trusted: str) -> int:
         with override_settings(TRUSTED_PROXY=trusted):
-            commands = serve._commands(host="127.0.0.1", port=port, workers=1)
+            commands = serve._commands(host="127.0.0.1", port=port, workers=1, processes=1)
         with subprocess.Popen(
             commands["web server"],
             env={**environment, "SEEDBED_TRUSTED_PROXY": trusted},
@@ -195,13 +219,18 @@ def reachable(port: int) -> bool:
     return False
 
 
-# What the web server itself refuses, before any page of Django is asked.
+# What is refused before any page looks at it.
 REFUSED = {
     413: b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n",
     431: b"GET /admin/ HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 300_000 + b"\r\n\r\n",
-    400: b"GET /admin/ HTTP/1.1\r\nHost : localhost\r\n\r\n",
-    501: b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
 }
+# What is no request of HTTP; no browser sends it.
+GARBLED = (
+    b"GET /admin/ HTTP/1.1\r\nHost : localhost\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+)
 
 
 def answer_of(port: int, request: bytes) -> http.client.HTTPResponse:
@@ -214,7 +243,7 @@ def answer_of(port: int, request: bytes) -> http.client.HTTPResponse:
 
 
 @pytest.mark.parametrize("status", REFUSED)
-def test_what_the_web_server_refuses_itself_is_a_page_with_words_and_a_way_back(
+def test_what_is_too_large_is_a_page_with_words_and_a_way_back(
     server: "subprocess.Popen[str]", port: int, status: int
 ) -> None:
     """A body that is too large by its headers too, or all of it would be laid down first."""
@@ -223,18 +252,39 @@ def test_what_the_web_server_refuses_itself_is_a_page_with_words_and_a_way_back(
     assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert 'class="sb-lost"' in answer.body
     assert ">Home</a>" in answer.body
-    assert "waitress" not in answer.body
 
 
-def test_every_refusal_that_the_web_server_knows_has_words() -> None:
-    def heirs(one: type) -> set[type]:
-        return {one}.union(*map(heirs, one.__subclasses__()))
-
-    codes = {each.code for each in heirs(waitress.utilities.Error)}
-    assert codes == web.SAID.keys()
-    assert codes <= errors.TITLES.keys()
+def test_what_is_no_request_is_refused(server: "subprocess.Popen[str]", port: int) -> None:
+    for request in GARBLED:
+        assert answer_of(port, request).status == 400, request
+    assert get(port, "/healthz") == 200
 
 
-def test_no_other_web_server_is_started_anywhere() -> None:
-    for path in (settings.BASE_DIR / "deploy").iterdir():
-        assert "waitress-serve" not in path.read_text(), path
+def seen(environ: dict[str, str], trusted: str = "10.0.0.1") -> dict[str, str]:
+    """Return what an application is told, behind a proxy."""
+    told: dict[str, str] = {}
+
+    def application(environ: dict[str, str], start_response: object) -> list[bytes]:
+        told.update(environ)
+        return []
+
+    list(web.behind_proxy(application, trusted)({**environ}, lambda *_: None))
+    return told
+
+
+def test_only_the_trusted_proxy_says_where_a_visitor_came_from() -> None:
+    said = {
+        "HTTP_X_FORWARDED_FOR": "1.1.1.1, 192.0.2.7",
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "HTTP_FORWARDED": "for=1.1.1.1",
+        "HTTP_ACCEPT": "*/*",
+    }
+    from_proxy = seen({"REMOTE_ADDR": "10.0.0.1", **said})
+    assert from_proxy["REMOTE_ADDR"] == "192.0.2.7"  # the others anybody may have written
+    assert from_proxy["HTTP_X_FORWARDED_PROTO"] == "https"
+    from_elsewhere = seen({"REMOTE_ADDR": "192.0.2.9", **said})
+    assert from_elsewhere == {"REMOTE_ADDR": "192.0.2.9", "HTTP_ACCEPT": "*/*"}
+    for poison in ("", "nobody", "1.2.3.4.5", "<b>", "1.1.1.1, "):
+        told = seen({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": poison})
+        assert told["REMOTE_ADDR"] == "10.0.0.1"
+    assert "HTTP_X_FORWARDED_PROTO" not in seen({"REMOTE_ADDR": "10.0.0.1", **said}, trusted="")

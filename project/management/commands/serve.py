@@ -1,4 +1,4 @@
-"""The whole application on one machine: web, workers and scheduler."""
+"""The whole application on one machine: web, directory, workers and scheduler."""
 
 import http.client
 import signal
@@ -16,22 +16,25 @@ from rich.console import Console
 from project.accounts.services import FirstAccount, make_first_account
 from project.command import SeedbedCommand, positive_int, whole_number
 from project.ending import Ending
+from project.web import MOST_PROCESSES, THREADS
 
 READY_SECONDS = 300.0  # until the web server has to answer; one that dies is seen at once
 SETTLED_SECONDS = 60.0  # a process that lived this long was fine: its death is not held against it
 QUICK_DEATHS = 5  # in a row, until a process is given up
 RESTART_PAUSE_SECONDS = 1.0  # doubled with each quick death
 STOP_PATIENCE_SECONDS = 20.0  # a job stops at the end of its chunk
-WEB_THREADS = 8
 STDERR = 2
 LARGEST_PORT = 65_535
 MOST_WORKERS = 64  # of one machine; each is a process
 
 
 class Command(SeedbedCommand):
-    """Run web, workers and scheduler together and start again whichever dies."""
+    """Run web, directory, workers and scheduler together and start again whichever dies."""
 
-    help = "Run the web server, the workers and the scheduler together until Ctrl-C or SIGTERM."
+    help = (
+        "Run the web server, the directory that the API answers from, the workers and the "
+        "scheduler together until Ctrl-C or SIGTERM."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -45,6 +48,14 @@ class Command(SeedbedCommand):
             type=whole_number(1, MOST_WORKERS),
             default=1,
             help=f"number of workers, at most {MOST_WORKERS} (default 1)",
+        )
+
+        parser.add_argument(
+            "--processes",
+            type=whole_number(1, MOST_PROCESSES),
+            default=2,
+            help=f"of the web server, of {THREADS} threads each, at most {MOST_PROCESSES} "
+            "(default 2)",
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -155,19 +166,14 @@ class _Child:
         return f"The {self.name} {how}; it is started again in {pause:.0f} s."
 
 
-def _commands(*, host: str, port: int, workers: int, **_: Any) -> dict[str, list[str]]:
+def _commands(
+    *, host: str, port: int, workers: int, processes: int, **_: Any
+) -> dict[str, list[str]]:
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
     web = [sys.executable, "-m", "project.web", f"--host={host}", f"--port={port}"]
-    if settings.TRUSTED_PROXY:
-        # Only that address may say where a visitor came from, and that it was by HTTPS; what others
-        # say of it is dropped.
-        web += [
-            f"--trusted-proxy={settings.TRUSTED_PROXY}",
-            "--trusted-proxy-headers=x-forwarded-for x-forwarded-proto",
-            "--clear-untrusted-proxy-headers",
-        ]
     return {
-        "web server": [*web, f"--threads={WEB_THREADS}", "project.wsgi:application"],
+        "web server": [*web, f"--processes={processes}"],
+        "directory": [*manage, "directory"],
         "scheduler": [*manage, "scheduler"],
         **{f"worker {number}": [*manage, "worker"] for number in range(1, workers + 1)},
     }
