@@ -22,6 +22,7 @@ from benchmarks import (
     prediction,
     reports,
     servers,
+    serving,
     startup,
     tables,
     whole_job,
@@ -40,6 +41,9 @@ CALLS, CALLS_QUICK = 500, 50
 COLLECTED, COLLECTED_QUICK = 100_000, 1_000  # rows of each of the three tables
 LISTED, LISTED_QUICK = 10_000_000, 1_000  # events; a tenth as many rows in every other list
 REPORTED, REPORTED_QUICK = (10_000, 1_000_000), (1_000,)  # rows of each of the three tables
+LIVE, LIVE_QUICK = (10_000, 100_000, 1_000_000), (200,)  # sessions that the API ranks
+LOAD_SECONDS, LOAD_SECONDS_QUICK = 10.0, 1.0  # of each load of the API
+SOAK_SECONDS, SOAK_SECONDS_QUICK = 600.0, 2.0
 RUNS = 5
 TABLE_WIDTH = 140  # characters, where the output is no terminal
 
@@ -118,9 +122,18 @@ def _measure(options: argparse.Namespace) -> Iterator[tuple[str, list[Figure]]]:
     yield "Lists of the admin", in_fresh_process(collection.run, collected, options.runs)
     listed = LISTED_QUICK if quick else LISTED
     yield "Reports of feedback", in_fresh_process(lists.run, listed, is_quick=quick)
-    last = "" if quick else "Beside the first edition"
     reported = list(REPORTED_QUICK if quick else REPORTED)
-    yield last, in_fresh_process(reports.run, reported, options.runs)
+    yield "The API", in_fresh_process(reports.run, reported, options.runs)
+    last = "" if quick else "Beside the first edition"
+    yield (
+        last,
+        in_fresh_process(
+            serving.run,
+            list(LIVE_QUICK if quick else LIVE),
+            LOAD_SECONDS_QUICK if quick else LOAD_SECONDS,
+            SOAK_SECONDS_QUICK if quick else SOAK_SECONDS,
+        ),
+    )
     if not quick:
         yield "", first_edition.run(options.rows[-1], options.runs)
 

@@ -38,7 +38,7 @@ def make_application() -> Application:
 
 
 def _end_with(parent: int) -> None:
-    """End this process once its parent is gone: it would hold the port, and nobody would tend it."""
+    """End this process once its parent is gone: it would hold the port, and nobody tend it."""
     while os.getppid() == parent:
         time.sleep(ORPHAN_SECONDS)
     for _ in range(PATIENCE_LOOKS):

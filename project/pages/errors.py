@@ -36,8 +36,8 @@ TITLES = {
 }
 LARGEST_HEADERS = 64 * 1024  # bytes; browsers send as much where cookies went wrong
 TOO_MANY_HEADERS = (
-    "The headers of the request are too long, mostly because of cookies. Remove the cookies of this "
-    "address, and sign in again."
+    "The headers of the request are too long, mostly because of cookies. Remove the cookies of "
+    "this address, and sign in again."
 )
 SAID_LENGTH = 300  # characters of what an error says; an address may be long
 # Where Django's models say of a value that it is none of theirs.

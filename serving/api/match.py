@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pandas as pd
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from ninja import Router
 
 from matching.domain.words import MatchType
@@ -12,6 +13,8 @@ from project.problems import problem
 from project.refusal import Refusal
 from serving.api.access import Key
 from serving.api.schemas import (
+    ExplainAnswer,
+    ExplainRequest,
     InlinePair,
     NamedPair,
     Problem,
@@ -24,6 +27,8 @@ from serving.api.schemas import (
 from serving.models import Scope
 from serving.queries.standing import holder
 from training.queries.indexed import Standing, rank_now, score_each_now
+from training.queries.lifting import lift
+from training.queries.pairs import explain_match, matched_with_itself
 from training.queries.scoring import Scores, UnusableFeatures, score_frame, score_vectors
 
 router = Router(tags=["Matching"])
@@ -88,6 +93,44 @@ def rank(request: HttpRequest, asked: RankRequest) -> HttpResponse:
             {"right": name, **row}
             for name, row in zip(ranking.names, ranking.scores.as_rows(), strict=True)
         ],
+    }
+    return HttpResponse(orjson.dumps(body), content_type="application/json")
+
+
+@router.post(
+    "/explain",
+    auth=Key(Scope.SCORE),
+    response={200: ExplainAnswer, 404: Problem, **REFUSALS},
+    summary="What a score comes from, and what would lift it",
+    operation_id="explain_pair",
+)
+def explain(request: HttpRequest, asked: ExplainRequest) -> HttpResponse:
+    """Explain the score of one pair.
+
+    Each effect is exact: the score is computed again with that one feature replaced. They do not
+    add up, because features work together. `lift` tells the smallest change of what `left` can
+    change (dates by up to 30 days, the budget by half to twice, up to 3 interests of `right`)
+    with which the score reaches the threshold, or that there is none.
+    """
+    if asked.left == asked.right:
+        refusal = matched_with_itself(asked.left)
+        return problem(422, refusal.message, remedy=refusal.remedy)
+    standing = holder.now()
+    try:
+        explanation = explain_match(asked.left, asked.right, standing.serving)
+    except Refusal as refusal:
+        return problem(404, refusal.message, remedy=refusal.remedy)
+    told = lift(
+        *explanation.sides,
+        explanation.scores.serving,
+        explanation.match_type,
+        asked.threshold,
+        timezone.localdate(),
+    )
+    body = {
+        **explanation.as_dict(),
+        "warning": _warning(standing, explanation.scores),
+        "lift": told,
     }
     return HttpResponse(orjson.dumps(body), content_type="application/json")
 

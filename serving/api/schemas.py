@@ -188,6 +188,88 @@ class RankAnswer(BaseModel):
     best: list[Ranked]
 
 
+class ExplainRequest(NamedPair):
+    """A pair, and the score that it should reach."""
+
+    threshold: Annotated[
+        Share, Field(description="What `left` would have to change for it is told.")
+    ] = 0.5
+
+
+class Effect(BaseModel):
+    """One feature: what it was computed from, and what it does to the score."""
+
+    name: str
+    value: float | None
+    missing: bool
+    inputs: dict[str, Any]
+    reference: Annotated[float | None, Field(description="Its mean over the training rows.")]
+    effect: Annotated[
+        float | None, Field(description="The score minus that with the feature at its reference.")
+    ]
+    effect_if_unknown: Annotated[
+        float | None, Field(description="The score minus that with the feature missing.")
+    ]
+
+
+class DatesChange(BaseModel):
+    """Another trip; `days` by which its start and end move in all."""
+
+    start_date: date
+    end_date: date
+    days: int
+    score: float
+
+
+class BudgetChange(BaseModel):
+    """Another budget; `share` by which it changes: 0.1 is a tenth more."""
+
+    budget: float
+    share: float
+    score: float
+
+
+class InterestsChange(BaseModel):
+    """Interests of `right` that `left` adds."""
+
+    add: list[str]
+    score: float
+
+
+class Together(BaseModel):
+    """Changes that suffice together where none does alone."""
+
+    dates: DatesChange | None
+    budget: BudgetChange | None
+    interests: InterestsChange | None
+    score: float
+
+
+class Lift(BaseModel):
+    """The smallest changes of `left` that lift the score to the threshold, each by itself.
+
+    Null where a change of that sort alone does not suffice; `together` where only all of them do,
+    and where nothing does all are null. `highest` is what all of them reach.
+    """
+
+    threshold: float
+    is_above: bool
+    dates: DatesChange | None
+    budget: BudgetChange | None
+    interests: InterestsChange | None
+    together: Together | None
+    highest: float | None
+
+
+class ExplainAnswer(PairScore):
+    """A score with what led to it, the largest effects first, and what would lift it."""
+
+    warning: str
+    rule_weights: dict[str, float]
+    features: list[Effect]
+    lift: Lift
+
+
 class Interval(BaseModel):
     """A figure with its 95 % interval, over the validation rows."""
 

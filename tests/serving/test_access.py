@@ -25,6 +25,7 @@ ROUTES = {
         {"features": [{"age_score": 0.5}], "feature_set": "smooth-1"},
     ),
     ("post", "/match/rank"): ("rank", {"left": "seed_0"}),
+    ("post", "/match/explain"): ("score", {"left": "seed_0", "right": "seed_1"}),
     ("get", "/models"): ("read", None),
     ("get", "/models/{kind}/champion"): ("read", None),
 }

@@ -93,13 +93,20 @@ def _score_known(
     return parts[0][1] if len(parts) == 1 else put_together(parts)
 
 
-def explain_match(left: str, right: str) -> Explanation:
-    """Explain the score of a user and a user or group."""
+def explain_match(left: str, right: str, serving: Serving | None = None) -> Explanation:
+    """Explain the score of a user and a user or group.
+
+    Raises
+    ------
+    Refusal
+        When an id is nobody's, a group comes first, or somebody is matched with themselves.
+    """
     users, groups = _load([(left, right)])
     is_group = right in groups.index
     a = users.loc[[left]].reset_index(drop=True)
     b = (groups if is_group else users).loc[[right]].reset_index(drop=True)
-    return explain_frame(a, b, MatchType.USER_GROUP if is_group else MatchType.USER_USER)
+    match_type = MatchType.USER_GROUP if is_group else MatchType.USER_USER
+    return explain_frame(a, b, match_type, serving)
 
 
 def _load(pairs: Sequence[Pair]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -370,11 +370,12 @@ class FeatureEffect:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A score with everything that led to it, the largest effects first."""
+    """A score with everything that led to it, the largest effects first; `sides` are the two."""
 
     scores: Scores
     effects: tuple[FeatureEffect, ...]
     match_type: str
+    sides: tuple[Travellers, Travellers]
 
     @property
     def gate(self) -> HardGate:
@@ -393,7 +394,10 @@ class Explanation:
 
 
 def explain_frame(
-    left: pd.DataFrame, right: pd.DataFrame, match_type: str = "user_user"
+    left: pd.DataFrame,
+    right: pd.DataFrame,
+    match_type: str = "user_user",
+    serving: Serving | None = None,
 ) -> Explanation:
     """Explain the score of one pair.
 
@@ -401,12 +405,12 @@ def explain_frame(
     replaced. Effects are not additive, because features work together, and the two products stay
     as they are when one of their parts is replaced.
     """
-    scores = score_frame(left, right, match_type)
-    a, b = encode_sides(left, right, scores.serving)
+    a, b = encode_sides(left, right, serving := serving or current_serving())
+    scores = score_travellers(a, b, serving, match_type)
     explained = explain_pair(a, b, scores.serving.feature_set, match_type)
     effects = _effects(scores, explained, match_type, origin_score(a, b))
     ordered = sorted(effects, key=lambda effect: -abs(effect.effect or 0.0))
-    return Explanation(scores, tuple(ordered), match_type)
+    return Explanation(scores, tuple(ordered), match_type, (a, b))
 
 
 def _scores(
