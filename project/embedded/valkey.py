@@ -86,6 +86,8 @@ class Valkey(Server):
                 *("--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
                 *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
                 *("--maxmemory-policy", "noeviction", "--dir", str(self.data)),
+                # Whoever listens hears of a session that another application writes.
+                *("--notify-keyspace-events", "K$"),
                 *("--pidfile", str(self.pid_file), "--logfile", str(self.log)),
                 *("--daemonize", "yes"),
             ],

@@ -7,8 +7,10 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import Error, close_old_connections
 from rich.console import Console
 
+from matching.models.live import ValkeyUnavailable
 from matching.queries.directory import directory_folder
 from matching.services.directory import AlreadyKept, Keeper
+from matching.services.foreign_sessions import Listener
 from project.command import SeedbedCommand
 from project.ending import Ending
 
@@ -21,27 +23,28 @@ class Command(SeedbedCommand):
 
     help = (
         "Encode all users, groups and trips for the API, and follow what changes, looking 4 times "
-        "a second. One process of each machine that answers keeps it."
+        "a second. One process of each machine that answers keeps it. Where Valkey tells of changes "
+        "to keys, sessions that other applications write are taken over as well."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="encode everybody and end")
 
     def run(self, **options: Any) -> dict[str, Any]:
-        keeper = Keeper(directory_folder())
+        keeper, listener = Keeper(directory_folder()), Listener()
         ended, taken_in = Ending.by_signal(), 0
         try:
             with keeper.alone():
                 while True:
                     try:
-                        found = keeper.look()
-                    except Error as error:
+                        if not options["once"]:
+                            listener.take_over()
+                        taken_in += keeper.look()
+                    except (Error, ValkeyUnavailable) as error:
                         if options["once"]:
                             raise
                         # The next look uses a new connection.
                         logger.warning("What changed cannot be seen: %s", type(error).__name__)
-                    else:
-                        taken_in += found
                     close_old_connections()
                     if options["once"] or ended.wait(LOOK_SECONDS):
                         return {"travellers": len(keeper), "taken_in": taken_in}

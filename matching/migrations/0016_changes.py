@@ -81,7 +81,7 @@ def back():
 
 class Migration(migrations.Migration):
 
-    dependencies = [("matching", "0014_lists_by_index")]
+    dependencies = [("matching", "0015_refused_groups_and_trips")]
 
     operations = [
         migrations.RunSQL("\n".join([TABLE, FUNCTIONS, *forward()]), "\n".join(back())),
