@@ -23,8 +23,8 @@ class Command(SeedbedCommand):
 
     help = (
         "Encode all users, groups and trips for the API, and follow what changes, looking 4 times "
-        "a second. One process of each machine that answers keeps it. Where Valkey tells of changes "
-        "to keys, sessions that other applications write are taken over as well."
+        "a second. One process of each machine that answers keeps it. Where Valkey tells of "
+        "changes to keys, sessions that other applications write are taken over as well."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
