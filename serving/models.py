@@ -20,6 +20,7 @@ class Scope(models.TextChoices):
     SCORE = "score", "Scores of pairs"
     RANK = "rank", "Whom to show next"
     READ = "read", "Which models there are"
+    INGEST = "ingest", "Sending people, trips, events and feedback"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

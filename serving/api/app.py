@@ -17,6 +17,7 @@ from project.outside import one_line
 from project.problems import problem
 from serving.api.access import RETRY_SECONDS, Denied
 from serving.api.match import router as match
+from serving.api.people import people, sessions
 from serving.api.registry import router as registry
 
 logger = logging.getLogger(__name__)
@@ -46,9 +47,9 @@ api = NinjaAPI(
     title="Seedbed",
     version="1",
     description=(
-        "Scores of pairs by the live model. Every answer names the model, says which features lack "
-        "an input, and why the rules answer where no model does. Each refusal is a problem of RFC "
-        "9457 that says what to do."
+        "Scores of pairs by the live model, and the door for what it learns from. Every score "
+        "names the model, says which features lack an input, and why the rules answer where no "
+        "model does. Each refusal is a problem of RFC 9457 that says what to do."
     ),
     docs=Page(),
     docs_url="/docs",
@@ -57,6 +58,8 @@ api = NinjaAPI(
 )
 api.add_router("/match", match)
 api.add_router("/models", registry)
+api.add_router("/people", people)
+api.add_router("/sessions", sessions)
 
 
 @api.exception_handler(Denied)
@@ -75,8 +78,8 @@ def say_faults(request: HttpRequest, error: ValidationError) -> HttpResponse:
     count = len(error.errors)
     return problem(
         422,
-        f"{count:,} {'part' if count == 1 else 'parts'} of the request cannot be used; nothing was "
-        "scored.",
+        f"{count:,} {'part' if count == 1 else 'parts'} of the request cannot be used; nothing "
+        "was done.",
         remedy="Correct what is named and send it again. /api/v1/docs shows what is expected.",
         errors=faults,
     )
