@@ -1,10 +1,11 @@
 """What is asked and sent about feedback, and what is answered."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from serving.api.schemas import Asked, Number
+from serving.api.sending import Reading, RefusedRow
 from serving.domain.limits import MAX_ROWS
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -54,3 +55,38 @@ class PredictAnswer(BaseModel):
     trained_on: Annotated[str | None, Field(description="Real, synthetic or combined rows.")]
     interval_level: float | None
     predictions: list[Predicted]
+
+
+class FeedbackSent(Reading):
+    """1 to 1,000 rows of one of the three tables."""
+
+    table: Annotated[
+        Literal["quality_feedback", "explanations", "ab_testing"],
+        Field(description="What the rows are; docs/formats.md names their fields."),
+    ]
+    source: Annotated[
+        str,
+        Field(
+            max_length=60,
+            pattern=r"^[-a-zA-Z0-9_]*$",
+            description="The source that keeps them; left out: one named like the key.",
+        ),
+    ] = ""
+    rows: Annotated[
+        list[dict[str, Any]],
+        Field(min_length=1, max_length=MAX_ROWS, description="Each an object of its fields."),
+    ]
+
+
+class FeedbackTaken(BaseModel):
+    """What became of rows: `found` is new, known, changed and refused ones together."""
+
+    run: Annotated[int, Field(description="Number of the run that they stand in.")]
+    source: str
+    found: int
+    new: int
+    known: Annotated[int, Field(description="Here already, with the same content.")]
+    changed: Annotated[int, Field(description="Here with other content; see on_change.")]
+    refused: list[RefusedRow]
+    mapping: Annotated[str, Field(description="The saved mapping that read them, if one did.")]
+    notes: Annotated[list[str], Field(description="How they were read.")]
