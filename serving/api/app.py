@@ -16,6 +16,7 @@ from ninja.parser import Parser
 from project.outside import one_line
 from project.problems import problem
 from serving.api.access import RETRY_SECONDS, Denied
+from serving.api.events import router as events
 from serving.api.feedback import router as feedback
 from serving.api.match import router as match
 from serving.api.people import people, sessions
@@ -59,6 +60,7 @@ api = NinjaAPI(
 )
 api.add_router("/match", match)
 api.add_router("/models", registry)
+api.add_router("/events", events)
 api.add_router("/feedback", feedback)
 api.add_router("/people", people)
 api.add_router("/sessions", sessions)
