@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -11,10 +12,11 @@ from django.shortcuts import render
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.docs import DocsBase
+from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 
 from project.outside import one_line
-from project.problems import problem
+from project.problems import CONTENT_TYPE, problem
 from serving.api.access import RETRY_SECONDS, Denied
 from serving.api.events import router as events
 from serving.api.feedback import router as feedback
@@ -45,7 +47,21 @@ class Page(DocsBase):
         return render(request, "serving/docs.html", {"api": api, "settings": settings})
 
 
-api = NinjaAPI(
+class Api(NinjaAPI):
+    """The API, whose document says of refusals that they are problems."""
+
+    def get_openapi_schema(self, **given: Any) -> OpenAPISchema:
+        """Return the document."""
+        document = super().get_openapi_schema(**given)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for status, response in operation["responses"].items():
+                    if int(status) >= HTTPStatus.BAD_REQUEST and "content" in response:
+                        response["content"] = {CONTENT_TYPE: response["content"].popitem()[1]}
+        return document
+
+
+api = Api(
     title="Seedbed",
     version="1",
     description=(
