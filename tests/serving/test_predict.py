@@ -9,7 +9,6 @@ from tests.feedback.test_commands import run
 from training.domain.kind import Recipe
 from training.kinds import get_kind
 from training.models import ModelVersion
-from training.queries.group_means import forget_means
 from training.queries.loading import forget_loaded
 from training.queries.predictions import predict_features
 
@@ -19,10 +18,8 @@ ROW = {"quality": 0.8, "provider": "openai", "model": "never-seen", "actionType"
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
-    forget_means()
     forget_loaded()
     yield
-    forget_means()
     forget_loaded()
 
 

@@ -65,12 +65,6 @@ def means_of(kind: ModelKind) -> GroupMeans | None:
         return found
 
 
-def forget_means() -> None:
-    """Count anew at the next use."""
-    with _lock:
-        _kept.clear()
-
-
 def _count(kind: ModelKind) -> GroupMeans | None:
     try:
         loaded = kind.load(Recipe())
