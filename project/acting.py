@@ -23,11 +23,13 @@ class Actor:
     name : shown beside what was done, also when the account is gone.
     user : the account, None for somebody at the command line or for nobody.
     is_operator : whether it is somebody at the command line, who has the rights of the machine.
+    rights : permissions of who has no account, such as the key of an application.
     """
 
     name: str
     user: User | None = None
     is_operator: bool = False
+    rights: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, user: Any) -> "Actor":
@@ -40,7 +42,9 @@ class Actor:
 
     def may(self, permission: str) -> bool:
         """Whether this actor has a permission (`app.codename`) now."""
-        return self.is_operator if self.user is None else bool(self.user.has_perm(permission))
+        if self.user is None:
+            return self.is_operator or permission in self.rights
+        return bool(self.user.has_perm(permission))
 
     def __str__(self) -> str:
         return self.name

@@ -12,6 +12,7 @@ from serving.domain.limits import DEFAULT_REQUESTS_PER_MINUTE, MAX_REQUESTS_PER_
 from serving.domain.tokens import SHOWN_LENGTH
 
 NAME_LENGTH = 60  # characters of a key's name
+IDEMPOTENCY_LENGTH = 200  # characters of an Idempotency-Key
 
 
 class Scope(models.TextChoices):
@@ -20,6 +21,7 @@ class Scope(models.TextChoices):
     SCORE = "score", "Scores of pairs"
     RANK = "rank", "Whom to show next"
     READ = "read", "Which models there are"
+    INGEST = "ingest", "Sending people, trips, events and feedback"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -78,3 +80,21 @@ class ApiKey(models.Model):
             return "revoked"
         is_over = self.expires_at is not None and self.expires_at <= timezone.now()
         return "expired" if is_over else "open"
+
+
+class GivenAnswer(models.Model):
+    """What was answered to a request that names itself by an Idempotency-Key: the same again."""
+
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="answers")
+    name = models.CharField(max_length=IDEMPOTENCY_LENGTH)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of method, address and body.")
+    status = models.PositiveSmallIntegerField()
+    body = models.BinaryField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["key", "name"], name="givenanswer_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.key}"

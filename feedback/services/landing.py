@@ -105,8 +105,11 @@ class Landing:
         return ParsedChunk(raw, parse_rows(raw, self.form, now=now, rows=rows, came=came))
 
     @transaction.atomic
-    def land(self, chunk: ParsedChunk, *, lines: Sequence[int | None] | None = None) -> None:
-        """Land one chunk; `lines` say where its rows stand in a file."""
+    def land(
+        self, chunk: ParsedChunk, *, lines: Sequence[int | None] | None = None
+    ) -> list[RejectedRow]:
+        """Land one chunk and return what of it was refused; `lines` say where its rows stand in a
+        file."""
         raw, parsed = chunk.raw, chunk.parsed
         # Two runs over one table at once take turns here, and do not meet.
         self.cursor = CollectionCursor.objects.select_for_update().get(pk=self.cursor.pk)
@@ -117,6 +120,7 @@ class Landing:
         self._write_rejected(rejected, lines)
         self._count(parsed, new, changed, rejected)
         self._move_cursor(parsed, raw[-1])
+        return rejected
 
     def _write(
         self, parsed: ParsedRows, raw: Sequence[bytes]

@@ -14,13 +14,13 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from matching.admin.profile_forms import ProfileForm
-from matching.admin.unknown_words import name_unknown, unknown_in
+from matching.admin.unknown_words import name_unknown
 from matching.domain.lexicon.folding import KINDS
 from matching.domain.population import ARCHETYPES
 from matching.domain.profile_files import LIMITS
 from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup
 from matching.queries.sessions import travellers_of_users
-from matching.queries.words import with_word
+from matching.queries.words import unknown_in, with_word
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from project import words
 from project.jobs.forms import ArgumentsForm
@@ -251,7 +251,7 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
     def unknown_words(self, user: SeedUser) -> Any:
         if user.pk is None:
             return "-"
-        unknown = unknown_in(vars(user))
+        unknown = [" ".join(one) for one in unknown_in(vars(user))]
         return format_html_join(" ", "{}", ((badge(text),) for text in unknown)) or "none"
 
     @admin.display(description="trip")

@@ -50,7 +50,7 @@ def open_foreign(run: Run, number: int, stored: Upload, asked: ImportEvents) -> 
     opened = open_table(
         stored.path, stored.name, EVENTS, asked, limits=LIMITS, columns=asked.columns,
         kind="matching.import_events", arguments=stored_arguments(asked), by=run.by,
-        complete=_complete, add_record=run.add_record,
+        complete=complete_fields, add_record=run.add_record,
     )  # fmt: skip
     run.once("import.reading", lambda: opened.decision, number)
     return opened
@@ -65,7 +65,7 @@ def preview_table(path: Path, name: str, asked: ImportEvents) -> LogPreview | No
         if not asked.mapping and not asked.columns and is_native(stream):
             return None
     table = open_table(
-        path, name, EVENTS, asked, limits=LIMITS, columns=asked.columns, complete=_complete,
+        path, name, EVENTS, asked, limits=LIMITS, columns=asked.columns, complete=complete_fields,
         is_trial=True,
     )  # fmt: skip
     now = timezone.now()
@@ -76,7 +76,7 @@ def preview_table(path: Path, name: str, asked: ImportEvents) -> LogPreview | No
     return {**found, "is_whole": True, "notes": notes}
 
 
-def _complete(columns: frozenset[str], others: Sequence[str]) -> Mapping[str, Any]:
+def complete_fields(columns: frozenset[str], others: Sequence[str]) -> Mapping[str, Any]:
     """What a table of these fields need not say: whom it is about says the kind of match."""
     constants: dict[str, Any] = {}
     has_features = any(name.startswith("features.") for name in columns)

@@ -28,7 +28,6 @@ from project.mappings.door import OpenTable
 from project.origin import Origin
 from project.refusal import Refusal
 from project.tabular.proposing import UNUSABLE_ROWS, UNUSABLE_SHARE
-from project.uploads.models import Upload
 from project.uploads.services import get_upload, open_upload, release_upload
 
 # Reasons that are a fault of a field, and not of a line.
@@ -164,7 +163,7 @@ def _import_log(
             "mapping": table.decision["mapping"],
             "format": table.file.found.format,
         }
-    refusal = _unusable(stored, account) if table is None else None
+    refusal = unusable_lines(stored.name, account) if table is None else None
     if refusal is not None and not asked.accept_partial:
         with run.transaction():
             discard_batch(batch)
@@ -187,7 +186,7 @@ def _import_log(
     return imported
 
 
-def _unusable(stored: Upload, account: Account) -> Refusal | None:
+def unusable_lines(name: str, account: Account) -> Refusal | None:
     """Say no to a log of which too much of a field cannot be used; None where that is not so."""
     unusable = {
         reason: count for reason, count in account.rejected.items() if reason in OF_A_COLUMN
@@ -197,7 +196,7 @@ def _unusable(stored: Upload, account: Account) -> Refusal | None:
         return None
     example = next(one for one in account.examples if one["reason"] in unusable)
     return Refusal(
-        f"{count:,} of {account.found:,} lines of {stored.name} hold values that cannot be used, "
+        f"{count:,} of {account.found:,} lines of {name} hold values that cannot be used, "
         f"such as line {example['line']:,}: {example['message']} That is more than 1 %, and the "
         "rest does not stand for all of them. Nothing has landed.",
         remedy="Mend the log, or import it with --mapping proposed, which looks at all of its "

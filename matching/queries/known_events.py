@@ -151,8 +151,12 @@ def signs_of_drawing(batch: EventBatch) -> list[str]:
     return find_signs(table.column("ms").to_numpy(), features)
 
 
-def can_be_tiered(batch: EventBatch) -> bool:
-    """Whether every value of a batch is one that the tiers of `tiered-1` give."""
+def can_be_tiered(batch: EventBatch, lines: range | None = None) -> bool:
+    """Whether every value of a batch, or of some of its lines, is one that the tiers of `tiered-1`
+    give."""
+    first, last = batch.first_event_id, batch.last_event_id
+    if lines is not None:
+        first, last = first + lines.start - 1, first + lines.stop - 2
     outside = []
     values: list[Any] = []
     for name, (tiers, match_type) in TIER_VALUES.items():
@@ -163,7 +167,7 @@ def can_be_tiered(batch: EventBatch) -> bool:
         cursor.execute(
             f"SELECT EXISTS (SELECT FROM {_EVENTS} WHERE id BETWEEN %s AND %s AND "  # noqa: S608 - own names
             f"({' OR '.join(outside)}))",
-            [batch.first_event_id, batch.last_event_id, *values],
+            [first, last, *values],
         )
         return not cursor.fetchone()[0]
 

@@ -1,7 +1,7 @@
 """The vocabulary as it is now: what is taught, how rare interests are, which words nobody knows."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from threading import Lock
 from typing import Any, Final, TypedDict
 
@@ -11,6 +11,7 @@ from matching.domain.lexicon.folding import OWN_WORDS, Lexicon
 from matching.domain.lexicon.plain import plain, singular
 from matching.domain.lexicon.rarity import measured_shares
 from matching.domain.lexicon.teaching import close_words
+from matching.domain.profiles import fold_words
 from matching.models import SeedUser, Word
 
 SHOWN: Final = 500  # unknown words named in a report; the count is always whole
@@ -84,6 +85,16 @@ def measured_lexicon() -> Lexicon:
     people = SeedUser.objects.exclude(interests=[]).count()
     shares = measured_shares(carriers, people)
     return Lexicon(lexicon.version, lexicon.taught, shares)
+
+
+def unknown_in(profile: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return kind and word of each word of a profile that nobody knows, as it was written."""
+    lexicon = taught_lexicon()
+    return [
+        (kind, word.word)
+        for kind, written, word in fold_words(profile)
+        if word.word and not lexicon.fold(kind, written).is_known
+    ]
 
 
 def unknown_words() -> list[UnknownWord]:

@@ -117,7 +117,7 @@ def land_chunk(
     Those are kept whole as long as `kept_bytes`, of those before, and their own are not too many.
     """
     account, summary, refused = land_lines(batch, chunk, may_be_known=may_be_known)
-    account.kept_bytes = _keep_rejected(batch, refused, kept_bytes)
+    account.kept_bytes = keep_rejected(batch, refused, kept_bytes)
     return account, summary
 
 
@@ -441,7 +441,7 @@ def _landed_lines(batch: EventBatch, chunk: LogChunk) -> npt.NDArray[np.int64]:
     return np.fromiter(landed.values_list("id", flat=True), np.int64) - batch.first_event_id + 1
 
 
-def _keep_rejected(batch: EventBatch, rejected: Sequence[RejectedLine], before: int) -> int:
+def keep_rejected(batch: EventBatch, rejected: Sequence[RejectedLine], before: int) -> int:
     """Keep refused lines, whole while an import has not kept too much; returns their bytes."""
     if not rejected:
         return 0

@@ -90,11 +90,11 @@ def land_mended(
     if batch.summary:
         batch.summary = add_summaries([batch.summary, summary, *([] if own is None else [own])])
     batch.made += account.new
-    batch.skipped = _left_out(batch.skipped, before, account, frozenset(lines))
+    batch.skipped = left_out(batch.skipped, before, account, frozenset(lines))
     for name in ("on_change", "may_not_change"):  # the import was asked what it was asked
         batch.parameters.pop(name, None)
     asked = {name: kept[name] for name in ("on_change", "may_not_change") if name in kept}
-    batch.parameters = {**_with_account(batch, account), **asked}
+    batch.parameters = {**with_account(batch, account), **asked}
     batch.save(update_fields=["made", "summary", "skipped", "parameters", "feature_set"])
     return {
         "tried": len(tried),
@@ -141,7 +141,7 @@ def _say_anew(rows: Sequence[RejectedEvent], again: Mapping[int, RejectedLine]) 
     RejectedEvent.objects.bulk_update(rows, ["reason", "message", "field"], batch_size=500)
 
 
-def _left_out(
+def left_out(
     skipped: Mapping[str, Any], before: Mapping[str, int], account: Account, tried: frozenset[int]
 ) -> dict[str, Any]:
     """Return what a batch says of lines that are not in it, after some of them were tried again."""
@@ -165,7 +165,7 @@ def _left_out(
     return left
 
 
-def _with_account(batch: EventBatch, account: Account) -> dict[str, Any]:
+def with_account(batch: EventBatch, account: Account) -> dict[str, Any]:
     """Return the parameters of a batch with what its import counted beside the reasons."""
     told = dict(batch.parameters)
     for name in COUNTED:

@@ -1,5 +1,6 @@
 """Lands groups and trips of a file: rows are checked before the first of them is written."""
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from matching.models.live import FIRST_DAY, LAST_DAY, MAX_BUDGET
 from matching.services.people import MAY_NOT_CHANGE, STANDS_TWICE, UNREADABLE, UNUSABLE
 from matching.services.sessions import publish_after_commit
 from project.origin import Origin
+
+logger = logging.getLogger(__name__)
 
 NAME_LENGTH: Final = 100
 WORD_LENGTH: Final = 40
@@ -145,10 +148,16 @@ def check_trips(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[C
 
 
 @transaction.atomic
-def save_trips(checked: Sequence[Checked], *, by: User | None) -> Saved:
+def save_trips(
+    checked: Sequence[Checked],
+    *,
+    by: User | None,
+    reason: str = REASON,
+    on_failure: Callable[[str], None] = logger.warning,
+) -> Saved:
     """Add trips and replace those that are there; the live copies follow.
 
-    A trip lives until the day after its last.
+    A trip lives until the day after its last. `on_failure` is told where Valkey took no copy.
     """
     made: Saved = {"added": 0, "updated": 0, "unchanged": 0}
     ids = [one.external_id for one in checked]
@@ -170,14 +179,14 @@ def save_trips(checked: Sequence[Checked], *, by: User | None) -> Saved:
         trip.origin, trip.is_adopted = one.values["origin"], False
         last = datetime.combine(one.values["end_date"], time(), UTC)
         trip.expires_at = last + timedelta(days=2)
-        _save(trip, by)
+        _save(trip, by, reason)
         changed.append(one.external_id)
-    publish_after_commit(changed)
+    publish_after_commit(changed, on_failure=on_failure)
     return made
 
 
-def _save(record: TravelGroup | TravelSession, by: User | None) -> None:
-    for name, value in (("_history_user", by), ("_change_reason", REASON)):
+def _save(record: TravelGroup | TravelSession, by: User | None, reason: str = REASON) -> None:
+    for name, value in (("_history_user", by), ("_change_reason", reason)):
         setattr(record, name, value)  # which simple_history reads, and no model declares
     record.save()
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -11,12 +12,16 @@ from django.shortcuts import render
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.docs import DocsBase
+from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 
 from project.outside import one_line
-from project.problems import problem
+from project.problems import CONTENT_TYPE, problem
 from serving.api.access import RETRY_SECONDS, Denied
+from serving.api.events import router as events
+from serving.api.feedback import router as feedback
 from serving.api.match import router as match
+from serving.api.people import people, sessions
 from serving.api.registry import router as registry
 
 logger = logging.getLogger(__name__)
@@ -42,13 +47,27 @@ class Page(DocsBase):
         return render(request, "serving/docs.html", {"api": api, "settings": settings})
 
 
-api = NinjaAPI(
+class Api(NinjaAPI):
+    """The API, whose document says of refusals that they are problems."""
+
+    def get_openapi_schema(self, **given: Any) -> OpenAPISchema:
+        """Return the document."""
+        document = super().get_openapi_schema(**given)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for status, response in operation["responses"].items():
+                    if int(status) >= HTTPStatus.BAD_REQUEST and "content" in response:
+                        response["content"] = {CONTENT_TYPE: response["content"].popitem()[1]}
+        return document
+
+
+api = Api(
     title="Seedbed",
     version="1",
     description=(
-        "Scores of pairs by the live model. Every answer names the model, says which features lack "
-        "an input, and why the rules answer where no model does. Each refusal is a problem of RFC "
-        "9457 that says what to do."
+        "Scores of pairs by the live model, and the door for what it learns from. Every score "
+        "names the model, says which features lack an input, and why the rules answer where no "
+        "model does. Each refusal is a problem of RFC 9457 that says what to do."
     ),
     docs=Page(),
     docs_url="/docs",
@@ -57,6 +76,10 @@ api = NinjaAPI(
 )
 api.add_router("/match", match)
 api.add_router("/models", registry)
+api.add_router("/events", events)
+api.add_router("/feedback", feedback)
+api.add_router("/people", people)
+api.add_router("/sessions", sessions)
 
 
 @api.exception_handler(Denied)
@@ -75,8 +98,8 @@ def say_faults(request: HttpRequest, error: ValidationError) -> HttpResponse:
     count = len(error.errors)
     return problem(
         422,
-        f"{count:,} {'part' if count == 1 else 'parts'} of the request cannot be used; nothing was "
-        "scored.",
+        f"{count:,} {'part' if count == 1 else 'parts'} of the request cannot be used; nothing "
+        "was done.",
         remedy="Correct what is named and send it again. /api/v1/docs shows what is expected.",
         errors=faults,
     )

@@ -16,7 +16,7 @@ from training.queries.models import list_models
 
 router = Router(tags=["Models"])
 
-REFUSALS = dict.fromkeys((401, 403, 429, 500, 503), Problem)
+REFUSALS = dict.fromkeys((400, 401, 403, 413, 429, 500, 503), Problem)
 
 
 @router.get(
@@ -34,7 +34,7 @@ def models(request: HttpRequest) -> HttpResponse:
 @router.get(
     "/{kind}/champion",
     auth=Key(Scope.READ),
-    response={200: ModelFields, 404: Problem, **REFUSALS},
+    response={200: ModelFields, 404: Problem, 422: Problem, **REFUSALS},
     summary="The live model of a kind",
     operation_id="get_champion",
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_PAIRS: Final = 1_000  # of one request
+MAX_ROWS: Final = 1_000  # of feedback or events in one request
 MAX_RANKED: Final = 100  # of one ranking
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024  # 1,000 pairs of inline profiles are about 1 MiB
 MAX_REQUESTS_PER_MINUTE: Final = 1_000_000

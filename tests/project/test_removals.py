@@ -96,6 +96,9 @@ KNOWN = {
         "finished jobs that somebody chose, with the right to"
     ),
     # --- Events and sessions ---
+    ("matching/services/applications.py", "end_trip", "delete"): (
+        "the trip that its application ends; its history stays"
+    ),
     ("matching/services/batches.py", "delete_batch", "delete"): (
         "what somebody chose, unless something was made of it or a job writes it"
     ),

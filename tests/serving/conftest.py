@@ -30,6 +30,12 @@ def fresh_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serving.api.match.holder", Holder())
 
 
+@pytest.fixture(autouse=True)
+def fresh_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let means of feedback be counted anew: every test has other rows."""
+    monkeypatch.setattr("training.queries.group_means._kept", {})
+
+
 @pytest.fixture
 def make_token(db: None) -> Callable[..., str]:
     """Return what makes a key and gives its token."""

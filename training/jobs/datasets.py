@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from matching.services.sent import close_sent_batches
 from project.jobs.contract import Result, Run
 from project.storage.artifacts import require_own_folder
 from training.domain.kind import ModelKind, Recipe
@@ -36,6 +37,7 @@ def build(run: Run, kind: ModelKind, recipe: Recipe) -> Dataset:
     done = run.result_of("build_dataset")
     if done is None:
         require_own_folder()  # before hours of work for a folder that takes nothing
+        close_sent_batches()  # an event that comes while they are read joins another batch
         with run.stage(BUILD_STAGE):
             run.report(0, 2, "Reading, splitting and measuring the rows")
             prepared = prepare_dataset(kind, recipe)

@@ -54,10 +54,13 @@ def _has_fields(value: Any) -> bool:
     features = value.get("features") or {}  # a log may say only who, about whom, what and when
     if not isinstance(features, dict):
         return False
+    words = value.get("matchType"), value.get("outcome")
+    if not all(isinstance(word, str) for word in words):  # a list is in no set
+        return False
     return (
         (not features or bool(FEATURES & features.keys()))
-        and value.get("matchType") in _MATCH_TYPES
-        and value.get("outcome") in _OUTCOMES
+        and words[0] in _MATCH_TYPES
+        and words[1] in _OUTCOMES
         and type(value.get("timestamp")) is int
         and type(value.get("label")) in (int, type(None))
         and all(type(value.get(name)) in (str, type(None)) for name in ID_FIELDS)

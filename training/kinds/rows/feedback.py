@@ -94,6 +94,12 @@ def group_means(
     -------
     array of shape (n_rows,), float64 in the unit of the target.
     """
+    # A missing name is a name too; a column without any would be one of numbers for pandas.
+    named = sorted({column for cell in cells for column in cell})
+    train, rows = (
+        frame.assign(**{name: frame[name].astype(object).fillna("") for name in named})
+        for frame in (train, rows)
+    )
     found = np.full(len(rows), np.nan)
     for cell in cells:
         columns = list(cell)

@@ -1,0 +1,185 @@
+"""People and their trips, as applications know them."""
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja import Path, Router
+
+from matching.domain.lexicon.teaching import close_words
+from matching.models import TravelSession
+from matching.queries.words import unknown_in
+from matching.services.applications import (
+    Taken,
+    Unusable,
+    end_trip,
+    is_traveller,
+    put_profile,
+    put_trip,
+)
+from matching.services.people import WRITABLE
+from project.origin import Origin
+from project.problems import explain_method, problem
+from serving.api.access import Key
+from serving.api.people_schemas import (
+    Person,
+    PersonStored,
+    Trip,
+    TripRemoved,
+    TripStored,
+)
+from serving.api.schemas import Problem
+from serving.api.sending import REFUSALS, answer, sent_by, unusable
+from serving.models import Scope
+
+people = Router(tags=["People and trips"])
+sessions = Router(tags=["People and trips"])
+
+PersonId = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$",
+        description="1 to 100 letters, digits, '_', '.', ':' or '-', a letter or digit first.",
+    ),
+]
+
+explain_method(
+    "DELETE",
+    "/api/v1/people/",
+    "People cannot be removed over the API yet: that comes later, with everything that hangs on "
+    "them. Until then somebody who may removes them in the admin.",
+)
+
+
+@people.put(
+    "/{external_id}",
+    auth=Key(Scope.INGEST),
+    response={200: PersonStored, 201: PersonStored, 409: Problem, **REFUSALS},
+    summary="Store the profile of a person",
+    operation_id="put_person",
+)
+def put_person(request: HttpRequest, external_id: PersonId, asked: Person) -> HttpResponse:
+    """Create a profile or replace it: what is left out is not set afterwards.
+
+    Words are folded to the vocabulary as everywhere; those that nobody knows are kept as they were
+    written, and named. Of `personality` and `extraversion` one is enough, the other follows. People
+    who are sent are real, also where a drawn profile had the id.
+    """
+    warnings: list[str] = []
+    with sent_by(request):
+        try:
+            stored = put_profile(
+                external_id, asked.model_dump(exclude_none=True), on_failure=warnings.append
+            )
+        except Unusable as error:
+            return unusable(error.problems)
+        except Taken as error:
+            return problem(409, str(error), remedy="Send the person under another id.")
+    user = stored.user
+    return answer(
+        {
+            "external_id": user.external_id,
+            "is_new": stored.is_new,
+            "is_changed": stored.is_changed,
+            "origin": Origin.of_code(user.origin).value,
+            "profile": {name: _told(getattr(user, name)) for name in WRITABLE},
+            "completeness": user.completeness,
+            "missing": user.missing_fields,
+            "unknown_words": _unknown({name: getattr(user, name) for name in WRITABLE}),
+            "warning": " ".join(warnings),
+        },
+        201 if stored.is_new else 200,
+    )
+
+
+@sessions.put(
+    "/{external_id}",
+    auth=Key(Scope.INGEST),
+    response={200: TripStored, 201: TripStored, 404: Problem, **REFUSALS},
+    summary="Store the trip of a person or a group",
+    operation_id="put_session",
+)
+def put_session(request: HttpRequest, external_id: PersonId, asked: Trip) -> HttpResponse:
+    """Create a trip or replace the one that its traveller has: everybody has one at a time.
+
+    It is live until the day after its last, and its live copy in Valkey follows at once. The id is
+    that of a person or a group that is here.
+    """
+    if not is_traveller(external_id):
+        return _nobody(external_id)
+    warnings: list[str] = []
+    with sent_by(request):
+        try:
+            stored = put_trip(
+                external_id, asked.model_dump(mode="json"), on_failure=warnings.append
+            )
+        except Unusable as error:
+            return unusable(error.problems)
+    trip = stored.trip
+    body = {
+        **_trip(trip),
+        "is_new": stored.is_new,
+        "is_changed": stored.is_changed,
+        "unknown_words": _unknown({"interests": trip.interests}),
+        "warning": " ".join(warnings),
+    }
+    return answer(body, 201 if stored.is_new else 200)
+
+
+@sessions.delete(
+    "/{external_id}",
+    auth=Key(Scope.INGEST),
+    response={200: TripRemoved, 404: Problem, **REFUSALS},
+    summary="Remove the trip of a person or a group",
+    operation_id="delete_session",
+)
+def delete_session(request: HttpRequest, external_id: PersonId) -> HttpResponse:
+    """Remove a trip and its live copy, and answer what it was; its history stays."""
+    warnings: list[str] = []
+    with sent_by(request):
+        trip = end_trip(external_id, on_failure=warnings.append)
+    if trip is None:
+        return problem(
+            404,
+            f"{external_id} has no trip here.",
+            remedy="There is nothing to remove; see that the id is the traveller's.",
+        )
+    return answer({**_trip(trip), "is_live": False, "warning": " ".join(warnings)})
+
+
+def _nobody(external_id: str) -> HttpResponse:
+    return problem(
+        404,
+        f"Neither a person nor a group here is {external_id}.",
+        remedy="Send the person first: PUT /api/v1/people/{external_id}. Groups are imported or "
+        "made in the admin.",
+    )
+
+
+def _trip(trip: TravelSession) -> dict[str, Any]:
+    return {
+        "external_id": trip.external_id,
+        "traveller": "person" if trip.user_id else "group",
+        "origin": Origin.of_code(trip.origin).value,
+        "destination_name": trip.destination_name,
+        "destination_lat": trip.destination_lat,
+        "destination_lon": trip.destination_lon,
+        "start_date": trip.start_date,
+        "end_date": trip.end_date,
+        "budget": trip.budget,
+        "interests": trip.interests,
+        "is_live": trip.expires_at > timezone.now(),
+        "expires_at": trip.expires_at.isoformat(),
+    }
+
+
+def _unknown(profile: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"kind": kind, "word": word, "close": close_words(kind, word)}
+        for kind, word in unknown_in(profile)
+    ]
+
+
+def _told(value: Any) -> Any:
+    """Return a field as the API says it: what is not set is null."""
+    return None if value in ("", []) else value
