@@ -213,6 +213,11 @@ JOB_MAX_ATTEMPTS = env.int("SEEDBED_JOB_MAX_ATTEMPTS", default=5)
 SCHEDULE_OWNER = env.str("SEEDBED_SCHEDULE_OWNER", default="")  # of what a command switches on
 MAX_PAGE_UPLOAD_BYTES = env.int("SEEDBED_MAX_PAGE_UPLOAD_BYTES", default=50 * 1024 * 1024)
 
+# What applications are answered is kept, a sample where it is much, so that it can be watched.
+SCORE_LOG = env.bool("SEEDBED_SCORE_LOG", default=True)
+# Where opened and closed alarms are posted; empty: nowhere.
+ALARM_WEBHOOK = env.str("SEEDBED_ALARM_WEBHOOK", default="")
+
 # Hosts that feedback sources may connect to, as host:port or host:*; private ones must be named.
 FEEDBACK_ALLOWED_HOSTS = env.list("SEEDBED_FEEDBACK_ALLOWED_HOSTS", default=[])
 # Variables with passwords of feedback sources, as NAME=host:port; others are used for no host.

@@ -22,6 +22,8 @@ from serving.api.schemas import (
     Traveller,
 )
 from serving.models import Scope
+from serving.queries.keys import KnownKey
+from serving.services.score_log import Named, log
 from training.queries.pairs import rank_partners, score_each
 from training.queries.scoring import Scores, UnusableFeatures, score_frame, score_vectors
 
@@ -44,18 +46,17 @@ def score(request: HttpRequest, asked: ScoreRequest) -> HttpResponse:
     score, and stops none of the others. The live model answers; where there is none that can, the
     rule score does, and `warning` says why.
     """
+    match_type = asked.match_type or MatchType.USER_USER
     if asked.pairs is not None:
-        return _answer(*_by_ids(asked.pairs))
+        return _answer(request, *_by_ids(asked.pairs))
     if asked.profiles is not None:
         scores = _by_profiles(asked.profiles)
     else:
         try:
-            scores = score_vectors(
-                asked.features or [], asked.match_type or MatchType.USER_USER, asked.feature_set
-            )
+            scores = score_vectors(asked.features or [], match_type, asked.feature_set)
         except UnusableFeatures as error:
             return problem(422, str(error), remedy="/api/v1/docs shows what is expected.")
-    return _answer(scores, [*scores.as_rows()])
+    return _answer(request, scores, [*scores.as_rows()], match_type=match_type)
 
 
 @router.post(
@@ -75,18 +76,21 @@ def rank(request: HttpRequest, asked: RankRequest) -> HttpResponse:
         ranking = rank_partners(asked.left, asked.match_type, asked.count)
     except Refusal as refusal:
         return problem(404, refusal.message, remedy=refusal.remedy)
+    best: list[Any] = [
+        {"right": name, **row}
+        for name, row in zip(ranking.names, ranking.scores.as_rows(), strict=True)
+    ]
+    pairs = [(asked.left, name) for name in ranking.names]
+    _log(request, ranking.scores, best, pairs, asked.match_type)
     body = {
         "warning": ranking.scores.serving.warning,
         "available": ranking.available,
-        "best": [
-            {"right": name, **row}
-            for name, row in zip(ranking.names, ranking.scores.as_rows(), strict=True)
-        ],
+        "best": best,
     }
     return HttpResponse(orjson.dumps(body), content_type="application/json")
 
 
-def _by_ids(pairs: list[NamedPair]) -> tuple[Scores, list[Any]]:
+def _by_ids(pairs: list[NamedPair]) -> tuple[Scores, list[Any], list[Named]]:
     found = score_each([(pair.left, pair.right) for pair in pairs])
     rows = iter(found.scores.as_rows())
     told: list[Any] = []
@@ -97,7 +101,10 @@ def _by_ids(pairs: list[NamedPair]) -> tuple[Scores, list[Any]]:
         else:
             why = {"detail": refusal.message, "remedy": refusal.remedy}
             told.append({"score": None, "problem": why})
-    return found.scores, told
+    scored = [
+        (pair.left, pair.right) for place, pair in enumerate(pairs) if place not in found.refusals
+    ]
+    return found.scores, told, scored
 
 
 def _by_profiles(pairs: list[InlinePair]) -> Scores:
@@ -113,6 +120,24 @@ def _row(traveller: Traveller) -> dict[str, Any]:
     return {name: None if value in ([], "") else value for name, value in traveller}
 
 
-def _answer(scores: Scores, rows: list[Any]) -> HttpResponse:
+def _answer(
+    request: HttpRequest,
+    scores: Scores,
+    rows: list[Any],
+    pairs: list[Named] | None = None,
+    match_type: MatchType | None = None,
+) -> HttpResponse:
+    _log(request, scores, rows, pairs, match_type)
     body = {"warning": scores.serving.warning, "scores": rows}
     return HttpResponse(orjson.dumps(body), content_type="application/json")
+
+
+def _log(
+    request: HttpRequest,
+    scores: Scores,
+    rows: list[Any],
+    pairs: list[Named] | None,
+    match_type: MatchType | None,
+) -> None:
+    key: KnownKey = request.auth  # type: ignore[attr-defined]
+    log.remember(key.pk, scores, rows, pairs=pairs, match_type=match_type)

@@ -147,6 +147,9 @@ class PairScore(BaseModel):
         bool | None, Field(description="Whether it passes the hard gates now; null of features.")
     ]
     why_not: Annotated[str | None, Field(description="The first gate that it does not pass.")]
+    response_id: Annotated[
+        str, Field(description="By which it can be told later what came of this pair.")
+    ]
 
 
 class Unscored(BaseModel):
