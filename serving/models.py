@@ -88,14 +88,6 @@ class ApiKey(models.Model):
         return "expired" if is_over else "open"
 
 
-class ScoredPairQuerySet(models.QuerySet["ScoredPair"]):
-    """Questions about the score log."""
-
-    def answered(self) -> "ScoredPairQuerySet":
-        """Pairs of which it is known what came of them."""
-        return self.filter(outcome__isnull=False)
-
-
 class ScoredPair(models.Model):
     """One pair that was scored for an application: what it was told, and what came of it.
 
@@ -146,11 +138,10 @@ class ScoredPair(models.Model):
         default=0, help_text="How often another outcome took its place."
     )
 
-    objects = ScoredPairQuerySet.as_manager()
-
     class Meta:
         ordering = ["-id"]
-        default_permissions = ("view",)
+        default_permissions = ()
+        permissions = [("monitor_scores", "Can watch what applications are answered")]
         verbose_name = "scored pair"
         constraints = [
             models.UniqueConstraint(fields=["answer", "place"], name="scoredpair_once"),
@@ -191,6 +182,14 @@ class WatchState(models.Model):
         return f"Read up to pair {self.last_pair}"
 
 
+class AlarmQuerySet(models.QuerySet["Alarm"]):
+    """Questions about alarms."""
+
+    def open(self) -> "AlarmQuerySet":
+        """Those whose condition goes on."""
+        return self.filter(closed_at=None)
+
+
 class Alarm(models.Model):
     """Something that is wrong with what applications are answered: opened once, closed when it
     ends."""
@@ -209,6 +208,8 @@ class Alarm(models.Model):
     opened_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
 
+    objects = AlarmQuerySet.as_manager()
+
     class Meta:
         ordering = ["-id"]
         default_permissions = ("view",)
@@ -221,7 +222,7 @@ class Alarm(models.Model):
         ]
 
     def __str__(self) -> str:
-        said = str(self.Kind(self.kind).label)
+        said = str(self.get_kind_display())
         return f"{said}: {self.subject}" if self.subject else said
 
     @property

@@ -46,13 +46,13 @@ MISSING: Final = "missing:"
 REMEDIES: Final = {
     Alarm.Kind.CHAMPION: "Run `manage.py status`, which names the file and what to do: bring it "
     "back, train again, or return with `manage.py models rollback --reason REASON`.",
-    Alarm.Kind.FALLBACK: "Read why the rules answered in the numbers of this alarm. Ready features "
-    "have to be of the set of the live model; for people run `manage.py status`.",
-    Alarm.Kind.MISSING: "See what production has of somebody with `manage.py debug_features USER`, "
-    "and why the application or an import no longer brings it. Scores without it say less.",
-    Alarm.Kind.REPEATED: "Look at `manage.py verify_scores` and `manage.py debug_features USER`: "
-    "where everybody lacks the same inputs, mend these; else return with `manage.py models "
-    "rollback --reason REASON`.",
+    Alarm.Kind.FALLBACK: "Read why the rules answered in `manage.py monitor_scores`. Ready features "
+    "have to be of the set of the live model; for people see `manage.py status`.",
+    Alarm.Kind.MISSING: "See what a score of somebody is computed from with "
+    "`manage.py explain_match LEFT RIGHT`, and why the application or an import no longer brings "
+    "it. Scores without it say less.",
+    Alarm.Kind.REPEATED: "Look at `manage.py monitor_scores`: where everybody lacks the same "
+    "inputs, mend these; else return with `manage.py models rollback --reason REASON`.",
 }
 
 
@@ -88,7 +88,7 @@ def watch(*, at: datetime) -> Watched:
         observed, last = _observe(visits, streams, last)
         state.last_person, state.last_score, state.other_score = last.person, last.score, last.other
         level, log = alarm_level(len(streams)), _Log(at)
-        alarms = {_name_of(alarm): alarm for alarm in Alarm.objects.filter(closed_at=None)}
+        alarms = {_name_of(alarm): alarm for alarm in Alarm.objects.open()}
         for name, stream in streams.items():
             if name in alarms:
                 _end(watched, alarms[name], stream, log, at)
@@ -115,7 +115,7 @@ def _watch_champion(
         )
         if alarm is not None:
             watched.opened.append(str(alarm))
-    elif (found := Alarm.objects.filter(kind=kind, closed_at=None).first()) is not None:
+    elif (found := Alarm.objects.open().filter(kind=kind).first()) is not None:
         _close(watched, found, at, serves=serving.model_version)
 
 
@@ -138,7 +138,7 @@ def _streams(
         for name, share in facts_of(champion).missing.items():
             expected[f"{MISSING}{name}"] = expected_missing(share)
     WatchedStream.objects.exclude(name=FALLBACK).delete()
-    for alarm in Alarm.objects.filter(closed_at=None, kind__in=("missing", "repeated")):
+    for alarm in Alarm.objects.open().filter(kind__in=("missing", "repeated")):
         _close(watched, alarm, at, replaced_by=version)
     for name, share in expected.items():
         if share < WATCHED_BELOW and (name != FALLBACK or name not in known):

@@ -41,6 +41,7 @@ from project.jobs.reconciler import tick
 from project.jobs.services import enqueue, retry_job, run_schedule, save_schedule, start_due
 from project.uploads.services import keep_upload
 from tests.factories import (
+    make_alarm,
     make_api_key,
     make_group,
     make_mapping,
@@ -95,6 +96,7 @@ RECORDS: dict[str, dict[str, str]] = {
     },
     "matching.travelsession": {},
     "matching.word": {},
+    "serving.alarm": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "serving.apikey": {"change": NOBODY, "delete": NOBODY},
     "training.dataset": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
     "training.modelversion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
@@ -121,6 +123,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/api/v1/match/score": (KEY, KEY),
     "/api/v1/models": (KEY, KEY),
     "/api/v1/models/%(kind)s/champion": (KEY, KEY),
+    "/admin/answers/": ("serving.view_alarm", "serving.view_alarm + serving.monitor_scores"),
     "/admin/serving/apikey/%(pk)s/revoke/": ("serving.change_apikey", "serving.change_apikey"),
     "/admin/": (STAFF, STAFF),
     "/admin/find/": (STAFF, STAFF),
@@ -271,6 +274,8 @@ KINDS: dict[str, tuple[str, bool]] = {
     "matching.retry_events": ("matching.retry_rejectedevent", True),
     "matching.seed_users": ("matching.add_seeduser", True),
     "overview.rebuild_model": ("training.rebuild_model", True),
+    "serving.monitor_scores": ("serving.monitor_scores", True),
+    "serving.tell_alarm": ("serving.monitor_scores", True),
     "training.build_dataset": ("training.build_dataset", True),
     "training.train_model": ("training.train_model", True),
 }
@@ -435,6 +440,7 @@ def _make_world() -> dict[str, str]:
         *(user := make_seed_user(), group := make_group(), make_session(user), make_session(group)),
         make_word(),
         make_mapping(),
+        make_alarm(),
         make_api_key(),
         # Who holds more than the reader is only shown: see test_rights.
         User.objects.create_user("who_holds_nothing"),

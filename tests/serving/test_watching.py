@@ -94,7 +94,7 @@ def test_one_score_for_everybody_opens_one_alarm_once():
     alarm = Alarm.objects.get()
     assert alarm.is_open
     assert "100.0 % of the last 50 visits" in alarm.text
-    assert "verify_scores" in alarm.remedy
+    assert "models rollback" in alarm.remedy
     assert alarm.numbers["share"] == 1.0
     many(100, NOON + 3 * MINUTE, rng, score=0.485)
     assert watch(at=NOON + 4 * MINUTE).opened == []
