@@ -1,5 +1,5 @@
 """The admin of serving: one module per noun."""
 
-from serving.admin import alarms, keys, monitoring
+from serving.admin import alarms, keys, models, monitoring
 
-__all__ = ["alarms", "keys", "monitoring"]
+__all__ = ["alarms", "keys", "models", "monitoring"]

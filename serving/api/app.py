@@ -17,6 +17,7 @@ from project.outside import one_line
 from project.problems import problem
 from serving.api.access import RETRY_SECONDS, Denied
 from serving.api.match import router as match
+from serving.api.outcomes import router as outcomes
 from serving.api.registry import router as registry
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ api = NinjaAPI(
 )
 api.add_router("/match", match)
 api.add_router("/models", registry)
+api.add_router("/outcomes", outcomes)
 
 
 @api.exception_handler(Denied)

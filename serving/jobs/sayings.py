@@ -14,6 +14,7 @@ def say_monitored(result: Result) -> Said:
     opened, closed = result["opened"], result["closed"]
     figures = (
         Figure("Visits read", words.number(result["visits"])),
+        Figure("Outcomes found", words.number(result["outcomes"]), "among imported events"),
         Figure("Alarms open", words.number(result["open"])),
     )
     parts = [f"{words.counted(result['visits'], 'visit')} read"]
@@ -24,7 +25,7 @@ def say_monitored(result: Result) -> Said:
     text = f"{', '.join(parts)}."
     if result["open"]:
         return Said(text, Outcome.TO_LOOK_AT, figures)
-    is_idle = not result["visits"] and not closed
+    is_idle = not result["visits"] and not result["outcomes"] and not closed
     return Said(text, Outcome.UNCHANGED if is_idle else Outcome.REACHED, figures)
 
 

@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from project.jobs.contract import Result, Run
 from serving.models import Alarm
+from serving.services.outcomes import match_events
 from serving.services.watching import watch
 
 
@@ -21,6 +22,7 @@ def monitor_scores(run: Run) -> Result:
         run.report(visits, message="Reading the score log")
     return {
         "visits": visits,
+        "outcomes": match_events(),
         "opened": opened,
         "closed": closed,
         "open": Alarm.objects.open().count(),

@@ -46,8 +46,8 @@ MISSING: Final = "missing:"
 REMEDIES: Final = {
     Alarm.Kind.CHAMPION: "Run `manage.py status`, which names the file and what to do: bring it "
     "back, train again, or return with `manage.py models rollback --reason REASON`.",
-    Alarm.Kind.FALLBACK: "Read why the rules answered in `manage.py monitor_scores`. Ready features "
-    "have to be of the set of the live model; for people see `manage.py status`.",
+    Alarm.Kind.FALLBACK: "Read why the rules answered in `manage.py monitor_scores`. Ready "
+    "features have to be of the set of the live model; for people see `manage.py status`.",
     Alarm.Kind.MISSING: "See what a score of somebody is computed from with "
     "`manage.py explain_match LEFT RIGHT`, and why the application or an import no longer brings "
     "it. Scores without it say less.",

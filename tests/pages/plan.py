@@ -38,6 +38,7 @@ LEFT_OUT = {
     "/api/v1/match/rank": PROGRAM,
     "/api/v1/match/score": PROGRAM,
     "/api/v1/models": PROGRAM,
+    "/api/v1/outcomes": PROGRAM,
     "/api/v1/models/%(kind)s/champion": PROGRAM,
     "/": "leads to the front page",
     "/admin/%(url)s": "every address that there is none of: the page of a 404 is opened",

@@ -15,6 +15,7 @@ from serving.queries.schedule import current_schedule
 from serving.services.schedule import DEFAULT_SECONDS, switch_off, switch_on
 
 SHORTEST_SECONDS = 10
+MOST_VERSIONS = 3  # whose live figures are shown
 
 
 class Command(SeedbedCommand):
@@ -47,7 +48,9 @@ class Command(SeedbedCommand):
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
+        from serving.queries.live import live_figures, live_versions
         from serving.queries.monitoring import monitor_hour, open_alarms
+        from serving.services.outcomes import match_events
         from serving.services.watching import watch
 
         if options["every"]:
@@ -60,9 +63,11 @@ class Command(SeedbedCommand):
         while is_behind:
             told = watch(at=timezone.now())
             opened, closed, is_behind = opened + told.opened, closed + told.closed, told.is_behind
+        match_events()
         schedule = current_schedule()
         return {
             **monitor_hour(timezone.now()),
+            "live": [live_figures(version) for version in live_versions()[:MOST_VERSIONS]],
             "opened": opened,
             "closed": closed,
             "alarms": open_alarms(),
@@ -79,6 +84,8 @@ class Command(SeedbedCommand):
             _render_hour(result, console)
         else:
             console.print("No application was answered in the last hour.")
+        for live in result["live"]:
+            _render_live(live, console)
         for title in result["closed"]:
             console.print(f"Closed: {title}.", style="bold green")
         for alarm in result["alarms"]:
@@ -116,3 +123,22 @@ def _render_hour(result: dict[str, Any], console: Console) -> None:
         )
     if table.row_count:
         console.print(table)
+
+
+def _render_live(live: dict[str, Any], console: Console) -> None:
+    console.print(f"Model {live['model_version']}, as it turned out:", style="bold")
+    if live["too_little"]:
+        console.print(f"  {live['too_little']}")
+        return
+    auc, brier, ece = (live["metrics"][name] for name in ("roc_auc", "brier", "ece"))
+    lift = live["lift"]
+    console.print(
+        f"  {words.counted(live['rows'], 'pair')} of {words.counted(live['people'], 'user')}: "
+        f"ROC-AUC {words.measured(auc['value'], auc['low'], auc['high'])}, "
+        f"{words.signed(lift['difference'])} against the rules "
+        f"({words.signed(lift['low'])} to {words.signed(lift['high'])}); Brier score "
+        f"{words.measured(brier['value'], brier['low'], brier['high'])}; calibration error "
+        f"{words.measured(ece['value'], ece['low'], ece['high'])}, by chance "
+        f"{words.number(live['metrics']['ece_by_chance']['value'])}."
+    )
+    console.print(f"  {live['caveat']}")
