@@ -31,6 +31,9 @@ IS_PRODUCTION = ENVIRONMENT == "production"
 VAR = Path(env.str("SEEDBED_VAR", default=str(BASE_DIR / "var"))).resolve()
 ARTIFACT_ROOT = VAR / "artifacts"
 MEDIA_ROOT = VAR / "uploads"
+METRICS_ROOT = VAR / "metrics"  # counters of each process, which /metrics adds up
+# Read by prometheus-client when it is loaded.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_ROOT)
 
 
 def _secret(name: str) -> str:
@@ -140,6 +143,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "serving.api.metrics.count_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.content_security_policy",

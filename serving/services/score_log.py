@@ -26,6 +26,7 @@ from project.bulk import copy_rows
 from serving.domain.inputs import mask_of, to_bytes
 from serving.domain.responses import make_answer, response_id
 from serving.models import WHY_LENGTH, ScoredPair
+from serving.services.metrics import fallbacks, log_rows_lost, log_rows_written, pairs_scored
 from training.queries.scoring import Scores
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,9 @@ class ScoreLog:
         places = [place for place, row in enumerate(rows) if "served_by" in row]
         for place in places:
             rows[place]["response_id"] = response_id(answer, place)
+        pairs_scored.inc(len(places))
+        if scores.serving.model is None:
+            fallbacks.inc(len(places))
         if settings.SCORE_LOG:
             self.offer(Answered(answer, self.clock(), key, pairs, places, scores, match_type))
 
@@ -149,6 +153,7 @@ class ScoreLog:
             write_rows(list(taken), chosen, len(chosen) / (waiting + beyond))
         except Error as error:
             self.lost += len(chosen)
+            log_rows_lost.inc(len(chosen))
             logger.warning(
                 "%s scored pairs were not written: %s", f"{len(chosen):,}", type(error).__name__
             )
@@ -156,6 +161,7 @@ class ScoreLog:
                 connection.close()
             return 0
         self.written += len(chosen)
+        log_rows_written.inc(len(chosen))
         return len(chosen)
 
     def _forget(self) -> None:

@@ -32,6 +32,7 @@ PROGRAM = "answers programs: tests/serving"
 LEFT_OUT = {
     "/healthz": PROGRAM,
     "/readyz": PROGRAM,
+    "/metrics": PROGRAM,
     "/api/v1/": PROGRAM,
     "/api/v1/openapi.json": PROGRAM,
     "/api/v1/docs": "the page that django-ninja brings",

@@ -116,6 +116,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/": (ANYBODY, ANYBODY),
     "/healthz": (ANYBODY, NO_METHOD),
     "/readyz": (ANYBODY, NO_METHOD),
+    "/metrics": (ANYBODY, NO_METHOD),  # of this machine, as tests are; else with a key
     "/api/v1/": (ANYBODY, ANYBODY),  # names the API for `reverse`; there is nothing
     "/api/v1/docs": (ANYBODY, ANYBODY),
     "/api/v1/openapi.json": (ANYBODY, ANYBODY),
