@@ -18,6 +18,7 @@ PAGES: Final[Mapping[str, str]] = {
     "check_sessions": "“Check live copies” (Trips)",
     "collect_feedback": "“Collect from these sources” (Sources)",
     "create_sessions": "“Create sessions” (Trips)",
+    "debug_features": "“What production sees” (Answers)",
     "explain_match": "Scores",
     "feedback_report": "“What feedback says” (Sources)",
     "feedback_status": "“What feedback says” (Sources)",

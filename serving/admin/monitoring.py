@@ -48,6 +48,9 @@ def monitoring_view(request: HttpRequest) -> HttpResponse:
         "inputs": [_input(one) for one in hour["inputs"]],
         "names": ("last hour", "training"),
         "may_watch": request.user.has_perm(MONITOR_PERMISSION),
+        "person_url": reverse("admin:serving_debug")
+        if request.user.has_perm("matching.view_seeduser")
+        else "",
         "every": words.duration(schedule.interval_seconds or 0)
         if schedule is not None and is_watched
         else "",

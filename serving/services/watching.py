@@ -48,9 +48,8 @@ REMEDIES: Final = {
     "back, train again, or return with `manage.py models rollback --reason REASON`.",
     Alarm.Kind.FALLBACK: "Read why the rules answered in `manage.py monitor_scores`. Ready "
     "features have to be of the set of the live model; for people see `manage.py status`.",
-    Alarm.Kind.MISSING: "See what a score of somebody is computed from with "
-    "`manage.py explain_match LEFT RIGHT`, and why the application or an import no longer brings "
-    "it. Scores without it say less.",
+    Alarm.Kind.MISSING: "See what there is of somebody with `manage.py debug_features USER`, and "
+    "why the application or an import no longer brings it. Scores without it say less.",
     Alarm.Kind.REPEATED: "Look at `manage.py monitor_scores`: where everybody lacks the same "
     "inputs, mend these; else return with `manage.py models rollback --reason REASON`.",
 }

@@ -74,6 +74,7 @@ SHOWS: dict[str, list[list[str]]] = {
     "adopt_folder": [[]],
     "api_keys": [["list"]],
     "monitor_scores": [[]],
+    "debug_features": [["{user}"], [POISON]],
     "verify_scores": [[]],
 }
 # They show no record, only what they started and stopped.

@@ -125,6 +125,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/api/v1/models": (KEY, KEY),
     "/api/v1/outcomes": (KEY, KEY),
     "/api/v1/models/%(kind)s/champion": (KEY, KEY),
+    "/admin/answers/person/": ("serving.view_alarm + matching.view_seeduser",) * 2,
     "/admin/answers/": ("serving.view_alarm", "serving.view_alarm + serving.monitor_scores"),
     "/admin/serving/apikey/%(pk)s/revoke/": ("serving.change_apikey", "serving.change_apikey"),
     "/admin/": (STAFF, STAFF),
