@@ -32,8 +32,6 @@ VAR = Path(env.str("SEEDBED_VAR", default=str(BASE_DIR / "var"))).resolve()
 ARTIFACT_ROOT = VAR / "artifacts"
 MEDIA_ROOT = VAR / "uploads"
 METRICS_ROOT = VAR / "metrics"  # counters of each process, which /metrics adds up
-# Read by prometheus-client when it is loaded.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_ROOT)
 
 
 def _secret(name: str) -> str:

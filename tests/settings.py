@@ -38,4 +38,3 @@ if WORKER:
     ARTIFACT_ROOT = VAR / WORKER / "artifacts"  # noqa: F405 - from the line above
     MEDIA_ROOT = VAR / WORKER / "uploads"  # noqa: F405 - from the line above
     METRICS_ROOT = VAR / WORKER / "metrics"  # noqa: F405 - from the line above
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_ROOT)

@@ -1,11 +1,12 @@
 """What a Prometheus reads: counters that all processes add to, each in files of its own."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from django.conf import settings
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -21,6 +22,10 @@ def _make_room(folder: Path) -> None:
 
 
 _make_room(settings.METRICS_ROOT)
+# Said here, and not in the environment of every process: django-rq has a counter of its own in each
+# command, which would leave a file of each.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.METRICS_ROOT)
+values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 LATENCY_SECONDS: Final = (
     *(0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
