@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
+from matching.domain.features.told import TITLES
 from matching.domain.words import MatchType, Outcome
 from serving.domain.limits import DEFAULT_REQUESTS_PER_MINUTE, MAX_REQUESTS_PER_MINUTE
 from serving.domain.responses import ANSWER_LENGTH, response_id
@@ -223,7 +224,7 @@ class Alarm(models.Model):
 
     def __str__(self) -> str:
         said = str(self.get_kind_display())
-        return f"{said}: {self.subject}" if self.subject else said
+        return f"{said}: {TITLES.get(self.subject, self.subject)}" if self.subject else said
 
     @property
     def is_open(self) -> bool:

@@ -43,8 +43,8 @@ class OpenFilter(admin.SimpleListFilter):
 
 @admin.register(Alarm)
 class AlarmAdmin(RecordAdmin[Alarm]):
-    fields = ["named", "state_now", "text", "what_to_do", "opened", "closed", "figures"]
-    readonly_fields = ["named", "state_now", "what_to_do", "opened", "closed", "figures"]
+    fields = ["state_now", "text", "what_to_do", "opened", "closed", "figures"]
+    readonly_fields = ["state_now", "what_to_do", "opened", "closed", "figures"]
     list_display = ["named", "state_now", "opened", "closed"]
     list_display_links = ["named"]
     list_filter = [OpenFilter, "kind"]

@@ -128,7 +128,9 @@ def _told(row: "pd.Series[Any]", names: tuple[str, ...]) -> tuple[dict[str, Any]
             if len(value):
                 told[name] = [str(one) for one in value]
         elif not pd.isna(value) and value != "":
-            told[name] = value.item() if isinstance(value, np.generic) else value
+            is_day = isinstance(value, pd.Timestamp)
+            plain = value.item() if isinstance(value, np.generic) else value
+            told[name] = value.date().isoformat() if is_day else plain
     return told, [name for name in names if name not in told]
 
 

@@ -49,7 +49,7 @@ class Command(SeedbedCommand):
             f"{words.share(result['most_common_share'])}."
         )
         for why, count in result["gates"].items():
-            console.print(f"  {words.number(count)} are none: {why}.")
+            console.print(f"  No candidates: {words.number(count)}, because {why}.")
         table = Table("Feature", "Missing", "Lowest", "Median", "Highest", "Missing in the log")
         for one in result["features"]:
             table.add_row(
