@@ -25,6 +25,10 @@ ROUTES = {
         {"features": [{"age_score": 0.5}], "feature_set": "smooth-1"},
     ),
     ("post", "/match/rank"): ("rank", {"left": "seed_0"}),
+    ("post", "/outcomes"): (
+        "ingest",
+        {"outcomes": [{"response_id": "nothing", "outcome": "accept"}]},
+    ),
     ("get", "/models"): ("read", None),
     ("get", "/models/{kind}/champion"): ("read", None),
 }
