@@ -72,7 +72,7 @@ def _live_models(request: HttpRequest, pipeline: Pipeline) -> Iterator[Alarm]:
 
 def _answers(request: HttpRequest, pipeline: Pipeline) -> Iterator[Alarm]:
     """What the watch found; that the live model cannot serve is told above, with how to mend it."""
-    for alarm in AnswerAlarm.objects.open():
+    for alarm in pipeline.alarms:
         if alarm.kind != AnswerAlarm.Kind.CHAMPION or not pipeline.problems:
             yield Alarm("bad", str(alarm), first_way(request, to_record("Look", ANSWERS, alarm.pk)))
 

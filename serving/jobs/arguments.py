@@ -14,7 +14,7 @@ class TellAlarm(Arguments):
     alarm: Annotated[
         int,
         Field(ge=1, description="Id of the alarm."),
-        Ask(records="serving.alarm", is_asked=False),
+        Ask(is_asked=False),
     ]
     state: Annotated[
         Literal["open", "closed"],

@@ -65,7 +65,7 @@ GIVEN = {
     "/admin/training/modelversion/%(pk)s/compare/": "?other=1",
     "/admin/training/dataset/%(pk)s/compare/": "?other=2",
     "/admin/scores/": "?left=1&right=2",
-    "/admin/answers/person/": "?user=ana",
+    "/admin/answers/person/": "?user=user1",
 }
 # What stands in tabs of a page beside the first.
 TABBED = {

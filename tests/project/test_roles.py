@@ -762,7 +762,9 @@ OURS = [kind.name for kind in all_kinds() if not kind.name.startswith("tests.")]
 def arguments_for(kind: str, owner: User) -> dict[str, Any]:
     """Return the least that a kind has to be asked; with an upload of this owner."""
     if KINDS[kind][1]:
-        return {"batch": 1} if kind == "matching.retry_events" else {}
+        return {"matching.retry_events": {"batch": 1}, "serving.tell_alarm": {"alarm": 1}}.get(
+            kind, {}
+        )
     upload = keep_upload(BytesIO(b"{}\n"), "x.jsonl", by=Actor.of(owner))
     asked: dict[str, dict[str, Any]] = {
         "feedback.import_feedback": {"file": str(upload.pk), "table": "quality_feedback"},
