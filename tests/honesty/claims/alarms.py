@@ -36,13 +36,13 @@ def alarms_of_shares(
 ) -> npt.NDArray[np.bool_]:
     """Whether a stream of each installation alarms while the thing happens so often.
 
-    From the first few hundred thousand visits on only those that happened are looked at one by one:
+    From the first hundred thousand visits on only those that happened are looked at one by one:
     no other raises the evidence by more than its stake, which is taken to be that of the first of
     the run, so that it is never less than it is.
     """
     alarmed = np.zeros(installations, np.bool_)
     evidence = Evidence.none(expected, (installations,))
-    whole = min(visits, 300_000)
+    whole = min(visits, 100_000)
     while evidence.visits < whole:
         count = min(whole - evidence.visits, max(CHUNK // installations // 16, 1))
         happened = rng.random((installations, count)) < truth
