@@ -31,6 +31,7 @@ IS_PRODUCTION = ENVIRONMENT == "production"
 VAR = Path(env.str("SEEDBED_VAR", default=str(BASE_DIR / "var"))).resolve()
 ARTIFACT_ROOT = VAR / "artifacts"
 MEDIA_ROOT = VAR / "uploads"
+METRICS_ROOT = VAR / "metrics"  # counters of each process, which /metrics adds up
 
 
 def _secret(name: str) -> str:
@@ -140,6 +141,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "serving.api.metrics.count_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.content_security_policy",
@@ -214,6 +216,11 @@ FOLLOWS_IN_BACKGROUND = env.bool("SEEDBED_FOLLOWS_IN_BACKGROUND", default=False)
 JOB_MAX_ATTEMPTS = env.int("SEEDBED_JOB_MAX_ATTEMPTS", default=5)
 SCHEDULE_OWNER = env.str("SEEDBED_SCHEDULE_OWNER", default="")  # of what a command switches on
 MAX_PAGE_UPLOAD_BYTES = env.int("SEEDBED_MAX_PAGE_UPLOAD_BYTES", default=50 * 1024 * 1024)
+
+# What applications are answered is kept, a sample where it is much, so that it can be watched.
+SCORE_LOG = env.bool("SEEDBED_SCORE_LOG", default=True)
+# Where opened and closed alarms are posted; empty: nowhere.
+ALARM_WEBHOOK = env.str("SEEDBED_ALARM_WEBHOOK", default="")
 
 # Hosts that feedback sources may connect to, as host:port or host:*; private ones must be named.
 FEEDBACK_ALLOWED_HOSTS = env.list("SEEDBED_FEEDBACK_ALLOWED_HOSTS", default=[])

@@ -98,7 +98,7 @@ def named_by_path() -> frozenset[str]:
         for node in ast.walk(ast.parse(Path(file).read_text()))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and node.value.startswith("project.")
+        and node.value.startswith(("project.", "serving."))
     )
 
 

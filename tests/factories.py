@@ -25,7 +25,7 @@ from project.origin import Origin
 from project.tabular.mapping import ColumnMap, Mapper, TableMapping
 from project.tabular.proposing import Asked, propose
 from project.tabular.survey import Survey
-from serving.models import ApiKey
+from serving.models import Alarm, ApiKey
 from serving.services.keys import issue_key
 
 _numbers = count(1)
@@ -194,3 +194,13 @@ def write_poor_log(path: Path, *, events: int = 232, distinct: int = 113) -> Pat
         lines.append(f"[ML_MATCH_EVENT] {json.dumps(event)}\n")
     path.write_text("".join(lines), encoding="utf-8")
     return path
+
+
+def make_alarm(subject: str = "age_score", **fields: Any) -> Alarm:
+    """An input that is missing more often than in training, with what to do."""
+    told = {
+        "text": f"{subject} is missing in 60.0 % of the last 50 visits.",
+        "remedy": "See what production has with `manage.py monitor_scores`.",
+        "numbers": {"share": 0.6, "visits": 50, "expected": 0.05},
+    }
+    return Alarm.objects.create(kind=Alarm.Kind.MISSING, subject=subject, **{**told, **fields})

@@ -22,6 +22,9 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 # dropped.
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405 - from the line above
 
+# A thread of its own would write past the transaction of a test; those about the log turn it on.
+SCORE_LOG = False
+
 # Which of pytest-xdist's workers this is; empty without them. Processes that a test starts inherit
 # it.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -34,3 +37,4 @@ if WORKER:
     RQ_QUEUES["default"]["URL"] = f"{REDIS_URL}&socket_timeout=5"  # noqa: F405 - from the line above
     ARTIFACT_ROOT = VAR / WORKER / "artifacts"  # noqa: F405 - from the line above
     MEDIA_ROOT = VAR / WORKER / "uploads"  # noqa: F405 - from the line above
+    METRICS_ROOT = VAR / WORKER / "metrics"  # noqa: F405 - from the line above

@@ -23,12 +23,14 @@ from overview.queries.pipeline import Pipeline
 from overview.queries.targets import rejected_of
 from project.origin import Origin
 from project.tabular.proposing import UNUSABLE_SHARE
+from serving.models import Alarm as AnswerAlarm
 from training.kinds import get_kind
 from training.models import ModelVersion
 from training.queries.files import file_problem
 from training.queries.models import suspects_of
 
 SOURCES = "feedback.feedbacksource"
+ANSWERS = "serving.alarm"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def alarms_for(request: HttpRequest, pipeline: Pipeline, glance: Glance | None) 
         if pipeline.folder_problem is not None:
             yield Alarm("bad", pipeline.folder_problem.message, None)
         yield from _live_models(request, pipeline)
+    if may(request, sees(ANSWERS)):
+        yield from _answers(request, pipeline)
     if may(request, sees(BATCHES)):
         yield from _import(request, pipeline)
     if glance is not None and glance["failing"]:
@@ -64,6 +68,13 @@ def _live_models(request: HttpRequest, pipeline: Pipeline) -> Iterator[Alarm]:
         offer = BUILD if file_problem(champion.dataset) else to_retrain(champion.pk)
         text = f"{get_kind(kind).title}, version {champion.version}, cannot serve: {problem}"
         yield Alarm("bad", text, first_way(request, offer, to_record("Look", MODELS, champion.pk)))
+
+
+def _answers(request: HttpRequest, pipeline: Pipeline) -> Iterator[Alarm]:
+    """What the watch found; that the live model cannot serve is told above, with how to mend it."""
+    for alarm in pipeline.alarms:
+        if alarm.kind != AnswerAlarm.Kind.CHAMPION or not pipeline.problems:
+            yield Alarm("bad", str(alarm), first_way(request, to_record("Look", ANSWERS, alarm.pk)))
 
 
 def _import(request: HttpRequest, pipeline: Pipeline) -> Iterator[Alarm]:

@@ -16,6 +16,7 @@ from matching.models import EventBatch, SeedUser, TravelSession, Word
 from project.origin import Origin
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt, why_not_own_folder
+from serving.models import Alarm
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import Dataset, ModelVersion, Promotion
 from training.queries.serviceable import verify_model
@@ -87,6 +88,7 @@ class Pipeline:
     live_figures : main figure of each matching model that was ever made live, in that order.
     folder_problem : why nothing can be written, None where it can.
     words : the version of the vocabulary.
+    alarms : those on what applications are answered that are open, the newest first.
     """
 
     people: People
@@ -104,6 +106,7 @@ class Pipeline:
     live_figures: list[float]
     folder_problem: Refusal | None
     words: int
+    alarms: list[Alarm]
 
     @property
     def champion(self) -> ModelVersion | None:
@@ -157,6 +160,7 @@ def read_pipeline() -> Pipeline:
         live_figures=[float(one) for one in counted["live"].get("figures") or [] if one],
         folder_problem=why_not_own_folder(),
         words=words,
+        alarms=[Alarm(**told) for told in counted["alarms"].get("open") or []],
     )
 
 
@@ -223,6 +227,11 @@ def _count() -> dict[str, dict[str, Any]]:
             figures=JSONBAgg(F(f"model__metrics__validation__{metric}__value"), order_by="pk"),
         ),
         "words": _part(Word.history.all(), "words", total=Count("pk")),
+        "alarms": _part(
+            Alarm.objects.open(),
+            "alarms",
+            open=JSONBAgg(JSONObject(pk="pk", kind="kind", subject="subject"), order_by="-pk"),
+        ),
         "import": batches.filter(method=EventBatch.Method.IMPORTED)
         .order_by("-pk")
         .annotate(

@@ -13,6 +13,7 @@ from project.jobs.models import Job, Process, Schedule
 from project.refusal import Refusal
 from project.storage.artifacts import why_not_own_folder
 from project.storage.installation import this_owner
+from serving.models import Alarm
 from training.kinds import DEFAULT_KIND, ModelKind, all_kinds
 from training.models import Dataset, ModelVersion
 from training.queries.files import file_problem, retrain_command
@@ -160,6 +161,17 @@ class ScheduleState(TypedDict):
     next_run_at: datetime | None
 
 
+class AlarmState(TypedDict):
+    """Something that is wrong with what applications are answered."""
+
+    kind: str
+    subject: str
+    title: str
+    text: str
+    remedy: str
+    opened_at: datetime
+
+
 class Status(TypedDict):
     """The state of the whole installation."""
 
@@ -171,6 +183,7 @@ class Status(TypedDict):
     kinds: list[KindState]
     jobs: Jobs
     schedules: list[ScheduleState]
+    alarms: list[AlarmState]
     next_step: Step
 
 
@@ -203,6 +216,17 @@ def describe_everything() -> Status:
                 "next_run_at": schedule.next_run_at if schedule.is_enabled else None,
             }
             for schedule in Schedule.objects.all()
+        ],
+        "alarms": [
+            {
+                "kind": alarm.kind,
+                "subject": alarm.subject,
+                "title": str(alarm),
+                "text": alarm.text,
+                "remedy": alarm.remedy,
+                "opened_at": alarm.opened_at,
+            }
+            for alarm in Alarm.objects.open()
         ],
         "next_step": next_step(),
     }

@@ -21,6 +21,7 @@ from serving.api.access import RETRY_SECONDS, Denied
 from serving.api.events import router as events
 from serving.api.feedback import router as feedback
 from serving.api.match import router as match
+from serving.api.outcomes import router as outcomes
 from serving.api.people import people, sessions
 from serving.api.registry import router as registry
 
@@ -80,6 +81,7 @@ api.add_router("/events", events)
 api.add_router("/feedback", feedback)
 api.add_router("/people", people)
 api.add_router("/sessions", sessions)
+api.add_router("/outcomes", outcomes)
 
 
 @api.exception_handler(Denied)

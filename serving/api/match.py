@@ -25,7 +25,9 @@ from serving.api.schemas import (
     Traveller,
 )
 from serving.models import Scope
+from serving.queries.keys import KnownKey
 from serving.queries.standing import holder
+from serving.services.score_log import Named, log
 from training.queries.indexed import Standing, rank_now, score_each_now
 from training.queries.lifting import lift
 from training.queries.pairs import explain_match, matched_with_itself
@@ -50,22 +52,19 @@ def score(request: HttpRequest, asked: ScoreRequest) -> HttpResponse:
     score, and stops none of the others. The live model answers; where there is none that can, the
     rule score does, and `warning` says why.
     """
-    standing = holder.now()
+    standing, match_type = holder.now(), asked.match_type or MatchType.USER_USER
     if asked.pairs is not None:
-        return _answer(standing, *_by_ids(asked.pairs, standing))
+        return _answer(request, standing, *_by_ids(asked.pairs, standing))
     if asked.profiles is not None:
         scores = _by_profiles(asked.profiles, standing)
     else:
         try:
             scores = score_vectors(
-                asked.features or [],
-                asked.match_type or MatchType.USER_USER,
-                asked.feature_set,
-                standing.serving,
+                asked.features or [], match_type, asked.feature_set, standing.serving
             )
         except UnusableFeatures as error:
             return problem(422, str(error), remedy="/api/v1/docs shows what is expected.")
-    return _answer(standing, scores, [*scores.as_rows()])
+    return _answer(request, standing, scores, [*scores.as_rows()], match_type=match_type)
 
 
 @router.post(
@@ -86,13 +85,16 @@ def rank(request: HttpRequest, asked: RankRequest) -> HttpResponse:
         ranking = rank_now(asked.left, asked.match_type, asked.count, standing)
     except Refusal as refusal:
         return problem(404, refusal.message, remedy=refusal.remedy)
+    best: list[Any] = [
+        {"right": name, **row}
+        for name, row in zip(ranking.names, ranking.scores.as_rows(), strict=True)
+    ]
+    pairs = [(asked.left, name) for name in ranking.names]
+    _log(request, ranking.scores, best, pairs, asked.match_type)
     body = {
         "warning": _warning(standing, ranking.scores),
         "available": ranking.available,
-        "best": [
-            {"right": name, **row}
-            for name, row in zip(ranking.names, ranking.scores.as_rows(), strict=True)
-        ],
+        "best": best,
     }
     return HttpResponse(orjson.dumps(body), content_type="application/json")
 
@@ -135,7 +137,7 @@ def explain(request: HttpRequest, asked: ExplainRequest) -> HttpResponse:
     return HttpResponse(orjson.dumps(body), content_type="application/json")
 
 
-def _by_ids(pairs: list[NamedPair], standing: Standing) -> tuple[Scores, list[Any]]:
+def _by_ids(pairs: list[NamedPair], standing: Standing) -> tuple[Scores, list[Any], list[Named]]:
     found = score_each_now([(pair.left, pair.right) for pair in pairs], standing)
     rows = iter(found.scores.as_rows())
     told: list[Any] = []
@@ -146,7 +148,10 @@ def _by_ids(pairs: list[NamedPair], standing: Standing) -> tuple[Scores, list[An
         else:
             why = {"detail": refusal.message, "remedy": refusal.remedy}
             told.append({"score": None, "problem": why})
-    return found.scores, told
+    scored = [
+        (pair.left, pair.right) for place, pair in enumerate(pairs) if place not in found.refusals
+    ]
+    return found.scores, told, scored
 
 
 def _by_profiles(pairs: list[InlinePair], standing: Standing) -> Scores:
@@ -162,7 +167,15 @@ def _row(traveller: Traveller) -> dict[str, Any]:
     return {name: None if value in ([], "") else value for name, value in traveller}
 
 
-def _answer(standing: Standing, scores: Scores, rows: list[Any]) -> HttpResponse:
+def _answer(
+    request: HttpRequest,
+    standing: Standing,
+    scores: Scores,
+    rows: list[Any],
+    pairs: list[Named] | None = None,
+    match_type: MatchType | None = None,
+) -> HttpResponse:
+    _log(request, scores, rows, pairs, match_type)
     body = {"warning": _warning(standing, scores), "scores": rows}
     return HttpResponse(orjson.dumps(body), content_type="application/json")
 
@@ -170,3 +183,14 @@ def _answer(standing: Standing, scores: Scores, rows: list[Any]) -> HttpResponse
 def _warning(standing: Standing, scores: Scores) -> str:
     """What an answer has to say: why the rules serve, and how old what answers is."""
     return " ".join(part for part in (scores.serving.warning, standing.note) if part)
+
+
+def _log(
+    request: HttpRequest,
+    scores: Scores,
+    rows: list[Any],
+    pairs: list[Named] | None,
+    match_type: MatchType | None,
+) -> None:
+    key: KnownKey = request.auth  # type: ignore[attr-defined]
+    log.remember(key.pk, scores, rows, pairs=pairs, match_type=match_type)

@@ -4,14 +4,23 @@ Answers are written as they are, without another check of each value: that costs
 rest. A test holds them to these types.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
+from matching.domain.log.format import CLOCK_SKEW, EARLIEST
 from matching.domain.profiles import MAX_AGE, MAX_WORDS, MIN_AGE, WORD_LENGTH
-from matching.domain.words import FeatureSet, MatchType
+from matching.domain.words import FeatureSet, MatchType, Outcome
 from serving.domain.limits import MAX_PAIRS, MAX_RANKED
+from serving.services.outcomes import Taken
 
 ID_LENGTH = 100  # characters, as the columns of external ids are wide
 # No control characters: no id has one, and the database takes none.
@@ -147,6 +156,9 @@ class PairScore(BaseModel):
         bool | None, Field(description="Whether it passes the hard gates now; null of features.")
     ]
     why_not: Annotated[str | None, Field(description="The first gate that it does not pass.")]
+    response_id: Annotated[
+        str, Field(description="By which it can be told later what came of this pair.")
+    ]
 
 
 class Unscored(BaseModel):
@@ -268,6 +280,43 @@ class ExplainAnswer(PairScore):
     rule_weights: dict[str, float]
     features: list[Effect]
     lift: Lift
+
+
+class PairOutcome(Asked):
+    """What a person did with a pair that was scored."""
+
+    response_id: Annotated[
+        str, Field(max_length=30, description="As the answer had it.", examples=["mfrgg...q.0"])
+    ]
+    outcome: Outcome
+    at: Annotated[
+        AwareDatetime | None,
+        Field(description="When it happened, with its time zone; left out: now."),
+    ] = None
+
+    @field_validator("at")
+    @classmethod
+    def _not_to_come(cls, at: datetime | None) -> datetime | None:
+        if at is not None and not EARLIEST <= at <= datetime.now(UTC) + CLOCK_SKEW:
+            raise ValueError("expected a moment since 2000 that is not to come")
+        return at
+
+
+class OutcomesRequest(Asked):
+    """1 to 1,000 outcomes."""
+
+    outcomes: Annotated[list[PairOutcome], Field(min_length=1, max_length=MAX_PAIRS)]
+
+
+class OutcomesAnswer(BaseModel):
+    """How many were new, known before, put in the place of another, or of no kept pair; and which
+    each of them was, in the order told."""
+
+    new: int
+    known: int
+    replaced: int
+    unknown: int
+    outcomes: list[Taken]
 
 
 class Interval(BaseModel):

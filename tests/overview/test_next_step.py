@@ -57,6 +57,7 @@ def pipeline(**fields: Any) -> Pipeline:
         live_figures=[0.8],
         folder_problem=None,
         words=0,
+        alarms=[],
     )
     return replace(whole, **fields)
 

@@ -21,6 +21,7 @@ from project.jobs.models import Job, Schedule
 from project.jobs.services import enqueue, save_schedule
 from tests.factories import (
     make_admin,
+    make_alarm,
     make_api_key,
     make_group,
     make_mapping,
@@ -109,6 +110,7 @@ def _rows() -> None:
     make_session(user)
     make_word()
     make_api_key()
+    make_alarm()
     make_mapping()
     make_mapping(is_confirmed=True, table="ab_testing")
     dataset = make_dataset(make_good_batch(400))

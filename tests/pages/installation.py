@@ -21,6 +21,7 @@ from project.jobs.models import Job, JobLogLine, Process, Schedule
 from project.jobs.services import enqueue, save_schedule
 from serving.services.keys import revoke_key
 from tests.factories import (
+    make_alarm,
     make_api_key,
     make_group,
     make_mapping,
@@ -85,6 +86,7 @@ def _people(shown: Named) -> None:
         make_session(make_seed_user("user5"), expires_at=timezone.now() - timedelta(days=1)),
     )
     shown.add("open", make_api_key())
+    shown.add("open", make_alarm())
     gone = shown.add("revoked", make_api_key("of the old shop"))
     revoke_key(gone)
     shown.add("waits", make_mapping())

@@ -32,6 +32,7 @@ PROGRAM = "answers programs: tests/serving"
 LEFT_OUT = {
     "/healthz": PROGRAM,
     "/readyz": PROGRAM,
+    "/metrics": PROGRAM,
     "/api/v1/": PROGRAM,
     "/api/v1/openapi.json": PROGRAM,
     "/api/v1/docs": "the page that django-ninja brings",
@@ -41,6 +42,7 @@ LEFT_OUT = {
     "/api/v1/match/rank": PROGRAM,
     "/api/v1/match/score": PROGRAM,
     "/api/v1/models": PROGRAM,
+    "/api/v1/outcomes": PROGRAM,
     "/api/v1/models/%(kind)s/champion": PROGRAM,
     "/api/v1/people/%(external_id)s": PROGRAM,
     "/api/v1/sessions/%(external_id)s": PROGRAM,
@@ -67,6 +69,7 @@ GIVEN = {
     "/admin/training/modelversion/%(pk)s/compare/": "?other=1",
     "/admin/training/dataset/%(pk)s/compare/": "?other=2",
     "/admin/scores/": "?left=1&right=2",
+    "/admin/answers/person/": "?user=user1",
 }
 # What stands in tabs of a page beside the first.
 TABBED = {

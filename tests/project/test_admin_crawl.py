@@ -12,6 +12,7 @@ from django.urls import reverse
 from project.jobs.services import enqueue
 from tests.factories import (
     make_admin,
+    make_alarm,
     make_api_key,
     make_group,
     make_session,
@@ -66,6 +67,7 @@ def _rows():
     make_session(make_group())
     make_word()
     make_api_key()
+    make_alarm()
     registry.promote(make_model(make_dataset(make_good_batch(400))))
     real_source()
     enqueue("matching.seed_users", by=user, count=1, seed=1)

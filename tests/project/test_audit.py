@@ -218,10 +218,11 @@ COMMANDS: dict[str, str | None] = {
     "api_keys": Act.KEY,
     "rotate_keys": Act.KEY,
     **dict.fromkeys(
-        ("analyze_dataset", "explain_match", "predict", "verify_scores"), None
+        ("analyze_dataset", "debug_features", "explain_match", "predict", "verify_scores"), None
     ),  # of files, or shown
     **dict.fromkeys(("check_profiles", "feedback_report", "feedback_status", "status"), None),
-    **dict.fromkeys(("auto_collect", "jobs"), None),  # schedules and jobs have a history
+    # Schedules and jobs have a history.
+    **dict.fromkeys(("auto_collect", "jobs", "monitor_scores"), None),
     "demo": None,  # of jobs
     **dict.fromkeys(("scheduler", "serve", "services", "worker"), None),
 }

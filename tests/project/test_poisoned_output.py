@@ -15,6 +15,7 @@ from django.db import IntegrityError, models, transaction
 from project.jobs.services import enqueue
 from tests.factories import (
     make_admin,
+    make_alarm,
     make_api_key,
     make_group,
     make_seed_user,
@@ -72,6 +73,8 @@ SHOWS: dict[str, list[list[str]]] = {
     "train_model": [["--now"]],
     "adopt_folder": [[]],
     "api_keys": [["list"]],
+    "monitor_scores": [[]],
+    "debug_features": [["{user}"], [POISON]],
     "verify_scores": [[]],
 }
 # They show no record, only what they started and stopped.
@@ -109,6 +112,7 @@ def kept(settings, tmp_path: Path) -> dict[str, str]:
     make_session(make_group())
     make_word()
     make_api_key()
+    make_alarm()
     batch = make_good_batch(400)
     registry.promote(make_model(make_dataset(batch)))
     source = real_source()

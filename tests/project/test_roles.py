@@ -41,6 +41,7 @@ from project.jobs.reconciler import tick
 from project.jobs.services import enqueue, retry_job, run_schedule, save_schedule, start_due
 from project.uploads.services import keep_upload
 from tests.factories import (
+    make_alarm,
     make_api_key,
     make_group,
     make_mapping,
@@ -95,6 +96,7 @@ RECORDS: dict[str, dict[str, str]] = {
     },
     "matching.travelsession": {},
     "matching.word": {},
+    "serving.alarm": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "serving.apikey": {"change": NOBODY, "delete": NOBODY},
     "training.dataset": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
     "training.modelversion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
@@ -114,6 +116,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/": (ANYBODY, ANYBODY),
     "/healthz": (ANYBODY, NO_METHOD),
     "/readyz": (ANYBODY, NO_METHOD),
+    "/metrics": (ANYBODY, NO_METHOD),  # of this machine, as tests are; else with a key
     "/api/v1/": (ANYBODY, ANYBODY),  # names the API for `reverse`; there is nothing
     "/api/v1/docs": (ANYBODY, ANYBODY),
     "/api/v1/openapi.json": (ANYBODY, ANYBODY),
@@ -123,9 +126,12 @@ PAGES: dict[str, tuple[str, str]] = {
     "/api/v1/match/rank": (KEY, KEY),
     "/api/v1/match/score": (KEY, KEY),
     "/api/v1/models": (KEY, KEY),
+    "/api/v1/outcomes": (KEY, KEY),
     "/api/v1/models/%(kind)s/champion": (KEY, KEY),
     "/api/v1/people/%(external_id)s": (KEY, KEY),
     "/api/v1/sessions/%(external_id)s": (KEY, KEY),
+    "/admin/answers/person/": ("serving.view_alarm + matching.view_seeduser",) * 2,
+    "/admin/answers/": ("serving.view_alarm", "serving.view_alarm + serving.monitor_scores"),
     "/admin/serving/apikey/%(pk)s/revoke/": ("serving.change_apikey", "serving.change_apikey"),
     "/admin/": (STAFF, STAFF),
     "/admin/find/": (STAFF, STAFF),
@@ -276,6 +282,8 @@ KINDS: dict[str, tuple[str, bool]] = {
     "matching.retry_events": ("matching.retry_rejectedevent", True),
     "matching.seed_users": ("matching.add_seeduser", True),
     "overview.rebuild_model": ("training.rebuild_model", True),
+    "serving.monitor_scores": ("serving.monitor_scores", True),
+    "serving.tell_alarm": ("serving.monitor_scores", True),
     "training.build_dataset": ("training.build_dataset", True),
     "training.train_model": ("training.train_model", True),
 }
@@ -440,6 +448,7 @@ def _make_world() -> dict[str, str]:
         *(user := make_seed_user(), group := make_group(), make_session(user), make_session(group)),
         make_word(),
         make_mapping(),
+        make_alarm(),
         make_api_key(),
         # Who holds more than the reader is only shown: see test_rights.
         User.objects.create_user("who_holds_nothing"),
@@ -758,7 +767,9 @@ OURS = [kind.name for kind in all_kinds() if not kind.name.startswith("tests.")]
 def arguments_for(kind: str, owner: User) -> dict[str, Any]:
     """Return the least that a kind has to be asked; with an upload of this owner."""
     if KINDS[kind][1]:
-        return {"batch": 1} if kind == "matching.retry_events" else {}
+        return {"matching.retry_events": {"batch": 1}, "serving.tell_alarm": {"alarm": 1}}.get(
+            kind, {}
+        )
     upload = keep_upload(BytesIO(b"{}\n"), "x.jsonl", by=Actor.of(owner))
     asked: dict[str, dict[str, Any]] = {
         "feedback.import_feedback": {"file": str(upload.pk), "table": "quality_feedback"},

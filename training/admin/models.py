@@ -19,6 +19,7 @@ from project.pages.cells import two_lines
 from project.pages.consequences import Consequence
 from project.pages.filters import DateRangeFilter
 from project.pages.links import record_link, record_url
+from project.pages.registry import record_panels_for
 from project.pages.remedies import in_pages
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt
@@ -191,6 +192,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         shown = tab_context(request, model)
         if shown["tab"] == "overview":
             shown["drawing"] = draw_lineage(request, model)
+            shown["record_panels"] = list(record_panels_for(request, model))
         context = {
             **self.page_context(request, f"{get_kind(model.kind).title} model {model.version}"),
             **shown,

@@ -74,6 +74,10 @@ class Command(SeedbedCommand):
                 console.print(dataset["problem"], style="bold yellow")
             if dataset and dataset["stale"]:
                 console.print(f"{dataset['stale']}.", style="bold yellow")
+        for alarm in result["alarms"]:
+            since = words.moment(alarm["opened_at"])
+            console.print(f"{alarm['title']}, since {since}. {alarm['text']}", style="bold red")
+            console.print(alarm["remedy"])
         for job in result["jobs"]["active"]:
             console.print(f"Job {job['id']} {job['kind']}: {job['state']}")
         if result["jobs"]["failed"]:

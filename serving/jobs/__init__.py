@@ -1,0 +1,36 @@
+"""The job kinds of serving. Their work is imported when it is done: it loads NumPy and pandas."""
+
+from typing import Any
+
+from project.jobs.contract import Arguments, Run, job
+from serving.jobs import arguments, sayings
+from serving.queries.schedule import MONITOR_KIND
+
+MONITOR_PERMISSION = "serving.monitor_scores"
+
+
+@job(
+    MONITOR_KIND,
+    title="Watch what applications are answered",
+    permission=MONITOR_PERMISSION,
+    says=sayings.say_monitored,
+)
+def monitor_scores(run: Run, asked: Arguments) -> dict[str, Any]:
+    """Read on in the score log, and open and close the alarms that it gives reason for."""
+    from serving.jobs import watching
+
+    return watching.monitor_scores(run)
+
+
+@job(
+    "serving.tell_alarm",
+    title="Post an alarm",
+    permission=MONITOR_PERMISSION,
+    says=sayings.say_told,
+    arguments=arguments.TellAlarm,
+)
+def tell_alarm(run: Run, asked: arguments.TellAlarm) -> dict[str, Any]:
+    """Post that an alarm opened or closed to SEEDBED_ALARM_WEBHOOK."""
+    from serving.jobs import telling
+
+    return telling.tell_alarm(run, asked)
