@@ -11,7 +11,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 	--generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint bench chaos fuzz pages screenshots mutants honest lock browser clean
+.PHONY: help demo serve test lint bench chaos fuzz pages screenshots mutants honest lock browser generator clean
 # One target at a time: several of them install into the same environment.
 .NOTPARALLEL:
 
@@ -39,7 +39,7 @@ lint: .venv/installed-dev ## Format, lint, types, dead code and the layers betwe
 	@$(PYTHON) -m tests.dead_code
 	@.venv/bin/lint-imports --no-logo
 
-bench: .venv/installed-dev ## The figures of speed, as ratios within one run.
+bench: .venv/installed-dev generator ## The figures of speed, as ratios within one run.
 	@$(PYTHON) -m benchmarks
 
 chaos: .venv/installed-dev ## Kill workers 200 times while they work, then count every row.
@@ -109,6 +109,12 @@ endef
 		exit 1; fi
 
 # The tests that drive a browser: skipped with a reason without one, but never in the pipeline.
+generator:
+	@if ! command -v wrk >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing wrk, which loads the API ..."; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk; } >/dev/null 2>&1 \
+		|| echo "wrk could not be installed; the benchmark of the API will say so." >&2; fi
+
 browser: .venv/bin/python
 	@$(PYTHON) -m tests.pages.axe
 	@if ! command -v chromedriver >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \

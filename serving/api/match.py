@@ -129,11 +129,12 @@ def explain(request: HttpRequest, asked: ExplainRequest) -> HttpResponse:
         asked.threshold,
         timezone.localdate(),
     )
-    body = {
+    body: dict[str, Any] = {
         **explanation.as_dict(),
         "warning": _warning(standing, explanation.scores),
         "lift": told,
     }
+    _log(request, explanation.scores, [body], [(asked.left, asked.right)], None)
     return HttpResponse(orjson.dumps(body), content_type="application/json")
 
 

@@ -10,6 +10,7 @@ from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from matching.queries.directory import directory_age
 from project.problems import problem
 from project.visitors import client_address
 from serving.api.access import Denied, Key
@@ -81,4 +82,9 @@ def _alarms_open() -> float | None:
         return None
 
 
+add_gauge(
+    "index_age_seconds",
+    "Seconds since the directory of travellers was compared with the database.",
+    directory_age,
+)
 add_gauge("alarms_open", "Alarms that are open.", _alarms_open)

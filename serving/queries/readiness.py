@@ -4,6 +4,7 @@ import redis
 from django.conf import settings
 from django.db import Error, connection
 
+from matching.queries.directory import FRESH_SECONDS, directory_age
 from project.jobs.processes import has_worker
 from training.queries.scoring import NO_CHAMPION, current_serving
 
@@ -13,15 +14,27 @@ VALKEY_SECONDS = 1.0
 def is_ready() -> tuple[bool, dict[str, str]]:
     """Return whether scores can be answered, and what there is to say of each part.
 
-    The database has to answer, for it knows the people. Without a champion the rules answer, and
-    without a worker only jobs wait: both are said, and keep nobody from being answered.
+    The database has to answer, for it knows the people. Without a champion the rules answer,
+    without an index the database does, and without a worker only jobs wait: all of this is said,
+    and keeps nobody from being answered.
     """
     database = _database()
     told = {"database": "ok" if database else "does not answer", "valkey": _valkey()}
     if database:
         told["champion"] = _champion()
+        told["index"] = _index()
         told["worker"] = "ok" if has_worker() else "none is alive; jobs wait"
     return database, told
+
+
+def _index() -> str:
+    """Say whether everybody stands in memory, as they were a moment ago."""
+    age = directory_age()
+    if age is None:
+        return "nobody keeps it; the database answers, slowly: run `manage.py directory`"
+    if age > FRESH_SECONDS:
+        return f"{age:.0f} s old; the database answers, slowly: see to `manage.py directory`"
+    return "ok"
 
 
 def _champion() -> str:

@@ -224,7 +224,7 @@ COMMANDS: dict[str, str | None] = {
     # Schedules and jobs have a history.
     **dict.fromkeys(("auto_collect", "jobs", "monitor_scores"), None),
     "demo": None,  # of jobs
-    **dict.fromkeys(("scheduler", "serve", "services", "worker"), None),
+    **dict.fromkeys(("directory", "scheduler", "serve", "services", "worker"), None),
 }
 IN_A_SERVICE = ("models", "api_keys")  # whose services the admin calls as well
 

@@ -78,7 +78,9 @@ SHOWS: dict[str, list[list[str]]] = {
     "verify_scores": [[]],
 }
 # They show no record, only what they started and stopped.
-SHOW_NOTHING_KEPT = {"serve", "worker", "scheduler", "services", "demo", "rebuild"}
+SHOW_NOTHING_KEPT = {
+    *("directory", "serve", "worker", "scheduler", "services", "demo", "rebuild"),
+}
 
 
 def poison_everything() -> int:

@@ -96,6 +96,16 @@ KNOWN = {
         "finished jobs that somebody chose, with the right to"
     ),
     # --- Events and sessions ---
+    ("matching/queries/changes.py", "forget_changes", "DELETE FROM"): (
+        "notes of an hour ago, which whoever follows has read; else everybody is read anew"
+    ),
+    ("matching/services/directory.py", "_point", "replace"): (
+        "the name of the newest generation, under the lock of the one who keeps it"
+    ),
+    ("matching/services/directory.py", "_sweep", "rmtree"): (
+        "generations to which nobody is led any more, under that lock; all is in the database"
+    ),
+    ("project/web.py", "_end_with", "kill"): "this process itself, once its parent is gone",
     ("matching/services/applications.py", "end_trip", "delete"): (
         "the trip that its application ends; its history stays"
     ),

@@ -123,6 +123,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/api/v1/events": (KEY, KEY),
     "/api/v1/feedback": (KEY, KEY),
     "/api/v1/feedback/predict": (KEY, KEY),
+    "/api/v1/match/explain": (KEY, KEY),
     "/api/v1/match/rank": (KEY, KEY),
     "/api/v1/match/score": (KEY, KEY),
     "/api/v1/models": (KEY, KEY),

@@ -61,7 +61,15 @@ def test_its_types_are_those_of_the_document():
         assert fields == inherited, name
     answers = {
         *("ScoreAnswer", "RankAnswer", "PersonStored", "TripStored", "TripRemoved"),
-        *("EventsTaken", "FeedbackTaken", "PredictAnswer", "ModelList", "ModelFields"),
+        *(
+            "ExplainAnswer",
+            "OutcomesAnswer",
+            "EventsTaken",
+            "FeedbackTaken",
+            "PredictAnswer",
+            "ModelList",
+            "ModelFields",
+        ),
     }
     assert answers <= set(schemas)
     assert compared >= len(answers)

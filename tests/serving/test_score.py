@@ -142,7 +142,8 @@ def test_a_broken_champion_leaves_the_one_that_answered(ask, champion, monkeypat
         told = scores_of(ask("match/score", asked))
         assert f"Champion {newer.version} cannot be used" in told["warning"]
         assert f"Version {champion.version}, which was loaded before" in told["warning"]
-        assert told["scores"][0] == by_model
+        assert told["scores"][0]["score"] == by_model["score"]
+        assert told["scores"][0]["model_version"] == champion.version
     file.write_bytes(kept)
     told = scores_of(ask("match/score", asked))
     assert (told["warning"], told["scores"][0]["model_version"]) == ("", newer.version)

@@ -20,7 +20,7 @@ from training.domain.fitting.rules_plus import (
     fit_rules_plus,
     log_evidence,
 )
-from training.domain.rule_part import rule_probability
+from training.domain.rule_part import compile_rules
 from training.domain.tasks.classification import fit as classifier
 from training.domain.tasks.classification.fit import fit_classifier
 
@@ -97,7 +97,7 @@ def test_a_score_never_falls_when_an_input_rises(seed, rows, effect, at, rise):
     higher[rise[0]] += rise[1]
     low, high = score_of(fitted, pd.DataFrame([at, higher], columns=NAMES))
     assert high >= low
-    rules = rule_probability(fitted.rule_part, pd.DataFrame([at, higher], columns=NAMES))
+    rules = compile_rules(fitted.rule_part, NAMES)(np.array([at, higher]))
     assert rules[1] >= rules[0]
 
 
@@ -127,7 +127,9 @@ def test_rules_that_point_the_wrong_way_are_left_out():
     fitted = fit_rules_plus(frame, label, WEIGHTS, monotone=NAMES)
     assert fitted.parameters["rule_slope"] == 0
     assert fitted.rule_part["coefficients"] == {}
-    assert rule_probability(fitted.rule_part, frame) == pytest.approx(label.mean())
+    assert compile_rules(fitted.rule_part, list(frame.columns))(frame.to_numpy()) == pytest.approx(
+        label.mean()
+    )
     assert roc_auc(label, score_of(fitted, frame)) >= 0.5
 
 
@@ -149,7 +151,7 @@ def test_its_rule_part_is_the_rules_alone_fitted_to_the_same_rows():
     mode = find_mode(
         np.column_stack([np.ones(500), known]), label.astype(float), np.array([0, A_PENALTY])
     )
-    found = logit(rule_probability(fitted.rule_part, frame))
+    found = logit(compile_rules(fitted.rule_part, list(frame.columns))(frame.to_numpy()))
     np.testing.assert_allclose(found, mode.coefficients[0] + mode.coefficients[1] * known)
 
 

@@ -5,7 +5,6 @@ from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy.special import expit
 
 FloatArray = npt.NDArray[np.float64]
@@ -46,10 +45,3 @@ def compile_rules(part: RulePart, names: Sequence[str]) -> Compiled:
         return np.asarray(expit(log_odds), np.float64)
 
     return probability
-
-
-def rule_probability(part: RulePart, frame: pd.DataFrame) -> FloatArray:
-    """Return the probability that the rules alone give each row: float64 (n_rows,)."""
-    names = list(part["coefficients"])
-    values = frame[names].to_numpy(dtype=np.float64, na_value=np.nan)
-    return compile_rules(part, names)(values)

@@ -12,11 +12,14 @@ from uuid import uuid4
 
 from seedbed_client.types import (
     EventsTaken,
+    ExplainAnswer,
     Fault,
     FeedbackTaken,
     MatchType,
     ModelFields,
     ModelList,
+    OutcomesAnswer,
+    PairOutcome,
     Person,
     PersonStored,
     PredictAnswer,
@@ -119,6 +122,11 @@ class Seedbed:
         asked = {"left": left, "count": count, "match_type": match_type}
         return cast(RankAnswer, self._send("POST", "/match/rank", asked))
 
+    def explain_pair(self, left: str, right: str, *, threshold: float = 0.5) -> ExplainAnswer:
+        """Return what a score comes from, and what `left` could change to reach the threshold."""
+        asked = {"left": left, "right": right, "threshold": threshold}
+        return cast(ExplainAnswer, self._send("POST", "/match/explain", asked))
+
     def predict_feedback(
         self, kind: str, rows: Sequence[Mapping[str, float | str | None]]
     ) -> PredictAnswer:
@@ -180,6 +188,11 @@ class Seedbed:
         """
         asked = {"table": table, "rows": list(rows), "source": source, **reading}
         return cast(FeedbackTaken, self._send("POST", "/feedback", asked, _named(idempotency_key)))
+
+    def record_outcomes(self, outcomes: Sequence[PairOutcome]) -> OutcomesAnswer:
+        """Tell what came of 1 to 1,000 scored pairs, by their `response_id`; each counts once."""
+        asked = {"outcomes": [dict(outcome) for outcome in outcomes]}
+        return cast(OutcomesAnswer, self._send("POST", "/outcomes", asked))
 
     # --- HTTP ---
 

@@ -50,6 +50,7 @@ class PairScore(TypedDict):
     missing: list[str]
     is_candidate: bool | None
     why_not: str | None
+    response_id: str
     problem: NotRequired[PairProblem]
 
 
@@ -72,6 +73,90 @@ class RankAnswer(TypedDict):
     warning: str
     available: int
     best: list[Ranked]
+
+
+class Effect(TypedDict):
+    """One feature: what it was computed from, and what it does to the score."""
+
+    name: str
+    value: float | None
+    missing: bool
+    inputs: dict[str, Any]
+    reference: float | None
+    effect: float | None
+    effect_if_unknown: float | None
+
+
+class DatesChange(TypedDict):
+    """Another trip; `days` by which its start and end move in all."""
+
+    start_date: str
+    end_date: str
+    days: int
+    score: float
+
+
+class BudgetChange(TypedDict):
+    """Another budget; `share` by which it changes."""
+
+    budget: float
+    share: float
+    score: float
+
+
+class InterestsChange(TypedDict):
+    """Interests of the other that are added."""
+
+    add: list[str]
+    score: float
+
+
+class Together(TypedDict):
+    """Changes that suffice together where none does alone."""
+
+    dates: DatesChange | None
+    budget: BudgetChange | None
+    interests: InterestsChange | None
+    score: float
+
+
+class Lift(TypedDict):
+    """The smallest changes that lift a score to the threshold, each by itself."""
+
+    threshold: float
+    is_above: bool
+    dates: DatesChange | None
+    budget: BudgetChange | None
+    interests: InterestsChange | None
+    together: Together | None
+    highest: float | None
+
+
+class ExplainAnswer(PairScore):
+    """A score with what led to it, the largest effects first, and what would lift it."""
+
+    warning: str
+    rule_weights: dict[str, float]
+    features: list[Effect]
+    lift: Lift
+
+
+class PairOutcome(TypedDict):
+    """What a person did with a pair that was scored; `at` is now where it is left out."""
+
+    response_id: str
+    outcome: Literal["accept", "chat", "ignore", "unmatch"]
+    at: NotRequired[str | None]
+
+
+class OutcomesAnswer(TypedDict):
+    """How many were new, known, replaced or of no kept pair; and which each of them was."""
+
+    new: int
+    known: int
+    replaced: int
+    unknown: int
+    outcomes: list[Literal["new", "known", "replaced", "unknown"]]
 
 
 class Interval(TypedDict):

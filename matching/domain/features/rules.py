@@ -105,6 +105,7 @@ def rule_score(
         weight += known * part_weight
     scores = np.full(len(values), np.nan)
     np.divide(total, weight, out=scores, where=weight > 0)
+    np.minimum(scores, 1.0, out=scores)  # of float32 features 1 may be a rounding above it
     return scores
 
 
