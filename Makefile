@@ -24,7 +24,7 @@ demo: .venv/installed ## From nothing to a champion model, then 20 scores: about
 serve: .venv/installed ## The admin, a worker and the scheduler on this machine.
 	@$(PYTHON) manage.py serve
 
-test: .venv/installed-dev browser ## What the pipeline runs: layers, lint, types, every test.
+test: .venv/installed-dev browser generator ## What the pipeline runs: layers, lint, types, every test.
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .

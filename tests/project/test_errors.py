@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from project.pages.admins import RecordAdmin
-from project.pages.errors import is_refused_value, limit_uploads, server_error
+from project.pages.errors import is_refused_value, limit_requests, server_error
 from project.pages.json_field import StrictJSONField
 from tests.factories import make_admin, make_seed_user, make_staff
 
@@ -212,10 +212,10 @@ def test_more_than_a_page_takes_is_413_before_it_is_read(client: Client, setting
 
     request = RequestFactory().post("/admin/", CONTENT_LENGTH=str(1024**2 + 1))
     request.environ["wsgi.input"] = request._stream = Unread()
-    answer = limit_uploads(lambda _: pytest.fail("A page was asked."))(request)
+    answer = limit_requests(lambda _: pytest.fail("A page was asked."))(request)
     assert answer.status_code == 413
     assert "at most 1 MiB through a page, got 2 MiB" in answer.content.decode()
     assert WAY_BACK in answer.content.decode()
     for odd in ("", "-1", "many", "9" * 30):
         assert client.get("/admin/login/", CONTENT_LENGTH=odd).status_code == 200, odd
-    assert "project.pages.errors.limit_uploads" in settings.MIDDLEWARE
+    assert "project.pages.errors.limit_requests" in settings.MIDDLEWARE

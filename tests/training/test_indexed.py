@@ -1,10 +1,12 @@
 """The directory of everybody: what it answers is what the records say, however they changed."""
 
 import itertools
+import json
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
@@ -304,6 +306,17 @@ def test_one_that_nobody_keeps_any_more_is_not_relied_on(keeper, monkeypatch):
     assert DirectoryView().renew({}) is not None
     monkeypatch.setattr("matching.queries.directory.FRESH_SECONDS", -1.0)
     assert DirectoryView().renew({}) is None
+
+
+def test_the_command_encodes_everybody_once(people, capsys):
+    call_command("directory", "--once", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"travellers": len(people) + 5, "taken_in": len(people) + 5}
+    require_same()
+    call_command("directory", "--once")
+    assert "21 travellers encoded" in capsys.readouterr().out
+    with Keeper(directory_folder()).alone(), pytest.raises(CommandError, match="Another process"):
+        call_command("directory", "--once")
 
 
 def test_two_do_not_keep_one(keeper):

@@ -31,30 +31,33 @@ class Command(SeedbedCommand):
         parser.add_argument("--once", action="store_true", help="encode everybody and end")
 
     def run(self, **options: Any) -> dict[str, Any]:
-        keeper, listener = Keeper(directory_folder()), Listener()
-        ended, taken_in = Ending.by_signal(), 0
+        keeper = Keeper(directory_folder())
         try:
             with keeper.alone():
-                while True:
-                    try:
-                        if not options["once"]:
-                            listener.take_over()
-                        taken_in += keeper.look()
-                    except (Error, ValkeyUnavailable) as error:
-                        if options["once"]:
-                            raise
-                        # The next look uses a new connection.
-                        logger.warning("What changed cannot be seen: %s", type(error).__name__)
-                    close_old_connections()
-                    if options["once"] or ended.wait(LOOK_SECONDS):
-                        return {"travellers": len(keeper), "taken_in": taken_in}
+                taken_in = keeper.look() if options["once"] else _follow(keeper)
         except AlreadyKept as error:
             raise CommandError(
                 f"{error} It goes on by itself; end it first to keep it here."
             ) from error
+        return {"travellers": len(keeper), "taken_in": taken_in}
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         """Say how many there are."""
         console.print(
             f"{result['travellers']:,} travellers encoded, {result['taken_in']:,} taken in."
         )
+
+
+def _follow(keeper: Keeper) -> int:
+    """Look until the process is asked to end; return how many travellers were taken in."""
+    ended, listener, taken_in = Ending.by_signal(), Listener(), 0
+    while not ended.is_asked:
+        try:
+            listener.take_over()
+            taken_in += keeper.look()
+        except (Error, ValkeyUnavailable) as error:
+            # The next look uses a new connection.
+            logger.warning("What changed cannot be seen: %s", type(error).__name__)
+        close_old_connections()
+        ended.wait(LOOK_SECONDS)
+    return taken_in
