@@ -36,8 +36,9 @@ def _figures(live: LiveFields) -> list[dict[str, Any]]:
     lift = live["lift"]
     if live["too_little"] or lift is None:
         return [counted]
-    auc, brier, ece = (live["metrics"][name] for name in ("roc_auc", "brier", "ece"))
-    chance = words.number(live["metrics"]["ece_by_chance"]["value"])
+    shown = ("roc_auc", "brier", "ece", "ece_by_chance")
+    auc, brier, ece, by_chance = (live["metrics"][name] for name in shown)
+    chance = words.number(by_chance["value"])
     return [
         {
             "label": "ROC-AUC, live",

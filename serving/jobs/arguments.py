@@ -13,7 +13,7 @@ class TellAlarm(Arguments):
 
     alarm: Annotated[
         int,
-        Field(ge=1, description="Id of the alarm."),
+        Field(ge=1, le=2**63 - 1, description="Id of the alarm."),
         Ask(is_asked=False),
     ]
     state: Annotated[

@@ -26,7 +26,7 @@ def page(client, user, *permissions):
 
 
 def test_a_person_is_shown_with_trip_events_and_scores(client):
-    users = [make_seed_user(f"seed_{n}", name=f"Person {n}") for n in range(3)]
+    users = [make_seed_user(f"seed_{n}", name=f"Person {n}", age=20 + 9 * n) for n in range(3)]
     for user in users:
         make_session(user, destination_name="Lisbon")
     shown = page(client, users[0], *SEES)

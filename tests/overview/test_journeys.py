@@ -139,7 +139,8 @@ def test_a_table_of_stars_is_refused_mapped_collected_and_reported(
 def test_a_job_is_stopped_from_its_page_and_goes_on_as_a_retry(person: Person) -> None:
     job = enqueue("matching.seed_users", by=log_in(person), ring_bell=False, count=20)
     person.open(f"/admin/jobs/job/{job.pk}/change/")
-    person.click("Stop")
+    person.click("Stop …")
+    person.click("Stop Make seed users")
     person.until_shown("was stopped")
     job.refresh_from_db()
     assert job.state == Job.State.CANCELLED

@@ -39,6 +39,7 @@ LEFT_OUT = {
     "/api/v1/events": PROGRAM,
     "/api/v1/feedback": PROGRAM,
     "/api/v1/feedback/predict": PROGRAM,
+    "/api/v1/match/explain": PROGRAM,
     "/api/v1/match/rank": PROGRAM,
     "/api/v1/match/score": PROGRAM,
     "/api/v1/models": PROGRAM,

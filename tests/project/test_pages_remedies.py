@@ -14,7 +14,7 @@ ROOT = Path(settings.BASE_DIR)
 # What is done on the machine of Seedbed, by whoever runs it: no page can.
 OF_THE_MACHINE = frozenset(
     {"adopt_folder", "axes_reset_ip", "axes_reset_username", "changepassword", "createsuperuser"}
-    | {"migrate", "scheduler", "serve", "services", "worker"}
+    | {"directory", "migrate", "scheduler", "serve", "services", "worker"}
 )
 ONLY_READ_THERE = {  # in comments, and where a terminal shows it
     "project/jobs/command.py: jobs stop",

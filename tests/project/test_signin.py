@@ -8,12 +8,11 @@ from django.conf import settings as project_settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, identify_hasher
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.test import Client, RequestFactory, override_settings
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
 from project import signin
-from project.management.commands import serve
 from project.middleware import ACTIVE_KEY, ACTIVE_SECONDS
 from project.settings import PASSWORD_HASHERS
 from project.visitors import client_address
@@ -118,16 +117,6 @@ def test_a_visitor_has_an_address_or_none(said, address) -> None:
 @pytest.mark.usefixtures("ada")
 def test_a_server_behind_a_unix_socket_locks_out_too() -> None:
     assert fail(5, address="")[-1] == 429
-
-
-def test_the_web_server_takes_the_address_from_the_trusted_proxy_only() -> None:
-    with override_settings(TRUSTED_PROXY="192.0.2.80"):
-        command = serve._commands(host="127.0.0.1", port=1, workers=1)["web server"]
-    assert "--trusted-proxy=192.0.2.80" in command
-    assert "--trusted-proxy-headers=x-forwarded-for x-forwarded-proto" in command
-    assert "--clear-untrusted-proxy-headers" in command
-    with override_settings(TRUSTED_PROXY=""):
-        assert "trusted" not in str(serve._commands(host="::1", port=1, workers=1)["web server"])
 
 
 @pytest.mark.usefixtures("ada")

@@ -1,18 +1,17 @@
 """Keeps the directory from which the API answers."""
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error, close_old_connections
 from rich.console import Console
 
-from matching.models.live import ValkeyUnavailable
-from matching.queries.directory import directory_folder
-from matching.services.directory import AlreadyKept, Keeper
-from matching.services.foreign_sessions import Listener
 from project.command import SeedbedCommand
 from project.ending import Ending
+
+if TYPE_CHECKING:
+    from matching.services.directory import Keeper
 
 LOOK_SECONDS = 0.25  # between two looks at what changed
 logger = logging.getLogger(__name__)
@@ -31,6 +30,9 @@ class Command(SeedbedCommand):
         parser.add_argument("--once", action="store_true", help="encode everybody and end")
 
     def run(self, **options: Any) -> dict[str, Any]:
+        from matching.queries.directory import directory_folder
+        from matching.services.directory import AlreadyKept, Keeper
+
         keeper = Keeper(directory_folder())
         try:
             with keeper.alone():
@@ -48,8 +50,11 @@ class Command(SeedbedCommand):
         )
 
 
-def _follow(keeper: Keeper) -> int:
+def _follow(keeper: "Keeper") -> int:
     """Look until the process is asked to end; return how many travellers were taken in."""
+    from matching.models.live import ValkeyUnavailable
+    from matching.services.foreign_sessions import Listener
+
     ended, listener, taken_in = Ending.by_signal(), Listener(), 0
     while not ended.is_asked:
         try:

@@ -130,7 +130,8 @@ def _render_live(live: dict[str, Any], console: Console) -> None:
     if live["too_little"]:
         console.print(f"  {live['too_little']}")
         return
-    auc, brier, ece = (live["metrics"][name] for name in ("roc_auc", "brier", "ece"))
+    shown = ("roc_auc", "brier", "ece", "ece_by_chance")
+    auc, brier, ece, by_chance = (live["metrics"][name] for name in shown)
     lift = live["lift"]
     console.print(
         f"  {words.counted(live['rows'], 'pair')} of {words.counted(live['people'], 'user')}: "
@@ -139,6 +140,6 @@ def _render_live(live: dict[str, Any], console: Console) -> None:
         f"({words.signed(lift['low'])} to {words.signed(lift['high'])}); Brier score "
         f"{words.measured(brier['value'], brier['low'], brier['high'])}; calibration error "
         f"{words.measured(ece['value'], ece['low'], ece['high'])}, by chance "
-        f"{words.number(live['metrics']['ece_by_chance']['value'])}."
+        f"{words.number(by_chance['value'])}."
     )
     console.print(f"  {live['caveat']}")
