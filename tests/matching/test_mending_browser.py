@@ -60,12 +60,14 @@ class Person:
     def press(self, selector: str) -> None:
         before = self.browser.find_element(By.TAG_NAME, "html")
         click(self.browser, By.CSS_SELECTOR, selector)
-        until(lambda: self.browser.find_element(By.TAG_NAME, "html") != before)
+        # Between two pages there is none.
+        until(lambda: self.browser.find_elements(By.TAG_NAME, "html") not in ([], [before]))
 
     def follow(self, text: str) -> None:
         before = self.browser.find_element(By.TAG_NAME, "html")
         click(self.browser, By.PARTIAL_LINK_TEXT, text)
-        until(lambda: self.browser.find_element(By.TAG_NAME, "html") != before)
+        # Between two pages there is none.
+        until(lambda: self.browser.find_elements(By.TAG_NAME, "html") not in ([], [before]))
 
     def act(self, label: str) -> None:
         """Choose all rows of the list, and an action."""
