@@ -1,40 +1,197 @@
 """The web server: granian, a few processes on one port, and what is to hold before any page.
 
-`python -m project.web` runs it. Bytes that are no request of HTTP it refuses itself, without words:
-no browser sends them.
+`python -m project.web` runs it. A request reaches a thread once all of it is here: who sends
+slowly, or stops half-way, keeps nobody waiting. Bytes that are no request of HTTP granian refuses
+itself, without words: no browser sends them.
 """
 
 import argparse
+import asyncio
+import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from io import BytesIO
 from ipaddress import ip_address
-from typing import Any, Final
+from queue import SimpleQueue
+from tempfile import TemporaryFile
+from typing import IO, Any, Final, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+logger = logging.getLogger(__name__)
 
 MOST_PROCESSES: Final = 32
 THREADS: Final = 4  # of each process; each holds a connection to the database
-WAITING: Final = 64  # requests of each process that wait for a thread; more wait in the system
+WAITING: Final = 1_000  # requests of each process that come in, or wait for a thread
+IDLE_SECONDS: Final = 20.0  # that a body may pause; then the request is given up
+IN_MEMORY: Final = 256 * 1024  # bytes of a body; what is longer lies in a temporary file
 ORPHAN_SECONDS: Final = 1.0  # between two looks
 PATIENCE_LOOKS: Final = 10  # for requests that are being answered
 PARENT: Final = "SEEDBED_WEB_PARENT"  # process id of who tends the processes that answer
 FORWARDED: Final = ("HTTP_X_FORWARDED", "HTTP_FORWARDED")
+OUT_OF_TIME: Final = 408
+LONGEST_NUMBER: Final = 20  # digits
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
-def make_application() -> Application:
-    """Return the application as each process of the server runs it."""
+class Begun(NamedTuple):
+    """A response whose headers are known: a whole body, or the parts that follow."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    parts: Iterator[bytes] | None
+    close: Callable[[], None]
+
+
+class Server:
+    """Answers by an application of WSGI, in threads of its own, what granian hands it (RSGI)."""
+
+    def __init__(self, application: Application, longest_body: int) -> None:
+        """Take an application; bodies of more than so many bytes it has to refuse unread."""
+        self._application = application
+        self._longest = longest_body
+        self._work: SimpleQueue[tuple[Callable[[], Any], Any, Any]] = SimpleQueue()
+        for number in range(THREADS):
+            threading.Thread(target=self._answer_on, name=f"answers {number}", daemon=True).start()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        environ = environ_of(scope)
+        said = environ.get("CONTENT_LENGTH", "")
+        length = int(said) if said.isdecimal() and len(said) < LONGEST_NUMBER else 0
+        body = await self._receive(protocol, length)
+        if body is None:
+            protocol.response_empty(OUT_OF_TIME, [("connection", "close")])
+            return
+        with body:
+            environ["wsgi.input"] = body
+            begun = await self._in_thread(lambda: self._begin(environ))
+        if begun.parts is None:
+            protocol.response_bytes(begun.status, begun.headers, begun.body)
+            return
+        try:
+            transport = protocol.response_stream(begun.status, begun.headers)
+            while part := await self._in_thread(lambda: next(begun.parts, b"")):
+                await transport.send_bytes(part)
+        finally:
+            await self._in_thread(begun.close)
+
+    async def _receive(self, protocol: Any, length: int) -> IO[bytes] | None:
+        """Take in a body; None where not all of it came, or it paused for too long."""
+        if not 0 < length <= self._longest:
+            return BytesIO()
+        body = _room_for(length)
+        clock = asyncio.get_running_loop().time
+        # Not a limit of each step: granian's process ends where one is broken off (2.8.9).
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_SECONDS) as limit:
+                async for chunk in protocol:
+                    limit.reschedule(clock() + IDLE_SECONDS)
+                    body.write(chunk)
+        if body.tell() != length:
+            body.close()
+            return None
+        body.seek(0)
+        return body
+
+    def _begin(self, environ: Environ) -> Begun:
+        told: list[tuple[str, list[tuple[str, str]]]] = []
+        response = self._application(environ, lambda *said: told.append(said[:2]))
+        close: Callable[[], None] = getattr(response, "close", lambda: None)
+        parts, body = None, b""
+        if getattr(response, "streaming", True):  # as responses of Django say it
+            parts = (part for part in response if part)
+        else:
+            body = b"".join(response)
+            close()
+        ((status, headers),) = told
+        return Begun(int(status[:3]), [(n.lower(), v) for n, v in headers], body, parts, close)
+
+    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._work.put((work, loop, future))
+        return await future
+
+    def _answer_on(self) -> None:
+        while True:
+            work, loop, future = self._work.get()
+            try:
+                found = work()
+            except Exception as error:
+                logger.exception("A request could not be answered")
+                done, result = future.set_exception, error
+            else:
+                done, result = future.set_result, found
+            with suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(_unless_gone, future, done, result)
+
+
+def _room_for(length: int) -> IO[bytes]:
+    return BytesIO() if length <= IN_MEMORY else TemporaryFile()
+
+
+def _unless_gone(future: Any, done: Callable[[Any], None], result: Any) -> None:
+    if not future.done():  # who asked may have gone
+        done(result)
+
+
+def environ_of(scope: Any) -> Environ:
+    """Return a request as WSGI has it (PEP 3333), without its body.
+
+    Names with an underscore are left out: they would pass for those with a hyphen, which a proxy
+    may have cleared.
+    """
+    client = scope.client.rpartition(":")[0].strip("[]")
+    server, _, port = scope.server.rpartition(":")
+    environ: Environ = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope.path).decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": server,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": client,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        if "_" in name:
+            continue
+        key = name.upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        if key in environ:
+            value = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
+        environ[key] = value
+    if scope.authority and "HTTP_HOST" not in environ:
+        environ["HTTP_HOST"] = scope.authority
+    return environ
+
+
+def make_server() -> Server:
+    """Return what each process of the server runs."""
     from django.conf import settings
 
     from project.wsgi import application
 
     parent = int(os.environ[PARENT])
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
-    return behind_proxy(application, settings.TRUSTED_PROXY)
+    guarded = behind_proxy(application, settings.TRUSTED_PROXY)
+    # A form is a little longer than the file in it.
+    return Server(guarded, settings.MAX_PAGE_UPLOAD_BYTES + 1024**2)
 
 
 def _end_with(parent: int) -> None:
@@ -74,7 +231,7 @@ def _take_visitor(environ: Environ) -> None:
 def main(given: list[str]) -> None:
     """Serve until the process is ended."""
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import Interfaces, Loops
 
     parser = argparse.ArgumentParser(prog="python -m project.web", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
@@ -92,13 +249,13 @@ def main(given: list[str]) -> None:
     os.environ["SEEDBED_FOLLOWS_IN_BACKGROUND"] = "true"
     os.environ[PARENT] = str(os.getpid())
     Granian(
-        "project.web:make_application",
+        "project.web:make_server",
         factory=True,
         address=options.host,
         port=options.port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        loop=Loops.asyncio,
         workers=options.processes,
-        blocking_threads=THREADS,
         backpressure=WAITING,
         websockets=False,
         respawn_failed_workers=True,

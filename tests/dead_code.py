@@ -20,7 +20,7 @@ KINDS = ("class", "function", "import", "method", "property", "unreachable_code"
 EXCEPTIONS = {
     "*Config": "an app, found by Django",
     "Command": "a command, found by Django",
-    "make_application": "named as text to granian",
+    "make_server": "named as text to granian",
     "Meta": "read by Django",
     "Media": "read by Django",
     "*Admin": "registered by a decorator",

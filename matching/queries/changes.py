@@ -15,7 +15,6 @@ from matching.models import SeedUser, TravelGroup, TravelSession
 from matching.queries.travellers import load_known
 
 CHUNK: Final = 10_000  # travellers read at a time
-NOTED_HOURS: Final = 1  # a change is kept so long for those who follow
 
 
 @dataclass(frozen=True)
@@ -70,15 +69,6 @@ def changes_since(snapshot: str, most: int) -> Changes:
         )
         now, names = cursor.fetchone()
     return Changes(str(now), set(names) if len(names) <= most else None)
-
-
-def forget_changes() -> None:
-    """Remove changes that whoever follows has long seen."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM matching_change WHERE at < now() - make_interval(hours => %s)",
-            [NOTED_HOURS],
-        )
 
 
 def with_their_groups(names: Iterable[str]) -> set[str]:

@@ -3,14 +3,13 @@
 One process of a machine keeps it (`manage.py directory`), in a folder that all its processes read:
 
     current.json      names the folders that hold now, and says with which words they were encoded
-    alive             is touched with each look at the database; an old one is not relied on
-    <number>/         one generation of rolls: users/ and groups/, one file an array
+    alive             is touched with each look at the database; an old one is not relied on, so
+                      that while everybody is read anew the database answers
+    <name>/           one generation of rolls: users/ and groups/, one file an array
 """
 
 import fcntl
-import itertools
 import logging
-import os
 import shutil
 import time
 from collections.abc import Collection, Iterator
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,6 @@ from matching.domain.travellers import Vocabulary
 from matching.queries.changes import (
     changes_since,
     everybody,
-    forget_changes,
     load_frames,
     snapshot_now,
     vocabulary_of_all,
@@ -42,7 +41,6 @@ logger = logging.getLogger(__name__)
 MOST_CHANGED: Final = 3_000  # travellers of the small rolls; more are merged into the large ones
 MOST_NOTED: Final = 50_000  # changes read at once; beyond, reading everybody anew is as fast
 UNSEEN_SECONDS: Final = 1_800.0  # without a look, after which changes may have been forgotten
-FORGET_EVERY_SECONDS: Final = 60.0
 
 
 class AlreadyKept(RuntimeError):
@@ -63,14 +61,12 @@ class Keeper:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._numbers = itertools.count(1)
         self._rolls: tuple[_Rolls, ...] = ()  # the large and the small; none before the first look
         self._vocabulary = Vocabulary()
         self._widths = (0, 0)
         self._changed: set[str] = set()
         self._snapshot = ""
         self._looked_at = 0.0  # seconds since 1970
-        self._forgot_at = 0.0
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -88,6 +84,8 @@ class Keeper:
                 raise AlreadyKept(
                     f"Another process keeps the directory in {self._folder}."
                 ) from error
+            # Nobody is led to what another process kept: much may have changed since.
+            (self._folder / "alive").unlink(missing_ok=True)
             self._sweep()
             yield
 
@@ -113,9 +111,6 @@ class Keeper:
                 return self._build(now, lexicon)
         self._snapshot, self._looked_at = changes.snapshot, now
         (self._folder / "alive").touch()
-        if now - self._forgot_at >= FORGET_EVERY_SECONDS:
-            forget_changes()
-            self._forgot_at = now
         return len(found)
 
     def __len__(self) -> int:
@@ -131,7 +126,6 @@ class Keeper:
             # Words may come while this reads.
             encoded, vocabulary = self._encode(names, vocabulary)
             parts.append(encoded)
-            (self._folder / "alive").touch()
         if not parts:
             encoded, vocabulary = self._encode([], vocabulary)
             parts.append(encoded)
@@ -186,7 +180,7 @@ class Keeper:
         return found
 
     def _write(self, users: Encoded, groups: Encoded) -> _Rolls:
-        name = f"{os.getpid()}-{next(self._numbers)}"
+        name = uuid4().hex  # never that of another process: who has it mapped goes by the name
         for kind, encoded in (("users", users), ("groups", groups)):
             Roll.of(encoded).save(self._folder / name / kind)
         return _Rolls(

@@ -29,6 +29,12 @@ class Pace:
     interval: float
     burst: int
 
+    @property
+    def taken_at_once(self) -> int:
+        """Requests that a process takes from the common count at once, to give them by itself: a
+        tenth of a burst, so that it counts once and not ten times."""
+        return max(1, self.burst // 10)
+
     @classmethod
     def per_minute(cls, requests: int) -> "Pace":
         """Allow so many requests in a minute, and a second's worth of them, or ten, at once."""

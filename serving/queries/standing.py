@@ -1,6 +1,7 @@
 """What requests are answered from: the live model and everybody, held by each process and renewed
 beside the requests."""
 
+import gc
 import logging
 import threading
 import time
@@ -88,6 +89,9 @@ class Holder:
                 self._thread.start()
 
     def _renew_for_ever(self) -> None:
+        # What is loaded by now stays: to look through all of it for garbage takes .2 s each time.
+        gc.collect()
+        gc.freeze()
         while True:
             time.sleep(RENEWED_SECONDS)
             close_old_connections()

@@ -118,12 +118,13 @@ class ScoreLog:
 
     def begin(self) -> None:
         """See that a thread writes: after the first answer, a fork, and whatever ended one."""
-        if self._pid == os.getpid() and self._thread is not None and self._thread.is_alive():
-            return
         if self._pid != os.getpid():  # what the parent has taken, the parent writes
             self._forget()
-        self._thread = threading.Thread(target=self._write_on, name="score log", daemon=True)
-        self._thread.start()
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._thread = threading.Thread(target=self._write_on, name="score log", daemon=True)
+            self._thread.start()
         atexit.unregister(self.end)
         atexit.register(self.end)
 

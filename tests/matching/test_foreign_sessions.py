@@ -4,10 +4,12 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import DataError
 from django.test import override_settings
 from django.utils import timezone
 
 from matching.models import SeedUser, TravelSession
+from matching.services import foreign_sessions
 from matching.services.foreign_sessions import Listener
 from matching.services.sessions import publish_sessions
 from tests.factories import make_seed_user, make_session
@@ -71,6 +73,8 @@ def test_what_we_write_ourselves_changes_nothing(listener):
 def test_what_is_no_session_is_left_alone(listener, valkey):
     valkey.set("session:broken", b"\xff{")
     valkey.set("session:bad name", b"{}")
+    valkey.set(b"session:\xff\xfe", b"{}")
+    valkey.set(f"session:{'x' * 300}", b"{}")
     valkey.set("elsewhere:1", b"{}")
     write(valkey, "good")
     assert taken_over(listener) == 1
@@ -78,11 +82,40 @@ def test_what_is_no_session_is_left_alone(listener, valkey):
     assert valkey.get("session:broken") == b"\xff{"
 
 
-def test_a_server_that_is_away_is_asked_again(listener, valkey):
-    listener._pubsub.connection.disconnect()
+def test_a_server_that_is_away_is_asked_again(listener, valkey, monkeypatch):
+    monkeypatch.setattr("matching.services.foreign_sessions.AWAY_SECONDS", 0.0)
+    write(valkey, "waiting")
+    until(lambda: listener._pubsub.connection.can_read(timeout=0))
     with override_settings(REDIS_URL="unix:///nowhere/valkey.sock"):
-        for _ in range(3):
+        for _ in range(3):  # it was heard, and its copy cannot be read
             assert listener.take_over() == 0
+        listener._pubsub.connection.disconnect()
+        listener._pubsub = None
+        assert listener.take_over() == 0
     listener.take_over()
     write(valkey, "later")
+
+    def are_both_there():
+        listener.take_over()
+        return TravelSession.objects.count() == 2
+
+    until(are_both_there)
+
+
+def test_a_session_that_no_record_can_hold_stops_none_of_those_to_come(
+    listener, valkey, monkeypatch
+):
+    mend, asked = foreign_sessions.mend_records, []
+
+    def refuse_the_first(names, by):
+        asked.append(names)
+        if len(asked) == 1:
+            raise DataError("value too long")
+        return mend(names, by=by)
+
+    monkeypatch.setattr(foreign_sessions, "mend_records", refuse_the_first)
+    write(valkey, "poison")
+    until(lambda: listener.take_over() or asked)
+    write(valkey, "good")
     assert taken_over(listener) == 1
+    assert asked == [["poison"], ["good"]]

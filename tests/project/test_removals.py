@@ -96,12 +96,10 @@ KNOWN = {
         "finished jobs that somebody chose, with the right to"
     ),
     # --- Events and sessions ---
-    ("matching/queries/changes.py", "forget_changes", "DELETE FROM"): (
-        "notes of an hour ago, which whoever follows has read; else everybody is read anew"
-    ),
     ("matching/services/directory.py", "_point", "replace"): (
         "the name of the newest generation, under the lock of the one who keeps it"
     ),
+    ("matching/services/directory.py", "alone", "unlink"): "a mark that is made with each look",
     ("matching/services/directory.py", "_sweep", "rmtree"): (
         "generations to which nobody is led any more, under that lock; all is in the database"
     ),

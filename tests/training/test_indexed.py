@@ -319,6 +319,33 @@ def test_the_command_encodes_everybody_once(people, capsys):
         call_command("directory", "--once")
 
 
+@pytest.mark.usefixtures("people")
+def test_what_another_process_kept_is_not_relied_on(keeper):
+    keeper.look()
+    view = DirectoryView()
+    assert view.renew({}) is not None
+    (directory_folder() / "kept").unlink()  # as of a process that is gone
+    successor = Keeper(directory_folder())
+    with successor.alone():
+        assert view.renew({}) is None
+        change_a_profile()
+        successor.look()
+        require_same(view)
+
+
+@pytest.mark.usefixtures("people")
+def test_notes_of_changes_are_removed_after_a_day(keeper):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE matching_change SET at = now() - interval '25 hours'")
+        cursor.execute("SELECT count(*) FROM matching_change")
+        (before,) = cursor.fetchone()
+        assert before > 20
+        for _ in range(6):
+            change_in_sql()
+        cursor.execute("SELECT count(*) FROM matching_change")
+        assert cursor.fetchone()[0] <= 6 + max(0, before - 6 * 12)
+
+
 def test_two_do_not_keep_one(keeper):
     with pytest.raises(AlreadyKept), Keeper(directory_folder()).alone():
         pass

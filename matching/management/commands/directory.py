@@ -52,15 +52,14 @@ class Command(SeedbedCommand):
 
 def _follow(keeper: "Keeper") -> int:
     """Look until the process is asked to end; return how many travellers were taken in."""
-    from matching.models.live import ValkeyUnavailable
     from matching.services.foreign_sessions import Listener
 
     ended, listener, taken_in = Ending.by_signal(), Listener(), 0
     while not ended.is_asked:
         try:
-            listener.take_over()
             taken_in += keeper.look()
-        except (Error, ValkeyUnavailable) as error:
+            listener.take_over()
+        except Error as error:
             # The next look uses a new connection.
             logger.warning("What changed cannot be seen: %s", type(error).__name__)
         close_old_connections()
