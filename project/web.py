@@ -20,7 +20,6 @@ from ipaddress import ip_address
 from queue import SimpleQueue
 from tempfile import TemporaryFile
 from typing import IO, Any, Final, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +153,7 @@ def environ_of(scope: Any) -> Environ:
     environ: Environ = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(scope.path).decode("latin-1"),
+        "PATH_INFO": scope.path.encode().decode("latin-1"),  # granian has taken its % away
         "QUERY_STRING": scope.query_string,
         "SERVER_NAME": server,
         "SERVER_PORT": port,

@@ -254,10 +254,42 @@ def test_what_is_too_large_is_a_page_with_words_and_a_way_back(
     assert ">Home</a>" in answer.body
 
 
+def test_an_address_is_decoded_once(server: "subprocess.Popen[str]", port: int) -> None:
+    for path in ("/admin/login/", "/admin%2Flogin/", "/%61dmin/login/"):
+        assert get(port, path) == 200, path
+    assert get(port, "/%2561dmin/login/") == 404
+
+
 def test_what_is_no_request_is_refused(server: "subprocess.Popen[str]", port: int) -> None:
     for request in GARBLED:
         assert answer_of(port, request).status == 400, request
     assert get(port, "/healthz") == 200
+
+
+@contextlib.contextmanager
+def half_sent(port: int, path: str, count: int) -> Iterator[None]:
+    """Begin forms and send no more of them; then break them off."""
+    with contextlib.ExitStack() as lines:
+        for _ in range(count):
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", port)))
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\na="
+            line.sendall(head.encode())
+        yield
+
+
+def test_who_sends_half_a_form_keeps_nobody_waiting(
+    server: "subprocess.Popen[str]", port: int
+) -> None:
+    until(lambda: "--processes=2" in children_of(server.pid))
+    parent = children_of(server.pid)["--processes=2"]
+    until(lambda: len(web_processes(parent)) == 2)
+    answering = web_processes(parent)
+    for path in ("/admin/login/", "/api/v1/match/score"):
+        for _ in range(3):
+            with half_sent(port, path, 40):
+                assert get(port, "/admin/login/") == 200
+            assert get(port, "/healthz") == 200
+    assert web_processes(parent) == answering, "what was broken off ends no process"
 
 
 def seen(environ: dict[str, str], trusted: str = "10.0.0.1") -> dict[str, str]:
