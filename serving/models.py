@@ -188,10 +188,10 @@ class WatchState(models.Model):
     last_person = models.CharField(max_length=32, blank=True, help_text="Digest of who it was.")
     last_score = models.FloatField(null=True, help_text="What this person's visit scored.")
     other_score = models.FloatField(null=True, help_text="That of the last other person.")
-    batches: Any = ArrayField(
-        models.BigIntegerField(),
-        default=list,
-        help_text="Imported batches whose events were looked for in the log.",
+    batches = models.JSONField(
+        default=dict,
+        help_text="Imported batch to its rows, and those that landed, when it was last looked "
+        "through.",
     )
     looked_at = models.DateTimeField(null=True)
 

@@ -213,6 +213,53 @@ def owner_for_operator(named: str = "") -> User:
     return superusers[0]
 
 
+@transaction.atomic
+def switch_schedule_on(
+    name: str, kind: str, *, owner: User, seconds: int | None, default_seconds: int, does: str
+) -> Schedule:
+    """Let a schedule of a known name run from now on, at once and then at its interval.
+
+    Parameters
+    ----------
+    owner : with whose rights it runs.
+    seconds : between two runs; None keeps what it had, at first `default_seconds`.
+    does : what it does, in words for who may not.
+
+    Raises
+    ------
+    Refusal
+        For an owner who may not.
+    """
+    if not owner.has_perm(get_kind(kind).permission):
+        raise Refusal(
+            f"{owner} may not {does}, so no schedule can with these rights.",
+            remedy="Let somebody own it who may: --owner at the command line.",
+        )
+    schedule, is_new = Schedule.objects.select_for_update().get_or_create(
+        name=name,
+        defaults={"kind": kind, "interval_seconds": seconds or default_seconds, "owner": owner},
+    )
+    if is_new:
+        return schedule
+    if not schedule.is_enabled:
+        schedule.next_run_at = timezone.now()
+    schedule.is_enabled, schedule.owner = True, owner
+    if seconds:
+        schedule.interval_seconds, schedule.cron = seconds, ""
+    schedule.full_clean()
+    schedule.save()
+    return schedule
+
+
+def switch_schedule_off(name: str) -> Schedule | None:
+    """Let a schedule run no more by itself; returns None where there never was one."""
+    schedule = Schedule.objects.filter(name=name).first()
+    if schedule is not None and schedule.is_enabled:
+        schedule.is_enabled = False
+        schedule.save(update_fields=["is_enabled"])
+    return schedule
+
+
 def save_schedule(schedule: Schedule, *, by: Person = None) -> None:
     """Save a schedule, which then runs with the rights of who saves it.
 

@@ -82,22 +82,29 @@ def match_events() -> int:
     """Give logged pairs without an outcome that of the event that was imported of them.
 
     An event is of a pair by the names of its log. It tells of the last time the pair was scored in
-    the `EVENT_DAYS` before it; of several events the last one counts. Each batch is looked through
-    once, and what an application told stays. Returns how many pairs got one.
+    the `EVENT_DAYS` before it; of several events the last one counts, whichever batch it came with.
+    Each row is looked for once, also of a batch that takes more, and what an application told
+    stays. Returns how many pairs got one.
     """
     matched = 0
     with transaction.atomic():
         state, _ = WatchState.objects.select_for_update().get_or_create(pk=1)
         batches = EventBatch.objects.complete().filter(method=EventBatch.Method.IMPORTED)
-        fresh = batches.exclude(pk__in=state.batches).order_by("pk")
-        for batch in fresh.only("pk"):
-            matched += _match(batch)
-            state.batches = [*state.batches, batch.pk]
+        for batch in batches.order_by("pk").only("pk", "asked", "made"):
+            before, now = state.batches.get(str(batch.pk)), [batch.asked, batch.made]
+            if before == now:
+                continue
+            asked, made = before or (0, 0)
+            # More landed than came: refused rows were mended, and stand where they stood.
+            is_mended = batch.made - made > batch.asked - asked
+            matched += _match(batch, 0 if is_mended else asked)
+            state.batches[str(batch.pk)] = now
         state.save(update_fields=["batches"])
     return matched
 
 
-def _match(batch: EventBatch) -> int:
+def _match(batch: EventBatch, rows: int) -> int:
+    """Look for the events of a batch beyond so many of its rows."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -117,12 +124,14 @@ def _match(batch: EventBatch) -> int:
             UPDATE serving_scoredpair pair
                SET outcome = found.outcome, outcome_at = found.occurred_at, told_by = %s
               FROM last_of_pair found
-             WHERE pair.id = found.id AND pair.outcome IS NULL
+             WHERE pair.id = found.id AND (pair.outcome IS NULL OR (
+                   pair.told_by = %s AND pair.outcome_at < found.occurred_at))
             """,
             [
                 EVENT_DAYS,
-                batch.first_event_id,
+                batch.first_event_id + rows,
                 batch.last_event_id,
+                ScoredPair.ToldBy.EVENT,
                 ScoredPair.ToldBy.EVENT,
             ],
         )

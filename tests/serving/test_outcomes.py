@@ -145,7 +145,34 @@ def test_only_whole_imports_are_looked_through_each_of_them_once():
     building.state = EventBatch.State.COMPLETE
     building.save()
     assert match_events() == 1
-    assert WatchState.objects.get().batches == [building.pk]
+    assert WatchState.objects.get().batches == {str(building.pk): [building.asked, building.made]}
+
+
+def test_a_batch_that_takes_more_is_looked_through_as_it_grows(ask):
+    now = timezone.now().replace(microsecond=0)
+    log_pairs(["a", "b"], [now - timedelta(hours=5)] * 2, [0.5] * 2, right=["x", "x"])
+
+    def send(number, left, hours, outcome):
+        moment = int((now - timedelta(hours=hours)).timestamp() * 1000)
+        event = {
+            "eventId": f"e{number}", "userId": left, "targetId": "x", "outcome": outcome,
+            "matchType": "user_user", "timestamp": moment, "features": {"ageScore": 0.5},
+            "label": int(outcome in ("accept", "chat")),
+        }  # fmt: skip
+        answer = ask("events", {"rows": [event]})
+        assert answer.status_code == 200, answer.content
+        assert answer.json()["new"] == 1
+
+    send(1, "a", 4, "accept")
+    assert match_events() == 1
+    send(2, "b", 4, "accept")
+    assert match_events() == 1
+    send(3, "a", 3, "unmatch")  # what happened last counts, in whichever request it came
+    send(4, "a", 3.5, "chat")
+    assert match_events() == 1
+    assert outcomes_now()[0] == [Outcome.UNMATCH.code, Outcome.ACCEPT.code]
+    assert EventBatch.objects.count() == 1
+    assert match_events() == 0
 
 
 # --- How answers turned out -----------------------------------------------------------------------
