@@ -208,7 +208,7 @@ def _changes(generator: "_Generator", token: str, size: int) -> list[Figure]:
     seen = []
     for number in range(PROMOTIONS):
         model = versions[number % 2]
-        promote(model, reason="benchmark", override_reason="benchmark")
+        promote(model, reason="benchmark")
         began, in_a_row = time.perf_counter(), 0
         while in_a_row < 8:  # two processes take turns as they like
             answer = _ask("score", token, json.loads(one))
