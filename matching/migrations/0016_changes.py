@@ -1,9 +1,7 @@
 """Notes who changed, so that the directory of everybody follows without reading everybody.
 
 A row holds the external id of a traveller whose features may be others now, with the transaction
-that changed it: who reads asks for those that became visible since. Each writing statement removes
-some rows that are older than a day, twice as many as it writes: the table holds about a day. A
-transaction that lasts longer would not be seen; none does.
+that changed it: who reads asks for those that became visible since. 0017 removes old ones.
 """
 
 from django.db import migrations
@@ -12,34 +10,24 @@ TABLE = """
 CREATE TABLE matching_change (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    at timestamptz NOT NULL DEFAULT now(),
     external_id varchar(100) NOT NULL
 );
 CREATE INDEX matching_change_xid ON matching_change (xid);
 """
 
 FUNCTIONS = """
-CREATE FUNCTION matching_forget_changes(written bigint) RETURNS void LANGUAGE sql AS $$
-    DELETE FROM matching_change WHERE id IN (
-        SELECT id FROM (
-            SELECT id, at FROM matching_change ORDER BY id LIMIT 2 * written + 10
-            FOR UPDATE SKIP LOCKED) oldest
-        WHERE at < clock_timestamp() - interval '1 day');
-$$;
 CREATE FUNCTION matching_note_travellers() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    written bigint;
 BEGIN
-    IF TG_OP = 'INSERT' THEN
+    IF TG_OP <> 'DELETE' THEN
         INSERT INTO matching_change (external_id) SELECT external_id FROM new_rows;
-    ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO matching_change (external_id) SELECT external_id FROM old_rows;
-    ELSE
-        INSERT INTO matching_change (external_id)
-        SELECT external_id FROM new_rows UNION SELECT external_id FROM old_rows;
     END IF;
-    GET DIAGNOSTICS written = ROW_COUNT;
-    PERFORM matching_forget_changes(written);
+    IF TG_OP = 'DELETE' THEN
+        INSERT INTO matching_change (external_id) SELECT external_id FROM old_rows;
+    ELSIF TG_OP = 'UPDATE' THEN
+        INSERT INTO matching_change (external_id)
+        SELECT external_id FROM old_rows EXCEPT SELECT external_id FROM new_rows;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE FUNCTION matching_note_members() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -87,7 +75,6 @@ def back():
         for event in ROWS:
             yield f"DROP TRIGGER {table}_{event}_noted ON {table};"
     yield "DROP FUNCTION matching_note_members(); DROP FUNCTION matching_note_travellers();"
-    yield "DROP FUNCTION matching_forget_changes(bigint);"
     yield "DROP TABLE matching_change;"
 
 

@@ -43,8 +43,8 @@ class OpenFilter(admin.SimpleListFilter):
 
 @admin.register(Alarm)
 class AlarmAdmin(RecordAdmin[Alarm]):
-    fields = ["state_now", "text", "what_to_do", "opened", "closed", "figures"]
-    readonly_fields = ["state_now", "what_to_do", "opened", "closed", "figures"]
+    fields = ["state_now", "what_is_wrong", "what_to_do", "opened", "closed", "figures"]
+    readonly_fields = ["state_now", "what_is_wrong", "what_to_do", "opened", "closed", "figures"]
     list_display = ["named", "state_now", "opened", "closed"]
     list_display_links = ["named"]
     list_filter = [OpenFilter, "kind"]
@@ -67,11 +67,15 @@ class AlarmAdmin(RecordAdmin[Alarm]):
 
     @admin.display(description="alarm", ordering="kind")
     def named(self, alarm: Alarm) -> Any:
-        return two_lines(str(alarm), alarm.text)
+        return two_lines(str(alarm), in_pages(alarm.text))
 
     @admin.display(description="state")
     def state_now(self, alarm: Alarm) -> Any:
         return badge("open", tone="bad") if alarm.is_open else badge("closed", tone="good")
+
+    @admin.display(description="what is wrong")
+    def what_is_wrong(self, alarm: Alarm) -> str:
+        return in_pages(alarm.text)
 
     @admin.display(description="what to do")
     def what_to_do(self, alarm: Alarm) -> str:

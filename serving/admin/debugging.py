@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from matching.models import SeedUser
+from matching.models import SeedUser, TravelSession
 from project import words
 from project.pages.registry import page, record_panel
 from project.refusal import Refusal
@@ -26,7 +26,12 @@ SEES_PEOPLE: Final = "matching.view_seeduser"
 class PersonForm(forms.Form):
     """Who is looked at."""
 
-    user = forms.CharField(max_length=ID_LENGTH, label="Person", help_text="The external id.")
+    user = forms.CharField(
+        max_length=ID_LENGTH,
+        label="Person",
+        help_text="The external id.",
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+    )
 
 
 @page("What production sees", route="answers/person/", name=ROUTE, permission=PERMISSION)
@@ -113,10 +118,15 @@ def _feature(one: Any, seen: Seen) -> dict[str, str]:
     }
 
 
+def _title_of(name: str) -> str:
+    fields = {one.name: one for model in (TravelSession, SeedUser) for one in model._meta.fields}
+    return str(fields[name].verbose_name)
+
+
 def _rows(told: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         (
-            name.replace("_", " "),
+            _title_of(name),
             ", ".join(value)
             if isinstance(value, list)
             else words.number(value)

@@ -169,7 +169,8 @@ class Unscored(BaseModel):
 
 
 class ScoreAnswer(BaseModel):
-    """Answers in the order asked; `warning` says why the rules answer where no model does."""
+    """Answers in the order asked; `warning` says why the rules answer where no model does, and
+    where what answers is not the newest."""
 
     warning: str
     scores: list[PairScore | Unscored]

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('last_person', models.CharField(blank=True, help_text='Digest of who it was.', max_length=32)),
                 ('last_score', models.FloatField(help_text="What this person's visit scored.", null=True)),
                 ('other_score', models.FloatField(help_text='That of the last other person.', null=True)),
-                ('batches', models.JSONField(default=dict, help_text='Imported batch to its rows, and those that landed, when it was last looked through.')),
+                ('batches', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, help_text='Imported batches whose events were looked for in the log.', size=None)),
                 ('looked_at', models.DateTimeField(null=True)),
             ],
             options={

@@ -43,9 +43,10 @@ REPEATED: Final = "repeated"
 FALLBACK: Final = "fallback"
 MISSING: Final = "missing:"
 
+HELD: Final = "The rules answer, but where a process holds the version that it had loaded before."
 REMEDIES: Final = {
-    Alarm.Kind.CHAMPION: "Run `manage.py status`, which names the file and what to do: bring it "
-    "back, train again, or return with `manage.py models rollback --reason REASON`.",
+    Alarm.Kind.CHAMPION: "See `manage.py status`: it names the file and what to do. Bring it back, "
+    "train again, or return with `manage.py models rollback --reason REASON`.",
     Alarm.Kind.FALLBACK: "Read why the rules answered in `manage.py monitor_scores`. Ready "
     "features have to be of the set of the live model; for people see `manage.py status`.",
     Alarm.Kind.MISSING: "See what there is of somebody with `manage.py debug_features USER`, and "
@@ -107,7 +108,7 @@ def _watch_champion(
         alarm = open_alarm(
             kind,
             "",
-            text=serving.warning,
+            text=f"{serving.why_broken} {HELD}" if serving.why_broken else serving.warning,
             remedy=REMEDIES[kind],
             at=at,
             version=champion.version,

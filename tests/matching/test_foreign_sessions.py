@@ -85,7 +85,7 @@ def test_what_is_no_session_is_left_alone(listener, valkey):
 def test_a_server_that_is_away_is_asked_again(listener, valkey, monkeypatch):
     monkeypatch.setattr("matching.services.foreign_sessions.AWAY_SECONDS", 0.0)
     write(valkey, "waiting")
-    until(lambda: listener._pubsub.connection.can_read(timeout=0))
+    until(lambda: listener._pubsub.connection.can_read())
     with override_settings(REDIS_URL="unix:///nowhere/valkey.sock"):
         for _ in range(3):  # it was heard, and its copy cannot be read
             assert listener.take_over() == 0

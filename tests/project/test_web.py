@@ -42,7 +42,7 @@ class Protocol:
         for chunk in self.chunks:
             yield chunk
         if self.is_held:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
 
     def response_empty(self, status, headers):
         self.told = (status, dict(headers), b"")

@@ -17,10 +17,12 @@ from project.jobs.models import Job, Schedule
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
 from project.refusal import Refusal
+from project.storage.artifacts import folder_path
 from serving.jobs.telling import post_json
 from serving.models import Alarm, WatchState
 from serving.queries.monitoring import monitor_hour
 from serving.services.alarms import close_alarm, open_alarm
+from serving.services.watching import watch
 from tests.factories import make_admin, make_alarm, make_staff
 from tests.matching.commands import run_command, show_command
 from tests.serving.logged import log_pairs
@@ -247,6 +249,24 @@ def test_the_page_shows_the_hour_and_who_may_looks_at_once(client):
     assert "look-now" in client.get(page).content.decode()
     assert client.post(page).status_code == 302
     assert Job.objects.get().kind == "serving.monitor_scores"
+
+
+def test_pages_tell_of_a_broken_champion_what_can_be_done_there(client, champion):
+    file = folder_path(champion.folder) / max(champion.files)
+    file.write_bytes(b" " + file.read_bytes())
+    watch(at=timezone.now())
+    alarm = Alarm.objects.get()
+    assert "manage.py" in alarm.text
+    assert "where a process holds the version" in alarm.text
+    client.force_login(make_admin())
+    for name, arguments in (
+        ("serving_monitoring", []),
+        ("serving_alarm_changelist", []),
+        ("serving_alarm_change", [alarm.pk]),
+    ):
+        shown = client.get(reverse(f"admin:{name}", args=arguments)).content.decode()
+        assert "cannot be used" in shown, name
+        assert "manage.py" not in shown, name
 
 
 def test_alarms_are_listed_told_on_the_front_page_and_nobody_changes_them(client):
