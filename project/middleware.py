@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
+from project import clock
 from project.acting import NOBODY, Actor, acting
 
 # Everything comes from our own files: pages work offline, and injected markup can load nothing.
@@ -43,7 +43,7 @@ def idle_sessions(
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if LIVE_HEADER not in request.headers and SESSION_KEY in request.session:
-            now = timezone.now().timestamp()
+            now = clock.now().timestamp()
             if now - request.session.get(ACTIVE_KEY, 0.0) >= ACTIVE_SECONDS:
                 request.session[ACTIVE_KEY] = now
         return get_response(request)

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,18 +62,30 @@ def _earlier_keys(name: str) -> list[str]:
 
 
 def _development_secret(path: Path) -> str:
-    """Make a random secret once per folder, so that no value is shared between installations."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Return the random secret of this folder, made where it has none: no value is shared between
+    installations. A disk that is full or only read keeps nobody from reading it."""
+    with suppress(OSError):
+        if kept := path.read_text():
+            return kept
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    fresh.touch(mode=0o600)
-    fresh.write_text(secrets.token_urlsafe(48))
     try:
-        # A link fails when another process was first, and never shows a half-written file.
-        path.hardlink_to(fresh)
-    except FileExistsError:
-        pass
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48))
+        if path.exists() and not path.stat().st_size:
+            path.unlink()  # left by a full disk: nothing was ever signed with it
+        with suppress(FileExistsError):
+            # A link fails when another process was first, and never shows a half-written file.
+            path.hardlink_to(fresh)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The secret {path} is missing and cannot be written: {error.strerror}. Make room on "
+            "the disk, let this user write there, name another folder in SEEDBED_VAR, or set "
+            f"{path.name.upper()}."
+        ) from error
     finally:
-        fresh.unlink()
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
     return path.read_text()
 
 
@@ -142,6 +155,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "serving.api.metrics.count_requests",
+    "project.patience.end_the_silent",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.content_security_policy",
@@ -192,6 +206,16 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# A server that cannot be reached, or was cut off, is found out in seconds; what the address of a
+# server of one's own says comes first.
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # ms
+    **DATABASES["default"].get("OPTIONS", {}),
+}
 REDIS_URL = embedded.valkey_location(VAR) if USES_EMBEDDED_VALKEY else env.str("REDIS_URL")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -184,8 +184,10 @@ def make_server() -> Server:
     """Return what each process of the server runs."""
     from django.conf import settings
 
+    from project import patience
     from project.wsgi import application
 
+    patience.watch()
     parent = int(os.environ[PARENT])
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     guarded = behind_proxy(application, settings.TRUSTED_PROXY)

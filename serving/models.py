@@ -9,10 +9,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils import timezone
 
 from matching.domain.features.told import TITLES
 from matching.domain.words import MatchType, Outcome
+from project import clock
 from serving.domain.limits import DEFAULT_REQUESTS_PER_MINUTE, MAX_REQUESTS_PER_MINUTE
 from serving.domain.responses import ANSWER_LENGTH, response_id
 from serving.domain.tokens import SHOWN_LENGTH
@@ -37,7 +37,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def open(self) -> "ApiKeyQuerySet":
         """Keys that open something now."""
-        beyond = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+        beyond = models.Q(expires_at=None) | models.Q(expires_at__gt=clock.now())
         return self.filter(beyond, revoked_at=None)
 
 
@@ -60,7 +60,7 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(
         "expires", null=True, blank=True, help_text="Empty: it stays until it is revoked."
     )
-    made_at = models.DateTimeField("made", default=timezone.now, editable=False)
+    made_at = models.DateTimeField("made", default=clock.now, editable=False)
     made_by = models.CharField("by", max_length=200, editable=False)
     revoked_at = models.DateTimeField("revoked", null=True, editable=False)
     revoked_by = models.CharField(max_length=200, blank=True, editable=False)
@@ -78,7 +78,7 @@ class ApiKey(models.Model):
 
     def clean(self) -> None:
         """Refuse a new key that would be over when it is made."""
-        if self._state.adding and self.expires_at is not None and self.expires_at <= timezone.now():
+        if self._state.adding and self.expires_at is not None and self.expires_at <= clock.now():
             raise ValidationError({"expires_at": "Expected a moment to come."})
 
     @property
@@ -86,7 +86,7 @@ class ApiKey(models.Model):
         """Return open, expired or revoked."""
         if self.revoked_at is not None:
             return "revoked"
-        is_over = self.expires_at is not None and self.expires_at <= timezone.now()
+        is_over = self.expires_at is not None and self.expires_at <= clock.now()
         return "expired" if is_over else "open"
 
 
@@ -225,7 +225,7 @@ class Alarm(models.Model):
     text = models.TextField(help_text="What is wrong, with figures, as it was when it opened.")
     remedy = models.TextField(help_text="What to do next.")
     numbers = models.JSONField(default=dict, help_text="The figures when it opened and closed.")
-    opened_at = models.DateTimeField(default=timezone.now)
+    opened_at = models.DateTimeField(default=clock.now)
     closed_at = models.DateTimeField(null=True, blank=True)
 
     objects = AlarmQuerySet.as_manager()
@@ -268,7 +268,7 @@ class WatchedStream(models.Model):
     model_version = models.PositiveIntegerField(
         null=True, help_text="Whose training it is held to."
     )
-    began_at = models.DateTimeField(default=timezone.now)
+    began_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         ordering = ["name"]

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, cast
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from matching.models import EventBatch
+from project import clock
 from project.origin import Origin
 from project.storage.records import keeps_files
 
@@ -75,7 +75,7 @@ class Dataset(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
     )
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
 
     objects = DatasetQuerySet.as_manager()
 
@@ -183,7 +183,7 @@ class ModelVersion(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
     )
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
 
     objects = ModelVersionQuerySet.as_manager()
 
@@ -257,7 +257,7 @@ class Promotion(models.Model):
     actor = models.CharField(
         max_length=150, help_text="Name of the person, kept when the account goes."
     )
-    at = models.DateTimeField(default=timezone.now)
+    at = models.DateTimeField(default=clock.now)
 
     class Meta:
         ordering = ["-id"]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from django.utils import timezone
 
 from feedback.domain.changes import OnChange
 from feedback.domain.door import DOORS, landing_columns
@@ -25,6 +24,7 @@ from feedback.services.landing import Landing, ParsedChunk, begin_landing, row_f
 from feedback.services.runs import begin_run, complete_run
 from feedback.services.shared import mark_shared_rows
 from feedback.services.sources import file_source
+from project import clock
 from project.ahead import Reins, ahead
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
@@ -124,7 +124,7 @@ def check_file(
     reasons: Counter[str] = Counter()
     errors: list[RefusedLine] = []
     seen: set[bytes] = set()
-    now = np.datetime64(timezone.now().astimezone(UTC).replace(tzinfo=None), "us")
+    now = np.datetime64(clock.now().astimezone(UTC).replace(tzinfo=None), "us")
     opened = _open(path, table, name, columns or {}, asked, FeedbackSource(), run)
     form = row_format(FeedbackSource(), table, landing_columns(opened.mapping))
     for chunk in _chunks(opened, run):

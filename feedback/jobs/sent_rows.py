@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
 from feedback.domain.door import DOORS, landing_columns
 from feedback.domain.file_rows import LIMITS, feedback_rows
@@ -20,6 +19,7 @@ from feedback.models import CollectionCursor, CollectionRun, FeedbackSource
 from feedback.services.landing import begin_landing
 from feedback.services.shared import mark_shared_rows
 from feedback.services.sources import file_source
+from project import clock
 from project.acting import current_actor
 from project.mappings.arguments import AS_IS
 from project.mappings.door import OpenTable, open_table
@@ -105,7 +105,7 @@ def land_sent(
             moment = np.min(parsed.parsed.columns["created_at"])
             first = moment.astype("M8[us]").item().replace(tzinfo=UTC)
     CollectionRun.objects.filter(pk=run.pk).update(
-        state=CollectionRun.State.COMPLETE, finished_at=timezone.now(), source_count=F("found")
+        state=CollectionRun.State.COMPLETE, finished_at=clock.now(), source_count=F("found")
     )
     run.refresh_from_db()
     if run.new > before[1] and first is not None:
@@ -126,7 +126,7 @@ def _run_of_today(
     source: FeedbackSource, table: str, opened: OpenTable, since: datetime | None
 ) -> CollectionRun:
     """Return the run that takes further rows of this sender; the caller holds the lock."""
-    begins = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    begins = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     decision = {**opened.decision, "notes": [], "unusable": []}
     fields = {"file_name": f"sent by {current_actor()}"[:255], "mapping": decision}
     partial = opened.decision["partial"]

@@ -2,9 +2,9 @@
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from feedback.models.sources import CollectionRun, FeedbackSource, Table
+from project import clock
 
 
 class FeedbackChange(models.Model):
@@ -41,7 +41,7 @@ class FeedbackChange(models.Model):
         help_text="The run whose row was the first to be changed.",
     )
     actor = models.CharField("by", max_length=200, blank=True)
-    found_at = models.DateTimeField(default=timezone.now)
+    found_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         ordering = ["-id"]

@@ -7,10 +7,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, GeneratedField, Q, Value
 from django.db.models.functions import Cast
-from django.utils import timezone
 from django.utils.functional import cached_property
 
 from feedback.models.sources import CollectionRun, FeedbackSource, Table
+from project import clock
 from project.mappings.refused import RefusedRow, RefusedRowQuerySet
 from project.tabular.mapping import TableMapping
 from project.tabular.mend import Came
@@ -182,8 +182,8 @@ class RejectedRecord(RefusedRow):
     external_id = models.CharField("id at the source", max_length=200, blank=True)
     line_number = models.PositiveBigIntegerField(null=True, blank=True)
     payload = models.JSONField(help_text="The row as it came.")
-    first_seen_at = models.DateTimeField(default=timezone.now)
-    last_seen_at = models.DateTimeField(default=timezone.now)
+    first_seen_at = models.DateTimeField(default=clock.now)
+    last_seen_at = models.DateTimeField(default=clock.now)
 
     objects = RefusedRowQuerySet.as_manager()
 

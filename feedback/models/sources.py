@@ -8,7 +8,6 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
-from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from feedback.domain.certificates import (
@@ -18,6 +17,7 @@ from feedback.domain.certificates import (
 )
 from feedback.domain.endpoints import PASSWORD_VARIABLE, PASSWORD_VARIABLE_PREFIX
 from feedback.domain.tables import MappingError, check_mapping
+from project import clock
 from project.acting import ActedHistory, current_user
 from project.jobs.models import Job
 from project.origin import Origin
@@ -61,7 +61,7 @@ class FeedbackSourceQuerySet(models.QuerySet["FeedbackSource"]):
     def due(self) -> "FeedbackSourceQuerySet":
         """Collectable sources that do not wait after failures."""
         return self.collectable().filter(
-            Q(retry_after__isnull=True) | Q(retry_after__lte=timezone.now())
+            Q(retry_after__isnull=True) | Q(retry_after__lte=clock.now())
         )
 
 
@@ -172,7 +172,7 @@ class FeedbackSource(models.Model):
         editable=False,
         help_text="Table to rows that a source added before holds too, by its number.",
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = FeedbackSourceQuerySet.as_manager()
@@ -327,7 +327,7 @@ class CollectionRun(models.Model):
     reasons = models.JSONField(default=dict, help_text="Reason to number of rejected rows.")
     notes = models.JSONField(default=list)
     error = models.TextField(blank=True)
-    started_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(default=clock.now)
     finished_at = models.DateTimeField(null=True)
 
     objects = CollectionRunQuerySet.as_manager()

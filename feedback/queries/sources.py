@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from django.utils import timezone
-
 from feedback.models import FeedbackSource, model_of
 from feedback.queries.caveats import caveats_of
+from project import clock
 from project.origin import Origin
 from project.refusal import Refusal
 
@@ -72,7 +71,7 @@ def choose_scope(*, source: str = "", origin: str = "", days: int | None = None)
     Generated rows stand in only while there is no real source, and are mixed in only for
     `combined`.
     """
-    since = None if days is None else timezone.now() - timedelta(days=days)
+    since = None if days is None else clock.now() - timedelta(days=days)
     if source:
         (named,) = sources_named([source])
         if origin and named.origin not in Origin(origin).parts:

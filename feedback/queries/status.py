@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import TypedDict
 
 from django.db.models import Count, Max, Q, TextField
-from django.utils import timezone
 
 from feedback.domain.requirements import MINIMUM_SAMPLES
 from feedback.models import (
@@ -17,6 +16,7 @@ from feedback.models import (
 )
 from feedback.queries.caveats import caveats_of
 from feedback.queries.schedule import current_schedule
+from project import clock
 from project.origin import ROW_ORIGINS, Origin
 
 # Which rows of which table are samples of a kind: those with its target and something to learn
@@ -214,7 +214,7 @@ def _table(
         "gone": _number(row, "gone"),
         "shared": _number(row, "shared"),
         "latest": _iso(latest),
-        "lag_seconds": None if latest is None else (timezone.now() - latest).total_seconds(),
+        "lag_seconds": None if latest is None else (clock.now() - latest).total_seconds(),
         "missing": {
             name.removeprefix("missing_"): _number(row, name) / rows if rows else 0.0
             for name in row

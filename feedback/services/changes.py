@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.utils import timezone
 
 from feedback.domain.changes import CHANGES_KEPT, REFUSED_AS_ASKED, OnChange
 from feedback.models import CollectionRun, FeedbackChange, model_of
+from project import clock
 from project.acting import current_actor, current_actor_name
 from project.bulk import copy_rows
 
@@ -89,7 +89,7 @@ def _keep_changes(cursor: Any, run: CollectionRun, action: str) -> None:
         "coalesce((SELECT min(c.first_run_id) FROM feedback_feedbackchange c WHERE c.uid = d.uid), "
         "d.run_id), %s, %s FROM feedback_differing d "
         "ON CONFLICT (uid, row_digest) WHERE action = 'kept' DO NOTHING",
-        [run.source_id, run.table, action, run.pk, current_actor_name(), timezone.now()],
+        [run.source_id, run.table, action, run.pk, current_actor_name(), clock.now()],
     )
     _trim(cursor, "SELECT uid FROM feedback_differing", [])
 
@@ -106,7 +106,7 @@ def note_action(
         f"f.run_id), %s, %s FROM {table} f WHERE f.uid = ANY(%s)",
         [
             *(run.source_id, run.table, action, run.pk),
-            *(current_actor_name(), timezone.now(), list(uids)),
+            *(current_actor_name(), clock.now(), list(uids)),
         ],
     )
     _trim(cursor, "SELECT unnest(%s::uuid[])", [list(uids)])

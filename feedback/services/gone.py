@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from django.db import connection
-from django.utils import timezone
 
 from feedback.models import CollectionRun, FeedbackChange, model_of
 from feedback.services.changes import note_action
+from project import clock
 
 COMPARED_ROWS = 50_000  # at a time
 UID_BYTES = 16
@@ -45,7 +45,7 @@ def unseen_rows(
 
 def mark_gone(run: CollectionRun, uids: Sequence[Any]) -> int:
     """Mark rows as gone at their source; reports and datasets leave them out."""
-    return _mark(run, uids, "NULL", FeedbackChange.Action.GONE, timezone.now())
+    return _mark(run, uids, "NULL", FeedbackChange.Action.GONE, clock.now())
 
 
 def mark_returned(run: CollectionRun, uids: Sequence[Any]) -> int:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pyarrow as pa
 from django.db import IntegrityError, connection, transaction
 from django.db.models import BigIntegerField, F, Func, Sum
-from django.utils import timezone
 from psycopg.errors import UniqueViolation
 
 from feedback.domain.changes import REFUSED_AS_ASKED, OnChange, describe_change
@@ -35,6 +34,7 @@ from feedback.models import (
 from feedback.models.records import BEGINNING
 from feedback.services.changes import correct_rows, settle_change
 from feedback.services.gone import mark_returned
+from project import clock
 from project.bulk import copy_rows
 from project.tabular.mend import EXCERPT_LENGTH, KEPT_TOTAL, as_text
 
@@ -232,7 +232,7 @@ class Landing:
     def _write_rejected(
         self, rejected: list[RejectedRow], lines: Sequence[int | None] | None
     ) -> None:
-        now = timezone.now()
+        now = clock.now()
         RejectedRecord.objects.bulk_create(
             [
                 RejectedRecord(
@@ -331,7 +331,7 @@ def begin_landing(
     return Landing(
         run=run,
         form=row_format(run.source, run.table, columns),
-        now=timezone.now(),
+        now=clock.now(),
         cursor=cursor,
         may_move_time=may_move_time,
         on_change=on_change,

@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 from django.db import transaction
-from django.utils import timezone
 
 from feedback.domain.door import DOORS, landing_columns
 from feedback.domain.tables import TABLES
@@ -15,6 +14,7 @@ from feedback.queries.refused import rows_now
 from feedback.services.landing import begin_landing
 from feedback.services.runs import begin_run, complete_run
 from feedback.services.shared import mark_shared_rows
+from project import clock
 from project.acting import Person
 from project.mappings.refused import reading_with
 from project.tabular.mapping import Mapper, TableMapping
@@ -90,7 +90,7 @@ def _retry_group(
     # What did not come back is stored now, or refused anew under what the correction made of it.
     RejectedRecord.objects.filter(pk__in=[record.pk for record in tried]).exclude(
         row_uid__in=refused
-    ).update(resolved_at=timezone.now())
+    ).update(resolved_at=clock.now())
     complete_run(run)
     mark_shared_rows(run)
     return run.found - run.rejected

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from django.core.cache import cache
 from django.db import connection, transaction
-from django.utils import timezone
 
 from feedback.models import KeptReport, RowsState
 from feedback.queries.glance import Glance, glance_of, sources_at_a_glance, standing_scope
@@ -20,6 +19,7 @@ from feedback.queries.reports.kept import (
     rows_of,
     with_scope,
 )
+from project import clock
 
 AT_ONCE_ROWS = 20_000  # in all three tables: within a second on one core
 REMEMBERED_SECONDS = 3600  # in this process, of few rows that nobody has had counted and kept
@@ -95,7 +95,7 @@ def _remembered(asked: Asked, now: RowsNow) -> KeptReport:
 
 def _counted(asked: Asked, now: RowsNow) -> KeptReport:
     # The state is read before the rows: what lands between is counted, and counted again later.
-    as_of = timezone.now()
+    as_of = clock.now()
     content = json.dumps(asked.count(), allow_nan=False).encode()
     return KeptReport(key=asked.key, kind=asked.kind, state=now.state, as_of=as_of, content=content)
 

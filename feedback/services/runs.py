@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
 from feedback.models import CollectionCursor, CollectionRun, FeedbackSource, model_of
+from project import clock
 from project.jobs.models import Job
 
 # From so many new rows on, the planner's idea of the table is out of date.
@@ -29,7 +29,7 @@ def begin_run(
 def finish_run(run: CollectionRun, state: str, *, error: str = "") -> None:
     """Say how a run ended, and let the planner know of the rows: reports join these tables."""
     run.refresh_from_db()
-    run.state, run.error, run.finished_at = state, error, timezone.now()
+    run.state, run.error, run.finished_at = state, error, clock.now()
     run.save(update_fields=["state", "error", "finished_at"])
     if run.table and run.new + run.changed >= ANALYZE_ROWS:
         table = connection.ops.quote_name(model_of(run.table)._meta.db_table)
@@ -60,7 +60,7 @@ def interrupt_stale_runs(source: FeedbackSource, job_id: UUID | None) -> int:
         .filter(state=CollectionRun.State.RUNNING)
         .update(
             state=CollectionRun.State.INTERRUPTED,
-            finished_at=timezone.now(),
+            finished_at=clock.now(),
             error="Its worker was stopped; what it had landed stays, the next run goes on.",
         )
     )
@@ -105,6 +105,4 @@ def remember_outcome(source: FeedbackSource, runs: Sequence[CollectionRun]) -> N
         return
     failures = source.failures + 1
     wait = min(FIRST_BACKOFF * 2 ** min(failures - 1, 10), LONGEST_BACKOFF)
-    these.update(
-        failures=F("failures") + 1, retry_after=timezone.now() + wait, last_error=errors[0]
-    )
+    these.update(failures=F("failures") + 1, retry_after=clock.now() + wait, last_error=errors[0])

@@ -10,7 +10,6 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from matching.admin.profile_forms import ProfileForm
@@ -22,7 +21,7 @@ from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup
 from matching.queries.sessions import travellers_of_users
 from matching.queries.words import unknown_in, with_word
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
-from project import words
+from project import clock, words
 from project.jobs.forms import ArgumentsForm
 from project.jobs.references import refer
 from project.jobs.starts import start_from_list, start_job
@@ -129,7 +128,7 @@ def foresee_filling(request: HttpRequest, users: Any) -> Consequence:
 
 def foresee_trips(request: HttpRequest, owners: Any) -> Consequence:
     """Say how many travellers without a live trip get a drawn one."""
-    live = owners.filter(session__expires_at__gt=timezone.now()).count()
+    live = owners.filter(session__expires_at__gt=clock.now()).count()
     waiting = owners.count() - live
     told = [
         (
@@ -260,7 +259,7 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         if session is None:
             return badge("none")
         dates: Any = words.stay(session.start_date, session.end_date)
-        if session.expires_at <= timezone.now():
+        if session.expires_at <= clock.now():
             dates = format_html("{} {}", dates, badge("expired"))
         return two_lines(record_link(session, session.destination_name), dates)
 

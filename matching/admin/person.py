@@ -3,12 +3,11 @@
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
 
 from matching.admin.people import label
 from matching.models import SeedUser
 from matching.queries.person import events_of
-from project import words
+from project import clock, words
 from project.pages.links import record_url
 from project.pages.registry import record_panel
 
@@ -40,7 +39,7 @@ def trip_card(request: HttpRequest, user: SeedUser) -> dict[str, Any]:
         "trip": session,
         "trip_url": record_url(session),
         "stay": words.stay(session.start_date, session.end_date),
-        "is_expired": session.expires_at <= timezone.now(),
+        "is_expired": session.expires_at <= clock.now(),
     }
 
 

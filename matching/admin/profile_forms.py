@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from matching.domain.lexicon.folding import FIELD_KINDS, KNOWN
@@ -13,6 +12,7 @@ from matching.domain.limits import DEFAULT_TTL_DAYS
 from matching.domain.profiles import clean_profile
 from matching.domain.words import GENDERS, PROFESSIONS
 from matching.models import PROFILE_FIELDS, SeedUser, TravelSession
+from project import clock
 from project.pages.forms import RecordForm
 
 
@@ -153,7 +153,7 @@ class SessionForm(RecordForm[TravelSession]):
         super().__init__(*args, **kwargs)
         if "expires_at" in self.fields:
             self.fields["expires_at"].initial = lambda: (
-                timezone.now() + timedelta(days=DEFAULT_TTL_DAYS)
+                clock.now() + timedelta(days=DEFAULT_TTL_DAYS)
             ).replace(microsecond=0)
 
     def clean(self) -> dict[str, Any]:

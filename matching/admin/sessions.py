@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.html import format_html
 
 from matching.admin.profile_forms import SessionForm
@@ -20,7 +19,7 @@ from matching.models import TravelSession, live
 from matching.models.live import LiveCopy, ValkeyUnavailable
 from matching.queries.sessions import expected_copy
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
-from project import words
+from project import clock, words
 from project.jobs.starts import start_from_list, start_job
 from project.pages.admins import HistoryAdmin
 from project.pages.badges import badge
@@ -43,7 +42,7 @@ class StateFilter(admin.SimpleListFilter):
         if self.value() == "live":
             return queryset.live()
         if self.value() == "expired":
-            return queryset.filter(expires_at__lte=timezone.now())
+            return queryset.filter(expires_at__lte=clock.now())
         return queryset
 
 
@@ -66,7 +65,7 @@ def copy_state(session: TravelSession, copy: LiveCopy | None) -> str:
     """Return the word for a live copy."""
     if copy is not None and copy.session is None:
         return "unreadable"
-    if session.expires_at <= timezone.now():
+    if session.expires_at <= clock.now():
         return "expired" if copy is None else "out of step"
     if copy is None or copy.session is None:
         return "lost"
@@ -196,9 +195,9 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     @admin.display(description="live copy", ordering="expires_at")
     def copy_word(self, session: TravelSession) -> Any:
         state = getattr(session, "copy_state", "unknown")
-        if session.expires_at <= timezone.now():
+        if session.expires_at <= clock.now():
             return badge(state)
-        left = words.duration(round((session.expires_at - timezone.now()).total_seconds()))
+        left = words.duration(round((session.expires_at - clock.now()).total_seconds()))
         return two_lines(badge(state), f"for {left}")
 
     @admin.display(description="in Valkey")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import orjson
-from django.utils import timezone
 
 from matching.domain.doors import EVENTS
 from matching.domain.features.names import LOG_NAMES
@@ -18,6 +17,7 @@ from matching.domain.log.native import is_native
 from matching.domain.log.reader import LogChunk, RejectedLine, read_lines
 from matching.jobs.arguments import ImportEvents
 from matching.queries.known_events import preview_log
+from project import clock
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.arguments import ASKS_ORIGIN
 from project.mappings.door import Decision, MappedChunk, OpenTable, open_table, reopen_table
@@ -68,7 +68,7 @@ def preview_table(path: Path, name: str, asked: ImportEvents) -> LogPreview | No
         path, name, EVENTS, asked, limits=LIMITS, columns=asked.columns, complete=complete_fields,
         is_trial=True,
     )  # fmt: skip
-    now = timezone.now()
+    now = clock.now()
     origin = asked.origin or origin_of_table(table, now)
     chunks = foreign_chunks(table, now=now, origin=origin, skipped=0)
     found = preview_log(path, name, origin=origin, chunks=chunks)

@@ -4,8 +4,6 @@ from itertools import count
 from typing import cast
 from uuid import UUID
 
-from django.utils import timezone
-
 from matching.domain.doors import EVENTS
 from matching.domain.log.account import Account, ImportedLog, ImportedLogs, summarise_files
 from matching.domain.log.reader import read_log
@@ -20,7 +18,7 @@ from matching.services.imports import (
     open_import,
     require_origins,
 )
-from project import words
+from project import clock, words
 from project.ahead import Reins, ahead
 from project.jobs.contract import Run
 from project.mappings.arguments import offer_in_part
@@ -91,7 +89,7 @@ def _import_log(
     origin: str | None = asked.origin or None
     feature_set = asked.feature_set
     if table is not None and origin is None and run.result_of("import.prepare", number) is None:
-        origin = origin_of_table(table, timezone.now())
+        origin = origin_of_table(table, clock.now())
     opened = run.once(
         "import.prepare",
         lambda: open_import(

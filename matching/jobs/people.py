@@ -6,8 +6,6 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
-from django.utils import timezone
-
 from matching.domain.doors import PEOPLE
 from matching.domain.lexicon.plain import singular
 from matching.domain.profile_files import LIMITS, MAX_BYTES, first_rows, origin_said, profile_rows
@@ -27,6 +25,7 @@ from matching.queries.sessions import plan_sessions, travellers
 from matching.queries.words import SHOWN, describe_unknown, in_order
 from matching.services import people, session_repairs, sessions
 from matching.services.refused_profiles import Source, import_rows
+from project import clock
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.arguments import ASKS_ORIGIN
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
@@ -201,10 +200,10 @@ def create_sessions(run: Run, asked: CreateSessions) -> dict[str, Any]:
     """
 
     def make_plan() -> dict[str, Any]:
-        now = timezone.now()
+        now = clock.now()
         return {
             **_in_words(lambda: plan_sessions(users=asked.users, groups=asked.groups)),
-            "today": timezone.localdate().isoformat(),
+            "today": clock.today().isoformat(),
             "expires_at": (now + timedelta(days=asked.ttl_days)).isoformat(),
         }
 

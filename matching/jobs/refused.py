@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from django.utils import timezone
-
 from matching.domain.doors import EVENTS
 from matching.domain.log.reader import LogChunk, read_lines
 from matching.domain.mending import as_log_line
@@ -17,6 +15,7 @@ from matching.services.refused import (
     open_lines,
     settle_feature_set,
 )
+from project import clock
 from project.jobs.contract import Run
 from project.mappings.door import MappedChunk
 from project.mappings.refused import reading_with
@@ -105,7 +104,7 @@ def _is_mendable(row: RejectedEvent) -> bool:
 
 
 def _read(batch: EventBatch, rows: list[RejectedEvent]) -> LogChunk:
-    now, origin = timezone.now(), Origin.of_code(batch.origin)
+    now, origin = clock.now(), Origin.of_code(batch.origin)
     mapping = batch.reading
     if mapping is None:
         return read_lines(

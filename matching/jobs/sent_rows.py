@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 from django.db import transaction
-from django.utils import timezone
 
 from matching.domain.doors import EVENTS
 from matching.domain.log.account import Account
@@ -18,6 +17,7 @@ from matching.jobs.foreign import LIMITS, as_log, complete_fields
 from matching.jobs.imports import unusable_lines
 from matching.models import EventBatch
 from matching.services.sent import first_line, land_sent, open_sent_batch
+from project import clock
 from project.mappings.door import MappedChunk, OpenTable, open_table
 from project.mappings.sent import as_file, require_confirmed
 from project.origin import Origin
@@ -107,7 +107,7 @@ def land_rows(
 
 def _read(rows: Sequence[Mapping[str, Any]], opened: OpenTable | None, line: int) -> LogChunk:
     """Read rows as lines of a log of which the first has this number."""
-    now = timezone.now()
+    now = clock.now()
     if opened is None:
         numbers = range(line, line + len(rows))
         lines = [orjson.dumps(row) for row in rows]

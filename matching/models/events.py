@@ -5,11 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.functional import cached_property
 
 from matching.domain.limits import LOG_PREFIX
 from matching.domain.words import ALREADY_KNOWN, FeatureSet, MatchType, Outcome, Preset
+from project import clock
 from project.mappings.refused import RefusedRowQuerySet, RefusedTableRow
 from project.origin import ROW_ORIGIN_CHOICES
 from project.tabular.mapping import TableMapping
@@ -98,7 +98,7 @@ class EventBatch(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
     )
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
     completed_at = models.DateTimeField(null=True, blank=True)
 
     objects = EventBatchQuerySet.as_manager()
@@ -300,7 +300,7 @@ class EventChange(models.Model):
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
     by = models.CharField(max_length=200, help_text="Who imported it.")
-    at = models.DateTimeField(default=timezone.now)
+    at = models.DateTimeField(default=clock.now)
 
     objects = EventChangeQuerySet.as_manager()
 

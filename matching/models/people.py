@@ -7,9 +7,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Case, FloatField, GeneratedField, Q, Value, When
 from django.db.models.functions import Cast
-from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
+from project import clock
 from project.acting import ActedHistory, current_user
 from project.origin import ROW_ORIGIN_CHOICES, Origin
 
@@ -140,7 +140,7 @@ class SeedUser(models.Model):
         db_persist=True,
         help_text="Share of the profile fields that are set, 0 to 1.",
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = SeedUserQuerySet.as_manager()
@@ -191,7 +191,7 @@ class TravelGroup(models.Model):
     name = models.CharField(max_length=100, blank=True)
     origin = models.PositiveSmallIntegerField(choices=ROW_ORIGIN_CHOICES, default=Origin.REAL.code)
     members = models.ManyToManyField(SeedUser, related_name="travel_groups", blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     history = HistoricalRecords(m2m_fields=[members], bases=[ActedHistory], get_user=current_user)

@@ -2,9 +2,9 @@
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.functional import cached_property
 
+from project import clock
 from project.mappings.refused import RefusedRowQuerySet, RefusedTableRow
 from project.origin import Origin
 from project.tabular.mapping import TableMapping
@@ -33,7 +33,7 @@ class ProfileImport(models.Model):
         choices=[(one.value, one.value) for one in (Origin.REAL, Origin.SYNTHETIC)],
         help_text="What its rows are; empty where each says it.",
     )
-    imported_at = models.DateTimeField(default=timezone.now)
+    imported_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         ordering = ["-id"]

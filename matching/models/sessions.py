@@ -4,10 +4,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from matching.models.people import SeedUser, TravelGroup
+from project import clock
 from project.acting import ActedHistory, current_user
 from project.origin import ROW_ORIGIN_CHOICES, Origin
 
@@ -17,7 +17,7 @@ class TravelSessionQuerySet(models.QuerySet["TravelSession"]):
 
     def live(self) -> "TravelSessionQuerySet":
         """Sessions whose time has not run out."""
-        return self.filter(expires_at__gt=timezone.now())
+        return self.filter(expires_at__gt=clock.now())
 
 
 class TravelSession(models.Model):
@@ -74,7 +74,7 @@ class TravelSession(models.Model):
     mode = models.CharField(max_length=5, choices=Mode, default=Mode.SOLO)
     interests = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     expires_at = models.DateTimeField()
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = TravelSessionQuerySet.as_manager()

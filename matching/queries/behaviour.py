@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from django.utils import timezone
 
 from matching.domain.features.compute import compute_features
 from matching.domain.features.names import FEATURE_NAMES
@@ -23,6 +22,7 @@ from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import MatchType
 from matching.models import SeedUser, TravelGroup, TravelSession
 from matching.queries.travellers import SESSION_COLUMNS, join_trips, load_profiles, session_frame
+from project import clock
 
 OF_THEN: Final = "of the time of the event"
 OF_NOW: Final = "of the day of the import"
@@ -125,7 +125,7 @@ class _Trips:
     def __init__(self, names: Iterable[str]) -> None:
         wanted = sorted(names)
         self.names = {name: place for place, name in enumerate(wanted)}
-        now = timezone.now()
+        now = clock.now()
         rows: list[tuple[Any, ...]] = []
         columns = ("external_id", "history_date", "history_type", "expires_at", *SESSION_COLUMNS)
         history = TravelSession.history.filter(external_id__in=wanted)

@@ -18,7 +18,7 @@ from matching.domain.words import MatchType, Preset, asked_match_types, revision
 from matching.models import EventBatch, SeedUser, TravelSession
 from matching.queries.travellers import LoadedTravellers, ReasonCount, load_travellers
 from matching.queries.words import measured_lexicon
-from project import words
+from project import clock, words
 from project.refusal import Refusal
 
 
@@ -185,5 +185,5 @@ def _forecast(generation: Generation) -> Forecast:
         "distinct_pairs": {name: each.distinct_pairs for name, each in diversity.items()},
         "expected_duplicate_share": round(copies / asked, 4),
         "met": all(each.met for each in diversity.values()),
-        "remedy": remedy_of(generation, diversity, timezone.localdate(), _free_seed()),
+        "remedy": remedy_of(generation, diversity, clock.today(), _free_seed()),
     }

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from django.db import connection, transaction
-from django.utils import timezone
 
 from matching.domain.features.names import FEATURE_NAMES, PRODUCTS
 from matching.domain.features.tiers import TIER_VALUES
@@ -22,6 +21,7 @@ from matching.domain.log.reader import LogChunk, read_log
 from matching.models import EventBatch, MatchEvent
 from matching.queries.differing import find_differing
 from matching.queries.event_rows import as_rows, known_people
+from project import clock
 from project.bulk import copy_rows, read_arrow
 from project.origin import Origin
 from project.refusal import Refusal
@@ -53,7 +53,7 @@ def preview_log(
         temporary_table("seen_event", "event_key uuid") as table,
     ):
         if chunks is None:
-            chunks = read_log(stream, now=timezone.now(), origin=origin)
+            chunks = read_log(stream, now=clock.now(), origin=origin)
         for chunk in chunks:
             twins = find_own(chunk.events.ids["eventId"], account)
             fresh = np.flatnonzero(twins == 0)
@@ -115,7 +115,7 @@ def require_origin_said(path: Path, name: str) -> str:
     A Refusal asks for it where none of them tells.
     """
     with path.open("rb") as stream:
-        for chunk in read_log(stream, now=timezone.now()):
+        for chunk in read_log(stream, now=clock.now()):
             said = chunk.events.source[chunk.events.source > 0]
             if len(said):
                 return Origin.of_code(said[0])

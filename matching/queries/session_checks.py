@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict
 
-from django.utils import timezone
-
 from matching.domain.limits import MINIMUM_LIVE
 from matching.models import SeedUser, TravelGroup, TravelSession, live
 from matching.models.live import LiveCopy, LiveSession
 from matching.queries.sessions import load_records
+from project import clock
 
 EXAMPLES: Final = 100  # named per finding; the counts are always whole
 
@@ -55,7 +54,7 @@ def inspect_sessions(only: Collection[str] | None = None) -> Inspection:
     copies = list(live.read_all() if only is None else live.read(only).values())
     result.copies = len(copies)
     deleted = _deleted_owners([c.external_id for c in copies if c.external_id not in records])
-    now = timezone.now()
+    now = clock.now()
     for copy in copies:
         recorded = records.get(copy.external_id)
         if copy.session is None:

@@ -5,12 +5,12 @@ from math import isnan
 from typing import Any, TypedDict
 
 from django.db.models import Q
-from django.utils import timezone
 
 from matching.domain.groups import describe_group, nearest_habit
 from matching.domain.personality import personality_of
 from matching.models import SeedUser, TravelGroup, TravelSession, live
 from matching.models.live import LiveSession
+from project import clock
 
 
 def travellers_of_users(users: Iterable[int]) -> set[str]:
@@ -115,7 +115,7 @@ def plan_sessions(
     ValkeyUnavailable: what other applications have written is not known then.
     """
     everybody = users is None and groups is None
-    now = timezone.now()
+    now = clock.now()
     waiting_users = SeedUser.objects.exclude(session__expires_at__gt=now)
     waiting_groups = TravelGroup.objects.exclude(session__expires_at__gt=now)
     waiting_groups = waiting_groups.filter(members__isnull=False).distinct()

@@ -11,7 +11,6 @@ One process of a machine keeps it (`manage.py directory`), in a folder that all 
 import fcntl
 import logging
 import shutil
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from matching.queries.changes import (
     with_their_groups,
 )
 from matching.queries.words import taught_lexicon
+from project import clock
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Keeper:
 
     def look(self) -> int:
         """Take in what changed since the last look; return how many travellers that were."""
-        now = time.time()
+        now = clock.now().timestamp()
         lexicon = taught_lexicon()
         if (
             not self._rolls

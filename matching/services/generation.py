@@ -7,7 +7,6 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Count
-from django.utils import timezone
 
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.generation import Columns, Generation, Population
@@ -22,6 +21,7 @@ from matching.domain.words import MatchType
 from matching.models import EventBatch, MatchEvent
 from matching.queries.generations import Expected
 from matching.queries.travellers import LoadedTravellers, ReasonCount
+from project import clock
 from project.bulk import copy_rows
 from project.origin import Origin
 
@@ -98,7 +98,7 @@ def complete_batch(
     batch.summary = add_summaries(chunk["summary"] for chunk in chunks)
     batch.summary["destinations"] = _destinations(batch)
     batch.state = EventBatch.State.COMPLETE
-    batch.completed_at = timezone.now()
+    batch.completed_at = clock.now()
     batch.save(update_fields=["made", "summary", "state", "completed_at"])
     return {
         "batch": batch.pk,

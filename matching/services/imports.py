@@ -47,6 +47,7 @@ from matching.services.corrections import (
     keep_waiting,
     why_refused,
 )
+from project import clock
 from project.acting import Actor, current_actor
 from project.bulk import copy_rows
 from project.origin import Origin
@@ -262,7 +263,7 @@ def complete_import(
     batch: EventBatch, stored: Upload, account: Account, summaries: Sequence[Summary]
 ) -> ImportedLog:
     """Open a batch to readers; one that brought nothing and refused nothing goes again."""
-    now = timezone.now()
+    now = clock.now()
     corrected = apply_changes(batch, account, now)
     result = account.as_result(stored.name, stored.sha256, Origin.of_code(batch.origin))
     result["on_change"] = batch.parameters["on_change"]

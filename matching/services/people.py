@@ -10,7 +10,6 @@ import pandas as pd
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from matching.domain.geo import distance_km, unit_vectors
@@ -36,6 +35,7 @@ from matching.queries.people import existing_ids
 from matching.queries.sessions import travellers_of_users
 from matching.queries.words import taught_lexicon
 from matching.services.sessions import publish_after_commit
+from project import clock
 from project.origin import Origin
 
 BLOCK: Final = 1000  # users drawn at once; user number k of a seed is the same for every count
@@ -161,7 +161,7 @@ def seed_block(*, seed: int, block: int, count: int, by: User | None) -> Seeded:
     )
     groups: list[tuple[str, str, Sequence[str]]] = []
     if len(drawn) >= USERS_PER_GROUP:
-        today = timezone.localdate()  # the trips that are drawn with the groups are not used
+        today = clock.today()  # the trips that are drawn with the groups are not used
         number = block * (BLOCK // USERS_PER_GROUP) + 1
         table = draw_groups(drawn, len(drawn) // USERS_PER_GROUP, rng, today)
         groups = [
@@ -398,7 +398,7 @@ def _update_profiles(
 ) -> None:
     if not users:
         return
-    now = timezone.now()
+    now = clock.now()
     for user in users:
         user.updated_at = now
     bulk_update_with_history(

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from matching.domain.log.account import EXAMPLES, Account
 from matching.domain.log.careful import sum_ignored
@@ -16,6 +15,7 @@ from matching.domain.words import ALREADY_KNOWN, OnChange
 from matching.models import EventBatch, RejectedEvent
 from matching.services.corrections import RIGHT, apply_changes
 from matching.services.imports import feature_set_of, land_lines, not_in_it
+from project import clock
 from project.acting import Actor
 from project.refusal import Refusal
 
@@ -76,7 +76,7 @@ def land_mended(
     Their events have the ids that the lines had from the beginning. The batch counts them as if
     they had landed then.
     """
-    now = timezone.now()
+    now = clock.now()
     kept = dict(batch.parameters)
     batch.parameters = {**kept, **_on_change(batch, actor)}
     account, summary, refused = land_lines(batch, chunk)

@@ -9,7 +9,6 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from matching.domain.doors import GROUPS, PEOPLE, TRIPS
 from matching.domain.profile_files import Row, id_of, profile_rows
@@ -23,6 +22,7 @@ from matching.services.people import (
     import_profiles,
 )
 from matching.services.travel_files import Checked
+from project import clock
 from project.mappings.refused import reading_with
 from project.tabular import rows as tabular
 from project.tabular.doors import Door
@@ -150,7 +150,7 @@ def _retry_rows(keys: Sequence[int], seen: dict[tuple[int, str], Row], by: User)
         again = {id(one.row): one for one in refused}
         for record, row in zip(tried, rows, strict=True):
             if (one := again.get(id(row))) is None:
-                record.resolved_at = timezone.now()
+                record.resolved_at = clock.now()
             else:
                 _say_why(record, one)
         RefusedProfile.objects.bulk_update(
@@ -212,7 +212,7 @@ def _settle(
     others = RefusedProfile.objects.open().filter(source__holds=holds, external_id__in=landed)
     if but_of is not None:
         others = others.exclude(source=but_of)
-    others.update(resolved_at=timezone.now())
+    others.update(resolved_at=clock.now())
 
 
 def _as_record(refused: RefusedRow, file: ProfileImport) -> RefusedProfile:

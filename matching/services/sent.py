@@ -5,7 +5,6 @@ from typing import Any, Final
 from uuid import uuid4
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from matching.domain.log.account import Account
 from matching.domain.log.format import COMPUTED, LOGGED
@@ -18,6 +17,7 @@ from matching.queries.known_events import can_be_tiered
 from matching.services.corrections import RIGHT, apply_changes
 from matching.services.imports import keep_rejected, land_lines
 from matching.services.refused import left_out, with_account
+from project import clock
 from project.acting import current_actor
 from project.origin import Origin
 
@@ -45,7 +45,7 @@ def open_sent_batch(
         on_change = OnChange.REFUSE.value
     joins = {
         "by": actor.name,
-        "day": timezone.now().date().isoformat(),
+        "day": clock.now().date().isoformat(),
         "reading": None if reading is None else dict(reading),
         "features": LOGGED if has_features else COMPUTED,
         "feature_sets": list(feature_sets),
@@ -71,7 +71,7 @@ def open_sent_batch(
         parameters=parameters,
         file_name=f"sent by {actor}"[:255],
         created_by=actor.user,
-        completed_at=timezone.now(),
+        completed_at=clock.now(),
     )
 
 
@@ -84,7 +84,7 @@ def land_sent(batch: EventBatch, chunk: LogChunk, rows: int) -> tuple[Account, l
     chunk : with lines from `first_line` of the batch on.
     rows : how many came, blank ones and views included.
     """
-    now = timezone.now()
+    now = clock.now()
     sent = batch.parameters[SENT]
     lines = range(first_line(batch), first_line(batch) + rows)
     was_tiered = not batch.made or batch.feature_set == FeatureSet.TIERED

@@ -7,7 +7,6 @@ from typing import TypedDict
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from matching.domain.limits import DEFAULT_TTL_DAYS
@@ -16,6 +15,7 @@ from matching.models import SeedUser, TravelGroup, TravelSession, live
 from matching.models.live import LiveSession
 from matching.queries.session_checks import Written, inspect_sessions
 from matching.services.sessions import CHUNK, SESSION_FIELDS, publish_sessions
+from project import clock
 from project.origin import Origin
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def mend_copies(plan: RepairPlan) -> Repairs:
 
 def _pull(theirs: Mapping[str, Written], *, by: User | None) -> int:
     records = list(TravelSession.objects.filter(external_id__in=theirs))
-    now = timezone.now()
+    now = clock.now()
     for record in records:
         _take_over(record, *theirs[record.external_id], now=now)
     if records:
@@ -126,7 +126,7 @@ def _adopt(foreign: Mapping[str, Written], *, by: User | None) -> int:
         strangers, SeedUser, batch_size=CHUNK, default_change_reason=reason, default_user=by
     ):
         users[user.external_id] = user.pk
-    now = timezone.now()
+    now = clock.now()
     sessions = []
     for name, written in foreign.items():
         record = TravelSession(

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from matching.domain.groups import describe_group
@@ -21,6 +20,7 @@ from matching.queries import named
 from matching.queries.session_checks import is_newer
 from matching.queries.sessions import load_records, members_of
 from matching.queries.travellers import load_profiles
+from project import clock
 from project.origin import Origin
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def publish_sessions(external_ids: Collection[str], *, only_if_absent: bool = Fa
         chunk = ids[start : start + CHUNK]
         records = load_records(chunk)
         found = live.read(records) if records and not only_if_absent else {}
-        now = timezone.now()
+        now = clock.now()
         ours = [
             (record, session, found.get(record.external_id))
             for record, session in records.values()
@@ -192,7 +192,7 @@ def _store_trips(
     by: User | None,
 ) -> Created:
     expired = {s.external_id: s for s in TravelSession.objects.filter(external_id__in=owners)}
-    now = timezone.now()
+    now = clock.now()
     fixed = named.trips()
     fresh: list[TravelSession] = []
     renewed: list[TravelSession] = []

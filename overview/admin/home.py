@@ -9,7 +9,6 @@ from django.db.models import BooleanField, Case, QuerySet, Value, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from feedback.queries.glance import Glance
@@ -37,7 +36,7 @@ from overview.admin.ways import (
 from overview.queries.next_step import DONE_BY, Step, step_of
 from overview.queries.pipeline import Pipeline, read_pipeline
 from overview.queries.targets import Target, targets_of, targets_of_feedback
-from project import words
+from project import clock, words
 from project.jobs.contract import get_kind, is_known, title_of
 from project.jobs.models import Job
 from project.jobs.starts import start_job
@@ -149,7 +148,7 @@ def _live(request: HttpRequest, navigation: Navigation) -> dict[str, Any]:
     said = f"{active[0].kind and title_of(active[0].kind)} is under way." if active else ""
     return {
         "parts": {name: render_to_string(f"overview/{name}.html", context) for name in PARTS},
-        "at": words.clock(timezone.now()),
+        "at": words.clock(clock.now()),
         "said": said or (following.title if following else ""),
         "is_active": True,
         "pause": BUSY_PAUSE if active else QUIET_PAUSE,

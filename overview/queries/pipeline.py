@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce, JSONObject
 from django.utils import timezone
 
 from matching.models import EventBatch, SeedUser, TravelSession, Word
+from project import clock
 from project.origin import Origin
 from project.refusal import Refusal
 from project.storage.artifacts import ArtifactCorrupt, why_not_own_folder
@@ -181,7 +182,7 @@ def ends_of_days(now: datetime) -> list[datetime]:
 
 def _count() -> dict[str, dict[str, Any]]:
     """Return what can be counted, by name, from one query."""
-    now = timezone.now()
+    now = clock.now()
     ends = ends_of_days(now)
     metric = get_kind(DEFAULT_KIND).figures.primary_metric
     batches = EventBatch.objects.complete()

@@ -5,11 +5,13 @@ from typing import NotRequired, TypedDict, cast
 
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
 from matching.models import EventBatch, SeedUser, TravelGroup, TravelSession
 from overview.queries.next_step import Step, next_step
+from project import clock
+from project.household import ailments
 from project.jobs.models import Job, Process, Schedule
+from project.jobs.processes import clocks_off, said_of_clock, unknown_kinds
 from project.refusal import Refusal
 from project.storage.artifacts import why_not_own_folder
 from project.storage.installation import this_owner
@@ -146,9 +148,11 @@ class JobState(TypedDict):
 
 
 class Jobs(TypedDict):
-    """The jobs that wait or run, and how many failed and were not tried again."""
+    """The jobs that wait or run, how many wait by kind that this version does not know, and how
+    many failed and were not tried again."""
 
     active: list[JobState]
+    unknown: dict[str, int]
     failed: int
 
 
@@ -178,6 +182,8 @@ class Status(TypedDict):
     servers: Servers
     store: StoreState
     processes: dict[str, int]
+    ailments: list[str]
+    clocks: list[str]
     people: People
     batches: Batches
     kinds: list[KindState]
@@ -195,6 +201,8 @@ def describe_everything() -> Status:
         "processes": {
             role: Process.objects.alive().filter(role=role).count() for role in Process.Role.values
         },
+        "ailments": ailments(),
+        "clocks": [said_of_clock(*found) for found in clocks_off().items()],
         "people": {
             "users": SeedUser.objects.count(),
             "complete": SeedUser.objects.complete().count(),
@@ -206,6 +214,7 @@ def describe_everything() -> Status:
         "kinds": [describe_kind(kind) for kind in all_kinds()],
         "jobs": {
             "active": [_job(job) for job in Job.objects.active()[:LISTED_JOBS]],
+            "unknown": unknown_kinds(),
             "failed": Job.objects.filter(state=Job.State.FAILED, retries__isnull=True).count(),
         },
         "schedules": [
@@ -283,7 +292,7 @@ def _servers() -> Servers:
             "is_embedded": settings.USES_EMBEDDED_POSTGRES,
         },
         "valkey": {"is_embedded": settings.USES_EMBEDDED_VALKEY},
-        "at": timezone.now(),
+        "at": clock.now(),
     }
 
 

@@ -4,7 +4,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import F
-from django.utils import timezone
+
+from project import clock
 
 
 class OneTimePasswordQuerySet(models.QuerySet["OneTimePassword"]):
@@ -26,7 +27,7 @@ class OneTimePassword(models.Model):
         settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="+"
     )
     password = models.CharField(max_length=128)
-    made_at = models.DateTimeField(default=timezone.now)
+    made_at = models.DateTimeField(default=clock.now)
 
     objects = OneTimePasswordQuerySet.as_manager()
 

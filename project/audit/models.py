@@ -4,7 +4,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import models
-from django.utils import timezone
+
+from project import clock
 
 NAME_LENGTH = 200  # characters of who, and of what
 
@@ -43,7 +44,7 @@ class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
 class AuditEntry(models.Model):
     """One act. Never a secret in it: whoever may read the list may not know those."""
 
-    at = models.DateTimeField(default=timezone.now, db_index=True)
+    at = models.DateTimeField(default=clock.now, db_index=True)
     act = models.CharField(max_length=20, choices=Act)
     actor = models.CharField(
         "who", max_length=NAME_LENGTH, help_text="The name of that day; the account may be gone."

@@ -19,7 +19,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from project import words
+from project import clock, words
 from project.acting import Actor
 from project.jobs import queue_pages
 from project.jobs.clock import UnreadableCron
@@ -245,7 +245,7 @@ class JobAdmin(LargeTable[Job]):
 
     @admin.display(description="Age")
     def age(self, job: Job) -> str:
-        ago = words.ago((timezone.now() - job.created_at).total_seconds())
+        ago = words.ago((clock.now() - job.created_at).total_seconds())
         return two_lines(ago, words.moment(job.created_at))
 
     @admin.display(description="Took")
@@ -418,7 +418,7 @@ class JobAdmin(LargeTable[Job]):
             "parts": {
                 name: render_to_string(f"jobs/live/{name}.html", context) for name in LIVE_PARTS
             },
-            "at": words.clock(timezone.now()),
+            "at": words.clock(clock.now()),
             "said": _sentence(job) if may_see_all(request, job) or not job.said else "",
             "state": job.state,
             "is_active": not job.is_finished,
@@ -441,6 +441,7 @@ class JobAdmin(LargeTable[Job]):
             "left": words.duration(_whole(job, job.seconds_left)) if job.seconds_left else "",
             "is_waiting_for_worker": job.state == Job.State.QUEUED
             and not has_role(Process.Role.WORKER),
+            "is_waiting_for_newer": job.state == Job.State.QUEUED and not is_known(job.kind),
             "stages": present_stages(job),
             "arguments": present(asked, links=links) if asked else None,
             "checks": (refusal or result).get("checks") or [],

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
+from project import clock
 from project.acting import ACTOR_LENGTH, ActedHistory, Actor, current_user
 from project.jobs.clock import UnreadableCron, count_missed, next_occurrence
 from project.jobs.contract import UnknownKind, UnusableArguments, get_kind, read_arguments
@@ -40,13 +41,20 @@ class JobQuerySet(models.QuerySet["Job"]):
         )
 
     def claim(self, job_id: UUID, *, lease: timedelta, worker: str) -> int | None:
-        """Take a due job; returns the new fence, or None when another worker owns it."""
+        """Take a due job; returns the new fence, or None when another worker owns it.
+
+        A lease that ran out before the database last started tells that the database was away, not
+        that the worker died: the run before is no attempt.
+        """
         with connections[self.db].cursor() as cursor:
             # Raw, because the fence must come back from the very statement that raised it.
             cursor.execute(
                 """
                 UPDATE jobs_job
-                   SET state = 'running', fence = fence + 1, attempts = attempts + 1,
+                   SET state = 'running', fence = fence + 1,
+                       attempts = greatest(1, attempts + CASE
+                           WHEN state = 'running' AND lease_until < pg_postmaster_start_time()
+                           THEN 0 ELSE 1 END),
                        lease_until = clock_timestamp() + make_interval(secs => %s), worker = %s,
                        started_at = coalesce(started_at, clock_timestamp())
                  WHERE id = %s
@@ -87,7 +95,19 @@ class Job(models.Model):
     )
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(
-        default=0, help_text="How often a worker has taken this job."
+        default=0, help_text="Runs since it last finished a step; none that was given back."
+    )
+    losses = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="How often the database was lost since it last finished a step.",
+    )
+    trouble = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why the run before ended early.",
     )
     fence = models.PositiveIntegerField(
         default=0, help_text="Raised by each claim; a run with an older number writes nothing."
@@ -148,7 +168,7 @@ class Job(models.Model):
     retry_of = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries"
     )
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -232,7 +252,7 @@ class Job(models.Model):
         """Seconds since a worker first took the job, None before."""
         if self.started_at is None:
             return None
-        return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+        return ((self.finished_at or clock.now()) - self.started_at).total_seconds()
 
 
 class ProcessQuerySet(models.QuerySet["Process"]):
@@ -264,12 +284,17 @@ class Process(models.Model):
 
     name = models.CharField(max_length=100, primary_key=True, help_text="Host and process id.")
     role = models.CharField(max_length=9, choices=Role)
-    started_at = models.DateTimeField(default=timezone.now)
-    beat_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(default=clock.now)
+    beat_at = models.DateTimeField(default=clock.now)
     works_as = models.CharField(
         max_length=100,
         blank=True,
         help_text="Host and id of the process that works on its job, as the job names it.",
+    )
+    clock_ahead = models.FloatField(
+        default=0.0,
+        db_default=0.0,
+        help_text="Seconds by which its host's clock is ahead of the database's.",
     )
 
     objects = ProcessQuerySet.as_manager()
@@ -295,7 +320,7 @@ class JobStep(models.Model):
     name = models.CharField(max_length=80)
     number = models.PositiveIntegerField(default=0)
     result = models.JSONField(default=dict)
-    finished_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         constraints = [
@@ -315,7 +340,7 @@ class JobLogLine(models.Model):
         ERROR = "error", "Error"
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="log_lines")
-    at = models.DateTimeField(default=timezone.now)
+    at = models.DateTimeField(default=clock.now)
     level = models.CharField(max_length=7, choices=Level, default=Level.INFO)
     message = models.TextField()
 
@@ -377,7 +402,7 @@ class Schedule(models.Model):
         on_delete=models.SET_NULL,
         help_text="With whose rights it runs: whoever saved it last.",
     )
-    next_run_at = models.DateTimeField(default=timezone.now)
+    next_run_at = models.DateTimeField(default=clock.now)
     last_run_at = models.DateTimeField(null=True, blank=True)
     missed_runs = models.PositiveIntegerField(
         default=0, help_text="Runs that were due while nothing ran them, folded into later ones."
@@ -424,7 +449,7 @@ class Schedule(models.Model):
                 {"interval_seconds": f"The longest interval is {LONGEST_SECONDS:,} s, a year."}
             )
         try:
-            self.occurrence_after(timezone.now())
+            self.occurrence_after(clock.now())
         except UnreadableCron as error:
             raise ValidationError({"cron": str(error)}) from error
 
@@ -440,7 +465,7 @@ class Schedule(models.Model):
 
     def next_runs(self, count: int) -> list[datetime]:
         """Return when it is due next, `count` times; raises UnreadableCron."""
-        runs = [max(self.next_run_at, timezone.now())]
+        runs = [max(self.next_run_at, clock.now())]
         while len(runs) < count:
             runs.append(self.occurrence_after(runs[-1]))
         return runs

@@ -10,9 +10,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from project.household import ailments
 from project.jobs import queue
+from project.jobs.contract import is_known
 from project.jobs.links import job_link
 from project.jobs.models import Job, Process
+from project.jobs.processes import clocks_off, said_of_clock, waiting_kinds
 from project.pages.registry import page
 from project.pages.told import tell_done
 from project.refusal import Refusal
@@ -35,6 +38,7 @@ def queue_view(request: HttpRequest) -> HttpResponse:
     ]
     elsewhere = [job for job in running if job not in working]
     counts = dict(Job.objects.order_by().values_list("state").annotate(Count("pk")))
+    waiting = waiting_kinds()
     listing = reverse("admin:jobs_job_changelist")
     alive = {process.role for process in processes if process.is_alive}  # type: ignore[attr-defined]
     context = {
@@ -52,7 +56,10 @@ def queue_view(request: HttpRequest) -> HttpResponse:
             }
             for state in Job.State
         ],
-        "due": Job.objects.due().count(),
+        "due": sum(waiting.values()),
+        "unknown": {kind: count for kind, count in waiting.items() if not is_known(kind)},
+        "ailments": ailments(),
+        "clocks": [said_of_clock(*found) for found in clocks_off().items()],
         "queue": queue.look(),
         "has_worker": Process.Role.WORKER in alive,
         "has_scheduler": Process.Role.SCHEDULER in alive,

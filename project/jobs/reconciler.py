@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.utils import timezone
 
+from project import clock
 from project.jobs.bell import ring
 from project.jobs.clock import UnreadableCron
 from project.jobs.contract import UnknownKind, UnusableArguments
@@ -31,8 +31,9 @@ class Tick:
 def tick() -> Tick:
     """Ring for every due job that no worker has, and start every schedule that is due.
 
-    Any number of processes may tick at the same time.
+    Any number of processes may tick at the same time, on hosts whose clocks are not the same.
     """
+    clock.measure()
     rung, unheard = ring_due_jobs()
     return Tick(rung=rung, unheard=unheard, scheduled=_start_due_schedules())
 
@@ -98,7 +99,7 @@ def _start_schedule(schedule_id: int) -> bool:
     )
     if schedule is None:
         return False
-    now = timezone.now()
+    now = clock.now()
     if Job.objects.active().filter(schedule=schedule).exists():
         return False
     schedule.last_error = ""

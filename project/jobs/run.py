@@ -12,8 +12,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import Error, models, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from project import clock
 from project.acting import Actor
 from project.ending import Ending
 from project.jobs.models import Job, JobLogLine, JobStep
@@ -101,6 +101,9 @@ class JobRun:
                     JobStep.objects.create(job=self.job, name=name, number=number, result=result)
                 # Last, because this locks the row against a claim until the commit.
                 held, self._held = self._held, None
+                if name is not None:
+                    # Whoever comes this far is not what kills a worker.
+                    held |= {"attempts": 0, "losses": 0}
                 self.write(lease_until=Now() + lease(), **held)
         finally:
             self._held = None
@@ -190,7 +193,7 @@ class JobRun:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Show a named stage as running, then as done; where a job ends early, as its state."""
-        started = timezone.now()
+        started = clock.now()
         self._show(
             stages=self._stages(name, state="running"),
             progress_done=0,
@@ -198,7 +201,7 @@ class JobRun:
             progress_message="",
         )
         yield
-        seconds = round((timezone.now() - started).total_seconds(), 2)
+        seconds = round((clock.now() - started).total_seconds(), 2)
         self._show(stages=self._stages(name, state="done", seconds=seconds))
 
     def _stages(self, name: str, **now: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 import traceback
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from project.acting import acting
 from project.jobs.bell import ring
@@ -18,9 +19,10 @@ from project.jobs.contract import (
     JobKind,
     UnusableArguments,
     get_kind,
+    is_known,
     read_arguments,
 )
-from project.jobs.models import Job, JobStep
+from project.jobs.models import Job, JobLogLine, JobStep
 from project.jobs.processes import process_name
 from project.jobs.run import JobInterrupted, JobRun, JobStopped, LostLease, lease, storable
 from project.refusal import Refusal
@@ -31,6 +33,9 @@ HEARTBEATS_PER_LEASE = 4  # three may be lost before another worker may take the
 # SQLSTATE classes after which the same statements may well succeed: connection lost, rolled back
 # by a deadlock, server shutting down.
 TRANSIENT_SQLSTATES = ("08", "40", "57P")
+MOST_LOSSES = 25  # of the database in a row: then the job itself may be what ends it
+RECONNECT_SECONDS = 0.25  # between two tries to give back the job of a run that lost the database
+SEEN_LENGTH = 200  # characters of what is kept of a trouble
 
 
 class _Heartbeat:
@@ -69,9 +74,14 @@ class _Heartbeat:
 def run_job(job_id: str) -> None:
     """Run a job if it is due; a job that another worker owns or that ended is left alone.
 
-    This is what RQ calls. An unexpected exception is recorded with the job and raised again.
+    This is what RQ calls. An unexpected exception is recorded with the job and raised again. A job
+    of a kind that this version does not know is left to a newer worker.
     """
     identifier = UUID(job_id)
+    kind = Job.objects.filter(pk=identifier).values_list("kind", flat=True).first()
+    if kind is not None and not is_known(kind):
+        logger.warning("Job %s waits for a newer worker: the kind %s is not known", job_id, kind)
+        return
     fence = Job.objects.claim(identifier, lease=lease(), worker=process_name())
     if fence is None:
         return
@@ -85,9 +95,44 @@ def run_job(job_id: str) -> None:
     except (OperationalError, InterfaceError) as error:
         if not _is_transient(error):
             raise
-        logger.warning("Job %s lost the database and waits for another try: %s", job_id, error)
+        _give_back(identifier, fence, error)
     finally:
         _name_session("")
+
+
+def _give_back(job_id: UUID, fence: int, error: Exception) -> None:
+    """Give a job back as soon as the database answers again, so that nobody waits for the lease to
+    run out; the run was no failed attempt."""
+    why = storable(" ".join(str(error).split()))[:SEEN_LENGTH]
+    logger.warning("Job %s lost the database: %s", job_id, why)
+    until = time.monotonic() + settings.JOB_LEASE_SECONDS  # then another worker may take it
+    while time.monotonic() < until:
+        try:
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
+            with transaction.atomic():
+                given = Job.objects.owned(job_id, fence).update(
+                    state=Job.State.QUEUED,
+                    attempts=Greatest(F("attempts") - 1, 0),
+                    losses=F("losses") + 1,
+                    trouble=why,
+                    lease_until=None,
+                    worker="",
+                    rung_at=Now(),
+                )
+                if given:
+                    JobLogLine.objects.create(
+                        job_id=job_id,
+                        level=JobLogLine.Level.WARNING,
+                        message=f"The database was lost ({why}); another run goes on after the "
+                        "last finished step.",
+                    )
+        except (OperationalError, InterfaceError):
+            time.sleep(RECONNECT_SECONDS)
+            continue
+        if given:
+            ring(job_id, fence)
+        return
 
 
 def session_name(job_id: UUID | str, fence: int) -> str:
@@ -112,16 +157,11 @@ def _is_transient(error: Exception) -> bool:
 
 def _run_claimed(run: JobRun) -> None:
     job = run.job
-    if job.attempts > settings.JOB_MAX_ATTEMPTS:
-        _finish(
-            run,
-            Job.State.FAILED,
-            error=(
-                f"Its worker died {job.attempts - 1} times, the limit is "
-                f"{settings.JOB_MAX_ATTEMPTS}. Look at the log of the worker, then retry."
-            ),
-        )
+    if poison := _poison(job):
+        _finish(run, Job.State.FAILED, error=poison)
         return
+    if job.trouble:
+        run.write(trouble="")
     try:
         try:
             kind, asked = _what_is_asked(job)
@@ -154,6 +194,26 @@ def _run_claimed(run: JobRun) -> None:
             traceback=storable("".join(traceback.format_exception(error)))[-20_000:],
         )
         raise
+
+
+def _poison(job: Job) -> str:
+    """Why no run of a job is begun any more; empty where one is."""
+    if job.attempts > settings.JOB_MAX_ATTEMPTS:
+        seen = job.trouble or (
+            "None gave a sign of life until its lease ran out: it, or its machine, was killed or "
+            "cut off"
+        )
+        return (
+            f"Its worker died {job.attempts - 1} times in a row before it finished a step, the "
+            f"limit is {settings.JOB_MAX_ATTEMPTS}. {seen}. Look at the log of the worker, then "
+            "retry."
+        )
+    if job.losses >= MOST_LOSSES:
+        return (
+            f"The database was lost {job.losses} times in a row before it finished a step, at last "
+            f"with: {job.trouble}. See whether PostgreSQL runs, and its log, then retry."
+        )
+    return ""
 
 
 def _what_is_asked(job: Job) -> tuple[JobKind, Arguments]:
@@ -192,7 +252,7 @@ def _leave(run: JobRun) -> None:
     """Give the job back at once; the run was no failed attempt."""
     run.write(
         state=Job.State.QUEUED,
-        attempts=F("attempts") - 1,
+        attempts=Greatest(F("attempts") - 1, 0),
         lease_until=None,
         worker="",
         rung_at=Now(),

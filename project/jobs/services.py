@@ -6,8 +6,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.utils import timezone
 
+from project import clock
 from project.acting import Actor, Person, current_actor
 from project.jobs.bell import ring
 from project.jobs.contract import (
@@ -63,7 +63,7 @@ def enqueue(
         user=actor.user,
         is_by_operator=actor.is_operator,
         schedule=schedule,
-        rung_at=timezone.now(),
+        rung_at=clock.now(),
     )
     if ring_bell:
         _ring_after_commit(job)
@@ -105,7 +105,7 @@ def stop_job(job: Job) -> Job:
     # What a run has begun is taken back by a worker, which has the kind's cleanup.
     if job.state == Job.State.QUEUED and not job.fence and not job.steps.exists():
         job.state = Job.State.CANCELLED
-        job.finished_at = timezone.now()
+        job.finished_at = clock.now()
         job.error = "Stopped before a worker took it."
     job.save(update_fields=["stop_requested", "state", "finished_at", "error"])
     if job.state == Job.State.QUEUED:
@@ -144,7 +144,7 @@ def retry_job(job: Job, *, by: Person = None) -> Job:
         is_by_operator=actor.is_operator,
         schedule_id=job.schedule_id,
         retry_of=job,
-        rung_at=timezone.now(),
+        rung_at=clock.now(),
     )
     job.steps.update(job=clone)
     _ring_after_commit(clone)
@@ -157,7 +157,7 @@ def run_schedule(schedule: Schedule, *, by: Person = None) -> Job:
     schedule = Schedule.objects.select_for_update().get(pk=schedule.pk)
     _require_idle(schedule)
     require_schedulable(schedule.kind, schedule.arguments)
-    Schedule.objects.filter(pk=schedule.pk).update(last_run_at=timezone.now())
+    Schedule.objects.filter(pk=schedule.pk).update(last_run_at=clock.now())
     return enqueue(schedule.kind, by=by, schedule=schedule, **schedule.arguments)
 
 
@@ -242,7 +242,7 @@ def switch_schedule_on(
     if is_new:
         return schedule
     if not schedule.is_enabled:
-        schedule.next_run_at = timezone.now()
+        schedule.next_run_at = clock.now()
     schedule.is_enabled, schedule.owner = True, owner
     if seconds:
         schedule.interval_seconds, schedule.cron = seconds, ""
@@ -268,7 +268,7 @@ def save_schedule(schedule: Schedule, *, by: Person = None) -> None:
     actor = _actor(by)
     schedule.owner = actor.user
     before = Schedule.objects.filter(pk=schedule.pk).first()
-    now = timezone.now()
+    now = clock.now()
     if before is None:
         if schedule.cron:
             schedule.next_run_at = schedule.occurrence_after(now)

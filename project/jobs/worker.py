@@ -11,8 +11,9 @@ from django.db.models.functions import Now
 from redis.exceptions import ResponseError
 from rq import Worker, worker_registration
 
+from project import clock
 from project.jobs.bell import Bell
-from project.jobs.models import Job, Process
+from project.jobs.models import Job, JobLogLine, Process
 from project.jobs.processes import beat, child_name, leave
 from project.jobs.reconciler import ring_due_jobs
 from project.jobs.run import shutdown
@@ -61,6 +62,8 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Beat in the ledger and in Valkey, which may have been flushed since."""
         super().heartbeat(timeout, pipeline)
+        if os.getpid() != self.pid:  # the process that works on a job is no worker of its own
+            return
         if pipeline is None and not self.connection.hexists(self.key, "birth"):
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
@@ -118,11 +121,17 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
     def handle_work_horse_killed(self, job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
         """End the lease of a process that was killed, so that nobody waits for it to run out."""
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)
-        name = child_name(retpid)
+        why = _how_it_ended(ret_val)
+        theirs = Job.objects.filter(
+            pk=job.args[0], state=Job.State.RUNNING, worker=child_name(retpid)
+        )
         try:
-            Job.objects.filter(pk=job.args[0], state=Job.State.RUNNING, worker=name).update(
-                lease_until=Now(), rung_at=None
-            )
+            if theirs.update(lease_until=Now(), rung_at=None, trouble=why):
+                JobLogLine.objects.create(
+                    job_id=job.args[0],
+                    level=JobLogLine.Level.WARNING,
+                    message=f"{why}; another run goes on after the last finished step.",
+                )
         except Error as error:
             logger.warning("The lease of job %s has to run out: %s", job.args[0], error)
 
@@ -138,6 +147,7 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
         super().teardown()
 
     def _beat(self) -> None:
+        clock.measure()
         beat(Process.Role.WORKER, works_as=child_name(self.horse_pid) if self.horse_pid else "")
 
     def _end_horse(self) -> None:
@@ -146,3 +156,14 @@ class LedgerWorker(Worker):  # type: ignore[misc]  # rq has no types here
                 os.kill(self.horse_pid, signal.SIGTERM)
             except ProcessLookupError:
                 logger.debug("The job's process has ended already")
+
+
+def _how_it_ended(status: int) -> str:
+    """Say how a process ended, by what `waitpid` tells of it."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"Its process ended with exit code {code}"
+    said = f"Its process was ended by {signal.Signals(-code).name}"
+    if -code == signal.SIGKILL:
+        return f"{said}, which the system sends where memory runs out"
+    return said

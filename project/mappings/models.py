@@ -2,9 +2,9 @@
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
+from project import clock
 from project.acting import ACTOR_LENGTH, ActedHistory, current_user
 from project.tabular.mapping import TableMapping
 from project.uploads.models import NAME_LENGTH
@@ -53,7 +53,7 @@ class ImportMapping(models.Model):
     kind = models.CharField(max_length=100, blank=True, help_text="The job that proposed it.")
     arguments = models.JSONField(default=dict, help_text="What that job was asked.")
     proposed_by = models.CharField(max_length=ACTOR_LENGTH)
-    proposed_at = models.DateTimeField(default=timezone.now)
+    proposed_at = models.DateTimeField(default=clock.now)
     confirmed_by = models.CharField(max_length=ACTOR_LENGTH, blank=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
+from project import clock
 from project.acting import Actor, Person, current_actor
 from project.mappings.models import ImportMapping
 from project.tabular.doors import Door, plain_name
@@ -60,11 +60,11 @@ def keep_proposal(
         "kind": kind,
         "arguments": dict(arguments or {}),
         "proposed_by": actor.name,
-        "proposed_at": timezone.now(),
+        "proposed_at": clock.now(),
         "created_by": actor.user,
     }
     if is_confirmed:
-        changed |= {"confirmed_by": actor.name, "confirmed_at": timezone.now()}
+        changed |= {"confirmed_by": actor.name, "confirmed_at": clock.now()}
     version = 1 if newest is None else newest.version + newest.is_confirmed
     noun = door.name.rpartition(".")[2].replace("_", "-")
     # Two imports of tables with one header may come to this at once: the later has its say.
@@ -91,6 +91,6 @@ def confirm_mapping(
     actor = current_actor() if by is None else Actor.of(by)
     if mapping is not None:
         record.mapping = mapping.as_dict()
-    record.confirmed_by, record.confirmed_at = actor.name, timezone.now()
+    record.confirmed_by, record.confirmed_at = actor.name, clock.now()
     record.save(update_fields=["mapping", "confirmed_by", "confirmed_at"])
     return record

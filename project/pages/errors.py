@@ -1,6 +1,7 @@
 """Pages that say no: what was wrong, in words and in the admin's look, with a way back."""
 
 import logging
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from types import TracebackType
@@ -22,6 +23,7 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from project.outside import one_line
+from project.patience import RETRY_SECONDS, said_of_outage
 from project.problems import is_of_a_program, problem
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ TITLES = {
     413: "This is too much for a page",
     431: "Your browser sent too much beside it",
     500: "Something went wrong here",
+    503: "This cannot be shown just now",
 }
 LARGEST_HEADERS = 64 * 1024  # bytes; browsers send as much where cookies went wrong
 TOO_MANY_HEADERS = (
@@ -155,11 +158,28 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Say that it is our fault (500); asks neither the database nor the session."""
+    """Say that it is our fault (500), or that the database is away (503); asks neither the database
+    nor the session."""
+    if outage := said_of_outage(sys.exc_info()[1]):
+        return _come_again(request, outage)
     told = "It has been written to the log of the server. What you sent was not kept."
     if is_of_a_program(request):
         return problem(500, told)
     return HttpResponse(bare_page(500, told, _ways_back(request)), status=500)
+
+
+def _come_again(request: HttpRequest, outage: str) -> HttpResponse:
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    if is_of_a_program(request):
+        return problem(503, outage, remedy="Send the request again.", headers=headers)
+    told = (
+        f"{outage} What you sent was kept whole or not at all. Try again in a moment; if it stays "
+        "so, tell whoever runs Seedbed: the command services status, or the log of PostgreSQL, "
+        "says more."
+    )
+    again = [(request.get_full_path(), "Try again")] if request.method == "GET" else []
+    page = bare_page(503, told, [*again, *_ways_back(request)])
+    return HttpResponse(page, status=503, headers=headers)
 
 
 def bare_page(status: int, said: str, ways: list[tuple[str, str]] | None = None) -> str:

@@ -4,7 +4,8 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+
+from project import clock
 
 
 class Installation(models.Model):
@@ -15,7 +16,7 @@ class Installation(models.Model):
     has_folder = models.BooleanField(
         default=False, help_text="Whether a folder carries this id: one without it is another."
     )
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(is_only=True), name="installation_once")]

@@ -7,10 +7,9 @@ from typing import Any
 
 from django import template
 from django.contrib.admin.views.main import PAGE_VAR
-from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from project import words
+from project import clock, words
 from project.pages.badges import badge, icon
 from project.pages.charts import (
     histogram_bars,
@@ -334,7 +333,7 @@ def moment(value: datetime | None) -> str:
 @register.filter
 def ago(value: datetime | None) -> str:
     """Write how long ago a moment is; a dash for none."""
-    return words.ago(None if value is None else (timezone.now() - value).total_seconds())
+    return words.ago(None if value is None else (clock.now() - value).total_seconds())
 
 
 @register.filter
@@ -343,8 +342,8 @@ def signed(value: float | None) -> str:
     return words.signed(value)
 
 
-@register.filter
-def clock(value: datetime) -> str:
+@register.filter(name="clock")
+def time_of_day(value: datetime) -> str:
     """Write the time of day of a log line."""
     return words.clock(value)
 

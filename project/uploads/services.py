@@ -10,8 +10,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO, BinaryIO, NamedTuple
 from uuid import UUID
 
-from django.utils import timezone
-
+from project import clock
 from project.acting import Actor, current_actor
 from project.refusal import Refusal
 from project.tabular.packed import unpacked
@@ -52,7 +51,7 @@ def keep_upload(stream: IO[bytes], name: str, *, by: Actor | None = None) -> Upl
                 name=shown_name(name),
                 actor=actor.name,
                 user=actor.user,
-                expires_at=timezone.now() + KEEP,
+                expires_at=clock.now() + KEEP,
             )
             incoming.rename(upload.path)
             upload.save(force_insert=True)
@@ -79,7 +78,7 @@ def shown_name(name: str) -> str:
 
 def find_upload(upload_id: UUID, actor: Actor) -> Upload | None:
     """Return an upload that this actor may use: an own one, or any for a superuser or operator."""
-    upload = Upload.objects.filter(pk=upload_id, expires_at__gt=timezone.now()).first()
+    upload = Upload.objects.filter(pk=upload_id, expires_at__gt=clock.now()).first()
     if upload is None or not upload.path.is_file():
         return None
     if actor.user is None:
@@ -116,7 +115,7 @@ def release_upload(upload: Upload) -> None:
 
 def sweep_uploads() -> int:
     """Remove uploads that nobody came for, and what writers that died left; returns how many."""
-    expired = list(Upload.objects.filter(expires_at__lte=timezone.now()))
+    expired = list(Upload.objects.filter(expires_at__lte=clock.now()))
     for upload in expired:
         release_upload(upload)
     folder = store_folder()

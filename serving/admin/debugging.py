@@ -8,11 +8,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 
 from matching.models import SeedUser, TravelSession
-from project import words
+from project import clock, words
 from project.pages.registry import page, record_panel
 from project.refusal import Refusal
 from serving.models import ID_LENGTH
@@ -48,7 +47,7 @@ def debug_view(request: HttpRequest) -> HttpResponse:
     }
     if form.is_bound and form.is_valid():
         try:
-            seen = see_person(form.cleaned_data["user"], at=timezone.now())
+            seen = see_person(form.cleaned_data["user"], at=clock.now())
         except Refusal as refusal:
             context["refusal"] = refusal
         else:

@@ -6,9 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 
-from project import words
+from project import clock, words
 from project.jobs.starts import start_job
 from project.pages.navigation import Entry, add_entries
 from project.pages.registry import page
@@ -36,7 +35,7 @@ def monitoring_view(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         start_job(request, MONITOR_KIND)
         return HttpResponseRedirect(reverse(f"admin:{ROUTE}"))
-    hour, schedule = monitor_hour(timezone.now()), current_schedule()
+    hour, schedule = monitor_hour(clock.now()), current_schedule()
     is_watched = schedule is not None and schedule.is_enabled
     context: dict[str, Any] = {
         **admin.site.each_context(request),

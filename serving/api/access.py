@@ -5,6 +5,7 @@ from typing import Final
 from django.http import HttpRequest
 from ninja.security.http import HttpAuthBase
 
+from project.patience import RETRY_SECONDS
 from serving.domain.limits import MAX_BODY_BYTES, whole_seconds
 from serving.domain.tokens import read_bearer
 from serving.models import Scope
@@ -15,7 +16,6 @@ CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="Seedbed"'}
 WHERE_KEYS_ARE: Final = (
     "Somebody who manages keys makes one in the admin, or with `manage.py api_keys make`."
 )
-RETRY_SECONDS: Final = 2  # after which a database that does not answer is asked again
 
 
 class Denied(Exception):

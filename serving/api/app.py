@@ -16,8 +16,9 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 
 from project.outside import one_line
+from project.patience import RETRY_SECONDS, said_of_outage
 from project.problems import CONTENT_TYPE, problem
-from serving.api.access import RETRY_SECONDS, Denied
+from serving.api.access import Denied
 from serving.api.events import router as events
 from serving.api.feedback import router as feedback
 from serving.api.match import router as match
@@ -124,7 +125,7 @@ def say_away(request: HttpRequest, error: Exception) -> HttpResponse:
     logger.error("The database does not answer: %s", type(error).__name__)
     return problem(
         503,
-        "The database does not answer.",
+        said_of_outage(error),
         remedy="Send the request again.",
         headers={"Retry-After": str(RETRY_SECONDS)},
     )

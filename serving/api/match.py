@@ -5,10 +5,10 @@ from typing import Any
 import orjson
 import pandas as pd
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from ninja import Router
 
 from matching.domain.words import MatchType
+from project import clock
 from project.problems import problem
 from project.refusal import Refusal
 from serving.api.access import Key
@@ -127,7 +127,7 @@ def explain(request: HttpRequest, asked: ExplainRequest) -> HttpResponse:
         explanation.scores.serving,
         explanation.match_type,
         asked.threshold,
-        timezone.localdate(),
+        clock.today(),
     )
     body: dict[str, Any] = {
         **explanation.as_dict(),

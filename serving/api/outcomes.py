@@ -2,9 +2,9 @@
 
 import orjson
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from ninja import Router
 
+from project import clock
 from serving.api.access import Key
 from serving.api.schemas import OutcomesAnswer, OutcomesRequest, Problem
 from serving.models import Scope
@@ -28,7 +28,7 @@ def outcomes(request: HttpRequest, asked: OutcomesRequest) -> HttpResponse:
     Each pair has one outcome: the same again is known, another one takes its place. A pair that was
     not kept, because more were scored than are kept in a second, is unknown, which is no fault.
     """
-    now = timezone.now()
+    now = clock.now()
     taken = record_outcomes(
         [Told(one.response_id, one.outcome, one.at or now) for one in asked.outcomes]
     )

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from ninja import Path, Router
 
 from matching.domain.lexicon.teaching import close_words
@@ -18,6 +17,7 @@ from matching.services.applications import (
     put_trip,
 )
 from matching.services.people import WRITABLE
+from project import clock
 from project.origin import Origin
 from project.problems import explain_method, problem
 from serving.api.access import Key
@@ -168,7 +168,7 @@ def _trip(trip: TravelSession) -> dict[str, Any]:
         "end_date": trip.end_date,
         "budget": trip.budget,
         "interests": trip.interests,
-        "is_live": trip.expires_at > timezone.now(),
+        "is_live": trip.expires_at > clock.now(),
         "expires_at": trip.expires_at.isoformat(),
     }
 

@@ -4,7 +4,7 @@ Answers are written as they are, without another check of each value: that costs
 rest. A test holds them to these types.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -19,6 +19,7 @@ from pydantic import (
 from matching.domain.log.format import CLOCK_SKEW, EARLIEST
 from matching.domain.profiles import MAX_AGE, MAX_WORDS, MIN_AGE, WORD_LENGTH
 from matching.domain.words import FeatureSet, MatchType, Outcome
+from project import clock
 from serving.domain.limits import MAX_PAIRS, MAX_RANKED
 from serving.services.outcomes import Taken
 
@@ -298,7 +299,7 @@ class PairOutcome(Asked):
     @field_validator("at")
     @classmethod
     def _not_to_come(cls, at: datetime | None) -> datetime | None:
-        if at is not None and not EARLIEST <= at <= datetime.now(UTC) + CLOCK_SKEW:
+        if at is not None and not EARLIEST <= at <= clock.now() + CLOCK_SKEW:
             raise ValueError("expected a moment since 2000 that is not to come")
         return at
 

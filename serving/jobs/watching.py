@@ -1,7 +1,6 @@
 """The work of the look at what applications are answered."""
 
-from django.utils import timezone
-
+from project import clock
 from project.jobs.contract import Result, Run
 from serving.models import Alarm
 from serving.services.outcomes import match_events
@@ -13,7 +12,7 @@ def monitor_scores(run: Run) -> Result:
     visits, opened, closed = 0, list[str](), list[str]()
     while True:
         run.check()
-        told = watch(at=timezone.now())
+        told = watch(at=clock.now())
         visits += told.visits
         opened += told.opened
         closed += told.closed

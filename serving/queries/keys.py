@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Final
 
 from django.db import Error
-from django.utils import timezone
 
+from project import clock
 from serving.domain.limits import Pace
 from serving.domain.tokens import digest_of
 from serving.models import ApiKey
@@ -35,7 +35,7 @@ class KnownKey:
     @property
     def is_expired(self) -> bool:
         """Whether its time is over."""
-        return self.expires_at is not None and self.expires_at <= timezone.now()
+        return self.expires_at is not None and self.expires_at <= clock.now()
 
 
 class KeysUnknown(Exception):
@@ -109,7 +109,7 @@ class KeyRing:
 
     def _note(self, keys: Collection[int]) -> None:
         try:
-            ApiKey.objects.filter(pk__in=keys).update(last_used_at=timezone.now())
+            ApiKey.objects.filter(pk__in=keys).update(last_used_at=clock.now())
         except Error as error:
             logger.warning("That a key is used cannot be noted: %s", type(error).__name__)
 

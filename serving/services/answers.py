@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from django.db import connection, transaction
-from django.utils import timezone
 
+from project import clock
 from serving.models import GivenAnswer
 
 KEPT: Final = timedelta(hours=24)
@@ -57,7 +57,7 @@ def answer_once(
         if before is not None:
             return before
         status, body = work()
-        now = timezone.now()
+        now = clock.now()
         over = GivenAnswer.objects.select_for_update(skip_locked=True).filter(expires_at__lte=now)
         GivenAnswer.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:SWEPT])).delete()
         GivenAnswer.objects.filter(key=key, name=name).delete()
@@ -79,7 +79,7 @@ def given_before(key: int, name: str, request: bytes) -> Given | None:
     ------
     OtherRequest
     """
-    found = GivenAnswer.objects.filter(key=key, name=name, expires_at__gt=timezone.now()).first()
+    found = GivenAnswer.objects.filter(key=key, name=name, expires_at__gt=clock.now()).first()
     if found is None:
         return None
     if found.digest != _digest(request):

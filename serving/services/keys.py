@@ -2,8 +2,8 @@
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
 
+from project import clock
 from project.acting import Actor, Person, current_actor
 from project.audit.models import Act
 from project.audit.services import record
@@ -47,7 +47,7 @@ def revoke_key(key: ApiKey, *, by: Person = None) -> bool:
     """Let a key open nothing any more; return whether it was this call that revoked it."""
     with transaction.atomic():
         found = ApiKey.objects.filter(pk=key.pk, revoked_at=None)
-        if not found.update(revoked_at=timezone.now(), revoked_by=_name(by)):
+        if not found.update(revoked_at=clock.now(), revoked_by=_name(by)):
             return False
         record(Act.KEY, by=by, about=key, detail="revoked")
     return True

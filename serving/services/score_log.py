@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from django.conf import settings
 from django.db import Error, close_old_connections, connection, transaction
-from django.utils import timezone
 
 from matching.domain.words import MatchType, revision_of
 from matching.models import TravelGroup
+from project import clock
 from project.bulk import copy_rows
 from serving.domain.inputs import mask_of, to_bytes
 from serving.domain.responses import make_answer, response_id
@@ -68,7 +68,7 @@ class ScoreLog:
     _thread: threading.Thread | None
     _pid: int
 
-    def __init__(self, clock: Callable[[], datetime] = timezone.now) -> None:
+    def __init__(self, clock: Callable[[], datetime] = clock.now) -> None:
         self.written = self.lost = 0
         self.clock = clock
         self._rng = np.random.default_rng()

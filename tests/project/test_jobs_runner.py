@@ -13,9 +13,10 @@ from pydantic import Field
 
 from project.jobs.contract import Arguments, UnknownKind, UnusableArguments
 from project.jobs.models import Job, JobLogLine, JobStep
+from project.jobs.processes import unknown_kinds
 from project.jobs.run import JobRun, LostLease
 from project.jobs.run import shutdown as shutting_down
-from project.jobs.runner import run_job, session_name
+from project.jobs.runner import MOST_LOSSES, run_job, session_name
 from project.jobs.services import (
     JobStateError,
     enqueue,
@@ -221,7 +222,7 @@ def test_next_run_goes_on_at_the_first_missing_chunk(declare: Declare) -> None:
             JobLogLine.objects.create(job=job, message=f"chunk {number}")
     expire_lease(job)
     job = run(job)
-    assert (job.state, job.attempts) == (Job.State.SUCCEEDED, 2)
+    assert (job.state, job.fence) == (Job.State.SUCCEEDED, 2)
     assert written(job) == ["chunk 0", "chunk 1", "chunk 2", "chunk 3"]
 
 
@@ -352,13 +353,22 @@ def test_refusal_is_a_state_with_its_remedy(declare: Declare) -> None:
     assert job.traceback == ""
 
 
-def test_job_of_an_unknown_kind_fails_with_the_kinds_there_are() -> None:
-    job = Job.objects.create(kind="tests.forgotten")
-    with pytest.raises(UnknownKind):
+def test_job_of_an_unknown_kind_waits_for_a_newer_worker(declare: Declare, settings: Any) -> None:
+    job = Job.objects.create(kind="tests.newer")
+    for _ in range(settings.JOB_MAX_ATTEMPTS + 1):
         run_job(str(job.pk))
     job.refresh_from_db()
-    assert job.state == Job.State.FAILED
-    assert "tests.forgotten" in job.error
+    assert (job.state, job.attempts, job.fence) == (Job.State.QUEUED, 0, 0)
+    assert unknown_kinds() == {"tests.newer": 1}
+    # What a newer worker had begun when it died is left to another such one.
+    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING)
+    expire_lease(job)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.fence) == (Job.State.RUNNING, 0)
+    Job.objects.filter(pk=job.pk).update(kind=declare(lambda run: {}))
+    assert run(job).state == Job.State.SUCCEEDED
+    assert unknown_kinds() == {}
 
 
 def test_job_that_kills_its_workers_is_given_up(declare: Declare, settings: Any) -> None:
@@ -369,7 +379,8 @@ def test_job_that_kills_its_workers_is_given_up(declare: Declare, settings: Any)
         expire_lease(job)
     job = run(job)
     assert job.state == Job.State.FAILED
-    assert "died 3 times" in job.error
+    assert "died 3 times in a row" in job.error
+    assert "None gave a sign of life" in job.error
     assert written(job) == []
     assert run(retry_job(job)).state == Job.State.SUCCEEDED
 
@@ -392,7 +403,7 @@ def test_job_gets_as_many_attempts_as_the_limit_says_and_not_one_more(
         assert claim(job) is not None
         expire_lease(job)
     job = run(job)
-    assert (job.state, job.attempts) == (state, deaths + 1)
+    assert (job.state, job.fence) == (state, deaths + 1)
     assert written(job) == (["chunk 0"] if state == Job.State.SUCCEEDED else [])
 
 
@@ -407,16 +418,66 @@ def test_run_that_was_given_back_is_no_attempt(declare: Declare, settings: Any) 
     assert run(job).state == Job.State.SUCCEEDED
 
 
-def test_lost_database_leaves_the_job_for_another_try(declare: Declare) -> None:
-    def work(run: JobRun) -> dict[str, Any]:
-        if run.job.attempts == 1:
-            raise OperationalError("server closed the connection unexpectedly")
-        return {"tries": run.job.attempts}
+def test_a_run_that_finished_a_step_is_no_failed_attempt(declare: Declare, settings: Any) -> None:
+    settings.JOB_MAX_ATTEMPTS = 2
+    job = enqueue(declare(write_chunks(8)))
+    for number in range(6):  # each dies, but not before it came further
+        dead = JobRun(Job.objects.get(pk=job.pk), claim(job) or 0)
+        with dead.transaction("chunk", number):
+            JobLogLine.objects.create(job=job, message=f"chunk {number}")
+        expire_lease(job)
+    assert run(job).state == Job.State.SUCCEEDED
+    assert written(job) == [f"chunk {number}" for number in range(8)]
 
-    job = run(enqueue(declare(work)))
-    assert job.state == Job.State.RUNNING
-    expire_lease(job)
-    assert run(job).result == {"tries": 2}
+
+def test_a_lease_that_ended_while_the_database_was_away_is_no_death(
+    declare: Declare, settings: Any
+) -> None:
+    settings.JOB_MAX_ATTEMPTS = 1
+    job = enqueue(declare(write_chunks(1)))
+    for _ in range(4):
+        assert claim(job) is not None
+        # Before the server started: nobody could have renewed it.
+        Job.objects.filter(pk=job.pk).update(lease_until="2020-01-01T00:00:00Z")
+    assert run(job).state == Job.State.SUCCEEDED
+
+
+@pytest.mark.usefixtures("valkey")
+def test_lost_database_is_no_death_and_gives_the_job_back_at_once(
+    declare: Declare, settings: Any
+) -> None:
+    settings.JOB_MAX_ATTEMPTS = 1
+    left = [OperationalError("server closed the connection\nunexpectedly") for _ in range(9)]
+
+    def work(run: JobRun) -> dict[str, Any]:
+        if left:
+            raise left.pop()
+        return {"tries": run.job.fence}
+
+    job = enqueue(declare(work))
+    for losses in range(1, 10):
+        job = run(job)
+        assert (job.state, job.attempts, job.losses) == (Job.State.QUEUED, 0, losses)
+        assert (job.worker, job.lease_until) == ("", None)
+    assert job.trouble == "server closed the connection unexpectedly"
+    said = list(JobLogLine.objects.values_list("message", flat=True))
+    assert len(said) == 9
+    assert said[0].startswith("The database was lost (server closed the connection")
+    assert run(job).result == {"tries": 10}
+
+
+@pytest.mark.usefixtures("valkey")
+def test_a_job_that_only_ever_loses_the_database_ends_with_the_cause(declare: Declare) -> None:
+    def work(run: JobRun) -> dict[str, Any]:
+        raise OperationalError("the server ran out of memory")
+
+    job = enqueue(declare(work))
+    for _ in range(MOST_LOSSES):
+        assert run(job).state == Job.State.QUEUED
+    job = run(job)
+    assert job.state == Job.State.FAILED
+    assert f"lost {MOST_LOSSES} times in a row" in job.error
+    assert "ran out of memory" in job.error
 
 
 @pytest.mark.usefixtures("shutdown", "valkey")
@@ -437,7 +498,7 @@ def test_worker_that_shuts_down_gives_its_job_back_at_the_end_of_the_chunk(
     assert written(job) == ["chunk 0"]
     shutting_down.is_asked = False
     job = run(job)
-    assert (job.state, job.attempts) == (Job.State.SUCCEEDED, 1)
+    assert (job.state, job.fence) == (Job.State.SUCCEEDED, 2)
     assert written(job) == ["chunk 0", "chunk 1", "chunk 2", "chunk 3"]
 
 

@@ -159,13 +159,56 @@ def run_to_death(child: serve._Child) -> str:
     return child.tend()
 
 
-def test_process_that_keeps_dying_young_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_that_keeps_dying_young_is_tried_again_at_growing_intervals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(serve, "SETTLED_SECONDS", 3600.0)
     child = serve._Child("worker 1", [sys.executable, "-c", "raise SystemExit(3)"])
-    for _ in range(serve.QUICK_DEATHS - 1):
-        assert "exit code 3; it is started again" in run_to_death(child)
-    with pytest.raises(CommandError, match=r"5 times in a row .* is given up"):
-        run_to_death(child)
+    told = [run_to_death(child) for _ in range(9)]
+    pauses = [int(said.rpartition(" in ")[2].removesuffix(" s.")) for said in told]
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert "exit code 3, 9 times in a row" in child.ailment
+
+
+def test_what_dies_as_soon_as_it_starts_ends_nothing_else_and_is_told(
+    servers: None, port: int, tmp_path: Path
+) -> None:
+    """The worker cannot live; the pages are there all the same, and say so."""
+    site = tmp_path / "sitecustomize.py"
+    site.write_text("import sys\nif sys.argv[-1:] == ['worker']:\n    raise SystemExit(7)\n")
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "PYTHONPATH": str(tmp_path),
+    }
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "serve", "--port", str(port), "--json"],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            deaths = 0
+            while deaths <= serve.QUICK_DEATHS:
+                deaths += "worker 1 ended with exit code 7" in process.stderr.readline()
+            assert get(port, "/admin/login/") == 200
+            told = subprocess.run(
+                [sys.executable, "manage.py", "status", "--json"],
+                cwd=settings.BASE_DIR,
+                env={**os.environ, "DJANGO_SETTINGS_MODULE": "project.settings"},
+                capture_output=True,
+                check=True,
+            )
+            (ailment,) = json.loads(told.stdout)["ailments"]
+            assert "exit code 7" in ailment
+            assert "soon after its start" in ailment
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate()
 
 
 def test_process_that_lived_long_is_always_started_again(monkeypatch: pytest.MonkeyPatch) -> None:

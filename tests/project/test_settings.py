@@ -1,16 +1,20 @@
 """Settings are read in a process of their own: they are made once and for all at import."""
 
+import errno
 import os
 import re
 import secrets
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from project import keys
+from project import settings as seedbed_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = ("SEEDBED_SECRET_KEY", "SEEDBED_ARTIFACT_KEY", "SEEDBED_FIELD_KEY")
@@ -191,3 +195,38 @@ def test_every_variable_that_settings_read_stands_in_the_example():
     )
     example = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
     assert read == example
+
+
+def test_a_secret_that_is_there_is_read_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full, or may only be read, keeps no command from starting."""
+    path = tmp_path / "secrets" / "seedbed_secret_key"
+    made = seedbed_settings._development_secret(path)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for name in ("touch", "write_text", "mkdir", "hardlink_to", "unlink"):
+        monkeypatch.setattr(Path, name, refuse)
+    assert seedbed_settings._development_secret(path) == made
+
+
+@pytest.mark.parametrize("step", ["touch", "write_text", "hardlink_to"])
+def test_a_secret_that_cannot_be_written_says_what_to_do_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = tmp_path / "secrets" / "seedbed_secret_key"
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, step, refuse)
+        with pytest.raises(ImproperlyConfigured, match="No space left on device"):
+            seedbed_settings._development_secret(path)
+    assert list(path.parent.iterdir()) == []
+    # What a full disk once left is no secret.
+    path.touch()
+    assert len(seedbed_settings._development_secret(path)) > 40
+    assert [found.name for found in path.parent.iterdir()] == [path.name]

@@ -1,6 +1,5 @@
 """Scoring by the directory of everybody: the answers of `pairs`, without a query or a frame."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from matching.domain.directory import NOBODY, Directory, Side, hash_names
 from matching.domain.travellers import Travellers
 from matching.domain.words import MatchType
+from project import clock
 from training.queries.pairs import (
     EachScored,
     Pair,
@@ -118,7 +118,7 @@ def _candidates(
     directory: Directory, others: Side, left: str, own: int, mine: Travellers
 ) -> IntArray:
     """Rows of those who are live and pass the hard gates of somebody."""
-    now, place = time.time(), mine.destination[0]
+    now, place = clock.now().timestamp(), mine.destination[0]
     is_live = directory.users.expires_at(np.array([own]))[0] > now
     if not is_live or np.isnan(place[0]):
         return np.empty(0, np.int64)

@@ -1,7 +1,6 @@
 """Writing a model: its files and its row."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +8,7 @@ import orjson
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from project import clock
 from project.audit.models import Act
 from project.audit.services import record
 from project.origin import Origin
@@ -102,7 +102,7 @@ def _metadata(model: ModelVersion, trained: TrainedModel) -> dict[str, Any]:
     return {
         "kind": model.kind,
         "version": model.version,
-        "created_at": datetime.now(UTC).isoformat(),
+        "created_at": clock.now().isoformat(),
         "task": trained.kind.task,
         "target": trained.kind.target,
         "format": MODEL_FORMAT,

@@ -14,6 +14,7 @@ from feedback.models import FeedbackSource, KeptReport, RowsState
 from feedback.queries.reports import build_report
 from feedback.queries.sources import Scope
 from feedback.queries.status import count_tables
+from project import clock
 from project.origin import Origin
 
 # Raised when a report says something else of the same rows: those that were kept are counted anew.
@@ -53,7 +54,7 @@ class Asked:
         if self.kind == COUNTS:
             return count_tables()
         if self.scope.days is not None:
-            since = timezone.now() - timedelta(days=self.scope.days)
+            since = clock.now() - timedelta(days=self.scope.days)
             scope = replace(self.scope, since=since)
         else:
             scope = self.scope
@@ -119,7 +120,7 @@ def answer_of(asked: Asked, kept: KeptReport | None, now: RowsNow) -> Answer:
     if kept is None:
         return Answer(None, None, False, now.rows)
     is_current = kept.state == now.state and (
-        asked.scope.days is None or timezone.now() - kept.as_of < PERIOD_KEPT
+        asked.scope.days is None or clock.now() - kept.as_of < PERIOD_KEPT
     )
     return Answer(json.loads(bytes(kept.content)), kept.as_of, is_current, now.rows)
 

@@ -32,6 +32,8 @@ class Command(SeedbedCommand):
             f"{result['processes'].get('worker', 0)}, schedulers "
             f"{result['processes'].get('scheduler', 0)}"
         )
+        for told in [*result["ailments"], *result["clocks"]]:
+            console.print(told, style="bold yellow")
         store = result["store"]
         if store["problem"]:
             console.print(f"{store['problem']} {store['remedy']}", style="bold yellow")
@@ -80,6 +82,12 @@ class Command(SeedbedCommand):
             console.print(alarm["remedy"])
         for job in result["jobs"]["active"]:
             console.print(f"Job {job['id']} {job['kind']}: {job['state']}")
+        for unknown, count in result["jobs"]["unknown"].items():
+            console.print(
+                f"{words.counted(count, 'job waits', 'jobs wait')} for a newer worker: this "
+                f"version does not know the kind {unknown}.",
+                style="bold yellow",
+            )
         if result["jobs"]["failed"]:
             console.print(f"{result['jobs']['failed']} jobs failed; see `manage.py jobs list`.")
         for schedule in result["schedules"]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
+from project import household
 from project.accounts.services import FirstAccount, make_first_account
 from project.command import SeedbedCommand, positive_int, whole_number
 from project.ending import Ending
@@ -20,8 +21,9 @@ from project.web import MOST_PROCESSES, THREADS
 
 READY_SECONDS = 300.0  # until the web server has to answer; one that dies is seen at once
 SETTLED_SECONDS = 60.0  # a process that lived this long was fine: its death is not held against it
-QUICK_DEATHS = 5  # in a row, until a process is given up
+QUICK_DEATHS = 5  # in a row of a web server that never answered, until all is given up
 RESTART_PAUSE_SECONDS = 1.0  # doubled with each quick death
+LONGEST_PAUSE_SECONDS = 60.0
 STOP_PATIENCE_SECONDS = 20.0  # a job stops at the end of its chunk
 STDERR = 2
 LARGEST_PORT = 65_535
@@ -70,17 +72,23 @@ class Command(SeedbedCommand):
                 child.start()
             self._announce(host, port, children, ended, account)
             while not ended.wait(0.2):
-                for child in children:
-                    told = child.tend()
-                    if told:
-                        self.error_console.print(told)
+                self._tend(children)
         finally:
             _stop(children)
+            household.forget()
         return {"restarts": {child.name: child.restarts for child in children}}
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         """Say that all is stopped."""
         console.print("Stopped.")
+
+    def _tend(self, children: list["_Child"]) -> None:
+        """Start again what died, and write down what keeps dying, for the pages to say."""
+        told = [said for child in children if (said := child.tend())]
+        for said in told:
+            self.error_console.print(said)
+        if told or any(child.has_settled() for child in children):
+            household.note([child.ailment for child in children if child.ailment])
 
     def _announce(
         self,
@@ -95,8 +103,14 @@ class Command(SeedbedCommand):
         deadline = time.monotonic() + READY_SECONDS
         shown = f"[{host}]" if ":" in host else host
         while not ended.wait(0.1):
-            for child in children:
-                child.tend()
+            self._tend(children)
+            web = children[0]
+            if web.quick_deaths >= QUICK_DEATHS:
+                raise CommandError(
+                    f"The {web.name} {web.how}, {QUICK_DEATHS} times in a row before it ever "
+                    f"answered. Its messages stand above; `{' '.join(web.command[1:])}` shows "
+                    "them alone."
+                )
             if _answers(host, port):
                 address = f"http://{shown}:{port}/admin/"
                 if self.as_json:
@@ -119,7 +133,8 @@ class Command(SeedbedCommand):
 
 @dataclass
 class _Child:
-    """A process that is started again when it dies, unless it keeps dying young."""
+    """A process that is started again whenever it dies, at growing intervals where it dies young:
+    what ails one ends no other, and may pass."""
 
     name: str
     command: list[str]
@@ -127,6 +142,7 @@ class _Child:
     quick_deaths: int = 0
     start_at: float = 0.0
     started_at: float = 0.0
+    how: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -154,16 +170,33 @@ class _Child:
         self.process = None
         is_quick = now - self.started_at < SETTLED_SECONDS
         self.quick_deaths = self.quick_deaths + 1 if is_quick else 0
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        if self.quick_deaths >= QUICK_DEATHS:
-            raise CommandError(
-                f"The {self.name} {how}, {QUICK_DEATHS} times in a row within "
-                f"{SETTLED_SECONDS:.0f} s of its start, and is given up. Its messages stand above; "
-                f"`{' '.join(self.command[1:])}` shows them alone."
-            )
-        pause = RESTART_PAUSE_SECONDS * 2 ** max(0, self.quick_deaths - 1)
+        self.how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        pause = min(
+            RESTART_PAUSE_SECONDS * 2 ** max(0, self.quick_deaths - 1), LONGEST_PAUSE_SECONDS
+        )
         self.start_at = now + pause
-        return f"The {self.name} {how}; it is started again in {pause:.0f} s."
+        return f"The {self.name} {self.how}; it is started again in {pause:.0f} s."
+
+    def has_settled(self) -> bool:
+        """Whether it has come through after dying young; true once."""
+        is_well = self.process is not None and self.process.poll() is None
+        if not (is_well and self.quick_deaths):
+            return False
+        if time.monotonic() - self.started_at < SETTLED_SECONDS:
+            return False
+        self.quick_deaths = 0
+        return True
+
+    @property
+    def ailment(self) -> str:
+        """What there is to say of one that keeps dying, for who looks at the pages."""
+        if self.quick_deaths < 2:
+            return ""
+        return (
+            f"The {self.name} {self.how}, {self.quick_deaths} times in a row soon after its start. "
+            f"`serve` starts it again every {LONGEST_PAUSE_SECONDS:.0f} s at the latest; its "
+            "messages stand where `serve` writes its own."
+        )
 
 
 def _commands(

@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils import timezone
 from rich.console import Console
 
-from project import words
+from project import clock, words
 from project.command import SeedbedCommand, whole_number
 from project.refusal import Refusal
 from project.terminal import Table
@@ -75,7 +74,7 @@ class Command(SeedbedCommand):
             name=options["name"],
             scopes=options["scopes"],
             requests_per_minute=options["per_minute"],
-            expires_at=None if days is None else timezone.now() + timedelta(days=days),
+            expires_at=None if days is None else clock.now() + timedelta(days=days),
         )
         token = issue_key(key)
         return {"key": _told(key), "token": token}

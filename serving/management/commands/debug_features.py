@@ -3,10 +3,9 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils import timezone
 from rich.console import Console
 
-from project import words
+from project import clock, words
 from project.command import SeedbedCommand
 from project.terminal import Table
 
@@ -26,7 +25,7 @@ class Command(SeedbedCommand):
     def run(self, **options: Any) -> dict[str, Any]:
         from serving.queries.debugging import see_person
 
-        return {**see_person(options["user"], at=timezone.now())}
+        return {**see_person(options["user"], at=clock.now())}
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         if result["warning"]:

@@ -3,10 +3,9 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils import timezone
 from rich.console import Console
 
-from project import words
+from project import clock, words
 from project.command import EXIT_REFUSED, SeedbedCommand, whole_number
 from project.jobs.models import LONGEST_SECONDS
 from project.jobs.services import owner_for_operator
@@ -61,12 +60,12 @@ class Command(SeedbedCommand):
         opened, closed = list[str](), list[str]()
         is_behind = True
         while is_behind:
-            told = watch(at=timezone.now())
+            told = watch(at=clock.now())
             opened, closed, is_behind = opened + told.opened, closed + told.closed, told.is_behind
         match_events()
         schedule = current_schedule()
         return {
-            **monitor_hour(timezone.now()),
+            **monitor_hour(clock.now()),
             "live": [live_figures(version) for version in live_versions()[:MOST_VERSIONS]],
             "opened": opened,
             "closed": closed,

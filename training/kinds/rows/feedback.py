@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from django.utils import timezone
 
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.frames import load_csat, load_model_performance, load_quality
 from feedback.queries.sources import choose_sources, origin_of
+from project import clock
 from project.origin import Origin
 from project.refusal import Refusal
 from training.domain.kind import (
@@ -46,7 +46,7 @@ def load(table: str, recipe: Recipe) -> LoadedRows:
             remedy="Run `manage.py collect_feedback`, or `manage.py import_feedback FILE --table "
             f"{table}`; --origin synthetic takes generated rows.",
         )
-    read_at = timezone.now()
+    read_at = clock.now()
     frame, origin = READERS[table](sources), origin_of(sources)
     if origin is Origin.COMBINED:
         real = [source.name for source in sources if source.origin is Origin.REAL]

@@ -155,7 +155,7 @@ def _describe(job: Job) -> dict[str, Any]:
         "progress_total": job.progress_total,
         "progress_message": job.progress_message,
         "stop_requested": job.stop_requested,
-        "attempts": job.attempts,
+        "runs": job.fence,
         "worker": job.worker,
         "lease_until": job.lease_until,
         "started_at": job.started_at,
@@ -210,7 +210,7 @@ def _render_job(result: dict[str, Any], console: Console) -> None:
         "Took": ""
         if result["duration_seconds"] is None
         else words.duration(result["duration_seconds"]),
-        "Attempts": str(result["attempts"]),
+        "Runs": str(result["runs"]),
         "Worker": result["worker"],
         "Error": result["error"],
         "Retry of": result["retry_of"],
