@@ -48,7 +48,10 @@ class Chaos:
         workers: int = 2,
         flush_share: float = 0.25,
         environment: dict[str, str] | None = None,
+        code: Path | None = None,
     ) -> None:
+        """Take what decides; the workers are of `code`, another version's folder, where given."""
+        self._code = code or settings.BASE_DIR
         self.seed = seed
         self.random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self.hits: Counter[str] = Counter()
@@ -94,7 +97,7 @@ class Chaos:
         """Start one more worker in a session of its own."""
         worker = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.worker"],
-            cwd=settings.BASE_DIR,
+            cwd=self._code,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=self._log,

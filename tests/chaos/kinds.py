@@ -18,6 +18,7 @@ from tests.waiting import until
 ROWS_PER_CHUNK = 50
 CHUNK_ROWS = 200  # of the real generation, while chaos reigns
 CHUNK_SECONDS = 0.03  # of computing, so that kills find the job at work
+STEPS = "tests.chaos_steps"
 
 
 def create_table() -> None:
@@ -66,7 +67,7 @@ class Steps(Arguments):
 
 
 @job(
-    "tests.chaos_steps",
+    STEPS,
     title="Take steps",
     permission="jobs.retry_job",
     says=lambda result: Said("Done."),
