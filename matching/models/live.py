@@ -19,6 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from matching.models.people import validate_external_id
+from project.machine import see_valkey
 
 PREFIX: Final = "session:"
 BATCH: Final = 1000  # keys per round trip
@@ -297,7 +298,7 @@ def _client() -> Iterator[Any]:
             yield client
     except (RedisConnectionError, RedisTimeoutError) as error:
         raise ValkeyUnavailable(
-            f"Valkey does not answer: {error} Look at `manage.py services status`, then run "
+            f"Valkey does not answer: {error} {see_valkey()} Then run "
             "`manage.py check_sessions --repair`."
         ) from error
 

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 import traceback
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,14 +26,17 @@ from project.jobs.contract import (
 from project.jobs.models import Job, JobLogLine, JobStep
 from project.jobs.processes import process_name
 from project.jobs.run import JobInterrupted, JobRun, JobStopped, LostLease, lease, storable
+from project.machine import said_of_file
 from project.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
 HEARTBEATS_PER_LEASE = 4  # three may be lost before another worker may take the job
 # SQLSTATE classes after which the same statements may well succeed: connection lost, rolled back
-# by a deadlock, server shutting down.
-TRANSIENT_SQLSTATES = ("08", "40", "57P")
+# by a deadlock, server shutting down, no room left on its disk or in its memory.
+TRANSIENT_SQLSTATES = ("08", "40", "57P", "53")
+FULL = "53"
+LONGEST_PAUSE_SECONDS = 60  # until a job is tried again whose database has no room left
 MOST_LOSSES = 25  # of the database in a row: then the job itself may be what ends it
 RECONNECT_SECONDS = 0.25  # between two tries to give back the job of a run that lost the database
 SEEN_LENGTH = 200  # characters of what is kept of a trouble
@@ -106,11 +110,15 @@ def _give_back(job_id: UUID, fence: int, error: Exception) -> None:
     why = storable(" ".join(str(error).split()))[:SEEN_LENGTH]
     logger.warning("Job %s lost the database: %s", job_id, why)
     until = time.monotonic() + settings.JOB_LEASE_SECONDS  # then another worker may take it
+    is_full = (getattr(error.__cause__, "sqlstate", None) or "").startswith(FULL)
     while time.monotonic() < until:
         try:
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()
             with transaction.atomic():
+                # Room does not come back by trying: the bell rings after a pause that grows.
+                losses = Job.objects.filter(pk=job_id).values_list("losses", flat=True).first() or 0
+                pause = min(2**losses, LONGEST_PAUSE_SECONDS) if is_full else 0
                 given = Job.objects.owned(job_id, fence).update(
                     state=Job.State.QUEUED,
                     attempts=Greatest(F("attempts") - 1, 0),
@@ -118,19 +126,20 @@ def _give_back(job_id: UUID, fence: int, error: Exception) -> None:
                     trouble=why,
                     lease_until=None,
                     worker="",
-                    rung_at=Now(),
+                    rung_at=Now() + timedelta(seconds=pause),
                 )
                 if given:
+                    when = f"in {pause} s " if pause else ""
                     JobLogLine.objects.create(
                         job_id=job_id,
                         level=JobLogLine.Level.WARNING,
-                        message=f"The database was lost ({why}); another run goes on after the "
-                        "last finished step.",
+                        message=f"The database did not do its part ({why}); {when}another run goes "
+                        "on after the last finished step.",
                     )
         except (OperationalError, InterfaceError):
             time.sleep(RECONNECT_SECONDS)
             continue
-        if given:
+        if given and not pause:
             ring(job_id, fence)
         return
 
@@ -187,10 +196,11 @@ def _run_claimed(run: JobRun) -> None:
     except Exception as error:
         if isinstance(error, OperationalError | InterfaceError) and _is_transient(error):
             raise
+        said = said_of_file(error) if isinstance(error, OSError) else ""
         _finish(
             run,
             Job.State.FAILED,
-            error=storable(f"{type(error).__name__}: {error}")[:2000],
+            error=storable(said or f"{type(error).__name__}: {error}")[:2000],
             traceback=storable("".join(traceback.format_exception(error)))[-20_000:],
         )
         raise

@@ -1,19 +1,24 @@
 """The ledger: who may take a job, what survives which death, and how a job ends."""
 
+import errno
+import os
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
 import django_rq
+import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 from pydantic import Field
 
+from project import clock
 from project.jobs.contract import Arguments, UnknownKind, UnusableArguments
 from project.jobs.models import Job, JobLogLine, JobStep
 from project.jobs.processes import unknown_kinds
+from project.jobs.reconciler import ring_due_jobs
 from project.jobs.run import JobRun, LostLease
 from project.jobs.run import shutdown as shutting_down
 from project.jobs.runner import MOST_LOSSES, run_job, session_name
@@ -462,8 +467,45 @@ def test_lost_database_is_no_death_and_gives_the_job_back_at_once(
     assert job.trouble == "server closed the connection unexpectedly"
     said = list(JobLogLine.objects.values_list("message", flat=True))
     assert len(said) == 9
-    assert said[0].startswith("The database was lost (server closed the connection")
+    assert said[0].startswith("The database did not do its part (server closed the connection")
     assert run(job).result == {"tries": 10}
+
+
+@pytest.mark.usefixtures("valkey")
+def test_a_database_without_room_is_asked_again_after_a_pause_that_grows(declare: Declare) -> None:
+    def work(run: JobRun) -> dict[str, Any]:
+        error = OperationalError("could not extend file: No space left on device")
+        error.__cause__ = psycopg.errors.DiskFull()
+        raise error
+
+    job = enqueue(declare(work))
+    pauses = []
+    for _ in range(8):
+        job = run(job)
+        assert job.state == Job.State.QUEUED
+        pauses.append((job.rung_at - clock.now()).total_seconds())  # type: ignore[operator]
+    assert [round(pause, -1 if pause > 9 else 0) for pause in pauses[2:]] == [4, 8, 20, 30, 60, 60]
+    assert ring_due_jobs() == (0, 0)
+    assert "No space left on device" in job.trouble
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "The disk is full: /x/y"), (errno.EROFS, "/x/y may not be used")],
+)
+def test_a_file_that_cannot_be_written_is_said_with_what_to_do(
+    declare: Declare, number: int, words: str
+) -> None:
+    def work(run: JobRun) -> dict[str, Any]:
+        raise OSError(number, os.strerror(number), "/x/y")
+
+    job = enqueue(declare(work))
+    with pytest.raises(OSError, match="/x/y"):
+        run(job)
+    job.refresh_from_db()
+    assert job.state == Job.State.FAILED
+    assert job.error.startswith(words)
+    assert "SEEDBED_VAR" in job.error
 
 
 @pytest.mark.usefixtures("valkey")
