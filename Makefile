@@ -42,7 +42,7 @@ lint: .venv/installed-dev ## Format, lint, types, dead code and the layers betwe
 bench: .venv/installed-dev generator ## The figures of speed, as ratios within one run.
 	@$(PYTHON) -m benchmarks
 
-chaos: .venv/installed-dev ## Kill workers 200 times while they work, then count every row.
+chaos: .venv/installed-dev generator ## Kill workers 200 times and servers at work, then count every row.
 	@SEEDBED_CHAOS_KILLS=200 $(PYTHON) -m pytest -m chaos --timeout=7200
 
 fuzz: .venv/installed-dev ## Put poison into every field, filter, address and argument.
@@ -108,12 +108,15 @@ endef
 		echo "On Debian and Ubuntu: apt-get install python3-venv. Then run make again." >&2; \
 		exit 1; fi
 
-# The tests that drive a browser: skipped with a reason without one, but never in the pipeline.
+# What loads the API, and what puts the clock of a process wrong.
 generator:
-	@if ! command -v wrk >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-		echo "Installing wrk, which loads the API ..."; \
-		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk; } >/dev/null 2>&1 \
-		|| echo "wrk could not be installed; the benchmark of the API will say so." >&2; fi
+	@if ! { command -v wrk && ls /usr/lib/*/faketime; } >/dev/null 2>&1 \
+		&& [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing wrk, which loads the API, and libfaketime ..."; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk libfaketime; } \
+		>/dev/null 2>&1 || echo "wrk and libfaketime could not be installed; what needs them says so." >&2; fi
+
+# The tests that drive a browser: skipped with a reason without one, but never in the pipeline.
 
 browser: .venv/bin/python
 	@$(PYTHON) -m tests.pages.axe

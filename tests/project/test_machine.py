@@ -44,7 +44,7 @@ def test_a_command_that_cannot_write_says_what_to_do(number: int) -> None:
         def run(self, **options: Any) -> Any:
             raise OSError(number, os.strerror(number), "/x/y")
 
-    with pytest.raises(CommandError, match="/x/y .*SEEDBED_VAR"):
+    with pytest.raises(CommandError, match=r"/x/y .*SEEDBED_VAR"):
         Writes().handle(json=False)
 
 
