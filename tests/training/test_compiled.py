@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from training.domain.fitting.columns import linear_columns, tree_columns
 from training.domain.rule_part import CannotCompile
-from training.domain.tasks.classification.compiled import TOLERANCE, compile_classifier
+from training.domain.tasks.classification.compiled import TOLERANCE, compile_classifier, is_walked
 from training.domain.tasks.classification.fit import fit_classifier
 
 NAMES = ["a", "b", "c", "d"]
@@ -48,6 +48,16 @@ def fitted():
     weights = {"a": 0.7, "b": 0.3}
     rules = fit_classifier(frame[:150], label[:150], seed=1, rule_weights=weights, monotone=NAMES)
     return found | {"rules": rules.estimator}
+
+
+def test_what_is_made_of_trees_is_known():
+    walked = {
+        name for name in ("logistic", "boosting", "fewer inputs") if is_walked(fitted()[name])
+    }
+    assert walked == {"boosting", "fewer inputs"}
+    frame, label = draw(1_000, seed=3)
+    frozen = FrozenEstimator(fitted()["boosting"])
+    assert is_walked(CalibratedClassifierCV(frozen, method="sigmoid").fit(frame, label))
 
 
 @pytest.mark.parametrize("name", ["logistic", "boosting", "fewer inputs", "chosen", "rules"])

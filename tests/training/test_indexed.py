@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -18,6 +19,8 @@ from matching.services.directory import AlreadyKept, Keeper
 from project.refusal import Refusal
 from tests.factories import make_group, make_seed_user, make_session, make_word
 from tests.training.batches import make_dataset, make_model
+from training.domain.two_stages import best_of
+from training.queries import scoring
 from training.queries.indexed import Standing, rank_now, score_each_now
 from training.queries.loading import forget_loaded
 from training.queries.pairs import rank_partners, score_each
@@ -374,3 +377,25 @@ def test_transactions_that_end_in_another_order_are_all_seen(keeper, settings, t
     users = standing_now().directory.users
     names = ["user_0", "user_1"]
     assert users.take(users.find(names, hash_names(names))).age.tolist() == [60, 50]
+
+
+@pytest.mark.usefixtures("champion", "people")
+def test_a_ranking_in_two_stages_is_that_of_all(keeper, monkeypatch):
+    keeper.look()
+    standing, asked = standing_now(), []
+    users = SeedUser.objects.values_list("external_id", flat=True)
+    rankings = {user: rank_now(user, "user_user", 1, standing) for user in users}
+    user = max(rankings, key=lambda name: rankings[name].available)
+    expected = rankings[user]
+
+    def best(values, score, count):
+        asked.append(len(values))
+        return best_of(values, score, count)
+
+    monkeypatch.setattr(scoring, "best_of", best)
+    monkeypatch.setattr(scoring, "TWO_STAGES_ABOVE", 1)
+    walked = replace(standing.serving, model=replace(standing.serving.model, is_walked=True))
+    found = rank_now(user, "user_user", 1, replace(standing, serving=walked))
+    assert asked, "there are more candidates than one stage takes"
+    assert found.names == expected.names
+    assert found.scores.score.tolist() == expected.scores.score.tolist()

@@ -21,7 +21,7 @@ from training.queries.pairs import (
     rank_partners,
     score_each,
 )
-from training.queries.scoring import Serving, score_alone, score_travellers, score_vectors
+from training.queries.scoring import Serving, best_alone, score_travellers, score_vectors
 
 IntArray = npt.NDArray[np.int64]
 
@@ -137,11 +137,6 @@ def _best(
     """Those of the rows that score best: `count` of them, and whoever is as good as the last."""
     if len(rows) <= count:
         return rows
-    scores = np.concatenate(
-        [
-            score_alone(mine, others.take(rows[start : start + CHUNK]), serving, match_type)
-            for start in range(0, len(rows), CHUNK)
-        ]
-    )
-    best: IntArray = rows[scores >= np.partition(scores, -count)[-count]]
+    chunks = (others.take(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK))
+    best: IntArray = rows[best_alone(mine, chunks, serving, match_type, count)]
     return best

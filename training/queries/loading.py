@@ -19,6 +19,7 @@ from training.domain.model_files import FEATURES_FILE
 from training.domain.prediction_interval import PredictionInterval
 from training.domain.rule_part import CannotCompile, Compiled, compile_rules
 from training.domain.tasks import get_task
+from training.domain.tasks.classification.compiled import is_walked
 from training.kinds import get_kind
 from training.models import ModelVersion
 from training.queries.files import naming
@@ -39,6 +40,7 @@ class LoadedModel:
 
     compiled : of a label by numbers: its predictions without frames; None where it has none.
     rules_alone : of a model that starts from rules, what they alone say; else None.
+    is_walked : whether it is made of trees, which take long for each row.
     """
 
     kind: ModelKind
@@ -47,6 +49,7 @@ class LoadedModel:
     metadata: dict[str, Any]
     compiled: Compiled | None = None
     rules_alone: Compiled | None = None
+    is_walked: bool = False
 
     def predict(self, frame: pd.DataFrame) -> FloatArray:
         """Return each row's probability of label 1, or its predicted number: float64 (n_rows,)."""
@@ -113,6 +116,7 @@ def load_model(model: ModelVersion) -> LoadedModel:
         metadata,
         compiled=_compile(kind, estimator),
         rules_alone=None if part is None else compile_rules(part, kind.features),
+        is_walked=is_walked(estimator),
     )
 
 

@@ -1,7 +1,7 @@
 """Scoring pairs with the champion; where none can serve, the rule score does, and says so."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Literal, TypedDict, cast
@@ -22,6 +22,7 @@ from matching.domain.words import COMPUTED_SETS, revision_of
 from matching.queries.words import taught_lexicon, vocabulary_version
 from project.measure.intervals import json_number, json_numbers
 from project.storage.artifacts import ArtifactCorrupt, glance
+from training.domain.two_stages import best_of
 from training.kinds import DEFAULT_KIND
 from training.models import ModelVersion
 from training.queries.loading import LoadedModel, load_cached
@@ -34,6 +35,7 @@ ServedBy = Literal["model", "rule_score"]
 
 # The formulas of a score that no model gives: those that name what is missing.
 FALLBACK_FEATURE_SET: Final = "smooth-1"
+TWO_STAGES_ABOVE: Final = 2_048  # candidates: fewer are all asked of a model made of trees
 _NAMES: Final = dict(zip(LOG_NAMES, FEATURE_NAMES, strict=True)) | {n: n for n in FEATURE_NAMES}
 NO_CHAMPION: Final = "There is no champion yet; train a model and promote it."
 
@@ -272,24 +274,43 @@ def score_travellers(a: Travellers, b: Travellers, serving: Serving, match_type:
     return replace(scores, gates=first_gates(a, b))
 
 
-def score_alone(
-    mine: Travellers, others: Travellers, serving: Serving, match_type: str
-) -> FloatArray:
-    """Return the scores of one traveller with each of others, and nothing beside: float64 (n,)."""
+def best_alone(
+    mine: Travellers,
+    chunks: Iterable[Travellers],
+    serving: Serving,
+    match_type: str,
+    count: int,
+) -> npt.NDArray[np.int64]:
+    """Return the places of those that score best with one traveller: `count` of them, and whoever
+    is as good as the last.
+
+    Parameters
+    ----------
+    chunks : all of the others, more than `count`.
+    """
     serving = _computed(serving)
-    every = np.arange(len(others))
-    block = compute_features(
-        mine,
-        others,
-        serving.feature_set,
-        match_type,
-        left_index=np.zeros(len(others), np.int64),
-        right_index=every,
-    )
-    if serving.model is not None:
-        return _model_scores(serving, block.values, np.empty(0))
-    origin = origin_score(mine, others)
-    return np.asarray(rule_score(block.values, match_type, origin), dtype=np.float64)
+    model = serving.model
+    parts: list[npt.NDArray[Any]] = []
+    for others in chunks:
+        every = np.arange(len(others))
+        left = np.zeros(len(others), np.int64)
+        values = compute_features(
+            mine, others, serving.feature_set, match_type, left_index=left, right_index=every
+        ).values
+        if model is None:
+            by_rule = rule_score(values, match_type, origin_score(mine, others))
+            parts.append(np.asarray(by_rule, np.float64))
+        elif model.is_walked:
+            parts.append(values[:, _columns(model.kind.features)])
+        else:
+            parts.append(_model_scores(serving, values, np.empty(0)))
+    found = np.concatenate(parts)
+    if model is not None and model.is_walked:
+        if len(found) > TWO_STAGES_ABOVE:
+            return best_of(found, model.predict_rows, count)[0]
+        found = model.predict_rows(found)
+    best: npt.NDArray[np.int64] = np.flatnonzero(found >= np.partition(found, -count)[-count])
+    return best
 
 
 def score_features(features: Mapping[str, Any], match_type: str = "user_user") -> Scores:

@@ -65,9 +65,23 @@ def _parts(estimator: Any, names: Sequence[str]) -> tuple[Compiled, Compiled]:
     return _log_odds(calibrated.estimator, names), mapped
 
 
-def _log_odds(estimator: Any, names: Sequence[str]) -> Compiled:
+def is_walked(estimator: Any) -> bool:
+    """Whether an estimator is made of trees, which take microseconds for each row."""
+    if isinstance(estimator, CalibratedClassifierCV):
+        estimator = estimator.calibrated_classifiers_[0].estimator
+    pipeline = _thawed(estimator)
+    is_pipeline = isinstance(pipeline, Pipeline)
+    return is_pipeline and isinstance(pipeline.steps[-1][1], HistGradientBoostingClassifier)
+
+
+def _thawed(estimator: Any) -> Any:
     while isinstance(estimator, FrozenEstimator):
         estimator = estimator.estimator
+    return estimator
+
+
+def _log_odds(estimator: Any, names: Sequence[str]) -> Compiled:
+    estimator = _thawed(estimator)
     if not isinstance(estimator, Pipeline):
         raise CannotCompile(type(estimator).__name__)
     last = estimator.steps[-1][1]
