@@ -24,6 +24,7 @@ from project.jobs.models import Job, JobStep
 from project.jobs.processes import process_name
 from project.jobs.run import JobInterrupted, JobRun, JobStopped, LostLease, lease, storable
 from project.refusal import Refusal
+from project.storage.failures import StoreAway
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +134,8 @@ def _run_claimed(run: JobRun) -> None:
         except KeyboardInterrupt:
             _cancel(run, "Stopped by Ctrl-C")
             raise
+        except StoreAway as away:
+            _wait_for_store(run, away)
         except Refusal as refusal:
             _finish(
                 run,
@@ -198,6 +201,20 @@ def _leave(run: JobRun) -> None:
         rung_at=Now(),
     )
     ring(run.job.pk, run.fence)
+
+
+def _wait_for_store(run: JobRun, away: StoreAway) -> None:
+    """Give the job back without a bell: who ticks rings again in some seconds. Nothing is wrong
+    with the job, so that the run was no failed attempt."""
+    logger.warning("Job %s waits for the store: %s", run.job.pk, away)
+    run.write(
+        state=Job.State.QUEUED,
+        attempts=F("attempts") - 1,
+        lease_until=None,
+        worker="",
+        rung_at=Now(),
+        progress_message=storable(f"Waits for the store: {away.message}")[:200],
+    )
 
 
 def _finish(run: JobRun, state: str, **fields: Any) -> None:
