@@ -18,12 +18,17 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import reverse
 
 from project.jobs.models import Job
 from project.jobs.run import JobRun
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
+from project.pages.errors import Poison
 from project.storage import artifacts, blobs, bucket, tending
 from project.storage.blobs import Blob, keep_bytes, key_of, the_cache, the_store
 from project.storage.bucket import Bucket
@@ -40,6 +45,7 @@ from project.store_url import BucketUrl, UnusableStoreUrl, read_store_url
 from project.uploads.models import Upload
 from project.uploads.services import keep_upload, path_of, release_upload
 from tests import s3
+from tests.factories import make_admin
 from tests.rooms import ROOMS
 
 PARTS = 11 * 1024 * 1024  # bytes that go in parts where the limit is below
@@ -634,6 +640,29 @@ for number in range(2):
 """
     s3_server.make_bucket("forks")
     subprocess.run([sys.executable, "-c", program], cwd=django_settings.BASE_DIR, check=True)
+
+
+@pytest.mark.django_db
+def test_a_page_says_what_is_away_where_the_file_was_chosen(
+    client: Client, settings: Any, keys: None
+) -> None:
+    settings.STORE_URL = s3.S3Server().url("nowhere")
+    client.force_login(make_admin())
+    asked = {"file": SimpleUploadedFile("log.jsonl", b"{}\n")}
+    answer = client.post(reverse("admin:matching_eventbatch_upload"), asked)
+    assert answer.status_code == 200
+    assert "does not answer" in answer.content.decode()
+    assert not Upload.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/api/v1/match/score"])
+def test_what_nothing_answers_for_is_503_with_words(path: str) -> None:
+    answer = Poison(lambda request: HttpResponse()).process_exception(
+        RequestFactory().get(path), StoreAway("s3://b does not answer.", remedy="Start it.")
+    )
+    assert answer is not None
+    assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+    assert "s3://b does not answer. Start it." in answer.content.decode()
 
 
 # --- The address, and the code -----------------------------------------------------------------

@@ -221,8 +221,8 @@ def test_byte_flipped_model_is_refused_everywhere(dataset, tmp_path, capsys):
         said = run_json(capsys, "models", *arguments, code=2)
         assert "has changed since it was written" in said["refused"]["message"]
     assert not (tmp_path / "new").exists()
-    flip_byte(first)
     registry.promote(make_model(dataset, seed=3), reason="newer")
+    flip_byte(first)
     with pytest.raises(Refusal, match="has changed since it was written"):
         registry.rollback(KIND, reason="drift")
 
