@@ -24,7 +24,7 @@ demo: .venv/installed ## From nothing to a champion model, then 20 scores: about
 serve: .venv/installed ## The admin, a worker and the scheduler on this machine.
 	@$(PYTHON) manage.py serve
 
-test: .venv/installed-dev browser generator ## What the pipeline runs: layers, lint, types, every test.
+test: .venv/installed-dev .venv-s3/installed browser generator ## What the pipeline runs: layers, lint, types, every test.
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
@@ -63,11 +63,12 @@ honest: .venv/installed-dev ## Try what the figures claim by simulation; into do
 lock: .venv/installed-dev ## Compile requirements.in and requirements-dev.in into the pinned files.
 	@$(COMPILE) requirements.in --output-file requirements.txt
 	@$(COMPILE) --constraint requirements.txt requirements-dev.in --output-file requirements-dev.txt
+	@$(COMPILE) requirements-s3.in --output-file requirements-s3.txt
 
 clean: ## Stop the embedded servers and remove what was made, the data under var/ excepted.
 	@if [ -x $(PYTHON) ]; then $(PYTHON) manage.py services stop || true; \
 		SEEDBED_VAR="$$PWD/var/test" $(PYTHON) manage.py services stop || true; fi
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache var/test
+	@rm -rf .venv .venv-s3 .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache var/test
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ -d var ]; then echo "Your data stays in var/; remove it by hand if you mean to."; fi
 
@@ -81,15 +82,22 @@ clean: ## Stop the embedded servers and remove what was made, the data under var
 	@$(call install,requirements-dev.txt)
 	@touch .venv/installed
 
+# The S3 server of the tests, which does not resolve beside what runs.
+.venv-s3/installed: requirements-s3.txt | .venv/bin/python
+	@if [ ! -x .venv-s3/bin/python ]; then \
+		if command -v uv >/dev/null 2>&1 && uv venv --quiet --python $(PYTHON) .venv-s3; then :; \
+		else $(PYTHON) -m venv .venv-s3; fi; fi
+	@$(call install,requirements-s3.txt)
+
 define install
-	sum=$$(cksum < $(1)); \
+	sum=$$(cksum < $(1)); into=$(@D)/bin/python; \
 	if [ "$$(cat $@ 2>/dev/null)" = "$$sum" ]; then touch $@; else \
-		echo "Installing $(1) into .venv ..."; \
+		echo "Installing $(1) into $(@D) ..."; \
 		if command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1; then \
-			uv pip install --quiet --require-hashes --python $(PYTHON) -r $(1); \
+			uv pip install --quiet --require-hashes --python $$into -r $(1); \
 		else \
-			$(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip --upgrade >/dev/null; \
-			$(PYTHON) -m pip install --quiet --require-hashes --disable-pip-version-check -r $(1); \
+			$$into -m pip --version >/dev/null 2>&1 || $$into -m ensurepip --upgrade >/dev/null; \
+			$$into -m pip install --quiet --require-hashes --disable-pip-version-check -r $(1); \
 		fi && echo "$$sum" > $@; fi
 endef
 

@@ -18,7 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from project.machine import said_of_file, see_database
 from project.outside import one_line, visible_json
 from project.refusal import Refusal
-from project.storage.artifacts import ArtifactUnwritable
+from project.storage.failures import ArtifactUnwritable
 from project.terminal import Console
 
 EXIT_ERROR = 1

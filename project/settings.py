@@ -12,6 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from project import embedded, keys
+from project.store_url import UnusableStoreUrl, read_store_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -32,7 +33,17 @@ IS_PRODUCTION = ENVIRONMENT == "production"
 VAR = Path(env.str("SEEDBED_VAR", default=str(BASE_DIR / "var"))).resolve()
 ARTIFACT_ROOT = VAR / "artifacts"
 MEDIA_ROOT = VAR / "uploads"
+CACHE_ROOT = VAR / "cache"  # copies of files of a bucket
 METRICS_ROOT = VAR / "metrics"  # counters of each process, which /metrics adds up
+
+# Where files that rows name are kept, for every host the same; keys of a bucket are read from the
+# environment by its client alone.
+STORE_URL = env.str("SEEDBED_STORE_URL", default="")
+try:
+    read_store_url(STORE_URL, ARTIFACT_ROOT)
+except UnusableStoreUrl as error:
+    raise ImproperlyConfigured(f"SEEDBED_STORE_URL: {error}") from None
+CACHE_BYTES = env.int("SEEDBED_CACHE_BYTES", default=4 * 1024**3)  # of those copies, at most
 
 
 def _secret(name: str) -> str:

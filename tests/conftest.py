@@ -107,6 +107,13 @@ def django_db_modify_db_settings(
         yield
 
 
+@pytest.fixture(autouse=True)
+def own_store(settings: Any, tmp_path: Path) -> None:
+    """Give every test a store of its own: one that emptied its database has another id."""
+    settings.ARTIFACT_ROOT = tmp_path / "store"
+    settings.CACHE_ROOT = tmp_path / "cache"
+
+
 @pytest.fixture
 def valkey(servers: None) -> Iterator["redis.Redis[bytes]"]:
     """Give a client of an empty Valkey; other workers have other numbers of the same server."""

@@ -8,6 +8,7 @@ os.environ["SEEDBED_VAR"] = str(Path(__file__).resolve().parent.parent / "var" /
 os.environ["SEEDBED_ENV"] = "development"
 os.environ["DATABASE_URL"] = ""  # a developer's own servers, named in .env, are never touched
 os.environ["REDIS_URL"] = ""
+os.environ["SEEDBED_STORE_URL"] = ""
 
 from project.settings import *  # noqa: F403 - the environment has to come first
 
@@ -36,5 +37,6 @@ if WORKER:
     REDIS_URL = f"{REDIS_URL}?db={VALKEY_NUMBER}"  # noqa: F405 - from the line above
     RQ_QUEUES["default"]["URL"] = f"{REDIS_URL}&socket_timeout=5"  # noqa: F405 - from the line above
     ARTIFACT_ROOT = VAR / WORKER / "artifacts"  # noqa: F405 - from the line above
+    CACHE_ROOT = VAR / WORKER / "cache"  # noqa: F405 - from the line above
     MEDIA_ROOT = VAR / WORKER / "uploads"  # noqa: F405 - from the line above
     METRICS_ROOT = VAR / WORKER / "metrics"  # noqa: F405 - from the line above

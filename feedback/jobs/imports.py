@@ -29,7 +29,7 @@ from project.ahead import Reins, ahead
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
 from project.refusal import Refusal
-from project.uploads.services import get_upload, release_upload
+from project.uploads.services import get_upload, path_of, release_upload
 
 SHOWN_ERRORS = 100
 KIND = "feedback.import_feedback"
@@ -231,7 +231,7 @@ def import_feedback(run: Run, asked: ImportFeedback) -> ImportedFile | CheckedFi
     outcome: ImportedFile | CheckedFile
     if asked.dry_run:
         outcome = check_file(
-            upload.path,
+            path_of(upload),
             name=upload.name,
             table=asked.table,
             columns=asked.columns,
@@ -242,7 +242,7 @@ def import_feedback(run: Run, asked: ImportFeedback) -> ImportedFile | CheckedFi
         # A source is made once it is known that rows can come from the file.
         known = FeedbackSource.objects.filter(name=asked.source).first()
         opened = _open(
-            upload.path,
+            path_of(upload),
             asked.table,
             upload.name,
             asked.columns,
@@ -251,7 +251,7 @@ def import_feedback(run: Run, asked: ImportFeedback) -> ImportedFile | CheckedFi
             run,
         )
         outcome = import_file(
-            upload.path,
+            path_of(upload),
             name=upload.name,
             table=asked.table,
             asked=asked,

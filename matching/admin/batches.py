@@ -48,7 +48,7 @@ from project.pages.tabs import tabs_of
 from project.refusal import Refusal
 from project.tabular.mend import EXCERPT_LENGTH
 from project.tabular.out import csv_lines
-from project.uploads.services import get_upload
+from project.uploads.services import get_upload, path_of
 
 PREVIEW_LINES = 50_000  # of an upload that are looked at before it is imported
 REJECTED_SHOWN = 20
@@ -233,13 +233,13 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         if request.method == "POST" and form.is_valid():
             (kept,) = form.arguments["files"]
             upload = get_upload(UUID(kept))
-            with upload.path.open("rb") as stream:
+            with path_of(upload).open("rb") as stream:
                 if not is_native(stream):  # the job says how such a table would be read
                     start_job(request, kind.name, **form.arguments)
                     return self.to_list()
             try:
                 context["found"] = preview_log(
-                    upload.path,
+                    path_of(upload),
                     upload.name,
                     origin=form.arguments["origin"] or None,
                     max_lines=PREVIEW_LINES,

@@ -34,7 +34,7 @@ from project.pages.links import record_link, record_url
 from project.tabular.doors import joined_name
 from project.tabular.rows import TableFile
 from project.tabular.sniff import FileRefused
-from project.uploads.services import get_upload, release_upload
+from project.uploads.services import get_upload, path_of, release_upload
 
 
 class MissingFilter(admin.SimpleListFilter):
@@ -303,7 +303,7 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
 def _check_profiles(form: ArgumentsForm) -> None:
     upload = get_upload(UUID(form.arguments["file"]))
     try:
-        table = TableFile(upload.path, name=upload.name, limits=LIMITS)
+        table = TableFile(path_of(upload), name=upload.name, limits=LIMITS)
         with closing(table.rows()) as rows:
             first = next(rows, None)
     except FileRefused as error:

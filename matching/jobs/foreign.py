@@ -26,6 +26,7 @@ from project.outside import one_line
 from project.refusal import Refusal
 from project.tabular.rows import EvenChunk, Limits, Row, raw_of
 from project.uploads.models import Upload
+from project.uploads.services import path_of
 
 LIMITS = Limits(row_bytes=MAX_LINE_BYTES, json_bytes=256 * 1024 * 1024, rows=2**31)
 CHUNK_ROWS = 16_384
@@ -38,7 +39,7 @@ def open_foreign(run: Run, number: int, stored: Upload, asked: ImportEvents) -> 
     """
     decided = run.result_of("import.reading", number)
     if decided is None:
-        with stored.path.open("rb") as stream:
+        with path_of(stored).open("rb") as stream:
             if not asked.mapping and not asked.columns and is_native(stream):
                 run.once("import.reading", lambda: {"is_native": True}, number)
                 return None
@@ -46,9 +47,9 @@ def open_foreign(run: Run, number: int, stored: Upload, asked: ImportEvents) -> 
         return None
     else:
         decision = cast(Decision, decided)
-        return reopen_table(stored.path, stored.name, EVENTS, asked, decision, LIMITS)
+        return reopen_table(path_of(stored), stored.name, EVENTS, asked, decision, LIMITS)
     opened = open_table(
-        stored.path, stored.name, EVENTS, asked, limits=LIMITS, columns=asked.columns,
+        path_of(stored), stored.name, EVENTS, asked, limits=LIMITS, columns=asked.columns,
         kind="matching.import_events", arguments=stored_arguments(asked), by=run.by,
         complete=complete_fields, add_record=run.add_record,
     )  # fmt: skip

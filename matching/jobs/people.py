@@ -31,7 +31,7 @@ from project.mappings.arguments import ASKS_ORIGIN
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
 from project.refusal import Refusal
 from project.uploads.models import Upload
-from project.uploads.services import get_upload, release_upload
+from project.uploads.services import get_upload, path_of, release_upload
 
 T = TypeVar("T")
 HELD_SHOWN: Final = 20  # travellers named whose session another application has
@@ -135,10 +135,10 @@ def _open_profiles(run: Run, upload: Upload, asked: ImportUsers) -> OpenTable:
     decided = run.result_of("import_users.reading")
     if decided is not None:
         return reopen_table(
-            upload.path, upload.name, PEOPLE, asked, cast(Decision, decided), LIMITS
+            path_of(upload), upload.name, PEOPLE, asked, cast(Decision, decided), LIMITS
         )
     opened = open_table(
-        upload.path, upload.name, PEOPLE, asked, limits=LIMITS, columns=asked.columns,
+        path_of(upload), upload.name, PEOPLE, asked, limits=LIMITS, columns=asked.columns,
         kind="matching.import_users", arguments=stored_arguments(asked), by=run.by,
         add_record=run.add_record,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from project.mappings.door import Decision, OpenTable, open_table, reopen_table
 from project.refusal import Refusal
 from project.tabular.doors import Door
 from project.uploads.models import Upload
-from project.uploads.services import get_upload, release_upload
+from project.uploads.services import get_upload, path_of, release_upload
 
 CHUNK: Final = 1_000
 NAMED: Final = 200  # refused rows named in a result; the count is always whole
@@ -137,9 +137,11 @@ def _open(run: Run, upload: Upload, asked: Asked, door: Door, kind: str) -> Open
     """Decide how a file is read, once for a job, whoever works on it."""
     decided = run.result_of(f"{kind}.reading")
     if decided is not None:
-        return reopen_table(upload.path, upload.name, door, asked, cast(Decision, decided), LIMITS)
+        return reopen_table(
+            path_of(upload), upload.name, door, asked, cast(Decision, decided), LIMITS
+        )
     opened = open_table(
-        upload.path, upload.name, door, asked, limits=LIMITS, columns=asked.columns,
+        path_of(upload), upload.name, door, asked, limits=LIMITS, columns=asked.columns,
         kind=kind, arguments=stored_arguments(asked), by=run.by, add_record=run.add_record,
     )  # fmt: skip
     run.once(f"{kind}.reading", lambda: opened.decision)

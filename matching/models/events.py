@@ -12,6 +12,8 @@ from matching.domain.words import ALREADY_KNOWN, FeatureSet, MatchType, Outcome,
 from project import clock
 from project.mappings.refused import RefusedRowQuerySet, RefusedTableRow
 from project.origin import ROW_ORIGIN_CHOICES
+from project.storage.blobs import Blob
+from project.storage.records import names_blob
 from project.tabular.mapping import TableMapping
 from project.tabular.mend import Came, row_of
 
@@ -37,6 +39,7 @@ class EventBatchQuerySet(models.QuerySet["EventBatch"]):
         return self.filter(state=EventBatch.State.COMPLETE)
 
 
+@names_blob("population_file")
 class EventBatch(models.Model):
     """One generation or one import of match events.
 
@@ -86,7 +89,16 @@ class EventBatch(models.Model):
     population = models.BinaryField(
         null=True,
         editable=False,
-        help_text="Parquet of the travellers as they were, so that every chunk sees the same.",
+        help_text="Parquet of the travellers as they were, of batches before the store had it.",
+    )
+    population_file = models.CharField(
+        max_length=64,
+        blank=True,
+        editable=False,
+        db_default="",
+        default="",
+        help_text="SHA-256 of the parquet file of the travellers as they were, so that every chunk "
+        "sees the same.",
     )
     population_sha256 = models.CharField(
         max_length=64, blank=True, help_text="Of who the travellers are, database ids left out."
@@ -114,6 +126,11 @@ class EventBatch(models.Model):
 
     def __str__(self) -> str:
         return f"Batch {self.pk} ({self.get_origin_display()}, {self.made:,} events)"
+
+    @property
+    def blob(self) -> Blob:
+        """The file of its population."""
+        return Blob(self.population_file, title=f"The population of batch {self.pk}")
 
     @property
     def refused(self) -> int:

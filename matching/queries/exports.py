@@ -12,10 +12,10 @@ import orjson
 import pyarrow as pa
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.generation import Population
 from matching.domain.log.format import EventColumns
 from matching.domain.log.writer import write_log
 from matching.models import EventBatch, MatchEvent
+from matching.queries.frozen import frozen_population
 from project.bulk import read_batches
 from project.refusal import Refusal
 
@@ -80,9 +80,9 @@ def pack(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _names_of(batch: EventBatch) -> tuple[dict[int, str], dict[int, str]]:
     """External ids of users and groups, by the ids that the events have."""
-    if batch.population is None:
+    population = frozen_population(batch)
+    if population is None:
         return {}, {}  # the log's own words are kept with each imported event
-    population = Population.from_parquet(bytes(batch.population))
     users = population.users
     groups = population.groups
     return (

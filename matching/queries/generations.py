@@ -16,6 +16,7 @@ from matching.domain.limits import DEFAULT_SEED, MAX_EVENTS
 from matching.domain.remedies import remedy_of
 from matching.domain.words import MatchType, Preset, asked_match_types, revision_of
 from matching.models import EventBatch, SeedUser, TravelSession
+from matching.queries.frozen import require_population
 from matching.queries.travellers import LoadedTravellers, ReasonCount, load_travellers
 from matching.queries.words import measured_lexicon
 from project import clock, words
@@ -127,11 +128,7 @@ def expect(generation: Generation, loaded: LoadedTravellers) -> Expected:
 
 def load_generation(batch: EventBatch) -> Generation:
     """Return the generation behind a batch; any chunk of it can be made again."""
-    if batch.population is None:
-        raise ValueError(f"{batch} was imported: there is nothing to make its events from.")
-    return Generation(
-        Specification.from_dict(batch.parameters), Population.from_parquet(bytes(batch.population))
-    )
+    return Generation(Specification.from_dict(batch.parameters), require_population(batch))
 
 
 def require_same_formulas(generation: Generation) -> None:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Count
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.generation import Columns, Generation, Population
+from matching.domain.generation import Columns, Generation
 from matching.domain.summaries import (
     Destinations,
     Summary,
@@ -19,11 +19,14 @@ from matching.domain.summaries import (
 )
 from matching.domain.words import MatchType
 from matching.models import EventBatch, MatchEvent
+from matching.queries.frozen import frozen_population
 from matching.queries.generations import Expected
 from matching.queries.travellers import LoadedTravellers, ReasonCount
 from project import clock
 from project.bulk import copy_rows
 from project.origin import Origin
+from project.storage.artifacts import require_own_folder
+from project.storage.blobs import keep_bytes
 
 
 class LandedChunk(TypedDict):
@@ -54,6 +57,7 @@ class GeneratedBatch(TypedDict):
 
 def open_batch(generation: Generation, loaded: LoadedTravellers, *, by: User | None) -> EventBatch:
     """Open the batch of a generation, with the population that its chunks are drawn from."""
+    require_own_folder()
     specification = generation.specification
     return EventBatch.objects.create(
         uid=generation.uid,
@@ -65,7 +69,7 @@ def open_batch(generation: Generation, loaded: LoadedTravellers, *, by: User | N
         seed=specification.seed,
         asked=specification.count,
         skipped=loaded.skipped(),
-        population=generation.population.to_parquet(),
+        population_file=keep_bytes(generation.population.to_parquet()),
         population_sha256=generation.population.digest.hex(),
         created_by=by,
     )
@@ -120,9 +124,10 @@ def complete_batch(
 
 def _destinations(batch: EventBatch) -> Destinations:
     """Count the events of a batch by the trip of who was asked, as its population has it."""
-    if batch.population is None:
+    population = frozen_population(batch)
+    if population is None:
         return count_destinations({}, {})
-    users = Population.from_parquet(bytes(batch.population)).users
+    users = population.users
     events = MatchEvent.objects.filter(
         pk__range=(batch.first_event_id, batch.last_event_id), user_id__isnull=False
     )

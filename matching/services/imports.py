@@ -54,7 +54,7 @@ from project.origin import Origin
 from project.tabular.mend import KEPT_BYTES, KEPT_TOTAL
 from project.tabular.mend import kept as kept_as
 from project.uploads.models import Upload
-from project.uploads.services import get_upload
+from project.uploads.services import get_upload, path_of
 
 _EVENTS = MatchEvent._meta.db_table
 
@@ -81,7 +81,7 @@ def open_import(
     earlier = EventBatch.objects.complete().filter(file_sha256=stored.sha256).first()
     if earlier is not None:
         return {"known_file": _known_file(earlier, stored)}
-    origin = origin or require_origin_said(stored.path, stored.name)
+    origin = origin or require_origin_said(path_of(stored), stored.name)
     asked, feature_set = feature_set, feature_set or FeatureSet.LOGGED.value
     parameters = {"origin": origin, "feature_set": asked, "on_change": on_change}
     if on_change == OnChange.REPLACE and not actor.may(RIGHT):
@@ -106,7 +106,7 @@ def require_origins(uploads: Sequence[UUID]) -> dict[str, Any]:
     for upload in uploads:
         stored = get_upload(upload)
         if not EventBatch.objects.complete().filter(file_sha256=stored.sha256).exists():
-            require_origin_said(stored.path, stored.name)
+            require_origin_said(path_of(stored), stored.name)
     return {}
 
 

@@ -16,7 +16,8 @@ from matching.models import EventBatch, SeedUser, TravelSession, Word
 from project import clock
 from project.origin import Origin
 from project.refusal import Refusal
-from project.storage.artifacts import ArtifactCorrupt, why_not_own_folder
+from project.storage.artifacts import why_not_own_folder
+from project.storage.failures import ArtifactCorrupt
 from serving.models import Alarm
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import Dataset, ModelVersion, Promotion

@@ -11,6 +11,8 @@ from django.contrib.admin.widgets import AdminSplitDateTime
 from project.acting import Actor
 from project.jobs.contract import JobKind, UnusableArguments, read_arguments
 from project.jobs.questions import Question, Shape
+from project.refusal import Refusal
+from project.storage.failures import ArtifactUnwritable
 from project.tabular.packed import Unpackable
 from project.uploads.services import find_upload, keep_upload
 
@@ -86,7 +88,7 @@ class ArgumentsForm(forms.Form):
             if file := cleaned.get(name):
                 try:
                     kept = str(keep_upload(file, file.name).pk)
-                except Unpackable as error:
+                except (Unpackable, Refusal, ArtifactUnwritable) as error:
                     self.add_error(name, str(error))
                 except OSError as error:
                     self.add_error(name, f"The file could not be kept: {error.strerror}.")

@@ -28,6 +28,7 @@ from project.jobs.processes import process_name
 from project.jobs.run import JobInterrupted, JobRun, JobStopped, LostLease, lease, storable
 from project.machine import said_of_file
 from project.refusal import Refusal
+from project.storage.failures import StoreAway
 
 logger = logging.getLogger(__name__)
 
@@ -182,6 +183,8 @@ def _run_claimed(run: JobRun) -> None:
         except KeyboardInterrupt:
             _cancel(run, "Stopped by Ctrl-C")
             raise
+        except StoreAway as away:
+            _wait_for_store(run, away)
         except Refusal as refusal:
             _finish(
                 run,
@@ -268,6 +271,20 @@ def _leave(run: JobRun) -> None:
         rung_at=Now(),
     )
     ring(run.job.pk, run.fence)
+
+
+def _wait_for_store(run: JobRun, away: StoreAway) -> None:
+    """Give the job back without a bell: who ticks rings again in some seconds. Nothing is wrong
+    with the job, so that the run was no failed attempt."""
+    logger.warning("Job %s waits for the store: %s", run.job.pk, away)
+    run.write(
+        state=Job.State.QUEUED,
+        attempts=Greatest(F("attempts") - 1, 0),
+        lease_until=None,
+        worker="",
+        rung_at=Now(),
+        progress_message=storable(f"Waits for the store: {away.message}")[:200],
+    )
 
 
 def _finish(run: JobRun, state: str, **fields: Any) -> None:

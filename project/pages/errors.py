@@ -25,6 +25,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from project.outside import one_line
 from project.patience import RETRY_SECONDS, said_of_outage
 from project.problems import is_of_a_program, problem
+from project.storage.failures import StoreAway, StoreRefused
+from project.storage.installation import FolderDisagrees
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ TITLES = {
     413: "This is too much for a page",
     431: "Your browser sent too much beside it",
     500: "Something went wrong here",
-    503: "This cannot be shown just now",
+    503: "What this needs is away",
 }
 LARGEST_HEADERS = 64 * 1024  # bytes; browsers send as much where cookies went wrong
 TOO_MANY_HEADERS = (
@@ -99,7 +101,13 @@ class Poison:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Turn the refusal of a value into an answer; leave every other error alone."""
+        """Turn the refusal of a value, and a store that is away, into an answer; leave every other
+        error alone."""
+        if isinstance(error, StoreAway | StoreRefused | FolderDisagrees):
+            logger.error("%s: %s", request.path, error)
+            answer = _page(request, 503, str(error))
+            answer["Retry-After"] = str(RETRY_SECONDS)
+            return answer
         if not is_refused_value(error):
             return None
         # With its traceback: a page of ours that asks the database amiss must be found.

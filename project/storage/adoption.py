@@ -1,28 +1,17 @@
 """Giving a folder of artefacts to this database on purpose, after saying what it would own."""
 
-from pathlib import Path
 from typing import Any, TypedDict
 
-from django.conf import settings
 from django.db import transaction
 
-from project.storage.artifacts import (
-    STAGING_PREFIX,
-    ArtifactCorrupt,
-    ArtifactMissing,
-    glance,
-    why_not_own_folder,
-)
-from project.storage.installation import (
-    FolderDisagrees,
-    Owner,
-    folder_owner,
-    take_folder,
-    this_owner,
-)
-from project.storage.records import models_with_files
+from project.refusal import Refusal
+from project.storage.artifacts import glance, why_not_own_folder
+from project.storage.blobs import BLOBS, key_of, the_store
+from project.storage.failures import ArtifactCorrupt, ArtifactMissing
+from project.storage.installation import Owner, folder_owner, take_folder, this_owner
+from project.storage.records import models_with_files, named_digests
 
-SHOWN = 20  # folders and records that are named; the counts are of all
+SHOWN = 20  # files and records that are named; the counts are of all
 
 
 class OwnerFields(TypedDict):
@@ -43,10 +32,9 @@ class RecordsFound(TypedDict):
 
 
 class Adoption(TypedDict):
-    """What a folder is, and what this database has to do with it.
+    """What a store is, and what this database has to do with it.
 
-    `unrecorded` are folders that no record of this database tells of: they are left where they
-    are, and their numbers are skipped.
+    `unrecorded` are files that no row of this database names: they are left where they are.
     """
 
     folder: str
@@ -57,27 +45,26 @@ class Adoption(TypedDict):
     owner: OwnerFields | None
     records: dict[str, RecordsFound]
     unrecorded: int
-    unrecorded_folders: list[str]
+    unrecorded_files: list[str]
 
 
 def describe_adoption() -> Adoption:
     """Say what this database would own in the folder; changes nothing."""
     problem = why_not_own_folder()
-    records, known = {}, set()
+    records = {}
     for model in models_with_files():
         found: RecordsFound = {"records": 0, "there": 0, "gone": 0, "changed": 0, "named": []}
         for record in model._default_manager.order_by("pk").iterator():
-            known.add(record.folder)  # type: ignore[attr-defined]
             state = _state(record)
             found["records"] += 1
             found[state] += 1  # type: ignore[literal-required]
             if state != "there" and len(found["named"]) < SHOWN:
                 found["named"].append(f"{record}: {state}")
         records[model._meta.label_lower] = found
-    unrecorded = sorted(set(_folders()) - known)
+    unrecorded = _unrecorded()
     owner = _owner()
     return {
-        "folder": str(settings.ARTIFACT_ROOT),
+        "folder": the_store().title,
         "is_own": problem is None,
         "problem": "" if problem is None else problem.message,
         "is_adopted": False,
@@ -85,7 +72,7 @@ def describe_adoption() -> Adoption:
         "owner": None if owner is None else _fields(owner),
         "records": records,
         "unrecorded": len(unrecorded),
-        "unrecorded_folders": unrecorded[:SHOWN],
+        "unrecorded_files": unrecorded[:SHOWN],
     }
 
 
@@ -100,7 +87,7 @@ def adopt_folder() -> Adoption:
 def _owner() -> Owner | None:
     try:
         return folder_owner()
-    except (FolderDisagrees, OSError):
+    except Refusal:
         return None
 
 
@@ -118,11 +105,6 @@ def _state(record: Any) -> str:
     return "there"
 
 
-def _folders() -> list[str]:
-    """Name what lies where records have their folders: `datasets/<kind>/<version>`."""
-    root = Path(settings.ARTIFACT_ROOT)
-    return [
-        str(path.relative_to(root))
-        for path in root.glob("*/*/*")
-        if path.is_dir() and not path.name.startswith(STAGING_PREFIX)
-    ]
+def _unrecorded() -> list[str]:
+    named = {key_of(digest) for digest in named_digests()}
+    return sorted(one.key for one in the_store().listed(BLOBS) if one.key not in named)

@@ -1,100 +1,36 @@
-"""Artefact files: the one place that writes, verifies and reads them, and the only one that
-unpickles."""
+"""Artefacts: signed sets of files of one record, in the store; the only module that unpickles."""
 
 import contextlib
-import fcntl
-import hashlib
 import hmac
 import io
-import json
-import os
 import re
-import shutil
-import stat
-import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypedDict
-from uuid import UUID
+from typing import Any, TypedDict
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from project.refusal import Refusal
-from project.storage.installation import (
-    FolderDisagrees,
-    Owner,
-    current_transaction,
-    has_rolled_back,
-    require_agreement,
-    why_disagreeing,
+from project.storage import blobs
+from project.storage.blobs import Blob
+from project.storage.failures import (
+    ArtifactCorrupt,
+    ArtifactRefused,
+    ArtifactUnwritable,
 )
+from project.storage.folder import open_plain
+from project.storage.installation import Owner, require_agreement, why_disagreeing
+from project.storage.place import PIECE_BYTES, Stamp
 from project.storage.records import newest_records
+from project.storage.staging import staged
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")  # no separator, no leading dot
-STAGING_PREFIX = ".new-"
-STAGING_SECONDS = 60.0  # between making its folder and locking it a writer needs far less
-PIECE_BYTES = 1024 * 1024
 SALT = "project.artifacts"  # stands in every signature: never change it
-MADE_BY = ".made-by.json"  # the run that wrote a folder; no name of a file begins with a dot
 KNOWN_RECORDS = 20  # newest of each model that are looked for in a folder without an id
-RESTORE = "Restore it from a backup."
 
 Content = bytes | Callable[[Path], object]
-
-
-class ArtifactCorrupt(Refusal):
-    """A file is not what was written: it must not be used."""
-
-
-class ArtifactMissing(ArtifactCorrupt):
-    """A file, or the whole folder, is not there."""
-
-
-class ArtifactUnreadable(ArtifactCorrupt):
-    """A file is there, and this process cannot read it."""
-
-
-class ArtifactUnwritable(Exception):
-    """The system does not let a file be written: no space, no right to the folder."""
-
-    def __init__(self, place: Path, error: OSError) -> None:
-        super().__init__(
-            f"{place} could not be written: {error.strerror or error}. Nothing was kept of it. "
-            "Free space there, or give the user that runs Seedbed the right to write, and try "
-            "again."
-        )
-
-
-class ArtifactRefused(ValueError):
-    """A name or a place outside what artefacts may be called and where they may lie."""
-
-
-class Stamp(NamedTuple):
-    """What shows at a glance whether a file is the one that was looked at before."""
-
-    inode: int
-    size: int
-    changed_ns: int
-
-
-@dataclass(frozen=True)
-class Maker:
-    """Who wrote a folder.
-
-    Attributes
-    ----------
-    owner : the installation, and the database in which its row was to stand.
-    run : id of the job; None where no job wrote it.
-    transaction : id of the transaction that was to commit the row; None where there was none.
-    """
-
-    owner: Owner
-    run: UUID | None
-    transaction: int | None
 
 
 class Digest(TypedDict):
@@ -106,7 +42,7 @@ class Digest(TypedDict):
 
 
 def require_own_folder() -> Owner:
-    """See that the folder of artefacts is this installation's, before anything is made for it.
+    """See that the store is this installation's, before anything is made for it.
 
     Raises
     ------
@@ -115,21 +51,22 @@ def require_own_folder() -> Owner:
     return require_agreement(_knows_folder)
 
 
-def why_not_own_folder() -> FolderDisagrees | None:
+def why_not_own_folder() -> Refusal | None:
     """Say why nothing could be written now, None when it could."""
     return why_disagreeing(_knows_folder)
 
 
-def write_folder(
-    name: str, files: Mapping[str, Content], *, run: UUID | None = None
-) -> dict[str, Digest]:
-    """Write a folder of files, such as ``models/match_compatibility/3``, all of it or nothing.
+def write_files(name: str, files: Mapping[str, Content]) -> dict[str, Digest]:
+    """Write the files of a record, such as ``models/match_compatibility/3``.
+
+    The row that names them is to be committed in the transaction that is open: what no row names
+    counts for nothing, and is swept after a day.
 
     Parameters
     ----------
-    name : place below ARTIFACT_ROOT; must not exist yet: what is written never changes.
-    files : file name to its bytes, or to a function that writes the file at the path it is given.
-    run : id of the job that writes; it stands in the folder, with the transaction that is open.
+    name : the place that the record calls its folder; it is signed with each file.
+    files : file name to its bytes, or to a function that writes the file at the path it is given;
+        those that were written before lie beside it.
 
     Returns
     -------
@@ -138,107 +75,37 @@ def write_folder(
 
     Raises
     ------
-    ArtifactRefused : the name leaves ARTIFACT_ROOT, exists, or holds other characters than
-        ``A-Z a-z 0-9 . _ -``.
-    FolderDisagrees : ARTIFACT_ROOT is not known to be this installation's.
+    ArtifactRefused : a name holds other characters than ``A-Z a-z 0-9 . _ -``.
+    FolderDisagrees : the store is not known to be this installation's.
     ArtifactUnwritable : there is no space, or no right to write.
+    StoreAway, StoreRefused : the bucket cannot be reached.
     """
-    target = folder_path(name)
-    for file_name in files:
-        _require_name(file_name)
-    owner = require_own_folder()
+    for part in (*name.split("/"), *files):
+        _require_name(part)
+    require_own_folder()
+    store = blobs.the_store()
+    digests: dict[str, Digest] = {}
     try:
-        return _write_folder(name, target, files, Maker(owner, run, current_transaction()))
+        with staged(store.staging_root) as folder:
+            for file_name, content in files.items():
+                path = folder / file_name
+                if isinstance(content, bytes):
+                    path.write_bytes(content)
+                else:
+                    content(path)
+                sha256, size = blobs.digest_of(path), path.stat().st_size
+                signature = _sign(name, file_name, sha256, _keys()[0])
+                digests[file_name] = {"sha256": sha256, "hmac_sha256": signature, "size": size}
+            for file_name, digest in digests.items():
+                blobs.keep_file(folder / file_name, digest["sha256"], may_move=True)
     except OSError as error:
-        raise ArtifactUnwritable(target, error) from error
-
-
-def _write_folder(
-    name: str, target: Path, files: Mapping[str, Content], maker: Maker
-) -> dict[str, Digest]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sweep(target.parent)
-    staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=target.parent))
-    lock = os.open(staging, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # held while we live: `sweep` leaves the folder alone
-        digests: dict[str, Digest] = {}
-        for file_name, content in files.items():
-            path = staging / file_name
-            if isinstance(content, bytes):
-                path.write_bytes(content)
-            else:
-                content(path)
-            digests[file_name] = _written_digest(name, path)
-        # Last: a file that lists its neighbours lists what was asked for.
-        (staging / MADE_BY).write_bytes(_maker_bytes(maker))
-        os.fsync(lock)
-        try:
-            # Onto an existing folder with files this fails, whoever wins the race.
-            staging.rename(target)
-        except OSError as error:
-            if target.exists():
-                raise ArtifactRefused(
-                    f"{target} exists already, and what is written never changes. Write a new "
-                    "version."
-                ) from error
-            raise
-        _sync_folder(target.parent)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
-    finally:
-        os.close(lock)
+        raise ArtifactUnwritable(store.title, error) from error
     return digests
 
 
-def maker_of(name: str) -> Maker | None:
-    """Return who wrote a folder; None where it does not say so."""
-    try:
-        said = json.loads((folder_path(name) / MADE_BY).read_bytes())
-        owner = Owner(UUID(said["installation"]), str(said["database"]))
-        run, transaction = said["run"], said["transaction"]
-        return Maker(
-            owner,
-            None if run is None else UUID(run),
-            None if transaction is None else int(transaction),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # of an edition that kept none, or not ours to understand
-
-
-def remove_leftover(name: str, *, is_run: Callable[[UUID], bool]) -> bool:
-    """Remove what a run of this database left when it died before its row; say whether it did.
-
-    Only what is proven: the folder names this installation and database, a run that `is_run`
-    knows, and a transaction that the server says was rolled back. So no row of any database tells
-    of it.
-    """
-    maker = maker_of(name)
-    if maker is None or maker.run is None or maker.transaction is None:
-        return False
-    if maker.owner != require_own_folder() or not is_run(maker.run):
-        return False
-    if not has_rolled_back(maker.transaction):
-        return False
-    target = folder_path(name)
-    try:
-        # Out of sight first: nobody reads a folder that is half gone.
-        doomed = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=target.parent))
-        target.rename(doomed / "removed")
-        shutil.rmtree(doomed)
-    except OSError as error:
-        raise ArtifactUnwritable(target, error) from error
-    return True
-
-
-def folder_path(name: str) -> Path:
-    """Return the place of a folder below ARTIFACT_ROOT; refuses every name that could lead
-    elsewhere."""
-    parts = name.split("/")
-    for part in parts:
-        _require_name(part)
-    return Path(settings.ARTIFACT_ROOT).joinpath(*parts)
+def blobs_of(name: str, digests: Mapping[str, Digest]) -> list[Blob]:
+    """Return the files of a record, as the store knows them."""
+    return [_blob(name, file_name, digest) for file_name, digest in digests.items()]
 
 
 def glance(name: str, digests: Mapping[str, Digest]) -> tuple[Stamp, ...]:
@@ -252,30 +119,19 @@ def glance(name: str, digests: Mapping[str, Digest]) -> tuple[Stamp, ...]:
     ------
     ArtifactCorrupt : as `verify`; ArtifactMissing and ArtifactUnreadable say which it is.
     """
-    stamps = []
-    for file_name, digest in digests.items():
-        with _plain_file(name, file_name) as file:
-            found = os.fstat(file.fileno())
-        if found.st_size != digest["size"]:
-            raise ArtifactCorrupt(
-                f"{folder_path(name) / file_name} has changed since it was written: expected "
-                f"{digest['size']} bytes, found {found.st_size}.",
-                remedy=RESTORE,
-            )
-        stamps.append(Stamp(found.st_ino, found.st_size, found.st_ctime_ns))
-    return tuple(stamps)
+    return tuple(blobs.look(blob) for blob in blobs_of(name, digests))
 
 
 def verify(name: str, digests: Mapping[str, Digest]) -> None:
-    """Compare each file of a folder with what was kept about it when it was written.
+    """Compare each file with what was kept about it when it was written.
 
     Raises
     ------
     ArtifactCorrupt : a file is missing, a link, changed, or not signed with our key for this place.
     """
     for file_name, digest in digests.items():
-        with _plain_file(name, file_name) as file:
-            _require_unchanged(name, file_name, digest, file)
+        blobs.check(_blob(name, file_name, digest))
+        _require_signed(name, file_name, digest)
 
 
 def sign_anew(name: str, digests: Mapping[str, Digest]) -> dict[str, Digest] | None:
@@ -303,10 +159,16 @@ def sign_anew(name: str, digests: Mapping[str, Digest]) -> dict[str, Digest] | N
 
 def read_verified(name: str, file_name: str, digest: Digest) -> bytes:
     """Read one file once and return its bytes, if they are those that were written."""
-    with _plain_file(name, file_name) as file:
-        content = io.BytesIO(file.read())
-    _require_unchanged(name, file_name, digest, content)
-    return content.getvalue()
+    content = blobs.read(_blob(name, file_name, digest))
+    _require_signed(name, file_name, digest)
+    return content
+
+
+def verified_path(name: str, file_name: str, digest: Digest) -> Path:
+    """Return a verified file of this machine, for what is too large for memory."""
+    path = blobs.local_path(_blob(name, file_name, digest))
+    _require_signed(name, file_name, digest)
+    return path
 
 
 def load_joblib(name: str, file_name: str, digest: Digest) -> Any:
@@ -329,7 +191,7 @@ def joblib_bytes(value: object) -> bytes:
 def iter_zip(
     name: str, digests: Mapping[str, Digest], *, top: str | None = None
 ) -> Iterator[bytes]:
-    """Yield a folder as a zip archive, verified file by file, for a streaming response.
+    """Yield the files as a zip archive, verified file by file, for a streaming response.
 
     Parameters
     ----------
@@ -348,31 +210,13 @@ def iter_zip(
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             with (
-                _plain_file(name, file_name) as file,
+                open_plain(verified_path(name, file_name, digest)) as file,
                 archive.open(entry, "w", force_zip64=True) as writing,
             ):
-                _require_unchanged(name, file_name, digest, file)
-                file.seek(0)
                 while piece := file.read(PIECE_BYTES):
                     writing.write(piece)
                     yield pieces.take()
     yield pieces.take()
-
-
-def sweep(folder: Path) -> int:
-    """Remove what writers that died left in a folder; returns how many there were."""
-    swept = 0
-    for path in folder.glob(f"{STAGING_PREFIX}*"):
-        with contextlib.suppress(OSError):  # its writer has just finished, or still holds the lock
-            lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if time.time() - os.fstat(lock).st_mtime > STAGING_SECONDS:
-                    shutil.rmtree(path, ignore_errors=True)
-                    swept += 1
-            finally:
-                os.close(lock)
-    return swept
 
 
 class _Pieces(io.RawIOBase):
@@ -404,51 +248,22 @@ def _require_name(name: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def _plain_file(name: str, file_name: str) -> Iterator[BinaryIO]:
-    """Open a file that is a file: a link could lead to what nobody signed."""
-    _require_name(file_name)
-    path = folder_path(name) / file_name
-    try:
-        # Without blocking: opening a pipe would wait for somebody to write.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise _not_opened(path, error) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ArtifactCorrupt(f"{path} is not a regular file.", remedy=RESTORE)
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            yield file
-        except OSError as error:  # a broken disk, a share that went away
-            raise _not_opened(path, error) from error
-
-
-def _not_opened(path: Path, error: OSError) -> ArtifactCorrupt:
-    if path.is_symlink():
-        return ArtifactCorrupt(f"{path} is a link.", remedy=RESTORE)
-    if isinstance(error, FileNotFoundError):
-        place = path if path.parent.is_dir() else path.parent
-        return ArtifactMissing(f"{place} is gone.", remedy=RESTORE)
-    return ArtifactUnreadable(
-        f"{path} cannot be read ({error.strerror}).",
-        remedy=f"Give the user that runs Seedbed (uid {os.geteuid()}) the right to read it.",
+def _blob(name: str, file_name: str, digest: Digest) -> Blob:
+    for part in (*name.split("/"), file_name):
+        _require_name(part)
+    return Blob(
+        digest["sha256"],
+        title=f"{name}/{file_name}",
+        size=digest["size"],
+        earlier=Path(settings.ARTIFACT_ROOT, name, file_name),
     )
 
 
-def _require_unchanged(name: str, file_name: str, digest: Digest, file: BinaryIO) -> None:
-    path = folder_path(name) / file_name
-    found = _sha256(file)
-    if not hmac.compare_digest(digest["sha256"], found):
-        raise ArtifactCorrupt(
-            f"{path} has changed since it was written: expected SHA-256 {digest['sha256']} and "
-            f"{digest['size']} bytes, found {found} and {file.tell()} bytes.",
-            remedy=RESTORE,
-        )
+def _require_signed(name: str, file_name: str, digest: Digest) -> None:
     if not _is_signed(name, file_name, digest, _keys()):
         raise ArtifactCorrupt(
-            f"{path} is not signed with this installation's key for this place. It was written "
-            "with another SEEDBED_ARTIFACT_KEY, or copied from elsewhere.",
+            f"{name}/{file_name} is not signed with this installation's key for this place. It was "
+            "written with another SEEDBED_ARTIFACT_KEY, or copied from elsewhere.",
             remedy="After a change of the key, name the old one in SEEDBED_ARTIFACT_KEY_FALLBACKS.",
         )
 
@@ -456,16 +271,6 @@ def _require_unchanged(name: str, file_name: str, digest: Digest, file: BinaryIO
 def _is_signed(name: str, file_name: str, digest: Digest, keys: Sequence[str]) -> bool:
     signatures = (_sign(name, file_name, digest["sha256"], key) for key in keys)
     return any(hmac.compare_digest(digest["hmac_sha256"], known) for known in signatures)
-
-
-def _maker_bytes(maker: Maker) -> bytes:
-    return json.dumps(
-        {
-            **maker.owner.as_dict(),
-            "run": None if maker.run is None else str(maker.run),
-            "transaction": maker.transaction,
-        }
-    ).encode()
 
 
 def _knows_folder() -> bool:
@@ -479,23 +284,6 @@ def _knows_folder() -> bool:
     return False
 
 
-def _written_digest(name: str, path: Path) -> Digest:
-    with path.open("rb") as file:
-        found = _sha256(file)
-        os.fsync(file.fileno())
-        size = file.tell()
-    signature = _sign(name, path.name, found, _keys()[0])
-    return {"sha256": found, "hmac_sha256": signature, "size": size}
-
-
-def _sha256(file: BinaryIO) -> str:
-    """Return the digest of a file from here to its end, where it stands afterwards."""
-    digest = hashlib.sha256()
-    while piece := file.read(PIECE_BYTES):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
 def _sign(name: str, file_name: str, sha256: str, key: str) -> str:
     # The place is signed too: another model's file, properly signed for its own, is not accepted
     # here. Neither name can hold a NUL, so that no two places share a message.
@@ -506,11 +294,3 @@ def _sign(name: str, file_name: str, sha256: str, key: str) -> str:
 def _keys() -> list[str]:
     """Return the key that signs, then those that are still accepted."""
     return [settings.ARTIFACT_KEY, *settings.ARTIFACT_KEY_FALLBACKS]
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Whose folder this is: an id stands in the database and in the folder, and both must agree.
+"""Whose store this is: an id stands in the database and in the store, and both must agree.
 
 A number in a database says nothing about a folder that belongs to another database, or to the one
 of which this is an older copy. So nothing is written, replaced or removed before this was asked.
@@ -7,17 +7,24 @@ of which this is an older copy. So nothing is written, replaced or removed befor
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import connection
+from django.db.models.functions import Now
 
 from project.refusal import Refusal
+from project.storage.blobs import the_store
+from project.storage.failures import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ArtifactUnwritable,
+    KeyTaken,
+    StoreAway,
+    StoreRefused,
+)
 from project.storage.models import Installation
 
 MARKER = "installation.json"
@@ -67,15 +74,15 @@ def folder_owner() -> Owner | None:
     FolderDisagrees
         When the id cannot be read.
     """
-    path = marker_path()
+    store = the_store()
     try:
-        said = json.loads(path.read_bytes())
+        said = json.loads(b"".join(store.pieces(MARKER)))
         return Owner(UUID(said["installation"]), str(said["database"]))
-    except FileNotFoundError:
+    except ArtifactMissing:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise FolderDisagrees(
-            f"{path} holds no installation id, so nobody knows whose folder it is.",
+            f"{store.name(MARKER)} holds no installation id, so nobody knows whose folder it is.",
             remedy=f"Restore that file from a backup. {ADOPT}",
         ) from error
 
@@ -106,7 +113,7 @@ def require_agreement(knows_folder: Callable[[], bool]) -> Owner:
     return own
 
 
-def why_disagreeing(knows_folder: Callable[[], bool]) -> FolderDisagrees | None:
+def why_disagreeing(knows_folder: Callable[[], bool]) -> Refusal | None:
     """Say why nothing could be written now, None when it could; marks nothing."""
     try:
         with _folder_failures():
@@ -115,54 +122,27 @@ def why_disagreeing(knows_folder: Callable[[], bool]) -> FolderDisagrees | None:
                 _require_first_use(_row(), knows_folder)
             else:
                 _require_same(this_owner(), found)
-    except FolderDisagrees as disagreement:
+    except (FolderDisagrees, StoreAway, StoreRefused) as disagreement:
         return disagreement
     return None
 
 
 def take_folder() -> Owner:
-    """Mark the folder as that of this database, whosever it was."""
+    """Mark the store as that of this database, whosever it was.
+
+    What lies there already was written by whoever had it: this database never sweeps it.
+    """
     own = this_owner()
     with _folder_failures():
-        _root().mkdir(parents=True, exist_ok=True)
-        _written(own).replace(marker_path())
-    Installation.objects.filter(pk=own.installation).update(has_folder=True)
+        the_store().replace(MARKER, _said(own))
+    Installation.objects.filter(pk=own.installation).update(has_folder=True, adopted_at=Now())
     return own
 
 
-def is_empty(root: Path) -> bool:
-    """Whether there is no file below a folder; what begins with a dot is somebody's half-made."""
-    for _, folders, files in os.walk(root):
-        if any(not name.startswith(".") for name in files):
-            return False
-        folders[:] = [name for name in folders if not name.startswith(".")]
-    return True
-
-
-def marker_path() -> Path:
-    return _root() / MARKER
-
-
-def current_transaction() -> int | None:
-    """Return the id of the transaction that is open, None where each statement is its own."""
-    if not connection.in_atomic_block:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_xact_id()::text")
-        return int(cursor.fetchone()[0])
-
-
-def has_rolled_back(transaction_id: int) -> bool:
-    """Whether a transaction of this server is known to have ended without a trace.
-
-    False for one that committed, that goes on, or that the server no longer (or not yet) knows.
-    """
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_xact_status(%s::text::xid8)", [str(transaction_id)])
-            return bool(cursor.fetchone()[0] == "aborted")
-    except DatabaseError:  # a number that this server has not given out
-        return False
+def is_empty() -> bool:
+    """Whether there is no file in the store; what begins with a dot is somebody's half-made."""
+    keys = (one.key for one in the_store().listed(""))
+    return not any(all(step[0] != "." for step in key.split("/")) for key in keys)
 
 
 @contextlib.contextmanager
@@ -170,9 +150,12 @@ def _folder_failures() -> Iterator[None]:
     """Say in words what the system says of the folder: no right to it, no space, no folder."""
     try:
         yield
-    except OSError as error:
+    except (StoreAway, StoreRefused):
+        raise
+    except (ArtifactUnwritable, ArtifactCorrupt) as error:
+        said = error.message if isinstance(error, ArtifactCorrupt) else str(error)
         raise FolderDisagrees(
-            f"{error.filename or _root()}: {error.strerror}. So nobody knows whose folder it is.",
+            f"{said} So nobody knows whose folder it is.",
             remedy=f"Give the user that runs Seedbed (uid {os.geteuid()}) the right to read and "
             "write it, or free space there, or name another folder in SEEDBED_VAR.",
         ) from error
@@ -203,16 +186,17 @@ def _identity() -> tuple[UUID | None, str]:
 
 
 def _require_first_use(row: Installation, knows_folder: Callable[[], bool]) -> None:
-    root = _root()
+    store = the_store()
     if row.has_folder:
         raise FolderDisagrees(
-            f"{root} carries no installation id, and the folder of this database does: it is "
-            "another one.",
-            remedy=f"Mount the right one, or name it in SEEDBED_VAR. {ADOPT}",
+            f"{store.title} carries no installation id, and the folder of this database does: it "
+            "is another one.",
+            remedy=f"Mount the right one, or name it in SEEDBED_VAR or SEEDBED_STORE_URL. {ADOPT}",
         )
-    if not is_empty(root) and not knows_folder():
+    if not is_empty() and not knows_folder():
         raise FolderDisagrees(
-            f"{root} holds files of which this database has no record: they belong to another one.",
+            f"{store.title} holds files of which this database has no record: they belong to "
+            "another one.",
             remedy=f"Name another folder in SEEDBED_VAR, or another DATABASE_URL. {ADOPT}",
         )
 
@@ -220,50 +204,27 @@ def _require_first_use(row: Installation, knows_folder: Callable[[], bool]) -> N
 def _require_same(own: Owner, found: Owner) -> None:
     if found.installation != own.installation:
         raise FolderDisagrees(
-            f"{_root()} belongs to {found}, and this is {own}.",
+            f"{the_store().title} belongs to {found}, and this is {own}.",
             remedy=f"Name another folder in SEEDBED_VAR, or another DATABASE_URL. {ADOPT}",
         )
     if found.database != own.database:
         raise FolderDisagrees(
-            f"{_root()} belongs to database {found.database}, and this is database {own.database} "
-            "with the same installation id: a copy of it, restored or moved here.",
+            f"{the_store().title} belongs to database {found.database}, and this is database "
+            f"{own.database} with the same installation id: a copy of it, restored or moved here.",
             remedy=f"If the other one is no longer used, adopt the folder; else name another in "
             f"SEEDBED_VAR. {ADOPT}",
         )
 
 
 def _mark(own: Owner) -> Owner:
-    """Place the id in a folder without one; returns whose id is there then."""
-    root = _root()
-    root.mkdir(parents=True, exist_ok=True)
-    fresh = _written(own)
+    """Place the id in a store without one; returns whose id is there then."""
     try:
-        # A link fails when another process was first, and never shows a half-written file.
-        marker_path().hardlink_to(fresh)
-    except FileExistsError:
-        found = folder_owner()
-        if found is not None:
-            return found
-        raise
-    finally:
-        fresh.unlink()
+        the_store().create(MARKER, _said(own))
+    except KeyTaken:  # another process was first
+        return folder_owner() or own
     return own
 
 
-def _written(own: Owner) -> Path:
-    path = _root() / f".{MARKER}.{secrets.token_hex(4)}"
+def _said(own: Owner) -> bytes:
     said: dict[str, Any] = {**own.as_dict(), "about": ABOUT}
-    try:
-        with path.open("x") as file:
-            json.dump(said, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        raise
-    return path
-
-
-def _root() -> Path:
-    return Path(settings.ARTIFACT_ROOT)
+    return json.dumps(said, indent=2).encode()

@@ -16,6 +16,11 @@ class Installation(models.Model):
     has_folder = models.BooleanField(
         default=False, help_text="Whether a folder carries this id: one without it is another."
     )
+    adopted_at = models.DateTimeField(
+        null=True,
+        help_text="When it took the store of another database: what was written there before is "
+        "never swept.",
+    )
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:

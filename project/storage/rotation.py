@@ -2,7 +2,8 @@
 
 from django.db import transaction
 
-from project.storage.artifacts import ArtifactCorrupt, sign_anew
+from project.storage.artifacts import sign_anew
+from project.storage.failures import ArtifactCorrupt
 from project.storage.records import models_with_files
 
 

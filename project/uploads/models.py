@@ -1,4 +1,4 @@
-"""Files that people and commands hand over for a job: the record, and where the bytes are."""
+"""Files that people and commands hand over for a job."""
 
 import uuid
 from pathlib import Path
@@ -9,20 +9,17 @@ from django.db import models
 
 from project import clock
 from project.acting import ACTOR_LENGTH
+from project.storage.blobs import Blob
+from project.storage.records import names_blob
 
 NAME_LENGTH = 255
 
 
-def store_folder() -> Path:
-    """Return where the bytes of uploads are kept, each under its digest and id."""
-    return Path(settings.MEDIA_ROOT) / "store"
-
-
+@names_blob("sha256")
 class Upload(models.Model):
     """One file, unpacked, until a job has used it or it expires.
 
-    A job names it by its id; a path never leaves this module. Its file carries digest and id, so
-    nothing else needs it, also where two databases write to one folder.
+    A job names it by its id, on whichever host it runs; the bytes are in the store.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -51,6 +48,7 @@ class Upload(models.Model):
         return self.name
 
     @property
-    def path(self) -> Path:
-        """Where the bytes are."""
-        return store_folder() / f"{self.sha256}-{self.pk}"
+    def blob(self) -> Blob:
+        """Its bytes; editions before the store kept them under their digest and id."""
+        earlier = Path(settings.MEDIA_ROOT, "store", f"{self.sha256}-{self.pk}")
+        return Blob(self.sha256, title=self.name, earlier=earlier)

@@ -18,7 +18,9 @@ import pytest
 from pytest_django import Settings
 
 from project.storage import artifacts
-from project.storage.artifacts import ArtifactCorrupt, ArtifactRefused, ArtifactUnwritable
+from project.storage.failures import ArtifactCorrupt, ArtifactRefused, ArtifactUnwritable
+from project.storage.staging import STAGING_PREFIX, STAGING_SECONDS, sweep
+from tests.blobs import blob_path
 from tests.rooms import ROOMS
 
 MODEL = "models/match/1"
@@ -48,8 +50,12 @@ def model_bytes(weight: float = 0.5) -> bytes:
     return artifacts.joblib_bytes({"weights": np.full(1000, weight)})
 
 
+def path_in(digests: dict[str, artifacts.Digest], name: str) -> Path:
+    return blob_path(digests[name]["sha256"])
+
+
 def write_model(name: str = MODEL, weight: float = 0.5) -> dict[str, artifacts.Digest]:
-    return artifacts.write_folder(
+    return artifacts.write_files(
         name, {"model.pkl": model_bytes(weight), "features.json": b'["distance_score"]'}
     )
 
@@ -62,7 +68,7 @@ def test_what_was_written_is_loaded() -> None:
 
 
 def test_a_function_writes_its_file_itself() -> None:
-    digests = artifacts.write_folder("d/1", {"train.csv": lambda path: path.write_text("a,b\n")})
+    digests = artifacts.write_files("d/1", {"train.csv": lambda path: path.write_text("a,b\n")})
     assert digests["train.csv"]["size"] == 4
     assert artifacts.read_verified("d/1", "train.csv", digests["train.csv"]) == b"a,b\n"
 
@@ -72,8 +78,8 @@ def test_one_flipped_bit_is_found_and_nothing_is_unpickled(
     root: Path, tmp_path: Path, position: int
 ) -> None:
     trace = tmp_path / "unpickled"
-    digests = artifacts.write_folder(MODEL, {"model.pkl": pickle.dumps([Fuse(trace), "x" * 200])})
-    path = root / MODEL / "model.pkl"
+    digests = artifacts.write_files(MODEL, {"model.pkl": pickle.dumps([Fuse(trace), "x" * 200])})
+    path = path_in(digests, "model.pkl")
     content = bytearray(path.read_bytes())
     content[position] ^= 1
     path.write_bytes(content)
@@ -95,7 +101,7 @@ def test_the_fuse_of_these_tests_does_leave_a_trace(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kept", [0, 10, -1])
 def test_a_truncated_file_is_found(root: Path, kept: int) -> None:
     digests = write_model()
-    path = root / MODEL / "model.pkl"
+    path = path_in(digests, "model.pkl")
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(ArtifactCorrupt, match=rf"found \w+ and {path.stat().st_size} bytes"):
         artifacts.load_joblib(MODEL, "model.pkl", digests["model.pkl"])
@@ -103,16 +109,15 @@ def test_a_truncated_file_is_found(root: Path, kept: int) -> None:
 
 def test_a_missing_file_is_named(root: Path) -> None:
     digests = write_model()
-    (root / MODEL / "features.json").unlink()
-    with pytest.raises(ArtifactCorrupt, match=r"features\.json is gone\. Restore"):
+    path_in(digests, "features.json").unlink()
+    with pytest.raises(ArtifactCorrupt, match=r"features\.json is gone\. .*Restore"):
         artifacts.verify(MODEL, digests)
 
 
 def test_another_models_file_is_refused_even_with_its_own_valid_digest(root: Path) -> None:
     write_model()
     others = write_model("models/match/2", weight=0.9)
-    (root / MODEL / "model.pkl").write_bytes((root / "models/match/2/model.pkl").read_bytes())
-    # Even when the record was swapped as well: the signature names the place.
+    # The record of another place was put into ours: the signature names the place.
     with pytest.raises(
         ArtifactCorrupt, match="not signed with this installation's key for this place"
     ):
@@ -120,8 +125,7 @@ def test_another_models_file_is_refused_even_with_its_own_valid_digest(root: Pat
 
 
 def test_files_swapped_within_a_folder_are_refused(root: Path) -> None:
-    digests = artifacts.write_folder(MODEL, {"a.pkl": b"first", "b.pkl": b"second"})
-    (root / MODEL / "a.pkl").write_bytes(b"second")
+    digests = artifacts.write_files(MODEL, {"a.pkl": b"first", "b.pkl": b"second"})
     with pytest.raises(ArtifactCorrupt, match="not signed"):
         artifacts.read_verified(MODEL, "a.pkl", digests["b.pkl"])
 
@@ -143,7 +147,7 @@ def test_a_link_is_refused_even_when_it_leads_to_the_right_bytes(
     root: Path, tmp_path: Path
 ) -> None:
     digests = write_model()
-    path = root / MODEL / "model.pkl"
+    path = path_in(digests, "model.pkl")
     path.rename(tmp_path / "elsewhere.pkl")
     path.symlink_to(tmp_path / "elsewhere.pkl")
     with pytest.raises(ArtifactCorrupt, match="is a link"):
@@ -152,7 +156,7 @@ def test_a_link_is_refused_even_when_it_leads_to_the_right_bytes(
 
 def test_a_pipe_is_refused_without_waiting_for_it(root: Path) -> None:
     digests = write_model()
-    path = root / MODEL / "model.pkl"
+    path = path_in(digests, "model.pkl")
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(ArtifactCorrupt, match="not a regular file"):
@@ -179,17 +183,28 @@ def test_a_pipe_is_refused_without_waiting_for_it(root: Path) -> None:
 )
 def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(ArtifactRefused, match="should consist of"):
-        artifacts.write_folder(name, {"a": b""})
+        artifacts.write_files(name, {"a": b""})
     with pytest.raises(ArtifactRefused, match="should consist of"):
-        artifacts.write_folder("good", {name if name != "a//b" else "a/b": b""})
+        artifacts.write_files("good", {name if name != "a//b" else "a/b": b""})
 
 
-def test_what_is_written_never_changes(root: Path) -> None:
+def test_bytes_that_are_there_already_are_kept_once(root: Path) -> None:
     digests = write_model()
-    with pytest.raises(ArtifactRefused, match="exists already"):
-        write_model(weight=0.9)
+    before = path_in(digests, "model.pkl").stat()
+    again = write_model("models/match/2")
+    assert path_in(again, "model.pkl").stat() == before
+    assert len([path for path in (root / "blobs").rglob("*") if path.is_file()]) == 2
+
+
+def test_writing_anew_mends_what_has_changed(root: Path) -> None:
+    """To build again is the remedy that is offered: the same bytes have the same name."""
+    digests = write_model()
+    path = path_in(digests, "model.pkl")
+    content = path.read_bytes()
+    path.write_bytes(b"x" * len(content))
+    assert write_model() == digests
+    assert path.read_bytes() == content
     artifacts.verify(MODEL, digests)
-    assert [path.name for path in (root / "models/match").iterdir()] == ["1"]
 
 
 def test_a_writer_that_fails_leaves_nothing(root: Path) -> None:
@@ -198,11 +213,11 @@ def test_a_writer_that_fails_leaves_nothing(root: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(ArtifactUnwritable, match=r"No space left on device\. .*Free space"):
-        artifacts.write_folder(MODEL, {"a": b"whole", "b": fail})
-    assert list((root / "models/match").iterdir()) == []
+        artifacts.write_files(MODEL, {"a": b"whole", "b": fail})
+    assert [path.name for path in root.iterdir()] == ["installation.json"]
 
 
-def test_a_killed_writer_leaves_no_folder_and_is_swept_by_the_next(
+def test_a_killed_writer_leaves_nothing_that_counts_and_is_swept_by_the_next(
     root: Path, tmp_path: Path
 ) -> None:
     dying = (
@@ -210,39 +225,36 @@ def test_a_killed_writer_leaves_no_folder_and_is_swept_by_the_next(
         "from pathlib import Path\n"
         "from django.conf import settings\n"
         f"settings.ARTIFACT_ROOT = Path({str(root)!r})\n"
-        "from uuid import uuid4\n"
         "from project.storage import artifacts\n"
-        "from project.storage.installation import Owner\n"
-        "artifacts.require_own_folder = lambda: Owner(uuid4(), '')\n"  # it has no database
-        "artifacts.current_transaction = lambda: None\n"
-        "artifacts.write_folder('models/match/1', {'a': b'x', 'b': lambda path: "
+        "artifacts.require_own_folder = lambda: None\n"  # it has no database
+        "artifacts.write_files('models/match/1', {'a': b'x', 'b': lambda path: "
         "os.kill(os.getpid(), 9)})"
     )
     ended = subprocess.run([sys.executable, "-c", dying], check=False, cwd=Path.cwd())
     assert ended.returncode == -9
-    (leftover,) = (root / "models/match").iterdir()
-    assert leftover.name.startswith(artifacts.STAGING_PREFIX)
-    past = time.time() - 2 * artifacts.STAGING_SECONDS
+    (leftover,) = root.iterdir()
+    assert leftover.name.startswith(STAGING_PREFIX)
+    past = time.time() - 2 * STAGING_SECONDS
     os.utime(leftover, (past, past))
     write_model()
-    assert [path.name for path in (root / "models/match").iterdir()] == ["1"]
+    assert {path.name for path in root.iterdir()} == {"blobs", "installation.json"}
 
 
 def test_a_writer_at_work_is_not_swept(root: Path) -> None:
-    working = root / f"{artifacts.STAGING_PREFIX}abc"
+    working = root / f"{STAGING_PREFIX}abc"
     working.mkdir(parents=True)
-    past = time.time() - 2 * artifacts.STAGING_SECONDS
+    past = time.time() - 2 * STAGING_SECONDS
     os.utime(working, (past, past))
     lock = os.open(working, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    assert artifacts.sweep(root) == 0
+    assert sweep(root) == 0
     os.close(lock)
-    assert artifacts.sweep(root) == 1
+    assert sweep(root) == 1
     assert not working.exists()
 
 
 def test_the_archive_holds_what_was_written_and_is_the_same_each_time() -> None:
-    digests = artifacts.write_folder(
+    digests = artifacts.write_files(
         MODEL, {"model.pkl": model_bytes(), "big.csv": b"1,2\n" * 700_000}
     )
     pieces = list(artifacts.iter_zip(MODEL, digests))
@@ -256,7 +268,7 @@ def test_the_archive_holds_what_was_written_and_is_the_same_each_time() -> None:
 
 def test_a_changed_folder_gives_no_archive(root: Path) -> None:
     digests = write_model()
-    (root / MODEL / "features.json").write_bytes(b"[]")
+    path_in(digests, "features.json").write_bytes(b"[]")
     with pytest.raises(ArtifactCorrupt, match=r"features\.json"):
         next(artifacts.iter_zip(MODEL, digests))
 

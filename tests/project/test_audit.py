@@ -213,6 +213,7 @@ def test_every_list_of_the_admin_notes_what_is_removed() -> None:
 # What each command of ours that is no job leaves in the audit list, None: nothing worth it.
 COMMANDS: dict[str, str | None] = {
     "adopt_folder": Act.FOLDER,
+    "tend_store": None,  # files that no record names
     "export_events": Act.EXPORT,
     "models": Act.EXPORT,  # and promotions, rollbacks
     "api_keys": Act.KEY,

@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 
 from project.jobs.contract import UnusableArguments, get_kind, read_arguments
 from project.uploads.models import Upload
+from project.uploads.services import path_of
 from tests.factories import make_staff
 
 before = import_module("project.jobs.migrations.0004_contract")
@@ -53,7 +54,7 @@ def test_a_file_that_waits_becomes_an_upload_and_one_elsewhere_does_not(folder: 
     asked = {"path": str(waiting), "name": "own.csv.gz", "table": "quality_feedback"}
     arguments = converted("feedback.import", asked)
     upload = Upload.objects.get(pk=arguments["file"])
-    assert (upload.name, upload.path.read_bytes()) == ("own.csv.gz", b"id,quality_rating\n")
+    assert (upload.name, path_of(upload).read_bytes()) == ("own.csv.gz", b"id,quality_rating\n")
     for path in (
         elsewhere,
         folder / "feedback" / "link",

@@ -28,21 +28,22 @@ STATEMENT = re.compile(r"\b(DELETE\s+FROM|TRUNCATE|DROP\s+(?!AS\b)[A-Z]+|pg_term
 OWN_TEMPORARY = "its own, made under a random name a moment before"
 KNOWN = {
     # --- The store ---
-    ("project/storage/artifacts.py", "_write_folder", "rmtree"): OWN_TEMPORARY,
-    ("project/storage/artifacts.py", "_write_folder", "rename"): (
-        "onto a number that was free; the system refuses a folder with files"
-    ),
-    ("project/storage/artifacts.py", "remove_leftover", "rename"): (
-        "this database's, of a known run, whose transaction the server knows as rolled back"
-    ),
-    ("project/storage/artifacts.py", "remove_leftover", "rmtree"): "what was renamed just before",
-    ("project/storage/artifacts.py", "sweep", "rmtree"): (
+    ("project/storage/staging.py", "staged", "rmtree"): OWN_TEMPORARY,
+    ("project/storage/staging.py", "sweep", "rmtree"): (
         "a half-written folder whose writer is dead: the system has let go of its lock"
     ),
-    ("project/storage/installation.py", "_mark", "unlink"): OWN_TEMPORARY,
-    ("project/storage/installation.py", "_written", "unlink"): OWN_TEMPORARY,
-    ("project/storage/installation.py", "take_folder", "replace"): (
-        "the id, after adopt_folder said what would be owned and got --yes"
+    ("project/storage/folder.py", "replace", "replace"): (
+        "the id, after adopt_folder said what would be owned and got --yes; and bytes under a "
+        "digest that are not of that digest, by those that are"
+    ),
+    ("project/storage/folder.py", "remove", "unlink"): "as tending.py says",
+    ("project/storage/bucket.py", "remove", "delete"): "as tending.py says",
+    ("project/storage/cache.py", "take", "replace"): (
+        "a copy of the same digest; the original is in the bucket"
+    ),
+    ("project/storage/cache.py", "drop", "unlink"): "a copy that is not what it should be",
+    ("project/storage/cache.py", "_removed_unless_held", "unlink"): (
+        "a copy that nobody reads: nobody holds a lock on it; the original is in the bucket"
     ),
     ("training/services/registry.py", "_write_export", "rmtree"): OWN_TEMPORARY,
     ("training/services/registry.py", "_write_export", "rename"): (
@@ -130,14 +131,11 @@ KNOWN = {
     ("matching/models/live.py", "remove", "unlink"): (
         "live copies of sessions that expired, or whose owner the history here says was deleted"
     ),
-    ("project/uploads/services.py", "keep_upload", "rename"): "onto the id that it just made",
-    ("project/uploads/services.py", "keep_upload", "unlink"): OWN_TEMPORARY,
     ("project/uploads/services.py", "release_upload", "delete"): (
         "the upload of a job that is done, or that nobody came for until it expired"
     ),
-    ("project/uploads/services.py", "release_upload", "unlink"): "its file, which carries its id",
-    ("project/uploads/services.py", "_remove_left", "unlink"): (
-        "a half-written file whose writer is dead: the system has let go of its lock"
+    ("project/uploads/services.py", "release_upload", "unlink"): (
+        "its file of an edition before the store, which carries its id"
     ),
     ("feedback/services/reports.py", "_keep", "delete"): (
         "reports beyond the newest that are kept; whoever asks for one has it counted again"
@@ -229,7 +227,7 @@ def test_make_removes_what_make_and_tests_have_made() -> None:
     lines = map(str.strip, (ROOT / "Makefile").read_text().splitlines())
     tools = ".pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache"
     assert [line for line in lines if "rm -" in line] == [
-        f"@rm -rf .venv {tools} var/test",
+        f"@rm -rf .venv .venv-s3 {tools} var/test",
         "@find . -name __pycache__ -type d -prune -exec rm -rf {} +",
     ]
 

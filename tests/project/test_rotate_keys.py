@@ -11,7 +11,8 @@ from django.db import IntegrityError, transaction
 from feedback.models.passwords import PasswordUnavailable, password_of
 from project.audit.models import Act, AuditEntry
 from project.storage import rotation
-from project.storage.artifacts import ArtifactCorrupt, verify
+from project.storage.artifacts import verify
+from project.storage.failures import ArtifactCorrupt
 from tests.feedback.conftest import READER_PASSWORD, make_source
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from training.models import Dataset, ModelVersion

@@ -32,10 +32,10 @@ BEFORE = {
     "feedback": "0014_one_clock",
     "jobs": "0008_one_clock",
     "mappings": "0004_one_clock",
-    "matching": "0018_one_clock",
+    "matching": "0019_one_clock",
     "overview": "0003_watch",
     "serving": "0005_one_clock",
-    "storage": "0002_one_clock",
+    "storage": "0003_one_clock",
     "training": "0010_one_clock",
     "uploads": "0002_one_clock",
 }

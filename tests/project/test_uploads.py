@@ -1,9 +1,9 @@
 """Files on their way into a job: kept under their digest, unpacked with limits, removed in time."""
 
-import fcntl
 import gzip
 import io
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,17 @@ from project.jobs.contract import UnusableArguments
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
+from project.storage.tending import tend_store
 from project.tabular import packed
 from project.tabular.packed import Unpackable
 from project.uploads.models import Upload
-from project.uploads.services import keep_upload, release_upload, sweep_uploads
+from project.uploads.services import (
+    get_upload,
+    keep_upload,
+    path_of,
+    release_upload,
+    sweep_uploads,
+)
 from tests.factories import make_staff
 
 pytestmark = pytest.mark.django_db
@@ -31,23 +38,23 @@ LOG = (
 
 @pytest.fixture(autouse=True)
 def store(settings: Any, tmp_path: Path) -> Path:
+    settings.ARTIFACT_ROOT = tmp_path / "store"
     settings.MEDIA_ROOT = tmp_path / "uploads"
-    return settings.MEDIA_ROOT / "store"
+    return settings.ARTIFACT_ROOT
 
 
 def names(store: Path) -> list[str]:
-    return sorted(path.name for path in store.iterdir())
+    return sorted(path.name for path in store.glob("blobs/*/*"))
 
 
 def test_a_name_is_never_a_path(store: Path) -> None:
     for name in ("../../etc/pass\0wd", "..\\..\\passwd", "/etc/passwd"):
         upload = keep_upload(io.BytesIO(b"x\n"), name)
         assert upload.name == "passwd"
-        assert f"{upload.sha256}-{upload.pk}" in names(store)
-        assert not upload.path.is_symlink()
-    assert len(names(store)) == 3
-    assert store.stat().st_mode & 0o077 == 0
-    assert upload.path.stat().st_mode & 0o777 == 0o600
+        assert names(store) == [upload.sha256]
+        assert not path_of(upload).is_symlink()
+    assert (store / "blobs").stat().st_mode & 0o077 == 0
+    assert path_of(upload).stat().st_mode & 0o777 == 0o600
 
 
 def test_the_record_says_who_when_and_how_long() -> None:
@@ -59,7 +66,7 @@ def test_the_record_says_who_when_and_how_long() -> None:
 
 def test_packs_one_after_another_and_padding_are_unpacked() -> None:
     content = gzip.compress(b"a\n") + gzip.compress(b"b\n") + bytes(20)
-    assert keep_upload(io.BytesIO(content), "a").path.read_bytes() == b"a\nb\n"
+    assert path_of(keep_upload(io.BytesIO(content), "a")).read_bytes() == b"a\nb\n"
 
 
 @pytest.mark.parametrize(
@@ -85,25 +92,48 @@ def test_a_file_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         keep_upload(io.BytesIO(b"x" * 11), "a")
 
 
-def test_bytes_go_with_their_record_and_nobody_elses(store: Path) -> None:
-    """Also where another database keeps the same bytes in the same folder."""
+def age(store: Path) -> None:
+    """Have everything in the store written two days ago."""
+    past = time.time() - 2 * 24 * 3600
+    for name in store.glob("blobs/*/*"):
+        os.utime(name, (past, past))
+
+
+def test_bytes_go_with_the_last_record_that_names_them_after_a_day(store: Path) -> None:
     one, two = (keep_upload(io.BytesIO(b"same"), name) for name in "ab")
-    Upload.objects.filter(pk=two.pk).delete()  # as this database would not know it
     release_upload(one)
-    assert names(store) == [two.path.name]
+    assert (tend_store()["removed"], path_of(two).read_bytes()) == (0, b"same")
+    release_upload(two)
+    assert tend_store()["removed"] == 0  # not within a day
+    age(store)
+    assert tend_store()["removed"] == 1
+    assert names(store) == []
 
 
 def test_what_nobody_came_for_is_swept_and_nothing_else(store: Path) -> None:
     old, new = (keep_upload(io.BytesIO(text), "a") for text in (b"old", b"new"))
     Upload.objects.filter(pk=old.pk).update(expires_at=timezone.now())
-    for left in ("incoming-dead", "incoming-living", f"{'0' * 64}-{new.pk}", "somebodys-file"):
-        (store / left).write_bytes(b"")
-    with (store / "incoming-living").open("wb") as written:
-        fcntl.flock(written, fcntl.LOCK_EX)
-        assert sweep_uploads() == 1
-    assert names(store) == sorted(
-        [new.path.name, "incoming-living", f"{'0' * 64}-{new.pk}", "somebodys-file"]
-    )
+    (store / "blobs" / "somebodys-file").write_bytes(b"")
+    age(store)
+    assert sweep_uploads() == 1
+    assert tend_store()["removed"] == 1
+    assert names(store) == [new.sha256]
+    assert (store / "blobs" / "somebodys-file").exists()
+
+
+def test_an_upload_of_before_the_store_is_found_taken_over_and_released(
+    store: Path, settings: Any
+) -> None:
+    upload = keep_upload(io.BytesIO(b"then"), "a")
+    before = settings.MEDIA_ROOT / "store" / f"{upload.sha256}-{upload.pk}"
+    before.parent.mkdir(parents=True)
+    path_of(upload).rename(before)
+    assert get_upload(upload.pk) == upload
+    assert path_of(upload) == before
+    assert tend_store()["taken_over"] == 1
+    assert path_of(upload) != before
+    release_upload(upload)
+    assert not before.exists()
 
 
 def test_a_job_takes_an_own_upload_and_no_path(store: Path) -> None:
@@ -113,7 +143,7 @@ def test_a_job_takes_an_own_upload_and_no_path(store: Path) -> None:
     for by, files in (
         (other, [str(upload.pk)]),
         (user, ["../" + upload.sha256]),
-        (user, [str(upload.path)]),
+        (user, [str(path_of(upload))]),
         (user, []),
         (user, [{"sha256": upload.sha256, "name": "a"}]),
     ):
@@ -124,14 +154,13 @@ def test_a_job_takes_an_own_upload_and_no_path(store: Path) -> None:
     run_job(str(job.pk))
     job.refresh_from_db()
     assert job.state == Job.State.SUCCEEDED, job.error
-    assert names(store) == []
     assert not Upload.objects.exists()
 
 
 def test_an_upload_that_is_gone_is_a_refusal_with_a_remedy() -> None:
     upload = keep_upload(io.BytesIO(LOG), "a.jsonl")
     job = enqueue("matching.import_events", files=[str(upload.pk)], ring_bell=False)
-    upload.path.unlink()
+    path_of(upload).unlink()
     run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.state, job.result["refused"]["remedy"]) == ("refused", "Import the file again.")

@@ -9,9 +9,9 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.storage.artifacts import folder_path
 from serving.api.schemas import ModelFields, ModelList
 from serving.domain.limits import Pace, whole_seconds
+from tests.blobs import last_file_of
 from tests.training.batches import make_dataset, make_model
 from training.services import registry
 
@@ -40,7 +40,7 @@ def test_ready_is_who_can_answer_with_what_there_is_to_say(client, valkey, monke
     model = make_model(make_dataset())
     registry.promote(model)
     assert client.get("/readyz").json()["champion"] == "ok"
-    file = folder_path(model.folder) / max(model.files)
+    file = last_file_of(model)
     kept = file.read_bytes()
     file.write_bytes(kept + b" ")
     said = client.get("/readyz").json()["champion"]

@@ -17,12 +17,12 @@ from project.jobs.models import Job, Schedule
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
 from project.refusal import Refusal
-from project.storage.artifacts import folder_path
 from serving.jobs.telling import post_json
 from serving.models import Alarm, WatchState
 from serving.queries.monitoring import monitor_hour
 from serving.services.alarms import close_alarm, open_alarm
 from serving.services.watching import watch
+from tests.blobs import last_file_of
 from tests.factories import make_admin, make_alarm, make_staff
 from tests.matching.commands import run_command, show_command
 from tests.serving.logged import log_pairs
@@ -252,7 +252,7 @@ def test_the_page_shows_the_hour_and_who_may_looks_at_once(client):
 
 
 def test_pages_tell_of_a_broken_champion_what_can_be_done_there(client, champion):
-    file = folder_path(champion.folder) / max(champion.files)
+    file = last_file_of(champion)
     file.write_bytes(b" " + file.read_bytes())
     watch(at=timezone.now())
     alarm = Alarm.objects.get()

@@ -4,8 +4,8 @@ import orjson
 import pytest
 
 from matching.models import SeedUser, TravelSession
-from project.storage.artifacts import folder_path
 from serving.api.schemas import PairScore, RankAnswer, ScoreAnswer
+from tests.blobs import last_file_of
 from tests.training.batches import make_dataset, make_model
 from training.models import ModelVersion
 from training.queries.loading import forget_loaded
@@ -135,7 +135,7 @@ def test_a_broken_champion_leaves_the_one_that_answered(ask, champion, monkeypat
     by_model = scores_of(ask("match/score", asked))["scores"][0]
     newer = make_model(champion.dataset, seed=2)
     registry.promote(newer, reason="a test")
-    file = folder_path(newer.folder) / max(newer.files)
+    file = last_file_of(newer)
     kept = file.read_bytes()
     for content in (b" " + kept, b"x" * len(kept), None):
         file.unlink() if content is None else file.write_bytes(content)
@@ -155,7 +155,7 @@ def test_a_broken_champion_leaves_the_one_that_answered(ask, champion, monkeypat
 @pytest.mark.usefixtures("people")
 def test_the_rules_answer_with_the_reason_where_no_model_can(ask, champion):
     asked = {"pairs": [pair("seed_0", "seed_1")]}
-    file = folder_path(champion.folder) / max(champion.files)
+    file = last_file_of(champion)
     file.write_bytes(b" " + file.read_bytes())
     told = scores_of(ask("match/score", asked))
     by_rules = told["scores"][0]

@@ -7,13 +7,13 @@ import pytest
 from django.db import connection
 
 from matching.domain.features.names import GROUP_ONLY
-from project.storage.artifacts import folder_path
 from serving.domain.watching import expected_missing
 from serving.models import Alarm, WatchedStream, WatchState
 from serving.queries.training_facts import coincidence_in_training, facts_of
 from serving.queries.visits import visits_after, visits_between
 from serving.services import watching
 from serving.services.watching import watch
+from tests.blobs import file_of, last_file_of
 from tests.serving.logged import log_pairs
 from tests.training.batches import make_dataset, make_model
 from training.queries.loading import load_cached
@@ -75,7 +75,7 @@ def test_what_training_saw_is_what_is_expected(champion):
     assert sum(facts.histogram) == champion.dataset.validation_rows
     share = coincidence_in_training(champion, load_cached(champion))
     assert 0 < share < 0.1
-    (folder_path(champion.dataset.folder) / "val.parquet").unlink()
+    file_of(champion.dataset, "val.parquet").unlink()
     assert 0 < coincidence_in_training(champion, load_cached(champion)) < 0.1
     watch(at=NOON)
     stream = WatchedStream.objects.get(name="missing:age_score")
@@ -138,7 +138,7 @@ def test_rules_instead_of_the_model_are_told_with_why_and_none_where_no_model_wa
 def test_a_champion_that_cannot_serve_is_told_until_it_can(champion):
     watch(at=NOON)
     before = {stream.name for stream in WatchedStream.objects.all()}
-    file = folder_path(champion.folder) / max(champion.files)
+    file = last_file_of(champion)
     kept = file.read_bytes()
     file.write_bytes(kept + b" ")
     assert watch(at=NOON + MINUTE).opened == ["The live model cannot serve"]

@@ -21,7 +21,7 @@ from matching.models import EventBatch
 from project.origin import Origin
 from project.outside import csv_cell
 from project.refusal import Refusal
-from project.storage.artifacts import MADE_BY, folder_path
+from tests.blobs import file_of, files_of
 from tests.matching.drawn import draw_travellers
 from tests.training.batches import (
     draw_events,
@@ -61,24 +61,24 @@ def test_generated_batch_gives_a_dataset_that_passes():
 
 def test_folder_holds_every_promised_file_and_the_manifest_their_digests():
     dataset = make_dataset()
-    folder = folder_path(dataset.folder)
-    assert {file.name for file in folder.iterdir()} == {
+    files = files_of(dataset)
+    assert set(files) == {
         "train.csv", "val.csv", "train.parquet", "val.parquet", "manifest.json",
-        "quality_report.json", MADE_BY,
+        "quality_report.json",
     }  # fmt: skip
-    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest = json.loads(files["manifest.json"].read_bytes())
     for name, digest in manifest["sha256"].items():
-        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+        assert hashlib.sha256(files[name].read_bytes()).hexdigest() == digest
     assert manifest["lineage"][0]["events"] == 1_000
     assert manifest["libraries"]["scikit-learn"]
-    assert json.loads((folder / "quality_report.json").read_bytes()) == dataset.report
+    assert json.loads(files["quality_report.json"].read_bytes()) == dataset.report
 
 
 def test_csv_and_parquet_hold_the_same_rows():
-    folder = folder_path(make_dataset().folder)
+    files = files_of(make_dataset())
     for part in ("train", "val"):
-        from_csv = pd.read_csv(folder / f"{part}.csv", parse_dates=["occurred_at"])
-        from_parquet = pq.read_table(folder / f"{part}.parquet").to_pandas()
+        from_csv = pd.read_csv(files[f"{part}.csv"], parse_dates=["occurred_at"])
+        from_parquet = pq.read_table(files[f"{part}.parquet"]).to_pandas()
         for name in KIND.features:
             np.testing.assert_array_equal(
                 from_csv[name].astype("float32"), from_parquet[name], err_msg=name
@@ -278,7 +278,7 @@ def test_analysis_has_the_agreed_form(capsys):
 
 def test_analysis_of_files_that_changed_is_refused(capsys):
     dataset = make_dataset(make_good_batch(300))
-    path = folder_path(dataset.folder) / "train.csv"
+    path = file_of(dataset, "train.csv")
     path.write_bytes(path.read_bytes()[:-1])
     said = run_json(capsys, "analyze_dataset", code=2)
     assert "train.csv has changed" in said["refused"]["message"]

@@ -30,7 +30,7 @@ TABLE_OF = {
 
 @pytest.fixture(autouse=True)
 def _artifacts(settings, tmp_path):
-    settings.ARTIFACT_ROOT = tmp_path
+    settings.ARTIFACT_ROOT = tmp_path / "artifacts"
 
 
 def execute(statement):

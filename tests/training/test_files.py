@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +19,9 @@ from overview.queries.next_step import next_step
 from overview.queries.status import describe_kind
 from project.jobs.models import Job
 from project.refusal import Refusal
-from project.storage import artifacts
-from project.storage.artifacts import folder_path
+from project.storage import blobs
+from project.storage.failures import ArtifactUnwritable
+from tests.blobs import last_file_of, lose_files, own_files_of
 from tests.factories import make_admin, make_seed_user, make_session
 from tests.matching.commands import run_command, show_command
 from tests.training.batches import make_dataset, make_good_batch, make_model
@@ -49,24 +49,24 @@ def deny(monkeypatch):
         return opened(path, *arguments, **named)
 
     monkeypatch.setattr(os, "open", refusing)
-    return lambda record: denied.append(str(folder_path(record.folder)))
+    return lambda record: denied.extend(map(str, own_files_of(record)))
 
 
 def remove_folder(record):
-    shutil.rmtree(folder_path(record.folder))
+    lose_files(record)
 
 
 def remove_file(record):
-    (folder_path(record.folder) / max(record.files)).unlink()
+    last_file_of(record).unlink()
 
 
 def change_file(record):
-    path = folder_path(record.folder) / max(record.files)
+    path = last_file_of(record)
     path.write_bytes(path.read_bytes()[:-1])
 
 
 def replace_by_folder(record):
-    path = folder_path(record.folder) / max(record.files)
+    path = last_file_of(record)
     path.unlink()
     path.mkdir()
 
@@ -291,7 +291,7 @@ def test_another_key_is_said_with_the_setting_that_helps(settings):
 def test_a_model_that_came_back_serves_again(tmp_path):
     champion = make_model()
     registry.promote(champion)
-    place = folder_path(champion.folder)
+    place = last_file_of(champion)
     assert score_features({"ageScore": 0.8}).serving.served_by == "model"
     place.rename(tmp_path / "away")
     assert score_features({"ageScore": 0.8}).serving.served_by == "rule_score"
@@ -305,7 +305,7 @@ def test_a_disk_that_breaks_while_reading_is_no_crash(monkeypatch):
     def breaking(file):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(artifacts, "_sha256", breaking)
+    monkeypatch.setattr(blobs, "_sha256", breaking)
     code, told = run_command("analyze_dataset")
     assert code == 2
     assert "cannot be read (Input/output error)" in told["refused"]["message"]
@@ -327,16 +327,16 @@ def test_a_full_disk_fails_the_job_in_words_and_keeps_nothing(monkeypatch, artif
     assert "could not be written: No space left on device. Nothing was kept of it." in told
     assert "Traceback" not in told
     assert not Dataset.objects.exists()
-    assert list((artifact_root / "datasets" / DEFAULT_KIND).iterdir()) == []
+    assert not list(artifact_root.glob("blobs/*/*"))
 
 
 def test_a_full_disk_while_a_model_is_written_keeps_nothing(monkeypatch, artifact_root):
     dataset = make_dataset()
-    monkeypatch.setattr("project.storage.artifacts._written_digest", full)
-    with pytest.raises(artifacts.ArtifactUnwritable, match="No space left"):
+    monkeypatch.setattr("project.storage.blobs.digest_of", full)
+    with pytest.raises(ArtifactUnwritable, match="No space left"):
         make_model(dataset)
     assert not ModelVersion.objects.exists()
-    assert list((artifact_root / "models" / DEFAULT_KIND).iterdir()) == []
+    assert {path.name for path in artifact_root.iterdir()} == {"blobs", "installation.json"}
 
 
 def test_a_full_disk_while_exporting_is_an_error_in_words(monkeypatch, tmp_path):
@@ -369,7 +369,7 @@ def test_a_list_looks_at_its_files_at_a_bounded_cost(kind, client, monkeypatch):
     client.force_login(make_admin())
     url = reverse(f"admin:training_{kind}_changelist")
     client.get(url)
-    monkeypatch.setattr(artifacts, "_sha256", pytest.fail)
+    monkeypatch.setattr(blobs, "_sha256", pytest.fail)
     counts = []
     for damage in (lambda record: None, remove_folder):
         for record in [*Dataset.objects.all(), *ModelVersion.objects.all()]:

@@ -28,21 +28,19 @@ from project.audit.models import Act, AuditEntry
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
-from project.refusal import Refusal
 from project.storage import artifacts, installation
-from project.storage.artifacts import MADE_BY, folder_path, maker_of, verify
+from project.storage.artifacts import verify
+from project.storage.blobs import key_of
 from project.storage.installation import FolderDisagrees, Owner, folder_owner, this_owner
 from project.storage.models import Installation
+from project.storage.tending import tend_store
+from tests.blobs import files_of, lose_files
 from tests.factories import make_admin
 from tests.matching.commands import show_command
-from tests.training.batches import claimed_run, make_dataset, make_good_batch, make_model
+from tests.training.batches import make_dataset, make_good_batch, make_model
 from tests.training.test_datasets import run_json
-from training.jobs.datasets import build
-from training.kinds import DEFAULT_KIND, Recipe, get_kind
+from training.kinds import DEFAULT_KIND, get_kind
 from training.models import Dataset, ModelVersion
-from training.queries.preparing import PreparedDataset, prepare_dataset
-from training.services import registry
-from training.services.datasets import write_dataset
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 KIND = get_kind(DEFAULT_KIND)
@@ -68,11 +66,20 @@ def become_another_database() -> None:
 @contextmanager
 def owner_of_folder(**changed: str) -> Iterator[None]:
     """Let the folder say that it belongs to somebody else."""
-    path = installation.marker_path()
+    path = Path(settings.ARTIFACT_ROOT) / installation.MARKER
     said = path.read_bytes()
     path.write_text(json.dumps({**json.loads(said), **changed}))
     yield
     path.write_bytes(said)
+
+
+def as_before(root: Path, record: Dataset | ModelVersion) -> Path:
+    """Put the files of a record where editions before the store had them."""
+    folder = root / record.folder
+    folder.mkdir(parents=True)
+    for name, path in files_of(record).items():
+        path.rename(folder / name)
+    return folder
 
 
 def small_dataset() -> Dataset:
@@ -99,7 +106,7 @@ def test_a_database_is_one_installation():
 def test_a_folder_of_an_edition_without_ids_is_taken_by_the_database_that_knows_it(artifact_root):
     dataset = small_dataset()
     (artifact_root / installation.MARKER).unlink()
-    (folder_path(dataset.folder) / MADE_BY).unlink()
+    as_before(artifact_root, dataset)
     Installation.objects.update(has_folder=False)
     assert small_dataset().version == 2
     assert folder_owner() == this_owner()
@@ -253,7 +260,7 @@ def test_a_folder_is_adopted_on_purpose_and_no_file_of_it_changes(artifact_root,
     before = everything_in(artifact_root)
     told = run_json(capsys, "adopt_folder", code=2)
     assert (told["is_own"], told["is_adopted"]) == (False, False)
-    assert told["unrecorded_folders"] == [first.folder]
+    assert told["unrecorded_files"] == sorted(key_of(one["sha256"]) for one in first.files.values())
     assert told["records"]["training.dataset"]["records"] == 0
     assert everything_in(artifact_root) == before
     assert run_json(capsys, "adopt_folder", "--yes")["is_adopted"]
@@ -266,14 +273,17 @@ def test_a_folder_is_adopted_on_purpose_and_no_file_of_it_changes(artifact_root,
     assert entry.title == str(artifact_root)
     assert told["owner"]["installation"] in entry.detail
     assert entry.actor == operator().name
-    # And what belongs to nobody here is not written over.
-    assert small_dataset().version == 2
+    # And what another database wrote is never swept by this one.
+    for path in files_of(first).values():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert tend_store()["removed"] == 0
+    assert small_dataset().version == 1
     verify(first.folder, first.files)
 
 
 def test_adopting_says_which_records_have_lost_their_files(artifact_root, capsys):
     lost, kept = small_dataset(), small_dataset()
-    shutil.rmtree(folder_path(lost.folder))
+    lose_files(lost)
     with owner_of_folder(database="7/7"):
         found = run_json(capsys, "adopt_folder", code=2)["records"]["training.dataset"]
         shown = show_command("adopt_folder")
@@ -292,122 +302,7 @@ def test_a_damaged_id_can_be_adopted(artifact_root, capsys):
     assert small_dataset().version == 2
 
 
-# --- What lies at a number -----------------------------------------------------------------------
-
-
-def prepared() -> PreparedDataset:
-    return prepare_dataset(KIND, Recipe(batches=(make_good_batch(300).pk,)))
-
-
-def leave_folder(rows: PreparedDataset, job_id: uuid.UUID | None) -> Path:
-    """Do what a run does that dies between its folder and its row."""
-    with transaction.atomic():
-        folder = write_dataset(rows, job_id=job_id).folder
-        transaction.set_rollback(True)
-    assert not Dataset.objects.exists()
-    assert folder_path(folder).is_dir()
-    return folder_path(folder)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_what_a_run_left_that_died_before_its_row_is_swept():
-    rows, run = prepared(), claimed_run("training.build_dataset")
-    leave_folder(rows, run.job_id)
-    dataset = write_dataset(rows, job_id=run.job_id)
-    assert dataset.version == 1
-    verify(dataset.folder, dataset.files)
-    maker = maker_of(dataset.folder)
-    assert maker is not None
-    assert (maker.run, maker.owner) == (run.job_id, this_owner())
-
-
-def change_maker(folder: Path, **changed: object) -> None:
-    said = json.loads((folder / MADE_BY).read_bytes())
-    (folder / MADE_BY).write_text(json.dumps({**said, **changed}))
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"installation": "00000000-0000-0000-0000-000000000001"},
-        {"database": "7000000000000000000/16384"},
-        {"run": "00000000-0000-0000-0000-000000000001"},
-        {"run": None},
-        {"transaction": None},
-        {"transaction": 2**62},  # of a server that this one was before its backup was restored
-        {"transaction": 1},  # so old that the server has forgotten how it ended
-    ],
-    ids=lambda changed: "-".join(f"{name}={str(value)[-6:]}" for name, value in changed.items()),
-)
-@pytest.mark.django_db(transaction=True)
-def test_what_is_not_proven_to_be_a_leftover_stays_and_its_number_is_skipped(
-    artifact_root, changed
-):
-    rows, run = prepared(), claimed_run("training.build_dataset")
-    change_maker(leave_folder(rows, run.job_id), **changed)
-    before = everything_in(artifact_root)
-    dataset = write_dataset(rows, job_id=run.job_id)
-    assert dataset.version == 2
-    assert {name: everything_in(artifact_root)[name] for name in before} == before
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_committed_folder_stays_though_its_row_is_not_here():
-    """An older dump restored in place: the number is free in the table, and not on the disk."""
-    run = claimed_run("training.build_dataset")
-    rows = prepared()
-    later = write_dataset(rows, job_id=run.job_id)
-    Dataset.objects.all().delete()
-    assert write_dataset(rows, job_id=run.job_id).version == 2
-    verify(later.folder, later.files)
-
-
-@pytest.mark.parametrize("lay", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])
-def test_whatever_lies_at_a_number_is_left_there(artifact_root, lay):
-    artifacts.require_own_folder()
-    (artifact_root / PLACE).mkdir(parents=True)
-    lay(artifact_root / PLACE / "1")
-    assert small_dataset().version == 2
-    assert os.path.lexists(artifact_root / PLACE / "1")
-
-
-def test_the_log_of_the_job_names_the_skipped_number_and_who_made_what_lies_there(artifact_root):
-    artifacts.require_own_folder()
-    (artifact_root / PLACE / "1").mkdir(parents=True)
-    run = claimed_run("training.build_dataset")
-    dataset = build(run, KIND, Recipe(batches=(make_good_batch(300).pk,)))
-    assert dataset.version == 2
-    (line,) = Job.objects.get().log_lines.filter(level="warning")
-    assert line.message.startswith("Number 1 was skipped: ")
-    assert "nothing proves that it may be removed" in line.message
-
-
-def test_models_skip_numbers_as_datasets_do(artifact_root):
-    dataset = make_dataset()
-    stray = artifact_root / "models" / DEFAULT_KIND / "1" / "theirs.pkl"
-    stray.parent.mkdir(parents=True)
-    stray.write_bytes(b"theirs")
-    model = make_model(dataset)
-    assert model.version == 2
-    assert stray.read_bytes() == b"theirs"
-    registry.promote(model)
-
-
-def test_the_marker_is_no_file_of_the_dataset(artifact_root):
-    dataset = small_dataset()
-    assert MADE_BY not in dataset.files
-    manifest = json.loads((folder_path(dataset.folder) / "manifest.json").read_bytes())
-    assert MADE_BY not in manifest["sha256"]
-
-
-def test_no_leftover_is_swept_where_the_folder_is_anothers(artifact_root):
-    rows, run = prepared(), claimed_run("training.build_dataset")
-    write_dataset(rows, job_id=run.job_id)
-    with owner_of_folder(installation=str(uuid.uuid4())), pytest.raises(Refusal):
-        artifacts.remove_leftover(f"{PLACE}/1", is_run=lambda job_id: True)
-
-
-# --- Killed between folder and row ---------------------------------------------------------------
+# --- Killed between files and row ----------------------------------------------------------------
 
 # Works at a job as a worker would, and is killed at a point.
 DYING = """
@@ -418,8 +313,8 @@ settings.DATABASES["default"]["NAME"], root, point, job_id = sys.argv[1:]
 import django
 django.setup()
 settings.ARTIFACT_ROOT = Path(root)
+from project.jobs.run import JobRun
 from project.jobs.runner import run_job
-from training.jobs import datasets, models
 from training.models import Dataset, ModelVersion
 
 def die(*_, **__):
@@ -428,7 +323,7 @@ def die(*_, **__):
 if point == "before the row":
     Dataset.save = ModelVersion.save = die
 else:
-    datasets.log_skipped = models.log_skipped = die
+    JobRun.add_record = die
 run_job(job_id)
 """
 
@@ -447,13 +342,10 @@ def die_at(point: str, job: Job, root: Path) -> None:
 )
 @pytest.mark.parametrize("point", ["before the row", "after the row"])
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_killed_beside_its_row_loses_nothing_and_removes_nothing_foreign(
+def test_a_worker_killed_beside_its_row_loses_nothing_and_removes_nothing(
     artifact_root, kind, records, point
 ):
     dataset = make_dataset()
-    foreign = artifact_root / records(kind=DEFAULT_KIND, version=7).folder / "theirs"
-    foreign.parent.mkdir(parents=True)
-    foreign.write_bytes(b"theirs")
     before = everything_in(artifact_root)
     known = set(records.objects.values_list("pk", flat=True))
     arguments = {"batches": [dataset.batches.get().pk]} if records is Dataset else {"dataset": 1}
@@ -462,8 +354,6 @@ def test_a_worker_killed_beside_its_row_loses_nothing_and_removes_nothing_foreig
     die_at(point, job, artifact_root)
     died_at = records.objects.exclude(pk__in=known)
     assert died_at.count() == (0 if point == "before the row" else 1)
-    (left,) = {maker.run for name in folders(artifact_root) if (maker := maker_of(name)).run}
-    assert left == job.pk
 
     run_job(str(job.pk))  # as the worker does that takes over
     job.refresh_from_db()
@@ -473,12 +363,6 @@ def test_a_worker_killed_beside_its_row_loses_nothing_and_removes_nothing_foreig
     verify(made.folder, made.files)
     after = everything_in(artifact_root)
     assert {name: after[name] for name in before} == before
-    assert {name for name in folders(artifact_root) if maker_of(name).run} == {made.folder}
-
-
-def folders(root: Path) -> list[str]:
-    """Name the folders that say who made them."""
-    return [str(path.parent.relative_to(root)) for path in root.rglob(MADE_BY)]
 
 
 @pytest.mark.parametrize(("revoke", "server"), [(False, r"\d+"), (True, r"\?")])

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from matching.models import EventBatch
 from project.origin import Origin
+from tests.blobs import file_of
 from tests.training.batches import draw_events, make_batch, make_dataset, make_model
 from training.domain.fitted import FitSettings
 from training.domain.kind import ORIGIN_COLUMN, Recipe, real_rows
@@ -259,7 +260,7 @@ def test_a_mixture_is_built_trained_and_labelled_by_what_it_came_to():
     assert model.origins["kept"] == "real"
     assert model.metrics["validation"]["rows"] == len(validation)
     assert model.metrics["by_origin"]["synthetic, of training"]["roc_auc"]["value"] is not None
-    metadata = json.loads((dataset_root(model) / "model_metadata.json").read_text())
+    metadata = json.loads(file_of(model, "model_metadata.json").read_text())
     assert metadata["origin"] == "real"
     assert metadata["origins"]["why"] == model.origins["why"]
 
@@ -296,12 +297,6 @@ def test_the_pages_tell_the_parts_of_a_mixture(admin_client, what):
     assert expected in page
     listed = admin_client.get(f"/admin/training/{what}/").content.decode()
     assert "1,000 real, 1,500 synthetic" in listed or record.origin_words in listed
-
-
-def dataset_root(model):
-    from django.conf import settings
-
-    return settings.ARTIFACT_ROOT / model.folder
 
 
 def test_a_recipe_keeps_the_split_by_origin():

@@ -11,7 +11,7 @@ from matching.models import EventBatch
 from project.jobs.models import Job
 from project.jobs.run import JobStopped
 from project.refusal import Refusal
-from project.storage.artifacts import MADE_BY, folder_path
+from tests.blobs import file_of, files_of
 from tests.factories import make_admin, make_staff
 from tests.training.batches import (
     claimed_run,
@@ -49,7 +49,7 @@ def poor_dataset(db):
 
 def flip_byte(model):
     """Change one bit of a model's file on disk."""
-    path = folder_path(model.folder) / "match_compatibility_model.pkl"
+    path = file_of(model, "match_compatibility_model.pkl")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -57,12 +57,12 @@ def flip_byte(model):
 
 def test_model_folder_holds_the_promised_files(dataset):
     model = make_model(dataset)
-    folder = folder_path(model.folder)
-    assert {file.name for file in folder.iterdir()} == {
-        "match_compatibility_model.pkl", "model_features.json", "model_metadata.json", MADE_BY,
+    files = files_of(model)
+    assert set(files) == {
+        "match_compatibility_model.pkl", "model_features.json", "model_metadata.json",
     }  # fmt: skip
-    assert json.loads((folder / "model_features.json").read_bytes()) == list(KIND.features)
-    metadata = json.loads((folder / "model_metadata.json").read_bytes())
+    assert json.loads(files["model_features.json"].read_bytes()) == list(KIND.features)
+    metadata = json.loads(files["model_metadata.json"].read_bytes())
     assert metadata["dataset"]["version"] == dataset.version
     assert metadata["dataset"]["sha256"]["train.csv"] == dataset.files["train.csv"]["sha256"]
     assert metadata["gates"] == model.gates
@@ -121,7 +121,6 @@ def test_stopped_training_leaves_nothing(dataset):
     with pytest.raises(JobStopped):
         train(run, dataset)
     assert not ModelVersion.objects.exists()
-    assert not folder_path(f"models/{DEFAULT_KIND}").exists()
 
 
 def test_resumed_training_returns_the_model_that_was_written(dataset):
@@ -222,8 +221,8 @@ def test_byte_flipped_model_is_refused_everywhere(dataset, tmp_path, capsys):
         said = run_json(capsys, "models", *arguments, code=2)
         assert "has changed since it was written" in said["refused"]["message"]
     assert not (tmp_path / "new").exists()
-    flip_byte(first)
     registry.promote(make_model(dataset, seed=3), reason="newer")
+    flip_byte(first)
     with pytest.raises(Refusal, match="has changed since it was written"):
         registry.rollback(KIND, reason="drift")
 

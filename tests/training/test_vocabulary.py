@@ -18,7 +18,7 @@ from matching.queries.words import measured_lexicon
 from overview.queries.next_step import next_step
 from overview.queries.status import describe_kind
 from project.origin import Origin
-from project.storage.artifacts import folder_path
+from tests.blobs import file_of
 from tests.factories import make_seed_user, make_session, make_word
 from tests.matching.drawn import draw_travellers
 from tests.training.batches import (
@@ -113,7 +113,7 @@ def test_rarity_is_frozen_in_batch_dataset_and_model_and_serves_from_there(db):
     registry.promote(model)
     wanted = CHESS_IS_COMMON.as_dict()
     assert batch.parameters["vocabulary"] == dataset.vocabulary == model.vocabulary == wanted
-    manifest = orjson.loads((folder_path(dataset.folder) / "manifest.json").read_bytes())
+    manifest = orjson.loads(file_of(dataset, "manifest.json").read_bytes())
     assert manifest["vocabulary"] == load_model(model).metadata["vocabulary"] == wanted
     # Nobody here plays chess any more; the model was trained when many did.
     assert measured_lexicon().shares == {}

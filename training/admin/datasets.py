@@ -23,7 +23,8 @@ from project.pages.filters import DateRangeFilter
 from project.pages.links import record_url, url_for
 from project.pages.registry import object_action
 from project.pages.tabs import tabs_of
-from project.storage.artifacts import ArtifactCorrupt, folder_path, iter_zip
+from project.storage.artifacts import iter_zip, verified_path
+from project.storage.failures import ArtifactCorrupt
 from training.admin.lineage import draw_lineage
 from training.domain.kind import Recipe
 from training.kinds import all_kinds, get_kind
@@ -277,7 +278,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
             verify_files(dataset)
         except ArtifactCorrupt as error:
             return corrupt(self, request, dataset, error)
-        content = (folder_path(dataset.folder) / file).open("rb")
+        content = verified_path(dataset.folder, file, dataset.files[file]).open("rb")
         name = f"{dataset.kind}-dataset-{dataset.version}-{file}"
         return FileResponse(content, as_attachment=True, filename=name)
 

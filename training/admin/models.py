@@ -22,7 +22,7 @@ from project.pages.links import record_link, record_url
 from project.pages.registry import record_panels_for
 from project.pages.remedies import in_pages
 from project.refusal import Refusal
-from project.storage.artifacts import ArtifactCorrupt
+from project.storage.failures import ArtifactCorrupt
 from training.admin.datasets import KindFilter, zip_response
 from training.admin.forms import DecideForm, PromoteForm
 from training.admin.lineage import draw_lineage

@@ -8,9 +8,8 @@ from project.storage.artifacts import require_own_folder
 from training.domain.kind import ModelKind, Recipe
 from training.jobs.arguments import BuildDataset
 from training.kinds import get_kind
-from training.models import Dataset, ModelVersion
+from training.models import Dataset
 from training.queries.datasets import describe_dataset
-from training.queries.files import skipped_numbers
 from training.queries.preparing import prepare_dataset
 from training.services.datasets import write_dataset
 
@@ -43,15 +42,8 @@ def build(run: Run, kind: ModelKind, recipe: Recipe) -> Dataset:
             prepared = prepare_dataset(kind, recipe)
             run.report(1, 2, "Writing the files")
             with run.transaction("build_dataset") as done:
-                dataset = write_dataset(prepared, by=run.user, job_id=run.job_id)
+                dataset = write_dataset(prepared, by=run.user)
                 done["dataset"] = dataset.pk
-            log_skipped(run, dataset)
     dataset = Dataset.objects.get(pk=done["dataset"])
     run.add_record(dataset)
     return dataset
-
-
-def log_skipped(run: Run, record: Dataset | ModelVersion) -> None:
-    """Say in the log of a job which numbers were not free, and why nothing was removed there."""
-    for reason in skipped_numbers(record):
-        run.log(reason, "warning")

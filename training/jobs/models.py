@@ -18,7 +18,7 @@ from training.domain.measuring import MeasuredModel, measure_model, measure_part
 from training.domain.mixing.fit import FittedOrigins, fit_origins
 from training.domain.tasks import get_task
 from training.jobs.arguments import TrainModel
-from training.jobs.datasets import build, log_skipped
+from training.jobs.datasets import build
 from training.kinds import get_kind
 from training.models import Dataset, ModelVersion, Verdict
 from training.queries.datasets import find_dataset, inputs_of, read_part, say_refused
@@ -68,9 +68,8 @@ def train(run: Run, dataset: Dataset, *, seed: int = 0, override_reason: str = "
         require_trainable(dataset, override)
         trained = fit_and_measure(run, dataset, seed=seed, override=override)
         with run.stage("Write the model"), run.transaction("train_model") as done:
-            model = write_model(trained, by=run.user, job_id=run.job_id)
+            model = write_model(trained, by=run.user)
             done["model"] = model.pk
-        log_skipped(run, model)
     model = ModelVersion.objects.select_related("dataset").get(pk=done["model"])
     run.add_record(model)
     return model

@@ -11,7 +11,7 @@ import pandas as pd
 from project.measure.hashing import hash_rows
 from project.measure.paired import PairedDifference, PairedFields, paired_difference
 from project.refusal import Refusal
-from project.storage.artifacts import ArtifactCorrupt
+from project.storage.failures import ArtifactCorrupt, StoreAway, StoreRefused
 from training.domain.checks import Check, Gate
 from training.domain.kind import ModelKind, Recipe
 from training.domain.tasks import get_task
@@ -89,6 +89,8 @@ def check_against(model: ModelVersion, champion: ModelVersion) -> Check:
     """Hold a candidate against the champion; what cannot be compared warns and says why."""
     try:
         comparison = compare(model, champion)
+    except (StoreAway, StoreRefused):
+        raise
     except ArtifactCorrupt as error:
         comparison = Comparison(0, None, f"A file is not what was written: {error}")
     difference = comparison.difference

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import TypedDict
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feedback.models import FeedbackSource
 from feedback.queries.caveats import partial_of
 from project.refusal import Refusal
-from project.storage.artifacts import read_verified
+from project.storage.artifacts import verified_path
 from project.tabular.plain import as_plain_csv
 from project.tabular.sniff import FileRefused
 from training.domain.any_table import Took, has_any, read_any_table
@@ -86,8 +85,8 @@ def read_part(dataset: Dataset, part: str, columns: list[str] | None = None) -> 
     """
     name = f"{part}.parquet"
     with naming(dataset):
-        content = read_verified(dataset.folder, name, dataset.files[name])
-    file = pq.ParquetFile(pa.BufferReader(content))
+        path = verified_path(dataset.folder, name, dataset.files[name])
+    file = pq.ParquetFile(path)
     if columns is not None:
         there = set(file.schema_arrow.names)
         columns = [column for column in columns if column in there]

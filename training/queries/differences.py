@@ -10,7 +10,7 @@ import pandas as pd
 from matching.models import EventBatch
 from project import words
 from project.refusal import Refusal
-from project.storage.artifacts import ArtifactCorrupt
+from project.storage.failures import ArtifactCorrupt
 from training.domain.drift import Histogram, Stability, stability
 from training.kinds import get_kind
 from training.models import Dataset

@@ -1,19 +1,15 @@
 """The files of datasets and models: whether they are there, and what to do where they are not."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db.models import Max
-
-from project.storage.artifacts import (
+from project.storage.artifacts import glance, verify
+from project.storage.failures import (
     ArtifactCorrupt,
     ArtifactMissing,
     ArtifactUnreadable,
-    folder_path,
-    glance,
-    maker_of,
-    verify,
+    StoreAway,
+    StoreRefused,
 )
 from training.domain.kind import Recipe
 from training.models import Dataset, ModelVersion
@@ -91,31 +87,13 @@ def retrain_command(model: ModelVersion) -> str:
     return f"train_model --kind {model.kind} --dataset {model.dataset.version}{seed}"
 
 
-def skipped_numbers(record: FileRecord) -> list[str]:
-    """Say of each number between a record and the one before it why it was not taken."""
-    before = (
-        type(record)  # type: ignore[attr-defined]
-        ._default_manager.filter(kind=record.kind, version__lt=record.version)
-        .aggregate(newest=Max("version"))["newest"]
-    )
-    said = []
-    for version in range((before or 0) + 1, record.version):
-        folder = type(record)(kind=record.kind, version=version).folder
-        if os.path.lexists(folder_path(folder)):
-            maker = maker_of(folder)
-            who = f"{maker.owner}, job {maker.run or 'none'}" if maker else "nobody that it names"
-            said.append(
-                f"Number {version} was skipped: {folder_path(folder)} is there already, made by "
-                f"{who}, and nothing proves that it may be removed."
-            )
-    return said
-
-
 @contextmanager
 def naming(record: FileRecord) -> Iterator[None]:
     """Say of what is wrong with a file which record it belongs to, and what can be done."""
     try:
         yield
+    except (StoreAway, StoreRefused):
+        raise  # nothing is wrong with the record
     except ArtifactCorrupt as error:
         remedies = [error.remedy]
         if isinstance(record, Dataset):

@@ -13,7 +13,8 @@ import orjson
 import pandas as pd
 
 from project.origin import Origin
-from project.storage.artifacts import Stamp, glance, load_joblib, read_verified
+from project.storage.artifacts import glance, load_joblib, read_verified
+from project.storage.place import Stamp
 from training.domain.kind import ModelKind
 from training.domain.model_files import FEATURES_FILE
 from training.domain.prediction_interval import PredictionInterval

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from project.refusal import Refusal
-from project.storage.artifacts import ArtifactCorrupt
+from project.storage.failures import ArtifactCorrupt, StoreAway, StoreRefused
 from training.domain.foreign_csv import camel_case
 from training.domain.kind import ModelKind, Recipe
 from training.queries.group_means import means_of
@@ -274,6 +274,8 @@ def _champion(kind: ModelKind) -> LoadedModel:
         )
     try:
         return load_cached(champion)
+    except (StoreAway, StoreRefused):
+        raise
     except ArtifactCorrupt as error:
         raise Refusal(
             f"Champion {champion.version} of {kind.name} cannot be used: {error.message}",

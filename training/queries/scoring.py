@@ -21,7 +21,8 @@ from matching.domain.trips import HardGate, first_gates
 from matching.domain.words import COMPUTED_SETS, revision_of
 from matching.queries.words import taught_lexicon, vocabulary_version
 from project.measure.intervals import json_number, json_numbers
-from project.storage.artifacts import ArtifactCorrupt, glance
+from project.storage.artifacts import glance
+from project.storage.failures import ArtifactCorrupt
 from training.domain.two_stages import best_of
 from training.kinds import DEFAULT_KIND
 from training.models import ModelVersion

@@ -10,7 +10,8 @@ import orjson
 from matching.domain.words import COMPUTED_SETS, revision_of
 from matching.queries.words import vocabulary_version
 from project.origin import Origin
-from project.storage.artifacts import ArtifactCorrupt, read_verified
+from project.storage.artifacts import read_verified
+from project.storage.failures import ArtifactCorrupt
 from training.domain.libraries import SKLEARN, library_versions
 from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
 from training.kinds import get_kind

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from django.db import transaction
 from matching.domain.words import revision_of
 from project.origin import Origin
 from project.outside import FORMULA_STARTS
-from project.storage.artifacts import write_folder
+from project.storage.artifacts import write_files
 from training.domain.libraries import library_versions
 from training.models import Dataset
 from training.queries.datasets import inputs_of
@@ -39,14 +38,9 @@ _FORMULA = f"^[{re.escape(''.join(FORMULA_STARTS))}]"
 
 
 @transaction.atomic
-def write_dataset(
-    prepared: PreparedDataset, *, by: User | None = None, job_id: UUID | None = None
-) -> Dataset:
-    """Write folder and row under the next version.
-
-    Both or neither: a folder whose transaction was rolled back is known by its job, and removed by
-    the next writer.
-    """
+def write_dataset(prepared: PreparedDataset, *, by: User | None = None) -> Dataset:
+    """Write files and row under the next version; files whose row is not committed count for
+    nothing."""
     kind, loaded = prepared.kind, prepared.loaded
     dataset = claim_version(Dataset, kind.name)
     dataset.origin = loaded.recipe.origin
@@ -72,7 +66,7 @@ def write_dataset(
         dataset.report["people_known"] = people
     dataset.histograms = prepared.histograms
     dataset.created_by = by
-    dataset.files = write_folder(dataset.folder, _files(dataset, prepared), run=job_id)
+    dataset.files = write_files(dataset.folder, _files(dataset, prepared))
     dataset.save(force_insert=True)
     if loaded.batches:
         dataset.batches.set(loaded.batches)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import orjson
 from django.contrib.auth.models import User
@@ -12,7 +11,7 @@ from project import clock
 from project.audit.models import Act
 from project.audit.services import record
 from project.origin import Origin
-from project.storage.artifacts import joblib_bytes, write_folder
+from project.storage.artifacts import joblib_bytes, write_files
 from training.domain.fitted import FittedModel
 from training.domain.kind import ModelKind
 from training.domain.libraries import library_versions
@@ -48,14 +47,9 @@ class TrainedModel:
 
 
 @transaction.atomic
-def write_model(
-    trained: TrainedModel, *, by: User | None = None, job_id: UUID | None = None
-) -> ModelVersion:
-    """Write folder and row under the next version.
-
-    Both or neither: a folder whose transaction was rolled back is known by its job, and removed by
-    the next writer.
-    """
+def write_model(trained: TrainedModel, *, by: User | None = None) -> ModelVersion:
+    """Write files and row under the next version; files whose row is not committed count for
+    nothing."""
     measured, gates = trained.measured, trained.measured.gates.as_dict()
     model = claim_version(ModelVersion, trained.kind.name)
     model.dataset = trained.dataset
@@ -80,7 +74,7 @@ def write_model(
         model.override_reason = trained.override.reason
         model.override_by = trained.override.by
     model.created_by = by
-    model.files = write_folder(
+    model.files = write_files(
         model.folder,
         {
             f"{trained.kind.file_stem}.pkl": joblib_bytes(trained.fitted.estimator),
@@ -89,7 +83,6 @@ def write_model(
                 _metadata(model, trained), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
             ),
         },
-        run=job_id,
     )
     model.save(force_insert=True)
     if trained.override is not None:

@@ -10,7 +10,8 @@ from django.db import transaction
 from project.audit.models import Act
 from project.audit.services import record
 from project.refusal import Refusal
-from project.storage.artifacts import ArtifactCorrupt, ArtifactUnwritable, read_verified
+from project.storage.artifacts import read_verified
+from project.storage.failures import ArtifactCorrupt, ArtifactUnwritable, StoreAway, StoreRefused
 from training.domain.checks import CheckFields
 from training.domain.kind import ModelKind
 from training.models import ModelVersion, Promotion, Verdict
@@ -205,6 +206,8 @@ def _write_export(model: ModelVersion, output: Path) -> None:
 def _require_intact(model: ModelVersion) -> None:
     try:
         verify_model(model)
+    except (StoreAway, StoreRefused):
+        raise
     except ArtifactCorrupt as error:
         raise Refusal(f"{model} cannot go live: {error.message}", remedy=error.remedy) from error
 

@@ -17,9 +17,10 @@ class Command(SeedbedCommand):
     """`adopt_folder [--yes]`: what this database would own there, and whose folder it was."""
 
     help = (
-        "Say whose folder of artefacts SEEDBED_VAR has and what this database would own there; "
-        "with --yes make it this database's. For a database that was restored or moved, and a "
-        "folder that was. No file is changed or removed. Ends with 2 while the folder is another's."
+        "Say whose store of files SEEDBED_STORE_URL names (by default the folder artifacts of "
+        "SEEDBED_VAR) and what this database would own there; with --yes make it this database's. "
+        "For a database that was restored or moved, and a store that was, as from a folder into a "
+        "bucket. No file is changed or removed. Ends with 2 while the store is another's."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -65,8 +66,8 @@ class Command(SeedbedCommand):
                 console.print(line)
         if found["unrecorded"]:
             console.print(
-                f"{found['unrecorded']:,} folders are in no record of this database; they stay, "
-                f"and their numbers are skipped: {', '.join(found['unrecorded_folders'])}",
+                f"{found['unrecorded']:,} files are named by no record of this database; they "
+                f"stay: {', '.join(found['unrecorded_files'])}",
             )
         if found["is_adopted"]:
             console.print("The folder is this database's now.", style="bold")

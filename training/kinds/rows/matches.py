@@ -13,7 +13,6 @@ from matching.domain.features.columns import fill_products
 from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, PRODUCTS, TIERED_DEFAULT
 from matching.domain.features.rules import linear_weights, rule_score
 from matching.domain.generation import (
-    Population,
     ceiling_set,
     recompute_ceiling,
     recompute_features,
@@ -22,6 +21,7 @@ from matching.domain.lexicon.folding import Lexicon
 from matching.domain.log.format import COMPUTED
 from matching.domain.words import COMPUTED_SETS, FeatureSet, MatchType, revision_of
 from matching.models import EventBatch
+from matching.queries.frozen import require_population
 from matching.queries.words import taught_lexicon
 from project.measure.hashing import hash_rows
 from project.origin import Origin
@@ -204,8 +204,7 @@ def _compute_anew(
             "group_id": -partner - 1,
         }
     )
-    population = Population.from_parquet(bytes(batch.population or b""))
-    population = population.as_stored_now(batch.feature_revision)
+    population = require_population(batch).as_stored_now(batch.feature_revision)
     anew = {}
     if not has_features:
         block = recompute_features(events, population, feature_set, lexicon)

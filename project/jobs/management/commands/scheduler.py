@@ -1,10 +1,11 @@
 """Starts what is due and rings again for what waits."""
 
 import logging
+import threading
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import Error, close_old_connections
+from django.db import Error, close_old_connections, connection
 
 from project.bootstrap import start_servers
 from project.command import SeedbedCommand, whole_number
@@ -13,9 +14,12 @@ from project.ending import Ending
 from project.jobs.models import Process
 from project.jobs.processes import beat, leave
 from project.jobs.reconciler import tick
+from project.refusal import Refusal
+from project.storage.failures import ArtifactUnwritable
+from project.storage.tending import tend_store
 from project.uploads.services import sweep_uploads
 
-SWEEP_TICKS = 3600  # about an hour between two looks for uploads that nobody came for
+SWEEP_TICKS = 3600  # about an hour between two looks for files that nobody needs any more
 LONGEST_PAUSE_SECONDS = 3600  # what waits or lost its worker is looked for once a pause
 logger = logging.getLogger(__name__)
 
@@ -43,13 +47,16 @@ class Command(SeedbedCommand):
             return {"rung": done.rung, "scheduled": done.scheduled}
         ended = Ending.by_signal()
         ticks = 0
+        sweeping: threading.Thread | None = None
         while not ended.is_asked:
             try:
                 beat(Process.Role.SCHEDULER)
                 if tick().unheard:
                     _restart_servers()
-                if ticks % SWEEP_TICKS == 0:
-                    sweep_uploads()
+                if ticks % SWEEP_TICKS == 0 and not (sweeping and sweeping.is_alive()):
+                    # Beside the ticks: a large file on its way holds up no schedule.
+                    sweeping = threading.Thread(target=_sweep, name="sweep", daemon=True)
+                    sweeping.start()
                 ticks += 1
             except Error as error:
                 # The next tick uses a new connection, and an embedded server is started again.
@@ -62,6 +69,16 @@ class Command(SeedbedCommand):
 
     def render(self, result: dict[str, Any], console: Any) -> None:
         console.print(", ".join(f"{name}: {number}" for name, number in result.items()))
+
+
+def _sweep() -> None:
+    try:
+        sweep_uploads()
+        tend_store()
+    except (Error, Refusal, ArtifactUnwritable) as error:
+        logger.warning("The store was not tended, the next hour tries again: %s", error)
+    finally:
+        connection.close()
 
 
 def _restart_servers() -> None:

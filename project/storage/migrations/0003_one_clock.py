@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('storage', '0001_installation'),
+        ('storage', '0002_adopted_at'),
     ]
 
     operations = [

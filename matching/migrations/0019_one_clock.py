@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('matching', '0017_changes_are_forgotten'),
+        ('matching', '0018_population_file'),
     ]
 
     operations = [
