@@ -88,6 +88,11 @@ def test_a_request_that_waits_for_a_silent_server_is_answered() -> None:
     assert patience.break_off_the_silent(time.monotonic()) == 0  # it has only begun
     until(lambda: patience.break_off_the_silent(time.monotonic() + late))
     thread.join()
+    with connection.cursor() as cursor:  # the server itself was not silent, and still sleeps
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'"
+        )
     assert [patience.said_of_outage(error) for error in told] == ["The database does not answer."]
     assert patience.break_off_the_silent(time.monotonic() + late) == 0
 
