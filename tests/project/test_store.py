@@ -351,6 +351,8 @@ def test_copies_serve_while_the_bucket_is_away(settings: Any, keys: None) -> Non
         assert [stamp.size for stamp in artifacts.glance("models/x/1", digests)] == [
             digests["a.pkl"]["size"]
         ]
+        artifacts.verify("models/x/1", digests)
+        the_cache().drop(digests["a.pkl"]["sha256"])
         with pytest.raises(StoreAway):
             artifacts.verify("models/x/1", digests)
 
