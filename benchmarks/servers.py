@@ -62,7 +62,8 @@ def clean() -> None:
         cursor.execute(f"TRUNCATE {', '.join(EMPTIED)} CASCADE")
         # What earlier runs wrote is on the disk before the next one starts its clock.
         cursor.execute("CHECKPOINT")
-    for kept in ("datasets", "models"):  # not the id beside them: the database has the same one
+    # Not the id beside them: the database has the same one.
+    for kept in ("datasets", "models", "blobs"):
         shutil.rmtree(Path(settings.ARTIFACT_ROOT) / kept, ignore_errors=True)
 
 

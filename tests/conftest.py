@@ -17,7 +17,9 @@ from psycopg import sql
 from selenium import webdriver
 
 from project import bootstrap, embedded
+from tests import s3
 
+SHARED_STORE = settings.ARTIFACT_ROOT  # of the processes that tests start
 WORKERS_AT_LEAST, WORKERS_AT_MOST = 2, 15  # Valkey has 16 numbers, one for runs without workers
 
 # No example has a time limit, and none is refused because it took long to draw: both tell how busy
@@ -109,9 +111,24 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(autouse=True)
 def own_store(settings: Any, tmp_path: Path) -> None:
-    """Give every test a store of its own: one that emptied its database has another id."""
-    settings.ARTIFACT_ROOT = tmp_path / "store"
+    """Give every test a store of its own, but where its module has one: a test that emptied the
+    database leaves it with another id."""
+    if settings.ARTIFACT_ROOT == SHARED_STORE:
+        settings.ARTIFACT_ROOT = tmp_path / "store"
     settings.CACHE_ROOT = tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[s3.S3Server]:
+    with s3.running() as server:
+        yield server
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the key of the bucket in the environment, as every process has it."""
+    for name, value in s3.KEYS.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

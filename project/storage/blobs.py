@@ -174,7 +174,8 @@ def look(blob: Blob) -> Stamp:
 def check(blob: Blob) -> None:
     """Read a file in the store itself, and see that it is the one that was written.
 
-    Where it is in a bucket, a copy here stands for it that was made of this very object.
+    Where it is in a bucket, a copy here stands for it that was made of this very object; so does
+    one while the bucket does not answer.
 
     Raises
     ------
@@ -184,7 +185,7 @@ def check(blob: Blob) -> None:
     with _titled(blob):
         look(blob)
         if isinstance(store, Bucket):
-            with contextlib.suppress(ArtifactMissing):
+            with contextlib.suppress(ArtifactMissing, StoreAway):
                 stamp = store.stamp(blob.key, is_fresh=True)
                 if the_cache().changed_ns(blob.sha256) != stamp.changed_ns:
                     the_cache().drop(blob.sha256)

@@ -27,9 +27,9 @@ from project.store_url import BucketUrl
 RANGE_BYTES: Final = 16 * 1024 * 1024  # of one answer: a request has to end within its time
 PART_BYTES: Final = 16 * 1024 * 1024  # of one request that writes
 PARTS_AT_ONCE: Final = 3  # with PART_BYTES the memory that a writer takes
-WHOLE_BYTES: Final = (
-    32 * 1024 * 1024
-)  # up to here one request writes, and the server itself refuses
+# Up to here one request writes, and the server itself refuses what is there.
+WHOLE_BYTES: Final = 32 * 1024 * 1024
+AWAY_SECONDS: Final = 3.0  # for which a server that did not answer is not asked again
 LOOK_SECONDS: Final = 10.0  # how long a look at an object is good enough for the next one
 REQUEST_SECONDS: Final = 60
 RETRY_SECONDS: Final = 10
@@ -65,6 +65,7 @@ class Bucket:
         self._client: Any = None
         self._opened_by = 0
         self._seen_at = -LOOK_SECONDS
+        self._away_until = 0.0
         self._lock = threading.Lock()
         self._looks: dict[str, tuple[float, Stamp]] = {}
 
@@ -216,6 +217,8 @@ class Bucket:
     @contextlib.contextmanager
     def _in_words(self, key: str, *, is_writing: bool = False) -> Iterator[tuple[Any, Any]]:
         """Say what went wrong without a word of the server or the library."""
+        if time.monotonic() < self._away_until:
+            self._raise_away("")
         library, client = self._open()
         from obstore import exceptions as known
 
@@ -256,6 +259,10 @@ class Bucket:
             ) from None
         if is_missing:
             raise ArtifactMissing(f"{self.name(key)} is gone.", remedy=RESTORE) from None
+        self._away_until = time.monotonic() + AWAY_SECONDS
+        self._raise_away(code)
+
+    def _raise_away(self, code: str) -> NoReturn:
         raise StoreAway(
             f"{self.title} does not answer{f' ({code})' if code else ''}.",
             remedy="Start the server, or look at the way to it; jobs wait meanwhile and go on by "

@@ -52,19 +52,6 @@ PARTS = 11 * 1024 * 1024  # bytes that go in parts where the limit is below
 BLOCK = b"0123456789abcdef" * 65_536  # a mebibyte
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[s3.S3Server]:
-    with s3.running() as server:
-        yield server
-
-
-@pytest.fixture
-def keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the key of the bucket in the environment, as every process has it."""
-    for name, value in s3.KEYS.items():
-        monkeypatch.setenv(name, value)
-
-
 @pytest.fixture(params=["file", "s3"])
 def store(request: pytest.FixtureRequest, settings: Any, keys: None) -> Place:
     """Give the store of the test: a folder, and then a bucket of its own."""
@@ -364,6 +351,8 @@ def test_copies_serve_while_the_bucket_is_away(settings: Any, keys: None) -> Non
         assert [stamp.size for stamp in artifacts.glance("models/x/1", digests)] == [
             digests["a.pkl"]["size"]
         ]
+        artifacts.verify("models/x/1", digests)
+        the_cache().drop(digests["a.pkl"]["sha256"])
         with pytest.raises(StoreAway):
             artifacts.verify("models/x/1", digests)
 
@@ -604,6 +593,7 @@ def test_a_job_waits_for_the_store_and_is_no_failure(
             assert job.traceback == ""
         server.start()
         server.make_bucket("here")
+        blobs._place.cache_clear()  # as the process of another worker
         run_job(str(job.pk))
         job.refresh_from_db()
         assert job.state == Job.State.SUCCEEDED, job.error

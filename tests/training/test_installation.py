@@ -20,7 +20,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from matching.models import SeedUser
+from matching.models import EventBatch, SeedUser
 from overview.queries.next_step import next_step
 from overview.queries.status import describe_store
 from project.acting import operator
@@ -28,13 +28,13 @@ from project.audit.models import Act, AuditEntry
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
-from project.storage import artifacts, installation
+from project.storage import artifacts, installation, tending
 from project.storage.artifacts import verify
 from project.storage.blobs import key_of
 from project.storage.installation import FolderDisagrees, Owner, folder_owner, this_owner
 from project.storage.models import Installation
 from project.storage.tending import tend_store
-from tests.blobs import files_of, lose_files
+from tests.blobs import files_of, lose_files, own_files_of
 from tests.factories import make_admin
 from tests.matching.commands import show_command
 from tests.training.batches import make_dataset, make_good_batch, make_model
@@ -77,8 +77,11 @@ def as_before(root: Path, record: Dataset | ModelVersion) -> Path:
     """Put the files of a record where editions before the store had them."""
     folder = root / record.folder
     folder.mkdir(parents=True)
+    own = own_files_of(record)
     for name, path in files_of(record).items():
-        path.rename(folder / name)
+        shutil.copy(path, folder / name)
+        if path in own:
+            path.unlink()
     return folder
 
 
@@ -300,6 +303,47 @@ def test_a_damaged_id_can_be_adopted(artifact_root, capsys):
     (artifact_root / installation.MARKER).write_text("{")
     assert run_json(capsys, "adopt_folder", "--yes")["owner"] is None
     assert small_dataset().version == 2
+
+
+# --- Moving --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_installation_moves_into_a_bucket_and_may_be_ended_on_the_way(
+    artifact_root, settings, s3_server, capsys, monkeypatch
+):
+    dataset, before = small_dataset(), small_dataset()
+    as_before(artifact_root, before)  # which one has as a folder, and the other as well by digest
+    batches = {batch.blob.key for batch in EventBatch.objects.exclude(population_file="")}
+    s3_server.make_bucket("moving")
+    settings.STORE_URL = s3_server.url("moving")
+    assert "carries no installation id" in run_json(capsys, "status")["store"]["problem"]
+    with pytest.raises(FolderDisagrees, match="is another one"):
+        small_dataset()
+    for record in (dataset, before):  # they are read where they are meanwhile
+        verify(record.folder, record.files)
+    assert run_json(capsys, "adopt_folder", "--yes")["is_adopted"]
+
+    digests = {one["sha256"] for record in (dataset, before) for one in record.files.values()}
+    kept, keep_file = [], tending.keep_file
+
+    def dying(source: Path, sha256: str) -> None:
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+        keep_file(source, sha256)
+        kept.append(sha256)
+
+    monkeypatch.setattr(tending, "keep_file", dying)
+    with pytest.raises(KeyboardInterrupt):
+        tend_store()
+    monkeypatch.undo()
+    told = run_json(capsys, "tend_store")
+    assert (told["taken_over"], told["missing"]) == (len(digests | batches) - 2, [])
+    artifact_root.rename(artifact_root.with_name("gone"))
+    for record in (dataset, before):
+        verify(record.folder, record.files)
+    assert small_dataset().version == 3
+    assert run_json(capsys, "tend_store")["taken_over"] == 0
 
 
 # --- Killed between files and row ----------------------------------------------------------------
