@@ -4,12 +4,15 @@ import contextlib
 import os
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import obstore
 import pytest
+from obstore.store import S3Store
 
 from tests.waiting import until
 
@@ -60,6 +63,25 @@ class S3Server:
     def make_bucket(self, name: str) -> None:
         asked = urllib.request.Request(f"{self.endpoint}/{name}", method="PUT")  # noqa: S310 - ours
         urllib.request.urlopen(asked).close()  # noqa: S310 - ours
+
+    def die(self, bucket: str, seconds: float) -> None:
+        """Be killed, and come back after a while with what it had, as a server with a disk does."""
+        there = S3Store(
+            bucket,
+            endpoint=self.endpoint,
+            region="us-east-1",
+            access_key_id=ACCESS_KEY,
+            secret_access_key=SECRET_KEY,
+            client_options={"allow_http": True},
+        )
+        names = [found["path"] for page in obstore.list(there) for found in page]
+        kept = {name: obstore.get(there, name).bytes().to_bytes() for name in names}
+        self.stop()
+        time.sleep(seconds)
+        self.start()
+        self.make_bucket(bucket)
+        for name, content in kept.items():
+            obstore.put(there, name, content)
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError, urllib.error.URLError):

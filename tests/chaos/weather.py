@@ -30,6 +30,7 @@ from rich.table import Table
 from project.embedded.postgres import Postgres
 from project.embedded.server import pid_in
 from project.embedded.valkey import Valkey
+from tests import s3
 
 LOOK_SECONDS = 0.1
 SHOWN = 120  # characters of what the job said
@@ -39,7 +40,8 @@ ROOM_BYTES = 600 * 1024**2  # of an empty installation; what events need comes o
 BYTES_AN_EVENT = 1_200  # with indexes and the log of the database
 AHEAD = "+2h"
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-CHUNKS = 100
+CHUNKS = 60
+BUCKET = "weather"
 PAUSE_SECONDS = 0.25  # of each chunk: a strike has to find the job under way
 
 
@@ -75,6 +77,11 @@ class Weather:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._begun = time.monotonic()
         self._job = ""
+        self.store = s3.S3Server() if s3.PROGRAM.exists() else None
+        if self.store is not None:
+            self.store.start()
+            self.store.make_bucket(BUCKET)
+            self._environment |= {**s3.KEYS, "SEEDBED_STORE_URL": self.store.url(BUCKET)}
 
     # --- The installation ------------------------------------------------------------------------
 
@@ -147,6 +154,8 @@ class Weather:
             process.wait()
         self._log.close()
         self.run("manage.py", "services", "stop")
+        if self.store is not None:
+            self.store.stop()
 
     # --- Strikes ---------------------------------------------------------------------------------
 
@@ -176,6 +185,13 @@ class Weather:
         """Kill Valkey; the scheduler brings it back."""
         os.kill(_there(pid_in(self.valkey.pid_file)), signal.SIGKILL)
         return "Valkey killed"
+
+    def kill_store(self) -> str:
+        """Kill the server of the bucket, which comes back with what it had."""
+        if self.store is None:
+            raise AssertionError("There is no server of a bucket.")
+        self.store.die(BUCKET, FROZEN_SECONDS)
+        return f"the bucket's server killed, away for {FROZEN_SECONDS:.0f} s"
 
     def kill_worker(self) -> str:
         """Kill whatever works on the job."""
@@ -329,6 +345,7 @@ def go_through(folder: Path, events: int, cuts: int) -> tuple[Weather, dict[str,
             rest = [
                 weather.kill_postgres,
                 *([weather.fill_the_disk] if is_small else []),
+                *([weather.kill_store] if weather.store is not None else []),
                 weather.kill_worker,
                 weather.freeze_postgres,
                 weather.kill_valkey,
