@@ -21,6 +21,7 @@ from project.pages.charts import (
     spark_line,
     square_chart,
 )
+from project.pages.figures import KeyFigure
 from project.pages.remedies import in_pages
 
 register = template.Library()
@@ -285,7 +286,7 @@ def bar_rows(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") -> dic
 
 
 @register.inclusion_tag("components/key_figures.html")
-def key_figures(figures: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+def key_figures(figures: Sequence[KeyFigure] | None) -> dict[str, Any]:
     """Show figures {label, value, note, verdict, url} side by side."""
     return {
         "figures": [

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -18,7 +17,12 @@ from training.domain.kind import ModelKind
 from training.domain.libraries import library_versions
 from training.domain.measuring import MeasuredModel
 from training.domain.mixing.fit import OriginsFields
-from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
+from training.domain.model_files import (
+    FEATURES_FILE,
+    METADATA_FILE,
+    MODEL_FORMAT,
+    ModelMetadata,
+)
 from training.models import Dataset, ModelVersion
 from training.services.overrides import Override
 from training.services.versions import claim_version
@@ -97,7 +101,7 @@ def write_model(
     return model
 
 
-def _metadata(model: ModelVersion, trained: TrainedModel) -> dict[str, Any]:
+def _metadata(model: ModelVersion, trained: TrainedModel) -> ModelMetadata:
     dataset, interval = trained.dataset, trained.fitted.interval
     return {
         "kind": model.kind,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from project.measure.curves import Curve
-from project.measure.intervals import Metric, json_number
+from project.measure.intervals import Metric, MetricFields, json_number
 from project.measure.jackknife import FEW_CLUSTERS, FEWEST_CLUSTERS, Clusters
 from project.measure.paired import (
     PairedDifference,
@@ -25,6 +25,14 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 # Figures of one set of rows as JSON: metric to its value and interval, and what a task adds.
 ReportFields = dict[str, Any]
+
+
+class CeilingFields(MetricFields):
+    """The best that anybody could reach as JSON: over how many rows that know their truth, and how
+    far from it the prediction is on the same rows; None where that cannot be said."""
+
+    rows: int
+    distance: MetricFields | None
 
 
 class LineFields(TypedDict):
@@ -266,7 +274,7 @@ class Task(Protocol[ReportType]):
 
     def measure_ceiling(
         self, rows: Rows, prediction: FloatArray, truth: FloatArray
-    ) -> dict[str, Any] | None:
+    ) -> CeilingFields | None:
         """Return the best that anybody could reach, and how far from it the prediction is on the
         same rows; None where no row knows its truth."""
 
