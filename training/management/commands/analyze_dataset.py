@@ -73,9 +73,17 @@ class Command(SeedbedCommand):
             console.print(shares)
         print_checks(console, result["checks"])
         if took := result.get("took"):
-            console.print(f"Took {took['label']} as the label and {', '.join(took['features'])}.")
+            two = took["label_values"]
+            said = f" ({words.number(two[1])} as 1, {words.number(two[0])} as 0)" if two else ""
+            inputs = ", ".join(took["features"])
+            console.print(f"Took {took['label']} as the label{said} and {inputs}.")
             left = ", ".join(f"{name} ({why})" for name, why in took["left"].items())
             console.print(f"Left: {left or 'nothing'}.")
+            if any("uild with" in check["remedy"] for check in result["checks"]):
+                console.print(
+                    "Of a file nothing is built: where a remedy says so, leave the column or the "
+                    "rows out of it, or import it with `manage.py import_events` and build then."
+                )
         print_not_in_log(console, result.get("not_in_log", []))
         if expectation := result.get("expectation"):
             console.print(expectation)
