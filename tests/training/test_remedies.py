@@ -224,9 +224,7 @@ def test_the_remedy_of_an_imbalance_names_it_and_mends_it(rarer: int, made_here:
 
 
 @pytest.mark.parametrize(("no", "yes"), [(-1, 1), (1, 2)])
-def test_labels_that_are_other_numbers_are_named_and_not_one_sided(
-    no: int, yes: int
-) -> None:
+def test_labels_that_are_other_numbers_are_named_and_not_one_sided(no: int, yes: int) -> None:
     frame = write_events()
     case = Case(frame.assign(label=frame["label"].map({0: no, 1: yes})), SMOOTH, write_events)
     checks = case.checks()

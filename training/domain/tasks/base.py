@@ -363,7 +363,8 @@ def compare(
 
 def say_needed(comparison: PairedDifference, rows: int) -> str:
     """Say how many rows would decide an undecided comparison."""
-    if comparison.rows_to_decide is None and comparison.difference != 0:
+    has_interval = np.isfinite(comparison.low) and comparison.rows_to_decide is not None
+    if comparison.difference != 0 and not has_interval:
         return f"{rows} validation rows of so few groups cannot tell: hold out more groups."
     if comparison.rows_to_decide is None:
         return f"on {rows} validation rows the two are the same."
