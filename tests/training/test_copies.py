@@ -8,6 +8,7 @@ from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY
 from matching.models import EventBatch
 from project.origin import Origin
 from tests.training.batches import draw_events, make_batch, make_dataset
+from training.domain.kind import ORIGIN_COLUMN
 from training.domain.match_quality import match_quality_spec
 from training.domain.quality import copied_by, report_quality
 from training.domain.quality.copies import measure_repeats
@@ -167,6 +168,20 @@ def several_outcomes() -> pd.DataFrame:
 def test_of_several_outcomes_of_a_pair_the_recipe_chooses(which, kept):
     frame = several_outcomes().assign(event_key=range(6))
     assert list(choose_outcomes(frame, which)["event_key"]) == list(kept)
+
+
+@pytest.mark.parametrize("which", ["last", "best"])
+def test_a_synthetic_answer_takes_the_place_of_no_real_one(which):
+    real = several_outcomes().assign(**{ORIGIN_COLUMN: "real"})
+    later = real.assign(
+        occurred_at=real["occurred_at"] + pd.Timedelta(days=30),
+        label=1,
+        **{ORIGIN_COLUMN: "synthetic"},
+    )
+    kept = choose_outcomes(pd.concat([real, later], ignore_index=True), which)
+    assert kept[ORIGIN_COLUMN].value_counts().to_dict() == {"real": 4, "synthetic": 4}
+    alone = choose_outcomes(real, which)
+    assert kept[kept[ORIGIN_COLUMN] == "real"].reset_index(drop=True).equals(alone)
 
 
 def test_where_nobody_is_named_one_row_of_each_vector_is_kept():
