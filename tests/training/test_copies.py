@@ -197,6 +197,19 @@ def test_contradictions_are_named_and_gone_once_one_outcome_counts():
     assert checks_of(choose_outcomes(rows, "last"))["contradictions"].verdict == "pass"
 
 
+def test_a_remedy_that_leaves_too_few_rows_says_so():
+    frame = write_pairs(200, 60).iloc[np.arange(200) % 50].reset_index(drop=True)
+    frame = frame.assign(label=np.arange(200) // 50 % 2, age_score=np.arange(200) / 200)
+    check = checks_of(frame)["contradictions"]
+    assert "One of each pair would leave 50 rows of the 100 that are needed" in check.remedy
+    assert "Build with" not in check.remedy
+    copies = write_pairs(200, 60).iloc[np.arange(200) % 50].reset_index(drop=True)
+    check = checks_of(copies)["duplicate_share"]
+    assert "That leaves at most 55 rows of the 100 that are needed" in check.remedy
+    enough = write_pairs(400, 60).iloc[np.arange(800) % 400].reset_index(drop=True)
+    assert "That leaves" not in checks_of(enough)["duplicate_share"].remedy
+
+
 def test_a_dataset_says_how_many_other_outcomes_it_left_out(db):
     events = draw_events(400)
     again = events.iloc[:50].assign(

@@ -245,7 +245,7 @@ def test_labels_among_strange_ones_are_counted_by_themselves() -> None:
 def test_what_one_row_alone_seems_to_tell_is_said_to_be_chance() -> None:
     check = Case(one_sided(500, 1), SMOOTH, write_events).checks()["giveaway"]
     assert check.verdict == "warn"
-    assert "which may be chance while only 1 rows" in check.remedy
+    assert "which may be chance while only 1 row has the rarer one" in check.remedy
 
 
 FEEDBACK: dict[str, Callable[[pd.DataFrame, str, str], pd.DataFrame]] = {

@@ -1,5 +1,6 @@
 """Reading a table of which nothing is known but that it has a label and numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypedDict
@@ -9,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from project import words
+from training.domain.checks import Check
 from training.domain.expectations import FeatureSpec, QualitySpec
 from training.domain.foreign_csv import (
     LABEL_NAMES,
@@ -19,12 +22,17 @@ from training.domain.foreign_csv import (
 )
 
 MINIMUM_ROWS: Final = 100
+NOTHING_IS_BUILT: Final = (
+    "Of a file that is only measured nothing is built: where a remedy says so, leave the column or "
+    "the rows out of it, or import its events and build then."
+)
 
 
 class TookFields(TypedDict):
     """A `Took` as JSON."""
 
     label: str
+    label_said: str
     label_values: list[float] | None
     features: list[str]
     left: dict[str, str]
@@ -47,9 +55,18 @@ class Took:
     left: dict[str, str]
     label_values: tuple[float, float] | None = None
 
+    @property
+    def label_said(self) -> str:
+        """The label, with what its numbers were read as where they are not 0 and 1."""
+        if self.label_values is None:
+            return self.label
+        no, yes = map(words.number, self.label_values)
+        return f"{self.label} ({yes} as 1, {no} as 0)"
+
     def as_dict(self) -> TookFields:
         return {
             "label": self.label,
+            "label_said": self.label_said,
             "label_values": None if self.label_values is None else list(self.label_values),
             "features": list(self.features),
             "left": self.left,
@@ -106,7 +123,7 @@ def read_any_table(path: Path, label: str = "") -> tuple[pd.DataFrame, QualitySp
             left[f"{name} (again)"] = "stands twice with equal values"
         elif name == target:
             if values is None:
-                words = column.to_pandas().dropna().astype(str).unique()
+                words = column.to_pandas().dropna().astype(str).unique().tolist()
                 raise ForeignCsvError(say_no_label(name, words))
             frame[name] = values
         elif values is None:
@@ -131,6 +148,11 @@ def read_any_table(path: Path, label: str = "") -> tuple[pd.DataFrame, QualitySp
         minimum_rows=MINIMUM_ROWS,
     )
     return frame, spec, Took(target, tuple(features), left, two)
+
+
+def asks_to_build(checks: Sequence[Check]) -> bool:
+    """Whether a remedy asks for what can only be done where rows were imported."""
+    return any(check.verdict != "pass" and "uild with" in check.remedy for check in checks)
 
 
 def _label_of(names: list[str], label: str) -> str:

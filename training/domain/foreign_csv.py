@@ -111,10 +111,10 @@ def read_header(path: Path) -> list[str]:
 
 def _numbers_of(written: pd.Series, name: str) -> pd.Series:
     """The numbers of a target, as float64; true is 1 and false is 0."""
-    text = written.str.strip().str.lower().replace({"true": "1", "false": "0", "": None})
+    text = written.str.strip().str.lower().replace({"true": "1", "false": "0"})
     numbers: pd.Series = pd.to_numeric(text, errors="coerce").astype(np.float64)
-    words = written[numbers.isna() & text.notna()].unique()
-    if len(words):
+    words = written[numbers.isna() & text.notna() & (text != "")].unique().tolist()
+    if words:
         raise ForeignCsvError(say_no_label(name, words))
     return numbers
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from feedback.models import FeedbackSource
 from feedback.queries.caveats import partial_of
 from matching.domain.features.columns import fill_products
+from project import words
 from project.refusal import Refusal
 from project.storage.artifacts import read_verified
 from project.tabular.plain import as_plain_csv
@@ -202,4 +203,4 @@ def say_refused(dataset: Dataset) -> str:
     refused = [check for check in dataset.checks if check["verdict"] == "refuse"]
     first = "; ".join(check["remedy"] for check in refused[:3])
     more = f" ({len(refused) - 3} more)" if len(refused) > 3 else ""
-    return f"The dataset is refused on {len(refused)} checks: {first}{more}"
+    return f"The dataset is refused on {words.counted(len(refused), 'check')}: {first}{more}"

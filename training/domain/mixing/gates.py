@@ -69,7 +69,8 @@ def check_real_rows(
         REAL_VALIDATION_ROWS.check(
             rows,
             "pass" if rows >= MINIMUM_REAL_ROWS else "refuse",
-            f"{rows} real rows in validation, {MINIMUM_REAL_ROWS} are needed: {remedy}",
+            f"{words.counted(rows, 'real row')} in validation, {MINIMUM_REAL_ROWS} are needed: "
+            f"{remedy}",
         )
     ]
     if groups is not None:
@@ -77,7 +78,8 @@ def check_real_rows(
             REAL_VALIDATION_GROUPS.check(
                 groups,
                 "pass" if groups >= MINIMUM_REAL_GROUPS else "refuse",
-                f"{rows} real validation rows of {groups} different {noun}s, "
+                f"{words.counted(rows, 'real validation row')} of "
+                f"{words.counted(groups, f'different {noun}')}, "
                 f"{MINIMUM_REAL_GROUPS} are needed: {remedy}",
             )
         )

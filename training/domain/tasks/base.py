@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project import words
 from project.measure.curves import Curve
 from project.measure.intervals import Metric, MetricFields, json_number
 from project.measure.jackknife import FEW_CLUSTERS, FEWEST_CLUSTERS, Clusters
@@ -333,7 +334,8 @@ def check_groups(rows: Rows) -> list[Check]:
         if count < FEWEST_CLUSTERS:
             verdict = "refuse"
             remedy = (
-                f"{len(rows)} validation rows of {count} different {noun}s: below "
+                f"{words.counted(len(rows), 'validation row')} of "
+                f"{words.counted(count, f'different {noun}')}: below "
                 f"{FEWEST_CLUSTERS} nothing can be said of the next one, so no figure has an "
                 f"interval. Add rows of more {noun}s, or hold out a larger share."
             )

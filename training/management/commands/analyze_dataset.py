@@ -35,6 +35,7 @@ class Command(SeedbedCommand):
         add_kind_option(parser)
 
     def run(self, **options: Any) -> dict[str, Any]:
+        from training.domain.any_table import NOTHING_IS_BUILT, asks_to_build
         from training.domain.foreign_csv import ForeignCsvError
         from training.queries.datasets import analyze_csv, find_dataset
         from training.queries.files import verify_files
@@ -50,7 +51,8 @@ class Command(SeedbedCommand):
             raise CommandError("Give either a version or --csv, not both.")
         try:
             report, took = analyze_csv(options["kind"], options["csv"], options["label"])
-            return {**report.as_dict(), "took": took.as_dict()}
+            note = NOTHING_IS_BUILT if asks_to_build(report.checks) else ""
+            return {**report.as_dict(), "took": took.as_dict(), "note": note}
         except (ForeignCsvError, OSError) as error:
             raise CommandError(str(error)) from error
 
@@ -73,17 +75,12 @@ class Command(SeedbedCommand):
             console.print(shares)
         print_checks(console, result["checks"])
         if took := result.get("took"):
-            two = took["label_values"]
-            said = f" ({words.number(two[1])} as 1, {words.number(two[0])} as 0)" if two else ""
             inputs = ", ".join(took["features"])
-            console.print(f"Took {took['label']} as the label{said} and {inputs}.")
+            console.print(f"Took {took['label_said']} as the label and {inputs}.")
             left = ", ".join(f"{name} ({why})" for name, why in took["left"].items())
             console.print(f"Left: {left or 'nothing'}.")
-            if any("uild with" in check["remedy"] for check in result["checks"]):
-                console.print(
-                    "Of a file nothing is built: where a remedy says so, leave the column or the "
-                    "rows out of it, or import it with `manage.py import_events` and build then."
-                )
+            if result["note"]:
+                console.print(result["note"])
         print_not_in_log(console, result.get("not_in_log", []))
         if expectation := result.get("expectation"):
             console.print(expectation)

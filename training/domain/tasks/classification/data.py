@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from project import words
 from project.measure.auc import auc_of_counts, count_labels
 from training.domain.checks import Check, Gate, Verdict
 from training.domain.expectations import DISTINCT_DEFAULT, DISTINCT_REFUSE
@@ -62,7 +63,10 @@ def check_labels(values: FloatArray, in_train: BoolArray | None, target: Target)
             needed = _both_needed(balance, target.made_here)
             if strange and not balance.rarer:
                 needed = "correct the file first, which may bring the other one"
-            remedy = f"{len(labels)} rows and only one label among them, both are needed: {needed}."
+            remedy = (
+                f"{words.counted(len(labels), 'row')} and only one label among them, both are "
+                f"needed: {needed}."
+            )
         elif minority < MINORITY_WARN_SHARE:
             verdict = "warn"
             remedy = (
@@ -151,7 +155,8 @@ def check_giveaway(measured: Mapping[str, float], values: FloatArray, target: Ta
         if rarer < GIVEAWAY_MINIMUM_ROWS:
             verdict = "warn"
             remedy = (
-                f"{named}, which may be chance while only {rarer} rows have the rarer one: with "
+                f"{named}, which may be chance while only {words.counted(rarer, 'row')} "
+                f"{'has' if rarer == 1 else 'have'} the rarer one: with "
                 f"{GIVEAWAY_MINIMUM_ROWS} of them it can be told. Where it was computed after the "
                 f"answer, build with --without {' '.join(guilty)}."
             )
