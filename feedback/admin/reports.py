@@ -40,6 +40,7 @@ from project import words
 from project.jobs.contract import get_kind
 from project.jobs.links import message_job
 from project.origin import Origin
+from project.pages.figures import IntervalRow
 from project.pages.links import record_url
 from project.pages.registry import page
 from project.pages.tabs import tabs_of
@@ -192,8 +193,8 @@ def _sources_url(request: HttpRequest) -> str:
 
 
 def _interval_rows(
-    rows: Sequence[Mapping[str, Any]], value: str = "mean", **more: Any
-) -> list[dict[str, Any]]:
+    rows: Sequence[Mapping[str, Any]], value: str = "mean", reference: str | None = None
+) -> list[IntervalRow]:
     """Turn rows of a report into rows of a chart: the groups with most rows, in their order."""
     known = [row for row in rows if row[value] is not None]
     kept = sorted(known, key=lambda row: -row.get("count", 0))[:CHART_ROWS]
@@ -204,7 +205,7 @@ def _interval_rows(
             "value": row[value],
             "low": row["low"],
             "high": row["high"],
-            **{key: row[name] if isinstance(name, str) else name for key, name in more.items()},
+            "reference": None if reference is None else row[reference],
         }
         for row in known
         if row["label"] in labels

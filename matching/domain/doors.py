@@ -90,7 +90,7 @@ OUTCOME_WORDS: Final = {
     ),
     "chat": ("chatted", "message", "messaged", "reply", "replied", "conversation", "talk"),
     "ignore": (
-        "ignored", "pass", "passed", "skip", "skipped", "no", "n", "false", "0", "left",
+        "ignored", "pass", "passed", "skip", "skipped", "no", "n", "false", "0", "-1", "left",
         "swipe_left", "swiped_left", "nope", "dislike", "disliked", "reject", "rejected",
         "decline", "declined", "hide", "hidden", "not_interested", "dismiss", "dismissed",
         "negative", "no_match", "not_matched", "no_like", "nein", "non", "\N{CROSS MARK}",

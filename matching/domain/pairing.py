@@ -320,7 +320,8 @@ def expected_duplicate_share(
             digests[start : start + len(pairs)] = hash_rows(list(block.values.T))
         ordered = np.sort(digests)  # np.unique would hash them, which takes 40 times as long
         different = 1 + int((ordered[1:] != ordered[:-1]).sum())
-        share = 1 - different / looked_at * distinct / made
+        # A division at the end: a share that lies on a limit is on it, not a hair below.
+        share = (made - different * distinct / looked_at) / made
         fitting = count
         if count > available or share >= DUPLICATE_SHARE_WARN:
             fitting = _most_without_copies(digests, count, distinct, available)
@@ -350,13 +351,15 @@ def _most_without_copies(
     is_first[order[1:]] = digests[order[1:]] != digests[order[:-1]]
     seen = np.cumsum(is_first)
     events = np.arange(1, len(digests) + 1)
-    fits = np.flatnonzero(1 - seen / events < DUPLICATE_SHARE_WARN)
+    fits = np.flatnonzero((events - seen) / events < DUPLICATE_SHARE_WARN)
     most = int(fits[-1]) + 1 if len(fits) else 0
     if most < len(digests) or not most:
         return min(most, count)
     # Every pair that was looked at fits; the pairs in the other order are copies.
     unlike = int(seen[-1] / len(digests) * distinct)
-    beyond = math.ceil(unlike / (1 - DUPLICATE_SHARE_WARN)) - 1
+    beyond = math.ceil(unlike / (1 - DUPLICATE_SHARE_WARN))
+    while (beyond - unlike) / beyond >= DUPLICATE_SHARE_WARN:
+        beyond -= 1
     return min(max(beyond, most), available, count)
 
 

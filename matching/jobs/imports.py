@@ -69,9 +69,15 @@ def import_logs(run: Run, asked: ImportEvents) -> ImportedLogs:
     unusable = [one for one in results if one.get("nothing_usable")]
     if unusable and len(unusable) == len(results):
         told = "; ".join(f"{one['file']}: {one['nothing_usable']}" for one in unusable[:3])
+        are_strangers = all(one.get("people_known") == 0 for one in unusable)
+        first = (
+            "Bring in its people first, with the ids that it has (`manage.py seed_users --file`)"
+            if are_strangers
+            else "Mend the log by docs/formats.md"
+        )
         raise Refusal(
             f"Nothing could be taken: {told}.",
-            remedy="Mend the log by docs/formats.md and import it again; nothing was kept of it.",
+            remedy=f"{first}, and import it again; nothing was kept of it.",
             details=dict(summary),
         )
     for one in unusable:

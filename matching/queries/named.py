@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from matching.domain.profiles import clean_profile
 from matching.models import TravelSession
@@ -42,6 +42,14 @@ class Trip:
         session.mode = self.mode
 
 
+class NamedGroup(TypedDict):
+    """A group of named users; `members` are their external ids."""
+
+    external_id: str
+    name: str
+    members: list[str]
+
+
 @lru_cache(maxsize=1)
 def users() -> tuple[dict[str, Any], ...]:
     """Return the checked profiles of the named users, each with its external_id."""
@@ -55,7 +63,7 @@ def users() -> tuple[dict[str, Any], ...]:
 
 
 @lru_cache(maxsize=1)
-def groups() -> tuple[dict[str, Any], ...]:
+def groups() -> tuple[NamedGroup, ...]:
     """Return external_id, name and members (external ids) of the named groups."""
     return tuple(
         {"external_id": g["external_id"], "name": g["name"], "members": g["members"]}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from matching.domain.limits import MINIMUM_LIVE
 from matching.models import SeedUser, TravelGroup, TravelSession, live
@@ -112,11 +112,20 @@ class SessionCheck(TypedDict):
     remedy: str
 
 
+class Finding(TypedDict):
+    """A session of which something is to be said: its id, and what is known of it."""
+
+    external_id: str
+    note: NotRequired[str]
+    fields: NotRequired[Sequence[str]]
+    problem: NotRequired[str]
+
+
 class Named(TypedDict):
     """How many there are of a finding, and the first of them with what is wrong."""
 
     count: int
-    examples: list[dict[str, Any]]
+    examples: list[Finding]
 
 
 class SessionReport(TypedDict):
@@ -153,9 +162,9 @@ def check_sessions(
         + len(inspection.foreign)
         + len(inspection.ownerless)
     )
-    orphaned = [
-        *({"external_id": k, "note": "of another application"} for k in inspection.foreign),
-        *({"external_id": k, "note": "its owner was deleted"} for k in inspection.ownerless),
+    orphaned: list[Finding] = [
+        *(Finding(external_id=k, note="of another application") for k in inspection.foreign),
+        *(Finding(external_id=k, note="its owner was deleted") for k in inspection.ownerless),
     ]
     checks = [
         _check("live", live_count, f"at least {minimum}", live_count >= minimum, "refuse",
@@ -186,10 +195,10 @@ def check_sessions(
         "checks": checks,
         "expired": _named(inspection.expired),
         "lost": _named(inspection.lost),
-        "out_of_step": _named(inspection.out_of_step, "fields"),
+        "out_of_step": _named(inspection.out_of_step, fields=inspection.out_of_step),
         "without_static_attributes": _named(inspection.without_static),
         "orphaned": {"count": len(orphaned), "examples": orphaned[:EXAMPLES]},
-        "malformed": _named(inspection.malformed, "problem"),
+        "malformed": _named(inspection.malformed, problem=inspection.malformed),
         "remedy": _remedy(inspection, repairable, live_count < minimum),
     }
 
@@ -217,11 +226,20 @@ def _remedy(inspection: Inspection, repairable: int, too_few: bool) -> str:
     return ""
 
 
-def _named(found: Sequence[str] | Mapping[str, Any], what: str = "") -> Named:
-    names = list(found)[:EXAMPLES]
-    examples: list[dict[str, Any]] = [{"external_id": name} for name in names]
-    if isinstance(found, Mapping):
-        examples = [{"external_id": name, what: found[name]} for name in names]
+def _named(
+    found: Collection[str],
+    *,
+    fields: Mapping[str, Sequence[str]] | None = None,
+    problem: Mapping[str, str] | None = None,
+) -> Named:
+    examples: list[Finding] = []
+    for name in list(found)[:EXAMPLES]:
+        example = Finding(external_id=name)
+        if fields is not None:
+            example["fields"] = fields[name]
+        if problem is not None:
+            example["problem"] = problem[name]
+        examples.append(example)
     return {"count": len(found), "examples": examples}
 
 

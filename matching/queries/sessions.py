@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from math import isnan
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from django.db.models import Q
 
@@ -26,7 +26,30 @@ def travellers(*, users: Sequence[int], groups: Sequence[int]) -> set[str]:
     return set(TravelSession.objects.filter(of_owners).values_list("external_id", flat=True))
 
 
-def user_attributes(user: SeedUser) -> dict[str, Any]:
+class Place(TypedDict):
+    """Where somebody lives, in degrees."""
+
+    lat: float | None
+    lon: float | None
+
+
+class StaticAttributes(TypedDict):
+    """What a live copy says of a traveller beside the trip; None where it is not set."""
+
+    age: float | None
+    gender: str | None
+    personality: str | None
+    interests: list[str]
+    languages: list[str]
+    location: Place | None
+    smoking: str | None
+    drinking: str | None
+    religion: str | None
+    nationality: str | None
+    profession: str | None
+
+
+def user_attributes(user: SeedUser) -> StaticAttributes:
     """Return the static attributes of a user; what is not set is None."""
     has_home = user.home_lat is not None and user.home_lon is not None
     return {
@@ -44,14 +67,14 @@ def user_attributes(user: SeedUser) -> dict[str, Any]:
     }
 
 
-def group_attributes(members: Sequence[SeedUser]) -> dict[str, Any]:
+def group_attributes(members: Sequence[SeedUser]) -> StaticAttributes:
     """Return the static attributes of a group, in the format of one traveller.
 
     The format has no room for means of habits and temperament: it says the nearest word. The
     location is the home of the first member, because a place between homes is nobody's.
     """
     traits = describe_group([vars(member) for member in members])
-    homes = [
+    homes: list[Place] = [
         {"lat": m.home_lat, "lon": m.home_lon}
         for m in members
         if m.home_lat is not None and m.home_lon is not None

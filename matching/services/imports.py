@@ -47,7 +47,7 @@ from matching.services.corrections import (
     keep_waiting,
     why_refused,
 )
-from project import clock
+from project import clock, words
 from project.acting import Actor, current_actor
 from project.bulk import copy_rows
 from project.origin import Origin
@@ -315,7 +315,7 @@ def complete_import(
     warnings = _warn_of_features(batch, account)
     if signs:
         warnings.append(
-            f"The events are said to be real, but {' and '.join(signs)}. If a program drew them, "
+            f"The events are said to be real, but {words.listed(signs)}. If a program drew them, "
             "they are synthetic: delete this batch and import the log again with --origin "
             "synthetic."
         )

@@ -27,13 +27,19 @@ from training.queries.staleness import why_stale
 TREND_DAYS: Final = 14  # that a small drawing of a number goes back
 
 
+class LeftOut(TypedDict):
+    """How many lines were left out for one reason; who asks about examples asks the batch."""
+
+    count: int
+
+
 class Import(TypedDict):
     """The newest batch that came from a file."""
 
     pk: int
     file_name: str
     asked: int
-    skipped: dict[str, dict[str, Any]]
+    skipped: dict[str, LeftOut]
 
 
 @dataclass(frozen=True)

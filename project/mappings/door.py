@@ -29,6 +29,7 @@ from project.tabular.proposing import (
     propose,
 )
 from project.tabular.rows import (
+    AGAIN,
     CHUNK_ROWS,
     Limits,
     Row,
@@ -551,11 +552,14 @@ def _skipped(file: TableFile) -> list[str]:
 
 
 def _left(proposal: Proposal, door: Door) -> list[str]:
-    if not proposal.ignored:
-        return []
-    listed = one_line(", ".join(proposal.ignored[:20]))
+    twice = [name.partition(AGAIN)[0] for name in proposal.ignored if AGAIN in name]
+    others = [name for name in proposal.ignored if AGAIN not in name]
     what = "kept beside the row" if door.keeps_extra else "ignored"
-    return [f"columns that are no field, {what}: {listed}"]
+    told = (
+        ("columns that stand twice with equal values, read once", list(dict.fromkeys(twice))),
+        (f"columns that are no field, {what}", others),
+    )
+    return [f"{said}: {one_line(', '.join(names[:20]))}" for said, names in told if names]
 
 
 def _preview(

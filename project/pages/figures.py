@@ -19,6 +19,27 @@ class KeyFigure(TypedDict):
     url: NotRequired[str]
 
 
+class BarRow(TypedDict):
+    """One labelled bar; `share` in [0, 1] is its length, `value` what is written beside it."""
+
+    label: str
+    value: float | str | None
+    share: NotRequired[float | None]
+    note: NotRequired[str]
+    tone: NotRequired[str]
+
+
+class IntervalRow(TypedDict):
+    """A point with its interval; `reference` is what it is held to, `is_other` stands beside."""
+
+    label: str
+    value: float | None
+    low: NotRequired[float | None]
+    high: NotRequired[float | None]
+    reference: NotRequired[float | None]
+    is_other: NotRequired[bool]
+
+
 def figure(metric: Mapping[str, Any] | None) -> SafeString | str:
     """Show a metric {value, low, high} with its interval; a dash where there is none."""
     if not metric or metric.get("value") is None:

@@ -20,6 +20,7 @@ from project.pages.charts import (
     spark_line,
     square_chart,
 )
+from project.pages.figures import BarRow, IntervalRow, KeyFigure
 from project.pages.remedies import in_pages
 
 register = template.Library()
@@ -249,7 +250,7 @@ NARROW, NARROW_ROW = 300, 46  # pixels of a chart of intervals on a phone, and o
 
 
 @register.inclusion_tag("components/interval_chart.html")
-def interval_chart(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") -> dict[str, Any]:
+def interval_chart(rows: Sequence[IntervalRow] | None, caption: str = "") -> dict[str, Any]:
     """Show rows {label, value, low, high, reference, is_other} as points with whiskers.
 
     Drawn twice, and one is shown: where there is no room beside lines, labels stand above them.
@@ -268,7 +269,7 @@ def interval_chart(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") 
 
 
 @register.inclusion_tag("components/bar_rows.html")
-def bar_rows(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") -> dict[str, Any]:
+def bar_rows(rows: Sequence[BarRow] | None, caption: str = "") -> dict[str, Any]:
     """Show rows {label, value, share, note} as labelled horizontal bars; share in [0, 1]."""
     prepared = [
         {
@@ -284,7 +285,7 @@ def bar_rows(rows: Sequence[Mapping[str, Any]] | None, caption: str = "") -> dic
 
 
 @register.inclusion_tag("components/key_figures.html")
-def key_figures(figures: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+def key_figures(figures: Sequence[KeyFigure] | None) -> dict[str, Any]:
     """Show figures {label, value, note, verdict, url} side by side."""
     return {
         "figures": [

@@ -12,10 +12,11 @@ from django.utils.http import urlencode
 
 from matching.models import SeedUser, TravelSession
 from project import clock, words
+from project.pages.figures import KeyFigure
 from project.pages.registry import page, record_panel
 from project.refusal import Refusal
 from serving.models import ID_LENGTH
-from serving.queries.debugging import Seen, see_person
+from serving.queries.debugging import FeatureFields, Seen, Told, see_person
 
 ROUTE: Final = "serving_debug"
 PERMISSION: Final = "serving.view_alarm"
@@ -73,7 +74,7 @@ def person_panel(request: HttpRequest, user: SeedUser) -> dict[str, Any]:
     return {"url": f"{reverse(f'admin:{ROUTE}')}?{urlencode({'user': user.external_id})}"}
 
 
-def _figures(seen: Seen) -> list[dict[str, Any]]:
+def _figures(seen: Seen) -> list[KeyFigure]:
     version = seen["model_version"]
     return [
         {
@@ -105,7 +106,7 @@ def _figures(seen: Seen) -> list[dict[str, Any]]:
     ]
 
 
-def _feature(one: Any, seen: Seen) -> dict[str, str]:
+def _feature(one: FeatureFields, seen: Seen) -> dict[str, str]:
     logged = seen["logged_missing"].get(one["name"], 0.0) if seen["logged"] else None
     return {
         "title": one["title"],
@@ -122,7 +123,7 @@ def _title_of(name: str) -> str:
     return str(fields[name].verbose_name)
 
 
-def _rows(told: dict[str, Any]) -> list[tuple[str, str]]:
+def _rows(told: dict[str, Told]) -> list[tuple[str, str]]:
     return [
         (
             _title_of(name),

@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from project import words
+from project.pages.figures import KeyFigure
 from project.pages.registry import record_panel
 from serving.queries.live import LiveFields, live_figures
 from training.kinds import DEFAULT_KIND
@@ -26,8 +27,8 @@ def live_panel(request: HttpRequest, model: ModelVersion) -> Mapping[str, Any]:
     return {"live": live, "figures": _figures(live)} if live["rows"] else {}
 
 
-def _figures(live: LiveFields) -> list[dict[str, Any]]:
-    counted = {
+def _figures(live: LiveFields) -> list[KeyFigure]:
+    counted: KeyFigure = {
         "label": "Known outcomes",
         "value": words.number(live["rows"]),
         "note": f"{words.number(live['positives'])} taken up, of "

@@ -9,10 +9,11 @@ from django.urls import reverse
 
 from project import clock, words
 from project.jobs.starts import start_job
+from project.pages.figures import KeyFigure
 from project.pages.navigation import Entry, add_entries
 from project.pages.registry import page
 from serving.jobs import MONITOR_PERMISSION
-from serving.queries.monitoring import Monitored, monitor_hour, open_alarms
+from serving.queries.monitoring import InputFields, Monitored, monitor_hour, open_alarms
 from serving.queries.schedule import MONITOR_KIND, current_schedule
 
 ROUTE: Final = "serving_monitoring"
@@ -57,7 +58,7 @@ def monitoring_view(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "serving/monitoring.html", context)
 
 
-def _figures(hour: Monitored) -> list[dict[str, Any]]:
+def _figures(hour: Monitored) -> list[KeyFigure]:
     if not hour["rows"]:
         return []
     ends = f"{words.number(hour['lowest'])} to {words.number(hour['highest'])}"
@@ -90,7 +91,7 @@ def _figures(hour: Monitored) -> list[dict[str, Any]]:
     ]
 
 
-def _input(one: Any) -> dict[str, Any]:
+def _input(one: InputFields) -> dict[str, str]:
     now, expected = one["missing_share"], one["expected_share"]
     is_above = now is not None and expected is not None and now > expected
     return {

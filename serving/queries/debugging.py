@@ -24,6 +24,8 @@ from training.queries.scoring import score_frame
 MOST_LIVE: Final = 20_000  # live ones that are scored; of more so many, by lot
 LOGGED: Final = timedelta(days=1)
 
+Told = str | int | float | list[str]  # an attribute of a person or a trip, as it is shown
+
 
 class FeatureFields(TypedDict):
     """A feature against all who are live: how often it is missing, and how it varies where not."""
@@ -36,13 +38,21 @@ class FeatureFields(TypedDict):
     highest: float | None
 
 
-class Seen(TypedDict):
+class Logged(TypedDict):
+    """What the score log has of a person in the last day: pairs, and shares of missing inputs."""
+
+    logged: int
+    last_logged_at: datetime | None
+    logged_missing: dict[str, float]
+
+
+class Seen(Logged):
     """What production sees of a person; `gates` counts the live ones by why they are none."""
 
     user: str
-    attributes: dict[str, Any]
+    attributes: dict[str, Told]
     no_attributes: list[str]
-    trip: dict[str, Any]
+    trip: dict[str, Told]
     no_trip: list[str]
     warning: str
     served_by: str
@@ -59,9 +69,6 @@ class Seen(TypedDict):
     highest: float | None
     most_common: float | None
     most_common_share: float
-    logged: int
-    last_logged_at: datetime | None
-    logged_missing: dict[str, float]
 
 
 def see_person(user: str, *, at: datetime) -> Seen:
@@ -115,13 +122,13 @@ def see_person(user: str, *, at: datetime) -> Seen:
         "highest": spread.highest,
         "most_common": spread.most_common,
         "most_common_share": spread.most_common_share,
-        **_logged(user, at),  # type: ignore[typeddict-item]
+        **_logged(user, at),
     }
 
 
-def _told(row: "pd.Series[Any]", names: tuple[str, ...]) -> tuple[dict[str, Any], list[str]]:
+def _told(row: "pd.Series[Any]", names: tuple[str, ...]) -> tuple[dict[str, Told], list[str]]:
     """Return what is there by name, and the names of what is not."""
-    told: dict[str, Any] = {}
+    told: dict[str, Told] = {}
     for name in names:
         value: Any = row.get(name)
         if isinstance(value, list | tuple | np.ndarray):
@@ -154,7 +161,7 @@ def _features(values: Any, missing: tuple[tuple[str, ...], ...]) -> list[Feature
     return told
 
 
-def _logged(user: str, at: datetime) -> dict[str, Any]:
+def _logged(user: str, at: datetime) -> Logged:
     """What the score log has of the last day: how many pairs, and which inputs these lacked."""
     rows = ScoredPair.objects.filter(left_id=user, at__gt=at - LOGGED, at__lte=at)
     found = rows.aggregate(count=Count("pk"), last=Max("at"))

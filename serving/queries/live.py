@@ -1,11 +1,12 @@
 """How the answers of a model turned out: over what was shown, and of which it is known."""
 
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
 import numpy as np
 
 from matching.domain.words import Outcome
 from project.bulk import read_arrow
+from project.measure.calibration import CalibrationBin
 from project.measure.intervals import MetricFields
 from project.measure.jackknife import Clusters
 from project.measure.paired import PairedFields, paired_difference
@@ -33,7 +34,7 @@ class LiveFields(TypedDict):
     by_event: int
     metrics: dict[str, MetricFields]
     lift: PairedFields | None
-    calibration: list[dict[str, Any]]
+    calibration: list[CalibrationBin]
     too_little: str
     caveat: str
 
@@ -81,7 +82,7 @@ def live_figures(version: int) -> LiveFields:
         clusters = Clusters.of(left, right)
         measured = measure_scores(label, score, clusters=clusters)
         figures["metrics"] = {name: measured[name].as_dict() for name in METRICS}
-        figures["calibration"] = [{**one} for one in measured.calibration]
+        figures["calibration"] = [*measured.calibration]
         lift = paired_difference(score, rule, label, "roc_auc", clusters=clusters)
         figures["lift"] = lift.as_dict()
     return figures

@@ -13,6 +13,7 @@ from project.bulk import read_arrow
 from project.measure.intervals import json_number
 from serving.domain.watching import WATCHED_BELOW, expected_missing
 from serving.models import Alarm
+from serving.queries.live import LiveFields
 from serving.queries.training_facts import TrainingFacts, facts_of
 from serving.queries.visits import Visits, visits_between
 from training.kinds import DEFAULT_KIND
@@ -50,7 +51,17 @@ class AlarmFields(TypedDict):
     numbers: dict[str, Any]
 
 
-class Monitored(TypedDict):
+class Spread(TypedDict):
+    """How scores spread, and the most common one to three decimals; None where there is none."""
+
+    lowest: float | None
+    highest: float | None
+    standard_deviation: float | None
+    most_common: float | None
+    most_common_share: float | None
+
+
+class Monitored(Spread):
     """What the last hour was answered.
 
     `pairs` is how many were scored, from the rows that were written and their shares; the other
@@ -63,16 +74,21 @@ class Monitored(TypedDict):
     pairs: int
     visits: int
     model_version: int | None
-    lowest: float | None
-    highest: float | None
-    standard_deviation: float | None
-    most_common: float | None
-    most_common_share: float | None
     fallback_share: float | None
     why: dict[str, int]
     inputs: list[InputFields]
     histogram: list[float]
     training_histogram: list[int]
+
+
+class Looked(Monitored):
+    """The last hour, the figures of the newest models, and what became of alarms."""
+
+    live: list[LiveFields]
+    opened: list[str]
+    closed: list[str]
+    alarms: list[AlarmFields]
+    every_seconds: int | None
 
 
 def monitor_hour(until: datetime) -> Monitored:
@@ -101,7 +117,7 @@ def monitor_hour(until: datetime) -> Monitored:
         "pairs": round(float(weight.sum())),
         "visits": len(visits),
         "model_version": None if facts is None else facts.version,
-        **_spread(score[known], weight[known]),  # type: ignore[typeddict-item]
+        **_spread(score[known], weight[known]),
         "fallback_share": len(fell_back) / len(visits) if len(visits) else None,
         "why": dict(Counter(fell_back).most_common(MOST_REASONS)),
         "inputs": [] if facts is None else _inputs(facts, visits),
@@ -130,18 +146,26 @@ def describe_alarm(alarm: Alarm) -> AlarmFields:
     }
 
 
-def _spread(
-    score: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]
-) -> dict[str, float | None]:
-    names = ("lowest", "highest", "standard_deviation", "most_common", "most_common_share")
+def _spread(score: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]) -> Spread:
     if not len(score):
-        return dict.fromkeys(names)
+        return {
+            "lowest": None,
+            "highest": None,
+            "standard_deviation": None,
+            "most_common": None,
+            "most_common_share": None,
+        }
     mean = float(np.average(score, weights=weight))
     deviation = float(np.sqrt(np.average((score - mean) ** 2, weights=weight)))
     counts = np.bincount(np.rint(score * 1_000).astype(np.int64), weight)
     most = int(counts.argmax())
-    values = (score.min(), score.max(), deviation, most / 1_000, counts[most] / weight.sum())
-    return {name: json_number(float(value)) for name, value in zip(names, values, strict=True)}
+    return {
+        "lowest": json_number(float(score.min())),
+        "highest": json_number(float(score.max())),
+        "standard_deviation": json_number(deviation),
+        "most_common": json_number(most / 1_000),
+        "most_common_share": json_number(float(counts[most] / weight.sum())),
+    }
 
 
 def _inputs(facts: TrainingFacts, visits: Visits) -> list[InputFields]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ def facts_of(model: ModelVersion) -> TrainingFacts:
 
     Where the formulas write a number for a missing input, the rows that hold it count as missing.
     """
-    features: dict[str, dict[str, Any]] = model.dataset.report.get("features", {})
+    features: dict[str, dict[str, float | None]] = model.dataset.report.get("features", {})
     has_gaps = model.dataset.feature_set == FeatureSet.SMOOTH
     shares = {
         name: (told.get("missing_share") or 0.0)

@@ -1,6 +1,7 @@
 """Run every claim in full and write docs/honesty.md: `make honest`.
 
     python -m tests.honesty [--section 3] [--repetitions 100] [--page PATH] [--jobs 2] [--rest]
+                            [--again 9]
 
 Exit code 0: each figure inside its band or on its edge; 1: one outside, or one that could not be
 tried.
@@ -8,11 +9,12 @@ tried.
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,15 +36,17 @@ How to read a line: the claim names what is measured and on how much data. The f
 many repetitions gave, with its own 99 % interval, for a simulation has an error too. The band is
 what was promised. "yes": the figure lies in it. "on its edge": it does not, but its interval
 touches the band, so the simulation cannot tell. "no": the whole interval lies outside, and the
-claim fails. "broken": the simulation raised an error, which stands below the table. The same seeds
-give the same figures; `python -m tests.honesty --section 3` repeats one section.
+claim fails. "broken": the simulation raised an error, which stands below the table. Each line has
+the day on which it was measured. The same seeds give the same figures; `python -m tests.honesty
+--section 3` repeats one section, `--again 3` measures it anew and keeps the other lines.
 
 """
+DATED = re.compile(r"\| \d{4}-\d\d-\d\d \|$")
 TABLE = """
 ## {section}
 
-| claim | figure (99 % interval) | band | holds | repetitions | seed | seconds |
-|---|---|---|---|---|---|---|
+| claim | figure (99 % interval) | band | holds | repetitions | seed | seconds | date |
+|---|---|---|---|---|---|---|---|
 """
 
 
@@ -54,6 +58,7 @@ class Trial:
     seconds: float
     outcome: Outcome | None = None
     error: str = ""
+    date: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
 
     @property
     def fails(self) -> bool:
@@ -75,7 +80,7 @@ class Trial:
             repetitions = f"{found.repetitions:,}"
         return (
             f"| {self.claim.name} | {figure} | {self.claim.band} | {self.holds} | {repetitions} | "
-            f"{self.claim.seed} | {self.seconds:.0f} |\n"
+            f"{self.claim.seed} | {self.seconds:.0f} | {self.date} |\n"
         )
 
 
@@ -112,7 +117,7 @@ def told_on(page: str) -> dict[int, Told]:
     for number, claim in enumerate(all_claims()):
         row = rows.get(claim.name, "")
         asked = f"{claim.repetitions:,} | {claim.seed} | "
-        if f" | {claim.band} | " in row and asked in row:
+        if f" | {claim.band} | " in row and asked in row and DATED.search(row):
             found[number] = Told(claim, row)
     return {number: one for number, one in found.items() if not one.fails}
 
@@ -167,6 +172,14 @@ def main(given: list[str] | None = None) -> int:
         action="store_true",
         help="go on with the page of a whole run that was ended early",
     )
+    parser.add_argument(
+        "--again",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="go on with the page, but measure anew what has a section or a name that begins so; "
+        "may be given again",
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="claims at a time")
     options = parser.parse_args(given)
     wanted = [
@@ -179,10 +192,13 @@ def main(given: list[str] | None = None) -> int:
     is_whole = not options.section and not options.repetitions
     page = options.page or (PAGE if is_whole else None)
     trials: dict[int, Trial | Told] = {}
-    if options.rest:
+    if options.rest or options.again:
         if page is None:
-            parser.error("--rest goes on with a whole run.")
-        trials.update(told_on(page.read_text()))
+            parser.error("--rest and --again go on with a whole run.")
+        anew = tuple(options.again)
+        for number, told in told_on(page.read_text()).items():
+            if not told.claim.section.startswith(anew) and not told.claim.name.startswith(anew):
+                trials[number] = told
     started = time.monotonic()
     seconds = 0.0
     wanted = [number for number in wanted if number not in trials]
@@ -214,7 +230,7 @@ def page_of(trials: Mapping[int, Trial | Told], seconds: float) -> str:
     }
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     date = datetime.now(UTC).date().isoformat()
-    run = f"Date: {date}. The run took {seconds / 60:.0f} minutes. Whether its {len(found)} claims"
+    run = f"Date: {date}. The run took {seconds / 60:.0f} minutes. Whether the {len(found)} claims"
     parts = [HEAD, f"{run} hold: {said}.\n"]
     if len(found) < total:
         sections = ", ".join(dict.fromkeys(trial.claim.section for trial in found))

@@ -74,7 +74,9 @@ def test_page_of_claims_that_hold(monkeypatch, page, capsys) -> None:
     )
     assert said.index("## 0. Coins") < said.index("| a coin | 0.") < said.index("## 1. More")
     assert re.search(
-        r"\| a coin \| 0\.\d{4} \(0\.\d{4} to 0\.\d{4}\) \| 0\.4 to 0\.6 \| yes \| 400 \| ", said
+        r"\| a coin \| 0\.\d{4} \(0\.\d{4} to 0\.\d{4}\) \| 0\.4 to 0\.6 \| yes \| 400 \| \d+ \| 0 "
+        r"\| \d{4}-\d\d-\d\d \|",
+        said,
     )
     assert "not whole" not in said
     assert "2 claims, 0 failing" in capsys.readouterr().out
@@ -132,7 +134,22 @@ def test_a_run_that_was_ended_early_is_gone_on_with(monkeypatch, page, capsys) -
     said = page.read_text()
     assert row.replace("| yes |", "| on its edge |") in said
     assert "not whole" not in said
-    assert "Whether its 4 claims hold: 2 yes, 1 on its edge, 1 no" in said
+    assert "Whether the 4 claims hold: 2 yes, 1 on its edge, 1 no" in said
+
+
+def test_claims_are_measured_anew_and_the_others_keep_their_day(monkeypatch, page, capsys) -> None:
+    first, second = a_coin("a coin", 0.5), a_coin("another", 0.5, "1. More")
+    assert run(monkeypatch, [first, second]) == 0
+    page.write_text(re.sub(r"\d{4}-\d\d-\d\d \|", "2020-01-01 |", page.read_text()))
+    capsys.readouterr()
+    assert run(monkeypatch, [first, second], "--again", "1") == 0
+    assert "a coin" not in capsys.readouterr().out
+    rows = {line.split(" | ")[0]: line for line in page.read_text().splitlines()}
+    assert rows["| a coin"].endswith("| 2020-01-01 |")
+    assert not rows["| another"].endswith("| 2020-01-01 |")
+    page.write_text(page.read_text().replace(" 2020-01-01 |", ""))
+    assert run(monkeypatch, [first, second], "--rest") == 0
+    assert "a coin" in capsys.readouterr().out  # a line without a day is of before
 
 
 def test_claims_are_tried_in_processes_of_their_own() -> None:

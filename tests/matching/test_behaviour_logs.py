@@ -223,6 +223,7 @@ def test_a_log_of_nobody_who_is_known_is_refused_and_leaves_nothing(tmp_path: Pa
     path = log(tmp_path / "a", swipe("x", "y"), swipe("y", "z"))
     refused = run("import_events", path, code=2)["refused"]
     assert "none of them is of people who are known" in refused["message"]
+    assert "Bring in its people first" in refused["remedy"]
     assert not EventBatch.objects.exists()
     assert not MatchEvent.objects.exists()
     assert Job.objects.get().state == "refused"

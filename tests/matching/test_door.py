@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from matching.domain.features.names import FEATURE_NAMES, LOG_NAMES
+from matching.domain.words import Outcome
 from matching.models import EventBatch, MatchEvent, SeedUser
 from project.mappings.models import ImportMapping
 from tests.factories import make_seed_user
@@ -151,6 +152,31 @@ def test_a_log_of_swipes_waits_and_lands_with_outcomes_of_ours(tmp_path: Path) -
     summary = EventBatch.objects.get().summary["outcomes"]
     assert summary == {"accept": 20, "chat": 0, "ignore": 10, "unmatch": 10}
     assert set(MatchEvent.objects.values_list("user_id", flat=True)) == {one.pk for one in people}
+
+
+def test_thumbs_of_minus_one_and_one_are_outcomes_too(tmp_path: Path) -> None:
+    rows = [{**e, "outcome": 1 if e["outcome"] == "accept" else -1} for e in events()]
+    content = as_csv([flat(row) for row in rows])
+    code, result = import_events(tmp_path / "thumbs.csv", content)
+    assert code == 2
+    assert "-1 is ignore, 1 is accept" in result["refused"]["message"]
+    code, result = import_events(tmp_path / "thumbs.csv", content, "--mapping", "proposed")
+    assert (code, result["new"], result["rejected"]) == (0, 20, 0)
+    assert sum(outcome == Outcome.ACCEPT.code for outcome, *_ in stored()) == 13
+
+
+def test_a_column_that_stands_twice_with_equal_values_is_read_once_and_said_so(
+    tmp_path: Path, plain: list[tuple[Any, ...]]
+) -> None:
+    header, *lines = as_csv([flat(row) for row in events()]).splitlines()
+    again = [f"{header},outcome,colour", *(f"{line},{line.split(',')[1]},red" for line in lines)]
+    assert header.split(",")[1] == "outcome"
+    code, result = import_events(tmp_path / "twice.csv", "\n".join(again))
+    assert (code, result["new"]) == (0, 20)
+    assert stored() == plain
+    notes = result["files"][0]["notes"] if "files" in result else result["notes"]
+    assert "columns that stand twice with equal values, read once: outcome" in notes
+    assert "columns that are no field, ignored: colour" in notes
 
 
 def test_a_log_that_does_not_say_what_it_is_asks_for_its_origin(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from matching.domain.generation import Generation, Population
 from matching.domain.limits import MINIMUM_EVENTS
+from matching.domain.pairing import DUPLICATE_SHARE_WARN, _most_without_copies
 from matching.domain.population import USERS_PER_GROUP
 from matching.domain.remedies import draw_more, grow, remedy_of
 from tests.matching.drawn import draw_travellers
@@ -164,3 +165,18 @@ def test_users_who_are_drawn_beside_others_have_ids_of_their_own():
         assert frame[name].is_unique
         assert frame["external_id"].is_unique
     assert both.users[list(there.users)].notna().all().all()
+
+
+@pytest.mark.parametrize("unlike", [*range(1, 60), 144, 1_799, 9_000])
+@pytest.mark.parametrize("pairs", [1, 2])
+def test_as_many_events_as_are_offered_are_never_warned_of(unlike: int, pairs: int) -> None:
+    """A share of 16 copies among 160 is a tenth, though 1 - 144 / 160 is a hair below."""
+    copies = unlike // 2 + 1
+    digests = np.concatenate([np.arange(unlike), np.arange(copies)]).astype(np.uint64)
+    if pairs == 1:  # all that were looked at: the copies are among them
+        most = _most_without_copies(digests, len(digests), len(digests), len(digests))
+    else:  # none of those that were looked at is one; the pairs in the other order are
+        first = digests[:unlike]
+        most = _most_without_copies(first, 2 * unlike, unlike, 2 * unlike)
+    assert (most - unlike) / most < DUPLICATE_SHARE_WARN
+    assert (most + 1 - unlike) / (most + 1) >= DUPLICATE_SHARE_WARN

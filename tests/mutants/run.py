@@ -20,6 +20,30 @@ FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent.parent
 WORKTREES = 2  # each with a PostgreSQL and a Valkey of its own
 SHOWN_LINES = 15
+A_TEST_OF_THE_DATABASE = (
+    "tests/training/test_models.py::test_database_allows_one_champion_of_a_kind"
+)
+# Keeps the database of the tests as it is, or brings it back as it was kept.
+DATABASE = """
+import shutil, sys
+import django
+django.setup()
+import psycopg
+from django.conf import settings
+from django.db import connection
+from psycopg import sql
+
+at, name = settings.DATABASES["default"], connection.creation._get_test_db_name()
+of, to = (name, f"{name}_kept") if sys.argv[1] == "keep" else (f"{name}_kept", name)
+with psycopg.connect(
+    host=at["HOST"], port=at["PORT"], user=at["USER"], dbname="postgres", autocommit=True
+) as admin:
+    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(to)))
+    admin.execute(
+        sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(to), sql.Identifier(of))
+    )
+shutil.rmtree(settings.ARTIFACT_ROOT, ignore_errors=True)
+"""
 
 
 class PatchBroken(Exception):
@@ -76,7 +100,8 @@ def main(names: list[str]) -> int:
         tests = sorted({test for one in chosen for test in one.tests})
         halves = [half for half in (tests[::2], tests[1::2]) if half]
         print(f"{len(tests)} tests have to pass, then to fail under {len(chosen)} mutants.")
-        for code, said in pool.map(lambda half: in_a_worktree(_pytest, half), halves):
+        migrated = pool.map(lambda _: in_a_worktree(_migrate), range(places.qsize()))
+        for code, said in (*migrated, *pool.map(lambda half: in_a_worktree(_pytest, half), halves)):
             if code:
                 print(said, "These tests have to pass before a mutant says anything.", sep="\n")
                 return 1
@@ -107,8 +132,9 @@ def _survived(place: Path, mutant: Mutant) -> list[str]:
     finally:
         _git("apply", "--reverse", str(mutant.path), at=place)
     lines = said.splitlines()
-    # 0 all passed, 1 some failed; an error outside of a test is not a test that noticed.
-    if code not in (0, 1) or any(line.startswith("ERROR ") for line in lines):
+    # 0 all passed, 1 some failed; an error outside of a test is not a test that noticed. What a
+    # test logs as an error is none: the summary names a test.
+    if code not in (0, 1) or any(line.startswith("ERROR tests/") for line in lines):
         tail = "\n".join(lines[-SHOWN_LINES:])
         raise PatchBroken(f"pytest ended with {code} and errors:\n{tail}")
     failed = [line.removeprefix("FAILED ") for line in lines if line.startswith("FAILED ")]
@@ -119,9 +145,30 @@ def _survived(place: Path, mutant: Mutant) -> list[str]:
     ]
 
 
-def _pytest(place: Path, tests: "list[str] | tuple[str, ...]") -> tuple[int, str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=line", "--color=no", *tests]
+def _migrate(place: Path) -> tuple[int, str]:
+    """Migrate a database once for all runs of a worktree: that takes most of a run's time."""
+    code, said = _pytest(place, [A_TEST_OF_THE_DATABASE], is_first=True)
+    return (code, said) if code else _call(place, ["-c", DATABASE, "keep"])
+
+
+def _pytest(
+    place: Path, tests: "list[str] | tuple[str, ...]", *, is_first: bool = False
+) -> tuple[int, str]:
+    """Run tests, on the migrated database as it was kept: no run sees what another one left."""
+    options = ["-q", "-rfE", "--tb=line", "--color=no", "--reuse-db"]
+    if is_first:
+        options.append("--create-db")
+    else:
+        code, said = _call(place, ["-c", DATABASE, "restore"])
+        if code:
+            return code, said
+    return _call(place, ["-m", "pytest", *options, *tests])
+
+
+def _call(place: Path, arguments: list[str]) -> tuple[int, str]:
     environment = {**os.environ, "COLUMNS": "1000"}  # the summary cuts its lines
+    environment["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 

@@ -8,6 +8,7 @@ from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY
 from matching.models import EventBatch
 from project.origin import Origin
 from tests.training.batches import draw_events, make_batch, make_dataset
+from training.domain.kind import ORIGIN_COLUMN
 from training.domain.match_quality import match_quality_spec
 from training.domain.quality import copied_by, report_quality
 from training.domain.quality.copies import measure_repeats
@@ -169,6 +170,20 @@ def test_of_several_outcomes_of_a_pair_the_recipe_chooses(which, kept):
     assert list(choose_outcomes(frame, which)["event_key"]) == list(kept)
 
 
+@pytest.mark.parametrize("which", ["last", "best"])
+def test_a_synthetic_answer_takes_the_place_of_no_real_one(which):
+    real = several_outcomes().assign(**{ORIGIN_COLUMN: "real"})
+    later = real.assign(
+        occurred_at=real["occurred_at"] + pd.Timedelta(days=30),
+        label=1,
+        **{ORIGIN_COLUMN: "synthetic"},
+    )
+    kept = choose_outcomes(pd.concat([real, later], ignore_index=True), which)
+    assert kept[ORIGIN_COLUMN].value_counts().to_dict() == {"real": 4, "synthetic": 4}
+    alone = choose_outcomes(real, which)
+    assert kept[kept[ORIGIN_COLUMN] == "real"].reset_index(drop=True).equals(alone)
+
+
 def test_where_nobody_is_named_one_row_of_each_vector_is_kept():
     frame = several_outcomes().assign(event_key=range(6), user_id=pd.NA)
     assert len(choose_outcomes(frame, "last")) == 4
@@ -180,6 +195,19 @@ def test_contradictions_are_named_and_gone_once_one_outcome_counts():
     check = checks_of(rows)["contradictions"]
     assert (check.value >= 1, check.verdict) == (True, "warn")
     assert checks_of(choose_outcomes(rows, "last"))["contradictions"].verdict == "pass"
+
+
+def test_a_remedy_that_leaves_too_few_rows_says_so():
+    frame = write_pairs(200, 60).iloc[np.arange(200) % 50].reset_index(drop=True)
+    frame = frame.assign(label=np.arange(200) // 50 % 2, age_score=np.arange(200) / 200)
+    check = checks_of(frame)["contradictions"]
+    assert "One of each pair would leave 50 rows of the 100 that are needed" in check.remedy
+    assert "Build with" not in check.remedy
+    copies = write_pairs(200, 60).iloc[np.arange(200) % 50].reset_index(drop=True)
+    check = checks_of(copies)["duplicate_share"]
+    assert "That leaves at most 55 rows of the 100 that are needed" in check.remedy
+    enough = write_pairs(400, 60).iloc[np.arange(800) % 400].reset_index(drop=True)
+    assert "That leaves" not in checks_of(enough)["duplicate_share"].remedy
 
 
 def test_a_dataset_says_how_many_other_outcomes_it_left_out(db):

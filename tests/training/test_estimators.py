@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from project.measure.auc import roc_auc
 from project.storage.artifacts import joblib_bytes
 from training.domain.fitted import FitError
+from training.domain.fitting.choice import choose
 from training.domain.importance import permutation_importance
 from training.domain.tasks.classification import fit as classifier
 from training.domain.tasks.classification.fit import fit_classifier
@@ -57,6 +58,13 @@ def make_feedback(rows=1500, seed=0):
 
 def score_of(model, frame):
     return model.estimator.predict_proba(frame)[:, 1]
+
+
+@pytest.mark.parametrize(("gain", "chosen"), [(0.9, "simple"), (1.1, "other")])
+def test_a_later_candidate_needs_a_gain_of_more_than_one_standard_error(gain, chosen):
+    simple = np.full(400, 0.5)
+    noise = np.tile([0.1, -0.1], 200)  # of which the mean has a standard error of 0.005
+    assert choose({"simple": simple, "other": simple + noise - gain * 0.005})[0] == chosen
 
 
 def test_straight_world_is_left_to_the_simpler_model_and_reaches_the_ceiling():

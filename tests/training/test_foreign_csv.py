@@ -1,11 +1,20 @@
 """A foreign CSV is read strictly, in either spelling."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from matching.domain.features.names import FEATURE_NAMES, GROUP_ONLY, PRODUCTS
 from training.domain.any_table import read_any_table
 from training.domain.expectations import FeatureSpec, QualitySpec
-from training.domain.foreign_csv import ForeignCsvError, camel_case, read_foreign_csv
+from training.domain.foreign_csv import (
+    ForeignCsvError,
+    camel_case,
+    label_column,
+    read_foreign_csv,
+)
+from training.kinds import get_kind
+from training.queries.datasets import analyze_csv
 
 SPEC = QualitySpec(
     (FeatureSpec("distance_score"), FeatureSpec("destination_interest")),
@@ -36,6 +45,34 @@ def test_either_spelling_is_read(write, header):
     assert np.isnan(frame["destination_interest"][0])
 
 
+@pytest.mark.parametrize("written", [("TRUE", "false"), (" 1 ", "0.0"), ("True", "False")])
+@pytest.mark.parametrize("name", ["label", "Label", "decision", "Matched"])
+def test_a_label_may_be_true_and_false_and_called_as_labels_are(write, written, name):
+    frame = read_foreign_csv(
+        write(f"distance_score,{name}\n0.5,{written[0]}\n0.6,{written[1]}\n0.7,\n"), SPEC
+    )
+    assert frame["label"].tolist()[:2] == [1.0, 0.0]
+    assert np.isnan(frame["label"][2])
+
+
+def test_a_label_of_ours_goes_before_other_names(write):
+    frame = read_foreign_csv(write("decision,distance_score,label\n1,0.5,0\n"), SPEC)
+    assert frame["label"].tolist() == [0]
+    assert label_column(["decision", "label"], SPEC) == "label"
+    assert label_column(["a", "OUTCOME", "Liked"], SPEC) == "OUTCOME"
+    assert label_column(["a", "b"], SPEC) is None
+
+
+def test_the_products_of_a_file_are_derived_before_it_is_judged(tmp_path):
+    draw = np.random.default_rng(0)
+    kind = get_kind("match_compatibility")
+    names = [name for name in FEATURE_NAMES if name not in (*PRODUCTS, *GROUP_ONLY)]
+    rows = pd.DataFrame(draw.random((200, len(names))), columns=names)
+    rows.assign(Liked=draw.integers(0, 2, 200)).to_csv(tmp_path / "a.csv", index=False)
+    report, took = analyze_csv(kind, tmp_path / "a.csv")
+    assert (took.label, set(report.not_in_log)) == ("Liked", set(GROUP_ONLY))
+
+
 def test_byte_order_mark_is_tolerated(write):
     frame = read_foreign_csv(write("distance_score,label\n0.5,1\n", "utf-8-sig"), SPEC)
     assert frame["label"].tolist() == [1]
@@ -53,7 +90,9 @@ def test_outcome_serves_as_label(write):
     [
         ("distance_score,label\n0.5,1\nabc,1\n", "column distance_score"),
         ("distance_score,distanceScore,label\n1,0,1\n", "one column for distance_score"),
-        ("distance_score,other\n1,1\n", "label or outcome"),
+        ("distance_score,other\n1,1\n", "label or outcome.*--label"),
+        ("distance_score,label\n1,no match\n1,match\n", "'no match', 'match'.*as 0 and 1"),
+        ("distance_score,label\n1,1\n1,NaN1\n", "'NaN1'"),
         ("label,other\n1,1\n", "not one feature"),
         ("distance_score,label\n1,1,1\n", "Expected 2 columns, got 3"),
         ("distance_score,outcome\n1,liked\n", "'liked' in row 2"),
@@ -89,8 +128,18 @@ def test_any_table_with_a_label_and_numbers_is_read_and_says_what_it_took(write)
     }
     assert spec.task == "classification"
     assert frame["Match"].tolist() == [1.0, 0.0]
-    *_, spec, took = read_any_table(write("a,b,label\n1,2.5,0\n2,3.5,1\n"), "b")
+    *_, spec, took = read_any_table(write("a,b,label\n1,2.5,0\n2,3.5,1\n3,4.5,1\n"), "b")
     assert (spec.task, took.features) == ("regression", ("a", "label"))
+
+
+@pytest.mark.parametrize(("no", "yes"), [(-1, 1), (1, 2), (0, 5)])
+def test_two_numbers_are_a_label_and_it_is_said_how_they_were_read(write, no, yes):
+    frame, spec, took = read_any_table(write(f"a,decision\n1,{yes}\n2,{no}\n3,\n"))
+    assert (spec.task, took.label_values) == ("classification", (no, yes))
+    assert frame["decision"].tolist()[:2] == [1.0, 0.0]
+    assert np.isnan(frame["decision"][2])
+    *_, took = read_any_table(write("a,decision\n1,0\n2,1\n"))
+    assert took.label_values is None
 
 
 @pytest.mark.parametrize(
@@ -98,7 +147,7 @@ def test_any_table_with_a_label_and_numbers_is_read_and_says_what_it_took(write)
     [
         ("a,b\n1,2\n", "", "--label"),
         ("a,label\n1,2\n", "c", "column c"),
-        ("a,label\n1,yes\n", "", "got text"),
+        ("a,label\n1,yes\n", "", "got 'yes'.*as 0 and 1"),
         ("a,label\nx,1\n", "", "columns of numbers"),
         ("a,a,label\n1,2,1\n", "", "stands twice with different values"),
         ("a,label\n1,1,1\n", "", "Expected 2 columns, got 3"),

@@ -184,9 +184,11 @@ def test_few_groups_that_agree_by_chance_prove_nothing(groups):
     assert passed <= 7
 
 
-def test_one_held_out_group_decides_nothing_and_says_so():
+@pytest.mark.parametrize("groups", [1, 3, 5])
+def test_few_held_out_groups_decide_nothing_however_many_rows_and_say_so(groups):
     target, prediction = make_numbers()
-    report = gate_regressor(target, prediction, constant=50.0, groups=np.zeros(600))
+    of_row = np.arange(600) % groups
+    report = gate_regressor(target, prediction, constant=50.0, groups=of_row)
     check = next(check for check in report.checks if check.name == "against_constant")
     assert check.verdict == "refuse"
     assert "hold out more groups" in check.remedy

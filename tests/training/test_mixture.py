@@ -286,6 +286,22 @@ def test_too_few_real_validation_rows_are_refused_with_a_remedy_that_works():
 
 
 @pytest.mark.django_db
+def test_real_rows_of_too_few_people_are_not_offered_as_a_test():
+    few = draw_events(150, seed=5, users=60)
+    real = real_batch(few.assign(user_id=few["user_id"] % 4 + 1))
+    synthetic = make_batch(other_people(draw_events(2_000, seed=6)))
+    dataset = make_dataset(real, synthetic, split="user")
+    for name in ("real_validation_rows", "real_validation_groups"):
+        check = next(c for c in dataset.checks if c["name"] == name)
+        assert check["verdict"] == "refuse"
+        assert "all 150 of them: they are of 4 users" in check["remedy"]
+        assert "--split origin" not in check["remedy"]
+        assert "--origin synthetic" in check["remedy"]
+    mended = make_dataset(synthetic, origin="synthetic")
+    assert (mended.origin, mended.verdict) == ("synthetic", "pass")
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("what", ["dataset", "modelversion"])
 def test_the_pages_tell_the_parts_of_a_mixture(admin_client, what):
     real = real_batch(draw_events(1_000, seed=5))

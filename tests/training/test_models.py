@@ -26,6 +26,7 @@ from training.jobs.models import train
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import ModelVersion, Promotion
 from training.queries.comparisons import compare
+from training.queries.datasets import read_part
 from training.queries.loading import load_model
 from training.queries.models import champion_of
 from training.services import registry
@@ -187,6 +188,17 @@ def test_significantly_worse_model_does_not_replace_the_champion(dataset, useles
     with pytest.raises(Refusal):
         registry.promote(worse)
     assert champion_of(DEFAULT_KIND) == good
+
+
+def test_rows_that_the_other_model_learnt_from_decide_nothing(dataset):
+    again = make_dataset(EventBatch.objects.get(), split="random", seed=3)
+    candidate, other = make_model(again), make_model(dataset)
+    pair = ["user_id", "partner_id"]
+    held_out = read_part(again, "val", columns=pair)
+    learnt = set(map(tuple, read_part(dataset, "train", columns=pair).to_numpy()))
+    is_new = [tuple(row) not in learnt for row in held_out.to_numpy()]
+    assert 0 < sum(is_new) < len(held_out)
+    assert compare(candidate, other).rows == sum(is_new)
 
 
 def test_models_of_different_feature_sets_are_not_compared(dataset):

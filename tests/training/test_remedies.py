@@ -223,10 +223,29 @@ def test_the_remedy_of_an_imbalance_names_it_and_mends_it(rarer: int, made_here:
     assert after.verdict != "refuse"
 
 
+@pytest.mark.parametrize(("no", "yes"), [(-1, 1), (1, 2)])
+def test_labels_that_are_other_numbers_are_named_and_not_one_sided(no: int, yes: int) -> None:
+    frame = write_events()
+    case = Case(frame.assign(label=frame["label"].map({0: no, 1: yes})), SMOOTH, write_events)
+    checks = case.checks()
+    assert f"(they are {no}, {yes})" in checks["label_values"].remedy
+    assert "correct the file first" in checks["labels"].remedy
+    for word in ("rarer label", "other outcome", "--split"):
+        assert word not in checks["labels"].remedy
+
+
+def test_labels_among_strange_ones_are_counted_by_themselves() -> None:
+    frame = write_events()
+    label = frame["label"].astype(float).mask(frame.index % 2 == 0, 7.0)
+    checks = Case(frame.assign(label=label), SMOOTH, write_events).checks()
+    assert checks["labels"].value == pytest.approx(frame["label"][1::2].mean())
+    assert checks["labels"].verdict == "pass"
+
+
 def test_what_one_row_alone_seems_to_tell_is_said_to_be_chance() -> None:
     check = Case(one_sided(500, 1), SMOOTH, write_events).checks()["giveaway"]
     assert check.verdict == "warn"
-    assert "which may be chance while only 1 rows" in check.remedy
+    assert "which may be chance while only 1 row has the rarer one" in check.remedy
 
 
 FEEDBACK: dict[str, Callable[[pd.DataFrame, str, str], pd.DataFrame]] = {

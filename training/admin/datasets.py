@@ -18,7 +18,7 @@ from project.pages.admins import ReadOnlyAdmin, RecordAdmin
 from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.consequences import Consequence
-from project.pages.figures import KeyFigure
+from project.pages.figures import BarRow, KeyFigure
 from project.pages.filters import DateRangeFilter
 from project.pages.links import record_url, url_for
 from project.pages.registry import object_action
@@ -526,7 +526,7 @@ def has_parts(histogram: Mapping[str, Any] | None) -> bool:
     )
 
 
-def _row_bars(rows: RowsDiffer | None) -> list[dict[str, Any]]:
+def _row_bars(rows: RowsDiffer | None) -> list[BarRow]:
     if rows is None:
         return []
     total = max(rows.shared + rows.added + rows.left, 1)

@@ -1,7 +1,7 @@
 """The page of a model in tabs: what each of them shows, asked for only when it is opened."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import orjson
 from django.db.models.fields.json import KT
@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from project import words
-from project.pages.figures import KeyFigure, figure
+from project.measure.intervals import MetricFields
+from project.pages.figures import BarRow, IntervalRow, KeyFigure, figure
 from project.pages.links import record_url
 from project.pages.tabs import tabs_of
 from training.domain.kind import ModelKind
@@ -24,6 +25,21 @@ from training.queries.serviceable import why_not_serving
 COMPARABLE = 20  # newest versions in the chart, and offered for a comparison
 MOST_FIGURES = 6  # beside the headline; the rest is in the table of all metrics
 COMPARED = 5  # versions side by side at most: as many lines as can be told apart
+
+
+class Distance(MetricFields):
+    """How far a model is from one of its ceilings."""
+
+    name: str
+
+
+class Slice(TypedDict):
+    """The main figure of a part of the validation rows: those of one value of a column."""
+
+    column: str
+    value: str
+    rows: int
+    figure: str
 
 
 def tab_context(request: HttpRequest, model: ModelVersion) -> dict[str, Any]:
@@ -180,23 +196,34 @@ def _told(name: str, found: dict[str, Any], shown: Figures) -> dict[str, str]:
     }
 
 
-def _chart(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
+def _chart(model: ModelVersion, kind: ModelKind) -> list[IntervalRow]:
     """The primary metric of the model beside its baselines and ceilings."""
     metric = kind.figures.primary_metric
     rows = [("this model", model.metrics["validation"].get(metric))]
     rows += [(n.replace("_", " "), (m or {}).get(metric)) for n, m in model.baselines.items()]
     rows += [(f"{name} ceiling", value) for name, value in model.ceilings.items()]
     return [
-        {"label": label, "is_other": number > 0, **value}
+        {
+            "label": label,
+            "is_other": number > 0,
+            "value": value["value"],
+            "low": value.get("low"),
+            "high": value.get("high"),
+        }
         for number, (label, value) in enumerate(rows)
         if value and value["value"] is not None
     ]
 
 
-def _distances(model: ModelVersion) -> list[dict[str, Any]]:
+def _distances(model: ModelVersion) -> list[Distance]:
     known = {name: (found or {}).get("distance") for name, found in model.ceilings.items()}
     return [
-        {"name": name, **distance}
+        {
+            "name": name,
+            "value": distance["value"],
+            "low": distance["low"],
+            "high": distance["high"],
+        }
         for name, distance in known.items()
         if distance and distance["low"] is not None
     ]
@@ -254,7 +281,7 @@ def _learning_curve(model: ModelVersion, shown: Figures) -> dict[str, Any] | Non
     }
 
 
-def _importance(model: ModelVersion) -> list[dict[str, Any]]:
+def _importance(model: ModelVersion) -> list[BarRow]:
     """What each input is worth, the largest first; below zero is what chance did."""
     features = model.importance.get("features", {})
     ordered = sorted(features.items(), key=lambda item: -(item[1]["value"] or 0.0))
@@ -272,7 +299,7 @@ def _importance(model: ModelVersion) -> list[dict[str, Any]]:
     ]
 
 
-def _slices(model: ModelVersion, kind: ModelKind) -> list[dict[str, Any]]:
+def _slices(model: ModelVersion, kind: ModelKind) -> list[Slice]:
     metric = kind.figures.primary_metric
     return [
         {
@@ -298,7 +325,7 @@ def _parsed(measured: str | None) -> dict[str, Any] | None:
     return found if found.get("value") is not None else None
 
 
-def _origins(model: ModelVersion) -> list[dict[str, Any]]:
+def _origins(model: ModelVersion) -> list[IntervalRow]:
     """A mixture's three fits on the real validation rows, for the chart."""
     alone = model.origins.get("alone", {})
     titles = {
@@ -307,7 +334,12 @@ def _origins(model: ModelVersion) -> list[dict[str, Any]]:
         "combined": "both",
     }
     return [
-        {"label": titles[name], **metric}
+        {
+            "label": titles[name],
+            "value": metric["value"],
+            "low": metric.get("low"),
+            "high": metric.get("high"),
+        }
         for name, metric in alone.items()
         if metric is not None and metric["value"] is not None
     ]

@@ -4,7 +4,7 @@ quality of any file."""
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from django import forms
 from django.contrib import admin
@@ -19,11 +19,13 @@ from matching.domain.trips import HardGate
 from matching.domain.words import MatchType
 from matching.models import SeedUser, TravelGroup, TravelSession
 from project import words
+from project.pages.figures import KeyFigure
 from project.pages.links import record_link
 from project.pages.registry import page
 from project.pages.tabs import tabs_of
 from project.refusal import Refusal
 from project.tabular.out import csv_lines
+from training.domain.any_table import NOTHING_IS_BUILT, asks_to_build
 from training.domain.foreign_csv import ForeignCsvError
 from training.kinds import DEFAULT_KIND, all_kinds, get_kind
 from training.queries.datasets import analyze_csv
@@ -223,12 +225,12 @@ def _above_live(score: float, match_type: str) -> str:
     return f"higher than {below} of {len(live.score)} live pairs drawn by lot"
 
 
-def _rule_figure(explained: Explanation) -> dict[str, Any]:
+def _rule_figure(explained: Explanation) -> KeyFigure:
     row = explained.scores.as_rows()[0]
     return {"label": f"By {row['rule']}", "value": words.number(row["rule_score"])}
 
 
-def _parts(explained: Explanation) -> list[dict[str, Any]]:
+def _parts(explained: Explanation) -> list[KeyFigure]:
     row = explained.scores.as_rows()[0]
     if row["by_rules"] is None:
         return []
@@ -242,13 +244,13 @@ def _parts(explained: Explanation) -> list[dict[str, Any]]:
     ]
 
 
-def _rank_figure(explained: Explanation, left: SeedUser, right: Any) -> dict[str, Any]:
+def _rank_figure(explained: Explanation, left: SeedUser, right: Any) -> KeyFigure | None:
     if explained.gate != HardGate.OPEN:
-        return {}
+        return None
     ranking = rank_partners(left.external_id, explained.match_type)
     place = ranking.place_of(right.external_id)
     if place is None:  # with an incomplete profile one is scored, and not offered
-        return {}
+        return None
     return {
         "label": f"Rank for {left.title}",
         "value": f"{place} of {ranking.available}",
@@ -257,12 +259,26 @@ def _rank_figure(explained: Explanation, left: SeedUser, right: Any) -> dict[str
     }
 
 
-def _effects(explained: Explanation) -> list[dict[str, Any]]:
+class Effect(TypedDict):
+    """What one input of a pair did to its score; `x` and `width` are of its bar."""
+
+    title: str
+    inputs: str
+    missing: bool
+    value: str
+    usual: str
+    effect: str
+    is_down: bool
+    x: str
+    width: str
+
+
+def _effects(explained: Explanation) -> list[Effect]:
     largest = max((abs(one.effect) for one in explained.effects if one.effect), default=0.0)
     return [_effect(one, largest) for one in explained.effects]
 
 
-def _effect(one: FeatureEffect, largest: float) -> dict[str, Any]:
+def _effect(one: FeatureEffect, largest: float) -> Effect:
     width = 48 * abs(one.effect) / largest if one.effect and largest else 0.0
     return {
         "title": TITLES[one.explained.name],
@@ -353,6 +369,7 @@ def _file(request: HttpRequest, form: forms.Form) -> dict[str, Any]:
     return {
         "report": report.as_dict(),
         "took": took,
+        "note": NOTHING_IS_BUILT if asks_to_build(report.checks) else "",
         "left_out": [f"{name} ({why})" for name, why in took.left.items()],
         "features": features,
         "file_name": name,

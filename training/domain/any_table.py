@@ -1,5 +1,6 @@
 """Reading a table of which nothing is known but that it has a label and numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypedDict
@@ -9,20 +10,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from project import words
+from training.domain.checks import Check
 from training.domain.expectations import FeatureSpec, QualitySpec
-from training.domain.foreign_csv import ForeignCsvError, explain_arrow, read_header
+from training.domain.foreign_csv import (
+    LABEL_NAMES,
+    ForeignCsvError,
+    explain_arrow,
+    read_header,
+    say_no_label,
+)
 
 MINIMUM_ROWS: Final = 100
-# Names that a label commonly has, the likeliest first.
-LABEL_NAMES: Final = (
-    "label", "target", "y", "class", "outcome", "accepted", "liked", "match", "matched", "decision",
-)  # fmt: skip
+NOTHING_IS_BUILT: Final = (
+    "Of a file that is only measured nothing is built: where a remedy says so, leave the column or "
+    "the rows out of it, or import its events and build then."
+)
 
 
 class TookFields(TypedDict):
     """A `Took` as JSON."""
 
     label: str
+    label_said: str
+    label_values: list[float] | None
     features: list[str]
     left: dict[str, str]
 
@@ -36,14 +47,30 @@ class Took:
     label : the column that is to be predicted.
     features : the columns that are measured.
     left : every other column, with the reason.
+    label_values : the two numbers of a label that were read as 0 and 1, where they are others.
     """
 
     label: str
     features: tuple[str, ...]
     left: dict[str, str]
+    label_values: tuple[float, float] | None = None
+
+    @property
+    def label_said(self) -> str:
+        """The label, with what its numbers were read as where they are not 0 and 1."""
+        if self.label_values is None:
+            return self.label
+        no, yes = map(words.number, self.label_values)
+        return f"{self.label} ({yes} as 1, {no} as 0)"
 
     def as_dict(self) -> TookFields:
-        return {"label": self.label, "features": list(self.features), "left": self.left}
+        return {
+            "label": self.label,
+            "label_said": self.label_said,
+            "label_values": None if self.label_values is None else list(self.label_values),
+            "features": list(self.features),
+            "left": self.left,
+        }
 
 
 def read_any_table(path: Path, label: str = "") -> tuple[pd.DataFrame, QualitySpec, Took]:
@@ -57,7 +84,8 @@ def read_any_table(path: Path, label: str = "") -> tuple[pd.DataFrame, QualitySp
     Returns
     -------
     The rows, what is expected of them (no range of a number is known), and what was taken. A label
-    of 0 and 1, or of true and false, makes a classification, other numbers a regression. Numbers
+    of two values (0 and 1, true and false, else the larger one is 1) makes a classification, other
+    numbers a regression. Numbers
     that name a row (a column called id or ending in it) are left.
 
     Raises
@@ -95,10 +123,8 @@ def read_any_table(path: Path, label: str = "") -> tuple[pd.DataFrame, QualitySp
             left[f"{name} (again)"] = "stands twice with equal values"
         elif name == target:
             if values is None:
-                raise ForeignCsvError(
-                    f"Expected 0 and 1, true and false or numbers in {name}, got text. Write its "
-                    "words as 0 and 1, or name another label with --label."
-                )
+                words = column.to_pandas().dropna().astype(str).unique().tolist()
+                raise ForeignCsvError(say_no_label(name, words))
             frame[name] = values
         elif values is None:
             left[name] = "no numbers" if column.null_count < len(column) else "empty"
@@ -110,13 +136,23 @@ def read_any_table(path: Path, label: str = "") -> tuple[pd.DataFrame, QualitySp
     if not features:
         raise ForeignCsvError(f"Expected columns of numbers beside {target}, got none.")
     known = set(frame[target].dropna().unique())
+    two = None
+    if len(known) == 2 and known != {0.0, 1.0}:
+        two = (float(min(known)), float(max(known)))
+        frame[target] = frame[target].map({two[0]: 0.0, two[1]: 1.0})
+        known = {0.0, 1.0}
     spec = QualitySpec(
         features=tuple(FeatureSpec(name, None, None, 2, 2) for name in features),
         target=target,
         task="classification" if known <= {0.0, 1.0} else "regression",
         minimum_rows=MINIMUM_ROWS,
     )
-    return frame, spec, Took(target, tuple(features), left)
+    return frame, spec, Took(target, tuple(features), left, two)
+
+
+def asks_to_build(checks: Sequence[Check]) -> bool:
+    """Whether a remedy asks for what can only be done where rows were imported."""
+    return any(check.verdict != "pass" and "uild with" in check.remedy for check in checks)
 
 
 def _label_of(names: list[str], label: str) -> str:

@@ -1,6 +1,7 @@
 """Reading somebody else's train.csv strictly enough to judge it."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,11 @@ import pyarrow.csv as pa_csv
 
 from training.domain.expectations import QualitySpec
 
+MOST_WORDS = 5  # of a label that are named
+# Names that a label commonly has, the likeliest first.
+LABEL_NAMES = (
+    "label", "target", "y", "class", "outcome", "accepted", "liked", "match", "matched", "decision",
+)  # fmt: skip
 LABEL_OF_OUTCOME = {"accept": 1, "chat": 1, "ignore": 0, "unmatch": 0}
 # Columns that are kept where the file has them, beside features and target.
 CONTEXT_NAMES = ("match_type", "user_id", "target_id", "group_id", "event_id", "timestamp")
@@ -28,7 +34,8 @@ def read_foreign_csv(path: Path | str, spec: QualitySpec) -> pd.DataFrame:
     path : UTF-8 file, with or without a byte order mark.
     spec : the features and the target to look for. Names are accepted in snake_case and in
         camelCase; a target named `label` may also be given as an `outcome` of accept, chat,
-        ignore or unmatch. Columns of neither kind are ignored.
+        ignore or unmatch, or under another name that labels have (LABEL_NAMES). Labels may be true
+        and false. Columns of neither kind are ignored.
 
     Returns
     -------
@@ -41,14 +48,15 @@ def read_foreign_csv(path: Path | str, spec: QualitySpec) -> pd.DataFrame:
     ------
     ForeignCsvError
         If the file is no CSV, a column stands twice with different values, a value is not a
-        number, no feature or no target is found, or label and outcome contradict each other.
+        number, no feature or no target is found, a label is a word, or label and outcome
+        contradict each other.
     """
     path = Path(path)
     names = read_header(path)
     places = [str(number) for number in range(len(names))]
     columns = _recognised(names, spec)
     categorical = {feature.name for feature in spec.features if feature.is_categorical}
-    numeric = {*spec.feature_names, spec.target} - categorical
+    numeric = {*spec.feature_names} - categorical
     text = pa.string()
     types = {
         place: pa.float64() if name in numeric else text
@@ -75,7 +83,9 @@ def read_foreign_csv(path: Path | str, spec: QualitySpec) -> pd.DataFrame:
                     f"{', '.join(names[int(found)] for found in (place, *again))}. Remove all but "
                     "one."
                 )
-        if name in spec.feature_names and name not in categorical:
+        if name == spec.target:
+            values = _numbers_of(values, names[int(place)])
+        elif name in spec.feature_names and name not in categorical:
             values = values.astype(np.float32)
         frame[CONTEXT_ALIASES.get(name, name)] = values
     return _with_label(frame, spec)
@@ -99,6 +109,25 @@ def read_header(path: Path) -> list[str]:
     return [name.strip() for name in next(csv.reader([line.rstrip("\r\n")]))]
 
 
+def _numbers_of(written: pd.Series, name: str) -> pd.Series:
+    """The numbers of a target, as float64; true is 1 and false is 0."""
+    text = written.str.strip().str.lower().replace({"true": "1", "false": "0"})
+    numbers: pd.Series = pd.to_numeric(text, errors="coerce").astype(np.float64)
+    words = written[numbers.isna() & text.notna() & (text != "")].unique().tolist()
+    if words:
+        raise ForeignCsvError(say_no_label(name, words))
+    return numbers
+
+
+def say_no_label(name: str, words: Sequence[str]) -> str:
+    """Say that a label is written in words, and what to do."""
+    said = ", ".join(map(repr, words[:MOST_WORDS])) + (" and more" * (len(words) > MOST_WORDS))
+    return (
+        f"Expected 0 and 1, true and false or numbers in {name}, got {said}. Write its words as 0 "
+        "and 1, or name another label with --label."
+    )
+
+
 def _recognised(names: list[str], spec: QualitySpec) -> dict[str, list[str]]:
     """Our name -> places of the file's columns, for every column that means something to us."""
     wanted = [*spec.feature_names, spec.target, *CONTEXT_NAMES]
@@ -110,6 +139,9 @@ def _recognised(names: list[str], spec: QualitySpec) -> dict[str, list[str]]:
         found = [str(place) for place, given in enumerate(names) if given in spellings]
         if found:
             columns[name] = found
+    other = label_column(names, spec)
+    if other is not None and spec.target not in columns and "outcome" not in columns:
+        columns[spec.target] = [str(names.index(other))]
     if not any(name in columns for name in spec.feature_names):
         raise ForeignCsvError(
             f"Expected columns such as {', '.join(spec.feature_names[:3])}, got "
@@ -119,9 +151,18 @@ def _recognised(names: list[str], spec: QualitySpec) -> dict[str, list[str]]:
         raise ForeignCsvError(
             f"Expected a column {spec.target}"
             + (" or outcome" if spec.target == "label" else "")
-            + f", got {', '.join(names[:20])}."
+            + f", got {', '.join(names[:20])}. Name it with --label."
         )
     return columns
+
+
+def label_column(names: Sequence[str], spec: QualitySpec) -> str | None:
+    """Return the column of a file that is its target: of our name, else one that labels have."""
+    ours = [spec.target, camel_case(spec.target)]
+    if spec.target == "label":
+        by_lower = {name.lower(): name for name in reversed(names)}
+        ours += ["outcome", *(by_lower[name] for name in LABEL_NAMES if name in by_lower)]
+    return next((name for name in ours if name in names), None)
 
 
 def explain_arrow(message: str, names: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,14 @@ from training.domain.importance import Importance, permutation_importance
 from training.domain.kind import ModelKind
 from training.domain.suspicion import check_inputs
 from training.domain.tasks import get_task
-from training.domain.tasks.base import CurvesFields, Evidence, GateReport, Report, ReportFields
+from training.domain.tasks.base import (
+    CeilingFields,
+    CurvesFields,
+    Evidence,
+    GateReport,
+    Report,
+    ReportFields,
+)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,7 +48,7 @@ class MeasuredModel:
 
     metrics: dict[str, ReportFields]
     baselines: dict[str, ReportFields | None]
-    ceilings: dict[str, dict[str, Any] | None]
+    ceilings: dict[str, CeilingFields | None]
     importance: Importance
     gates: GateReport
     curves: CurvesFields

@@ -155,7 +155,7 @@ def _references(kind: ModelKind, measured: MeasuredModel) -> dict[str, float]:
         if name != "constant"
     }
     found |= {
-        f"{name} ceiling": (ceiling or {}).get("value")
+        f"{name} ceiling": None if ceiling is None else ceiling["value"]
         for name, ceiling in measured.ceilings.items()
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 
 from feedback.models import FeedbackSource
 from feedback.queries.caveats import partial_of
+from matching.domain.features.columns import fill_products
+from project import words
 from project.refusal import Refusal
 from project.storage.artifacts import verified_path
 from project.tabular.plain import as_plain_csv
@@ -19,6 +21,7 @@ from training.domain.foreign_csv import (
     CONTEXT_NAMES,
     ForeignCsvError,
     camel_case,
+    label_column,
     read_foreign_csv,
     read_header,
 )
@@ -171,16 +174,19 @@ def _analyze_plain(kind: ModelKind, path: Path, label: str) -> tuple[QualityRepo
         frame, spec, took = read_any_table(path, label)
         return report_quality(frame, spec), took
     frame = read_foreign_csv(path, spec)
+    names = read_header(path)
+    target = label_column(names, spec) or spec.target
     features = tuple(name for name in spec.feature_names if name in frame)
-    read = (*features, spec.target, *CONTEXT_NAMES, "outcome")
+    read = (*features, spec.target, target, *CONTEXT_NAMES, "outcome")
     known = {given for name in read for given in (name, camel_case(name))}
-    left = {name: f"no input of {kind.name}" for name in read_header(path) if name not in known}
+    left = {name: f"no input of {kind.name}" for name in names if name not in known}
     if spec.pair and "partner_id" not in frame and {"target_id", "group_id"} & set(frame):
         frame = frame.assign(partner_id=_partner(frame))
+    fill_products(frame)
     report = report_quality(frame, spec)
     suspicion = check_inputs(kind.reading(features), frame)
     report = replace(report, checks=(*report.checks, *suspicion))
-    return report, Took(spec.target, features, left)
+    return report, Took(target, features, left)
 
 
 def _partner(frame: pd.DataFrame) -> pd.Series:
@@ -196,4 +202,4 @@ def say_refused(dataset: Dataset) -> str:
     refused = [check for check in dataset.checks if check["verdict"] == "refuse"]
     first = "; ".join(check["remedy"] for check in refused[:3])
     more = f" ({len(refused) - 3} more)" if len(refused) > 3 else ""
-    return f"The dataset is refused on {len(refused)} checks: {first}{more}"
+    return f"The dataset is refused on {words.counted(len(refused), 'check')}: {first}{more}"

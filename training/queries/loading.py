@@ -16,7 +16,7 @@ from project.origin import Origin
 from project.storage.artifacts import glance, load_joblib, read_verified
 from project.storage.place import Stamp
 from training.domain.kind import ModelKind
-from training.domain.model_files import FEATURES_FILE
+from training.domain.model_files import FEATURES_FILE, LearntFields, ModelMetadata
 from training.domain.prediction_interval import PredictionInterval
 from training.domain.rule_part import CannotCompile, Compiled, compile_rules
 from training.domain.tasks import get_task
@@ -47,7 +47,7 @@ class LoadedModel:
     kind: ModelKind
     version: int
     estimator: Any
-    metadata: dict[str, Any]
+    metadata: ModelMetadata
     compiled: Compiled | None = None
     rules_alone: Compiled | None = None
     is_walked: bool = False
@@ -73,8 +73,9 @@ class LoadedModel:
         """Where the rows that it learnt from come from; a file of before says its dataset's."""
         metadata = self.metadata
         origin = metadata.get("origin") or metadata["dataset"]["origin"]
-        rows = metadata.get("trained_on", {})
-        return Origin(origin).said(rows.get("real_rows"), rows.get("synthetic_rows"))
+        unknown = LearntFields(real_rows=None, synthetic_rows=None)
+        rows = metadata.get("trained_on", unknown)
+        return Origin(origin).said(rows["real_rows"], rows["synthetic_rows"])
 
     @property
     def interval(self) -> PredictionInterval | None:

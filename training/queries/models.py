@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from project.refusal import Refusal
 from training.domain.confirming import suspicious_inputs
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from training.domain.checks import CheckFields
     from training.domain.importance import Importance
     from training.domain.mixing.fit import OriginsFields
-    from training.domain.tasks.base import ReportFields
+    from training.domain.tasks.base import CeilingFields, ReportFields
 
 
 class ModelSummary(TypedDict):
@@ -41,7 +41,7 @@ class ModelSummary(TypedDict):
     metric: str
     metrics: dict[str, ReportFields]
     baselines: dict[str, ReportFields | None]
-    ceilings: dict[str, dict[str, Any] | None]
+    ceilings: dict[str, CeilingFields | None]
     calibration: str
     importance: Importance
     gates: list[CheckFields]

@@ -13,7 +13,7 @@ from project.tabular.mapping import read_number
 from project.tabular.rows import Limits, Row, TableFile
 from project.tabular.sniff import FileRefused
 from training.queries.pairs import Pair, score_pairs
-from training.queries.scoring import Scores, UnusableFeatures, score_vectors
+from training.queries.scoring import ScoreFields, Scores, UnusableFeatures, score_vectors
 
 ROWS: Final = 5_000  # of one table
 LIMITS: Final = Limits(row_bytes=64 * 1024, json_bytes=16 * 1024 * 1024, rows=ROWS, columns=200)
@@ -23,6 +23,14 @@ FEATURES: Final = {joined_name(name): name for name in (*FEATURE_NAMES, *LOG_NAM
 HEADER: Final = (
     "line", "left", "right", "score", "served_by", "rule_score", "is_candidate", "missing",
 )  # fmt: skip
+
+
+class ScoredRow(ScoreFields):
+    """The scores of one row of a table; names are empty where the row has ready features."""
+
+    line: int
+    left: str
+    right: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class ScoredTable:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def as_rows(self) -> Iterator[dict[str, Any]]:
+    def as_rows(self) -> Iterator[ScoredRow]:
         """Yield each row's scores, with its line and the names of the pair."""
         pairs = self.pairs or [("", "")] * len(self.lines)
         for line, (left, right), fields in zip(

@@ -3,8 +3,6 @@
 What lists and shows asks this too, so nothing here loads a model.
 """
 
-from typing import Any
-
 import orjson
 
 from matching.domain.words import COMPUTED_SETS, revision_of
@@ -13,7 +11,12 @@ from project.origin import Origin
 from project.storage.artifacts import read_verified
 from project.storage.failures import ArtifactCorrupt
 from training.domain.libraries import SKLEARN, library_versions
-from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
+from training.domain.model_files import (
+    FEATURES_FILE,
+    METADATA_FILE,
+    MODEL_FORMAT,
+    ModelMetadata,
+)
 from training.kinds import get_kind
 from training.models import Dataset, ModelVersion
 from training.queries.files import naming, retrain_command, verify_files
@@ -23,7 +26,7 @@ class ModelOutdated(ArtifactCorrupt):
     """The files are those that were written, but for other formulas, libraries or classes."""
 
 
-def require_current(model: ModelVersion, words_now: int | None = None) -> dict[str, Any]:
+def require_current(model: ModelVersion, words_now: int | None = None) -> ModelMetadata:
     """Return the metadata of a model that can serve, without loading it.
 
     `words_now` is the version of the vocabulary, where it is known already.
@@ -40,7 +43,7 @@ def require_current(model: ModelVersion, words_now: int | None = None) -> dict[s
             raise ArtifactCorrupt(f"{model} has no record of {name}.", remedy=train_again(model))
     with naming(model):
         content = read_verified(model.folder, METADATA_FILE, model.files[METADATA_FILE])
-    metadata: dict[str, Any] = orjson.loads(content)
+    metadata: ModelMetadata = orjson.loads(content)
     if metadata.get("format", 1) != MODEL_FORMAT:
         raise ModelOutdated(
             f"{model} was written by an earlier edition, whose classes are gone.",

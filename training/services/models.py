@@ -1,7 +1,6 @@
 """Writing a model: its files and its row."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from django.contrib.auth.models import User
@@ -17,7 +16,12 @@ from training.domain.kind import ModelKind
 from training.domain.libraries import library_versions
 from training.domain.measuring import MeasuredModel
 from training.domain.mixing.fit import OriginsFields
-from training.domain.model_files import FEATURES_FILE, METADATA_FILE, MODEL_FORMAT
+from training.domain.model_files import (
+    FEATURES_FILE,
+    METADATA_FILE,
+    MODEL_FORMAT,
+    ModelMetadata,
+)
 from training.models import Dataset, ModelVersion
 from training.services.overrides import Override
 from training.services.versions import claim_version
@@ -90,7 +94,7 @@ def write_model(trained: TrainedModel, *, by: User | None = None) -> ModelVersio
     return model
 
 
-def _metadata(model: ModelVersion, trained: TrainedModel) -> dict[str, Any]:
+def _metadata(model: ModelVersion, trained: TrainedModel) -> ModelMetadata:
     dataset, interval = trained.dataset, trained.fitted.interval
     return {
         "kind": model.kind,

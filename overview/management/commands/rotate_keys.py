@@ -1,7 +1,7 @@
 """After a change of a key: everything under the newest one, so that the earlier one can go."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 from django.conf import settings
 
@@ -13,6 +13,16 @@ from project.storage.rotation import renew_signatures
 from project.terminal import Console
 
 
+class Rotated(TypedDict):
+    """What became of all that is under one key, and whether the earlier ones can go."""
+
+    key: str
+    renewed: int
+    current: int
+    under_an_unknown_key: list[str]
+    earlier_keys_can_go: bool
+
+
 class Command(SeedbedCommand):
     """`rotate_keys`: run it as often as you like; it goes on where it was stopped."""
 
@@ -22,12 +32,12 @@ class Command(SeedbedCommand):
         "something is under a key that is not known."
     )
 
-    def run(self, **options: Any) -> dict[str, Any]:
+    def run(self, **options: Any) -> dict[str, Rotated]:
         parts: dict[str, tuple[str, Callable[[], tuple[int, int, list[str]]]]] = {
             "passwords": ("FIELD_KEY", reencrypt_passwords),
             "signatures": ("ARTIFACT_KEY", renew_signatures),
         }
-        result: dict[str, Any] = {}
+        result: dict[str, Rotated] = {}
         for name, (setting, rotate) in parts.items():
             key = f"SEEDBED_{setting}"
             renewed, current, unknown = rotate()
@@ -42,7 +52,7 @@ class Command(SeedbedCommand):
             }
         return result
 
-    def render(self, result: dict[str, Any], console: Console) -> None:
+    def render(self, result: dict[str, Rotated], console: Console) -> None:
         """Say what was done, what no key opens, and which keys can go."""
         for name, part in result.items():
             console.print(
@@ -61,7 +71,7 @@ class Command(SeedbedCommand):
                     "workers and scheduler run with the newest key, remove them."
                 )
 
-    def exit_code(self, result: dict[str, Any]) -> int:
+    def exit_code(self, result: dict[str, Rotated]) -> int:
         """Return 2 while something is under a key that is not known."""
         unknown = any(part["under_an_unknown_key"] for part in result.values())
         return EXIT_REFUSED if unknown else 0

@@ -1,8 +1,8 @@
 """Keys of applications: list, make, revoke."""
 
 from argparse import SUPPRESS
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
 
 from django.core.management.base import CommandParser
 from rich.console import Console
@@ -16,6 +16,21 @@ from serving.models import ApiKey, Scope
 from serving.services.keys import issue_key, revoke_key
 
 MAX_DAYS = 3_650
+
+
+class KeyFields(TypedDict):
+    """A key as it may be told: never the key itself."""
+
+    name: str
+    starts_with: str
+    scopes: list[str]
+    requests_per_minute: int
+    state: str
+    made_at: datetime
+    made_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 class Command(SeedbedCommand):
@@ -102,7 +117,7 @@ class Command(SeedbedCommand):
             console.print(f"{result['key']['name']} was revoked before.")
 
 
-def _told(key: ApiKey) -> dict[str, Any]:
+def _told(key: ApiKey) -> KeyFields:
     return {
         "name": key.name,
         "starts_with": key.start,
@@ -117,7 +132,7 @@ def _told(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _render_list(keys: list[dict[str, Any]], console: Console) -> None:
+def _render_list(keys: list[KeyFields], console: Console) -> None:
     if not keys:
         console.print("There is no key. Make one: `manage.py api_keys make NAME --scope score`.")
         return

@@ -1,6 +1,8 @@
 """Shows what production sees of one person now."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandParser
 from rich.console import Console
@@ -8,6 +10,9 @@ from rich.console import Console
 from project import clock, words
 from project.command import SeedbedCommand
 from project.terminal import Table
+
+if TYPE_CHECKING:
+    from serving.queries.debugging import Seen
 
 
 class Command(SeedbedCommand):
@@ -22,12 +27,12 @@ class Command(SeedbedCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user", metavar="USER", help="external id of the person")
 
-    def run(self, **options: Any) -> dict[str, Any]:
+    def run(self, **options: Any) -> Seen:
         from serving.queries.debugging import see_person
 
-        return {**see_person(options["user"], at=clock.now())}
+        return see_person(options["user"], at=clock.now())
 
-    def render(self, result: dict[str, Any], console: Console) -> None:
+    def render(self, result: Seen, console: Console) -> None:
         if result["warning"]:
             console.print(result["warning"], style="bold yellow")
         for title, told, lacking in (

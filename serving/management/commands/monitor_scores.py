@@ -1,6 +1,8 @@
 """Looks at what applications were answered in the last hour, and which alarms are open."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandParser
 from rich.console import Console
@@ -12,6 +14,10 @@ from project.jobs.services import owner_for_operator
 from project.terminal import Table
 from serving.queries.schedule import current_schedule
 from serving.services.schedule import DEFAULT_SECONDS, switch_off, switch_on
+
+if TYPE_CHECKING:
+    from serving.queries.live import LiveFields
+    from serving.queries.monitoring import Looked, Monitored
 
 SHORTEST_SECONDS = 10
 MOST_VERSIONS = 3  # whose live figures are shown
@@ -46,7 +52,7 @@ class Command(SeedbedCommand):
             "else the only active superuser)",
         )
 
-    def run(self, **options: Any) -> dict[str, Any]:
+    def run(self, **options: Any) -> Looked:
         from serving.queries.live import live_figures, live_versions
         from serving.queries.monitoring import monitor_hour, open_alarms
         from serving.services.outcomes import match_events
@@ -75,10 +81,10 @@ class Command(SeedbedCommand):
             else None,
         }
 
-    def exit_code(self, result: dict[str, Any]) -> int:
+    def exit_code(self, result: Looked) -> int:
         return EXIT_REFUSED if result["alarms"] else 0
 
-    def render(self, result: dict[str, Any], console: Console) -> None:
+    def render(self, result: Looked, console: Console) -> None:
         if result["rows"]:
             _render_hour(result, console)
         else:
@@ -100,7 +106,7 @@ class Command(SeedbedCommand):
             console.print("It looks only when it is told to; `--every 60` lets it look by itself.")
 
 
-def _render_hour(result: dict[str, Any], console: Console) -> None:
+def _render_hour(result: Monitored, console: Console) -> None:
     console.print(
         f"{words.counted(result['pairs'], 'pair')} in {words.counted(result['visits'], 'visit')} "
         f"in the last hour: scores from {words.number(result['lowest'])} to "
@@ -124,14 +130,14 @@ def _render_hour(result: dict[str, Any], console: Console) -> None:
         console.print(table)
 
 
-def _render_live(live: dict[str, Any], console: Console) -> None:
+def _render_live(live: LiveFields, console: Console) -> None:
     console.print(f"Model {live['model_version']}, as it turned out:", style="bold")
-    if live["too_little"]:
+    lift = live["lift"]
+    if live["too_little"] or lift is None:
         console.print(f"  {live['too_little']}")
         return
     shown = ("roc_auc", "brier", "ece", "ece_by_chance")
     auc, brier, ece, by_chance = (live["metrics"][name] for name in shown)
-    lift = live["lift"]
     console.print(
         f"  {words.counted(live['rows'], 'pair')} of {words.counted(live['people'], 'user')}: "
         f"ROC-AUC {words.measured(auc['value'], auc['low'], auc['high'])}, "

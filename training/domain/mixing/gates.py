@@ -1,13 +1,18 @@
 """What a dataset of real and synthetic rows has to show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
+from project import words
+from project.measure.jackknife import FEWEST_CLUSTERS
 from training.domain.checks import Check, Gate, Verdict, verdict_of
 from training.domain.mixing.likeness import TOLD_APART, Likeness, Nearness
 
 MINIMUM_REAL_ROWS = 100
 MINIMUM_REAL_GROUPS = 30
 COPIED_SIGNIFICANCE = 0.01
+NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 CHANCE = 0.5  # a ROC-AUC, and the share nearer to one of two halves
 
 REAL_VALIDATION_ROWS = Gate(
@@ -35,7 +40,9 @@ SYNTHETIC_COPIES = Gate(
 )
 
 
-def check_real_rows(rows: int, groups: int | None, noun: str, all_real: int) -> list[Check]:
+def check_real_rows(
+    rows: int, groups: int | None, noun: str, all_real: int, few: Mapping[str, int] = NOTHING
+) -> list[Check]:
     """Ask whether so many real validation rows, of so many people, can judge a mixture.
 
     Parameters
@@ -44,16 +51,26 @@ def check_real_rows(rows: int, groups: int | None, noun: str, all_real: int) -> 
         rows do not say.
     noun : what the groups are.
     all_real : real rows of the dataset.
+    few : of what all real rows together have fewer than any test needs, and how many.
     """
     remedy = (
         "too few to judge a mixture by. Build with --split origin: the synthetic rows alone "
         f"train, and all {all_real:,} real rows are the test."
     )
+    if few:
+        said = " and ".join(words.counted(count, what) for what, count in few.items())
+        remedy = (
+            f"too few to judge anything by, and so are all {all_real:,} of them: they are of "
+            f"{said}, and below {FEWEST_CLUSTERS} nothing can be said of the next one. Bring real "
+            f"rows of more {' and '.join(f'{what}s' for what in few)}; until then build with "
+            "--origin synthetic."
+        )
     checks = [
         REAL_VALIDATION_ROWS.check(
             rows,
             "pass" if rows >= MINIMUM_REAL_ROWS else "refuse",
-            f"{rows} real rows in validation, {MINIMUM_REAL_ROWS} are needed: {remedy}",
+            f"{words.counted(rows, 'real row')} in validation, {MINIMUM_REAL_ROWS} are needed: "
+            f"{remedy}",
         )
     ]
     if groups is not None:
@@ -61,7 +78,8 @@ def check_real_rows(rows: int, groups: int | None, noun: str, all_real: int) -> 
             REAL_VALIDATION_GROUPS.check(
                 groups,
                 "pass" if groups >= MINIMUM_REAL_GROUPS else "refuse",
-                f"{rows} real validation rows of {groups} different {noun}s, "
+                f"{words.counted(rows, 'real validation row')} of "
+                f"{words.counted(groups, f'different {noun}')}, "
                 f"{MINIMUM_REAL_GROUPS} are needed: {remedy}",
             )
         )

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project.measure.jackknife import FEWEST_CLUSTERS
 from training.domain.checks import Check
 from training.domain.expectations import QualitySpec
 from training.domain.kind import ModelKind
@@ -72,7 +73,13 @@ def report_mixture(
         rows = kind.rows(frame.loc[split.validation, wanted])
         counts = dict(zip(rows.clustered_by, rows.clusters.counts(), strict=True))
         noun = next(iter(counts), "")
-        checks += check_real_rows(len(rows), counts.get(noun), noun, int(is_real.sum()))
+        every = kind.rows(frame.loc[is_real, wanted])
+        few = {
+            what: count
+            for what, count in zip(every.clustered_by, every.clusters.counts(), strict=True)
+            if count < FEWEST_CLUSTERS
+        }
+        checks += check_real_rows(len(rows), counts.get(noun), noun, len(every), few)
     nearness = None
     fitted = ~is_real & is_foreign & split.train
     numbers = [name for name in inputs if name in kind.numeric]

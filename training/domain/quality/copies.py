@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project import words
 from project.measure.hashing import hash_rows, hash_sets, mix
 from training.domain.checks import Check, Gate, Verdict
 from training.domain.expectations import QualitySpec
@@ -226,7 +227,7 @@ def check_contradictions(frame: pd.DataFrame, target: FloatArray, spec: QualityS
     frame : n rows; those that do not name both of `spec.pair` contradict nobody.
     target : float64 (n,), 0 or 1.
     """
-    several = both = 0
+    several = both = left = 0
     columns = [frame[name] for name in spec.pair if name in frame.columns]
     if len(columns) == len(spec.pair) and len(frame):
         known = np.logical_and.reduce([column.notna().to_numpy() for column in columns])
@@ -234,12 +235,23 @@ def check_contradictions(frame: pd.DataFrame, target: FloatArray, spec: QualityS
         count = pd.Series(target[known]).groupby(pairs).agg(["size", "min", "max"])
         several = int((count["size"] > 1).sum())
         both = int((count["min"] < count["max"]).sum())
+        left = len(frame) - len(pairs) + len(count)
+    remedy = "Build with --outcomes last or best to take one of each pair."
+    if left < spec.minimum_rows:
+        remedy = (
+            f"One of each pair would leave {_too_few(left, spec)}: bring rows of more pairs before "
+            "you take one of each (--outcomes)."
+        )
     return CONTRADICTIONS.check(
         both,
         "warn" if both else "pass",
         f"{both} of {several} pairs with several rows have both answers: each counts as it stands. "
-        "Build with --outcomes last or best to take one of each pair.",
+        f"{remedy}",
     )
+
+
+def _too_few(rows: int, spec: QualitySpec) -> str:
+    return f"{words.counted(rows, 'row')} of the {spec.minimum_rows} that are needed"
 
 
 def check_generated_vectors(frame: pd.DataFrame, spec: QualitySpec) -> Check:
@@ -270,6 +282,11 @@ def check_duplicates(share: float, unique: int, n_rows: int, spec: QualitySpec) 
             f"{n_rows - unique} of {n_rows} rows repeat an earlier one: remove at least {excess} "
             f"copies, or {spec.copies_remedy}."
         )
+        if n_rows - excess < spec.minimum_rows:
+            remedy += (
+                f" That leaves at most {_too_few(n_rows - excess, spec)}: bring others that are no "
+                "copies as well."
+            )
     return DUPLICATE_SHARE.check(share, verdict, remedy)
 
 

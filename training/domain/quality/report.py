@@ -31,7 +31,7 @@ from training.domain.quality.copies import (
     fingerprint_rows,
     measure_repeats,
 )
-from training.domain.quality.sharing import measure_sharing
+from training.domain.quality.sharing import LeakageFields, measure_sharing
 from training.domain.tasks import get_task
 from training.domain.tasks.base import BoolArray, FloatArray, Target, Task
 
@@ -52,7 +52,7 @@ class QualityFields(TypedDict):
     target: dict[str, float | None]
     features: dict[str, dict[str, float | None]]
     not_in_log: list[str]
-    leakage: dict[str, Any]
+    leakage: LeakageFields
     checks: list[CheckFields]
 
 
@@ -68,7 +68,7 @@ class QualityReport:
     target: dict[str, float | None]
     features: dict[str, dict[str, float | None]]
     not_in_log: tuple[str, ...]
-    leakage: dict[str, Any]
+    leakage: LeakageFields
     checks: tuple[Check, ...]
 
     @property
@@ -188,7 +188,7 @@ def report_quality(
     checks.append(check_range(out_of_range, spec))
     checks.append(task.check_giveaway(giveaways, target, aim))
 
-    leakage: dict[str, Any] = {
+    leakage: LeakageFields = {
         "giveaway": {name: json_number(value) for name, value in giveaways.items()}
     }
     if in_train is not None:

@@ -1,6 +1,6 @@
 """What training and validation have in common."""
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,20 @@ from training.domain.expectations import QualitySpec
 from training.domain.tasks.base import BoolArray
 
 COPY = "copy"  # beside the groups of a kind
+
+
+class SharedFields(TypedDict):
+    """What stands on both sides of a split: how many, on how many rows of validation, and which
+    share of these."""
+
+    shared: int
+    validation_rows: int
+    validation_share: float | None
+
+
+# Rows of both sides, what they share by name, and how well each input alone tells the answer.
+LeakageFields = dict[str, int | SharedFields | dict[str, float | None]]
+
 SHARED = Gate("shared:", target="none in both train and validation", limit=0)
 
 
@@ -20,7 +34,7 @@ def measure_sharing(
     copies: npt.NDArray[np.uint64],
     in_train: BoolArray,
     spec: QualitySpec,
-) -> tuple[dict[str, Any], list[Check]]:
+) -> tuple[LeakageFields, list[Check]]:
     """Count what stands on both sides of a split, and hold to the gate what must not.
 
     Parameters
@@ -29,7 +43,7 @@ def measure_sharing(
     in_train : boolean array of shape (n_rows,).
     """
     n_validation = int((~in_train).sum())
-    leakage: dict[str, Any] = {
+    leakage: LeakageFields = {
         "train_rows": int(in_train.sum()),
         "validation_rows": n_validation,
     }
@@ -47,11 +61,11 @@ def measure_sharing(
     checks = []
     for name, values in hashes.items():
         shared, rows = count_shared(values, sides[name])
-        leakage[name] = {
-            "shared": shared,
-            "validation_rows": rows,
-            "validation_share": rows / n_validation if n_validation else None,
-        }
+        leakage[name] = SharedFields(
+            shared=shared,
+            validation_rows=rows,
+            validation_share=rows / n_validation if n_validation else None,
+        )
         if name != COPY and name not in spec.disjoint:
             continue
         checks.append(

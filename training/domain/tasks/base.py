@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project import words
 from project.measure.curves import Curve
-from project.measure.intervals import Metric, json_number
+from project.measure.intervals import Metric, MetricFields, json_number
 from project.measure.jackknife import FEW_CLUSTERS, FEWEST_CLUSTERS, Clusters
 from project.measure.paired import (
     PairedDifference,
@@ -25,6 +26,14 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 # Figures of one set of rows as JSON: metric to its value and interval, and what a task adds.
 ReportFields = dict[str, Any]
+
+
+class CeilingFields(MetricFields):
+    """The best that anybody could reach as JSON: over how many rows that know their truth, and how
+    far from it the prediction is on the same rows; None where that cannot be said."""
+
+    rows: int
+    distance: MetricFields | None
 
 
 class LineFields(TypedDict):
@@ -266,7 +275,7 @@ class Task(Protocol[ReportType]):
 
     def measure_ceiling(
         self, rows: Rows, prediction: FloatArray, truth: FloatArray
-    ) -> dict[str, Any] | None:
+    ) -> CeilingFields | None:
         """Return the best that anybody could reach, and how far from it the prediction is on the
         same rows; None where no row knows its truth."""
 
@@ -325,7 +334,8 @@ def check_groups(rows: Rows) -> list[Check]:
         if count < FEWEST_CLUSTERS:
             verdict = "refuse"
             remedy = (
-                f"{len(rows)} validation rows of {count} different {noun}s: below "
+                f"{words.counted(len(rows), 'validation row')} of "
+                f"{words.counted(count, f'different {noun}')}: below "
                 f"{FEWEST_CLUSTERS} nothing can be said of the next one, so no figure has an "
                 f"interval. Add rows of more {noun}s, or hold out a larger share."
             )
@@ -355,7 +365,8 @@ def compare(
 
 def say_needed(comparison: PairedDifference, rows: int) -> str:
     """Say how many rows would decide an undecided comparison."""
-    if comparison.rows_to_decide is None and comparison.difference != 0:
+    has_interval = np.isfinite(comparison.low) and comparison.rows_to_decide is not None
+    if comparison.difference != 0 and not has_interval:
         return f"{rows} validation rows of so few groups cannot tell: hold out more groups."
     if comparison.rows_to_decide is None:
         return f"on {rows} validation rows the two are the same."

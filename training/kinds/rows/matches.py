@@ -49,14 +49,14 @@ def load(recipe: Recipe) -> LoadedRows:
         if batch.method == EventBatch.Method.GENERATED:
             _compute_anew(frame, batch, wanted, lexicon)
     frame, strangers = _leave_strangers_out(frame, batches)
-    every = len(frame)
-    frame = choose_outcomes(frame, recipe.outcomes)
-    defaulted = _write_defaults(frame, batches, feature_set)
-    fill_products(frame)
     origin = _origin_of(batches)
     if origin is Origin.COMBINED:
         real = [batch.pk for batch in batches if Origin.of_code(batch.origin) is Origin.REAL]
         frame[ORIGIN_COLUMN] = origin_column(frame["batch_id"].isin(real))
+    every = len(frame)
+    frame = choose_outcomes(frame, recipe.outcomes)
+    defaulted = _write_defaults(frame, batches, feature_set)
+    fill_products(frame)
     return LoadedRows(
         frame=frame,
         recipe=replace(
@@ -279,7 +279,8 @@ def choose_outcomes(frame: pd.DataFrame, which: str) -> pd.DataFrame:
         partner_id where rows have them.
     which : each (or empty) keeps all; last keeps the latest row of each pair; best the latest
         whose label is 1, or the latest where none is. A pair is who decided about whom; rows that
-        do not name both are told apart by what they name and by their vector.
+        do not name both are told apart by what they name and by their vector. A synthetic answer
+        takes the place of no real one.
     """
     if which in ("", "each"):
         return frame
@@ -288,6 +289,8 @@ def choose_outcomes(frame: pd.DataFrame, which: str) -> pd.DataFrame:
     if len(named) == len(GROUPS["pair"]):
         known = np.logical_and.reduce([column.notna().to_numpy() for column in named])
         keys = np.where(known, hash_rows(named), keys)
+    if ORIGIN_COLUMN in frame:
+        keys = hash_rows([pd.Series(keys), frame[ORIGIN_COLUMN].reset_index(drop=True)])
     # Of equal moments the row that was read last counts, as it is the newer one.
     order = [frame["occurred_at"].to_numpy()]
     if which == "best":

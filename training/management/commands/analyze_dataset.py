@@ -35,6 +35,7 @@ class Command(SeedbedCommand):
         add_kind_option(parser)
 
     def run(self, **options: Any) -> dict[str, Any]:
+        from training.domain.any_table import NOTHING_IS_BUILT, asks_to_build
         from training.domain.foreign_csv import ForeignCsvError
         from training.queries.datasets import analyze_csv, find_dataset
         from training.queries.files import verify_files
@@ -50,7 +51,8 @@ class Command(SeedbedCommand):
             raise CommandError("Give either a version or --csv, not both.")
         try:
             report, took = analyze_csv(options["kind"], options["csv"], options["label"])
-            return {**report.as_dict(), "took": took.as_dict()}
+            note = NOTHING_IS_BUILT if asks_to_build(report.checks) else ""
+            return {**report.as_dict(), "took": took.as_dict(), "note": note}
         except (ForeignCsvError, OSError) as error:
             raise CommandError(str(error)) from error
 
@@ -73,9 +75,12 @@ class Command(SeedbedCommand):
             console.print(shares)
         print_checks(console, result["checks"])
         if took := result.get("took"):
-            console.print(f"Took {took['label']} as the label and {', '.join(took['features'])}.")
+            inputs = ", ".join(took["features"])
+            console.print(f"Took {took['label_said']} as the label and {inputs}.")
             left = ", ".join(f"{name} ({why})" for name, why in took["left"].items())
             console.print(f"Left: {left or 'nothing'}.")
+            if result["note"]:
+                console.print(result["note"])
         print_not_in_log(console, result.get("not_in_log", []))
         if expectation := result.get("expectation"):
             console.print(expectation)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from project import words
 from training.domain.tasks.base import FloatArray
 
 MINORITY_WARN_SHARE = 0.05
@@ -30,7 +31,7 @@ class Balance:
     def said(self) -> str:
         """The counts in words."""
         if not self.rarer:
-            return f"none of {self.rows:,} rows has the rarer label"
+            return f"none of {words.counted(self.rows, 'row')} has the rarer label"
         one_in = round(self.rows / self.rarer)
         have = "has" if self.rarer == 1 else "have"
         return f"{self.rarer:,} of {self.rows:,} rows {have} the rarer label (1 in {one_in:,})"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from project import words
 from project.measure.auc import auc_of_counts, count_labels
 from training.domain.checks import Check, Gate, Verdict
 from training.domain.expectations import DISTINCT_DEFAULT, DISTINCT_REFUSE
@@ -25,6 +26,8 @@ from training.domain.tasks.classification.balance import (
 # has seen the answer.
 GIVEAWAY_AUC = 0.95
 
+MOST_VALUES = 5  # of strange labels that are named
+
 LABEL_VALUES = Gate("label_values", target="labels are 0 or 1", limit=0)
 LABELS = Gate("labels", target=f"both, rarer one >= {MINORITY_WARN_SHARE:.0%}", limit=0.0)
 DISTINCT_VECTORS = Gate("distinct_vectors", target=f">= {DISTINCT_DEFAULT}", limit=DISTINCT_REFUSE)
@@ -36,25 +39,33 @@ GIVEAWAY = Gate(
 def check_labels(values: FloatArray, in_train: BoolArray | None, target: Target) -> list[Check]:
     """Hold the labels, and those of each part of a split, to the gates."""
     known = values[~np.isnan(values)]
-    strange = int(((known != 0) & (known != 1)).sum())
+    is_label = (values == 0) | (values == 1)
+    strange = len(known) - int(is_label.sum())
     checks = []
     if strange:
-        remedy = f"{strange} values of {target.name} are neither 0 nor 1: correct the file."
+        remedy = (
+            f"{strange} values of {target.name} are neither 0 nor 1{_said(known)}: correct the "
+            "file, so that who said yes has 1 and who said no has 0."
+        )
         checks.append(LABEL_VALUES.check(strange, "refuse", remedy))
-    parts = {"": known}
+    parts = {"": is_label}
     if in_train is not None:
-        parts |= {":train": values[in_train], ":validation": values[~in_train]}
-    balance = Balance.of(known)
-    for part, labels in parts.items():
+        parts |= {":train": is_label & in_train, ":validation": is_label & ~in_train}
+    balance = Balance.of(values[is_label])
+    for part, inside in parts.items():
+        labels = values[inside]
         share = mean_of_known(labels)
         minority = 0.0 if share is None else min(share, 1 - share)
         verdict: Verdict = "pass"
         remedy = ""
         if minority <= 0:
             verdict = "refuse"
+            needed = _both_needed(balance, target.made_here)
+            if strange and not balance.rarer:
+                needed = "correct the file first, which may bring the other one"
             remedy = (
-                f"{len(labels)} rows and only one label among them, both are needed: "
-                f"{_both_needed(balance, target.made_here)}."
+                f"{words.counted(len(labels), 'row')} and only one label among them, both are "
+                f"needed: {needed}."
             )
         elif minority < MINORITY_WARN_SHARE:
             verdict = "warn"
@@ -64,6 +75,14 @@ def check_labels(values: FloatArray, in_train: BoolArray | None, target: Target)
             )
         checks.append(LABELS.check(share, verdict, remedy, of=part))
     return checks
+
+
+def _said(known: FloatArray) -> str:
+    """The values that stand for labels, where they are few."""
+    values = np.unique(known)
+    if len(values) > MOST_VALUES:
+        return ""
+    return f" (they are {', '.join(f'{value:g}' for value in values)})"
 
 
 def _both_needed(balance: Balance, made_here: bool) -> str:
@@ -136,7 +155,8 @@ def check_giveaway(measured: Mapping[str, float], values: FloatArray, target: Ta
         if rarer < GIVEAWAY_MINIMUM_ROWS:
             verdict = "warn"
             remedy = (
-                f"{named}, which may be chance while only {rarer} rows have the rarer one: with "
+                f"{named}, which may be chance while only {words.counted(rarer, 'row')} "
+                f"{'has' if rarer == 1 else 'have'} the rarer one: with "
                 f"{GIVEAWAY_MINIMUM_ROWS} of them it can be told. Where it was computed after the "
                 f"answer, build with --without {' '.join(guilty)}."
             )

@@ -16,6 +16,7 @@ from training.domain.fitted import FitSettings, FittedModel
 from training.domain.rule_part import Compiled
 from training.domain.tasks.base import (
     BoolArray,
+    CeilingFields,
     CurvesFields,
     Evidence,
     FloatArray,
@@ -132,7 +133,7 @@ class Classification:
 
     def measure_ceiling(
         self, rows: Rows, prediction: FloatArray, truth: FloatArray
-    ) -> dict[str, Any] | None:
+    ) -> CeilingFields | None:
         """Return the ROC-AUC of the true probabilities on these labels, and the model's distance
         to it on the same rows."""
         known = np.isfinite(truth)

@@ -14,6 +14,7 @@ from training.domain.fitted import FitSettings, FittedModel
 from training.domain.rule_part import Compiled
 from training.domain.tasks.base import (
     BoolArray,
+    CeilingFields,
     CurvesFields,
     Evidence,
     FloatArray,
@@ -132,7 +133,7 @@ class Regression:
 
     def measure_ceiling(
         self, rows: Rows, prediction: FloatArray, truth: FloatArray
-    ) -> dict[str, Any] | None:
+    ) -> CeilingFields | None:
         """Return the R2 of the true means on these targets, and the model's distance to it."""
         known = np.isfinite(truth)
         if not known.any():
