@@ -21,7 +21,7 @@ def main() -> int:
     test = "tests/pages/test_pages.py::test_what_was_seen_is_written_down"
     if what == "screenshots":
         test = "tests/pages/test_screenshots.py"
-    ended = int(pytest.main(["--quiet", "-rs", "-p", "no:cacheprovider", test]))
+    ended = int(pytest.main(["--quiet", "-rs", "-p", "no:cacheprovider", "--timeout=7200", test]))
     if what == "screenshots" or ended:
         return int(ended != 0)
     if not WRITTEN.exists():

@@ -23,6 +23,7 @@ PICTURES = {
     "model": "/admin/training/modelversion/*/change/ (champion)",
     "job": "/admin/jobs/job/*/change/ (running)",
     "feedback": "/admin/feedback/says/*/ (csat)",
+    "answers": "/admin/answers/",
     "sign-in": "sign in",
 }
 FOLDER = Path(settings.BASE_DIR) / "docs" / "screenshots"
