@@ -57,7 +57,6 @@ def test_a_viewer_looks_at_what_waits_for_others(person: Person, candidate: Mode
     person.until_shown("candidate")
     look_round(person)
     assert person.buttons() == []
-    person.click("Data")
     person.click(f"Dataset {candidate.dataset.version}")
     person.until_shown("Balance of the answer")
     look_round(person)
@@ -69,7 +68,6 @@ def test_an_operator_builds_and_trains_and_hands_over(person: Person) -> None:
     make_good_batch(400)
     log_in(person, "Operator")
     person.click("Build a dataset")
-    person.until_shown("Start")
     look_round(person)
     person.click("Start")
     work_once()

@@ -45,7 +45,7 @@ from tests.training.batches import (
     make_model,
 )
 from training.kinds import DEFAULT_KIND
-from training.models import Dataset, ModelVersion
+from training.models import ModelVersion
 from training.services import registry
 
 # Words that no line can be broken in, and letters that no Latin font has.
@@ -90,7 +90,6 @@ def _spread() -> None:
         (SeedUser, "created_at"),
         (TravelSession, "created_at"),
         (EventBatch, "completed_at"),
-        (Dataset, "created_at"),
     ):
         dated = list(model.objects.filter(**{f"{name}__isnull": False}).order_by("pk"))
         for place, one in enumerate(dated):
