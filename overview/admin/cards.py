@@ -289,7 +289,8 @@ def _feedback(request: HttpRequest, glance: Glance) -> Card:
     if not glance["is_current"]:
         verdict, tone = "newer ratings not counted yet" if csat else "not counted yet", "plain"
     if glance["failing"]:
-        verdict, tone = f"{len(glance['failing'])} of {glance['sources']} sources fail", "bad"
+        verdict = words.counted(len(glance["failing"]), "source fails", "sources fail")
+        tone = "bad"
         way = first_way(request, sources, see)
     elif glance["waiting"]:
         verdict, tone = f"{glance['waiting']:,} rows wait", "warn"

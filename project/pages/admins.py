@@ -206,6 +206,11 @@ class RecordAdmin(AuditedAdmin[M]):
         links = self.row_links(request, record) if record is not None else []
         context |= {"list_title": self.list_title, "record_links": links}
         if record is not None:
+            name = str(record)
+            title = getattr(record, "title", "") or name
+            what = capfirst(self.opts.verbose_name)
+            context["title"] = capfirst(title)
+            context["subtitle"] = what if title == name else f"{what} {name}"
             context["record_panels"] = list(record_panels_for(request, record))
         return super().render_change_form(request, context, *args, **more)
 

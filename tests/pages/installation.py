@@ -224,7 +224,9 @@ def _feedback(shown: Named) -> None:
     people = real_source("production")
     more: dict[str, Any] = {"provider": ["openai", "local"] * 60, "model": ["gpt", "llama"] * 60}
     levels = np.tile([0.2, 0.4, 0.6, 0.8, 1.0], 24)
-    rate(people, levels, days_ago=2.0, action_type="plan", feedback_text="It was fine.", **more)
+    said = {"action_type": "plan", "feedback_text": "It was fine."}
+    opinions = np.random.default_rng(2).choice(levels, 120)
+    rate(people, opinions, days_ago=np.linspace(58, 1, 120), **said, **more)
     judge(people, levels, days_ago=3.0, action_type="plan", **more)
     answer(
         people,
