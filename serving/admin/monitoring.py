@@ -24,6 +24,7 @@ from serving.queries.schedule import MONITOR_KIND, current_schedule
 from serving.services.schedule import DEFAULT_SECONDS, switch_off, switch_on
 
 ROUTE: Final = "serving_monitoring"
+TITLE: Final = "Answers"
 PERMISSION: Final = "serving.view_alarm"
 WATCH_SAYS: Final = (
     "It opens an alarm when the same score comes again and again, when inputs go missing, or when "
@@ -54,7 +55,7 @@ def monitoring_view(request: HttpRequest) -> HttpResponse:
     switch = "" if not may_watch else "serving_rest" if is_watched else "serving_watch"
     context: dict[str, Any] = {
         **admin.site.each_context(request),
-        "title": "Answers",
+        "title": TITLE,
         "intro": "What applications were answered in the last hour, beside what training saw.",
         "hour": hour,
         "alarms": open_alarms(),
@@ -143,9 +144,15 @@ def _switch_page(request: HttpRequest, title: str, consequence: Consequence) -> 
         **admin.site.each_context(request),
         "title": title,
         "consequence": consequence,
-        "back_url": reverse(f"admin:{ROUTE}"),
+        "parent": answers_page(),
+        "back_url": answers_page()["url"],
     }
     return TemplateResponse(request, "components/confirm_action.html", context)
+
+
+def answers_page() -> dict[str, str]:
+    """Return where the pages below Answers lead back to."""
+    return {"title": TITLE, "url": reverse(f"admin:{ROUTE}")}
 
 
 def _require_sight(request: HttpRequest) -> None:
