@@ -106,7 +106,11 @@ def _people(request: HttpRequest, pipeline: Pipeline) -> Card:
                 "?missing=anything",
                 "matching.change_seeduser",
             ),
-            to_list(f"See the {people.incomplete:,}", PEOPLE, "?missing=anything"),
+            to_list(
+                "See who it is" if people.incomplete == 1 else f"See the {people.incomplete:,}",
+                PEOPLE,
+                "?missing=anything",
+            ),
         )
     else:
         verdict, tone, note = "all complete", "good", "Every profile can be matched"

@@ -73,7 +73,9 @@ HTMLFormElement.prototype.submit.call(form);
 SEND_EMPTY = """
 const form = [...document.querySelectorAll("#content form, main form")].find((one) =>
   one.method === "post" && one.id !== "changelist-form" &&
-  one.querySelector("input:not([type=hidden], [type=submit], [type=checkbox]), select, textarea"));
+  one.querySelector(
+    "input:not([type=hidden], [type=submit], [type=checkbox]):enabled, select:enabled, " +
+    "textarea:enabled"));
 if (!form) return false;
 for (const field of form.elements) {
   if (field.type === "hidden" || field.disabled) continue;
