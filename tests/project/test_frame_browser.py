@@ -114,6 +114,14 @@ def test_the_head_of_a_list_and_the_buttons_of_a_form_stay_in_sight(
             until(lambda what=what: browser.execute_script(in_sight, what), awaited=f"{what} seen")
 
 
+def test_the_buttons_of_a_form_leave_a_phone_its_form(browser: Chrome, at: Any) -> None:
+    sized(browser, 390, 844)
+    at("admin:matching_seeduser_change", make_seed_user().pk)
+    bar = browser.find_element(By.CSS_SELECTOR, ".submit-row")
+    assert bar.size["height"] <= 844 / 6
+    assert len(bar.find_elements(By.CSS_SELECTOR, "input, a")) == 4  # and none is missing
+
+
 def test_without_script_what_opens_is_a_page_or_opens_all_the_same(
     browser: Chrome, at: Any
 ) -> None:
