@@ -119,10 +119,6 @@ def test_it_is_told_in_short_by_parts_of_the_admin() -> None:
     assert "| `/admin/answers/person/` | 1 | 3 | 0 | 0 | 0 | 0 |" in said
 
 
-def test_the_report_of_the_docs_has_no_red() -> None:
-    assert "Red: nothing." in SHORT.read_text(encoding="utf-8")
-
-
 def test_what_is_advised_is_told_and_not_red() -> None:
     advised = Violation("region", "serious", "", False, [])
     light = Violation("x", "moderate", "", True, [])
