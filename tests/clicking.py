@@ -24,4 +24,4 @@ def click(browser: Chrome, how: str, what: str) -> None:
             return False
         return True
 
-    until(is_clicked)
+    until(is_clicked, awaited=lambda: f"{what} to click on at {browser.current_url}")

@@ -203,4 +203,5 @@ def make_alarm(subject: str = "age_score", **fields: Any) -> Alarm:
         "remedy": "See what production has with `manage.py monitor_scores`.",
         "numbers": {"share": 0.6, "visits": 50, "expected": 0.05},
     }
-    return Alarm.objects.create(kind=Alarm.Kind.MISSING, subject=subject, **{**told, **fields})
+    known = {"kind": Alarm.Kind.MISSING, "subject": subject}
+    return Alarm.objects.create(**{**known, **told, **fields})

@@ -256,6 +256,7 @@ class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent]):
 @admin.register(EventChange)
 class EventChangeAdmin(LargeTableAdmin[EventChange]):
     list_display = ("name", "state_word", "stood", "came", "import_word", "line", "by", "when")
+    list_display_links = ("state_word",)  # the first one leads to the event
     list_filter = (BatchFilter, ImportFilter, "state")
     list_select_related = ("batch",)
     fields = ("name", "state_word", "stood", "came", "import_word", "line", "by", "when")

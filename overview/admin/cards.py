@@ -24,7 +24,7 @@ from overview.admin.ways import (
     to_train,
 )
 from overview.queries.next_step import Step
-from overview.queries.pipeline import TREND_DAYS, Pipeline
+from overview.queries.pipeline import COUNTED_ANSWERS, TREND_DAYS, Pipeline
 from overview.queries.targets import rejected_of
 from project import words
 from project.pages.badges import tone_of
@@ -35,6 +35,7 @@ from training.models import ModelVersion, Verdict
 PEOPLE, TRIPS, BATCHES = "matching.seeduser", "matching.travelsession", "matching.eventbatch"
 DATASETS, MODELS = "training.dataset", "training.modelversion"
 REPORTS = "feedback.report_feedback"
+ANSWERS, WATCHES = "serving.view_alarm", "serving.monitor_scores"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def cards_for(
         yield _datasets(request, pipeline)
     if may(request, sees(MODELS)):
         yield _models(request, pipeline, step)
+    if may(request, ANSWERS):
+        yield _answers(request, pipeline)
     if glance is not None:
         yield _feedback(request, glance)
 
@@ -103,7 +106,11 @@ def _people(request: HttpRequest, pipeline: Pipeline) -> Card:
                 "?missing=anything",
                 "matching.change_seeduser",
             ),
-            to_list(f"See the {people.incomplete:,}", PEOPLE, "?missing=anything"),
+            to_list(
+                "See who it is" if people.incomplete == 1 else f"See the {people.incomplete:,}",
+                PEOPLE,
+                "?missing=anything",
+            ),
         )
     else:
         verdict, tone, note = "all complete", "good", "Every profile can be matched"
@@ -244,6 +251,31 @@ def _beside_the_rules(champion: ModelVersion) -> tuple[str, str]:
     return said.get(found["verdict"], ("rules: undecided", "plain"))
 
 
+def _answers(request: HttpRequest, pipeline: Pipeline) -> Card:
+    answers, alarms = pipeline.answers, len(pipeline.alarms)
+    see = Offer("See the answers", "serving_monitoring", (ANSWERS,))
+    note, way = "Pairs scored for applications since midnight", first_way(request, see)
+    if alarms:
+        verdict, tone = words.counted(alarms, "open alarm"), "bad"
+        some = "alarm" if alarms == 1 else "alarms"
+        way = first_way(request, to_list(f"See the {some}", "serving.alarm", "?state=open"), see)
+    elif not answers.keys and not answers.today:
+        verdict, tone, note = "no key yet", "plain", "Applications ask for scores with a key"
+        make = Offer("Make a key", "serving_apikey_add", ("serving.add_apikey",))
+        way = first_way(request, make if pipeline.champion is not None else None, see)
+    elif answers.is_watched:
+        verdict, tone = "no alarm", "good"
+    else:
+        verdict, tone = "not watched", "warn"
+        watch = Offer("Watch them …", "serving_watch", (ANSWERS, WATCHES))
+        way = first_way(request, watch, see)
+    is_more = answers.today > COUNTED_ANSWERS
+    return Card(
+        "Answers today", f"{COUNTED_ANSWERS:,}+" if is_more else words.number(answers.today),
+        verdict, tone, note, way, url=_url(request, see),
+    )  # fmt: skip
+
+
 def _feedback(request: HttpRequest, glance: Glance) -> Card:
     see = Offer("Read the report", "feedback_report", (REPORTS,), ("csat",))
     sources = to_list("See the sources", "feedback.feedbacksource")
@@ -261,7 +293,8 @@ def _feedback(request: HttpRequest, glance: Glance) -> Card:
     if not glance["is_current"]:
         verdict, tone = "newer ratings not counted yet" if csat else "not counted yet", "plain"
     if glance["failing"]:
-        verdict, tone = f"{len(glance['failing'])} of {glance['sources']} sources fail", "bad"
+        verdict = words.counted(len(glance["failing"]), "source fails", "sources fail")
+        tone = "bad"
         way = first_way(request, sources, see)
     elif glance["waiting"]:
         verdict, tone = f"{glance['waiting']:,} rows wait", "warn"

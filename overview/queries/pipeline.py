@@ -8,23 +8,39 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict, cast
 
 from django.contrib.postgres.aggregates import JSONBAgg
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.functions import Coalesce, JSONObject
 from django.utils import timezone
 
 from matching.models import EventBatch, SeedUser, TravelSession, Word
 from project import clock
+from project.jobs.models import Schedule
 from project.origin import Origin
 from project.refusal import Refusal
 from project.storage.artifacts import why_not_own_folder
 from project.storage.failures import ArtifactCorrupt
-from serving.models import Alarm
+from serving.models import Alarm, ApiKey, ScoredPair
+from serving.queries.schedule import SCHEDULE_NAME
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import Dataset, ModelVersion, Promotion
 from training.queries.serviceable import verify_model
 from training.queries.staleness import why_stale
 
 TREND_DAYS: Final = 14  # that a small drawing of a number goes back
+COUNTED_ANSWERS: Final = 10_000  # scored pairs of a day; beyond, the front page says "more than"
 
 
 class LeftOut(TypedDict):
@@ -81,6 +97,22 @@ class Events:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What applications were answered.
+
+    Attributes
+    ----------
+    today : scored pairs in the log since midnight, counted up to COUNTED_ANSWERS + 1.
+    keys : applications that may ask.
+    is_watched : whether alarms open by themselves.
+    """
+
+    today: int
+    keys: int
+    is_watched: bool
+
+
+@dataclass(frozen=True)
 class Pipeline:
     """The way to a live matching model, as it is now.
 
@@ -96,6 +128,7 @@ class Pipeline:
     live_figures : main figure of each matching model that was ever made live, in that order.
     folder_problem : why nothing can be written, None where it can.
     words : the version of the vocabulary.
+    answers : what the live models are asked.
     alarms : those on what applications are answered that are open, the newest first.
     """
 
@@ -114,6 +147,7 @@ class Pipeline:
     live_figures: list[float]
     folder_problem: Refusal | None
     words: int
+    answers: Answers
     alarms: list[Alarm]
 
     @property
@@ -168,8 +202,20 @@ def read_pipeline() -> Pipeline:
         live_figures=[float(one) for one in counted["live"].get("figures") or [] if one],
         folder_problem=why_not_own_folder(),
         words=words,
+        answers=Answers(
+            counted["answers"].get("today", 0),
+            counted["keys"].get("total", 0),
+            bool(counted["watch"].get("total")),
+        ),
         alarms=[Alarm(**told) for told in counted["alarms"].get("open") or []],
     )
+
+
+class _Counted(Subquery):
+    """How many rows another question has."""
+
+    template = "(SELECT count(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
 
 
 def _why_not_serving(champion: ModelVersion, words: int) -> str:
@@ -193,6 +239,8 @@ def _count() -> dict[str, dict[str, Any]]:
     ends = ends_of_days(now)
     metric = get_kind(DEFAULT_KIND).figures.primary_metric
     batches = EventBatch.objects.complete()
+    since_midnight = ScoredPair.objects.filter(at__gte=ends[-2]).order_by().values("pk")
+    since_midnight = since_midnight[: COUNTED_ANSWERS + 1]
     parts: dict[str, QuerySet[Any]] = {
         "people": _part(
             SeedUser.objects.all(),
@@ -233,6 +281,15 @@ def _count() -> dict[str, dict[str, Any]]:
             Promotion.objects.filter(kind=DEFAULT_KIND),
             "live",
             figures=JSONBAgg(F(f"model__metrics__validation__{metric}__value"), order_by="pk"),
+        ),
+        "keys": _part(ApiKey.objects.open(), "keys", total=Count("pk")),
+        "answers": ScoredPair.objects.order_by("-pk")
+        .annotate(part=Value("answers"), told=JSONObject(today=_Counted(since_midnight)))
+        .values_list("part", "told")[:1],
+        "watch": _part(
+            Schedule.objects.filter(name=SCHEDULE_NAME, is_enabled=True),
+            "watch",
+            total=Count("pk"),
         ),
         "words": _part(Word.history.all(), "words", total=Count("pk")),
         "alarms": _part(

@@ -156,21 +156,8 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
         )
         return TemplateResponse(request, "mappings/mapping.html", context)
 
-    def revert_disabled(self, request: HttpRequest, obj: ImportMapping | None = None) -> bool:
-        """Offer nobody to go back: a mapping is changed where it is confirmed."""
-        return True
-
-    def history_form_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        version_id: str,
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show an earlier state; one is taken back to it on the page that confirms."""
-        if request.method == "POST":
-            raise PermissionDenied
-        return super().history_form_view(request, object_id, version_id, extra_context)
+    def may_go_back(self, request: HttpRequest, record: ImportMapping | None) -> bool:
+        return False  # a mapping is changed where it is confirmed
 
     def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask how a table is read, show its first rows so, and confirm it.

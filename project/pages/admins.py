@@ -206,6 +206,17 @@ class RecordAdmin(AuditedAdmin[M]):
         links = self.row_links(request, record) if record is not None else []
         context |= {"list_title": self.list_title, "record_links": links}
         if record is not None:
+            name, what = str(record), capfirst(self.opts.verbose_name)
+            context["title"] = getattr(record, "title", "") or name
+            context["subtitle"] = what if context["title"] == name else f"{what} {name}"
+            # Of what nobody can change here there is nothing to tell.
+            context["has_history"] = isinstance(self, SimpleHistoryAdmin) or any(
+                (
+                    self.has_add_permission(request),
+                    self.has_change_permission(request, record),
+                    self.has_delete_permission(request, record),
+                )
+            )
             context["record_panels"] = list(record_panels_for(request, record))
         return super().render_change_form(request, context, *args, **more)
 
@@ -484,15 +495,32 @@ class HistoryAdmin(SimpleHistoryAdmin, RecordAdmin[M]):  # type: ignore[misc]  #
         if not self.has_view_or_change_permission(request, record):
             raise PermissionDenied  # who may not look is not told which states there are
         # The page of the library saves what is posted, whoever may only look at it.
-        may_save = self.has_change_permission(request, record) and (
-            record is not None or self.has_add_permission(request)
-        )
-        if request.method == "POST" and not may_save:
+        if request.method == "POST" and not self.may_go_back(request, record):
             raise PermissionDenied
         answer: HttpResponse = super().history_form_view(
             request, object_id, version_id, extra_context
         )
         return answer
+
+    def render_history_view(
+        self, request: HttpRequest, template: str, context: Any, **more: Any
+    ) -> HttpResponse:
+        """Give nobody fields to write in who may not go back to the earlier state."""
+        shown = context.get("adminform")
+        if shown is not None:
+            record = self.get_object(request, unquote(str(context["object_id"])))
+            if not self.may_go_back(request, record):
+                for field in shown.form.fields.values():
+                    field.disabled = True
+                context["revert_disabled"] = True
+        answer: HttpResponse = super().render_history_view(request, template, context, **more)
+        return answer
+
+    def may_go_back(self, request: HttpRequest, record: M | None) -> bool:
+        """Whether an earlier state of a record may be saved as the one of now."""
+        return self.has_change_permission(request, record) and (
+            record is not None or self.has_add_permission(request)
+        )
 
     def _require_key(self, object_id: str) -> None:
         try:

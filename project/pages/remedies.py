@@ -29,6 +29,7 @@ PAGES: Final[Mapping[str, str]] = {
     "models list": "the list of Models",
     "models promote": "“Make it live” on the page of the version",
     "models rollback": "“Return to …” on the page of the live version",
+    "monitor_scores --every": "“Watch the answers” (Answers)",
     "monitor_scores": "Answers",
     "rebuild": "“Rebuild everything” (Models)",
     "seed_users": "“Draw seed users” (People)",

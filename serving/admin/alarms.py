@@ -45,7 +45,7 @@ class OpenFilter(admin.SimpleListFilter):
 class AlarmAdmin(RecordAdmin[Alarm]):
     fields = ["state_now", "what_is_wrong", "what_to_do", "opened", "closed", "figures"]
     readonly_fields = ["state_now", "what_is_wrong", "what_to_do", "opened", "closed", "figures"]
-    list_display = ["named", "state_now", "opened", "closed"]
+    list_display = ["named", "state_listed", "opened"]
     list_display_links = ["named"]
     list_filter = [OpenFilter, "kind"]
     search_fields = ["subject", "text"]
@@ -68,6 +68,12 @@ class AlarmAdmin(RecordAdmin[Alarm]):
     @admin.display(description="alarm", ordering="kind")
     def named(self, alarm: Alarm) -> Any:
         return two_lines(str(alarm), in_pages(alarm.text))
+
+    @admin.display(description="state")
+    def state_listed(self, alarm: Alarm) -> Any:
+        if alarm.is_open:
+            return self.state_now(alarm)
+        return two_lines(self.state_now(alarm), self.closed(alarm))
 
     @admin.display(description="state")
     def state_now(self, alarm: Alarm) -> Any:

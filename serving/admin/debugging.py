@@ -15,6 +15,7 @@ from project import clock, words
 from project.pages.figures import KeyFigure
 from project.pages.registry import page, record_panel
 from project.refusal import Refusal
+from serving.admin.monitoring import answers_page
 from serving.models import ID_LENGTH
 from serving.queries.debugging import FeatureFields, Seen, Told, see_person
 
@@ -43,6 +44,7 @@ def debug_view(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": "What production sees",
+        "parent": answers_page(),
         "intro": "What a score of somebody is computed from now, and what it lacks.",
         "form": form,
     }

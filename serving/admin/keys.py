@@ -83,7 +83,7 @@ class ApiKeyAdmin(RecordAdmin[ApiKey]):
     def row_links(self, request: HttpRequest, record: ApiKey) -> list[tuple[str, str]]:
         if not self._may_revoke(request) or record.revoked_at is not None:
             return []
-        return [("Revoke it", reverse("admin:serving_apikey_revoke", args=[record.pk]))]
+        return [("Revoke it …", reverse("admin:serving_apikey_revoke", args=[record.pk]))]
 
     @admin.display(description="application", ordering="name")
     def named(self, key: ApiKey) -> Any:
@@ -150,6 +150,7 @@ class ApiKeyAdmin(RecordAdmin[ApiKey]):
             request,
             key,
             form,
+            is_final=True,
             title=f"Revoke the key of {key}",
             intro="Within a second every request with it is answered with 401, in all processes. "
             "It cannot be taken back: the application needs another key.",

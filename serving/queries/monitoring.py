@@ -12,7 +12,7 @@ from matching.domain.features.told import TITLES
 from project.bulk import read_arrow
 from project.measure.intervals import json_number
 from serving.domain.watching import WATCHED_BELOW, expected_missing
-from serving.models import Alarm
+from serving.models import Alarm, WatchState
 from serving.queries.live import LiveFields
 from serving.queries.training_facts import TrainingFacts, facts_of
 from serving.queries.visits import Visits, visits_between
@@ -124,6 +124,11 @@ def monitor_hour(until: datetime) -> Monitored:
         "histogram": [float(count) for count in bins],
         "training_histogram": [] if facts is None else list(facts.histogram),
     }
+
+
+def last_look() -> datetime | None:
+    """Return when the watch last read the log; None where it never did."""
+    return WatchState.objects.values_list("looked_at", flat=True).first()
 
 
 def open_alarms() -> list[AlarmFields]:

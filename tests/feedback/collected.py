@@ -52,6 +52,7 @@ def _land(model, source, values, target, days_ago, fields) -> None:
     run = CollectionRun.objects.create(
         source=source, table=Table(table), state="complete", found=len(values), new=len(values)
     )
+    ages = np.broadcast_to(days_ago, len(values)).tolist()
     columns = {name: np.broadcast_to(value, len(values)).tolist() for name, value in fields.items()}
     model.objects.bulk_create(
         model(
@@ -59,7 +60,7 @@ def _land(model, source, values, target, days_ago, fields) -> None:
             row_digest="0" * 32,
             source=source,
             run=run,
-            created_at=timezone.now() - days_ago * DAY,
+            created_at=timezone.now() - ages[row] * DAY,
             **{target: float(value)},
             **{name: column[row] for name, column in columns.items()},
         )

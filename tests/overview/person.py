@@ -8,12 +8,37 @@ from project.jobs.runner import run_job
 from tests.clicking import click
 from tests.waiting import until
 
+# Follows the links of the page that were not followed yet, one after the other; gives what answers
+# no, and all that were followed.
+FOLLOW = """
+const [known, done] = arguments, seen = new Set(known), refused = [];
+const links = [location.href, ...[...document.links].map((link) => link.href)];
+(async () => {
+  for (const link of links) {
+    const at = new URL(link), place = at.pathname + at.search;
+    if (at.origin !== location.origin || seen.has(place)) continue;
+    seen.add(place);
+    const answer = await fetch(place);
+    await answer.arrayBuffer();
+    if (answer.status >= 400) refused.push(`${place} answers ${answer.status}`);
+  }
+  done([refused, [...seen]]);
+})();
+"""
+# The words of what changes something: the buttons of forms that are posted, but for the search.
+BUTTONS = """
+return [...document.querySelectorAll("main form[method=post] button, main [type=submit]")]
+  .filter((one) => one.checkVisibility() && one.form?.method === "post")
+  .map((one) => (one.innerText || one.value).trim());
+"""
+
 
 class Person:
     """Somebody with a mouse, who types only a name and a password."""
 
     def __init__(self, browser: Chrome, address: str) -> None:
         self.browser, self.address, self.clicks = browser, address, 0
+        self.followed: list[str] = []
 
     def open(self, path: str) -> None:
         self.browser.get(f"{self.address}{path}")
@@ -40,6 +65,16 @@ class Person:
         script = "return document.querySelector('main')?.innerText ?? ''"
         return str(self.browser.execute_script(script))
 
+    def refused(self) -> list[str]:
+        """Follow the links of the page; returns those that answer no, and the page if it does."""
+        self.browser.set_script_timeout(600)
+        refused, self.followed = self.browser.execute_async_script(FOLLOW, self.followed)
+        return list(refused)
+
+    def buttons(self) -> list[str]:
+        """Return what the buttons of the page say that change something."""
+        return list(self.browser.execute_script(BUTTONS))
+
     def click(self, text: str) -> None:
         """Click on the link or button that says so, in its first line, once it is there."""
         first = f"normalize-space((.//text()[normalize-space()])[1])='{text}'"
@@ -50,7 +85,10 @@ class Person:
 
     def until_shown(self, text: str) -> None:
         """Wait for words of the page, which renews itself."""
-        until(lambda: text in self.text())
+        until(
+            lambda: text in self.text(),
+            awaited=lambda: f"“{text}” at {self.browser.current_url}, which says: {self.text()}",
+        )
 
 
 def work_once(ends: Job.State = Job.State.SUCCEEDED) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from feedback.models import FeedbackSource
 from feedback.queries.reports import csat_report
@@ -17,21 +19,31 @@ from feedback.queries.reports.kept import Asked, counts_asked
 from feedback.queries.sources import choose_scope
 from feedback.services.reports import count_report, feedback_at_a_glance
 from matching.models import SeedUser
+from overview.admin import cards
+from overview.queries import pipeline
 from overview.queries.pipeline import read_pipeline
 from overview.queries.targets import Target, targets_of, targets_of_feedback
 from project import words
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
-from tests.factories import make_admin, make_seed_user, make_session, make_staff
+from tests.factories import (
+    make_admin,
+    make_alarm,
+    make_api_key,
+    make_seed_user,
+    make_session,
+    make_staff,
+)
 from tests.feedback.collected import rate, real_source
+from tests.serving.logged import log_pairs
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from training.models import ModelVersion
 from training.services import registry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
-HOME = "/admin/"
+HOME, ANSWERS = "/admin/", "serving.view_alarm"
 QUERIES = 15
 VIEWS = (
     *("matching.view_seeduser", "matching.view_travelsession", "matching.view_eventbatch"),
@@ -251,3 +263,42 @@ def test_nobody_without_rights_sees_a_number(full: ModelVersion) -> None:
     said = text_of(signed_in("auth.view_user").get(HOME))
     assert "Nothing to show yet" in said
     assert not re.search(r"\d\.\d", said)
+
+
+def card_of(client: Client, title: str) -> str:
+    """Return what a card says, and where its button leads."""
+    html = client.get(HOME).content.decode()
+    return next(part for part in html.split("<li>")[1:] if f">{title}</a></h2>" in part)
+
+
+def test_applications_stand_in_the_pipeline(full: ModelVersion) -> None:
+    client, title = signed_in(), "Answers today"
+    card = card_of(client, title)
+    assert "no key yet" in card
+    assert reverse("admin:serving_apikey_add") in card
+    assert reverse("admin:serving_apikey_add") not in card_of(signed_in(ANSWERS), title)
+    make_api_key()
+    log_pairs(["ana", "ben"], [timezone.now()] * 2, [0.2, 0.8])
+    log_pairs(["cem"], [timezone.now() - timedelta(days=1)], [0.4])
+    card = card_of(client, title)
+    assert '<div class="sb-value">2</div>' in card
+    assert "not watched" in card
+    assert reverse("admin:serving_watch") in card
+    assert reverse("admin:serving_watch") not in card_of(signed_in(ANSWERS), title)
+    client.post(reverse("admin:serving_watch"))
+    assert "no alarm" in card_of(client, title)
+    make_alarm()
+    card = card_of(client, title)
+    assert "1 open alarm" in card
+    assert f"{reverse('admin:serving_alarm_changelist')}?state=open" in card
+    assert title not in signed_in(*VIEWS).get(HOME).content.decode()
+
+
+def test_answers_of_a_day_are_counted_so_far(
+    full: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (pipeline, cards):
+        monkeypatch.setattr(module, "COUNTED_ANSWERS", 3)
+    log_pairs(["ana"] * 9, [timezone.now()] * 9, [0.2] * 9)
+    assert read_pipeline().answers.today == 4
+    assert '<div class="sb-value">3+</div>' in card_of(signed_in(), "Answers today")

@@ -12,6 +12,7 @@ from overview.queries import next_step as steps
 from overview.queries.next_step import next_step, step_of
 from overview.queries.pipeline import (
     TREND_DAYS,
+    Answers,
     Events,
     People,
     Pipeline,
@@ -57,6 +58,7 @@ def pipeline(**fields: Any) -> Pipeline:
         live_figures=[0.8],
         folder_problem=None,
         words=0,
+        answers=Answers(0, 0, is_watched=False),
         alarms=[],
     )
     return replace(whole, **fields)

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.test import Client
 
@@ -27,11 +26,10 @@ from tests.factories import (
     make_mapping,
     make_seed_user,
     make_session,
-    make_staff,
     make_word,
 )
 from tests.feedback.collected import answer, judge, rate, real_source
-from tests.roles import rights_of_roles
+from tests.roles import make_person_of, rights_of_roles
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from training.services import registry
 
@@ -148,16 +146,6 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def person(name: str) -> User:
-    user = make_staff(name=f"of_{name}")
-    group = Group.objects.create(name=f"like {name}")
-    template = make_staff(*rights_of_roles()[name])
-    group.permissions.set(template.user_permissions.all())
-    template.delete()
-    user.groups.add(group)
-    return user
-
-
 def dead_ends(client: Client) -> tuple[list[str], int]:
     """Follow every link, press every button; returns what answers no, and how many pages opened."""
     waiting, seen, shapes, pressed = ["/admin/"], set[str](), dict[str, int](), set[str]()
@@ -226,7 +214,7 @@ def press(client: Client, to: str, data: dict[str, Any]) -> int:
 @pytest.mark.usefixtures("_rows")
 @pytest.mark.parametrize("role", rights_of_roles())
 def test_no_role_meets_a_dead_end(role: str, client: Client) -> None:
-    client.force_login(person(role))
+    client.force_login(make_person_of(role))
     found, opened = dead_ends(client)
     assert not found, "\n".join(found)
     assert opened > 60
@@ -234,7 +222,7 @@ def test_no_role_meets_a_dead_end(role: str, client: Client) -> None:
 
 @pytest.mark.parametrize("role", rights_of_roles() if IN_FULL else ["Operator"])
 def test_no_role_meets_a_dead_end_while_there_is_nothing(role: str, client: Client) -> None:
-    client.force_login(person(role))
+    client.force_login(make_person_of(role))
     found, opened = dead_ends(client)
     assert not found, "\n".join(found)
     assert opened > 25
@@ -252,6 +240,6 @@ def test_the_crawl_sees_what_is_closed(client: Client) -> None:
     assert [what for what, *_ in buttons(reader)] == [
         "button to /admin/home/begin/people/", "form to /admin/x/y/"
     ]  # fmt: skip
-    client.force_login(person("Viewer"))
+    client.force_login(make_person_of("Viewer"))
     assert client.get(reader.links[0]).status_code == 403
     assert press(client, reader.posts[0], {}) == 403

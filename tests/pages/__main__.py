@@ -18,19 +18,23 @@ def main() -> int:
         return 1
     os.environ["SEEDBED_PAGES"] = what
     WRITTEN.unlink(missing_ok=True)
+    told = WRITTEN.with_name("looked-at.txt")  # page by page, for who wonders how far it is
+    told.parent.mkdir(parents=True, exist_ok=True)
+    told.write_text("", encoding="utf-8")
+    os.environ["SEEDBED_PAGES_TOLD"] = str(told.absolute())
     test = "tests/pages/test_pages.py::test_what_was_seen_is_written_down"
     if what == "screenshots":
         test = "tests/pages/test_screenshots.py"
-    ended = int(pytest.main(["--quiet", "-rs", "-p", "no:cacheprovider", test]))
+    ended = int(pytest.main(["--quiet", "-rs", "-p", "no:cacheprovider", "--timeout=7200", test]))
     if what == "screenshots" or ended:
         return int(ended != 0)
     if not WRITTEN.exists():
         sys.stderr.write("Nothing was looked at: see above what is missing.\n")
         return 1
-    told = json.loads(WRITTEN.read_text(encoding="utf-8"))
-    red = {kind: count for kind, count in told["red"].items() if count}
-    unseen = told["unseen"]
-    print(f"{len(told['pages'])} pages: {WRITTEN.with_name('index.html')}, {WRITTEN}")
+    seen = json.loads(WRITTEN.read_text(encoding="utf-8"))
+    red = {kind: count for kind, count in seen["red"].items() if count}
+    unseen = seen["unseen"]
+    print(f"{len(seen['pages'])} pages: {WRITTEN.with_name('index.html')}, {WRITTEN}")
     print("Red pages: " + (", ".join(f"{kind} {count}" for kind, count in red.items()) or "none"))
     for form in unseen:
         print(f"Neither opened nor left out: {form}")

@@ -14,12 +14,16 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from feedback.models import CollectionRun, FeedbackChange, FeedbackSource, Table
-from matching.models import EventBatch, EventChange
+from matching.domain.words import Outcome
+from matching.models import EventBatch, EventChange, SeedUser, TravelSession
 from project.audit.models import Act
 from project.audit.services import record
 from project.jobs.models import Job, JobLogLine, Process, Schedule
+from project.jobs.runner import run_job
 from project.jobs.services import enqueue, save_schedule
+from serving.models import Alarm, ScoredPair
 from serving.services.keys import revoke_key
+from serving.services.schedule import switch_on
 from tests.factories import (
     make_alarm,
     make_api_key,
@@ -32,6 +36,7 @@ from tests.factories import (
     write_poor_log,
 )
 from tests.feedback.collected import answer, judge, rate, real_source, synthetic
+from tests.serving.logged import log_pairs
 from tests.training.batches import (
     draw_events,
     make_batch,
@@ -39,6 +44,7 @@ from tests.training.batches import (
     make_good_batch,
     make_model,
 )
+from training.kinds import DEFAULT_KIND
 from training.models import ModelVersion
 from training.services import registry
 
@@ -67,12 +73,28 @@ def populate(folder: Path, owner: User, *, is_odd: bool = True) -> Shown:
     _people(shown)
     _batches(shown, folder)
     _models(shown, owner)
+    _answers(shown, owner)
     _feedback(shown)
     _jobs(shown, owner)
     _accounts(shown, owner)
     if is_odd:
         _odd(shown, owner)
+    _spread()
     return shown
+
+
+def _spread() -> None:
+    """Let what was made by the dozen have come day by day, as it does."""
+    now = timezone.now()
+    for model, name in (
+        (SeedUser, "created_at"),
+        (TravelSession, "created_at"),
+        (EventBatch, "completed_at"),
+    ):
+        dated = list(model.objects.filter(**{f"{name}__isnull": False}).order_by("pk"))
+        for place, one in enumerate(dated):
+            setattr(one, name, now - timedelta(days=10 * (1 - (place + 1) / len(dated))))
+        model.objects.bulk_update(dated, [name])
 
 
 def _people(shown: Named) -> None:
@@ -163,12 +185,48 @@ def _models(shown: Named, owner: User) -> None:
     _run("train_model")  # refused, for that dataset is
 
 
+def _answers(shown: Named, owner: User) -> None:
+    """Log an hour of answers and what came of some, and look at it as the watch does."""
+    rng = np.random.default_rng(5)
+    version = ModelVersion.objects.champions().get(kind=DEFAULT_KIND).version
+    now, count = timezone.now(), 240
+    people = [f"user{number % 90 + 1}" for number in range(count)]
+    asked: dict[str, Any] = {
+        "right": [f"user{number % 80 + 20}" for number in range(count)], "version": version,
+    }  # fmt: skip
+    scores = np.clip(rng.normal(0.55, 0.16, count), 0.05, 0.95)
+    missing = [["age_score"] if lacks else [] for lacks in rng.random(count) < 0.4]
+    at = [now - timedelta(minutes=50) + timedelta(seconds=12 * one) for one in range(count)]
+    log_pairs(people, at, scores, missing=missing, **asked)
+    taken = rng.random(count) < scores
+    log_pairs(
+        people, [when - timedelta(days=2) for when in at], scores, **asked,
+        rule_score=np.clip(scores + rng.normal(0, 0.1, count), 0, 1),
+        outcome=np.where(taken, Outcome.ACCEPT.code, Outcome.IGNORE.code),
+        outcome_at=[when - timedelta(days=1) for when in at],
+        told_by=[ScoredPair.ToldBy.API.value] * count,
+    )  # fmt: skip
+    why = "The live model expects revision 3 of smooth-1; these features are of revision 2."
+    log_pairs(people[:9], at[:9], scores[:9], version=None, why=why)
+    switch_on(owner=owner)
+    job = enqueue("serving.monitor_scores", by=owner)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.state == Job.State.SUCCEEDED, job.error
+    shown.add("of the watch", job)
+    for kind in (Alarm.Kind.CHAMPION, Alarm.Kind.REPEATED, Alarm.Kind.FALLBACK):
+        over = {"kind": kind, "closed_at": now, "opened_at": now - timedelta(hours=2)}
+        shown.add(f"closed, {kind}", make_alarm("", **over))
+
+
 def _feedback(shown: Named) -> None:
     """Land rows of all three tables, of people and generated, and rows that are refused."""
     people = real_source("production")
     more: dict[str, Any] = {"provider": ["openai", "local"] * 60, "model": ["gpt", "llama"] * 60}
     levels = np.tile([0.2, 0.4, 0.6, 0.8, 1.0], 24)
-    rate(people, levels, days_ago=2.0, action_type="plan", feedback_text="It was fine.", **more)
+    said = {"action_type": "plan", "feedback_text": "It was fine."}
+    opinions = np.random.default_rng(2).choice(levels, 120)
+    rate(people, opinions, days_ago=np.linspace(58, 1, 120), **said, **more)
     judge(people, levels, days_ago=3.0, action_type="plan", **more)
     answer(
         people,
@@ -310,6 +368,9 @@ def _odd(shown: Named, owner: User) -> None:
     type(group).objects.filter(pk=group.pk).update(name=(LONG * 2)[:100])
     shown.add("nobody in it", make_group("group_of_none", []))
     shown.add("far away", make_session(group, destination_name=(LONG * 2)[:100], budget=1e12))
+    shown.add("long words", make_api_key((LONG + UNBROKEN)[:60]))
+    told: dict[str, Any] = {"text": f"{SENTENCE}{UNBROKEN}", "remedy": SENTENCE}
+    shown.add("long words", make_alarm(UNBROKEN[:60], **told))
     odd = make_batch(draw_events(50), file_name=f"{UNBROKEN}{UNBROKEN}.jsonl")
     shown.add("long file name", odd)
     source = shown.add("long words", real_source((LONG + UNBROKEN)[:60]))

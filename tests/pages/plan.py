@@ -254,8 +254,12 @@ def _others(shown: Shown) -> Iterator[Visit]:
     yield Visit("not permitted", add, who=ANALYST, status=403)
     yield Visit("front page of who may only look", "/admin/", who=ANALYST, budget=HOME_QUERIES)
     yield Visit("list of who may only look", people, who=ANALYST, budget=LIST_QUERIES)
-    key = next(iter(shown["matching.seeduser"].values()))
-    yield Visit("record of who may only look", f"{people}{key}/change/", who=ANALYST)
+    first = next(iter(shown["matching.seeduser"].values()))
+    yield Visit("record of who may only look", f"{people}{first}/change/", who=ANALYST)
+    for name, asked in (("nobody of that id", "user=nobody"), ("nobody asked", "user=")):
+        yield Visit(f"/admin/answers/person/ ({name})", f"/admin/answers/person/?{asked}")
+    key = {"name": "an application", "scopes": ["score"], "requests_per_minute": "600"}
+    yield Visit("a key that was made", reverse("admin:serving_apikey_add"), post=key)
     models = reverse("admin:training_modelversion_changelist")
     for label, key in shown["training.modelversion"].items():
         at = f"{models}{key}/"

@@ -107,3 +107,51 @@ def _details(number: int, page: Page) -> str:
         f'<h3 id="page-{number}">{escape(page.name)}</h3><p>{escape(page.address)}</p>'
         f"<ul>{lines}</ul>"
     )
+
+
+# --- In short, for docs/ --------------------------------------------------------------------------
+
+HEAD = """# Every page of the admin, looked at
+
+Written by `make pages`, which opens every address of the admin in Chromium, with rows and without,
+as who may do everything and as who may only look, sends each form empty, and looks at what comes at
+1366 and 390 pixels by day and by night. axe-core {axe} is asked about each of the four looks;
+serious is what breaks WCAG 2.2 AA in its two upper grades. Page by page it stands in
+`var/pages/index.html`.
+
+{pages} pages, {looks} looks. Red: {red}.
+
+| where | pages | most queries | axe: serious | cut or sideways, 1366 | 390 | console |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def in_short(pages: list[Page], axe: str) -> str:
+    """Return what was seen as a table of a line for each part of the admin."""
+    parts: dict[str, list[Page]] = {}
+    for page in pages:
+        parts.setdefault(_part_of(page.address), []).append(page)
+    lines = [_line(part, parts[part]) for part in sorted(parts)]
+    kinds = Counter(kind for page in pages for kind in {kind for kind, _ in page.reds()})
+    red = ", ".join(f"{kind} {count}" for kind, count in kinds.items()) or "nothing"
+    looks = sum(len(page.views) for page in pages)
+    return HEAD.format(axe=axe, pages=len(pages), looks=looks, red=red) + "".join(lines)
+
+
+def _part_of(address: str) -> str:
+    parts = address.split("?")[0].strip("/").split("/")
+    return f"/{'/'.join(parts[: 3 if len(parts) > 2 else 2])}/"
+
+
+def _line(part: str, pages: list[Page]) -> str:
+    views = [view for page in pages for view in page.views]
+    serious = sum(one.is_red for view in views for one in view.axe or [])
+    cut = [
+        sum(len(view.cut) + len(view.outside) + (view.sideways > 0)
+            for view in views if view.size == size)
+        for size in SIZES
+    ]  # fmt: skip
+    queries = max((page.queries or 0 for page in pages), default=0)
+    console = sum(len(page.console) + len(page.requests) for page in pages)
+    cells = (f"`{part}`", len(pages), queries, serious, *cut, console)
+    return f"| {' | '.join(map(str, cells))} |\n"

@@ -12,9 +12,10 @@ from tests.pages.crawl import IN_FULL, REPRESENTATIVE, Crawl, crawl
 from tests.pages.installation import Shown
 from tests.pages.look import KINDS, Eyes, Page, View, Violation
 from tests.pages.plan import LEFT_OUT, forms
-from tests.pages.report import write
+from tests.pages.report import in_short, write
 
 WRITTEN = Path(settings.BASE_DIR) / "var" / "pages"
+SHORT = Path(settings.BASE_DIR) / "docs" / "crawl.md"
 # In one worker: all tests of the browser share what was seen.
 in_browser = [
     pytest.mark.browser,
@@ -67,6 +68,7 @@ def test_no_page_is_red(seen: Crawl, kind: str) -> None:
 @pytest.mark.skipif(not IN_FULL, reason="`make pages` looks at everything and writes it down.")
 def test_what_was_seen_is_written_down(seen: Crawl) -> None:
     write(seen, WRITTEN)
+    SHORT.write_text(in_short(seen.pages, axe.VERSION), encoding="utf-8")
     assert json.loads((WRITTEN / "pages.json").read_text())["pages"]
 
 
@@ -74,8 +76,8 @@ def test_what_was_seen_is_written_down(seen: Crawl) -> None:
 
 
 def a_page(**fields: object) -> Page:
-    known = {"status": 200, "expected": 200, "queries": 3, "budget": 25}
-    return Page(name="list", address="/list/", form="", **{**known, **fields})  # type: ignore[arg-type]
+    known = {"status": 200, "expected": 200, "queries": 3, "budget": 25, "address": "/list/"}
+    return Page(name="list", form="", **{**known, **fields})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +103,20 @@ def test_each_kind_of_fault_is_red_and_named_with_a_word(
     report = (tmp_path / "index.html").read_text()
     assert f"{kind}: " in report
     assert "RED" in report or kind in ("outside",)
+
+
+def test_it_is_told_in_short_by_parts_of_the_admin() -> None:
+    view = View("390", "light", cut=["td: 40 px"], axe=[Violation("x", "serious", "", True, [])])
+    pages = [
+        a_page(address="/admin/jobs/job/3/change/", queries=9, views=[view]),
+        a_page(address="/admin/jobs/job/", console=["SEVERE: refused"]),
+        a_page(address="/admin/answers/person/?user=x"),
+    ]
+    said = in_short(pages, "9.9")
+    assert "3 pages, 1 looks. Red: " in said
+    assert "axe 1" in said
+    assert "| `/admin/jobs/job/` | 2 | 9 | 1 | 0 | 1 | 1 |" in said
+    assert "| `/admin/answers/person/` | 1 | 3 | 0 | 0 | 0 | 0 |" in said
 
 
 def test_what_is_advised_is_told_and_not_red() -> None:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from matching.models import EventChange
 from project.jobs.services import enqueue
 from tests.factories import (
     make_admin,
@@ -26,6 +27,7 @@ from training.services import registry
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
 LINK = re.compile(r"""<a\b[^>]*?\bhref=["']([^"']*)["']""")
+NESTED = re.compile(r"<a\s(?:(?!</a>).)*<a\s", re.DOTALL)  # no browser takes it as it is meant
 PAGES_AT_MOST = 400  # orderings and filters multiply; a crawl that goes further is no smoke test
 OF_A_SHAPE_AT_MOST = 3  # pages that differ only in a number, and query strings of one page
 
@@ -50,7 +52,9 @@ def crawl(client: Client) -> dict[str, int]:
         if response.streaming:
             b"".join(response.streaming_content)  # a download is closed when it was read
         elif response.status_code == 200 and "text/html" in response["Content-Type"]:
-            for link in LINK.findall(response.content.decode()):
+            html = response.content.decode()
+            assert not NESTED.search(html), f"{address} has a link inside of a link"
+            for link in LINK.findall(html):
                 found = urljoin(address, link.replace("&amp;", "&")).split("#")[0]
                 if found.startswith("/admin/") and "/logout/" not in found:
                     waiting.append(found)
@@ -68,7 +72,12 @@ def _rows():
     make_word()
     make_api_key()
     make_alarm()
-    registry.promote(make_model(make_dataset(make_good_batch(400))))
+    batch = make_good_batch(400)
+    registry.promote(make_model(make_dataset(batch)))
+    EventChange.objects.create(
+        event_id=batch.first_event_id, batch=batch, line=1, state="replaced", by="somebody",
+        before={"outcome": 1}, after={"outcome": 3},
+    )  # fmt: skip
     real_source()
     enqueue("matching.seed_users", by=user, count=1, seed=1)
 

@@ -2,17 +2,24 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.factories import make_admin, make_seed_user
+from project.jobs.models import Schedule
+from project.jobs.services import enqueue
+from tests.factories import make_admin, make_alarm, make_api_key, make_seed_user, make_session
+from tests.serving.logged import log_pairs
+from tests.training.batches import make_dataset, make_good_batch, make_model
 from tests.waiting import until
+from training.services import registry
 
 pytestmark = [
     pytest.mark.browser,
@@ -91,3 +98,93 @@ def test_list_drawer_menu_form_and_palette_are_walked_by_the_keyboard(
     until(lambda: run("return document.activeElement.closest('dialog[open]') !== null"))
     press(browser, "Jobs", Keys.ENTER)
     until(lambda: "/find/" in browser.current_url or "/jobs/" in browser.current_url)
+
+
+# What of the page somebody can use, as places in the document; those that Tab skips by rule (the
+# other buttons of a group of radios, what is disabled) left out.
+USABLE = """
+const usable = "a[href], button, input:not([type=hidden]), select, textarea, summary, " +
+  "[tabindex='0']";
+window.usable = [...document.querySelectorAll(`#header :is(${usable}), main :is(${usable})`)]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled
+    && one.tabIndex >= 0 && !(one.type === "radio" && !one.checked) && one.getClientRects().length);
+return window.usable.length;
+"""
+REACHED = "return window.usable.indexOf(document.activeElement);"
+UNREACHED = "return arguments[0].map((at) => window.usable[at].outerHTML.slice(0, 120));"
+
+
+@pytest.fixture
+def addresses() -> dict[str, str]:
+    """Give the pages that are used most, and all of serving, with something on each."""
+    owner = make_admin()
+    user, key, alarm = make_seed_user("ada_by_keys"), make_api_key(), make_alarm()
+    make_session(user)
+    model = make_model(make_dataset(make_good_batch(400)))
+    registry.promote(model)
+    log_pairs(["ada_by_keys"] * 9, [timezone.now()] * 9, np.linspace(0.2, 0.8, 9))
+    job = enqueue("serving.monitor_scores", by=owner)
+
+    def at(name: str, *args: Any) -> str:
+        return reverse(f"admin:{name}", args=args)
+
+    return {
+        "home": at("index"),
+        "person": at("matching_seeduser_change", user.pk),
+        "dataset": at("training_dataset_change", model.dataset.pk),
+        "model": at("training_modelversion_change", model.pk),
+        "job": at("jobs_job_change", job.pk),
+        "answers": at("serving_monitoring"),
+        "watch": at("serving_watch"),
+        "production": f"{at('serving_debug')}?user=ada_by_keys",
+        "alarms": at("serving_alarm_changelist"),
+        "alarm": at("serving_alarm_change", alarm.pk),
+        "keys": at("serving_apikey_changelist"),
+        "key": at("serving_apikey_change", key.pk),
+        "a new key": at("serving_apikey_add"),
+        "revoking": at("serving_apikey_revoke", key.pk),
+    }
+
+
+@pytest.mark.slow
+def test_tab_leads_to_all_that_can_be_used_and_each_stop_is_seen(
+    browser: Chrome, live_server: LiveServer, addresses: dict[str, str]
+) -> None:
+    client = Client()
+    client.force_login(make_admin())
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    browser.get(f"{live_server.url}{reverse('admin:login')}")
+    browser.add_cookie({"name": settings.SESSION_COOKIE_NAME, "value": cookie})
+    faults: list[str] = []
+    for name, address in addresses.items():
+        browser.get(f"{live_server.url}{address}")
+        missing = set(range(browser.execute_script(USABLE)))
+        assert missing, name
+        browser.execute_script("document.activeElement.blur()")
+        for _ in range(2 * STEPS):
+            press(browser, Keys.TAB)
+            missing.discard(browser.execute_script(REACHED))
+            words, field, is_seen = browser.execute_script(FOCUSED)
+            if not is_seen:
+                faults.append(f"{name}: {words or field} has the focus, and nobody sees it")
+            if not missing:
+                break
+        faults += [f"{name}: {one}" for one in browser.execute_script(UNREACHED, list(missing))]
+    assert not faults, "\n".join(faults)
+
+
+def test_the_watch_is_switched_on_by_the_keyboard_alone(
+    browser: Chrome, live_server: LiveServer
+) -> None:
+    client = Client()
+    client.force_login(make_admin())
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    browser.get(f"{live_server.url}{reverse('admin:login')}")
+    browser.add_cookie({"name": settings.SESSION_COOKIE_NAME, "value": cookie})
+    browser.get(f"{live_server.url}{reverse('admin:serving_monitoring')}")
+    for words in ("Watch the answers …", "Watch the answers"):
+        walk_to(browser, words)
+        press(browser, Keys.ENTER)
+        until(lambda: browser.execute_script("return document.activeElement === document.body"))
+    until(lambda: "Answers are watched every 1 min" in browser.page_source)
+    assert Schedule.objects.get().is_enabled

@@ -42,6 +42,12 @@ def test_every_icon_is_drawn_and_every_table_scrolls_by_itself(template: Path) -
         assert "aria-label" in region, region
 
 
+@pytest.mark.parametrize("template", TEMPLATES, ids=names(TEMPLATES))
+def test_what_removes_or_ends_something_says_that_it_asks_first(template: Path) -> None:
+    said = re.findall(r"<a\b[^>]*\bsb-danger\b[^>]*>([^<]*)</a>", template.read_text())
+    assert [words for words in said if not words.endswith(" …")] == []
+
+
 def test_the_script_is_short_and_no_rule_shouts() -> None:
     script = (STATIC / "seedbed.js").read_text()
     assert len(script.splitlines()) < SCRIPT_LINES

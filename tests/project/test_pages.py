@@ -12,8 +12,9 @@ from project.pages import registry
 from project.pages.badges import badge, tone_of
 from project.pages.consequences import Consequence
 from project.pages.figures import figure
+from project.pages.links import record_url
 from project.pages.registry import AlreadyRegistered
-from tests.factories import make_admin, make_staff
+from tests.factories import make_admin, make_alarm, make_seed_user, make_staff
 from tests.training.batches import make_good_batch
 
 
@@ -119,3 +120,16 @@ def test_a_list_without_records_names_the_next_step(db: None, client: Client) ->
     page = client.get(reverse("admin:matching_seeduser_changelist")).content.decode()
     assert "There are no seed users yet" in page
     assert reverse("admin:matching_seeduser_seed") in page
+
+
+def test_a_page_is_titled_by_its_record_and_offers_a_history_where_there_is_one(
+    admin_client: Client,
+) -> None:
+    user, alarm = make_seed_user("user1", name="Amira Haddad"), make_alarm()
+    page = admin_client.get(record_url(user)).content.decode()
+    assert "<title>Amira Haddad | Seed user user1 | " in page
+    assert "<h1>Amira Haddad</h1><p>Seed user user1</p>" in page
+    assert ">History</a>" in page
+    page = admin_client.get(record_url(alarm)).content.decode()
+    assert f"<h1>{alarm}</h1><p>Alarm</p>" in page
+    assert ">History</a>" not in page  # nobody can change it

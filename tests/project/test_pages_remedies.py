@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
+from django.core.management import get_commands
+from django.urls import get_resolver
 
 from project.pages.remedies import PAGES, in_pages
 from tests.rooms import ROOMS
@@ -82,3 +85,49 @@ def test_no_page_says_a_remedy_twice() -> None:
     assert [str(path) for path in files if again.search(path.read_text())] == []
     assert again.search("{{ refusal|here }} {{ refusal.remedy|here }}")
     assert again.search('f"{refusal} {refusal.remedy}"')
+
+
+# Each command, and the pages of the admin on which the same is done or seen.
+DONE_AT: dict[str, tuple[str, ...]] = {
+    "analyze_dataset": ("training_dataset_change", "training_scores"),
+    "api_keys": ("serving_apikey_add", "serving_apikey_revoke"),
+    "auto_collect": ("feedback_schedule",),
+    "build_dataset": ("training_dataset_build",),
+    "check_profiles": ("matching_seeduser_changelist",),
+    "check_sessions": ("matching_travelsession_changelist",),
+    "collect_feedback": ("feedback_feedbacksource_changelist",),
+    "create_sessions": ("matching_travelsession_create",),
+    "debug_features": ("serving_debug",),
+    "explain_match": ("training_scores",),
+    "export_events": ("matching_eventbatch_export",),
+    "feedback_report": ("feedback_report",),
+    "feedback_status": ("feedback_report",),
+    "generate_events": ("matching_eventbatch_generate",),
+    "import_events": ("matching_eventbatch_upload",),
+    "import_feedback": ("feedback_import",),
+    "import_groups": ("matching_travelgroup_import",),
+    "import_sessions": ("matching_travelsession_import",),
+    "jobs": ("jobs_job_changelist", "jobs_job_stop", "jobs_job_retry"),
+    "models": ("training_modelversion_promote", "training_modelversion_rollback",
+               "training_modelversion_zip", "training_modelversion_compare"),
+    "monitor_scores": ("serving_monitoring", "serving_watch", "serving_rest"),
+    "predict": ("training_scores",),
+    "rebuild": ("training_modelversion_rebuild",),
+    "seed_users": ("matching_seeduser_seed", "matching_seeduser_import"),
+    "status": ("index",),
+    "train_model": ("training_dataset_train",),
+}  # fmt: skip
+# What only who runs the machine, or an application with its key, can do.
+NOT_BY_CLICKING = {
+    *("adopt_folder", "demo", "directory", "rotate_keys", "scheduler", "serve", "services"),
+    *("verify_scores", "worker"),
+}
+
+
+def test_everything_that_a_command_does_is_done_by_clicking() -> None:
+    ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in ROOMS}
+    assert ours == DONE_AT.keys() | NOT_BY_CLICKING
+    admin.autodiscover()
+    named = {name for form in get_resolver().namespace_dict["admin"][1].reverse_dict
+             for name in [form] if isinstance(name, str)}  # fmt: skip
+    assert {page for pages in DONE_AT.values() for page in pages} - named == set()

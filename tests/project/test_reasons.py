@@ -1,9 +1,12 @@
 """Why a record was changed or removed is asked for, and kept."""
 
+import re
+from typing import Any
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -11,7 +14,7 @@ from matching.models import SeedUser, TravelGroup
 from project.acting import ActedHistory, operator
 from project.audit.models import Act, AuditEntry
 from project.pages.admins import HistoryAdmin
-from tests.factories import make_admin, make_group, make_seed_user
+from tests.factories import make_admin, make_group, make_mapping, make_seed_user, make_staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
@@ -74,3 +77,28 @@ def test_the_audit_list_keeps_why_a_record_was_removed(client: Client, together:
     assert not SeedUser.objects.exists()
     entry = AuditEntry.objects.get(act=Act.REMOVAL)
     assert entry.detail.startswith("asked to be forgotten")
+
+
+FIELD = re.compile(r"<(?:input|select|textarea)\b(?![^>]*type=\"(?:hidden|submit)\")[^>]*>")
+
+
+def fields_to_write_in(page: HttpResponse) -> list[str]:
+    html = page.content.decode()
+    main = html[html.index('id="content-main"') : html.index("</main>")]
+    return [field for field in FIELD.findall(main) if "disabled" not in field]
+
+
+def test_an_earlier_state_has_fields_for_who_may_go_back_to_it_alone(client: Client) -> None:
+    user, mapping = make_seed_user(), make_mapping()
+
+    def earlier(record: Any) -> str:
+        name = f"admin:{record._meta.app_label}_{record._meta.model_name}_simple_history"
+        return reverse(name, args=[record.pk, record.history.latest().pk])
+
+    assert fields_to_write_in(client.get(earlier(user)))
+    assert fields_to_write_in(client.get(earlier(mapping))) == []  # nobody changes one by hand
+    client.force_login(make_staff("matching.view_seeduser"))
+    shown = client.get(earlier(user))
+    assert fields_to_write_in(shown) == []
+    assert user.external_id in shown.content.decode()
+    assert "Revert" not in shown.content.decode()

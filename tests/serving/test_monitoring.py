@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,7 +24,7 @@ from serving.queries.monitoring import monitor_hour
 from serving.services.alarms import close_alarm, open_alarm
 from serving.services.watching import watch
 from tests.blobs import last_file_of
-from tests.factories import make_admin, make_alarm, make_staff
+from tests.factories import make_admin, make_alarm, make_api_key, make_staff
 from tests.matching.commands import run_command, show_command
 from tests.serving.logged import log_pairs
 from tests.training.batches import make_dataset, make_model
@@ -280,3 +281,63 @@ def test_alarms_are_listed_told_on_the_front_page_and_nobody_changes_them(client
     assert "Answers" in shown
     assert "monitor_scores" not in shown  # the page that does it, not the command
     assert str(alarm) in client.get(reverse("admin:index")).content.decode()
+
+
+def test_who_may_switches_the_watch_on_and_off_on_a_page_that_says_what_comes_of_it(client):
+    answers = reverse("admin:serving_monitoring")
+    on, off = reverse("admin:serving_watch"), reverse("admin:serving_rest")
+    client.force_login(make_staff("serving.view_alarm", name="looker"))
+    shown = client.get(answers).content.decode()
+    assert "somebody who may watch has to switch it on here" in shown
+    assert on not in shown
+    operator = make_staff("serving.view_alarm", "serving.monitor_scores", name="operator")
+    client.force_login(operator)
+    shown = client.get(answers).content.decode()
+    assert re.search(rf'sb-empty.*<a class="sb-btn sb-primary" href="{on}">Watch the', shown)
+    said = client.get(on).content.decode()
+    assert "every 1 min, with your rights" in said
+    assert "No worker is running" in said
+    assert not Schedule.objects.exists()  # to look at it switches nothing on
+    shown = client.post(on, follow=True).content.decode()
+    assert "Answers are watched every 1 min from now on" in shown
+    schedule = Schedule.objects.get()
+    assert (schedule.kind, schedule.owner, schedule.is_enabled) == (
+        "serving.monitor_scores", operator, True,
+    )  # fmt: skip
+    assert on not in shown
+    assert off in shown
+    said = client.get(on).content.decode()
+    assert "watched already, every 1 min" in said
+    assert "<button" not in said[said.index("submit-row") : said.index("Back")]
+    make_alarm()
+    assert "1 alarm stays open until somebody looks" in client.get(off).content.decode()
+    assert "not watched by themselves any more" in client.post(off, follow=True).content.decode()
+    assert not Schedule.objects.get().is_enabled
+    assert "Nothing watches by itself" in client.post(off).content.decode()
+    Schedule.objects.update(interval_seconds=300)
+    assert "every 5 min" in client.post(on, follow=True).content.decode()  # as it was
+
+
+def test_the_page_says_that_the_watch_cannot_run_and_when_it_last_looked(client):
+    client.force_login(make_admin())
+    client.post(reverse("admin:serving_watch"))
+    Schedule.objects.update(
+        last_error="The owner may not.", interval_seconds=None, cron="0 * * * *"
+    )
+    watch(at=timezone.now())
+    shown = client.get(reverse("admin:serving_monitoring")).content.decode()
+    assert "cannot watch" in shown
+    assert "The owner may not." in shown
+    assert "Last looked at" in shown
+    Schedule.objects.update(last_error="")
+    shown = client.get(reverse("admin:serving_monitoring")).content.decode()
+    assert "by the plan “0 * * * *”" in shown
+
+
+def test_what_follows_when_nothing_was_answered_is_for_who_may(client):
+    page, add = reverse("admin:serving_monitoring"), reverse("admin:serving_apikey_add")
+    client.force_login(make_admin())
+    client.post(reverse("admin:serving_watch"))
+    assert add in client.get(page).content.decode()
+    make_api_key()
+    assert add not in client.get(page).content.decode()
