@@ -110,12 +110,13 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(autouse=True)
-def own_store(settings: Any, tmp_path: Path) -> None:
+def own_store(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Give every test a store of its own, but where its module has one: a test that emptied the
     database leaves it with another id."""
+    root = tmp_path_factory.mktemp("own")
     if settings.ARTIFACT_ROOT == SHARED_STORE:
-        settings.ARTIFACT_ROOT = tmp_path / "store"
-    settings.CACHE_ROOT = tmp_path / "cache"
+        settings.ARTIFACT_ROOT = root / "store"
+    settings.CACHE_ROOT = root / "cache"
 
 
 @pytest.fixture(scope="session")

@@ -72,9 +72,11 @@ def tend_store() -> Tended:
 def _take_over(there: dict[str, Listed]) -> tuple[int, list[str]]:
     """Copy into the store what rows name and only an earlier place has; say what nobody has."""
     taken, missing = 0, []
+    done = set(there)
     for blob in _named():
-        if blob.key in there:
+        if blob.key in done:
             continue
+        done.add(blob.key)
         source = has_earlier(blob)
         if source is None:
             missing.append(blob.title)

@@ -25,6 +25,7 @@ from project.jobs.services import enqueue
 from project.pages import admins as tables
 from project.pages.badges import tone_of
 from project.refusal import Refusal
+from project.uploads.models import Upload
 from tests.factories import make_admin, make_seed_user, make_session, make_staff
 from training.models import Dataset
 
@@ -32,9 +33,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
 
 @pytest.fixture(autouse=True)
-def uploads(settings: Any, tmp_path: Path) -> Path:
+def uploads(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "uploads"
-    return settings.MEDIA_ROOT / "store"
 
 
 def url(name: str, *arguments: Any) -> str:
@@ -106,7 +106,7 @@ def test_a_log_that_does_not_say_where_it_comes_from_is_asked_at_the_field(
     assert upload(admin_client, text, origin="real").context["found"]["new"] == 8
 
 
-def test_an_upload_is_shown_before_anything_lands(admin_client: Client, uploads: Path) -> None:
+def test_an_upload_is_shown_before_anything_lands(admin_client: Client) -> None:
     response = upload(admin_client, lines(8) + b"broken\n")
     page = response.content.decode()
     assert "9 events" in page
@@ -114,7 +114,7 @@ def test_an_upload_is_shown_before_anything_lands(admin_client: Client, uploads:
     assert "Line 9: Expected JSON" in page
     assert not EventBatch.objects.exists()
     assert not Job.objects.exists()
-    assert len(list(uploads.iterdir())) == 1
+    assert Upload.objects.count() == 1
 
 
 def test_a_confirmed_upload_is_imported_by_a_job() -> None:

@@ -18,6 +18,7 @@ from matching.queries.known_events import preview_log
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue, retry_job, stop_job
+from project.uploads.models import Upload
 from project.uploads.services import keep_upload
 from tests.factories import make_group, make_seed_user, make_session, write_poor_log
 
@@ -25,9 +26,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def uploads(settings: Any, tmp_path: Path) -> Path:
+def uploads(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "uploads"
-    return settings.MEDIA_ROOT / "store"
 
 
 def event(number: int = 0, **changes: Any) -> str:
@@ -60,7 +60,7 @@ def run(*arguments: Any, code: int = 0) -> dict[str, Any]:
     return json.loads(out.getvalue())
 
 
-def test_the_poor_log_lands_as_it_was_logged(tmp_path: Path, uploads: Path) -> None:
+def test_the_poor_log_lands_as_it_was_logged(tmp_path: Path) -> None:
     path = write_poor_log(tmp_path / "poor.jsonl")
     result = run("import_events", path)
     assert (result["found"], result["new"], result["known"], result["rejected"]) == (232, 232, 0, 0)
@@ -74,7 +74,7 @@ def test_the_poor_log_lands_as_it_was_logged(tmp_path: Path, uploads: Path) -> N
     assert first.occurred_at.year == 2025
     assert first.external == {"userId": "app_user_0", "targetId": "app_user_40"}
     assert first.batch_id == batch.pk
-    assert list(uploads.iterdir()) == []
+    assert not Upload.objects.exists()
 
 
 def test_the_same_file_twice_adds_nothing_and_says_so(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_unknown_names_are_told(tmp_path: Path) -> None:
     assert EventBatch.objects.get().parameters["ignored"] == result["files"][0]["ignored"]
 
 
-def test_dry_run_says_what_would_happen_and_adds_nothing(tmp_path: Path, uploads: Path) -> None:
+def test_dry_run_says_what_would_happen_and_adds_nothing(tmp_path: Path) -> None:
     run("import_events", log(tmp_path / "a", event(1)))
     path = log(tmp_path / "b", event(1), event(2), event(2), event(3), "broken")
     dry = run("import_events", path, "--dry-run")
@@ -232,7 +232,7 @@ def test_dry_run_says_what_would_happen_and_adds_nothing(tmp_path: Path, uploads
     assert (EventBatch.objects.count(), MatchEvent.objects.count()) == (1, 1)
     assert RejectedEvent.objects.count() == 0
     assert Job.objects.count() == 1
-    assert list(uploads.iterdir()) == []
+    assert not Upload.objects.exists()
     real = run("import_events", path)
     for name in ("found", "new", "known", "rejected", "rejected_by_reason"):
         assert dry[name] == real[name], name

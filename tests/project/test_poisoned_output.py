@@ -72,6 +72,7 @@ SHOWS: dict[str, list[list[str]]] = {
     "build_dataset": [["--now"]],
     "train_model": [["--now"]],
     "adopt_folder": [[]],
+    "tend_store": [[]],
     "api_keys": [["list"]],
     "monitor_scores": [[]],
     "debug_features": [["{user}"], [POISON]],
