@@ -32,6 +32,7 @@ from training.kinds import get_kind
 from training.models import ModelVersion
 from training.queries.files import file_problem
 from training.queries.models import suspects_of
+from training.queries.serviceable import is_out_of_reach
 
 SOURCES = "feedback.feedbacksource"
 ANSWERS = "serving.alarm"
@@ -80,6 +81,8 @@ def _live_models(request: HttpRequest, pipeline: Pipeline) -> Iterator[Alarm]:
         champion = pipeline.champions[kind]
         # Where its rows are gone too, they have to be built again first.
         offer = BUILD if file_problem(champion.dataset) else to_retrain(champion.pk)
+        if is_out_of_reach(champion):
+            offer = to_record("Look", MODELS, champion.pk)
         text = f"{get_kind(kind).title}, version {champion.version}, cannot serve: {problem}"
         yield Alarm("bad", text, first_way(request, offer, to_record("Look", MODELS, champion.pk)))
 

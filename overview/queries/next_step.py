@@ -6,7 +6,7 @@ from overview.queries.pipeline import Pipeline, read_pipeline
 from training.models import Dataset, ModelVersion, Verdict
 from training.queries.files import build_command, file_problem, retrain_command
 from training.queries.models import promote_command, suspects_of
-from training.queries.serviceable import why_not_serving
+from training.queries.serviceable import is_out_of_reach, why_not_serving
 
 StepName = Literal[
     "adopt_folder",
@@ -114,6 +114,9 @@ def _model(pipeline: Pipeline) -> Step:
 
 def _replace(champion: ModelVersion, newest: ModelVersion, words: int) -> Step:
     """Return the step to a champion that serves: promote what is there already, or make another."""
+    if is_out_of_reach(champion):
+        text = f"See to the store: the files of champion {champion.version} are out of reach."
+        return _step("see_model", text, "status", model=champion)
     if newest.version > champion.version and not why_not_serving(newest, words):
         if newest.verdict == Verdict.REFUSE:
             return _look_at(newest)

@@ -20,7 +20,7 @@ from training.kinds import DEFAULT_KIND, ModelKind, all_kinds
 from training.models import Dataset, ModelVersion
 from training.queries.files import file_problem, retrain_command
 from training.queries.models import champion_of
-from training.queries.serviceable import why_not_serving
+from training.queries.serviceable import is_out_of_reach, why_not_serving
 from training.queries.staleness import why_stale
 
 LISTED_JOBS = 10
@@ -332,11 +332,12 @@ def _model(kind: ModelKind, model: ModelVersion) -> ModelState:
 
 def _champion(kind: ModelKind, champion: ModelVersion) -> ChampionState:
     problem = why_not_serving(champion)
+    is_lost = bool(problem) and not is_out_of_reach(champion)
     return {
         **_model(kind, champion),
         "serves": _serves(kind, problem),
         "problem": problem,
-        "command": retrain_command(champion) if problem else None,
+        "command": retrain_command(champion) if is_lost else None,
     }
 
 

@@ -9,7 +9,7 @@ from matching.domain.words import COMPUTED_SETS, revision_of
 from matching.queries.words import vocabulary_version
 from project.origin import Origin
 from project.storage.artifacts import read_verified
-from project.storage.failures import ArtifactCorrupt
+from project.storage.failures import ArtifactCorrupt, StoreAway, StoreRefused
 from training.domain.libraries import SKLEARN, library_versions
 from training.domain.model_files import (
     FEATURES_FILE,
@@ -99,6 +99,18 @@ def why_not_serving(model: ModelVersion, words_now: int | None = None) -> str:
     except ArtifactCorrupt as error:
         return str(error)
     return ""
+
+
+def is_out_of_reach(model: ModelVersion) -> bool:
+    """Whether the store of its files does not answer, or lets nobody in: then nothing is wrong with
+    the model, and training another one would help nobody."""
+    try:
+        verify_files(model)
+    except (StoreAway, StoreRefused):
+        return True
+    except ArtifactCorrupt:
+        return False
+    return False
 
 
 def why_outdated(dataset: Dataset) -> str:
