@@ -23,6 +23,7 @@ class Installation(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        permissions = [("make_backup", "Can make backups")]
         constraints = [models.CheckConstraint(condition=Q(is_only=True), name="installation_once")]
 
     def __str__(self) -> str:

@@ -72,7 +72,7 @@ def tend_store() -> Tended:
 def _take_over(there: dict[str, Listed]) -> tuple[int, list[str]]:
     """Copy into the store what rows name and only an earlier place has; say what nobody has."""
     taken, missing = 0, []
-    for blob in _named():
+    for blob in named_blobs():
         if blob.key in there:
             continue
         source = has_earlier(blob)
@@ -92,7 +92,8 @@ def _take_over(there: dict[str, Listed]) -> tuple[int, list[str]]:
     return taken, missing
 
 
-def _named() -> Iterator[Blob]:
+def named_blobs() -> Iterator[Blob]:
+    """Yield the files of every record, one that several name as often."""
     for model in models_with_files():
         for record in model._default_manager.only("kind", "version", "files").iterator():
             yield from blobs_of(record.folder, record.files)  # type: ignore[attr-defined]
