@@ -23,6 +23,7 @@ class Installation(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        default_permissions = ()
         permissions = [("make_backup", "Can make backups")]
         constraints = [models.CheckConstraint(condition=Q(is_only=True), name="installation_once")]
 

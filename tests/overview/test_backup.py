@@ -673,7 +673,7 @@ def backup_to(source: Place, tmp_path: Path) -> Iterator[Path]:
 
 
 def back_up(keep: int) -> Job:
-    job = enqueue(BACKUP_KIND, keep=keep, ring_bell=False)
+    job = enqueue("overview.make_backup", keep=keep, ring_bell=False)
     run_job(str(job.pk))
     job.refresh_from_db()
     return job

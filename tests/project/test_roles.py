@@ -132,6 +132,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/api/v1/people/%(external_id)s": (KEY, KEY),
     "/api/v1/sessions/%(external_id)s": (KEY, KEY),
     "/admin/answers/person/": ("serving.view_alarm + matching.view_seeduser",) * 2,
+    "/admin/backups/": ("storage.make_backup",) * 2,
     "/admin/answers/": ("serving.view_alarm", "serving.view_alarm + serving.monitor_scores"),
     "/admin/serving/apikey/%(pk)s/revoke/": ("serving.change_apikey", "serving.change_apikey"),
     "/admin/": (STAFF, STAFF),

@@ -11,7 +11,6 @@ from django.views.decorators.debug import sensitive_variables
 
 from overview.management.passphrase import VARIABLE, ask_passphrase
 from overview.management.progress import shown
-from overview.services.restoring import restore_installation
 from project import words
 from project.backup.places import open_place
 from project.backup.restoring import (
@@ -79,6 +78,8 @@ class Command(SeedbedCommand):
 
     @sensitive_variables("opened")
     def run(self, **options: Any) -> dict[str, Any]:
+        from overview.services.restoring import restore_installation  # pandas: not for --help
+
         place = open_place(options["place"])
         if options["secrets_to"]:
             return _written_secrets(place, options["secrets_to"])

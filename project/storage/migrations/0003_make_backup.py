@@ -12,6 +12,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AlterModelOptions(
             name='installation',
-            options={'permissions': [('make_backup', 'Can make backups')]},
+            options={"default_permissions": (), 'permissions': [('make_backup', 'Can make backups')]},
         ),
     ]
