@@ -284,6 +284,7 @@ KINDS: dict[str, tuple[str, bool]] = {
     "matching.retry_events": ("matching.retry_rejectedevent", True),
     "matching.seed_users": ("matching.add_seeduser", True),
     "overview.rebuild_model": ("training.rebuild_model", True),
+    "overview.make_backup": ("storage.make_backup", True),
     "serving.monitor_scores": ("serving.monitor_scores", True),
     "serving.tell_alarm": ("serving.monitor_scores", True),
     "training.build_dataset": ("training.build_dataset", True),
