@@ -50,7 +50,7 @@ def _sentences(state: BackupState) -> list[str]:
     if not settings.BACKUP_TO:
         said.append(
             "No place for backups is named: whoever runs Seedbed sets SEEDBED_BACKUP_TO to a "
-            "folder or bucket outside the store, or makes them with `manage.py backup`."
+            "folder or bucket outside the store, or makes them with manage.py backup."
         )
     if last is None:
         said.append("No job has made a backup yet.")
@@ -68,9 +68,9 @@ def _sentences(state: BackupState) -> list[str]:
             "stay."
         )
     else:
-        said.append("None is planned: a schedule or `manage.py backup --every 1 --keep 7` does.")
+        said.append("None is planned: a schedule or manage.py backup --every 1 --keep 7 does.")
     said.append(
         "A backup holds the database and every file that a record names, no secrets. It is "
-        "restored with `manage.py restore`."
+        "restored with manage.py restore."
     )
     return said

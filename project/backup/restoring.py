@@ -270,7 +270,7 @@ def restore_backup(
         run_program(
             program.path,
             *("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"),
-            *(f"--dbname={connection.settings_dict['NAME']}", str(dump)),
+            *(f"--dbname={_named_database()}", str(dump)),
             beat=lambda: tell("Restoring the database", 0, None),
         )
     tables = {name: rows for name, rows in count_tables().items() if name != RESTORING}
@@ -298,6 +298,13 @@ def restore_backup(
         broken=broken,
         seconds=round((timezone.now() - started).total_seconds(), 3),
     )
+
+
+def _named_database() -> str:
+    """Name this database so that libpq takes it for a name, whatever is in it."""
+    name = str(connection.settings_dict["NAME"])
+    quoted = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"dbname='{quoted}'"
 
 
 def read_and_check(

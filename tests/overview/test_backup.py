@@ -27,7 +27,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
-from django.test import override_settings
+from django.test import Client, override_settings
+from django.urls import reverse
 from django.utils import timezone
 from psycopg import sql
 
@@ -759,6 +760,35 @@ def test_a_schedule_names_how_many_and_never_where(backup_to: Path, source: Plac
     finally:
         Schedule.objects.all().delete()
         owner.delete()
+
+
+def test_the_page_says_when_the_last_one_was_made_and_makes_one(
+    backup_to: Path, client: Client
+) -> None:
+    keeper = User.objects.create_superuser("keeper")
+    other = make_staff("jobs.view_job", name="other")
+    page = reverse("admin:overview_backups")
+    try:
+        client.force_login(other)
+        assert client.get(page).status_code == 403
+        assert client.post(page, {"keep": "2"}).status_code == 403
+        assert not Job.objects.filter(kind=BACKUP_KIND).exists()
+        client.force_login(keeper)
+        assert "No job has made a backup yet" in client.get(page).content.decode()
+        assert client.post(page, {"keep": "2"}).status_code == 302
+        job = Job.objects.get(kind=BACKUP_KIND)
+        assert (job.arguments, job.user) == ({"keep": 2}, keeper)
+        run_job(str(job.pk))
+        job.refresh_from_db()
+        assert job.state == Job.State.SUCCEEDED, job.error
+        shown = client.get(page).content.decode()
+        assert "The last one was made at" in shown
+        assert job.result["name"] in shown
+        with override_settings(BACKUP_TO=""):
+            assert "No place for backups is named" in client.get(page).content.decode()
+    finally:
+        Job.objects.filter(kind=BACKUP_KIND).delete()
+        User.objects.filter(pk__in=[keeper.pk, other.pk]).delete()
 
 
 def test_a_backup_can_be_stopped(backup_to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
