@@ -60,6 +60,7 @@ class SeedbedCommand(BaseCommand):
     """
 
     requires_system_checks = []
+    needs_migrations = True  # brings the embedded database up to date before it runs
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Build Django's parser with Seedbed's exit code for unusable arguments."""
@@ -92,7 +93,8 @@ class SeedbedCommand(BaseCommand):
         self.error_console = Console(file=cast(IO[str], self.stderr))
         self.as_json: bool = options["json"]
         try:
-            ensure_migrated()
+            if self.needs_migrations:
+                ensure_migrated()
             result = self.run(**options)
         except Refusal as refusal:
             self.finish_refused(refusal.as_dict())
@@ -141,7 +143,7 @@ def ensure_migrated() -> None:
     """Bring the embedded database up to date; an external one is its owner's to migrate."""
     if connection.in_atomic_block:  # a test's database is migrated, and its transaction is open
         return
-    if _written_migrations() <= MigrationRecorder(connection).applied_migrations().keys():
+    if written_migrations() <= MigrationRecorder(connection).applied_migrations().keys():
         return
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -161,7 +163,7 @@ def ensure_migrated() -> None:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
 
 
-def _written_migrations() -> set[tuple[str, str]]:
+def written_migrations() -> set[tuple[str, str]]:
     """Name the migrations there are, by their files: to import them all takes a tenth of a
     second."""
     return {

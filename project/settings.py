@@ -43,6 +43,12 @@ try:
     read_store_url(STORE_URL, ARTIFACT_ROOT)
 except UnusableStoreUrl as error:
     raise ImproperlyConfigured(f"SEEDBED_STORE_URL: {error}") from None
+# Where scheduled backups go; a folder or a bucket of its own, outside the store.
+BACKUP_TO = env.str("SEEDBED_BACKUP_TO", default="")
+try:
+    read_store_url(BACKUP_TO, ARTIFACT_ROOT)
+except UnusableStoreUrl as error:
+    raise ImproperlyConfigured(f"SEEDBED_BACKUP_TO: {error}") from None
 CACHE_BYTES = env.int("SEEDBED_CACHE_BYTES", default=4 * 1024**3)  # of those copies, at most
 
 

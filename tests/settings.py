@@ -9,6 +9,7 @@ os.environ["SEEDBED_ENV"] = "development"
 os.environ["DATABASE_URL"] = ""  # a developer's own servers, named in .env, are never touched
 os.environ["REDIS_URL"] = ""
 os.environ["SEEDBED_STORE_URL"] = ""
+os.environ["SEEDBED_BACKUP_TO"] = ""
 
 from project.settings import *  # noqa: F403 - the environment has to come first
 

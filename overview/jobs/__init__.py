@@ -3,8 +3,9 @@
 from typing import Any
 
 from matching.jobs import discard_generation
-from overview.jobs.arguments import RebuildModel
-from overview.jobs.sayings import say_rebuilt
+from overview.jobs.arguments import MakeBackup, RebuildModel
+from overview.jobs.sayings import say_backed_up, say_rebuilt
+from overview.queries.backups import BACKUP_KIND
 from project.jobs.contract import Run, job
 
 
@@ -21,3 +22,17 @@ def rebuild_matching_model(run: Run, asked: RebuildModel) -> dict[str, Any]:
     from overview.jobs.rebuild import rebuild
 
     return rebuild(run, asked)
+
+
+@job(
+    BACKUP_KIND,
+    title="Make a backup",
+    permission="storage.make_backup",
+    says=say_backed_up,
+    arguments=MakeBackup,
+)
+def make_backup(run: Run, asked: MakeBackup) -> dict[str, Any]:
+    """Copy database and files to SEEDBED_BACKUP_TO, then remove the oldest backups there."""
+    from overview.jobs.backups import back_up
+
+    return back_up(run, asked)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from project.jobs.said import Outcome, Said
+from project import words
+from project.jobs.said import Figure, Outcome, Said
 from training.jobs.sayings import figures_of, measured_in_words, say_model
 
 
@@ -20,3 +21,17 @@ def say_rebuilt(result: Mapping[str, Any]) -> Said:
         text += f" Before it was version {previous}."
     is_warned = model["verdict"] != "pass"
     return Said(text, Outcome.TO_LOOK_AT if is_warned else Outcome.REACHED, figures_of(model))
+
+
+def say_backed_up(result: Mapping[str, Any]) -> Said:
+    """Where the backup is, how large it is and how long it took."""
+    figures = (
+        Figure("Size", words.size(result["bytes"])),
+        Figure("Files", words.number(result["files"])),
+        Figure("Rows", words.number(result["rows"])),
+        Figure("Took", words.duration(result["seconds"])),
+    )
+    text = f"Backup {result['name']} stands"
+    if result["removed"]:
+        text += f"; removed: {words.counted(len(result['removed']), 'older one')}"
+    return Said(f"{text}.", Outcome.REACHED, figures)

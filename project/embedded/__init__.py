@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from project.embedded.postgres import PORT, Postgres
+from project.embedded.postgres import PORT, Postgres, packaged
 from project.embedded.server import ServerFailure, ServerStatus
 from project.embedded.valkey import Valkey
 
@@ -12,6 +12,7 @@ __all__ = [
     "ServerStatus",
     "ensure_postgres",
     "ensure_valkey",
+    "packaged_programs",
     "postgres_location",
     "status",
     "stop",
@@ -32,6 +33,11 @@ def valkey_location(var: Path) -> str:
 def ensure_postgres(var: Path) -> None:
     """Start PostgreSQL, or attach to it where it runs already."""
     Postgres(var).ensure()
+
+
+def packaged_programs(name: str) -> list[Path]:
+    """Return where the package of the embedded PostgreSQL has one of its programs, by version."""
+    return packaged(name)
 
 
 def ensure_valkey(var: Path) -> None:

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL."""
 
 import contextlib
+import importlib.util
 import os
 import platform
 import pwd
@@ -195,6 +196,13 @@ class Postgres(Server):
         return psycopg.connect(
             host=folder, port=PORT, dbname=DATABASE, user=USER, connect_timeout=5
         )
+
+
+def packaged(name: str) -> list[Path]:
+    """Return every program of a name that the package brings; none where it is not installed."""
+    spec = importlib.util.find_spec(Postgres.package)
+    places = spec.submodule_search_locations if spec is not None else None
+    return sorted(Path(places[0]).glob(f"pginstall*/bin/{name}")) if places else []
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest, Now
 
 from project import clock
 from project.acting import Actor, Person, current_actor
@@ -149,6 +151,25 @@ def retry_job(job: Job, *, by: Person = None) -> Job:
     job.steps.update(job=clone)
     _ring_after_commit(clone)
     return clone
+
+
+@transaction.atomic
+def give_back_running(*, ended: str = "", why: str = "") -> int:
+    """Let jobs wait that ran when the database was copied: whoever worked on them is not here.
+
+    The job `ended`, if it is active, is over instead, and says why. Returns how many wait anew.
+    """
+    if ended:
+        Job.objects.active().filter(pk=ended).update(
+            state=Job.State.CANCELLED, finished_at=Now(), error=why
+        )
+    return Job.objects.filter(state=Job.State.RUNNING).update(
+        state=Job.State.QUEUED,
+        worker="",
+        lease_until=None,
+        rung_at=None,
+        attempts=Greatest(F("attempts") - 1, 0),
+    )
 
 
 @transaction.atomic

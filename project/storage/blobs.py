@@ -226,6 +226,27 @@ def local_path(blob: Blob) -> Path:
     return path
 
 
+def pieces_of(blob: Blob) -> Iterator[bytes]:
+    """Yield the bytes of a file as they are in the store; the caller compares their digest.
+
+    Raises
+    ------
+    ArtifactCorrupt : ArtifactMissing, ArtifactUnreadable, StoreAway, StoreRefused say which it is.
+    """
+    store = the_store()
+    with _titled(blob):
+        look(blob)
+        try:
+            yield from store.pieces(blob.key)
+        except ArtifactMissing:
+            earlier = _earlier(store, blob)
+            if earlier is None:
+                raise
+            with open_plain(earlier) as file:
+                while piece := file.read(PIECE_BYTES):
+                    yield piece
+
+
 def is_there(blob: Blob) -> bool:
     """Whether a file is there, with its size.
 

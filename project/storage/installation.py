@@ -87,6 +87,26 @@ def folder_owner() -> Owner | None:
         ) from error
 
 
+def database_identity() -> str:
+    """Return which database this is, one without any table too: see `Owner`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT oid::text, has_function_privilege('pg_control_system()', 'execute') "
+            "FROM pg_database WHERE datname = current_database()"
+        )
+        oid, may_ask = cursor.fetchone()
+        if not may_ask:
+            return f"?/{oid}"
+        cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
+        return f"{cursor.fetchone()[0]}/{oid}"
+
+
+def mark_store(owner: Owner) -> None:
+    """Say in the store whose it is, whosever it was."""
+    with _folder_failures():
+        the_store().replace(MARKER, _said(owner))
+
+
 def require_agreement(knows_folder: Callable[[], bool]) -> Owner:
     """See that database and folder are of one installation; the first use marks the folder.
 
@@ -133,8 +153,7 @@ def take_folder() -> Owner:
     What lies there already was written by whoever had it: this database never sweeps it.
     """
     own = this_owner()
-    with _folder_failures():
-        the_store().replace(MARKER, _said(own))
+    mark_store(own)
     Installation.objects.filter(pk=own.installation).update(has_folder=True, adopted_at=Now())
     return own
 

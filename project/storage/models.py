@@ -24,6 +24,8 @@ class Installation(models.Model):
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
+        default_permissions = ()
+        permissions = [("make_backup", "Can make backups")]
         constraints = [models.CheckConstraint(condition=Q(is_only=True), name="installation_once")]
 
     def __str__(self) -> str:

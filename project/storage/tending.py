@@ -73,7 +73,7 @@ def _take_over(there: dict[str, Listed]) -> tuple[int, list[str]]:
     """Copy into the store what rows name and only an earlier place has; say what nobody has."""
     taken, missing = 0, []
     done = set(there)
-    for blob in _named():
+    for blob in named_blobs():
         if blob.key in done:
             continue
         done.add(blob.key)
@@ -94,7 +94,8 @@ def _take_over(there: dict[str, Listed]) -> tuple[int, list[str]]:
     return taken, missing
 
 
-def _named() -> Iterator[Blob]:
+def named_blobs() -> Iterator[Blob]:
+    """Yield the files of every record, one that several name as often."""
     for model in models_with_files():
         for record in model._default_manager.only("kind", "version", "files").iterator():
             yield from blobs_of(record.folder, record.files)  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ from tests.roles import given_rights, rights_of_roles
 GRANTS = import_module("overview.migrations.0001_roles").GRANTS
 PAGE = Path(settings.BASE_DIR) / "docs" / "roles.md"
 # Whose rights no role has: records without a page, or of a library.
-OF_NOBODY = {"admin", "contenttypes", "sessions", "axes", "django_rq", "storage"}
+OF_NOBODY = {"admin", "contenttypes", "sessions", "axes", "django_rq"}
 
 
 def every_right() -> dict[str, str]:

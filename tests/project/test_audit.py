@@ -213,6 +213,8 @@ def test_every_list_of_the_admin_notes_what_is_removed() -> None:
 # What each command of ours that is no job leaves in the audit list, None: nothing worth it.
 COMMANDS: dict[str, str | None] = {
     "adopt_folder": Act.FOLDER,
+    "backup": Act.EXPORT,
+    "restore": Act.FOLDER,
     "tend_store": None,  # files that no record names
     "export_events": Act.EXPORT,
     "models": Act.EXPORT,  # and promotions, rollbacks
@@ -227,7 +229,7 @@ COMMANDS: dict[str, str | None] = {
     "demo": None,  # of jobs
     **dict.fromkeys(("directory", "scheduler", "serve", "services", "worker"), None),
 }
-IN_A_SERVICE = ("models", "api_keys")  # whose services the admin calls as well
+IN_A_SERVICE = ("models", "api_keys", "backup", "restore")  # whose services the admin calls as well
 
 
 def test_a_command_that_acts_by_itself_has_its_line_here_and_there() -> None:

@@ -77,6 +77,8 @@ SHOWS: dict[str, list[list[str]]] = {
     "monitor_scores": [[]],
     "debug_features": [["{user}"], [POISON]],
     "verify_scores": [[]],
+    "backup": [[], ["{out}"]],
+    "restore": [[POISON]],
 }
 # They show no record, only what they started and stopped.
 SHOW_NOTHING_KEPT = {

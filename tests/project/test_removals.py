@@ -38,6 +38,24 @@ KNOWN = {
     ),
     ("project/storage/folder.py", "remove", "unlink"): "as tending.py says",
     ("project/storage/bucket.py", "remove", "delete"): "as tending.py says",
+    ("project/backup/places.py", "discard", "rmtree"): (
+        "the folder of one backup, after its files: of this installation by its name and its "
+        "signature, and beyond the number that stays, once a newer one is whole"
+    ),
+    ("project/backup/programs.py", "run_program", "kill"): "its own child",
+    ("project/backup/restoring.py", "_renew", "replace"): (
+        "the secrets of a folder whose database is empty or was given up by its id"
+    ),
+    ("project/backup/restoring.py", "_clear_database", "DROP SCHEMA"): (
+        "half a restore that nobody has used, or what somebody gave up by its id as the word"
+    ),
+    ("project/backup/restoring.py", "_clear_database", "DELETE FROM"): (
+        "the mark of the restore before, by that of this one"
+    ),
+    ("project/backup/restoring.py", "restore_backup", "DROP TABLE"): (
+        "the mark of this restore, which is whole"
+    ),
+    ("overview/services/verifying.py", "_restored", "kill"): "its own child",
     ("project/storage/cache.py", "take", "replace"): (
         "a copy of the same digest; the original is in the bucket"
     ),

@@ -1,0 +1,1 @@
+"""Backups: one snapshot of the database with every file that it names, made, checked, restored."""
