@@ -250,6 +250,7 @@ def test_scheduler_lives_on_where_the_look_for_uploads_fails(
             os.kill(os.getpid(), signal.SIGTERM)
         raise OperationalError("gone")
 
+    monkeypatch.setattr("project.jobs.management.commands.scheduler.SWEEP_TICKS", 1)
     monkeypatch.setattr("project.jobs.management.commands.scheduler.sweep_uploads", fail)
     monkeypatch.setattr("project.jobs.management.commands.scheduler._restart_servers", int)
     monkeypatch.setattr("project.jobs.management.commands.scheduler.close_old_connections", int)
@@ -259,7 +260,7 @@ def test_scheduler_lives_on_where_the_look_for_uploads_fails(
     finally:
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGINT, before[1])
-    assert len(looks) == 2
+    assert len(looks) >= 2
     assert "ticks" in capsys.readouterr().out
 
 
