@@ -42,8 +42,9 @@ lint: .venv/installed-dev ## Format, lint, types, dead code and the layers betwe
 bench: .venv/installed-dev generator ## The figures of speed, as ratios within one run.
 	@$(PYTHON) -m benchmarks
 
-chaos: .venv/installed-dev generator ## Kill workers 200 times and servers at work, then count every row.
+chaos: .venv/installed-dev .venv-s3/installed generator ## Kill workers 200 times and servers at work, then count every row.
 	@SEEDBED_CHAOS_KILLS=200 $(PYTHON) -m pytest -m chaos --timeout=7200
+	@SEEDBED_CHAOS_KILLS=200 $(PYTHON) -m pytest tests/project/test_deploy.py
 
 fuzz: .venv/installed-dev ## Put poison into every field, filter, address and argument.
 	@SEEDBED_FUZZ=full $(PYTHON) -m pytest -n auto -k "poison or dead_end" tests/project tests/overview

@@ -4,10 +4,9 @@ import contextlib
 import os
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import obstore
@@ -64,8 +63,8 @@ class S3Server:
         asked = urllib.request.Request(f"{self.endpoint}/{name}", method="PUT")  # noqa: S310 - ours
         urllib.request.urlopen(asked).close()  # noqa: S310 - ours
 
-    def die(self, bucket: str, seconds: float) -> None:
-        """Be killed, and come back after a while with what it had, as a server with a disk does."""
+    def die(self, bucket: str, meanwhile: Callable[[], None]) -> None:
+        """Be killed, and come back later with what it had, as a server with a disk does."""
         there = S3Store(
             bucket,
             endpoint=self.endpoint,
@@ -77,7 +76,7 @@ class S3Server:
         names = [found["path"] for page in obstore.list(there) for found in page]
         kept = {name: obstore.get(there, name).bytes().to_bytes() for name in names}
         self.stop()
-        time.sleep(seconds)
+        meanwhile()
         self.start()
         self.make_bucket(bucket)
         for name, content in kept.items():

@@ -23,7 +23,7 @@ from overview.admin.ways import (
 from overview.queries.pipeline import Pipeline
 from overview.queries.targets import rejected_of
 from project.household import ailments
-from project.jobs.processes import clocks_off, said_of_clock
+from project.jobs.processes import said_of_clock
 from project.origin import Origin
 from project.pages.remedies import in_pages
 from project.tabular.proposing import UNUSABLE_SHARE
@@ -50,7 +50,7 @@ class Alarm:
 def alarms_for(request: HttpRequest, pipeline: Pipeline, glance: Glance | None) -> Iterator[Alarm]:
     """Yield what is wrong with what this person may see, the worst first."""
     if may(request, "jobs.view_job"):
-        yield from _machine(request)
+        yield from _machine(request, pipeline)
     if may(request, sees(MODELS)):
         if pipeline.folder_problem is not None:
             yield Alarm("bad", pipeline.folder_problem.message, None)
@@ -68,11 +68,11 @@ def alarms_for(request: HttpRequest, pipeline: Pipeline, glance: Glance | None) 
         yield from _candidate(request, pipeline)
 
 
-def _machine(request: HttpRequest) -> Iterator[Alarm]:
+def _machine(request: HttpRequest, pipeline: Pipeline) -> Iterator[Alarm]:
     way = first_way(request, Offer("Queue and workers", "jobs_queue", ("jobs.view_job",)))
     for said in ailments():
         yield Alarm("bad", in_pages(said), way)
-    for found in clocks_off().items():
+    for found in pipeline.clocks.items():
         yield Alarm("warn", said_of_clock(*found), way)
 
 

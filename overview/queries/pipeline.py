@@ -27,7 +27,8 @@ from django.utils import timezone
 
 from matching.models import EventBatch, SeedUser, TravelSession, Word
 from project import clock
-from project.jobs.models import Schedule
+from project.jobs.models import Process, Schedule
+from project.jobs.processes import clocks_off
 from project.origin import Origin
 from project.refusal import Refusal
 from project.storage.artifacts import why_not_own_folder
@@ -130,6 +131,7 @@ class Pipeline:
     words : the version of the vocabulary.
     answers : what the live models are asked.
     alarms : those on what applications are answered that are open, the newest first.
+    clocks : hosts whose clock is off, and by how many seconds each is ahead.
     """
 
     people: People
@@ -149,6 +151,7 @@ class Pipeline:
     words: int
     answers: Answers
     alarms: list[Alarm]
+    clocks: dict[str, float]
 
     @property
     def champion(self) -> ModelVersion | None:
@@ -208,6 +211,9 @@ def read_pipeline() -> Pipeline:
             bool(counted["watch"].get("total")),
         ),
         alarms=[Alarm(**told) for told in counted["alarms"].get("open") or []],
+        clocks=clocks_off(
+            {told["name"]: told["ahead"] for told in counted["clocks"].get("off") or []}
+        ),
     )
 
 
@@ -283,6 +289,11 @@ def _count() -> dict[str, dict[str, Any]]:
             figures=JSONBAgg(F(f"model__metrics__validation__{metric}__value"), order_by="pk"),
         ),
         "keys": _part(ApiKey.objects.open(), "keys", total=Count("pk")),
+        "clocks": _part(
+            Process.objects.with_clock_off(),
+            "clocks",
+            off=JSONBAgg(JSONObject(name="name", ahead="clock_ahead")),
+        ),
         "answers": ScoredPair.objects.order_by("-pk")
         .annotate(part=Value("answers"), told=JSONObject(today=_Counted(since_midnight)))
         .values_list("part", "told")[:1],

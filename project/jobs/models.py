@@ -262,6 +262,11 @@ class ProcessQuerySet(models.QuerySet["Process"]):
         """Processes that have beaten lately, by the database's clock."""
         return self.filter(beat_at__gt=Now() - Process.SILENCE)
 
+    def with_clock_off(self) -> "ProcessQuerySet":
+        """Live processes on hosts whose clock is not that of the database."""
+        tolerated = (-clock.TOLERATED_SECONDS, clock.TOLERATED_SECONDS)
+        return self.alive().exclude(clock_ahead__range=tolerated)
+
     def by_life(self) -> "ProcessQuerySet":
         """Every process, those that beat first; `is_alive` says which do."""
         is_alive = Q(beat_at__gt=Now() - Process.SILENCE)

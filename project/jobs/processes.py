@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db.models import Count
@@ -45,14 +46,11 @@ def has_worker() -> bool:
     return Process.objects.alive().filter(role=Process.Role.WORKER).exists()
 
 
-def clocks_off() -> dict[str, float]:
+def clocks_off(found: Mapping[str, float] | None = None) -> dict[str, float]:
     """Return the hosts whose clock is more than a little off that of the database, and by how many
-    seconds each is ahead."""
-    found = dict(
-        Process.objects.alive()
-        .exclude(clock_ahead__range=(-clock.TOLERATED_SECONDS, clock.TOLERATED_SECONDS))
-        .values_list("name", "clock_ahead")
-    )
+    seconds each is ahead; `found` are the processes that say so, where they are known."""
+    if found is None:
+        found = dict(Process.objects.with_clock_off().values_list("name", "clock_ahead"))
     off = {name.rpartition(":")[0]: ahead for name, ahead in found.items()}
     if abs(clock.ahead()) > clock.TOLERATED_SECONDS:
         off[socket.gethostname()] = clock.ahead()

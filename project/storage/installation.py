@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.db import connection
 from django.db.models.functions import Now
@@ -200,8 +201,19 @@ def _identity() -> tuple[UUID | None, str]:
         installation, oid, may_ask = cursor.fetchone()
         if not may_ask:  # a server that hides it: then the oid has to do
             return installation, f"?/{oid}"
+        return installation, f"{_system(cursor)}/{oid}"
+
+
+_systems: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+
+
+def _system(cursor: Any) -> str:
+    """The identifier of the server; one connection leads to one server for as long as it lasts."""
+    link = connection.connection
+    if link not in _systems:
         cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
-        return installation, f"{cursor.fetchone()[0]}/{oid}"
+        _systems[link] = cursor.fetchone()[0]
+    return _systems[link]
 
 
 def _require_first_use(row: Installation, knows_folder: Callable[[], bool]) -> None:

@@ -190,7 +190,7 @@ class Weather:
         """Kill the server of the bucket, which comes back with what it had."""
         if self.store is None:
             raise AssertionError("There is no server of a bucket.")
-        self.store.die(BUCKET, FROZEN_SECONDS)
+        self.store.die(BUCKET, lambda: time.sleep(FROZEN_SECONDS))
         return f"the bucket's server killed, away for {FROZEN_SECONDS:.0f} s"
 
     def kill_worker(self) -> str:

@@ -33,6 +33,9 @@ def steps() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    "SEEDBED_CHAOS_KILLS" not in os.environ, reason="`make chaos` takes the steps, for minutes."
+)
 def test_the_steps_of_the_dockerfile_lead_to_a_seedbed_that_starts(tmp_path: Path) -> None:
     image, programs, record = tmp_path / "image", tmp_path / "bin", tmp_path / "record"
     programs.mkdir()

@@ -121,6 +121,8 @@ DONE_AT: dict[str, tuple[str, ...]] = {
 NOT_BY_CLICKING = {
     *("adopt_folder", "demo", "directory", "rotate_keys", "scheduler", "serve", "services"),
     *("verify_scores", "worker"),
+    # Places that only the machine knows, and files that go; a backup by the page goes to its one.
+    *("backup", "restore", "tend_store"),
 }
 
 
