@@ -1,8 +1,10 @@
-"""Fills the installation of SEEDBED_VAR: people with trips, a live model, a key; prints its token.
+"""Fills the installation of SEEDBED_VAR: people with trips, a live model, a key; prints the token
+of the key and where the model lies.
 
 Run as `python -m tests.chaos.prepared`, on the settings of the product.
 """
 
+import json
 import os
 
 import django
@@ -21,6 +23,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     from serving.models import ApiKey, Scope
     from serving.services.keys import issue_key
+    from tests.blobs import file_of
     from tests.factories import make_seed_user, make_session
     from tests.training.batches import make_dataset, make_model
     from training.services import registry
@@ -28,9 +31,11 @@ def main() -> None:
     for number in range(PEOPLE):
         budget = 700.0 + 40 * number
         make_session(make_seed_user(f"person_{number}", age=20 + number), budget=budget)
-    registry.promote(make_model(make_dataset()))
+    champion = make_model(make_dataset())
+    registry.promote(champion)
     key = ApiKey(name="shop", scopes=Scope.values, requests_per_minute=1_000_000)
-    print(issue_key(key))  # noqa: T201 - for who has started this
+    told = {"token": issue_key(key), "file": str(file_of(champion, f"{champion.kind}_model.pkl"))}
+    print(json.dumps(told))  # noqa: T201 - for who has started this
 
 
 if __name__ == "__main__":
