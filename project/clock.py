@@ -39,7 +39,10 @@ def ahead() -> float:
 def measure(using: str = "default") -> None:
     """Measure how far this machine's clock is off; by at most half the time that asking takes."""
     global _offset
-    with connections[using].cursor() as cursor:
+    connection = connections[using]
+    connection.ensure_connection()
+    # By the driver itself: it is no question of whoever is being answered.
+    with connection.wrap_database_errors, connection.connection.cursor() as cursor:
         asked = time.monotonic()
         before = datetime.now(UTC)
         cursor.execute("SELECT clock_timestamp()")

@@ -3,7 +3,7 @@
 All that can be counted comes from one query, so that a page that shows it all stays cheap.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict, cast
 
@@ -151,7 +151,7 @@ class Pipeline:
     words: int
     answers: Answers
     alarms: list[Alarm]
-    clocks: dict[str, float]
+    clocks: dict[str, float] = field(default_factory=dict)
 
     @property
     def champion(self) -> ModelVersion | None:

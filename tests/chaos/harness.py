@@ -70,6 +70,7 @@ class Chaos:
             "SEEDBED_JOB_LEASE_SECONDS": str(LEASE_SECONDS),
             "SEEDBED_JOB_MAX_ATTEMPTS": "1000",
             "SEEDBED_CHAOS_DATABASE": str(connection.settings_dict["NAME"]),
+            "SEEDBED_CHAOS_ARTIFACTS": str(settings.ARTIFACT_ROOT),
             "SEEDBED_CHAOS_FAILPOINTS": str(self._points),
             "SEEDBED_CHAOS_CHUNK_SECONDS": "0.03",
             "OMP_NUM_THREADS": "1",

@@ -651,7 +651,7 @@ def test_what_nothing_answers_for_is_503_with_words(path: str) -> None:
         RequestFactory().get(path), StoreAway("s3://b does not answer.", remedy="Start it.")
     )
     assert answer is not None
-    assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
     assert "s3://b does not answer. Start it." in answer.content.decode()
 
 

@@ -293,6 +293,8 @@ def test_a_table_that_is_of_no_kind_is_analysed_and_says_what_was_taken(capsys, 
     report = run_json(capsys, "analyze_dataset", "--csv", str(path))
     assert report["took"] == {
         "label": "liked",
+        "label_said": "liked",
+        "label_values": None,
         "features": ["width", "height", "weight"],
         "left": {"name": "no numbers"},
     }

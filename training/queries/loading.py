@@ -20,7 +20,6 @@ from training.domain.model_files import FEATURES_FILE, LearntFields, ModelMetada
 from training.domain.prediction_interval import PredictionInterval
 from training.domain.rule_part import CannotCompile, Compiled, compile_rules
 from training.domain.tasks import get_task
-from training.domain.tasks.classification.compiled import is_walked
 from training.kinds import get_kind
 from training.models import ModelVersion
 from training.queries.files import naming
@@ -109,6 +108,7 @@ def load_model(model: ModelVersion) -> LoadedModel:
                 f"{model} no longer loads ({error}).", remedy=train_again(model)
             ) from error
     kind = kind.reading(orjson.loads(features))
+    compiled = _compile(kind, estimator)
     # Models that were written before there was such a part have no word of it.
     part = metadata["parameters"].get("rule_part")
     return LoadedModel(
@@ -116,9 +116,9 @@ def load_model(model: ModelVersion) -> LoadedModel:
         model.version,
         estimator,
         metadata,
-        compiled=_compile(kind, estimator),
+        compiled=compiled,
         rules_alone=None if part is None else compile_rules(part, kind.features),
-        is_walked=is_walked(estimator),
+        is_walked=getattr(compiled, "is_walked", False),
     )
 
 
