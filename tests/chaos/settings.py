@@ -7,4 +7,4 @@ from tests.settings import *  # noqa: F403 - the same settings, but for the data
 
 DATABASES["default"]["NAME"] = os.environ["SEEDBED_CHAOS_DATABASE"]  # noqa: F405 - from above
 # The store is that of the test which started them.
-ARTIFACT_ROOT = Path(os.environ["SEEDBED_CHAOS_ARTIFACTS"])
+ARTIFACT_ROOT = Path(os.environ.get("SEEDBED_CHAOS_ARTIFACTS", ARTIFACT_ROOT))  # noqa: F405
