@@ -6,17 +6,15 @@ machine's is off is measured with each new connection and with each sign of life
 the time asks nobody.
 """
 
-import threading
 import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 TOLERATED_SECONDS: Final = 5.0  # beyond that a host is named on the status
-_lock = threading.Lock()
 _offset = timedelta(0)
 
 
@@ -36,25 +34,24 @@ def ahead() -> float:
     return _offset.total_seconds()
 
 
-def measure(using: str = "default") -> None:
-    """Measure how far this machine's clock is off; by at most half the time that asking takes."""
+def measure(by: Any = connection) -> None:
+    """Measure by a connection how far this machine's clock is off, to half the time that asking
+    takes."""
     global _offset
-    connection = connections[using]
-    connection.ensure_connection()
+    by.ensure_connection()
     # By the driver itself: it is no question of whoever is being answered.
-    with connection.wrap_database_errors, connection.connection.cursor() as cursor:
+    with by.wrap_database_errors, by.connection.cursor() as cursor:
         asked = time.monotonic()
         before = datetime.now(UTC)
         cursor.execute("SELECT clock_timestamp()")
         (told,) = cursor.fetchone()
         took = timedelta(seconds=time.monotonic() - asked)
-    with _lock:
-        _offset = before + took / 2 - told
+    _offset = before + took / 2 - told
 
 
 def _measure_first(connection: Any, **_: Any) -> None:
-    if connection.alias == "default":
-        measure()
+    if connection.alias == DEFAULT_DB_ALIAS:
+        measure(connection)
 
 
 def follow() -> None:

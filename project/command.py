@@ -15,7 +15,7 @@ from django.db import DataError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
-from project.machine import said_of_file, see_database
+from project.machine import said_of_file, said_of_outage, see_database
 from project.outside import one_line, visible_json
 from project.refusal import Refusal
 from project.storage.failures import ArtifactUnwritable
@@ -103,14 +103,12 @@ class SeedbedCommand(BaseCommand):
         except CommandError as error:
             raise CommandError(_short(error), returncode=error.returncode) from error
         except OperationalError as error:
-            raise CommandError(
-                f"{_short(f'The database does not answer: {error}')} {see_database()}"
-            ) from error
+            said = f"{said_of_outage(error).removesuffix('.')}: {error}"
+            raise CommandError(f"{_short(said)} {see_database()}") from error
         except OSError as error:
-            said = said_of_file(error)
-            if not said:
+            if not (said := said_of_file(error)):
                 raise
-            raise CommandError(_short(said)) from error
+            raise CommandError(_short(f"{said} Then run it again.")) from error
         except (DataError, UnicodeEncodeError) as error:
             # A number beyond the column's, a NUL, half a surrogate pair: of this command's options.
             raise CommandError(_short(f"A value cannot be looked up or kept: {error}")) from error

@@ -4,41 +4,60 @@ It lies in a file: what keeps a process from living may be that the database is 
 is full it cannot be written, and `serve` says it on its terminal alone.
 """
 
-import os
+import fcntl
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import orjson
 from django.conf import settings
 
 
-def note(ailments: list[str]) -> None:
-    """Write down what ails; nothing where all is well."""
-    if not ailments:
-        forget()
-        return
-    with suppress(OSError):
-        fresh = _file().with_suffix(".new")
-        fresh.write_bytes(orjson.dumps({"pid": os.getpid(), "ailments": ailments}))
-        fresh.replace(_file())
+class Household:
+    """What one `serve` has to say; its file is locked for as long as it lives, so that nobody
+    believes what one has left that was killed."""
 
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
 
-def forget() -> None:
-    """Say nothing any more."""
-    with suppress(OSError):
-        _file().unlink(missing_ok=True)
+    def note(self, ailments: list[str]) -> None:
+        """Write down what ails; nothing where all is well."""
+        with suppress(OSError):
+            if self._file is None and ailments:
+                self._file = _locked()
+            if self._file is not None:
+                self._file.truncate(0)
+                self._file.write(orjson.dumps(ailments))
+
+    def end(self) -> None:
+        """Say nothing any more."""
+        if self._file is not None:
+            self._file.close()
 
 
 def ailments() -> list[str]:
     """Return what ails the processes of the `serve` that runs on this machine, in sentences."""
     try:
-        told = orjson.loads(_file().read_bytes())
-        os.kill(told["pid"], 0)
-    except (OSError, ValueError, KeyError, TypeError):
-        return []  # it has ended, and with it what it kept
-    found: list[str] = told["ailments"]
-    return found
+        with _path().open("rb") as file:
+            told: list[str] = orjson.loads(file.read() or b"[]")
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:  # who wrote it lives
+        return told
+    except (OSError, ValueError):
+        return []
+    return []
 
 
-def _file() -> Path:
+def _locked() -> IO[bytes] | None:
+    """Open the file as its only writer; None while another `serve` has it."""
+    file = _path().open("ab", buffering=0)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _path() -> Path:
     return settings.VAR / "serve.json"

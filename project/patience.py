@@ -1,4 +1,4 @@
-"""How long a request waits for the database: never for ever, and what is said then.
+"""How long a request waits for the database: never for ever.
 
 A statement that takes too long the server ends itself. A server that is silent, frozen or cut off,
 ends nothing: then the connection is broken off from here, and the request is answered.
@@ -13,37 +13,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import connections
 from django.db.backends.signals import connection_created
 from django.http import HttpRequest, HttpResponse
 from psycopg.pq import TransactionStatus
 
+from project.machine import STATEMENT_SECONDS
+
 logger = logging.getLogger(__name__)
 
-STATEMENT_SECONDS: Final = 20  # of a statement, until the server ends it
 REQUEST_SECONDS: Final = 25.0  # of a request that still waits for the server
 LOOK_SECONDS: Final = 1.0
-RETRY_SECONDS: Final = 2  # after which it is worth asking again
-TOO_LONG: Final = "57014"  # SQLSTATE of a statement that was ended
-FULL: Final = ("53100", "53200")  # of a disk, or a memory, that is full
 
 # Thread to since when it answers a request, and by which connection.
 _answering: dict[int, tuple[float, Any]] = {}
-
-
-def said_of_outage(error: BaseException | None) -> str:
-    """Say why the database does not do what it was asked; empty where the fault is not its own."""
-    if not isinstance(error, OperationalError | InterfaceError):
-        return ""
-    sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
-    if sqlstate == TOO_LONG:
-        return (
-            f"The database took longer than {STATEMENT_SECONDS} s for it. Ask for less, by a "
-            "filter or a shorter time; where that does not help, see what else it is doing."
-        )
-    if sqlstate in FULL:
-        return "The database has no room left: its disk, or its memory, is full."
-    return "The database does not answer."
 
 
 def end_the_silent(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:

@@ -199,7 +199,8 @@ def _run_claimed(run: JobRun) -> None:
     except Exception as error:
         if isinstance(error, OperationalError | InterfaceError) and _is_transient(error):
             raise
-        said = said_of_file(error) if isinstance(error, OSError) else ""
+        said = said_of_file(error)
+        said = f"{said} Then retry: what is finished stays." if said else ""
         _finish(
             run,
             Job.State.FAILED,

@@ -163,7 +163,7 @@ def _how_it_ended(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
         return f"Its process ended with exit code {code}"
-    said = f"Its process was ended by {signal.Signals(-code).name}"
+    said = f"Its process was ended by signal {-code} ({signal.strsignal(-code) or 'unknown'})"
     if -code == signal.SIGKILL:
         return f"{said}, which the system sends where memory runs out"
     return said

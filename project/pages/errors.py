@@ -22,10 +22,10 @@ from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from project.machine import RETRY_SECONDS, said_of_file, said_of_outage
 from project.outside import one_line
-from project.patience import RETRY_SECONDS, said_of_outage
 from project.problems import is_of_a_program, problem
-from project.storage.failures import StoreAway, StoreRefused
+from project.storage.failures import ArtifactUnwritable, StoreAway, StoreRefused
 from project.storage.installation import FolderDisagrees
 
 logger = logging.getLogger(__name__)
@@ -166,26 +166,32 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Say that it is our fault (500), or that the database is away (503); asks neither the database
-    nor the session."""
-    if outage := said_of_outage(sys.exc_info()[1]):
-        return _come_again(request, outage)
+    """Say that it is our fault (500), or what else does not do its part (503); asks neither the
+    database nor the session."""
+    error = sys.exc_info()[1]
+    away = said_of_outage(error) or said_of_file(error)
+    if isinstance(error, ArtifactUnwritable):
+        away = str(error)
+    if away:
+        return _come_again(request, away)
     told = "It has been written to the log of the server. What you sent was not kept."
     if is_of_a_program(request):
         return problem(500, told)
     return HttpResponse(bare_page(500, told, _ways_back(request)), status=500)
 
 
-def _come_again(request: HttpRequest, outage: str) -> HttpResponse:
+def _come_again(request: HttpRequest, why: str) -> HttpResponse:
     headers = {"Retry-After": str(RETRY_SECONDS)}
     if is_of_a_program(request):
-        return problem(503, outage, remedy="Send the request again.", headers=headers)
-    told = (
-        f"{outage} What you sent was kept whole or not at all. Try again in a moment; if it stays "
-        "so, tell whoever runs Seedbed: the command services status, or the log of PostgreSQL, "
-        "says more."
+        return problem(503, why, remedy="Send the request again.", headers=headers)
+    is_read = request.method in ("GET", "HEAD")
+    told = f"{why} " + (
+        "Try again in a moment."
+        if is_read
+        else "Look at what you wanted to change before you do it again: a part may have happened."
     )
-    again = [(request.get_full_path(), "Try again")] if request.method == "GET" else []
+    told += " If it stays so, tell whoever runs Seedbed: the log of the web server says more."
+    again = [(request.get_full_path(), "Try again")] if is_read else []
     page = bare_page(503, told, [*again, *_ways_back(request)])
     return HttpResponse(page, status=503, headers=headers)
 

@@ -90,16 +90,7 @@ def folder_owner() -> Owner | None:
 
 def database_identity() -> str:
     """Return which database this is, one without any table too: see `Owner`."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT oid::text, has_function_privilege('pg_control_system()', 'execute') "
-            "FROM pg_database WHERE datname = current_database()"
-        )
-        oid, may_ask = cursor.fetchone()
-        if not may_ask:
-            return f"?/{oid}"
-        cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
-        return f"{cursor.fetchone()[0]}/{oid}"
+    return _asked("NULL")[1]
 
 
 def mark_store(owner: Owner) -> None:
@@ -192,16 +183,20 @@ def _row() -> Installation:
 def _identity() -> tuple[UUID | None, str]:
     """Return the installation, None where it has no row yet, and the database."""
     table = connection.ops.quote_name(Installation._meta.db_table)
+    return _asked(f"(SELECT id FROM {table} LIMIT 1)")  # noqa: S608 - a name of our own
+
+
+def _asked(what: str) -> tuple[Any, str]:
+    """Ask for something, and which database it is that answers."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT (SELECT id FROM {table} LIMIT 1), oid::text, "  # noqa: S608 - a name of our own
+            f"SELECT {what}, oid::text, "  # noqa: S608 - words of our own
             "has_function_privilege('pg_control_system()', 'execute') "
             "FROM pg_database WHERE datname = current_database()"
         )
-        installation, oid, may_ask = cursor.fetchone()
-        if not may_ask:  # a server that hides it: then the oid has to do
-            return installation, f"?/{oid}"
-        return installation, f"{_system(cursor)}/{oid}"
+        found, oid, may_ask = cursor.fetchone()
+        # Of a server that hides its own name the oid has to do.
+        return found, f"{_system(cursor) if may_ask else '?'}/{oid}"
 
 
 _systems: WeakKeyDictionary[Any, str] = WeakKeyDictionary()

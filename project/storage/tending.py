@@ -11,6 +11,7 @@ from typing import Final, TypedDict
 
 from django.db import connection, transaction
 
+from project import clock
 from project.storage.artifacts import blobs_of, require_own_folder
 from project.storage.blobs import (
     BLOBS,
@@ -104,7 +105,7 @@ def named_blobs() -> Iterator[Blob]:
 
 def _remove_unnamed(there: Iterable[Listed]) -> int:
     named = named_digests()
-    until = _now() - KEPT
+    until = clock.now() - KEPT
     adopted_at = Installation.objects.values_list("adopted_at", flat=True).first()
     old = [
         digest
@@ -114,14 +115,6 @@ def _remove_unnamed(there: Iterable[Listed]) -> int:
         and _may_go(one.written_at, until, adopted_at)
     ]
     return sum(_removed(old[start : start + AT_ONCE]) for start in range(0, len(old), AT_ONCE))
-
-
-def _now() -> datetime:
-    """The time of the database: hosts may disagree, and one clock decides."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-        return now
 
 
 def _may_go(written_at: datetime, until: datetime, adopted_at: datetime | None) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 from django.http import HttpRequest
 from ninja.security.http import HttpAuthBase
 
-from project.patience import RETRY_SECONDS
+from project.machine import RETRY_SECONDS
 from serving.domain.limits import MAX_BODY_BYTES, whole_seconds
 from serving.domain.tokens import read_bearer
 from serving.models import Scope

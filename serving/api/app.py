@@ -15,8 +15,8 @@ from ninja.openapi.docs import DocsBase
 from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 
+from project.machine import RETRY_SECONDS, said_of_outage
 from project.outside import one_line
-from project.patience import RETRY_SECONDS, said_of_outage
 from project.problems import CONTENT_TYPE, problem
 from serving.api.access import Denied
 from serving.api.events import router as events

@@ -1,5 +1,6 @@
 """A database that is away, slow or silent: no request waits for ever, and each is told so."""
 
+import errno
 import math
 import threading
 from typing import Any
@@ -11,6 +12,8 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
 from project import patience
+from project.machine import said_of_outage
+from project.storage.failures import ArtifactUnwritable
 from tests.factories import make_admin
 from tests.waiting import until
 
@@ -29,7 +32,10 @@ def lost(sqlstate: str | None) -> OperationalError:
         (lost("57P01"), "does not answer"),
         (InterfaceError("connection already closed"), "does not answer"),
         (lost("57014"), "took longer than 20 s"),
-        (lost("53100"), "is full"),
+        (lost("53100"), "are used up"),
+        (lost("40P01"), "Somebody else was changing"),
+        (OSError(errno.ENOSPC, "No space left", "/x/y"), "The disk is full: /x/y"),
+        (ArtifactUnwritable("/x", OSError(errno.ENOSPC, "No space")), "/x could not be written"),
     ],
 )
 @pytest.mark.django_db
@@ -92,7 +98,7 @@ def test_a_request_that_waits_for_a_silent_server_is_answered() -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'"
         )
-    assert [patience.said_of_outage(error) for error in told] == ["The database does not answer."]
+    assert [said_of_outage(error) for error in told] == ["The database does not answer."]
     assert patience.break_off_the_silent(math.inf) == 0
 
 

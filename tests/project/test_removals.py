@@ -68,9 +68,7 @@ KNOWN = {
         "onto a name that was free; the system refuses a folder with files"
     ),
     # --- Servers of this folder ---
-    ("project/household.py", "note", "replace"): "what `serve` itself said before",
-    ("project/household.py", "forget", "unlink"): "what `serve` itself said before",
-    ("project/household.py", "ailments", "kill"): "signal 0: it is only asked whether it lives",
+    ("project/household.py", "note", "truncate"): "what this very `serve` said before",
     ("training/domain/foreign_csv.py", "_numbers_of", "replace"): "of a text",
     ("project/settings.py", "_development_secret", "unlink"): OWN_TEMPORARY,
     ("project/embedded/postgres.py", "end_orphan", "unlink"): (

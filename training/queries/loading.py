@@ -108,7 +108,6 @@ def load_model(model: ModelVersion) -> LoadedModel:
                 f"{model} no longer loads ({error}).", remedy=train_again(model)
             ) from error
     kind = kind.reading(orjson.loads(features))
-    compiled = _compile(kind, estimator)
     # Models that were written before there was such a part have no word of it.
     part = metadata["parameters"].get("rule_part")
     return LoadedModel(
@@ -116,9 +115,9 @@ def load_model(model: ModelVersion) -> LoadedModel:
         model.version,
         estimator,
         metadata,
-        compiled=compiled,
+        compiled=_compile(kind, estimator),
         rules_alone=None if part is None else compile_rules(part, kind.features),
-        is_walked=getattr(compiled, "is_walked", False),
+        is_walked=get_task(kind.task).is_walked(estimator),
     )
 
 

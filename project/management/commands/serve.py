@@ -13,10 +13,10 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from project import household
 from project.accounts.services import FirstAccount, make_first_account
 from project.command import SeedbedCommand, positive_int, whole_number
 from project.ending import Ending
+from project.household import Household
 from project.web import MOST_PROCESSES, THREADS
 
 READY_SECONDS = 300.0  # until the web server has to answer; one that dies is seen at once
@@ -66,6 +66,7 @@ class Command(SeedbedCommand):
         # In production whoever sets it up says who is in charge: `manage.py createsuperuser`.
         account = None if settings.IS_PRODUCTION else make_first_account()
         ended = Ending.by_signal()
+        self._household = Household()
         children = [_Child(name, command) for name, command in _commands(**options).items()]
         try:
             for child in children:
@@ -75,7 +76,7 @@ class Command(SeedbedCommand):
                 self._tend(children)
         finally:
             _stop(children)
-            household.forget()
+            self._household.end()
         return {"restarts": {child.name: child.restarts for child in children}}
 
     def render(self, result: dict[str, Any], console: Console) -> None:
@@ -88,7 +89,7 @@ class Command(SeedbedCommand):
         for said in told:
             self.error_console.print(said)
         if told or any(child.has_settled() for child in children):
-            household.note([child.ailment for child in children if child.ailment])
+            self._household.note([child.ailment for child in children if child.ailment])
 
     def _announce(
         self,

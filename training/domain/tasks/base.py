@@ -265,6 +265,9 @@ class Task(Protocol[ReportType]):
         CannotCompile : for an estimator that is none of those known.
         """
 
+    def is_walked(self, estimator: Any) -> bool:
+        """Whether an estimator is made of trees, which take microseconds for each row."""
+
     def measure(
         self,
         rows: Rows,

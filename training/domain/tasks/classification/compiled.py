@@ -47,7 +47,6 @@ def compile_classifier(estimator: Any, names: Sequence[str]) -> Compiled:
         return map_scores(scores(np.asarray(values, np.float64)))
 
     _require_equal(compiled, estimator, names)
-    vars(compiled)["is_walked"] = is_walked(estimator)
     return compiled
 
 

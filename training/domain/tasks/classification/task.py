@@ -123,6 +123,11 @@ class Classification:
 
         return compile_classifier(estimator, names)
 
+    def is_walked(self, estimator: Any) -> bool:
+        from training.domain.tasks.classification.compiled import is_walked
+
+        return is_walked(estimator)
+
     def measure(
         self,
         rows: Rows,

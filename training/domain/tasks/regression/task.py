@@ -120,6 +120,9 @@ class Regression:
     def compile(self, estimator: Any, names: tuple[str, ...]) -> Compiled | None:
         return None  # it is asked for a few answers at a time, and reads names
 
+    def is_walked(self, estimator: Any) -> bool:
+        return False  # nobody ranks by it
+
     def measure(
         self,
         rows: Rows,
