@@ -263,6 +263,8 @@ def _answers(request: HttpRequest, pipeline: Pipeline) -> Card:
         verdict, tone, note = "no key yet", "plain", "Applications ask for scores with a key"
         make = Offer("Make a key", "serving_apikey_add", ("serving.add_apikey",))
         way = first_way(request, make if pipeline.champion is not None else None, see)
+    elif answers.is_stuck:
+        verdict, tone = "the watch cannot run", "bad"
     elif answers.is_watched:
         verdict, tone = "no alarm", "good"
     else:

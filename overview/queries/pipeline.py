@@ -105,12 +105,14 @@ class Answers:
     ----------
     today : scored pairs in the log since midnight, counted up to COUNTED_ANSWERS + 1.
     keys : applications that may ask.
-    is_watched : whether alarms open by themselves.
+    is_watched : whether alarms are to open by themselves; is_stuck : whether they cannot, because
+        the schedule of the watch may not run any more.
     """
 
     today: int
     keys: int
     is_watched: bool
+    is_stuck: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,7 @@ def read_pipeline() -> Pipeline:
             counted["answers"].get("today", 0),
             counted["keys"].get("total", 0),
             bool(counted["watch"].get("total")),
+            bool(counted["watch"].get("stuck")),
         ),
         alarms=[Alarm(**told) for told in counted["alarms"].get("open") or []],
         clocks=clocks_off(
@@ -301,6 +304,7 @@ def _count() -> dict[str, dict[str, Any]]:
             Schedule.objects.filter(name=SCHEDULE_NAME, is_enabled=True),
             "watch",
             total=Count("pk"),
+            stuck=Count("pk", filter=~Q(last_error="")),
         ),
         "words": _part(Word.history.all(), "words", total=Count("pk")),
         "alarms": _part(

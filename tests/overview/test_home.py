@@ -24,7 +24,7 @@ from overview.queries import pipeline
 from overview.queries.pipeline import read_pipeline
 from overview.queries.targets import Target, targets_of, targets_of_feedback
 from project import words
-from project.jobs.models import Job
+from project.jobs.models import Job, Schedule
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
 from tests.factories import (
@@ -287,6 +287,9 @@ def test_applications_stand_in_the_pipeline(full: ModelVersion) -> None:
     assert reverse("admin:serving_watch") not in card_of(signed_in(ANSWERS), title)
     client.post(reverse("admin:serving_watch"))
     assert "no alarm" in card_of(client, title)
+    Schedule.objects.update(last_error="Its owner may not.")
+    assert "the watch cannot run" in card_of(client, title)
+    Schedule.objects.update(last_error="")
     make_alarm()
     card = card_of(client, title)
     assert "1 open alarm" in card
