@@ -23,7 +23,7 @@ from project.storage.place import Place
 DAY_SECONDS: Final = 86_400
 DEFAULT_KEEP: Final = 7
 MOST_KEPT: Final = 10_000
-NAME: Final = re.compile(r"(?P<installation>[0-9a-f]{8})-\d{8}T\d{6}Z-[0-9a-f]{8}")
+NAME: Final = re.compile(r"(?P<installation>[0-9a-f]{8})-\d{8}T\d{12}Z-[0-9a-f]{8}")
 
 
 def require_backup_place() -> None:
@@ -51,7 +51,7 @@ def make_named_backup(*, asked_at: datetime, job: str, tell: Tell) -> tuple[str,
     """
     require_backup_place()
     installation = str(this_owner().installation)[:8]
-    name = f"{installation}-{asked_at:%Y%m%dT%H%M%SZ}-{job[:8]}"
+    name = f"{installation}-{asked_at:%Y%m%dT%H%M%S%fZ}-{job[:8]}"
     place = places.open_place(settings.BACKUP_TO, name)
     if has_manifest(place):  # the worker died just after its end
         return name, place, read_manifest(place)

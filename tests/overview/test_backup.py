@@ -681,7 +681,7 @@ def back_up(keep: int) -> Job:
 
 
 def test_the_newest_stay_and_what_is_not_ours_does_too(backup_to: Path, target: Place) -> None:
-    foreign = backup_to / "00000000-20260101T000000Z-00000000"
+    foreign = backup_to / "00000000-20260101T000000000000Z-00000000"
     foreign.mkdir(parents=True)
     (foreign / MANIFEST).write_text("{}")
     (backup_to / "notes.txt").write_text("mine")
