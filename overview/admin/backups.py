@@ -2,18 +2,20 @@
 
 from typing import Final
 
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from overview.queries.backups import BACKUP_KIND, BackupState, describe_backups
+from overview.queries.backups import BACKUP_KIND, LastBackup, describe_backups
 from project import words
 from project.jobs.starts import start_kind
+from project.pages.figures import KeyFigure
 from project.pages.navigation import Entry, add_entries
 from project.pages.registry import page
 
 ROUTE: Final = "overview_backups"
+START: Final = "overview_back_up"
 PERMISSION: Final = "storage.make_backup"
 
 add_entries(
@@ -29,48 +31,46 @@ add_entries(
 
 @page("Backups", route="backups/", name=ROUTE, permission=PERMISSION)
 def backups_page(request: HttpRequest) -> HttpResponse:
-    """Say when the last backup was made; posting makes one, in a job."""
+    """Say when the last backup was made, and when the next one is due."""
     state = describe_backups()
+    may_plan = request.user.has_perm("jobs.add_schedule")
+    context = {
+        **admin.site.each_context(request),
+        "title": "Backups",
+        "state": state,
+        "figures": _figures(state["last"]) if state["last"] else [],
+        "start_url": reverse(f"admin:{START}") if state["place"] else "",
+        "plan_url": f"{reverse('admin:jobs_schedule_add')}?kind={BACKUP_KIND}" if may_plan else "",
+    }
+    return TemplateResponse(request, "overview/backups.html", context)
+
+
+@page("Back up now", route="backups/start/", name=START, permission=PERMISSION)
+def start_view(request: HttpRequest) -> HttpResponse:
+    """Ask how many stay, and make one in a job."""
+    keep = describe_backups()["keep"]
+    back = reverse(f"admin:{ROUTE}")
     return start_kind(
         request,
         BACKUP_KIND,
-        then=reverse(f"admin:{ROUTE}"),
-        given={} if state["keep"] is None else {"keep": state["keep"]},
+        then=back,
+        given={} if keep is None else {"keep": keep},
         context={
             **admin.site.each_context(request),
-            "title": "Backups",
-            "intro": " ".join(_sentences(state)),
-            "back_url": reverse("admin:index"),
+            "title": "Back up now",
+            "parent": {"title": "Backups", "url": back},
+            "back_url": back,
         },
     )
 
 
-def _sentences(state: BackupState) -> list[str]:
-    last, said = state["last"], []
-    if not settings.BACKUP_TO:
-        said.append(
-            "No place for backups is named: whoever runs Seedbed sets SEEDBED_BACKUP_TO to a "
-            "folder or bucket outside the store, or makes them with manage.py backup."
-        )
-    if last is None:
-        said.append("No job has made a backup yet.")
-    else:
-        said.append(
-            f"The last one was made at {words.moment(last['made_at'])}: "
-            f"{words.size(last['bytes'])} in {words.counted(last['files'], 'file')}, in "
-            f"{words.duration(last['seconds'])}, at {last['place']}."
-        )
-    if state["failed"]:
-        said.append(f"A later one was not made: {state['failed']}")
-    if state["next_at"] is not None:
-        said.append(
-            f"The next one is due at {words.moment(state['next_at'])}; the newest {state['keep']} "
-            "stay."
-        )
-    else:
-        said.append("None is planned: a schedule or manage.py backup --every 1 --keep 7 does.")
-    said.append(
-        "A backup holds the database and every file that a record names, no secrets. It is "
-        "restored with manage.py restore."
-    )
-    return said
+def _figures(last: LastBackup) -> list[KeyFigure]:
+    return [
+        {"label": "Made", "value": words.moment(last["made_at"]), "note": last["name"]},
+        {
+            "label": "Size",
+            "value": words.size(last["bytes"]),
+            "note": words.counted(last["files"], "file"),
+        },
+        {"label": "Took", "value": words.duration(last["seconds"])},
+    ]

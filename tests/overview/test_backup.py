@@ -767,25 +767,29 @@ def test_the_page_says_when_the_last_one_was_made_and_makes_one(
 ) -> None:
     keeper = User.objects.create_superuser("keeper")
     other = make_staff("jobs.view_job", name="other")
-    page = reverse("admin:overview_backups")
+    page, start = reverse("admin:overview_backups"), reverse("admin:overview_back_up")
     try:
         client.force_login(other)
         assert client.get(page).status_code == 403
-        assert client.post(page, {"keep": "2"}).status_code == 403
+        assert client.post(start, {"keep": "2"}).status_code == 403
         assert not Job.objects.filter(kind=BACKUP_KIND).exists()
         client.force_login(keeper)
-        assert "No job has made a backup yet" in client.get(page).content.decode()
-        assert client.post(page, {"keep": "2"}).status_code == 302
+        shown = client.get(page).content.decode()
+        assert "No job has made a backup yet" in shown
+        assert start in shown
+        assert client.post(start, {"keep": "2"}).status_code == 302
         job = Job.objects.get(kind=BACKUP_KIND)
         assert (job.arguments, job.user) == ({"keep": 2}, keeper)
         run_job(str(job.pk))
         job.refresh_from_db()
         assert job.state == Job.State.SUCCEEDED, job.error
         shown = client.get(page).content.decode()
-        assert "The last one was made at" in shown
+        assert "The last backup" in shown
         assert job.result["name"] in shown
         with override_settings(BACKUP_TO=""):
-            assert "No place for backups is named" in client.get(page).content.decode()
+            shown = client.get(page).content.decode()
+            assert "No place for backups is named" in shown
+            assert start not in shown, "nothing is offered that would be refused"
     finally:
         Job.objects.filter(kind=BACKUP_KIND).delete()
         User.objects.filter(pk__in=[keeper.pk, other.pk]).delete()

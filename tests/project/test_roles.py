@@ -133,6 +133,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/api/v1/sessions/%(external_id)s": (KEY, KEY),
     "/admin/answers/person/": ("serving.view_alarm + matching.view_seeduser",) * 2,
     "/admin/backups/": ("storage.make_backup",) * 2,
+    "/admin/backups/start/": ("storage.make_backup",) * 2,
     "/admin/answers/": ("serving.view_alarm", "serving.view_alarm + serving.monitor_scores"),
     "/admin/answers/rest/": ("serving.view_alarm + serving.monitor_scores",) * 2,
     "/admin/answers/watch/": ("serving.view_alarm + serving.monitor_scores",) * 2,
