@@ -48,6 +48,8 @@ class Plan:
     remedy : what to do about that
     digests : SHA-256 of what goes, by what it is
     kind, version : of a dataset or model
+    touches : records that stay and lose rows, as (app_label.model_name, number): what was made of
+        them before goes stale
     """
 
     title: str
@@ -59,10 +61,14 @@ class Plan:
     digests: Mapping[str, str] = field(default_factory=dict)
     kind: str = ""
     version: int | None = None
+    touches: tuple[tuple[str, int], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return asdict(self)
+        return {
+            **asdict(self),
+            "touches": [{"model": model, "id": number} for model, number in self.touches],
+        }
 
 
 class Removal(Generic[M]):

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
+
+from feedback.models import CollectionRun, FeedbackSource
 from matching.models import EventBatch
 from project import words
 from project.removal.contract import Plan, Standing, stands_on
@@ -71,13 +74,34 @@ def plan_of_model(model: ModelVersion) -> Plan:
 
 @stands_on("matching.eventbatch")
 def standing_on_batch(batch: EventBatch) -> Standing:
-    """Say which datasets and models were made of a batch; what is live holds it.
+    """Say which datasets and models were made of a batch."""
+    return _standing(Dataset.objects.filter(batches=batch.pk))
 
-    Those of a dataset that was refused, or never trained on, hold nothing.
+
+@stands_on("feedback.feedbacksource")
+def standing_on_source(source: FeedbackSource) -> Standing:
+    """Say which datasets and models were made of feedback of a source."""
+    return _standing(_read_from(source.pk))
+
+
+@stands_on("feedback.collectionrun")
+def standing_on_run(run: CollectionRun) -> Standing:
+    """Say which datasets and models were made of feedback of a source since a run began."""
+    return _standing(_read_from(run.source_id).filter(created_at__gte=run.started_at))
+
+
+def _read_from(source: int) -> QuerySet[Dataset]:
+    entry = {"model": "feedback.feedbacksource", "id": source}
+    return Dataset.objects.filter(lineage__contains=[entry])
+
+
+def _standing(datasets: QuerySet[Dataset]) -> Standing:
+    """Say what was made of datasets; a model that is live holds what it learnt from.
+
+    A dataset that was refused, or never trained on, holds nothing.
     """
-    datasets = Dataset.objects.filter(batches=batch.pk).order_by("pk")
     live, stale = [], []
-    for dataset in datasets.only("pk", "kind", "version", "verdict"):
+    for dataset in datasets.only("pk", "kind", "version", "verdict").order_by("pk"):
         models = ModelVersion.objects.filter(dataset=dataset.pk).order_by("version")
         made = list(models.values_list("version", "stage"))
         live += [
