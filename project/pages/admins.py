@@ -287,9 +287,12 @@ class RecordAdmin(AuditedAdmin[M]):
         """Lead to the page that removes these records, where they have one."""
         if not self.removal_page:
             return super().delete_view(request, object_id, extra_context)
-        if not self.has_delete_permission(request, self.get_or_denied(request, object_id)):
+        record = self.get_object(request, unquote(object_id))
+        if not self.has_delete_permission(request, record):
             raise PermissionDenied
-        return self.to_removal(unquote(object_id))
+        if record is None:
+            raise self.not_found(object_id)
+        return self.to_removal(str(record.pk))
 
     def foresee_page(
         self, request: HttpRequest, record: M, consequence: Consequence, *, title: str

@@ -48,6 +48,7 @@ def removal(declared: type[Removal[Any]]) -> type[Removal[Any]]:
         permission=one.permission,
         says=say_removed,
         arguments=one.arguments,
+        happens_once=True,
     )(work)
     return declared
 
