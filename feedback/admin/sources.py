@@ -268,7 +268,7 @@ class CollectionRunAdmin(ReadOnlyAdmin[CollectionRun]):
         links = super().removal_links(request, record)
         if record.rejected and request.user.has_perm("feedback.delete_rejectedrecord"):
             url = f"{reverse('admin:remove_rejected-feedback')}?number={record.pk}"
-            links.append(("Remove its rejected rows …", url))
+            links.append(("Remove its rejected rows", url))
         return links
 
     @admin.display(description="run", ordering="started_at")

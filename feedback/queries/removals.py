@@ -47,6 +47,7 @@ def plan_of_run(run: CollectionRun) -> Plan:
     return Plan(
         title=f"Run {run.pk}",
         goes={
+            "run": 1,
             "record": 0 if model is None else model.objects.filter(run=run.pk).count(),
             "rejected row": RejectedRecord.objects.filter(run=run.pk).count(),
             "kept change": changes.count(),
@@ -70,6 +71,7 @@ def plan_of_source(source: FeedbackSource) -> Plan:
     return Plan(
         title=f"Source {source.pk}",
         goes={
+            "source": 1,
             "record": sum(
                 model.objects.filter(source=source.pk).count() for model in MODELS.values()
             ),

@@ -80,7 +80,7 @@ def remove_run(run: CollectionRun) -> Counts:
     run.delete()
     if run.table:
         mark_shared_rows(run)
-    return {"kept change": told}
+    return {"run": 1, "kept change": told}
 
 
 def remove_source(source: FeedbackSource) -> Counts:
@@ -94,7 +94,7 @@ def remove_source(source: FeedbackSource) -> Counts:
     source.delete()
     for table in MODELS:
         mark_shared_rows(CollectionRun(table=table))
-    return {"kept change": told, "run": count}
+    return {"source": 1, "run": count, "kept change": told}
 
 
 def _read_again(run: CollectionRun) -> None:

@@ -97,7 +97,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         may = request.user.has_perm("matching.delete_rejectedevent")
         if may and record.refused:
             url = f"{reverse('admin:remove_rejected-events')}?number={record.pk}"
-            links.append(("Remove its rejected lines …", url))
+            links.append(("Remove its rejected lines", url))
         return links
 
     def get_urls(self) -> list[URLPattern]:

@@ -36,7 +36,7 @@ class RemoveMapping(Removal[ImportMapping]):
             stale.append(f"The next table with these columns is read by version {left.version}.")
         return Plan(
             title=f"Mapping {record.pk}",
-            goes={"earlier state": record.history.count()},
+            goes={"mapping": 1, "earlier state": record.history.count()},
             stale=tuple(stale),
             stays=("What was read by it: imports keep the mapping that they were read by.",),
             digests={"columns": record.signature},
@@ -48,4 +48,4 @@ class RemoveMapping(Removal[ImportMapping]):
         record.skip_history_when_saving = True  # type: ignore[attr-defined]
         record.delete()
         record.history.model.objects.filter(id=asked.number).delete()
-        return {"earlier state": earlier}
+        return {"mapping": 1, "earlier state": earlier}

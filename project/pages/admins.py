@@ -235,7 +235,7 @@ class RecordAdmin(AuditedAdmin[M]):
         """Return what leads to the page that removes a record, for who may."""
         if not self.removal_page or not self.has_delete_permission(request, record):
             return []
-        return [("Remove …", f"{reverse(f'admin:{self.removal_page}')}?number={record.pk}")]
+        return [("Remove", f"{reverse(f'admin:{self.removal_page}')}?number={record.pk}")]
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *where: Any

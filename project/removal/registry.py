@@ -13,19 +13,21 @@ from project.removal.work import remove
 
 
 def say_removed(result: Mapping[str, Any]) -> Said:
-    """What is gone."""
+    """What is gone, and whether something that stood on it is to be looked at."""
     gone = said_of(result["counts"])
     figures = tuple(
         Figure(noun[:1].upper() + noun[1:], words.number(count))
         for noun, count in result["counts"].items()
         if count
     )
-    text = (
-        f"{result['title']} is removed: {words.listed(gone)}."
-        if gone
-        else (f"{result['title']} is removed.")
+    if not gone:
+        return Said(f"There was nothing to remove of {result['title']}.", Outcome.UNCHANGED)
+    text = f"{result['title']} is removed: {words.listed(gone)}."
+    if not result["stale"]:
+        return Said(text, Outcome.REACHED, figures)
+    return Said(
+        f"{text} Look at what stood on it: {result['stale'][0]}", Outcome.TO_LOOK_AT, figures
     )
-    return Said(text, Outcome.REACHED, figures)
 
 
 _removals: dict[str, Removal[Any]] = {}
@@ -42,6 +44,7 @@ def removal(declared: type[Removal[Any]]) -> type[Removal[Any]]:
         return remove(one, run, asked)
 
     work.__doc__ = f"Remove {one.noun} and what belongs to it, and keep a receipt."
+    work.__module__ = declared.__module__
     job(
         one.kind,
         title=f"Remove {one.noun}",

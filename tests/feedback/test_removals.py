@@ -37,6 +37,7 @@ from training.queries.staleness import why_stale
 
 pytestmark = pytest.mark.django_db
 
+WENT = {"record": 40, "kept change": 0, "rejected row": 1, "run": 1}
 ROWS = HEADER + b"".join(b"%d,0.5,2026-05-01T00:00:%02dZ\n" % (n, n) for n in range(40))
 BROKEN = b"broken,5,2026-05-01T00:00Z\n"
 
@@ -55,7 +56,7 @@ def test_a_run_goes_with_its_rows_and_the_file_lands_again_as_new(tmp_path: Path
     landed = imported(tmp_path, ROWS + BROKEN)
     job = remove("run", landed.pk)
     assert job.state == "succeeded", job.error
-    assert job.result["counts"] == {"record": 40, "kept change": 0, "rejected row": 1}
+    assert job.result["counts"] == WENT
     assert stored() == {"kept"}
     assert not RejectedRecord.objects.exists()
     assert list(CollectionRun.objects.all()) == [kept]
@@ -74,7 +75,7 @@ def test_a_removal_that_is_killed_at_every_step_is_gone_on_with(
     job, kills = remove_dying("run", landed.pk, within=within)
     assert job.state == "succeeded", job.error
     assert kills == 1 + 16 + 2 + 1, "the plan, the parts, the refused rows, the receipt"
-    assert job.result["counts"] == {"record": 40, "kept change": 0, "rejected row": 1}
+    assert job.result["counts"] == WENT
     assert not stored()
     assert Receipt.objects.count() == 1
 
@@ -170,6 +171,7 @@ def test_a_source_goes_with_all_that_was_read_from_it(tmp_path: Path, within: bo
         "kept change": 1,
         "rejected row": 1,
         "run": 1,
+        "source": 1,
     }
     assert "Schedule theirs names it" in job.result["stale"][0]
     assert [source.name for source in FeedbackSource.objects.real()] == ["other"]

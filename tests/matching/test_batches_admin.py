@@ -387,7 +387,8 @@ def test_a_batch_is_removed_with_its_events_and_can_be_imported_again(admin_clie
     run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.state, job.error) == ("succeeded", "")
-    assert job.result["counts"] == {"match event": 2, "rejected line": 1, "kept change": 0}
+    went = {"match event": 2, "rejected line": 1, "kept change": 0, "batch": 1}
+    assert job.result["counts"] == went
     assert MatchEvent.objects.count() == MatchEvent.objects.of_batch(kept).count() == 3
     assert not RejectedEvent.objects.exists()
     receipt = Receipt.objects.get()

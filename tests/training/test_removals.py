@@ -27,7 +27,8 @@ def test_a_dataset_goes_with_its_files_and_its_version_is_not_given_again() -> N
     digests = {file["sha256"] for file in second.files.values()}
     job = remove("dataset", second.pk)
     assert job.state == "succeeded", job.error
-    assert job.result["counts"] == {"row": second.train_rows + second.validation_rows}
+    rows = second.train_rows + second.validation_rows
+    assert job.result["counts"] == {"dataset": 1, "file": len(digests), "row": rows}
     assert list(Dataset.objects.all()) == [first]
     shared = {file["sha256"] for file in first.files.values()}
     assert not named_digests() & (digests - shared), "no row names its files: the sweep takes them"

@@ -32,7 +32,11 @@ def plan_of_dataset(dataset: Dataset) -> Plan:
         stays.append(f"{_named('Batch', batches)}: a dataset has its own copy of the rows.")
     return Plan(
         title=f"Dataset {dataset.kind}/{dataset.version}",
-        goes={"file": len(dataset.files), "row": dataset.train_rows + dataset.validation_rows},
+        goes={
+            "dataset": 1,
+            "file": len(dataset.files),
+            "row": dataset.train_rows + dataset.validation_rows,
+        },
         stays=tuple(stays),
         blocked=blocked,
         remedy=remedy,
@@ -61,7 +65,7 @@ def plan_of_model(model: ModelVersion) -> Plan:
         )
     return Plan(
         title=f"Model {model.kind}/{model.version}",
-        goes={"file": len(model.files)},
+        goes={"model": 1, "file": len(model.files)},
         stale=tuple(stale),
         stays=tuple(stays),
         blocked=blocked,
