@@ -19,7 +19,7 @@ add_entries(
     Entry.of(Receipt, section="Work", label="Removals", order=90, rows=None),
 )
 
-FIELDS = ("title", "what_went", "why", "actor", "asked_at", "at", "left_stale", "stayed", "digests")
+FIELDS = ("title", "what_went", "why", "actor", "asked_at", "at", "left_stale", "stayed", "sums")
 
 
 @admin.register(Receipt)
@@ -43,6 +43,10 @@ class ReceiptAdmin(LargeTableAdmin[Receipt]):
     def what_went(self, receipt: Receipt) -> str:
         gone = said_of(receipt.counts)
         return words.listed(gone) if gone else "the record alone"
+
+    @admin.display(description="SHA-256")
+    def sums(self, receipt: Receipt) -> str:
+        return "\n".join(f"{name}: {digest}" for name, digest in receipt.digests.items()) or "none"
 
     @admin.display(description="what stood on it")
     def left_stale(self, receipt: Receipt) -> str:

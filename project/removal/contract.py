@@ -165,6 +165,15 @@ def said_of(counts: Counts) -> list[str]:
     return [words.counted(count, noun) for noun, count in counts.items() if count]
 
 
+def figures_of(counts: Counts) -> list[tuple[str, str]]:
+    """Return what went as figures: what it is called, and how much."""
+    found = []
+    for said, count in zip(said_of(counts), filter(None, counts.values()), strict=True):
+        noun = said.partition(" ")[2]
+        found.append((f"{noun[:1].upper()}{noun[1:]}", words.number(count)))
+    return found
+
+
 def totals(parts: Iterable[Counts]) -> dict[str, int]:
     """Add up what went in several steps."""
     sums: dict[str, int] = {}

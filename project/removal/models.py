@@ -47,4 +47,4 @@ class Receipt(models.Model):
         indexes = [models.Index(fields=["kind", "version"], name="receipt_of_version")]
 
     def __str__(self) -> str:
-        return f"Removal of {self.title}"
+        return f"{self.pk} ({self.title})"

@@ -8,18 +8,14 @@ from django.db.models import Model
 from project import words
 from project.jobs.contract import Run, job
 from project.jobs.said import Figure, Outcome, Said
-from project.removal.contract import Removal, RemoveRecord, said_of
+from project.removal.contract import Removal, RemoveRecord, figures_of, said_of
 from project.removal.work import remove
 
 
 def say_removed(result: Mapping[str, Any]) -> Said:
     """What is gone, and whether something that stood on it is to be looked at."""
     gone = said_of(result["counts"])
-    figures = tuple(
-        Figure(noun[:1].upper() + noun[1:], words.number(count))
-        for noun, count in result["counts"].items()
-        if count
-    )
+    figures = tuple(Figure(label, value) for label, value in figures_of(result["counts"]))
     if not gone:
         return Said(f"There was nothing to remove of {result['title']}.", Outcome.UNCHANGED)
     text = f"{result['title']} is removed: {words.listed(gone)}."

@@ -377,7 +377,7 @@ def test_a_batch_is_removed_with_its_events_and_can_be_imported_again(admin_clie
     answer = admin_client.get(url("eventbatch_delete", batch.pk), follow=True)
     page = answer.content.decode()
     assert answer.redirect_chain[-1][0].endswith(f"/remove/batch/?number={batch.pk}")
-    assert "Match event" in page
+    assert "Match events" in page
     assert "Rejected line" in page
     address = reverse("admin:remove_batch") + f"?number={batch.pk}"
     assert admin_client.post(address, {"why": "", "number": batch.pk}).status_code == 200

@@ -39,13 +39,13 @@ from project.jobs.contract import UnusableArguments, all_kinds, get_kind
 from project.jobs.models import Job, Schedule
 from project.jobs.reconciler import tick
 from project.jobs.services import enqueue, retry_job, run_schedule, save_schedule, start_due
-from project.removal.models import Receipt
 from project.uploads.services import keep_upload
 from tests.factories import (
     make_alarm,
     make_api_key,
     make_group,
     make_mapping,
+    make_receipt,
     make_refused_profile,
     make_seed_user,
     make_session,
@@ -488,9 +488,7 @@ def _make_world() -> dict[str, str]:
         make_mapping(),
         make_alarm(),
         make_api_key(),
-        Receipt.objects.create(
-            thing="batch", number=0, title="Batch 0", why="a test", asked_at=timezone.now()
-        ),
+        make_receipt(),
         # Who holds more than the reader is only shown: see test_rights.
         User.objects.create_user("who_holds_nothing"),
     ]

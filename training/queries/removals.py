@@ -23,8 +23,8 @@ def plan_of_dataset(dataset: Dataset) -> Plan:
         noun = "Model" if len(models) == 1 else "Models"
         blocked = (f"{noun} {named} {'was' if len(models) == 1 else 'were'} trained on it.",)
         remedy = (
-            f"Remove {'that' if len(models) == 1 else 'those'} first: on the page of the model, or "
-            f"with `manage.py remove model {dataset.kind}/{models[0]} --why TEXT`."
+            f"Remove {'that' if len(models) == 1 else 'those'} first, with "
+            f"`manage.py remove model {dataset.kind}/{models[0]} --why TEXT`."
         )
     batches = list(dataset.batches.order_by("pk").values_list("pk", flat=True))
     stays = []
@@ -125,7 +125,8 @@ def _standing(datasets: QuerySet[Dataset]) -> Standing:
     return Standing(
         stale=tuple(stale),
         blocked=(f"Model {words.listed(live)} is live and learnt from it.",),
-        remedy="Make a model live that did not learn from it, or return to one; then remove it.",
+        remedy="Train on other rows and make that model live, or return to an earlier one; then "
+        "remove it.",
     )
 
 
