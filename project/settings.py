@@ -194,6 +194,21 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",  # last: it answers instead of the page of the form
 ]
 
+# Of what programs ask many times a second, which has neither sessions nor forms nor an audit line:
+# the others take a sixth of such a request. A test holds their answers to those of all of them.
+LEAN_PATHS = "/api/v1/match/"
+LEAN_MIDDLEWARE = [
+    "serving.api.metrics.count_requests",
+    "project.patience.end_the_silent",
+    "django.middleware.security.SecurityMiddleware",
+    "project.middleware.content_security_policy",
+    "project.pages.errors.limit_requests",
+    "project.problems.methods_in_words",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "project.pages.errors.Poison",
+]
+
 ROOT_URLCONF = "project.urls"
 CSRF_FAILURE_VIEW = "project.pages.errors.csrf_failure"
 WSGI_APPLICATION = "project.wsgi.application"
