@@ -156,8 +156,8 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
     ]
     list_filter = [MissingFilter, "origin", ("age", AgeFilter), ArchetypeFilter, WordFilter]
     show_facets = admin.ShowFacets.ALWAYS
-    search_fields = ["external_id", "name", "home_city"]
-    search_help_text = "Id, name or home town"
+    search_fields = ["external_id", "name", "home_city", "aliases__external_id"]
+    search_help_text = "Id, also a former one, name or home town"
     list_select_related = ["session"]
     list_per_page = 50
     readonly_fields = ["unknown_words"]

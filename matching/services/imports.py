@@ -41,6 +41,7 @@ from matching.queries.known_events import (
     temporary_table,
 )
 from matching.services.batches import abandon_batch
+from matching.services.identity import hold_names
 from matching.services.corrections import (
     RIGHT,
     apply_changes,
@@ -130,6 +131,7 @@ def land_lines(
     Where none is known, as in most logs, the rows go straight into their table: half the work of
     going by a table beside it. `may_be_known` says that it is not worth trying.
     """
+    hold_names()
     account = Account(
         found=len(chunk.events) + len(chunk.rejected) + chunk.exposures,
         exposures=chunk.exposures,
