@@ -99,6 +99,7 @@ def label(name: str) -> str:
 
 
 refer("matching.seeduser", "external_id", "left", "right", "examples", field="external_id")
+refer("matching.seeduser", "keep")
 refer("matching.travelgroup", "external_id", "right", "examples", field="external_id")
 
 

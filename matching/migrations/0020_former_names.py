@@ -96,5 +96,15 @@ class Migration(migrations.Migration):
                 'default_permissions': (),
             },
         ),
+        migrations.AddField(
+            model_name='eventbatch',
+            name='merged_at',
+            field=models.DateTimeField(blank=True, editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name='eventbatch',
+            name='merged_events',
+            field=models.PositiveBigIntegerField(db_default=0, default=0, editable=False, help_text='Its events that name somebody who was merged into somebody else since.'),
+        ),
         migrations.RunSQL(GUARD, UNGUARD),
     ]

@@ -1,6 +1,5 @@
 """One person under two names: renamed, and found by either name."""
 
-import io
 import json
 from datetime import timedelta
 from typing import Any
@@ -9,7 +8,6 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from matching.models import PersonAlias, SeedUser, TravelSession, live
-from matching.models.live import LiveSession
 from matching.queries.session_checks import check_sessions
 from matching.services import session_repairs
 from matching.services.applications import end_trip, put_profile, put_trip
@@ -79,3 +77,115 @@ def test_the_database_lets_no_name_be_that_of_one_and_a_former_one_of_another() 
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             attempt()
+
+
+def doc(valkey: Any, name: str) -> dict[str, Any] | None:
+    text = valkey.get(f"session:{name}")
+    return None if text is None else json.loads(text)
+
+
+def test_the_live_copy_moves_whole_with_its_time_to_live(
+    valkey: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    person = make_seed_user("ada")
+    session = make_session(person)
+    publish_sessions(["ada"])
+    said = {**(doc(valkey, "ada") or {}), "theirs": {"x": 1}}
+    valkey.set("session:ada", json.dumps(said), px=1_234_000)
+    with django_capture_on_commit_callbacks(execute=True):
+        rename_person(person, "ada-2")
+    session.refresh_from_db()
+    assert session.external_id == "ada-2"
+    assert doc(valkey, "ada") is None
+    assert doc(valkey, "ada-2") == {**said, "userId": "ada-2"}
+    assert 1_200_000 < valkey.pttl("session:ada-2") <= 1_234_000
+    assert session.history.first().history_change_reason == "Its traveller was renamed"
+
+
+def test_a_crash_before_the_copy_moved_is_mended_by_a_repair(valkey: Any) -> None:
+    person = make_seed_user("ada")
+    make_session(person)
+    publish_sessions(["ada"])
+    rename_person(person, "ada-2")  # what waits for the commit never comes
+    report = check_sessions(minimum=1)
+    assert report["verdict"] == "refuse"
+    assert report["orphaned"]["examples"] == [
+        {"external_id": "ada", "note": "a former name of ada-2"}
+    ]
+    repaired = session_repairs.mend_copies(session_repairs.mend_records(by=None))
+    assert repaired["moved"] == 1
+    assert doc(valkey, "ada") is None
+    assert SeedUser.objects.count() == 1
+    assert check_sessions(minimum=1)["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("only", [None, ["ada"], ["ada-2"]])
+def test_what_an_application_writes_under_the_former_name_is_of_the_person(
+    valkey: Any, only: list[str] | None
+) -> None:
+    person = make_seed_user("ada")
+    make_session(person)
+    rename_person(person, "ada-2")
+    publish_sessions(["ada-2"])
+    copy = doc(valkey, "ada-2") or {}
+    later = (clock.now() + timedelta(seconds=9)).isoformat()
+    place = {**copy["destination"], "name": "Porto"}
+    theirs = {**copy, "userId": "ada", "destination": place, "createdAt": later}
+    valkey.set("session:ada", json.dumps(theirs), ex=600)
+    session_repairs.mend_copies(session_repairs.mend_records(only, by=None))
+    session = TravelSession.objects.get()
+    assert (session.external_id, session.destination_name) == ("ada-2", "Porto")
+    assert doc(valkey, "ada") is None
+    assert SeedUser.objects.count() == 1
+
+
+def test_an_unreadable_copy_stays_where_it_is(valkey: Any) -> None:
+    valkey.set("session:ada", "[]")
+    moved = live.Moved("ada-2", clock.now())
+    assert live.move({"ada": moved, "nobody": moved}) == 0
+    assert valkey.get("session:ada") == b"[]"
+
+
+def test_an_older_copy_under_the_former_name_gives_way(valkey: Any) -> None:
+    person = make_seed_user("ada")
+    make_session(person)
+    publish_sessions(["ada"])
+    old = doc(valkey, "ada")
+    rename_person(person, "ada-2")
+    publish_sessions(["ada-2"])
+    valkey.set("session:ada", json.dumps({**(old or {}), "budget": 1.0}))
+    assert live.move({"ada": live.Moved("ada-2", clock.now())}) == 1
+    assert (doc(valkey, "ada-2") or {})["budget"] != 1.0
+    assert doc(valkey, "ada") is None
+
+
+def test_an_application_may_go_on_with_the_former_name(valkey: Any) -> None:
+    person = make_seed_user("ada", origin=1)
+    rename_person(person, "ada-2")
+    stored = put_profile("ada", {"age": 41})
+    assert (stored.user.pk, stored.is_new, stored.user.age) == (person.pk, False, 41)
+    start = clock.today() + timedelta(days=9)
+    trip = {
+        "destination_lat": 38.7,
+        "destination_lon": -9.1,
+        "start_date": start.isoformat(),
+        "end_date": start.isoformat(),
+    }
+    assert put_trip("ada", trip).trip.external_id == "ada-2"
+    ended = end_trip("ada")
+    assert ended is not None
+    assert SeedUser.objects.count() == 1
+
+
+def test_valkey_away_lets_the_rename_stand_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    def away(moves: Any) -> int:
+        raise live.ValkeyUnavailable("Valkey does not answer.")
+
+    monkeypatch.setattr(live, "move", away)
+    told: list[str] = []
+    with django_capture_on_commit_callbacks(execute=True):
+        rename_person(make_seed_user("ada"), "ada-2", on_failure=told.append)
+    assert told == ["Valkey does not answer."]
+    assert SeedUser.objects.get().external_id == "ada-2"
