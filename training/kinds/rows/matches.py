@@ -274,9 +274,11 @@ def _leave_pairs_of_one_out(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     if not all(name in frame for name in GROUPS["pair"]):
         return frame, 0
     asked, partner = (frame[name] for name in GROUPS["pair"])
-    is_one = (frame["match_type"] == MatchType.USER_USER).to_numpy()
-    is_one &= (asked == partner).fillna(value=False).to_numpy(np.bool_)
-    return (frame[~is_one].reset_index(drop=True), int(is_one.sum())) if is_one.any() else (frame, 0)
+    is_pair = (frame["match_type"] == MatchType.USER_USER).to_numpy()
+    is_one = is_pair & (asked == partner).fillna(value=False).to_numpy(np.bool_)
+    if not is_one.any():
+        return frame, 0
+    return frame[~is_one].reset_index(drop=True), int(is_one.sum())
 
 
 def _leave_strangers_out(
