@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 
+from matching.admin.identity import IdentityPages
 from matching.admin.profile_forms import ProfileForm
 from matching.admin.unknown_words import name_unknown
 from matching.domain.lexicon.folding import KINDS
@@ -144,7 +145,7 @@ def foresee_trips(request: HttpRequest, owners: Any) -> Consequence:
 
 
 @admin.register(SeedUser)
-class SeedUserAdmin(HistoryAdmin[SeedUser]):
+class SeedUserAdmin(IdentityPages, HistoryAdmin[SeedUser]):
     form = ProfileForm
     list_display = [
         "person",
@@ -220,10 +221,15 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         return [
             path("seed/", wrap(seed), name="matching_seeduser_seed"),
             path("import/", wrap(import_file), name="matching_seeduser_import"),
+            *self.identity_urls(),
             *super().get_urls(),
         ]
 
     def row_links(self, request: HttpRequest, record: Any) -> list[tuple[str, str]]:
+        return [*self.trip_links(request, record), *self.identity_links(request, record)]
+
+    def trip_links(self, request: HttpRequest, record: Any) -> list[tuple[str, str]]:
+        """What leads to the trip of a person or a group."""
         session = getattr(record, "session", None)
         if session is None or not request.user.has_perm("matching.view_travelsession"):
             return []
@@ -265,10 +271,13 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         return two_lines(record_link(session, session.destination_name), dates)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        # The id is the key of the live session and stands in logs.
+        # The id is the key of the live session and stands in logs: Rename lets both follow.
         return [*self.readonly_fields, "external_id"] if obj else self.readonly_fields
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:  # an earlier state that is brought back has the name of then
+            kept = SeedUser.objects.filter(pk=obj.pk).values_list("external_id", flat=True)
+            obj.external_id = kept.first() or obj.external_id
         super().save_model(request, obj, form, change)
         obj.refresh_from_db(fields=["completeness"])
         name_unknown(request, vars(obj))
@@ -366,7 +375,7 @@ class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
         )
 
     person = SeedUserAdmin.person
-    row_links = SeedUserAdmin.row_links
+    row_links = SeedUserAdmin.trip_links
     origin_word = SeedUserAdmin.origin_word
     trip = SeedUserAdmin.trip
     has_plan_permission = SeedUserAdmin.has_plan_permission

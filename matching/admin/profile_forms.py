@@ -12,6 +12,7 @@ from matching.domain.limits import DEFAULT_TTL_DAYS
 from matching.domain.profiles import clean_profile
 from matching.domain.words import GENDERS, PROFESSIONS
 from matching.models import PROFILE_FIELDS, SeedUser, TravelSession
+from matching.queries.identity import present_name
 from project import clock
 from project.pages.forms import RecordForm
 
@@ -116,6 +117,16 @@ class ProfileForm(RecordForm[SeedUser]):
                 for name in ("personality", "smoking", "drinking")
             },
         }
+
+    def clean_external_id(self) -> str:
+        """Make nobody anew who is here under another name."""
+        name = str(self.cleaned_data["external_id"])
+        present = present_name(name)
+        if present != name:
+            raise forms.ValidationError(
+                f"{name} is a former name of {present}; change that person instead."
+            )
+        return name
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

@@ -223,9 +223,7 @@ class Roll:
         start = 0 if row == 0 else int(self.ends[row - 1])
         return self.blob[start : int(self.ends[row])].tobytes().decode()
 
-    def find(
-        self, names: Sequence[str], hashes: HashArray, *, by_former: bool = True
-    ) -> IntArray:
+    def find(self, names: Sequence[str], hashes: HashArray, *, by_former: bool = True) -> IntArray:
         """The row of each name, NOBODY where there is none: int64 (n,).
 
         Parameters

@@ -9,7 +9,8 @@ from django.db.models import Max
 from matching.jobs.arguments import MergePeople
 from matching.models import EventBatch, MatchEvent, PersonAlias, live
 from matching.models.live import Moved, ValkeyUnavailable
-from matching.services.identity import follow_events, merge_people as merge
+from matching.services.identity import follow_events
+from matching.services.identity import merge_people as merge
 from project.jobs.contract import Run
 
 STRETCH: Final = 250_000  # ids of events that are looked through in one transaction

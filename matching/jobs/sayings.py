@@ -107,7 +107,11 @@ def say_merged(result: Result) -> Said:
     figures = [
         Figure("Fields filled in", words.number(len(result["fields_taken"]))),
         Figure("Groups", words.number(result["groups"])),
-        Figure("Events", words.number(events), f"in {words.counted(result['batches'], 'batch', 'batches')}"),
+        Figure(
+            "Events",
+            words.number(events),
+            f"in {words.counted(result['batches'], 'batch', 'batches')}",
+        ),
     ]
     if alone:
         figures.append(Figure("Of the two alone", words.number(alone), "in no dataset"))

@@ -124,10 +124,10 @@ class _Trips:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        present = sorted(names)
-        self.names = {name: place for place, name in enumerate(present)}
+        travellers = sorted(names)
+        self.names = {name: place for place, name in enumerate(travellers)}
         # The history of a trip has the name that its traveller had when it was written.
-        for together in all_names(present).values():
+        for together in all_names(travellers).values():
             place = next(self.names[name] for name in together if name in self.names)
             self.names |= dict.fromkeys(together, place)
         wanted = sorted(self.names)
@@ -158,7 +158,7 @@ class _Trips:
         until = np.array([_milliseconds(row[3]) if row[2] != "-" else 0 for row in rows], np.int64)
         self._codes, self._until = codes[:own], until[:own]
         self._keys = (codes[:own] << _MS_BITS) | since[:own]
-        self._live = np.full(len(present) + 1, -1, np.int64)
+        self._live = np.full(len(travellers) + 1, -1, np.int64)
         self._live[codes[own:]] = np.arange(own, len(rows))
 
     def at(

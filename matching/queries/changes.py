@@ -135,9 +135,7 @@ def load_frames(names: Iterable[str]) -> KnownFrames:
     had = PersonAlias.objects.filter(person__external_id__in=list(users.index)).order_by()
     former = dict(had.values_list("external_id", "person__external_id"))
 
-    def known(
-        frame: pd.DataFrame, offered: set[str], former: Mapping[str, str]
-    ) -> KnownFrame:
+    def known(frame: pd.DataFrame, offered: set[str], former: Mapping[str, str]) -> KnownFrame:
         return KnownFrame(
             frame,
             np.array([name in offered for name in frame.index], np.bool_),

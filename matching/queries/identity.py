@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from django.db.models import Q
 
 from matching.models import PersonAlias, SeedUser, TravelGroup
 
@@ -35,12 +36,11 @@ def all_names(names: Iterable[str]) -> dict[str, set[str]]:
     """
     asked = set(names)
     owners = PersonAlias.objects.filter(external_id__in=asked).values("person")
-    renamed = SeedUser.objects.filter(external_id__in=asked, aliases__isnull=False).values("pk")
+    by_either = Q(person__in=owners) | Q(person__external_id__in=asked)
+    rows = PersonAlias.objects.filter(by_either).order_by()
     of_person: dict[str, set[str]] = {}
-    for people in (owners, renamed):
-        rows = PersonAlias.objects.filter(person__in=people).order_by()
-        for former, present in rows.values_list("external_id", "person__external_id"):
-            of_person.setdefault(present, {present}).add(former)
+    for former, present in rows.values_list("external_id", "person__external_id"):
+        of_person.setdefault(present, {present}).add(former)
     return {name: together for together in of_person.values() for name in together}
 
 
@@ -69,7 +69,8 @@ def numbers_of_former(names: Collection[str]) -> dict[str, int]:
 def merged_numbers() -> dict[int, int]:
     """Return the number of each record that was merged to that of the person it is now."""
     merged = PersonAlias.objects.filter(number__isnull=False).order_by()
-    return dict(merged.values_list("number", "person_id"))
+    rows = merged.values_list("number", "person_id")
+    return {number: person for number, person in rows if number is not None}
 
 
 def as_present(numbers: IntArray, merged: dict[int, int]) -> IntArray:

@@ -18,7 +18,7 @@ UNITS: Final = (
     *TOGETHER,
     *((name,) for name in PROFILE_FIELDS if not any(name in unit for unit in TOGETHER)),
 )
-_EMPTY: Final = (None, "", [])
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [])
 
 
 class Side(TypedDict):
@@ -113,9 +113,7 @@ def require_mergeable(keep: SeedUser, gone: SeedUser) -> None:
             f"{keep.external_id} is one person already.", remedy="Name two different people."
         )
     if keep.origin != gone.origin:
-        real, drawn = (
-            (keep, gone) if keep.origin == Origin.REAL.code else (gone, keep)
-        )
+        real, drawn = (keep, gone) if keep.origin == Origin.REAL.code else (gone, keep)
         raise Refusal(
             f"{real.external_id} is a real person and {drawn.external_id} a synthetic one: they "
             "are never merged, because what was drawn would stand there as real.",

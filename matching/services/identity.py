@@ -146,9 +146,7 @@ def merge_people(
     else:
         withdraw_after_commit([former], on_failure=on_failure)
     publish_after_commit(travellers_of_users([keep]), on_failure=on_failure)
-    record(
-        Act.PERSON, by=by, about=stays, title=f"Person {keep}", detail=f"took in person {gone}"
-    )
+    record(Act.PERSON, by=by, about=stays, title=f"Person {keep}", detail=f"took in person {gone}")
     return {
         "keep": keep,
         "gone": gone,

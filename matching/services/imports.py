@@ -41,13 +41,13 @@ from matching.queries.known_events import (
     temporary_table,
 )
 from matching.services.batches import abandon_batch
-from matching.services.identity import hold_names
 from matching.services.corrections import (
     RIGHT,
     apply_changes,
     keep_waiting,
     why_refused,
 )
+from matching.services.identity import hold_names
 from project import clock, words
 from project.acting import Actor, current_actor
 from project.bulk import copy_rows

@@ -81,10 +81,10 @@ def count_taken(answers: Sequence[Taken]) -> dict[str, int]:
 def match_events() -> int:
     """Give logged pairs without an outcome that of the event that was imported of them.
 
-    An event is of a pair by the names of its log, or others of the same people. It tells of the last time the pair was scored in
-    the `EVENT_DAYS` before it; of several events the last one counts, whichever batch it came with.
-    Each row is looked for once, also of a batch that takes more, and what an application told
-    stays. Returns how many pairs got one.
+    An event is of a pair by the names of its log, or others of the same people. It tells of the
+    last time the pair was scored in the `EVENT_DAYS` before it; of several events the last one
+    counts, whichever batch it came with. Each row is looked for once, also of a batch that takes
+    more, and what an application told stays. Returns how many pairs got one.
     """
     matched = 0
     with transaction.atomic():

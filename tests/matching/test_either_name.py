@@ -134,12 +134,8 @@ def test_a_trip_of_before_the_rename_is_that_of_the_person(tmp_path: Path) -> No
     rename_person(user, "ada")
     TravelSession.objects.get(user=user).delete()
     moment = timezone.now() - timedelta(milliseconds=1)
-    TravelSession.history.filter(external_id="old").update(
-        history_date=moment - timedelta(hours=2)
-    )
-    TravelSession.history.filter(external_id="bob").update(
-        history_date=moment - timedelta(hours=2)
-    )
+    TravelSession.history.filter(external_id="old").update(history_date=moment - timedelta(hours=2))
+    TravelSession.history.filter(external_id="bob").update(history_date=moment - timedelta(hours=2))
     at = moment - timedelta(hours=1)
     lines = [swipe(name, "bob", at=at) for name in ("ada", "old")]
     file = write(tmp_path / "e.jsonl", "".join(f"{line}\n" for line in lines))
@@ -161,6 +157,11 @@ def test_checks_lists_and_the_palette_find_by_a_former_name(
     assert [row.external_id for row in listed.context["cl"].result_list] == ["ada"]
     picked = admin_client.get(
         reverse("admin:autocomplete"),
-        {"app_label": "matching", "model_name": "travelgroup", "field_name": "members", "term": "gone"},
+        {
+            "app_label": "matching",
+            "model_name": "travelgroup",
+            "field_name": "members",
+            "term": "gone",
+        },
     )
     assert [one["text"] for one in json.loads(picked.content)["results"]] == ["ada"]

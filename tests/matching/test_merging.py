@@ -1,15 +1,12 @@
-"""Two records of one person become one: profile, trip, groups, names, events; killed and resumed."""
+"""Two records of one person become one: profile, trip, groups, names, events."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
-from django.db import transaction
-from django.test import Client
-from django.urls import reverse
 
 from matching.jobs import identity as work
 from matching.jobs.arguments import MergePeople
@@ -20,7 +17,6 @@ from matching.models import (
     SeedUser,
     TravelGroup,
     TravelSession,
-    live,
 )
 from matching.queries.merging import plan_merge
 from matching.queries.session_checks import check_sessions
@@ -148,9 +144,7 @@ def test_one_trip_is_left_that_of_who_stays_before_the_other(
             make_session(person, destination_name=f"Of {name}")
     publish_sessions(["ada", "bob"])
     stays = {"keep": "kept", "both": "kept", "gone": "moved", "nobody": "none"}[who]
-    plan = plan_merge(
-        SeedUser.objects.get(pk=keep.pk), SeedUser.objects.get(pk=gone.pk)
-    )
+    plan = plan_merge(SeedUser.objects.get(pk=keep.pk), SeedUser.objects.get(pk=gone.pk))
     assert (plan["trip"], plan["trip_ends"]) == (stays, who == "both")
     with django_capture_on_commit_callbacks(execute=True):
         assert merge(keep, gone)["trip"] == stays

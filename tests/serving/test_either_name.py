@@ -120,8 +120,7 @@ def test_the_directory_follows_names_there_and_back_and_those_who_go(settings, t
         keeper.look()
         users = view.renew({}).users
         return [
-            None if row < 0 else users.name_of(row)
-            for row in users.find(names, hash_names(names))
+            None if row < 0 else users.name_of(row) for row in users.find(names, hash_names(names))
         ]
 
     with keeper.alone():
@@ -169,9 +168,7 @@ def test_figures_visits_and_what_is_seen_of_a_person_count_two_names_once():
 
 def test_commands_take_either_name():
     renamed()
-    told = [
-        run_command("explain_match", name, "seed_1")[1]["score"] for name in ("ada", "seed_0")
-    ]
+    told = [run_command("explain_match", name, "seed_1")[1]["score"] for name in ("ada", "seed_0")]
     assert told[0] == told[1] is not None
     told = [run_command("predict", "--pair", name, "seed_1") for name in ("ada", "seed_0")]
     assert len({result["scores"][0]["score"] for _, result in told}) == 1

@@ -1,4 +1,4 @@
-"""Renamed and merged people in datasets: those of before stay as they are, a rebuild counts once."""
+"""Renamed and merged people in datasets: those of before stay, a rebuild counts them once."""
 
 from pathlib import Path
 from typing import Any
@@ -113,9 +113,7 @@ def test_merge_and_rename_keep_figures_of_before_and_a_rebuild_counts_the_person
     assert users == {people[2].pk}
 
 
-def test_a_split_by_person_has_nobody_in_both_parts(
-    tmp_path: Path, people: list[SeedUser]
-) -> None:
+def test_a_split_by_person_has_nobody_in_both_parts(tmp_path: Path, people: list[SeedUser]) -> None:
     batch = import_swipes(tmp_path / "log", people)
     assert run_command("people", "merge", "person_0", "person_1", "--now")[0] == 0
     dataset = make_dataset(batch, split="user")

@@ -116,9 +116,7 @@ def rank_now(left: str, match_type: str, count: int, standing: Standing) -> Rank
     return Ranking(tuple(names[place] for place in order), scores.take(order), len(rows))
 
 
-def _candidates(
-    directory: Directory, others: Side, own: int, mine: Travellers
-) -> IntArray:
+def _candidates(directory: Directory, others: Side, own: int, mine: Travellers) -> IntArray:
     """Rows of those who are live and pass the hard gates of somebody."""
     now, place = clock.now().timestamp(), mine.destination[0]
     is_live = directory.users.expires_at(np.array([own]))[0] > now

@@ -134,7 +134,9 @@ def _render_plan(plan: dict[str, Any], console: Console) -> None:
     ):
         if names:
             console.print(f"{title}: {', '.join(names)}")
-    looked = "all" if plan["events_are_all"] else f"the newest {words.number(plan['events_looked_at'])}"
+    looked = (
+        "all" if plan["events_are_all"] else f"the newest {words.number(plan['events_looked_at'])}"
+    )
     console.print(
         f"Events: {words.number(plan['events'])} of {looked} name {gone['external_id']}; "
         f"{words.number(plan['events_of_both'])} are of the two together, stay in their batches "
