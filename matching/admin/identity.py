@@ -20,6 +20,7 @@ from project.pages.admins import HistoryAdmin
 from project.pages.cells import two_lines
 from project.pages.links import record_link
 from project.pages.registry import record_panel
+from project.pages.remedies import in_pages
 from project.refusal import Refusal
 
 RENAME = "matching.change_seeduser"
@@ -117,7 +118,7 @@ class IdentityPages(_Base):
                     on_failure=told.append,
                 )
             except Refusal as refusal:
-                form.add_error("external_id", str(refusal))
+                form.add_error("external_id", in_pages(str(refusal)))
             else:
                 for said in told:
                     messages.warning(request, said)
@@ -145,7 +146,7 @@ class IdentityPages(_Base):
             try:
                 plan = plan_merge(keep, gone)
             except Refusal as refusal:
-                form.add_error("gone", str(refusal))
+                form.add_error("gone", in_pages(str(refusal)))
         if plan is not None and gone is not None and request.method == "POST":
             if is_sure:
                 if start_job(request, "matching.merge_people", keep=keep.pk, gone=gone.pk):

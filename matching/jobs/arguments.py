@@ -153,7 +153,7 @@ class MergePeople(Arguments):
     keep: Annotated[
         RecordId,
         Field(description="Who stays: what is set there stays, and what is missing is filled in."),
-        Ask(records="matching.seeduser", permission="matching.change_seeduser"),
+        Ask(records="matching.seeduser"),
     ]
     gone: Annotated[
         RecordId,

@@ -12,7 +12,9 @@ from matching.models.live import Moved, ValkeyUnavailable
 from matching.services.identity import follow_events
 from matching.services.identity import merge_people as merge
 from project.jobs.contract import Run
+from project.refusal import Refusal
 
+CHANGE: Final = "matching.change_seeduser"  # beside the right to delete one, to start it
 STRETCH: Final = 250_000  # ids of events that are looked through in one transaction
 
 
@@ -21,6 +23,11 @@ def merge_people(run: Run, asked: MergePeople) -> dict[str, Any]:
 
     Whoever reads in between sees one person: the first step is all that there is to see of it.
     """
+    if not run.by.may(CHANGE):
+        raise Refusal(
+            f"Merging changes a person, which {run.by} may not.",
+            remedy=f"Ask somebody with the right to ({CHANGE}).",
+        )
     merged = run.once(
         "merge_people.people",
         partial(merge, asked.keep, asked.gone, by=run.user, on_failure=_to_log(run)),

@@ -3,13 +3,9 @@
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 from django.db.models import Q
 
 from matching.models import PersonAlias, SeedUser, TravelGroup
-
-IntArray = npt.NDArray[np.int64]
 
 CHUNK: Final = 10_000  # names of one question
 
@@ -71,22 +67,6 @@ def merged_numbers() -> dict[int, int]:
     merged = PersonAlias.objects.filter(number__isnull=False).order_by()
     rows = merged.values_list("number", "person_id")
     return {number: person for number, person in rows if number is not None}
-
-
-def as_present(numbers: IntArray, merged: dict[int, int]) -> IntArray:
-    """Replace numbers of records that were merged by those of the people they are now.
-
-    Parameters
-    ----------
-    numbers : int64 (n,), of people; what is no such number stays.
-    merged : as `merged_numbers` has it.
-    """
-    if not merged:
-        return numbers
-    before = np.array(sorted(merged), np.int64)
-    after = np.array([merged[number] for number in before.tolist()], np.int64)
-    places = np.minimum(np.searchsorted(before, numbers), len(before) - 1)
-    return np.where(before[places] == numbers, after[places], numbers)
 
 
 def who_has(name: str) -> str:

@@ -258,8 +258,7 @@ def _require_free(user: SeedUser, to: str) -> PersonAlias | None:
         raise Refusal(
             f"{to} is {taken}.",
             remedy="If both are one person, merge them: `manage.py people merge "
-            f"{other.external_id} {user.external_id}`, or Merge on the page of the one to keep. "
-            "Else give another name.",
+            f"{other.external_id} {user.external_id}`. Else give another name.",
         )
     if taken or TravelSession.objects.filter(external_id=to).exists():
         raise Refusal(f"{to} is {taken or 'the id of a trip'}.", remedy="Give another name.")

@@ -48,7 +48,7 @@ def test_a_person_is_renamed_and_the_page_tells_the_former_name(admin_client: Cl
     refused = admin_client.post(page("rename", user), {"external_id": "bob"})
     said = str(refused.context["form"].errors)
     assert "bob is the name of another person" in said
-    assert "people merge bob ada" in said
+    assert "“Merge …” on the page of the person to keep" in said
     answer = admin_client.post(page("rename", user), {"external_id": "ada-2"}, follow=True)
     assert "ada is ada-2 now." in messages_of(answer)
     shown = answer.content.decode()

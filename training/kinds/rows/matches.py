@@ -17,12 +17,13 @@ from matching.domain.generation import (
     recompute_ceiling,
     recompute_features,
 )
+from matching.domain.identity import as_present
 from matching.domain.lexicon.folding import Lexicon
 from matching.domain.log.format import COMPUTED
 from matching.domain.words import COMPUTED_SETS, FeatureSet, MatchType, revision_of
 from matching.models import EventBatch
 from matching.queries.frozen import require_population
-from matching.queries.identity import as_present, merged_numbers
+from matching.queries.identity import merged_numbers
 from matching.queries.words import taught_lexicon
 from project.measure.hashing import hash_rows
 from project.origin import Origin
