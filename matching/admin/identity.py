@@ -153,17 +153,16 @@ class IdentityPages(_Base):
                     return self.to_record(keep)
             else:
                 return HttpResponseRedirect(f"{request.path}?{urlencode({'gone': gone.pk})}")
-        if plan is not None:
-            form.fields["gone"].widget = forms.HiddenInput()
         other = reverse("admin:matching_seeduser_merge", args=[gone.pk]) if gone else ""
         return self.confirm_page(
             request,
             keep,
-            form,
+            form if plan is None else forms.Form(),  # the plan names the other
             title=f"Merge into {keep}",
             intro="Two records of one person become one. Values that are set here stay; the other "
             "record goes, and its name finds this person. It cannot be undone.",
             template="matching/merge.html",
+            submit="See what would come of it",
             is_final=plan is not None,
             plan=plan,
             rows=[] if plan is None else [*_fields(plan)],

@@ -22,6 +22,7 @@ from project.jobs.models import Job, JobLogLine, Process, Schedule
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue, save_schedule
 from serving.models import Alarm, ScoredPair
+from matching.services.identity import rename_person
 from serving.services.keys import revoke_key
 from serving.services.schedule import switch_on
 from tests.factories import (
@@ -122,7 +123,9 @@ def _people(shown: Named) -> None:
     landed = shown.add("landed", make_refused_profile(id="user9"))
     landed.resolved_at = timezone.now()
     landed.save()
-    make_seed_user("user6", interests=["Kizomba", "food"], nationality="martian")
+    rename_person(make_seed_user("former6"), "user6")
+    shown.add("renamed", SeedUser.objects.get(external_id="user6"))
+    make_seed_user("user7", interests=["Kizomba", "food"], nationality="martian")
     for _ in range(20):
         make_seed_user()
     user.age = 30
