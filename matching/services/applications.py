@@ -92,6 +92,7 @@ def put_profile(
 
 @transaction.atomic
 def _put_profile(external_id: str, wanted: Mapping[str, Any], on_failure: Told) -> PutPerson:
+    hold_names()
     user = SeedUser.objects.select_for_update().filter(external_id=external_id).first()
     is_new = user is None
     user = user or SeedUser(external_id=external_id)

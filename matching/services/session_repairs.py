@@ -14,6 +14,7 @@ from matching.domain.profiles import clean_profile
 from matching.models import SeedUser, TravelGroup, TravelSession, live
 from matching.models.live import LiveSession
 from matching.queries.session_checks import Written, inspect_sessions
+from matching.services.identity import hold_names
 from matching.services.sessions import CHUNK, SESSION_FIELDS, publish_sessions
 from project import clock
 from project.origin import Origin
@@ -51,6 +52,7 @@ def mend_records(only: Collection[str] | None = None, *, by: User | None) -> Rep
     record are adopted, and so is their owner when nobody here has that id, or had it: copies under
     former names are moved first, which may be done again.
     """
+    hold_names()
     found = inspect_sessions(only)
     moved = live.move(found.former)
     if moved:

@@ -1,11 +1,13 @@
 """One person under two names: renamed, and found by either name."""
 
 import json
+from contextlib import closing
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from matching.models import PersonAlias, SeedUser, TravelSession, live
 from matching.queries.session_checks import check_sessions
@@ -17,6 +19,7 @@ from project import clock
 from project.audit.models import Act, AuditEntry
 from project.refusal import Refusal
 from tests.factories import make_group, make_seed_user, make_session
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db
 
@@ -189,3 +192,41 @@ def test_valkey_away_lets_the_rename_stand_and_says_so(
         rename_person(make_seed_user("ada"), "ada-2", on_failure=told.append)
     assert told == ["Valkey does not answer."]
     assert SeedUser.objects.get().external_id == "ada-2"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_name_that_is_being_given_waits_for_who_is_being_added_and_is_refused(
+    valkey: Any,
+) -> None:
+    person = make_seed_user("ada")
+    is_added, may_commit = Event(), Event()
+    refused: list[str] = []
+
+    def add() -> None:
+        with closing(connection), transaction.atomic():
+            make_seed_user("eve")
+            is_added.set()
+            may_commit.wait()
+
+    def rename() -> None:
+        with closing(connection):
+            try:
+                rename_person(person, "eve")
+            except Refusal as refusal:
+                refused.append(refusal.message)
+
+    def is_waiting() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            return cursor.fetchone() is not None
+
+    adding, renaming = Thread(target=add), Thread(target=rename)
+    adding.start()
+    is_added.wait()
+    renaming.start()
+    until(is_waiting)
+    may_commit.set()
+    adding.join()
+    renaming.join()
+    assert refused == ["eve is the name of another person."]
+    assert not PersonAlias.objects.exists()

@@ -16,13 +16,13 @@ from django.utils import timezone
 from feedback.models import CollectionRun, FeedbackChange, FeedbackSource, Table
 from matching.domain.words import Outcome
 from matching.models import EventBatch, EventChange, SeedUser, TravelSession
+from matching.services.identity import rename_person
 from project.audit.models import Act
 from project.audit.services import record
 from project.jobs.models import Job, JobLogLine, Process, Schedule
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue, save_schedule
 from serving.models import Alarm, ScoredPair
-from matching.services.identity import rename_person
 from serving.services.keys import revoke_key
 from serving.services.schedule import switch_on
 from tests.factories import (

@@ -66,8 +66,16 @@ GENERATED = {
     "expected_duplicate_share": 0.0,
 }
 MERGED = {
-    "keep": 3, "gone": 4, "was_merged": False, "fields_taken": ["age"], "trip": "kept",
-    "groups": 1, "former_names": 1, "batches": 2, "events": 7, "events_rewritten": 7,
+    "keep": 3,
+    "gone": 4,
+    "was_merged": False,
+    "fields_taken": ["age"],
+    "trip": "kept",
+    "groups": 1,
+    "former_names": 1,
+    "batches": 2,
+    "events": 7,
+    "events_rewritten": 7,
     "events_of_one_person": 0,
 }
 SEEDED = {"users_added": 3, "users_kept": 1, "groups_added": 1, "groups_kept": 0}
