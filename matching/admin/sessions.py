@@ -109,7 +109,7 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     list_filter = [
         StateFilter, "mode", "origin", ("start_date", DateRangeFilter), "is_adopted"
     ]  # fmt: skip
-    search_fields = ["external_id", "destination_name"]
+    search_fields = ["external_id", "destination_name", "user__aliases__external_id"]
     search_help_text = "Traveller or destination"
     list_per_page = 50
     autocomplete_fields = ["user", "group"]

@@ -155,6 +155,9 @@ def test_checks_lists_and_the_palette_find_by_a_former_name(
     assert [found.title.split(" · ")[1] for found in find_people("gone")] == ["ada"]
     listed = admin_client.get(reverse("admin:matching_seeduser_changelist"), {"q": "old"})
     assert [row.external_id for row in listed.context["cl"].result_list] == ["ada"]
+    make_session(person)
+    trips = admin_client.get(reverse("admin:matching_travelsession_changelist"), {"q": "gone"})
+    assert [row.external_id for row in trips.context["cl"].result_list] == ["ada"]
     picked = admin_client.get(
         reverse("admin:autocomplete"),
         {
