@@ -13,7 +13,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 
 from matching.admin.identity import IdentityPages
-from matching.admin.profile_forms import ProfileForm
+from matching.admin.profile_forms import GroupForm, ProfileForm
 from matching.admin.unknown_words import name_unknown
 from matching.domain.lexicon.folding import KINDS
 from matching.domain.population import ARCHETYPES
@@ -334,6 +334,7 @@ def _check_profiles(form: ArgumentsForm) -> None:
 
 @admin.register(TravelGroup)
 class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
+    form = GroupForm
     list_display = ["person", "members_word", "trip", "origin_word"]
     list_filter = ["origin"]
     search_fields = ["external_id", "name"]

@@ -85,7 +85,11 @@ def check_groups(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[
         )
     }
 
+    former = present_names(map(_id, rows))
+
     def read(values: Mapping[str, Any]) -> dict[str, Any]:
+        if (who := id_of(values)) in former and who not in there:
+            raise _Unusable("external_id", f"{who} is a former name of {former[who]}, a person.")
         members = list(dict.fromkeys(str(one).strip() for one in values.get("members") or ()))
         if not members:
             raise _Unusable("members", "Expected the ids of people, got none.")

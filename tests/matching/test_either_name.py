@@ -103,6 +103,13 @@ def test_members_of_groups_and_travellers_are_found_by_any_name(
     assert "ada stands on line 2 already" in result["refused"]["message"]
 
 
+def test_a_group_takes_no_name_that_a_person_had(tmp_path: Path, person: SeedUser) -> None:
+    file = write(tmp_path / "g.csv", "id,members\nold,ada\n")
+    code, result = run_command("import_groups", file, "--origin", "synthetic", "--now")
+    assert code == 2
+    assert "old is a former name of ada, a person." in result["refused"]["message"]
+
+
 def test_events_of_any_name_are_of_the_one_person(tmp_path: Path, person: SeedUser) -> None:
     other = make_seed_user("bob")
     for user in (person, other):

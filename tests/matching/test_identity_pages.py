@@ -111,6 +111,10 @@ def test_a_person_added_under_a_former_name_is_pointed_to_who_had_it(
         reverse("admin:matching_seeduser_add"), {"external_id": "ada", "origin": 1}
     )
     assert "ada is a former name of ada-2" in str(answer.context["adminform"].form.errors)
+    answer = admin_client.post(
+        reverse("admin:matching_travelgroup_add"), {"external_id": "ada", "origin": 1}
+    )
+    assert "ada is a former name of ada-2" in str(answer.context["adminform"].form.errors)
     assert SeedUser.objects.count() == 1
 
 
