@@ -18,7 +18,7 @@ from matching.admin.unknown_words import name_unknown
 from matching.domain.lexicon.folding import KINDS
 from matching.domain.population import ARCHETYPES
 from matching.domain.profile_files import LIMITS
-from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup
+from matching.models import PROFILE_FIELDS, PersonAlias, SeedUser, TravelGroup
 from matching.queries.sessions import travellers_of_users
 from matching.queries.words import unknown_in, with_word
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
@@ -290,10 +290,12 @@ class SeedUserAdmin(IdentityPages, HistoryAdmin[SeedUser]):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         users = dict(queryset.values_list("pk", "external_id"))
+        had = PersonAlias.objects.filter(person__in=users).values_list("external_id", flat=True)
+        names = {*users.values(), *had}
         speak_of_them = travellers_of_users(users) - set(users.values())
         super().delete_queryset(request, queryset)
         tell = partial(messages.warning, request)
-        withdraw_after_commit(users.values(), on_failure=tell)
+        withdraw_after_commit(names, on_failure=tell)
         publish_after_commit(speak_of_them, on_failure=tell)
 
     def has_plan_permission(self, request: HttpRequest) -> bool:

@@ -148,3 +148,14 @@ def test_nobody_who_was_merged_is_brought_back(admin_client: Client) -> None:
     answer = admin_client.post(address, {"external_id": "bob"}, follow=True)
     assert "bob was merged into ada, and stays so." in messages_of(answer)
     assert SeedUser.objects.count() == 1
+
+
+def test_whoever_is_deleted_leaves_no_copy_under_a_former_name(
+    admin_client: Client, valkey: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    user = rename_person(make_seed_user("ada"), "ada-2")
+    valkey.set("session:ada", "{}")
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(page("delete", user), {"post": "yes"})
+    assert not SeedUser.objects.exists()
+    assert valkey.get("session:ada") is None
