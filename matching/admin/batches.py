@@ -394,6 +394,7 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
         "landed_since": landed_since,
         "ignored": batch.parameters.get("ignored", {}),
         "changed": _changed(batch),
+        "merged": batch.merged_events if batch.state == EventBatch.State.COMPLETE else 0,
         "corrected": batch.corrections
         and EventChange.objects.to_batch(batch).filter(state=EventChange.State.REPLACED).count(),
     }

@@ -10,6 +10,7 @@ from matching.models import (
     EventBatch,
     EventChange,
     MatchEvent,
+    PersonAlias,
     RefusedProfile,
     RejectedEvent,
     SeedUser,
@@ -67,10 +68,10 @@ add_entries(
 
 @finder(SeedUser)
 def find_people(text: str) -> Iterator[Found]:
-    """Find people by id, name or home town."""
-    named = (
-        Q(external_id__icontains=text) | Q(name__icontains=text) | Q(home_city__istartswith=text)
-    )
+    """Find people by id, also a former one, name or home town."""
+    had = PersonAlias.objects.filter(external_id__icontains=text).values("person")
+    named = Q(external_id__icontains=text) | Q(name__icontains=text) | Q(pk__in=had)
+    named |= Q(home_city__istartswith=text)
     for user in SeedUser.objects.filter(named).order_by("external_id")[:FOUND]:
         yield Found(f"{user.title} · {user.external_id}", "person", record_url(user), "people")
 

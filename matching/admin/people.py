@@ -12,12 +12,13 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 
-from matching.admin.profile_forms import ProfileForm
+from matching.admin.identity import IdentityPages
+from matching.admin.profile_forms import GroupForm, ProfileForm
 from matching.admin.unknown_words import name_unknown
 from matching.domain.lexicon.folding import KINDS
 from matching.domain.population import ARCHETYPES
 from matching.domain.profile_files import LIMITS
-from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup
+from matching.models import PROFILE_FIELDS, PersonAlias, SeedUser, TravelGroup
 from matching.queries.sessions import travellers_of_users
 from matching.queries.words import unknown_in, with_word
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
@@ -99,6 +100,7 @@ def label(name: str) -> str:
 
 
 refer("matching.seeduser", "external_id", "left", "right", "examples", field="external_id")
+refer("matching.seeduser", "keep")
 refer("matching.travelgroup", "external_id", "right", "examples", field="external_id")
 
 
@@ -143,7 +145,7 @@ def foresee_trips(request: HttpRequest, owners: Any) -> Consequence:
 
 
 @admin.register(SeedUser)
-class SeedUserAdmin(HistoryAdmin[SeedUser]):
+class SeedUserAdmin(IdentityPages, HistoryAdmin[SeedUser]):
     form = ProfileForm
     list_display = [
         "person",
@@ -156,8 +158,8 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
     ]
     list_filter = [MissingFilter, "origin", ("age", AgeFilter), ArchetypeFilter, WordFilter]
     show_facets = admin.ShowFacets.ALWAYS
-    search_fields = ["external_id", "name", "home_city"]
-    search_help_text = "Id, name or home town"
+    search_fields = ["external_id", "name", "home_city", "aliases__external_id"]
+    search_help_text = "Id, also a former one, name or home town"
     list_select_related = ["session"]
     list_per_page = 50
     readonly_fields = ["unknown_words"]
@@ -219,10 +221,15 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         return [
             path("seed/", wrap(seed), name="matching_seeduser_seed"),
             path("import/", wrap(import_file), name="matching_seeduser_import"),
+            *self.identity_urls(),
             *super().get_urls(),
         ]
 
     def row_links(self, request: HttpRequest, record: Any) -> list[tuple[str, str]]:
+        return [*self.trip_links(request, record), *self.identity_links(request, record)]
+
+    def trip_links(self, request: HttpRequest, record: Any) -> list[tuple[str, str]]:
+        """What leads to the trip of a person or a group."""
         session = getattr(record, "session", None)
         if session is None or not request.user.has_perm("matching.view_travelsession"):
             return []
@@ -264,10 +271,13 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         return two_lines(record_link(session, session.destination_name), dates)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        # The id is the key of the live session and stands in logs.
+        # The id is the key of the live session and stands in logs: Rename lets both follow.
         return [*self.readonly_fields, "external_id"] if obj else self.readonly_fields
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:  # an earlier state that is brought back has the name of then
+            kept = SeedUser.objects.filter(pk=obj.pk).values_list("external_id", flat=True)
+            obj.external_id = kept.first() or obj.external_id
         super().save_model(request, obj, form, change)
         obj.refresh_from_db(fields=["completeness"])
         name_unknown(request, vars(obj))
@@ -280,10 +290,12 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         users = dict(queryset.values_list("pk", "external_id"))
+        had = PersonAlias.objects.filter(person__in=users).values_list("external_id", flat=True)
+        names = {*users.values(), *had}
         speak_of_them = travellers_of_users(users) - set(users.values())
         super().delete_queryset(request, queryset)
         tell = partial(messages.warning, request)
-        withdraw_after_commit(users.values(), on_failure=tell)
+        withdraw_after_commit(names, on_failure=tell)
         publish_after_commit(speak_of_them, on_failure=tell)
 
     def has_plan_permission(self, request: HttpRequest) -> bool:
@@ -324,6 +336,7 @@ def _check_profiles(form: ArgumentsForm) -> None:
 
 @admin.register(TravelGroup)
 class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
+    form = GroupForm
     list_display = ["person", "members_word", "trip", "origin_word"]
     list_filter = ["origin"]
     search_fields = ["external_id", "name"]
@@ -365,7 +378,7 @@ class TravelGroupAdmin(HistoryAdmin[TravelGroup]):
         )
 
     person = SeedUserAdmin.person
-    row_links = SeedUserAdmin.row_links
+    row_links = SeedUserAdmin.trip_links
     origin_word = SeedUserAdmin.origin_word
     trip = SeedUserAdmin.trip
     has_plan_permission = SeedUserAdmin.has_plan_permission

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from matching.admin.people import label
 from matching.models import SeedUser
+from matching.queries.identity import numbers_of
 from matching.queries.person import events_of
 from project import clock, words
 from project.pages.links import record_url
@@ -51,4 +52,4 @@ def trip_card(request: HttpRequest, user: SeedUser) -> dict[str, Any]:
 )
 def events_card(request: HttpRequest, user: SeedUser) -> dict[str, Any]:
     """Say how often the person said yes, and was said yes to."""
-    return {"events": events_of(user.pk)}
+    return {"events": events_of(numbers_of(user))}

@@ -11,7 +11,8 @@ from matching.domain.lexicon.folding import FIELD_KINDS, KNOWN
 from matching.domain.limits import DEFAULT_TTL_DAYS
 from matching.domain.profiles import clean_profile
 from matching.domain.words import GENDERS, PROFESSIONS
-from matching.models import PROFILE_FIELDS, SeedUser, TravelSession
+from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup, TravelSession
+from matching.queries.identity import present_name
 from project import clock
 from project.pages.forms import RecordForm
 
@@ -117,12 +118,37 @@ class ProfileForm(RecordForm[SeedUser]):
             },
         }
 
+    def clean_external_id(self) -> str:
+        """Make nobody anew who is here under another name."""
+        return _no_former_name(str(self.cleaned_data["external_id"]))
+
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         cleaned, errors = clean_profile(values)
         for name, message in errors.items():
             self.add_error(name, message)
         return {**values, **cleaned}
+
+
+class GroupForm(RecordForm[TravelGroup]):
+    """A group; its id is no name that a person had."""
+
+    class Meta:
+        model = TravelGroup
+        fields = ["external_id", "name", "origin", "members"]
+
+    def clean_external_id(self) -> str:
+        """Leave to people the names that they had."""
+        return _no_former_name(str(self.cleaned_data["external_id"]))
+
+
+def _no_former_name(name: str) -> str:
+    present = present_name(name)
+    if present != name:
+        raise forms.ValidationError(
+            f"{name} is a former name of {present}: change that person instead, or choose another."
+        )
+    return name
 
 
 class SessionForm(RecordForm[TravelSession]):

@@ -15,8 +15,9 @@ from django.utils.html import format_html
 from matching.admin.profile_forms import SessionForm
 from matching.admin.unknown_words import name_unknown
 from matching.domain.limits import MINIMUM_LIVE
-from matching.models import TravelSession, live
+from matching.models import SeedUser, TravelGroup, TravelSession, live
 from matching.models.live import LiveCopy, ValkeyUnavailable
+from matching.queries.identity import merged_numbers
 from matching.queries.sessions import expected_copy
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from project import clock, words
@@ -108,7 +109,7 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     list_filter = [
         StateFilter, "mode", "origin", ("start_date", DateRangeFilter), "is_adopted"
     ]  # fmt: skip
-    search_fields = ["external_id", "destination_name"]
+    search_fields = ["external_id", "destination_name", "user__aliases__external_id"]
     search_help_text = "Traveller or destination"
     list_per_page = 50
     autocomplete_fields = ["user", "group"]
@@ -229,6 +230,11 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
         return [*self.readonly_fields, "user", "group"] if obj else self.readonly_fields
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        # An earlier state that is brought back has the name, and the number, of then.
+        obj.user_id = merged_numbers().get(obj.user_id, obj.user_id)
+        owners: Any = SeedUser if obj.user_id else TravelGroup
+        owner = owners.objects.filter(pk=obj.user_id or obj.group_id).first()
+        obj.external_id = obj.external_id if owner is None else owner.external_id
         super().save_model(request, obj, form, change)
         name_unknown(request, {"interests": obj.interests})
         publish_after_commit([obj.external_id], on_failure=partial(messages.warning, request))

@@ -11,8 +11,8 @@ Everything is arrays, written once and mapped into memory by whoever answers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,9 +33,9 @@ NOBODY: Final = -1
 SPARE_BYTES: Final = 8  # of interests and of languages: 64 words that nobody used before
 # What is written of travellers: their columns but the names, and what the lexicon of a model says.
 COLUMNS: Final = tuple(
-    field.name
-    for field in fields(Travellers)
-    if field.name not in ("vocabulary", "external_id", "interest_weight")
+    each.name
+    for each in fields(Travellers)
+    if each.name not in ("vocabulary", "external_id", "interest_weight")
 )
 _WORD_SETS: Final = ("interests", "languages")
 _BAND: Final = MAX_DISTANCE_KM / EARTH_RADIUS_KM * (1 + 1e-9) + 1e-12  # radians of latitude
@@ -66,6 +66,7 @@ class Encoded:
     expires_at : float64 (n,), seconds since 1970 at which the live trip runs out; NaN without one
     members : uint64 (m,), `hash_names` of the members of groups; none of users
     member_of : int64 (m,), the row of the group of each of them
+    former, former_of : former names of users, and the row of the user of each: int64
     """
 
     names: list[str]
@@ -74,6 +75,8 @@ class Encoded:
     expires_at: FloatArray
     members: HashArray
     member_of: IntArray
+    former: list[str] = field(default_factory=list)
+    former_of: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @classmethod
     def of(
@@ -83,8 +86,10 @@ class Encoded:
         widths: tuple[int, int],
         can_be_offered: BoolArray,
         expires_at: FloatArray,
+        former: Mapping[str, str] | None = None,
     ) -> Encoded:
-        """Encode a travellers frame; `widths` are the bytes of interests and languages.
+        """Encode a travellers frame; `widths` are the bytes of interests and languages, `former`
+        leads from former names to present ones.
 
         Raises
         ------
@@ -97,13 +102,18 @@ class Encoded:
             dtype = columns[name].dtype
             columns[name] = _widened(columns[name].view(np.uint8), width).view(dtype)
         members = list(frame["member_ids"]) if "member_ids" in frame else [[]] * len(frame)
+        names = [str(name) for name in frame["external_id"]] if len(frame) else []
+        at = {name: row for row, name in enumerate(names)}
+        had = [(name, at[now]) for name, now in (former or {}).items() if now in at]
         return cls(
-            [str(name) for name in frame["external_id"]] if len(frame) else [],
+            names,
             columns,
             can_be_offered,
             expires_at,
             hash_names(member for each in members for member in each),
             np.repeat(np.arange(len(members)), [len(each) for each in members]).astype(np.int64),
+            [name for name, _ in had],
+            np.array([row for _, row in had], np.int64),
         )
 
     @classmethod
@@ -119,6 +129,10 @@ class Encoded:
             np.concatenate(
                 [part.member_of + start for part, start in zip(parts, starts, strict=False)]
             ),
+            [name for part in parts for name in part.former],
+            np.concatenate(
+                [part.former_of + start for part, start in zip(parts, starts, strict=False)]
+            ),
         )
 
 
@@ -128,8 +142,10 @@ class Roll:
 
     columns : COLUMNS, each of n rows
     can_be_offered, expires_at : see `Encoded`
-    blob, ends : names as UTF-8 end to end, uint8, and where each ends, int64 (n,)
-    hashes, rows : `hash_names`, ascending, and the row of each
+    blob, ends : names as UTF-8 end to end, uint8, and where each ends, int64 (n + f,): those of
+        the rows, then former names
+    former_of : int64 (f,), the row of each former name
+    hashes, rows : `hash_names`, ascending, and the place of each among the names
     places : float64 (p, 3), unit vectors of the destinations of those who can be offered and have a
         trip, from south to north
     edges : int64 (p + 1,), the rows of place k are edges[k] up to edges[k + 1], by start day
@@ -147,9 +163,10 @@ class Roll:
     edges: IntArray
     members: HashArray
     member_of: IntArray
+    former_of: IntArray
 
     def __len__(self) -> int:
-        return len(self.ends)
+        return len(self.can_be_offered)
 
     @classmethod
     def of(cls, encoded: Encoded) -> Roll:
@@ -165,7 +182,8 @@ class Roll:
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
         names = [encoded.names[row].encode() for row in order.tolist()]
-        hashes = hash_names(encoded.names)[order]
+        names += [name.encode() for name in encoded.former]
+        hashes = np.concatenate([hash_names(encoded.names)[order], hash_names(encoded.former)])
         by_hash = np.argsort(hashes, kind="stable")
         by_member = np.argsort(encoded.members, kind="stable")
         return cls(
@@ -180,6 +198,7 @@ class Roll:
             edges=np.searchsorted(place[by_place], np.arange(len(places) + 1)).astype(np.int64),
             members=encoded.members[by_member],
             member_of=back[encoded.member_of][by_member],
+            former_of=back[encoded.former_of],
         )
 
     def rows_as_encoded(self, kept: BoolArray) -> Encoded:
@@ -187,7 +206,7 @@ class Roll:
         places = np.flatnonzero(kept)
         back = np.full(len(self), NOBODY)
         back[places] = np.arange(len(places))
-        of_kept = kept[self.member_of]
+        of_kept, had = kept[self.member_of], np.flatnonzero(kept[self.former_of])
         return Encoded(
             [self.name_of(row) for row in places.tolist()],
             {name: column[places] for name, column in self.columns.items()},
@@ -195,20 +214,23 @@ class Roll:
             self.expires_at[places],
             self.members[of_kept],
             back[self.member_of[of_kept]],
+            [self.name_of(len(self) + place) for place in had.tolist()],
+            back[self.former_of[had]],
         )
 
     def name_of(self, row: int) -> str:
-        """The external id of a row."""
+        """The external id of a row; behind the rows stand former names."""
         start = 0 if row == 0 else int(self.ends[row - 1])
         return self.blob[start : int(self.ends[row])].tobytes().decode()
 
-    def find(self, names: Sequence[str], hashes: HashArray) -> IntArray:
+    def find(self, names: Sequence[str], hashes: HashArray, *, by_former: bool = True) -> IntArray:
         """The row of each name, NOBODY where there is none: int64 (n,).
 
         Parameters
         ----------
         names : n external ids.
         hashes : `hash_names` of them.
+        by_former : whether former names find who had them.
         """
         found = np.full(len(names), NOBODY, np.int64)
         positions = np.searchsorted(self.hashes, hashes)
@@ -217,7 +239,10 @@ class Roll:
             while position < len(self.hashes) and self.hashes[position] == hashes[place]:
                 row = int(self.rows[position])
                 if self.name_of(row) == names[place]:
-                    found[place] = row
+                    if row < len(self):
+                        found[place] = row
+                    elif by_former:
+                        found[place] = self.former_of[row - len(self)]
                     break
                 position += 1
         return found
@@ -250,15 +275,15 @@ class Roll:
         folder.mkdir(parents=True)
         for name, column in self.columns.items():
             np.save(folder / f"column_{name}.npy", column, allow_pickle=False)
-        for field in fields(self)[1:]:
-            np.save(folder / f"{field.name}.npy", getattr(self, field.name), allow_pickle=False)
+        for each in fields(self)[1:]:
+            np.save(folder / f"{each.name}.npy", getattr(self, each.name), allow_pickle=False)
 
     @classmethod
     def open(cls, folder: Path) -> Roll:
         """Map the files of a roll into memory."""
         return cls(
             {name: _mapped(folder / f"column_{name}.npy") for name in COLUMNS},
-            *(_mapped(folder / f"{field.name}.npy") for field in fields(cls)[1:]),
+            *(_mapped(folder / f"{each.name}.npy") for each in fields(cls)[1:]),
         )
 
 
@@ -281,7 +306,7 @@ class Side:
         self.large, self.small, self.vocabulary = large, small, vocabulary
         self.weights: FloatArray
         changed = [small.name_of(row) for row in range(len(small))] + list(gone)
-        replaced = large.find(changed, hash_names(changed))
+        replaced = large.find(changed, hash_names(changed), by_former=False)
         self.stands = np.ones(len(large), np.bool_)
         self.stands[replaced[replaced != NOBODY]] = False
         is_same = before is not None and before.large is large

@@ -80,6 +80,21 @@ def complete_users(run: Run, asked: arguments.CompleteUsers) -> dict[str, Any]:
 
 
 @job(
+    "matching.merge_people",
+    title="Merge two people",
+    permission="matching.delete_seeduser",
+    says=sayings.say_merged,
+    arguments=arguments.MergePeople,
+    happens_once=True,
+)
+def merge_people(run: Run, asked: arguments.MergePeople) -> dict[str, Any]:
+    """Make one person of two records: profile, trip, groups, names and events."""
+    from matching.jobs import identity
+
+    return identity.merge_people(run, asked)
+
+
+@job(
     "matching.create_sessions",
     title="Create sessions",
     permission="matching.add_travelsession",

@@ -147,6 +147,21 @@ class CompleteUsers(Arguments):
     seed: Seed = DEFAULT_SEED
 
 
+class MergePeople(Arguments):
+    """Who stays, and whose record becomes part of that person's."""
+
+    keep: Annotated[
+        RecordId,
+        Field(description="Who stays: what is set there stays, and what is missing is filled in."),
+        Ask(records="matching.seeduser"),
+    ]
+    gone: Annotated[
+        RecordId,
+        Field(description="Whose record goes; the name stays as a former one of who stays."),
+        Ask(records="matching.seeduser"),
+    ]
+
+
 class CreateSessions(Arguments):
     """Who gets a session, and for how long."""
 

@@ -101,6 +101,29 @@ def say_completed(result: Result) -> Said:
     )
 
 
+def say_merged(result: Result) -> Said:
+    """Two records that are one person now, and what came with the one that went."""
+    events, alone = result["events"], result["events_of_one_person"]
+    figures = [
+        Figure("Fields filled in", words.number(len(result["fields_taken"]))),
+        Figure("Groups", words.number(result["groups"])),
+        Figure(
+            "Events",
+            words.number(events),
+            f"in {words.counted(result['batches'], 'batch', 'batches')}",
+        ),
+    ]
+    if alone:
+        figures.append(Figure("Of the two alone", words.number(alone), "in no dataset"))
+    named = f"Person {result['gone']} is part of person {result['keep']}"
+    if result["was_merged"] and not events:
+        return Said(f"{named} already.", Outcome.UNCHANGED)
+    return Said(
+        f"{named}; {words.counted(events, 'event names', 'events name')} the one person now.",
+        figures=tuple(figures),
+    )
+
+
 def say_sessions_created(result: Result) -> Said:
     """Trips that were drawn for those who had none."""
     made, renewed = result["created"], result["renewed"]

@@ -9,6 +9,7 @@ from matching.models.events import (
 )
 from matching.models.people import (
     PROFILE_FIELDS,
+    PersonAlias,
     SeedUser,
     TravelGroup,
     validate_external_id,
@@ -22,6 +23,7 @@ __all__ = [
     "EventBatch",
     "EventChange",
     "MatchEvent",
+    "PersonAlias",
     "ProfileImport",
     "RealField",
     "RefusedProfile",

@@ -108,6 +108,13 @@ class EventBatch(models.Model):
         default=0, editable=False, help_text="Times that a later import replaced an event of it."
     )
     corrected_at = models.DateTimeField(null=True, blank=True, editable=False)
+    merged_events = models.PositiveBigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Its events that name somebody who was merged into somebody else since.",
+    )
+    merged_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
     )

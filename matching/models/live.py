@@ -7,7 +7,7 @@ the same keys: what they wrote is read strictly, and fields that are not ours ar
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -184,6 +184,29 @@ def remove(external_ids: Iterable[str]) -> int:
     return removed
 
 
+@dataclass(frozen=True)
+class Moved:
+    """Where the copy under a former name belongs.
+
+    since : when the name became a former one; what was written there later goes before what is
+        under the present name
+    """
+
+    present: str
+    since: datetime
+
+
+def move(former: Mapping[str, Moved]) -> int:
+    """Move live copies from former names to present ones, whole and with their time to live.
+
+    Where both keys have one, that of the former name counts only if another application wrote it
+    after the name had changed, and after the other. Copies that cannot be read stay where they are.
+    Returns how many keys of former names were cleared; doing it twice changes nothing.
+    """
+    with _client() as client:
+        return sum(_move(client, name, moved) for name, moved in former.items())
+
+
 def as_document(session: LiveSession) -> dict[str, Any]:
     """Return a session in the JSON format that is shared with other applications."""
     document = {
@@ -335,6 +358,33 @@ def _read(client: Any, keys: Sequence[bytes]) -> Iterator[LiveCopy]:
                 yield LiveCopy(name, None, str(error), ttl)
         elif ttl >= NO_EXPIRY and size == 0:
             yield LiveCopy(name, None, "Expected a JSON object, got an empty value.", ttl)
+
+
+def _move(client: Any, former: str, moved: Moved) -> bool:
+    there, here = key_of(former).encode(), key_of(moved.present).encode()
+    is_cleared = False
+
+    def take(pipe: Any) -> None:
+        nonlocal is_cleared
+        copies = {copy.external_id: copy for copy in _read(client, [there, here])}
+        found, kept = copies.get(former), copies.get(moved.present)
+        is_cleared = found is not None and found.session is not None
+        pipe.multi()
+        if not is_cleared or found is None or found.session is None:
+            return
+        if kept is None or _goes_before(found.session, kept, moved.since):
+            text = orjson.dumps(as_document(replace(found.session, external_id=moved.present)))
+            pipe.set(here, text, px=None if found.ttl_ms == NO_EXPIRY else max(1, found.ttl_ms))
+        pipe.unlink(there)
+
+    client.transaction(take, there, here)
+    return is_cleared
+
+
+def _goes_before(found: LiveSession, kept: LiveCopy, since: datetime) -> bool:
+    if kept.session is None or found.created_at is None or found.created_at <= since:
+        return False
+    return kept.session.created_at is None or found.created_at > kept.session.created_at
 
 
 def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 from simple_history.models import HistoricalRecords
 
 from project import clock
-from project.acting import ActedHistory, current_user
+from project.acting import ACTOR_LENGTH, ActedHistory, current_user
 from project.origin import ROW_ORIGIN_CHOICES, Origin
 
 validate_external_id = RegexValidator(
@@ -182,6 +182,37 @@ class SeedUser(models.Model):
     def missing_fields(self) -> list[str]:
         """Names of the profile fields that are not set, in the order of the form."""
         return [field for field in PROFILE_FIELDS if getattr(self, field) in (None, "", [])]
+
+
+class PersonAlias(models.Model):
+    """A name that a person had: it finds them as their present one does.
+
+    A name is that of one person or a former one of one, never both; triggers of 0020 see to it.
+    """
+
+    class Why(models.TextChoices):
+        RENAMED = "renamed", "Renamed"
+        MERGED = "merged", "Merged"
+
+    external_id = models.CharField(max_length=100, unique=True, validators=[validate_external_id])
+    person = models.ForeignKey(SeedUser, on_delete=models.CASCADE, related_name="aliases")
+    why = models.CharField(max_length=7, choices=Why)
+    number = models.BigIntegerField(
+        null=True,
+        blank=True,
+        unique=True,
+        help_text="Of the record that was merged: events of then may hold it.",
+    )
+    since = models.DateTimeField(default=clock.now)
+    actor = models.CharField(max_length=ACTOR_LENGTH, help_text="Who renamed or merged.")
+
+    class Meta:
+        ordering = ["external_id"]
+        default_permissions = ()
+        verbose_name = "former name"
+
+    def __str__(self) -> str:
+        return self.external_id
 
 
 class TravelGroup(models.Model):

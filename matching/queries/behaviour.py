@@ -21,6 +21,7 @@ from matching.domain.log.format import EventColumns
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import MatchType
 from matching.models import SeedUser, TravelGroup, TravelSession
+from matching.queries.identity import all_names, present_names
 from matching.queries.travellers import SESSION_COLUMNS, join_trips, load_profiles, session_frame
 from project import clock
 
@@ -123,8 +124,13 @@ class _Trips:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        wanted = sorted(names)
-        self.names = {name: place for place, name in enumerate(wanted)}
+        travellers = sorted(names)
+        self.names = {name: place for place, name in enumerate(travellers)}
+        # The history of a trip has the name that its traveller had when it was written.
+        for together in all_names(travellers).values():
+            place = next(self.names[name] for name in together if name in self.names)
+            self.names |= dict.fromkeys(together, place)
+        wanted = sorted(self.names)
         now = clock.now()
         rows: list[tuple[Any, ...]] = []
         columns = ("external_id", "history_date", "history_type", "expires_at", *SESSION_COLUMNS)
@@ -141,7 +147,7 @@ class _Trips:
                 rows.append(version)
             if row[3] > now:
                 live[row[0]] = version
-        rows.sort(key=lambda row: row[0])  # stable: of one traveller as they were written
+        rows.sort(key=lambda row: (self.names[row[0]], row[1]))  # stable: as they were written
         rows += live.values()
         own = len(rows) - len(live)
         self.frame = session_frame(
@@ -152,7 +158,7 @@ class _Trips:
         until = np.array([_milliseconds(row[3]) if row[2] != "-" else 0 for row in rows], np.int64)
         self._codes, self._until = codes[:own], until[:own]
         self._keys = (codes[:own] << _MS_BITS) | since[:own]
-        self._live = np.full(len(wanted) + 1, -1, np.int64)
+        self._live = np.full(len(travellers) + 1, -1, np.int64)
         self._live[codes[own:]] = np.arange(own, len(rows))
 
     def at(
@@ -187,10 +193,13 @@ class _People:
         self._members: dict[int, list[str]] = {}
         for group, member in members.values_list("travelgroup_id", "seeduser__external_id"):
             self._members.setdefault(group, []).append(member)
+        former = present_names(users)
+        users = {former.get(name, name) for name in users}
         named = users.union(*self._members.values()) if self._members else users
         self._profiles = load_profiles(SeedUser.objects.filter(external_id__in=named))
         self._user_names: list[str] = self._profiles["external_id"].tolist()
         self._users = {name: place for place, name in enumerate(self._user_names)}
+        self._users |= {name: self._users[now] for name, now in former.items()}
         self._group_names = list(self._groups)
         self._group_places = {name: place for place, name in enumerate(self._group_names)}
         self._user_trips = _Trips(self._user_names)

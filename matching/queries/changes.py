@@ -1,6 +1,6 @@
 """Who changed since, and everybody there is: what the directory is made of."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ from django.db import connection
 
 from matching.domain.lexicon.folding import Lexicon
 from matching.domain.travellers import Vocabulary
-from matching.models import SeedUser, TravelGroup, TravelSession
+from matching.models import PersonAlias, SeedUser, TravelGroup, TravelSession
 from matching.queries.travellers import load_known
 
 CHUNK: Final = 10_000  # travellers read at a time
@@ -37,11 +37,13 @@ class KnownFrame:
     frame : travellers frame, one row each
     can_be_offered : bool (n,); a complete profile, or a member with one
     expires_at : float64 (n,), seconds since 1970 at which the live trip runs out; NaN without one
+    former : former names of users to present ones; none of groups
     """
 
     frame: pd.DataFrame
     can_be_offered: npt.NDArray[np.bool_]
     expires_at: npt.NDArray[np.float64]
+    former: Mapping[str, str]
 
 
 def snapshot_now() -> str:
@@ -130,7 +132,10 @@ def load_frames(names: Iterable[str]) -> KnownFrames:
     met = TravelGroup.objects.filter(external_id__in=list(groups.index), members__in=complete)
     offered_groups = set(met.values_list("external_id", flat=True))
 
-    def known(frame: pd.DataFrame, offered: set[str]) -> KnownFrame:
+    had = PersonAlias.objects.filter(person__external_id__in=list(users.index)).order_by()
+    former = dict(had.values_list("external_id", "person__external_id"))
+
+    def known(frame: pd.DataFrame, offered: set[str], former: Mapping[str, str]) -> KnownFrame:
         return KnownFrame(
             frame,
             np.array([name in offered for name in frame.index], np.bool_),
@@ -138,6 +143,7 @@ def load_frames(names: Iterable[str]) -> KnownFrames:
                 [ends[name].timestamp() if name in ends else np.nan for name in frame.index],
                 np.float64,
             ),
+            former,
         )
 
-    return KnownFrames(known(users, offered), known(groups, offered_groups))
+    return KnownFrames(known(users, offered, former), known(groups, offered_groups, {}))

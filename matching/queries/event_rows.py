@@ -15,7 +15,8 @@ from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.format import ID_FIELDS, EventColumns
 from matching.domain.log.reader import LogChunk
 from matching.domain.words import MatchType
-from matching.models import SeedUser, TravelGroup
+from matching.models import PersonAlias, SeedUser, TravelGroup
+from matching.queries.identity import numbers_of_former
 
 
 class _External(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -112,6 +113,8 @@ def _numbers_of(
                 [msgspec.json.encode(sorted(names)).decode()],
             )
             numbers.update(cursor.fetchall())
+            if model is SeedUser and PersonAlias.objects.exists():
+                numbers.update(numbers_of_former(names))
     return [
         pa.array([numbers[name] for name in known], pa.int64()).take(column.indices)
         for known, column in zip(listed, coded, strict=True)

@@ -8,6 +8,7 @@ from matching.models import (
     PROFILE_FIELDS,
     SeedUser,
 )
+from matching.queries.identity import present_names
 from matching.queries.words import SHOWN as WORDS_SHOWN
 from matching.queries.words import UnknownWord, unknown_words
 
@@ -15,9 +16,11 @@ ROWS_SHOWN: Final = 200
 
 
 def existing_ids(model: Any, external_ids: Iterable[str]) -> set[str]:
-    """Return those of the external ids that a user or group here has."""
-    found = model._default_manager.filter(external_id__in=list(external_ids))
-    return set(found.values_list("external_id", flat=True))
+    """Return those of the external ids that a user or group here has, or a user had."""
+    asked = list(external_ids)
+    found = model._default_manager.filter(external_id__in=asked)
+    former = present_names(asked).keys() if model is SeedUser else ()
+    return {*found.values_list("external_id", flat=True), *former}
 
 
 class CompletionPlan(TypedDict):
@@ -79,7 +82,8 @@ def check_profiles(external_ids: Collection[str] | None = None) -> ProfileReport
     users = SeedUser.objects.all()
     unknown: list[Stranger] = []
     if external_ids:
-        users = users.filter(external_id__in=external_ids)
+        former = present_names(external_ids)
+        users = users.filter(external_id__in={former.get(name, name) for name in external_ids})
         unknown = _unknown(external_ids)
     total = users.count()
     incomplete = users.incomplete().count()

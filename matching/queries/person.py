@@ -1,11 +1,13 @@
 """What the newest events say of one person."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from django.db.models import Count, Q
 
 from matching.models import EventBatch, MatchEvent
+from matching.models.events import MatchEventQuerySet
 
 LOOKED_AT: Final = 250_000  # events; people have no index among them, which would slow each load
 
@@ -29,8 +31,8 @@ class PersonEvents:
     wanted: int
 
 
-def events_of(user_id: int) -> PersonEvents:
-    """Count the events of one person in the newest complete batches, in bounded time."""
+def newest_events() -> tuple[MatchEventQuerySet, int, bool]:
+    """Return the events of the newest batches, how many that are, and whether these are all."""
     looked_at, first = 0, None
     batches = EventBatch.objects.complete().order_by("-pk").values_list("pk", "made")
     is_all = True
@@ -40,7 +42,16 @@ def events_of(user_id: int) -> PersonEvents:
             break
         looked_at, first = looked_at + made, batch
     events = MatchEvent.objects.filter(pk__gte=(first or 0) << EventBatch.ROW_BITS)
-    decides, is_met = Q(user_id=user_id), Q(target_id=user_id)
+    return events, looked_at, is_all
+
+
+def events_of(numbers: Collection[int]) -> PersonEvents:
+    """Count the events of one person in the newest complete batches, in bounded time.
+
+    `numbers` are the person's own and those of records that were merged into it.
+    """
+    events, looked_at, is_all = newest_events()
+    decides, is_met = Q(user_id__in=numbers), Q(target_id__in=numbers)
     counts = events.filter(decides | is_met).aggregate(
         asked=Count("pk", filter=decides),
         accepted=Count("pk", filter=decides & Q(label=True)),

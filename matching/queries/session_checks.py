@@ -1,13 +1,15 @@
 """Whether live copies and records of sessions say the same."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final, NotRequired, TypedDict
 
 from matching.domain.limits import MINIMUM_LIVE
-from matching.models import SeedUser, TravelGroup, TravelSession, live
-from matching.models.live import LiveCopy, LiveSession
+from matching.models import PersonAlias, SeedUser, TravelGroup, TravelSession, live
+from matching.models.live import LiveCopy, LiveSession, Moved
+from matching.queries.identity import all_names
 from matching.queries.sessions import load_records
 from project import clock
 
@@ -31,6 +33,7 @@ class Inspection:
     without_static : copies without static attributes
     foreign : copies without a record here, which can be adopted
     ownerless : copies whose owner was deleted here
+    former : copies under a name that a person here had, to where they belong
     malformed : key to why it cannot be read
     theirs : copies that go before the record, because another application wrote them last
     """
@@ -42,16 +45,23 @@ class Inspection:
     without_static: list[str] = field(default_factory=list)
     foreign: dict[str, Written] = field(default_factory=dict)
     ownerless: list[str] = field(default_factory=list)
+    former: dict[str, Moved] = field(default_factory=dict)
     malformed: dict[str, str] = field(default_factory=dict)
     theirs: dict[str, Written] = field(default_factory=dict)
     copies: int = 0
 
 
 def inspect_sessions(only: Collection[str] | None = None) -> Inspection:
-    """Compare the live copies with the records, of everybody or only of these travellers."""
+    """Compare the live copies with the records, of everybody or only of these travellers.
+
+    Whoever is named by a former name is looked at under each.
+    """
     result = Inspection()
+    if only is not None:
+        only = {*only, *chain.from_iterable(all_names(only).values())}
     records = load_records(only)
     copies = list(live.read_all() if only is None else live.read(only).values())
+    former = _former(c.external_id for c in copies if c.external_id not in records)
     result.copies = len(copies)
     deleted = _deleted_owners([c.external_id for c in copies if c.external_id not in records])
     now = clock.now()
@@ -59,6 +69,8 @@ def inspect_sessions(only: Collection[str] | None = None) -> Inspection:
         recorded = records.get(copy.external_id)
         if copy.session is None:
             result.malformed[copy.external_id] = copy.problem
+        elif recorded is None and copy.external_id in former:
+            result.former[copy.external_id] = former[copy.external_id]
         elif recorded is None and copy.external_id in deleted:
             result.ownerless.append(copy.external_id)
         elif recorded is None:
@@ -161,10 +173,15 @@ def check_sessions(
         + len(inspection.out_of_step.keys() | set(inspection.without_static))
         + len(inspection.foreign)
         + len(inspection.ownerless)
+        + len(inspection.former)
     )
     orphaned: list[Finding] = [
         *(Finding(external_id=k, note="of another application") for k in inspection.foreign),
         *(Finding(external_id=k, note="its owner was deleted") for k in inspection.ownerless),
+        *(
+            Finding(external_id=k, note=f"a former name of {moved.present}")
+            for k, moved in inspection.former.items()
+        ),
     ]
     checks = [
         _check("live", live_count, f"at least {minimum}", live_count >= minimum, "refuse",
@@ -177,7 +194,8 @@ def check_sessions(
                not inspection.without_static, "refuse",
                "Without them every score is the same; a repair adds them."),
         _check("orphaned", len(orphaned), "0", not orphaned, "refuse",
-               "A repair adopts those of other applications and removes those of deleted owners."),
+               "A repair adopts those of other applications, removes those of deleted owners and "
+               "moves those under former names."),
         _check("malformed", len(inspection.malformed), "0", not inspection.malformed, "warn",
                "They are kept as they are; mend the application that wrote them, or delete the "
                "keys."),
@@ -241,6 +259,13 @@ def _named(
             example["problem"] = problem[name]
         examples.append(example)
     return {"count": len(found), "examples": examples}
+
+
+def _former(external_ids: Iterable[str]) -> dict[str, Moved]:
+    """Return those of the ids that are former names, and where what lies there belongs."""
+    aliases = PersonAlias.objects.filter(external_id__in=list(external_ids))
+    rows = aliases.values_list("external_id", "person__external_id", "since")
+    return {name: Moved(present, since) for name, present, since in rows}
 
 
 def _deleted_owners(external_ids: Sequence[str]) -> set[str]:

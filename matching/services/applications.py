@@ -17,7 +17,9 @@ from matching.models import (
     TravelSession,
     validate_external_id,
 )
+from matching.queries.identity import present_name
 from matching.queries.sessions import travellers_of_users
+from matching.services.identity import hold_names
 from matching.services.people import WRITABLE
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
 from matching.services.travel_files import check_trips, save_trips
@@ -75,6 +77,7 @@ def put_profile(
         Where a group has this id.
     """
     _require_id(external_id)
+    external_id = present_name(external_id)
     cleaned, problems = clean_profile({**dict.fromkeys(CLEANERS), **values})
     if problems:
         raise Unusable(problems)
@@ -83,12 +86,13 @@ def put_profile(
     wanted = {**{name: cleaned[name] for name in WRITABLE}, "origin": Origin.REAL.code}
     try:
         return _put_profile(external_id, wanted, on_failure)
-    except IntegrityError:  # another request added the person a moment ago
-        return _put_profile(external_id, wanted, on_failure)
+    except IntegrityError:  # another request added, or renamed, the person a moment ago
+        return _put_profile(present_name(external_id), wanted, on_failure)
 
 
 @transaction.atomic
 def _put_profile(external_id: str, wanted: Mapping[str, Any], on_failure: Told) -> PutPerson:
+    hold_names()
     user = SeedUser.objects.select_for_update().filter(external_id=external_id).first()
     is_new = user is None
     user = user or SeedUser(external_id=external_id)
@@ -104,7 +108,8 @@ def _put_profile(external_id: str, wanted: Mapping[str, Any], on_failure: Told) 
 
 
 def is_traveller(external_id: str) -> bool:
-    """Whether a person or a group has this id, and so may have a trip."""
+    """Whether a person or a group has this id, or a person had it, and so may have a trip."""
+    external_id = present_name(external_id)
     return any(
         model._default_manager.filter(external_id=external_id).exists()
         for model in (SeedUser, TravelGroup)
@@ -122,6 +127,8 @@ def put_trip(
     Unusable
         By the same rules as the import of trips: nobody who has this id is one.
     """
+    hold_names()
+    external_id = present_name(external_id)
     # Who travels is locked, so that two requests take turns.
     for model in (SeedUser, TravelGroup):
         owner = model._default_manager.select_for_update().filter(external_id=external_id)
@@ -141,6 +148,8 @@ def end_trip(external_id: str, *, on_failure: Told = logger.warning) -> TravelSe
 
     Returns it as it was, None where there is none.
     """
+    hold_names()
+    external_id = present_name(external_id)
     trip = TravelSession.objects.select_for_update().filter(external_id=external_id).first()
     if trip is not None:
         _say_why(trip)

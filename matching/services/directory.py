@@ -164,7 +164,14 @@ class Keeper:
         frames = load_frames(names)
         vocabulary = vocabulary.extended_by(frames.users.frame, frames.groups.frame)
         users, groups = (
-            Encoded.of(one.frame, vocabulary, self._widths, one.can_be_offered, one.expires_at)
+            Encoded.of(
+                one.frame,
+                vocabulary,
+                self._widths,
+                one.can_be_offered,
+                one.expires_at,
+                one.former,
+            )
             for one in (frames.users, frames.groups)
         )
         return (users, groups), vocabulary
@@ -219,7 +226,7 @@ class Keeper:
 
 def _without(roll: Roll, names: set[str]) -> npt.NDArray[np.bool_]:
     wanted = list(names)
-    found = roll.find(wanted, hash_names(wanted))
+    found = roll.find(wanted, hash_names(wanted), by_former=False)
     kept = np.ones(len(roll), np.bool_)
     kept[found[found != NOBODY]] = False
     return kept

@@ -47,6 +47,7 @@ from matching.services.corrections import (
     keep_waiting,
     why_refused,
 )
+from matching.services.identity import hold_names
 from project import clock, words
 from project.acting import Actor, current_actor
 from project.bulk import copy_rows
@@ -130,6 +131,7 @@ def land_lines(
     Where none is known, as in most logs, the rows go straight into their table: half the work of
     going by a table beside it. `may_be_known` says that it is not worth trying.
     """
+    hold_names()
     account = Account(
         found=len(chunk.events) + len(chunk.rejected) + chunk.exposures,
         exposures=chunk.exposures,

@@ -1,7 +1,7 @@
 """Seed users and groups: seeding, importing and completing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict
 
@@ -31,9 +31,11 @@ from matching.models import (
     validate_external_id,
 )
 from matching.queries import named
+from matching.queries.identity import all_names, numbers_by_name, present_names
 from matching.queries.people import existing_ids
 from matching.queries.sessions import travellers_of_users
 from matching.queries.words import taught_lexicon
+from matching.services.identity import hold_names
 from matching.services.sessions import publish_after_commit
 from project import clock
 from project.origin import Origin
@@ -114,6 +116,7 @@ class Completed(TypedDict):
 @transaction.atomic
 def seed_named(*, by: User | None) -> Seeded:
     """Add the named users and groups that are not there; what people edited stays as it is."""
+    hold_names()
     there = existing_ids(SeedUser, (user["external_id"] for user in named.users()))
     users = [
         SeedUser(origin=Origin.SYNTHETIC.code, **user)
@@ -138,6 +141,7 @@ def seed_block(*, seed: int, block: int, count: int, by: User | None) -> Seeded:
     A block is always drawn whole, so user number k of a seed and of a revision of the generator's
     people is the same whatever count was asked. Users and groups that are there stay as they are.
     """
+    hold_names()
     rng = np.random.default_rng([seed, block])
     first = block * BLOCK + 1
     drawn = draw_population(BLOCK, rng, first_number=first).head(count)
@@ -187,19 +191,18 @@ def _add_groups(
     there = existing_ids(TravelGroup, (external_id for external_id, _, _ in groups))
     fresh = [group for group in groups if group[0] not in there]
     names = {name for _, _, members in fresh for name in members}
-    members_by_name = dict(
-        SeedUser.objects.filter(external_id__in=names).values_list("external_id", "pk")
-    )
+    members_by_name = numbers_by_name(names)
     made = TravelGroup.objects.bulk_create(
         [TravelGroup(external_id=g[0], name=g[1], origin=Origin.SYNTHETIC.code) for g in fresh]
     )
     through = TravelGroup.members.through
     links = through.objects.bulk_create(
         [
-            through(travelgroup_id=group.pk, seeduser_id=members_by_name[name])
+            through(travelgroup_id=group.pk, seeduser_id=number)
             for group, (_, _, members) in zip(made, fresh, strict=True)
-            for name in members
-            if name in members_by_name
+            for number in dict.fromkeys(
+                members_by_name[name] for name in members if name in members_by_name
+            )
         ],
         batch_size=5 * CHUNK,
     )
@@ -251,13 +254,17 @@ def import_profiles(
 
     Parameters
     ----------
-    seen : external id to the row where the file names it first; later rows are errors
+    seen : external id to the row where the file names it first; later rows are errors, and so
+        are those by another name of the same person
     origin : real or synthetic, what all of them are; empty where each row says it
     """
+    hold_names()
+    asked = {id_of(row.values) for row in rows}
+    former, names = present_names(asked), all_names(asked)
     there = {
         user.external_id: user
         for user in SeedUser.objects.select_for_update().filter(
-            external_id__in=[id_of(row.values) for row in rows]
+            external_id__in=[former.get(name, name) for name in asked]
         )
     }
     added, changed, unchanged = [], [], 0
@@ -265,9 +272,9 @@ def import_profiles(
     words = _Words()
     for row in rows:
         external_id = id_of(row.values)
-        user = there.get(external_id)
+        user = there.get(former.get(external_id, external_id))
         said = origin_said(row.values)
-        reason, problems = _look_at(row, external_id, seen)
+        reason, problems = _look_at(row, external_id, names.get(external_id), seen)
         problems = problems or _check_origin(said, origin, user)
         if not problems:
             given = {
@@ -352,16 +359,25 @@ class _Words:
         self.unknown.update((kind, word) for (kind, _), word in unknown.items())
 
 
-def _look_at(row: Row, external_id: str, seen: Mapping[str, Row]) -> tuple[str, dict[str, str]]:
-    """Say what is wrong with a row before its profile is read: why it is refused, and the rest."""
+def _look_at(
+    row: Row, external_id: str, names: Collection[str] | None, seen: Mapping[str, Row]
+) -> tuple[str, dict[str, str]]:
+    """Say what is wrong with a row before its profile is read: why it is refused, and the rest.
+
+    `names` are all that the person has and had, of who has several.
+    """
     if row.problems:
         return UNREADABLE if "row" in row.problems else UNUSABLE, dict(row.problems)
     try:
         validate_external_id(external_id)
     except ValidationError as error:
         return UNUSABLE, {"external_id": str(error.message)}
-    if seen[external_id] is not row:
-        said = f"{external_id} stands on line {seen[external_id].line} already."
+    rows = [seen[name] for name in names or (external_id,) if name in seen]
+    first = min(rows, key=lambda one: one.line)
+    if first is not row:
+        also = id_of(first.values)
+        as_other = "" if also == external_id else f", as {also}, another name of the same person"
+        said = f"{external_id} stands on line {first.line} already{as_other}."
         return STANDS_TWICE, {"external_id": said}
     return UNUSABLE, {}
 

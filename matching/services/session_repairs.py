@@ -14,6 +14,7 @@ from matching.domain.profiles import clean_profile
 from matching.models import SeedUser, TravelGroup, TravelSession, live
 from matching.models.live import LiveSession
 from matching.queries.session_checks import Written, inspect_sessions
+from matching.services.identity import hold_names
 from matching.services.sessions import CHUNK, SESSION_FIELDS, publish_sessions
 from project import clock
 from project.origin import Origin
@@ -30,6 +31,7 @@ class Repairs(TypedDict):
     adopted: int
     adopted_users: int
     removed: int
+    moved: int
 
 
 class RepairPlan(TypedDict):
@@ -47,9 +49,14 @@ def mend_records(only: Collection[str] | None = None, *, by: User | None) -> Rep
 
     A copy goes before its record where another application wrote it last: the record was adopted,
     or the copy was created later. Everywhere else the record is the truth. Copies without a
-    record are adopted, and so is their owner when nobody here has that id.
+    record are adopted, and so is their owner when nobody here has that id, or had it: copies under
+    former names are moved first, which may be done again.
     """
+    hold_names()
     found = inspect_sessions(only)
+    moved = live.move(found.former)
+    if moved:
+        found = inspect_sessions(only)
     pulled = _pull(found.theirs, by=by)
     new_users = _adopt(found.foreign, by=by)
     publish = {*found.out_of_step, *found.without_static, *found.foreign}
@@ -64,6 +71,7 @@ def mend_records(only: Collection[str] | None = None, *, by: User | None) -> Rep
             "adopted": len(found.foreign),
             "adopted_users": new_users,
             "removed": len(found.ownerless),
+            "moved": moved,
         },
     }
 

@@ -15,7 +15,7 @@ from simple_history.utils import bulk_create_with_history, bulk_update_with_hist
 from matching.domain.groups import describe_group
 from matching.domain.population import draw_budgets, draw_sessions
 from matching.models import SeedUser, TravelGroup, TravelSession, live
-from matching.models.live import LiveCopy, LiveSession, ValkeyUnavailable
+from matching.models.live import LiveCopy, LiveSession, Moved, ValkeyUnavailable
 from matching.queries import named
 from matching.queries.session_checks import is_newer
 from matching.queries.sessions import load_records, members_of
@@ -109,6 +109,24 @@ def withdraw_after_commit(
 
     if ids:
         transaction.on_commit(withdraw)
+
+
+def move_after_commit(
+    former: Mapping[str, Moved], *, on_failure: Callable[[str], None] = logger.warning
+) -> None:
+    """Move live copies to the present names of their travellers once the caller's transaction is
+    committed; a failure is only told, and mended by a repair."""
+    moves = dict(former)
+
+    def move() -> None:
+        try:
+            live.move(moves)
+            publish_sessions({moved.present for moved in moves.values()}, only_if_absent=True)
+        except ValkeyUnavailable as error:
+            on_failure(str(error))
+
+    if moves:
+        transaction.on_commit(move)
 
 
 class Created(TypedDict):

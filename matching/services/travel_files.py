@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, TypedDict
 
@@ -14,6 +14,8 @@ from django.db import transaction
 from matching.domain.profile_files import Row, id_of, origin_said
 from matching.models import SeedUser, TravelGroup, TravelSession, validate_external_id
 from matching.models.live import FIRST_DAY, LAST_DAY, MAX_BUDGET
+from matching.queries.identity import merged_numbers, numbers_by_name, present_names
+from matching.services.identity import hold_names
 from matching.services.people import MAY_NOT_CHANGE, STANDS_TWICE, UNREADABLE, UNUSABLE
 from matching.services.sessions import publish_after_commit
 from project.origin import Origin
@@ -72,9 +74,10 @@ class _Unusable(ValueError):
 
 
 def check_groups(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[Checked]:
-    """Check rows of groups: their members have to be here."""
+    """Check rows of groups: their members have to be here, by a present name or a former one."""
+    hold_names()
     named = {str(one).strip() for row in rows for one in row.values.get("members") or ()}
-    people = _ids_of(SeedUser, named)
+    people = numbers_by_name(named)
     there = {
         group.external_id: group
         for group in TravelGroup.objects.filter(external_id__in=map(_id, rows)).prefetch_related(
@@ -82,14 +85,18 @@ def check_groups(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[
         )
     }
 
+    former = present_names(map(_id, rows))
+
     def read(values: Mapping[str, Any]) -> dict[str, Any]:
+        if (who := id_of(values)) in former and who not in there:
+            raise _Unusable("external_id", f"{who} is a former name of {former[who]}, a person.")
         members = list(dict.fromkeys(str(one).strip() for one in values.get("members") or ()))
         if not members:
             raise _Unusable("members", "Expected the ids of people, got none.")
         for one in members:
             if one not in people:
                 raise _Unusable("members", f"Nobody here has the id {one[:100]!r}.")
-        return {"name": _text(values, "name"), "members": sorted(people[one] for one in members)}
+        return {"name": _text(values, "name"), "members": sorted({people[one] for one in members})}
 
     def stored(group: TravelGroup) -> dict[str, Any]:
         return {"name": group.name, "members": sorted(one.pk for one in group.members.all())}
@@ -100,6 +107,8 @@ def check_groups(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[
 @transaction.atomic
 def save_groups(checked: Sequence[Checked], *, by: User | None) -> Saved:
     """Add groups and change those that are there; says how many."""
+    hold_names()
+    merged = merged_numbers()  # who was somebody else when the rows were checked
     made: Saved = {"added": 0, "updated": 0, "unchanged": 0}
     changed = []
     for one in checked:
@@ -111,20 +120,25 @@ def save_groups(checked: Sequence[Checked], *, by: User | None) -> Saved:
         group = group or TravelGroup(external_id=one.external_id)
         group.name, group.origin = one.values["name"], one.values["origin"]
         _save(group, by)
-        group.members.set(one.values["members"])
+        group.members.set({merged.get(member, member) for member in one.values["members"]})
         changed.append(one.external_id)
     publish_after_commit(changed)
     return made
 
 
 def check_trips(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[Checked]:
-    """Check rows of trips: who travels has to be here, a person or a group."""
-    ids = set(map(_id, rows))
+    """Check rows of trips: who travels has to be here, a person or a group.
+
+    A person may be named by a former name; the trip is that of the present one.
+    """
+    hold_names()
+    former = present_names(map(_id, rows))
+    ids = {former.get(name, name) for name in map(_id, rows)}
     people, groups = _ids_of(SeedUser, ids), _ids_of(TravelGroup, ids)
     there = {one.external_id: one for one in TravelSession.objects.filter(external_id__in=ids)}
 
     def read(values: Mapping[str, Any]) -> dict[str, Any]:
-        who = id_of(values)
+        who = former.get(id_of(values), id_of(values))
         if who not in people and who not in groups:
             raise _Unusable("external_id", f"Neither a person nor a group here is {who[:100]!r}.")
         start, end = _day(values, "start_date"), _day(values, "end_date")
@@ -144,7 +158,7 @@ def check_trips(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[C
     def stored(trip: TravelSession) -> dict[str, Any]:
         return {name: getattr(trip, name) for name in TRIP_FIELDS}
 
-    return _check(rows, read, there, stored, origin=origin, may_change=may_change)
+    return _check(rows, read, there, stored, former, origin=origin, may_change=may_change)
 
 
 @transaction.atomic
@@ -160,6 +174,11 @@ def save_trips(
     A trip lives until the day after its last. `on_failure` is told where Valkey took no copy.
     """
     made: Saved = {"added": 0, "updated": 0, "unchanged": 0}
+    hold_names()
+    former = present_names(one.external_id for one in checked)
+    checked = [
+        replace(one, external_id=former.get(one.external_id, one.external_id)) for one in checked
+    ]
     ids = [one.external_id for one in checked]
     people, groups = _ids_of(SeedUser, ids), _ids_of(TravelGroup, ids)
     there = {one.external_id: one for one in TravelSession.objects.filter(external_id__in=ids)}
@@ -196,6 +215,7 @@ def _check(
     read: Read,
     there: Mapping[str, Any],
     stored: Callable[[Any], dict[str, Any]],
+    former: Mapping[str, str] | None = None,
     *,
     origin: str,
     may_change: bool,
@@ -203,7 +223,7 @@ def _check(
     checked = []
     lines: dict[str, int] = {}
     for row in rows:
-        who = _id(row)
+        who = (former or {}).get(_id(row), _id(row))
         try:
             _require_row(row, who, lines)
             said = _origin(row, origin)

@@ -199,7 +199,8 @@ def read_pipeline() -> Pipeline:
         is_behind=dataset is not None
         and newest is not None
         and newest > max(dataset.recipe.get("batches") or [0]),
-        # Nothing it was built of can have changed where no event of any batch was corrected.
+        # Nothing it was built of can have changed where no event of any batch was corrected, and
+        # nobody whom one names was merged.
         stale=why_stale(dataset) if dataset is not None and events.get("corrections") else "",
         model=max(of_kind, key=lambda model: model.version, default=None),
         champions=champions,
@@ -275,7 +276,7 @@ def _count() -> dict[str, dict[str, Any]]:
             real=Sum("made", filter=Q(origin=Origin.REAL.code)),
             synthetic=Sum("made", filter=Q(origin=Origin.SYNTHETIC.code)),
             newest=Max("pk", filter=Q(made__gt=0)),
-            corrections=Sum("corrections"),
+            corrections=Sum(F("corrections") + F("merged_events")),
             **_at(
                 ends, lambda end: Coalesce(Sum("made", filter=Q(completed_at__lte=end)), Value(0))
             ),

@@ -25,6 +25,7 @@ class Act(models.TextChoices):
     KEY = "key", "Keys changed"
     EXPORT = "export", "Exported"
     REMOVAL = "removal", "Removed"
+    PERSON = "person", "Person renamed or merged"
     QUEUE = "queue", "Queue rung or emptied"
     FOLDER = "folder", "Folder of artefacts adopted"
 

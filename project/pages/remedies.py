@@ -31,6 +31,8 @@ PAGES: Final[Mapping[str, str]] = {
     "models rollback": "“Return to …” on the page of the live version",
     "monitor_scores --every": "“Watch the answers” (Answers)",
     "monitor_scores": "Answers",
+    "people merge": "“Merge …” on the page of the person to keep",
+    "people rename": "“Rename …” on the page of the person",
     "rebuild": "“Rebuild everything” (Models)",
     "remove": "“Remove …” on the page of the record",
     "seed_users": "“Draw seed users” (People)",

@@ -13,6 +13,7 @@ from matching.domain.features.told import TITLES
 from matching.domain.trips import HardGate
 from matching.domain.words import MatchType
 from matching.models import PROFILE_FIELDS
+from matching.queries.identity import all_names, present_name
 from matching.queries.travellers import SESSION_COLUMNS, load_named, load_travellers
 from project.measure.intervals import json_number
 from project.refusal import Refusal
@@ -79,6 +80,7 @@ def see_person(user: str, *, at: datetime) -> Seen:
     Refusal
         For an id of nobody, and of a group: a group is what its members are.
     """
+    user = present_name(user)
     try:
         users, _ = load_named([user])
     except LookupError as error:
@@ -163,7 +165,8 @@ def _features(values: Any, missing: tuple[tuple[str, ...], ...]) -> list[Feature
 
 def _logged(user: str, at: datetime) -> Logged:
     """What the score log has of the last day: how many pairs, and which inputs these lacked."""
-    rows = ScoredPair.objects.filter(left_id=user, at__gt=at - LOGGED, at__lte=at)
+    names = all_names([user]).get(user, {user})
+    rows = ScoredPair.objects.filter(left_id__in=names, at__gt=at - LOGGED, at__lte=at)
     found = rows.aggregate(count=Count("pk"), last=Max("at"))
     counts: dict[str, int] = {}
     for mask, count in rows.order_by().values_list("missing").annotate(count=Count("pk")):

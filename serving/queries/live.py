@@ -5,6 +5,7 @@ from typing import Final, TypedDict
 import numpy as np
 
 from matching.domain.words import Outcome
+from matching.queries.identity import present_names
 from project.bulk import read_arrow
 from project.measure.calibration import CalibrationBin
 from project.measure.intervals import MetricFields
@@ -65,7 +66,7 @@ def live_figures(version: int) -> LiveFields:
         np.clip(table.column(name).to_numpy().astype(np.float64), 0.0, 1.0)
         for name in ("score", "rule_score")
     )
-    left, right = (_names(table.column(name).to_pylist()) for name in ("left_id", "right_id"))
+    left, right = _names(table.column("left_id").to_pylist(), table.column("right_id").to_pylist())
     figures: LiveFields = {
         "model_version": version,
         "rows": len(label),
@@ -96,6 +97,10 @@ def _too_little(label: "np.typing.NDArray[np.float64]") -> str:
     return ""
 
 
-def _names(given: list[str]) -> list[str]:
-    """Let who is not named stand for themselves."""
-    return [name or f"\0{place}" for place, name in enumerate(given)]
+def _names(*columns: list[str]) -> list[list[str]]:
+    """Name everybody by the present name; who is not named stands for themselves."""
+    former = present_names(name for given in columns for name in given)
+    return [
+        [former.get(name, name) or f"\0{place}" for place, name in enumerate(given)]
+        for given in columns
+    ]

@@ -4,6 +4,7 @@ Of pairs without names one row of each key and minute: who asks about one person
 does so at once, and would count as a crowd.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -16,6 +17,7 @@ from django.db import connection
 from matching.domain.features.columns import applicable
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.words import MatchType
+from matching.queries.identity import present_names
 from serving.domain.inputs import bits_of
 
 FloatArray = npt.NDArray[np.float64]
@@ -55,7 +57,7 @@ class Visits:
 
     Attributes
     ----------
-    people : digests of who they are of.
+    people : digests of who they are of, by the present name of each.
     score : float64 (n,), NaN where there is none.
     missing, applies : bool (n, 13): features without an input; those that the match type has.
     version : int64 (n,), of the model that answered, 0 where the rules did.
@@ -73,9 +75,10 @@ class Visits:
     def of(cls, rows: list[Row]) -> Self:
         """Return what rows of the database say."""
         score = np.array([np.nan if row[4] is None else row[4] for row in rows], np.float64)
+        former = present_names(row[1] for row in rows) if rows else {}
         masks = {code: applicable(MatchType.of_code(code)) for code in {row[6] for row in rows}}
         return cls(
-            people=[_digest(row) for row in rows],
+            people=[_digest(row, former) for row in rows],
             score=score,
             missing=bits_of([row[5] for row in rows]),
             applies=np.array([masks[row[6]] for row in rows], np.bool_).reshape(
@@ -117,6 +120,6 @@ def visits_between(since: datetime, until: datetime, most: int) -> Visits:
         return Visits.of(cursor.fetchall())
 
 
-def _digest(row: Row) -> str:
-    who = row[1] or f"\0{row[2]} {row[3].isoformat()}"
+def _digest(row: Row, former: Mapping[str, str]) -> str:
+    who = former.get(row[1], row[1]) or f"\0{row[2]} {row[3].isoformat()}"
     return blake2b(who.encode(), digest_size=16).hexdigest()

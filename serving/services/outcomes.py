@@ -81,10 +81,10 @@ def count_taken(answers: Sequence[Taken]) -> dict[str, int]:
 def match_events() -> int:
     """Give logged pairs without an outcome that of the event that was imported of them.
 
-    An event is of a pair by the names of its log. It tells of the last time the pair was scored in
-    the `EVENT_DAYS` before it; of several events the last one counts, whichever batch it came with.
-    Each row is looked for once, also of a batch that takes more, and what an application told
-    stays. Returns how many pairs got one.
+    An event is of a pair by the names of its log, or others of the same people. It tells of the
+    last time the pair was scored in the `EVENT_DAYS` before it; of several events the last one
+    counts, whichever batch it came with. Each row is looked for once, also of a batch that takes
+    more, and what an application told stays. Returns how many pairs got one.
     """
     matched = 0
     with transaction.atomic():
@@ -108,16 +108,33 @@ def _match(batch: EventBatch, rows: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH of_event AS (
+            WITH named AS (
+                SELECT person_id, external_id FROM matching_personalias
+                 UNION ALL SELECT id, external_id FROM matching_seeduser
+                 WHERE id IN (SELECT person_id FROM matching_personalias)),
+            same AS (
+                SELECT one.external_id AS said, other.external_id AS name
+                  FROM named one JOIN named other USING (person_id)
+                 WHERE one.external_id <> other.external_id),
+            said AS (
+                SELECT id, outcome, occurred_at, external ->> 'userId' AS asked,
+                       coalesce(external ->> 'targetId', external ->> 'groupId') AS whom
+                  FROM matching_matchevent WHERE id BETWEEN %s AND %s),
+            by_asked AS (
+                SELECT * FROM said
+                 UNION ALL SELECT said.id, outcome, occurred_at, same.name, whom
+                  FROM said JOIN same ON same.said = asked),
+            by_both AS (
+                SELECT * FROM by_asked
+                 UNION ALL SELECT by_asked.id, outcome, occurred_at, asked, same.name
+                  FROM by_asked JOIN same ON same.said = whom),
+            of_event AS (
                 SELECT DISTINCT ON (event.id) pair.id, event.outcome, event.occurred_at
-                  FROM matching_matchevent event
+                  FROM by_both event
                   JOIN serving_scoredpair pair
-                    ON pair.left_id = event.external ->> 'userId'
-                   AND pair.right_id = coalesce(event.external ->> 'targetId',
-                                                event.external ->> 'groupId')
+                    ON pair.left_id = event.asked AND pair.right_id = event.whom
                    AND pair.at <= event.occurred_at
                    AND pair.at > event.occurred_at - make_interval(days => %s)
-                 WHERE event.id BETWEEN %s AND %s
                  ORDER BY event.id, pair.at DESC, pair.id DESC),
             last_of_pair AS (
                 SELECT DISTINCT ON (id) * FROM of_event ORDER BY id, occurred_at DESC)
@@ -128,9 +145,9 @@ def _match(batch: EventBatch, rows: int) -> int:
                    pair.told_by = %s AND pair.outcome_at < found.occurred_at))
             """,
             [
-                EVENT_DAYS,
                 batch.first_event_id + rows,
                 batch.last_event_id,
+                EVENT_DAYS,
                 ScoredPair.ToldBy.EVENT,
                 ScoredPair.ToldBy.EVENT,
             ],

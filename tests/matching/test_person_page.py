@@ -58,7 +58,7 @@ def test_events_are_counted_on_both_sides_in_the_newest_batches(monkeypatch):
     batch = make_batch(draw_events(60))
     first = MatchEvent.objects.order_by("pk").first()
     events = MatchEvent.objects.all()
-    found = person.events_of(first.user_id)
+    found = person.events_of([first.user_id])
     assert found.asked == events.filter(user_id=first.user_id).count() > 0
     assert found.accepted == events.filter(user_id=first.user_id, label=True).count()
     assert found.met == events.filter(target_id=first.user_id).count()
@@ -67,7 +67,7 @@ def test_events_are_counted_on_both_sides_in_the_newest_batches(monkeypatch):
     monkeypatch.setattr(person, "LOOKED_AT", 70)
     EventBatch.objects.filter(pk=batch.pk).update(made=60)
     newer = make_batch(draw_events(20, seed=8))
-    found = person.events_of(first.user_id)
+    found = person.events_of([first.user_id])
     assert (found.looked_at, found.is_all) == (newer.made, False)
     in_newer = MatchEvent.objects.filter(pk__gte=newer.pk << EventBatch.ROW_BITS)
     assert found.asked == in_newer.filter(user_id=first.user_id).count()

@@ -16,6 +16,7 @@ from django.utils import timezone
 from feedback.models import CollectionRun, FeedbackChange, FeedbackSource, Table
 from matching.domain.words import Outcome
 from matching.models import EventBatch, EventChange, SeedUser, TravelSession
+from matching.services.identity import rename_person
 from project.audit.models import Act
 from project.audit.services import record
 from project.jobs.models import Job, JobLogLine, Process, Schedule
@@ -124,7 +125,9 @@ def _people(shown: Named) -> None:
     landed = shown.add("landed", make_refused_profile(id="user9"))
     landed.resolved_at = timezone.now()
     landed.save()
-    make_seed_user("user6", interests=["Kizomba", "food"], nationality="martian")
+    rename_person(make_seed_user("former6"), "user6")
+    shown.add("renamed", SeedUser.objects.get(external_id="user6"))
+    make_seed_user("user7", interests=["Kizomba", "food"], nationality="martian")
     for _ in range(20):
         make_seed_user()
     user.age = 30

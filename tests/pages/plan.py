@@ -269,6 +269,8 @@ def _others(shown: Shown) -> Iterator[Visit]:
     yield Visit("list of who may only look", people, who=ANALYST, budget=LIST_QUERIES)
     first = next(iter(shown["matching.seeduser"].values()))
     yield Visit("record of who may only look", f"{people}{first}/change/", who=ANALYST)
+    other = shown["matching.seeduser"]["empty"]
+    yield Visit("what a merge comes to", f"{people}{first}/merge/?gone={other}")
     for name, asked in (("nobody of that id", "user=nobody"), ("nobody asked", "user=")):
         yield Visit(f"/admin/answers/person/ ({name})", f"/admin/answers/person/?{asked}")
     key = {"name": "an application", "scopes": ["score"], "requests_per_minute": "600"}

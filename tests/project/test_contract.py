@@ -47,6 +47,7 @@ REQUIRED = {
     "matching.import_groups": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
     "matching.import_sessions": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
     "matching.import_users": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
+    "matching.merge_people": {"keep": 1, "gone": 2},
     "matching.retry_events": {"batch": 1},
     **{how.kind: {"number": 1, "why": "a test"} for how in all_removals()},
 }

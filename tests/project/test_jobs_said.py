@@ -66,6 +66,19 @@ GENERATED = {
     "label_share": 0.504,
     "expected_duplicate_share": 0.0,
 }
+MERGED = {
+    "keep": 3,
+    "gone": 4,
+    "was_merged": False,
+    "fields_taken": ["age"],
+    "trip": "kept",
+    "groups": 1,
+    "former_names": 1,
+    "batches": 2,
+    "events": 7,
+    "events_rewritten": 7,
+    "events_of_one_person": 0,
+}
 SEEDED = {"users_added": 3, "users_kept": 1, "groups_added": 1, "groups_kept": 0}
 # A result with which all is well, and the headline that it gets.
 REMOVED: dict[str, Any] = {"counts": {"row": 3, "file": 0}, "stale": []}
@@ -78,6 +91,10 @@ GOOD: dict[str, tuple[dict[str, Any], str]] = {
     "matching.import_users": (PEOPLE, "3 of 3 rows of a.csv landed: 1 added, 1 updated."),
     "matching.import_groups": (PEOPLE, "3 of 3 groups of a.csv landed: 1 added, 1 updated."),
     "matching.import_sessions": (PEOPLE, "3 of 3 trips of a.csv landed: 1 added, 1 updated."),
+    "matching.merge_people": (
+        MERGED,
+        "Person 4 is part of person 3; 7 events name the one person now.",
+    ),
     "matching.complete_users": (
         {"completed": 2, "fields": {"gender": 2, "home": 1}},
         "2 synthetic profiles filled in with 3 drawn values.",
@@ -140,6 +157,7 @@ NOT_GOOD: list[tuple[str, dict[str, Any], str]] = [
     ("matching.import_users", {**PEOPLE, "unchanged": 3}, "Nothing changed"),
     ("matching.import_groups", {**PEOPLE, "rows_refused": 1}, "2 of 3 groups"),
     ("matching.import_sessions", {**PEOPLE, "unchanged": 3}, "Nothing changed"),
+    ("matching.merge_people", {**MERGED, "was_merged": True, "events": 0}, "Person 4 is part of"),
     ("matching.complete_users", {"completed": 0, "fields": {}}, "Nothing was missing"),
     (
         "matching.complete_users",
@@ -243,7 +261,7 @@ def test_what_is_not_good_is_not_green(kind: str, result: dict[str, Any], begins
 # They end with one record or none; what it is worth their checks and gates say.
 MAKES_ONE = {
     *("training.build_dataset", "training.train_model", "overview.rebuild_model"),
-    *("serving.tell_alarm", "overview.make_backup"),
+    *("serving.tell_alarm", "overview.make_backup", "matching.merge_people"),
 }
 
 

@@ -111,6 +111,7 @@ DONE_AT: dict[str, tuple[str, ...]] = {
     "models": ("training_modelversion_promote", "training_modelversion_rollback",
                "training_modelversion_zip", "training_modelversion_compare"),
     "monitor_scores": ("serving_monitoring", "serving_watch", "serving_rest"),
+    "people": ("matching_seeduser_rename", "matching_seeduser_merge"),
     "predict": ("training_scores",),
     "rebuild": ("training_modelversion_rebuild",),
     "remove": ("remove_batch", "remove_source", "remove_model"),

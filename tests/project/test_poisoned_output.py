@@ -64,6 +64,12 @@ SHOWS: dict[str, list[list[str]]] = {
     "import_feedback": [["--now", "--table", "quality_feedback", "{csv}"]],
     "import_events": [["--now", "{jsonl}"], [POISON]],
     "remove": [["batch", "{batch}", "--plan"], ["source", POISON, "--plan"]],
+    "people": [
+        ["merge", "{user}", "{other}", "--plan"],
+        ["rename", POISON, "x"],
+        ["rename", "{user}", POISON],
+        ["merge", "{user}", "{other}", "--now"],
+    ],
     "seed_users": [["--now", "--origin", "real", "--file", "{csv}"]],
     "import_groups": [["--now", "--origin", "real", "{csv}"]],
     "import_sessions": [["--now", "--origin", "real", "{csv}"]],

@@ -128,6 +128,15 @@ KNOWN = {
     ("matching/services/applications.py", "end_trip", "delete"): (
         "the trip that its application ends; its history stays"
     ),
+    ("matching/services/identity.py", "rename_person", "delete"): (
+        "the former name that becomes the present one again"
+    ),
+    ("matching/services/identity.py", "merge_people", "delete"): (
+        "the record that somebody with the right to said is another's, whose history stays"
+    ),
+    ("matching/services/identity.py", "_merge_trips", "delete"): (
+        "the second trip of one person, named in the plan, whose history stays"
+    ),
     # --- What somebody asked to remove, with the right to and a reason: see project/removal ---
     ("matching/services/removals.py", "_remove_some", "DELETE FROM"): (
         "of a batch that is closed, or the refused rows of one import"
@@ -164,6 +173,9 @@ KNOWN = {
         "the file that somebody named as the output"
     ),
     ("matching/queries/exports.py", "write_log_file", "unlink"): OWN_TEMPORARY,
+    ("matching/models/live.py", "take", "unlink"): (
+        "the live copy under a former name, in the transaction that keeps it under the present one"
+    ),
     ("matching/models/live.py", "remove", "unlink"): (
         "live copies of sessions that expired, or whose owner the history here says was deleted"
     ),

@@ -190,6 +190,11 @@ PAGES: dict[str, tuple[str, str]] = {
     "/admin/matching/eventbatch/%(pk)s/rejected.csv": ("matching.view_rejectedevent",) * 2,
     "/admin/matching/seeduser/seed/": ("matching.add_seeduser",) * 2,
     "/admin/matching/seeduser/import/": ("matching.add_seeduser",) * 2,
+    "/admin/matching/seeduser/%(pk)s/rename/": ("matching.change_seeduser",) * 2,
+    "/admin/matching/seeduser/%(pk)s/merge/": (
+        "matching.change_seeduser + matching.delete_seeduser",
+    )
+    * 2,
     "/admin/matching/word/unknown/": ("matching.view_word",) * 2,
     "/admin/matching/travelsession/create/": ("matching.add_travelsession",) * 2,
     "/admin/matching/travelsession/import/": ("matching.add_travelsession",) * 2,
@@ -304,6 +309,7 @@ KINDS: dict[str, tuple[str, bool]] = {
     "matching.import_groups": ("matching.add_travelgroup", False),
     "matching.import_sessions": ("matching.add_travelsession", False),
     "matching.import_users": ("matching.add_seeduser", False),
+    "matching.merge_people": ("matching.delete_seeduser", False),
     "matching.repair_sessions": ("matching.change_travelsession", True),
     "matching.retry_events": ("matching.retry_rejectedevent", True),
     "matching.seed_users": ("matching.add_seeduser", True),
@@ -340,6 +346,7 @@ COMMANDS: dict[str, str] = {
     "import_groups --origin real {file}": "matching.import_groups",
     "import_sessions --origin real {file}": "matching.import_sessions",
     "import_feedback {file} --table quality_feedback": "feedback.import_feedback",
+    "people merge {keep} {gone}": "matching.merge_people",
     "rebuild": "overview.rebuild_model",
     "remove batch 1 --why wrong": "matching.remove_batch",
     "remove model match_compatibility/1 --why wrong": "training.remove_model",
@@ -806,9 +813,13 @@ OURS = [kind.name for kind in all_kinds() if not kind.name.startswith("tests.")]
 def arguments_for(kind: str, owner: User) -> dict[str, Any]:
     """Return the least that a kind has to be asked; with an upload of this owner."""
     if KINDS[kind][1]:
-        return {"matching.retry_events": {"batch": 1}, "serving.tell_alarm": {"alarm": 1}}.get(
-            kind, {}
-        )
+        least: dict[str, dict[str, Any]] = {
+            "matching.retry_events": {"batch": 1},
+            "serving.tell_alarm": {"alarm": 1},
+        }
+        return least.get(kind, {})
+    if kind == "matching.merge_people":
+        return {"keep": 1, "gone": 2}
     if ".remove_" in kind:
         return {"number": 1, "why": "a test"}
     upload = keep_upload(BytesIO(b"{}\n"), "x.jsonl", by=Actor.of(owner))
@@ -959,7 +970,9 @@ def test_a_command_is_the_way_of_the_operator(line: str, tmp_path: Path) -> None
     file, profiles = tmp_path / "rows.jsonl", tmp_path / "profiles.json"
     file.write_text("{}\n")
     profiles.write_text('[{"external_id": "one_of_a_file"}]')
-    name, *options = line.format(file=file, profiles=profiles).split()
+    keep, gone = make_seed_user(), make_seed_user()
+    given = {"file": file, "profiles": profiles, "keep": keep, "gone": gone}
+    name, *options = line.format(**given).split()
     before = set(Job.objects.values_list("pk", flat=True))
     call_command(name, *options, "--detach")
     job = Job.objects.exclude(pk__in=before).get()

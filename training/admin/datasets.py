@@ -58,7 +58,12 @@ COPY_CHECKS = (
     "contradictions",
 )
 # Of a batch a dataset asks only what became of its events; its population alone may be megabytes.
-BATCHES = Prefetch("batches", EventBatch.objects.only("pk", "made", "corrections", "corrected_at"))
+BATCHES = Prefetch(
+    "batches",
+    EventBatch.objects.only(
+        *("pk", "made", "corrections", "corrected_at", "merged_events", "merged_at")
+    ),
+)
 
 
 def foresee_dataset(request: HttpRequest, batches: Any) -> Consequence:

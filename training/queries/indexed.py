@@ -60,7 +60,9 @@ def score_each_now(pairs: Sequence[Pair], standing: Standing) -> EachScored:
     unknown = (users == NOBODY) & ~is_group
     if unknown[left].any() or unknown[right].any():
         return score_each(pairs, standing.serving)
-    refused = is_group[left] | (left == right)
+    # One person may be asked for by two names.
+    is_same = ~is_group[left] & ~is_group[right] & (users[left] == users[right])
+    refused = is_group[left] | is_same
     refusals = {}
     for place in np.flatnonzero(refused).tolist():
         name = pairs[place][0]
@@ -102,7 +104,7 @@ def rank_now(left: str, match_type: str, count: int, standing: Standing) -> Rank
         return rank_partners(left, match_type, count, serving=standing.serving)
     others = directory.users if match_type == MatchType.USER_USER else directory.groups
     mine = directory.users.take(np.array([own]))
-    rows = _candidates(directory, others, left, own, mine)
+    rows = _candidates(directory, others, own, mine)
     best = _best(mine, others, rows, standing.serving, match_type, count)
     names = [others.name_of(row) for row in best.tolist()]
     a = directory.users.take(np.repeat(own, len(best)))
@@ -114,9 +116,7 @@ def rank_now(left: str, match_type: str, count: int, standing: Standing) -> Rank
     return Ranking(tuple(names[place] for place in order), scores.take(order), len(rows))
 
 
-def _candidates(
-    directory: Directory, others: Side, left: str, own: int, mine: Travellers
-) -> IntArray:
+def _candidates(directory: Directory, others: Side, own: int, mine: Travellers) -> IntArray:
     """Rows of those who are live and pass the hard gates of somebody."""
     now, place = clock.now().timestamp(), mine.destination[0]
     is_live = directory.users.expires_at(np.array([own]))[0] > now
@@ -127,7 +127,7 @@ def _candidates(
     if others is directory.users:
         is_offered &= rows != own
     else:
-        is_offered &= ~np.isin(rows, others.groups_of(left))
+        is_offered &= ~np.isin(rows, others.groups_of(directory.users.name_of(own)))
     return rows[is_offered]
 
 

@@ -71,7 +71,9 @@ def lineage_of(record: EventBatch | Dataset | ModelVersion) -> Lineage:
     first_batches = _first(record, batches.defer(*OF_BATCH).order_by("-pk"))
     first_datasets = _first(record, datasets.defer(*OF_DATASET).order_by(*newest))
     # Their batches are asked for once, to say which of them changed.
-    light = EventBatch.objects.only("pk", "made", "corrections", "corrected_at")
+    light = EventBatch.objects.only(
+        *("pk", "made", "corrections", "corrected_at", "merged_events", "merged_at")
+    )
     prefetch_related_objects(first_datasets[0], Prefetch("batches", light))
     first_models = _first(record, models.defer(*OF_MODEL).order_by(*newest))
     first_promotions = _first(record, promotions.order_by("-id"))

@@ -10,6 +10,7 @@ import pandas as pd
 from matching.domain.pairing import find_candidates, sample_pairs
 from matching.domain.travellers import Travellers, Vocabulary
 from matching.domain.words import MatchType
+from matching.queries.identity import present_name, present_names
 from matching.queries.travellers import (
     UnknownTraveller,
     load_known,
@@ -33,11 +34,14 @@ Pair = tuple[str, str]
 def score_pairs(pairs: Sequence[Pair]) -> Scores:
     """Score users with users or groups, by their external ids, in the order given.
 
+    A former name stands for who had it, here and wherever somebody is named.
+
     Raises
     ------
     Refusal
         When an id is nobody's, a group comes first, or somebody is matched with themselves.
     """
+    pairs = _present(pairs)
     return _score_known(pairs, *_load(pairs))
 
 
@@ -60,6 +64,7 @@ def score_each(pairs: Sequence[Pair], serving: Serving | None = None) -> EachSco
 
     `serving` is what answers, by default what is live now.
     """
+    pairs = _present(pairs)
     users, groups = load_known(one for pair in pairs for one in pair)
     refusals = {
         place: refusal
@@ -101,12 +106,19 @@ def explain_match(left: str, right: str, serving: Serving | None = None) -> Expl
     Refusal
         When an id is nobody's, a group comes first, or somebody is matched with themselves.
     """
-    users, groups = _load([(left, right)])
+    [(left, right)] = pairs = _present([(left, right)])
+    users, groups = _load(pairs)
     is_group = right in groups.index
     a = users.loc[[left]].reset_index(drop=True)
     b = (groups if is_group else users).loc[[right]].reset_index(drop=True)
     match_type = MatchType.USER_GROUP if is_group else MatchType.USER_USER
     return explain_frame(a, b, match_type, serving)
+
+
+def _present(pairs: Sequence[Pair]) -> list[Pair]:
+    """Name everybody by the present name."""
+    former = present_names(name for pair in pairs for name in pair)
+    return [(former.get(left, left), former.get(right, right)) for left, right in pairs]
 
 
 def _load(pairs: Sequence[Pair]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -208,6 +220,7 @@ def rank_partners(
     Refusal
         When there is no such user.
     """
+    left = present_name(left)
     if near is None:
         near = names_near(left, match_type)
     users, groups = _named([left, *near])

@@ -112,6 +112,12 @@ def changes_by_batch(dataset: Dataset) -> dict[int, list[str]]:
                 f"{changed:,} changes of events of batch {batch.pk} came with later imports, the "
                 f"last on {words.moment(batch.corrected_at)}"
             )
+        merged = batch.merged_events - entry.get("merged_events", 0)
+        if merged > 0:
+            told.append(
+                f"{merged:,} events of batch {batch.pk} name somebody who was merged into another "
+                f"person since, the last on {words.moment(batch.merged_at)}"
+            )
         if told:
             found[batch.pk] = told
     return found

@@ -12,6 +12,7 @@ import pandas as pd
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.frames import load_csat, load_model_performance, load_quality
 from feedback.queries.sources import choose_sources, origin_of
+from matching.queries.identity import present_names
 from project import clock, words
 from project.origin import Origin
 from project.refusal import Refusal
@@ -49,6 +50,7 @@ def load(table: str, recipe: Recipe) -> LoadedRows:
     _require_whole(sources)
     read_at = clock.now()
     frame, origin = READERS[table](sources), origin_of(sources)
+    _name_present_people(frame)
     if origin is Origin.COMBINED:
         real = [source.name for source in sources if source.origin is Origin.REAL]
         frame[ORIGIN_COLUMN] = origin_column(frame["source"].isin(real))
@@ -67,6 +69,15 @@ def _require_whole(sources: Sequence[FeedbackSource]) -> None:
             f"Rows of {words.listed(names)} are being removed.",
             remedy="Wait for the job that removes them, or retry it where it was stopped.",
         )
+
+
+def _name_present_people(frame: pd.DataFrame) -> None:
+    """Call users by their present names: what came under a former one is of the same person."""
+    if "user_id" in frame:
+        users = frame["user_id"]
+        former = present_names(users.dropna().unique())
+        if former:
+            frame["user_id"] = users.map(lambda name: former.get(name, name), na_action="ignore")
 
 
 def _lineage(

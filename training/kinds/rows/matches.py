@@ -17,11 +17,13 @@ from matching.domain.generation import (
     recompute_ceiling,
     recompute_features,
 )
+from matching.domain.identity import as_present
 from matching.domain.lexicon.folding import Lexicon
 from matching.domain.log.format import COMPUTED
 from matching.domain.words import COMPUTED_SETS, FeatureSet, MatchType, revision_of
 from matching.models import EventBatch
 from matching.queries.frozen import require_population
+from matching.queries.identity import merged_numbers
 from matching.queries.words import taught_lexicon
 from project.measure.hashing import hash_rows
 from project.origin import Origin
@@ -48,7 +50,9 @@ def load(recipe: Recipe) -> LoadedRows:
         wanted = batch.feature_set if feature_set == FeatureSet.LOGGED else feature_set
         if batch.method == EventBatch.Method.GENERATED:
             _compute_anew(frame, batch, wanted, lexicon)
+    _name_present_people(frame)
     frame, strangers = _leave_strangers_out(frame, batches)
+    frame, alone = _leave_pairs_of_one_out(frame)
     origin = _origin_of(batches)
     if origin is Origin.COMBINED:
         real = [batch.pk for batch in batches if Origin.of_code(batch.origin) is Origin.REAL]
@@ -68,7 +72,11 @@ def load(recipe: Recipe) -> LoadedRows:
         lineage=tuple(_lineage(batch) for batch in batches),
         batches=tuple(int(batch.pk) for batch in batches),
         defaulted=defaulted,
-        left_out={"other_outcome": every - len(frame), "people_not_known": strangers},
+        left_out={
+            "other_outcome": every - len(frame),
+            "people_not_known": strangers,
+            "pair_of_one_person": alone,
+        },
         generated=_made_here(frame, batches),
         vocabulary=lexicon.as_dict() if feature_set in COMPUTED_SETS else {},
     )
@@ -245,6 +253,35 @@ def _write_defaults(
     return defaulted
 
 
+def _name_present_people(frame: pd.DataFrame) -> None:
+    """Give people who were merged the number of who they are now, so that each counts once.
+
+    Drawn events keep the number of then, of which their features were computed before this.
+    """
+    merged = merged_numbers()
+    for name in GROUPS["pair"]:
+        if merged and name in frame:
+            column = frame[name]
+            known = column.notna().to_numpy()
+            numbers = column.fillna(0).to_numpy(np.int64)
+            present = np.where(known, as_present(numbers, merged), numbers)
+            if (present != numbers).any():
+                frame[name] = pd.Series(present, frame.index, column.dtype).where(known)
+
+
+def _leave_pairs_of_one_out(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Leave out rows in which somebody is matched with themselves: two of one name once, or two
+    who were merged."""
+    if not all(name in frame for name in GROUPS["pair"]):
+        return frame, 0
+    asked, partner = (frame[name] for name in GROUPS["pair"])
+    is_pair = (frame["match_type"] == MatchType.USER_USER).to_numpy()
+    is_one = is_pair & (asked == partner).fillna(value=False).to_numpy(np.bool_)
+    if not is_one.any():
+        return frame, 0
+    return frame[~is_one].reset_index(drop=True), int(is_one.sum())
+
+
 def _leave_strangers_out(
     frame: pd.DataFrame, batches: Sequence[EventBatch]
 ) -> tuple[pd.DataFrame, int]:
@@ -322,6 +359,7 @@ def _lineage(batch: EventBatch) -> dict[str, Any]:
         **_people_of_then(batch),
         "events": batch.made,
         "corrections": batch.corrections,
+        "merged_events": batch.merged_events,
         "seed": batch.seed,
         "file_sha256": batch.file_sha256,
         "population_sha256": batch.population_sha256,
