@@ -18,6 +18,7 @@ from project.outside import one_line
 from project.refusal import Refusal
 from project.tabular.doors import Door, plain_name
 from project.tabular.mapping import Mapper, TableMapping
+from project.tabular.own import MARK
 from project.tabular.proposing import (
     UNUSABLE_ROWS,
     UNUSABLE_SHARE,
@@ -27,6 +28,7 @@ from project.tabular.proposing import (
     judge,
     match_names,
     propose,
+    take_exactly,
 )
 from project.tabular.rows import (
     AGAIN,
@@ -166,16 +168,18 @@ def open_table(
             "different values.",
             remedy="Remove one of them, or name it otherwise.",
         )
+    is_own = MARK in survey.columns and not columns and not asked.mapping
+    said = asked.asked(columns or {}, zone_here=settings.TIME_ZONE)
     try:
-        proposal = propose(door, survey, asked.asked(columns or {}, zone_here=settings.TIME_ZONE))
+        proposal = take_exactly(door, survey) if is_own else propose(door, survey, said)
     except ValueError as error:
         raise Refusal(str(error), remedy="Name columns that the file has.") from None
     _require_fields(name, door, survey, proposal)
     if complete is not None:
         fields = frozenset(one.field for one in proposal.mapping.columns)
         mapping = replace(proposal.mapping, constants=complete(fields, proposal.ignored))
-        said = [f"{name} is {value}" for name, value in mapping.constants.items()]
-        proposal = replace(proposal, mapping=mapping, applied=(*proposal.applied, *said))
+        same = [f"{name} is {value}" for name, value in mapping.constants.items()]
+        proposal = replace(proposal, mapping=mapping, applied=(*proposal.applied, *same))
 
     def keep(*, is_confirmed: bool = False) -> ImportMapping:
         record = keep_proposal(
@@ -187,13 +191,16 @@ def open_table(
             add_record(record)
         return record
 
-    mapping, mapping_name, notes = _choose(name, door, survey, proposal, asked, keep)
+    if is_own:
+        mapping, mapping_name, notes = proposal.mapping, "", list(proposal.applied)
+    else:
+        mapping, mapping_name, notes = _choose(name, door, survey, proposal, asked, keep)
     found = judge(door, mapping, survey)
-    said = [_sentence(door, one) for one in found]
+    told_of = [_sentence(door, one) for one in found]
     refusing = [one for one in found if one.refuses]
     too_many = unread.count > max(UNUSABLE_ROWS, UNUSABLE_SHARE * (survey.rows + unread.count))
     if too_many:
-        said.insert(0, unread.sentence(survey.rows))
+        told_of.insert(0, unread.sentence(survey.rows))
         if not asked.accept_partial:
             raise _refuse_unread(name, door, unread, survey.rows)
     if refusing and not asked.accept_partial:
@@ -211,7 +218,7 @@ def open_table(
             mapping=mapping.as_dict(),
             mapping_name=mapping_name,
             notes=[*file.found.notes, *_skipped(file), *notes, *_left(proposal, door)],
-            unusable=said,
+            unusable=told_of,
             partial=bool(refusing) or too_many,
         ),
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from project.tabular.doors import Door
 from project.tabular.mapping import read_number, value_at
+from project.tabular.mend import UNREAD
 from project.tabular.out import csv_lines
 from project.tabular.rows import AGAIN, Limits, TableFile
 from project.tabular.sniff import FileRefused, Reading
@@ -37,14 +38,15 @@ def as_plain_csv(
     table = TableFile(path, name=name, limits=LIMITS, reading=reading)
     found = table.found
     is_plain = found.format == "csv" and found.delimiter == "," and not found.skipped_lines
-    is_plain = is_plain and not (found.is_spaced or found.is_escaped)
+    is_plain = is_plain and not (found.is_spaced or found.is_escaped or found.is_own)
     if is_plain and found.encoding in ("utf-8", "utf-8-sig") and path.suffix != ".gz":
         yield path
         return
     survey = Survey(_ANYTHING)
     for rows in _chunks(table):
         survey.add(rows)
-    columns = [name for name, known in survey.columns.items() if not known.objects]
+    found_columns = survey.columns.items()
+    columns = [name for name, known in found_columns if not known.objects and name not in UNREAD]
     commas = {name for name in columns if survey.columns[name].decimal == ","}
     with TemporaryDirectory() as folder:
         plain = Path(folder) / "table.csv"
