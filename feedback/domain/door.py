@@ -57,6 +57,8 @@ OWN_FIELDS: Final = (FieldSpec("extra", "object"), FieldSpec("row_uid"), FieldSp
 def landing_columns(mapping: TableMapping) -> dict[str, str]:
     """Return the known columns that mapped rows have: each by its own name."""
     names = {one.field.partition(".")[0] for one in mapping.columns} | set(mapping.constants)
+    if mapping.is_exact:
+        names |= {one.name for one in OWN_FIELDS}
     return {name: name for name in sorted(names)}
 
 

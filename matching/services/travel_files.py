@@ -83,8 +83,9 @@ def check_groups(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[
     }
 
     def read(values: Mapping[str, Any]) -> dict[str, Any]:
-        members = list(dict.fromkeys(str(one).strip() for one in values.get("members") or ()))
-        if not members:
+        given = values.get("members")
+        members = list(dict.fromkeys(str(one).strip() for one in given or ()))
+        if given is None:  # a list of nobody says that the group has no members
             raise _Unusable("members", "Expected the ids of people, got none.")
         for one in members:
             if one not in people:

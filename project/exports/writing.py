@@ -73,8 +73,8 @@ def _csv_lines(batch: pa.RecordBatch) -> bytes:
     cells = [
         _cells(column, field) for column, field in zip(batch.columns, batch.schema, strict=True)
     ]
-    lines = pc.binary_join_element_wise(*cells, f"{EDITION}\r\n", ",")
-    joined = lines.cast(pa.large_string())
+    end_of_line, comma = (pa.scalar(one, pa.large_string()) for one in (f"{EDITION}\r\n", ","))
+    joined = pc.binary_join_element_wise(*cells, end_of_line, comma)
     _, offsets, data = joined.buffers()
     end = memoryview(offsets).cast("q")[len(joined) + joined.offset]
     return bytes(memoryview(data)[:end])
