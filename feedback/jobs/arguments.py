@@ -189,7 +189,7 @@ class ExportFeedback(ExportArguments):
         BeforeValidator(_known_name),
         Field(description="Which table."),
         Ask(also=tuple(_NAMES)),
-    ]
+    ] = "quality_feedback"
     what: Annotated[
         Literal["records", "refused"],
         Field(description="What of it is written."),

@@ -133,8 +133,8 @@ class Landing:
         )
         here = {uid.bytes for uid in kept.values_list("uid", flat=True)}
         if here:
-            uids = [
-                own if own in here else uid
+            uids: list[bytes] = [
+                own if own is not None and own in here else uid
                 for own, uid in zip(parsed.own, parsed.columns["uid"].tolist(), strict=True)
             ]
             parsed.columns["uid"] = np.frombuffer(b"".join(uids), "V16")

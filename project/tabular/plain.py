@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from project.tabular.doors import Door
 from project.tabular.mapping import read_number, value_at
-from project.tabular.mend import UNREAD
+from project.tabular.mend import LINE, REASON
 from project.tabular.out import csv_lines
 from project.tabular.rows import AGAIN, Limits, TableFile
 from project.tabular.sniff import FileRefused, Reading
 from project.tabular.survey import Survey
 
 LIMITS: Final = Limits(row_bytes=1024 * 1024, json_bytes=256 * 1024 * 1024)
+LEFT_OUT: Final = frozenset({LINE, REASON})  # the mark of an export stays: it says what is empty
 CHUNK_ROWS: Final = 16_384
 AS_FOUND: Final = Reading()
 _ANYTHING: Final = Door("any.table", "rows of any table", ())
@@ -46,7 +47,7 @@ def as_plain_csv(
     for rows in _chunks(table):
         survey.add(rows)
     found_columns = survey.columns.items()
-    columns = [name for name, known in found_columns if not known.objects and name not in UNREAD]
+    columns = [name for name, known in found_columns if not known.objects and name not in LEFT_OUT]
     commas = {name for name in columns if survey.columns[name].decimal == ","}
     with TemporaryDirectory() as folder:
         plain = Path(folder) / "table.csv"

@@ -2,16 +2,21 @@
 every format."""
 
 import json
-from collections.abc import Callable
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from django.db import connection
 
+from feedback.jobs.synthetic import fill_synthetic
+from feedback.models import RejectedRecord
 from feedback.models.records import MODELS
 from feedback.services.sources import file_source, synthetic_source
+from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.profiles import CLEANERS
 from matching.models import (
     EventBatch,
@@ -24,17 +29,31 @@ from matching.models import (
 )
 from matching.queries.exports import export_batches
 from project.origin import Origin
+from project.tabular.doors import Door, FieldSpec
+from project.tabular.mapping import Mapper
+from project.tabular.plain import as_plain_csv
+from project.tabular.proposing import take_exactly
 from project.tabular.rows import Limits, TableFile
+from project.tabular.survey import Survey
+from serving.domain.inputs import names_of
+from serving.models import ScoredPair
 from tests.factories import COMPLETE_PROFILE, make_seed_user, make_session
 from tests.matching.commands import run_command as run
+from tests.serving.logged import log_pairs
+from training.domain.foreign_csv import read_foreign_csv
+from training.kinds import Recipe, get_kind
+from training.models import Dataset
+from training.queries.datasets import analyze_csv, read_part
 
 pytestmark = pytest.mark.django_db
 
+LIMITS = Limits(row_bytes=100_000, json_bytes=100_000)
 FORMATS = ("csv", "jsonl", "parquet")
 NASTY = (
     "=1+1", "+1", "-5", "@SUM(A1)", "'=1", "''=1", "'", "007", "1e5", "TRUE", "NULL", "null",
-    "\\N", "undefined", "N/A", "None", "#N/A", 'say "no"', "a,b;c|d\te", "two\nlines", "two\r\nlines",
-    "\rcr", "Zürich 東京 🧳", "{\"a\": 1}", "[1]", "2026-05-01", " ", "0.1", "½", "'+", "\t=x",
+    "\\N", "undefined", "N/A", "None", "#N/A", 'say "no"', "a,b;c|d\te", "two\nlines",
+    "two\r\nlines", "\rcr", "Zürich 東京 🧳", "{\"a\": 1}", "[1]", "2026-05-01", " ", "0.1",
+    "½", "'+", "\t=x",
 )  # fmt: skip
 
 
@@ -287,7 +306,10 @@ def test_feedback_comes_home_as_it_left(tmp_path: Path, table: str, form: str) -
     MODELS[table].objects.all().delete()
     result = done(run(*again))
     assert (result["new"], result["rejected"]) == (len(NASTY), 0)
-    same([{**row, "uid": None} for row in before], [{**row, "uid": None} for row in records_of(table)])
+    same(
+        [{**row, "uid": None} for row in before],
+        [{**row, "uid": None} for row in records_of(table)],
+    )
     kept = {row["uid"] for row in before if row["external_id"]}
     assert kept <= {row["uid"] for row in records_of(table)}
     assert done(run(*again))["new"] == 0
@@ -313,3 +335,201 @@ def test_generated_feedback_stays_labelled_as_such(tmp_path: Path, form: str) ->
     assert set(model.objects.values_list("source", flat=True)) == {source.pk}
     same(before, records_of("quality_feedback"))
     file_source("files")
+
+
+# --- Refused rows --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_refused_people_are_mended_in_their_file_and_land(tmp_path: Path, form: str) -> None:
+    rows = [
+        {"external_id": "good", "origin": "real", "name": "=1", "age": "30"},
+        {"external_id": "one", "origin": "real", "name": "'=1", "age": "BAD"},
+        {"external_id": "two", "origin": "real", "name": 'a "b", c', "age": "BAD"},
+    ]
+    path = tmp_path / "theirs.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    run("seed_users", "--file", str(path), "--now", "--accept-partial", "--mapping", "as-is")
+    refused = RefusedProfile.objects.open()
+    assert refused.count() == 2
+    file = export(tmp_path, "refused-people", form, "--file", str(refused[0].source_id))
+    if form == "parquet":
+        table = pq.read_table(file)
+        assert table.column_names[-1] == "refused_because"
+        ages = pa.array(["31"] * len(table))
+        pq.write_table(table.set_column(table.column_names.index("age"), "age", ages), file)
+    else:
+        assert b"Expected a whole number of years" in file.read_bytes()
+        file.write_bytes(re.sub(rb"\bBAD\b", b"31", file.read_bytes()))
+        if form == "csv":  # the reason quotes what came
+            assert b"'=1" in file.read_bytes()
+    result = done(run("seed_users", "--file", str(file), "--now"))
+    assert (result["added"], result["rows_refused"]) == (2, 0)
+    people = SeedUser.objects.exclude(external_id="good").order_by("external_id")
+    assert list(people.values_list("external_id", "name", "age")) == [
+        ("one", "'=1", 31),
+        ("two", 'a "b", c', 31),
+    ]
+    assert not RefusedProfile.objects.open()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_rejected_lines_are_mended_in_their_file_and_land(tmp_path: Path, form: str) -> None:
+    log = write_log(tmp_path / "log.jsonl")
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join([*lines[3:], *(one.replace("0.1", "7.5") for one in lines[2:3])]))
+    (batch,) = done(run("import_events", str(log), "--now", "--accept-partial"))["batches"]
+    row = RejectedEvent.objects.open().get()
+    assert row.reason == "out_of_range"
+    file = export(tmp_path, "refused-events", form, "--batch", str(batch))
+    if form == "parquet":
+        table = pq.read_table(file)
+        mended = [one.replace("7.5", "0.25") for one in table["features"].to_pylist()]
+        place = table.column_names.index("features")
+        pq.write_table(table.set_column(place, "features", pa.array(mended)), file)
+    else:
+        file.write_bytes(file.read_bytes().replace(b"7.5", b"0.25", 1))
+    before = MatchEvent.objects.count()
+    result = done(run("import_events", str(file), "--now"))
+    assert (result["new"], result["rejected"], MatchEvent.objects.count()) == (1, 0, before + 1)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_refused_feedback_is_mended_in_its_file_and_lands(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [
+        {"id": f"a{n}", "stars": 0.5 if n else 7.5, "created_at": "2026-05-01T00:00:00Z",
+         "feedback_text": "=1", "more": {"deep": [1, "x"]}}
+        for n in range(3)
+    ]  # fmt: skip
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    column = ("--column", "quality_rating=stars", "--mapping", "as-is")
+    table = ("--table", "quality_feedback", "--now")
+    assert done(run("import_feedback", str(path), *table, *column, "--accept-partial"))["new"] == 2
+    file = export(tmp_path, "refused-quality-feedback", form)
+    if form == "parquet":
+        kept = pq.read_table(file)
+        stars = pa.array(["0.25"])
+        pq.write_table(kept.set_column(kept.column_names.index("stars"), "stars", stars), file)
+    else:
+        file.write_bytes(file.read_bytes().replace(b"7.5", b"0.25", 1))
+    assert done(run("import_feedback", str(file), *table, *column))["new"] == 1
+    landed = MODELS["quality_feedback"].objects.get(external_id="a0")
+    assert (landed.quality_rating, landed.feedback_text) == (0.25, "=1")
+    assert "refused_because" not in landed.extra
+    assert not RejectedRecord.objects.open()
+
+
+# --- Generated events, datasets, scores ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_generated_events_come_home_labelled_as_such(tmp_path: Path, form: str) -> None:
+    done(run("seed_users", "--count", "60", "--now"))
+    done(run("create_sessions", "--now"))
+    made = done(run("generate_events", "--count", "100", "--now"))
+    before = events_of(made["batch"])
+    file = export(tmp_path, "events", form, "--batch", str(made["batch"]))
+    MatchEvent.objects.all().delete()
+    EventBatch.objects.all().delete()
+    result = done(run("import_events", str(file), "--now"))
+    assert (result["new"], result["rejected"]) == (len(before), 0)
+    after = events_of(result["batches"][0])
+    # The truth behind drawn outcomes is no part of a log; a log counts in milliseconds.
+    for row in [*before, *after]:
+        for name in ("true_probability", "feature_probability", "external"):
+            row.pop(name)
+        row["occurred_at"] = row["occurred_at"].replace(
+            microsecond=row["occurred_at"].microsecond // 1000 * 1000
+        )
+    same(before, after)
+    batch = EventBatch.objects.get(pk=result["batches"][0])
+    assert (batch.get_origin_display(), batch.feature_set) == ("synthetic", "smooth-1")
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_part_of_a_dataset_is_measured_as_the_part_itself(
+    tmp_path: Path, settings: Any, form: str, part: str
+) -> None:
+    settings.ARTIFACT_ROOT = tmp_path / "store"
+    fill_synthetic(count=300, seed=2)
+    names = [text for text in NASTY if text.strip() and text != "N/A"]
+    rows = MODELS["quality_feedback"].objects.all()
+    for number, name in enumerate(names):
+        rows.filter(external_id__endswith=f"{number}").update(provider=name)
+    done(run("build_dataset", "--kind", "csat", "--now"))
+    dataset = Dataset.objects.get()
+    kept = read_part(dataset, {"train": "train", "validation": "val"}[part])
+    file = export(tmp_path, "dataset", form, "--kind", "csat", "--part", part)
+    spec = get_kind("csat").quality_of(Recipe())
+    with as_plain_csv(file) as plain:
+        frame = read_foreign_csv(plain, spec)
+    assert len(frame) == len(kept)
+    for name in (*spec.feature_names, spec.target):
+        if kept[name].dtype.kind in "fi":
+            np.testing.assert_array_equal(frame[name], kept[name].astype(frame[name].dtype))
+        else:
+            words = kept[name].astype(object)
+            same(words.where(words.notna(), "").tolist(), frame[name].fillna("").tolist())
+    numbers = [name for name in kept if kept[name].dtype == np.float64]
+    assert spec.target in numbers
+    for row, was in zip(
+        TableFile(file, limits=LIMITS).rows(), kept[numbers].itertuples(), strict=True
+    ):
+        came = [np.nan if row.values.get(one) in (None, "") else float(row.values[one])
+                for one in numbers]  # fmt: skip
+        np.testing.assert_array_equal(came, was[1:])
+    report, _ = analyze_csv(get_kind("csat"), file)
+    assert report.rows == len(kept)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_scores_are_read_again_to_the_same_values(tmp_path: Path, form: str) -> None:
+    ids = [text for text in NASTY if "\r" not in text or form != "xlsx"]
+    count = len(ids)
+    features = np.linspace(0, 1, 13 * count, dtype="<f4").reshape(count, 13)
+    features[::2, 3] = np.nan
+    moments = [datetime(2026, 1, 1, 0, 0, n, n + 1, tzinfo=UTC) for n in range(count)]
+    log_pairs(
+        ids, moments, (0.1 + n / 3 for n in range(count)), right=ids[::-1], why="=why",
+        features=[row.tobytes() for row in features],
+        missing=[["budget_score", "age_score"] if n % 2 else [] for n in range(count)],
+        outcome=pa.array([None if n % 2 else 1 for n in range(count)], pa.int16()),
+    )  # fmt: skip
+    file = export(tmp_path, "scores", form)
+    table = TableFile(file, limits=LIMITS)
+    mapper = Mapper(SCORES, take_exactly(SCORES, _surveyed(table)).mapping)
+    rows = mapper.apply([row.values or {} for row in table.rows()])
+    kept = ScoredPair.objects.order_by("id")
+    assert len(rows) == count
+    for row, pair, values in zip(rows, kept, features, strict=True):
+        assert (row["left"] or "", row["right"] or "") == (pair.left_id, pair.right_id)
+        assert (row["score"], row["rule_score"], row["share"]) == (
+            pair.score, pair.rule_score, pair.share
+        )  # fmt: skip
+        assert datetime.fromisoformat(row["scored_at"]) == pair.at
+        assert row["response_id"] == str(pair)
+        assert (row["missing"] or []) == list(names_of(pair.missing))
+        assert row["why_rules"] == "=why"
+        assert row["outcome"] == ("accept" if pair.outcome else None)
+        read = [np.nan if row[name] is None else row[name] for name in FEATURE_NAMES]
+        np.testing.assert_array_equal(np.array(read, np.float32), values)
+
+
+SCORES = Door(
+    "test.scores",
+    "scores",
+    (
+        *(FieldSpec(one) for one in ("response_id", "left", "right", "why_rules", "outcome")),
+        *(FieldSpec(one, "number") for one in ("score", "rule_score", "share", *FEATURE_NAMES)),
+        FieldSpec("scored_at", "moment"),
+        FieldSpec("missing", "words"),
+    ),
+)
+
+
+def _surveyed(table: TableFile) -> Survey:
+    survey = Survey(SCORES)
+    survey.add([row.values or {} for row in table.rows()])
+    return survey

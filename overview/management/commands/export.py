@@ -1,4 +1,4 @@
-"""Writes rows into a file, as CSV, JSON Lines or parquet, which an import reads to the same values."""
+"""Writes rows into a file, as CSV, JSON Lines or parquet, which an import takes back."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -21,7 +21,8 @@ TABLES: Final = ("quality_feedback", "explanations", "ab_testing")
 # What is written: the kind of job that does, and what it is asked for it.
 WHAT: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     **{
-        what: ("matching.export_people", {"what": what}) for what in ("people", "groups", "sessions")
+        what: ("matching.export_people", {"what": what})
+        for what in ("people", "groups", "sessions")
     },
     "refused-people": ("matching.export_people", {"what": "refused"}),
     "events": ("matching.export_events", {"what": "events"}),
