@@ -10,7 +10,7 @@ for _what, _label, _model in (
     ("groups", "Export groups", "matching.travelgroup"),
     ("sessions", "Export trips", "matching.travelsession"),
 ):
-    add_export(_PEOPLE, _label, name=_what, of=(_model,), fixed={"what": _what, "file": None})
+    add_export(_PEOPLE, _label, name=_what, of=(_model,), fixed={"what": _what, "of_import": None})
 add_export(
     _PEOPLE,
     "Export refused rows of a file",

@@ -289,16 +289,16 @@ class ExportPeople(ExportArguments):
             }
         ),
     ] = "people"
-    file: Annotated[
+    of_import: Annotated[
         RecordId | None,
         Field(description="Of refused rows the number of the import that refused them."),
-        Ask(records="matching.profileimport"),
+        Ask(option="--import", label="Import", records="matching.profileimport"),
     ] = None
 
     @model_validator(mode="after")
     def _require_a_file(self) -> Self:
-        if (self.what == "refused") != (self.file is not None):
-            raise ValueError("Give the file of refused rows, and of nothing else")
+        if (self.what == "refused") != (self.of_import is not None):
+            raise ValueError("Give the import of refused rows, and of nothing else")
         return self
 
 

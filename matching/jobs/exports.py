@@ -27,10 +27,10 @@ _MODELS = {"people": SeedUser, "groups": TravelGroup, "sessions": TravelSession}
 def export_people(run: Run, asked: ExportPeople) -> dict[str, Any]:
     """Write people, groups or sessions, or the refused rows of one file of them."""
     if asked.what == "refused":
-        file = ProfileImport.objects.filter(pk=asked.file or 0).first()
+        file = ProfileImport.objects.filter(pk=asked.of_import or 0).first()
         if file is None:
             raise Refusal(
-                f"There is no import {asked.file} with refused rows.",
+                f"There is no import {asked.of_import} with refused rows.",
                 remedy="The list of refused rows in the admin names the file of each.",
             )
         read = partial(refused_chunk, "people", [file.pk])

@@ -30,7 +30,7 @@ from project.jobs.contract import all_kinds, get_kind
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.said import Outcome
-from project.jobs.services import enqueue, retry_job, stop_job
+from project.jobs.services import NotPermitted, enqueue, retry_job, stop_job
 from project.pages.registry import all_pages
 from project.storage.blobs import is_there, read
 from project.storage.tending import tend_store
@@ -220,10 +220,24 @@ def test_an_expired_file_is_not_given_and_then_forgotten(
 
 def test_who_may_not_see_the_rows_starts_no_export() -> None:
     nobody = client_with("exports.view_export")
+    assert reverse("admin:index")  # which has every app declare its pages
     pages = [page for page in all_pages() if page.name.startswith("export_")]
     assert len(pages) == 12
     for page in pages:
         assert nobody.get(reverse(f"admin:{page.name}")).status_code == 403
+
+
+def test_who_lacks_the_right_starts_none_by_any_way() -> None:
+    nobody = make_staff("exports.view_export", "jobs.add_schedule")
+    with pytest.raises(NotPermitted):
+        enqueue("matching.export_events", batches=[1], by=nobody)
+    with pytest.raises(NotPermitted):
+        enqueue("feedback.export_feedback", by=nobody)
+    with pytest.raises(NotPermitted):
+        enqueue("training.export_dataset", by=nobody)
+    with pytest.raises(NotPermitted):
+        enqueue("serving.export_scores", by=nobody)
+    assert not Job.objects.exists()
 
 
 def links_of(client: Client, address: str) -> list[str]:
@@ -301,7 +315,7 @@ def test_the_command_writes_what_its_kind_says(tmp_path: Path) -> None:
         (["events"], "events needs --batch"),
         (["scores", "--detach", "--output", "x"], "--output waits"),
         (["people", "--output", "/nowhere/x"], "There is no folder /nowhere"),
-        (["refused-people"], "file of refused rows"),
+        (["refused-people"], "import of refused rows"),
         (["scores", "--since", "2026-02-01", "--until", "2026-01-01"], "start before end"),
     ],
 )
@@ -315,7 +329,7 @@ def test_the_command_refuses_what_does_not_fit(words: list[str], said: str) -> N
     "words",
     [
         ["events", "--batch", "999"],
-        ["refused-people", "--file", "999"],
+        ["refused-people", "--import", "999"],
         ["quality-feedback", "--source", "nobody"],
         ["dataset"],
     ],

@@ -352,7 +352,7 @@ def test_refused_people_are_mended_in_their_file_and_land(tmp_path: Path, form: 
     run("seed_users", "--file", str(path), "--now", "--accept-partial", "--mapping", "as-is")
     refused = RefusedProfile.objects.open()
     assert refused.count() == 2
-    file = export(tmp_path, "refused-people", form, "--file", str(refused[0].source_id))
+    file = export(tmp_path, "refused-people", form, "--import", str(refused[0].source_id))
     if form == "parquet":
         table = pq.read_table(file)
         assert table.column_names[-1] == "refused_because"

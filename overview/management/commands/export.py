@@ -44,6 +44,8 @@ FIXED: Final = frozenset({"what", "table"})
 class Command(JobCommand):
     """`export WHAT [--format csv|jsonl|parquet] [--output PATH]`."""
 
+    kind = "matching.export_people"  # of most words; `run` takes that of WHAT
+
     help = (
         "Write people, groups, sessions (trips), events, feedback, refused rows, a dataset or the "
         f"score log into a file. It is kept for {KEPT.days} days, to be downloaded in the admin "
