@@ -26,6 +26,7 @@ from serving.services.keys import revoke_key
 from serving.services.schedule import switch_on
 from tests.factories import (
     make_alarm,
+    make_export,
     make_api_key,
     make_group,
     make_mapping,
@@ -109,6 +110,7 @@ def _people(shown: Named) -> None:
     )
     shown.add("open", make_api_key())
     shown.add("open", make_alarm())
+    shown.add("of people", make_export())
     gone = shown.add("revoked", make_api_key("of the old shop"))
     revoke_key(gone)
     shown.add("waits", make_mapping())
@@ -371,6 +373,7 @@ def _odd(shown: Named, owner: User) -> None:
     shown.add("long words", make_api_key((LONG + UNBROKEN)[:60]))
     told: dict[str, Any] = {"text": f"{SENTENCE}{UNBROKEN}", "remedy": SENTENCE}
     shown.add("long words", make_alarm(UNBROKEN[:60], **told))
+    shown.add("long words", make_export(name=f"{UNBROKEN * 4}"[:196] + ".csv", actor=LONG[:200]))
     odd = make_batch(draw_events(50), file_name=f"{UNBROKEN}{UNBROKEN}.jsonl")
     shown.add("long file name", odd)
     source = shown.add("long words", real_source((LONG + UNBROKEN)[:60]))
