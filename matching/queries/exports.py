@@ -140,8 +140,9 @@ def _as_events(
         {} if text is None else orjson.loads(text) for text in rows.column("external").to_pylist()
     ]
     numbers = rows.column("id").to_numpy() - batch.first_event_id
+    named = f"seedbed:{batch.uid}:"
     known: dict[str, list[str | None]] = {
-        "eventId": [f"seedbed:{batch.uid}:{number}" for number in numbers],
+        "eventId": [f"{named}{number}" for number in numbers.tolist()],
         "userId": [users.get(pk) for pk in rows.column("user_id").to_pylist()],
         "targetId": [users.get(pk) for pk in rows.column("target_id").to_pylist()],
         "groupId": [groups.get(pk) for pk in rows.column("group_id").to_pylist()],
