@@ -24,6 +24,7 @@ from project.exports.models import Export
 from project.mappings.models import ImportMapping
 from project.mappings.services import keep_proposal
 from project.origin import Origin
+from project.storage.artifacts import require_own_folder
 from project.storage.blobs import keep_bytes
 from project.tabular.mapping import ColumnMap, Mapper, TableMapping
 from project.tabular.proposing import Asked, propose
@@ -223,5 +224,6 @@ def make_export(**fields: Any) -> Export:
         "actor": "somebody",
         **fields,
     }
+    require_own_folder()
     with transaction.atomic():
         return Export.objects.create(sha256=keep_bytes(content), **values)

@@ -55,6 +55,7 @@ class Export(models.Model):
         max_length=150, help_text="Right to what is inside: who has it may download the file."
     )
     sha256 = models.CharField(
+        "SHA-256",
         max_length=64,
         blank=True,
         db_index=True,

@@ -26,8 +26,8 @@ from serving.services.keys import revoke_key
 from serving.services.schedule import switch_on
 from tests.factories import (
     make_alarm,
-    make_export,
     make_api_key,
+    make_export,
     make_group,
     make_mapping,
     make_refused_profile,

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('format', models.CharField(help_text='csv, jsonl or parquet.', max_length=10)),
                 ('name', models.CharField(help_text='Of the file, made here.', max_length=200)),
                 ('permission', models.CharField(help_text='Right to what is inside: who has it may download the file.', max_length=150)),
-                ('sha256', models.CharField(blank=True, db_index=True, help_text='Of the file; empty while it is written.', max_length=64, validators=[django.core.validators.RegexValidator('^([0-9a-f]{64})?\\Z')])),
+                ('sha256', models.CharField(blank=True, db_index=True, help_text='Of the file; empty while it is written.', max_length=64, verbose_name='SHA-256', validators=[django.core.validators.RegexValidator('^([0-9a-f]{64})?\\Z')])),
                 ('size', models.BigIntegerField(default=0, help_text='Bytes.')),
                 ('rows', models.BigIntegerField(default=0)),
                 ('job_id', models.UUIDField(help_text='The job that began it.', null=True)),
