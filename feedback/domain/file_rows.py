@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from feedback.domain.refusals import Problem
 from feedback.domain.row_format import MAX_ROW_BYTES, OVERSIZED_KEY
 from project.tabular.even import EvenRows
+from project.tabular.own import BESIDE
 from project.tabular.rows import EvenChunk, Limits, Row
 
 _ESCAPED: Final = re.compile(r'[\x00-\x1f"\\]')  # what JSON writes otherwise than it is
@@ -170,7 +171,7 @@ def _canonical(row: Row, mapped: dict[str, Any] | None) -> FileRow:
         said = repr(row.values).encode(errors="backslashreplace")[:MAX_ROW_BYTES]
         problem = "Expected whole numbers of 64 bits and text without halves of surrogate pairs."
         return FileRow(said, Problem(problem))
-    if len(raw) > MAX_ROW_BYTES:
+    if len(raw) > MAX_ROW_BYTES + (BESIDE if "origin" in values else 0):
         return _oversized(row.line, len(raw))
     return FileRow(raw, values, row.values)
 

@@ -34,6 +34,7 @@ from feedback.domain.row_format import (
 )
 from feedback.domain.tables import METRICS, Column
 from project.tabular.even import EvenRows
+from project.tabular.own import BESIDE
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -162,7 +163,8 @@ class _Parser:
 
     def _refuse_oversized(self) -> None:
         names = self.rows.columns if isinstance(self.rows, EvenRows) else None
-        if max(map(len, self.raw), default=0) <= MAX_ROW_BYTES and not (
+        most = MAX_ROW_BYTES + (BESIDE if self.form.is_own else 0)
+        if max(map(len, self.raw), default=0) <= most and not (
             any(OVERSIZED_KEY in row for row in self.rows)
             if names is None
             else OVERSIZED_KEY in names
@@ -172,7 +174,7 @@ class _Parser:
             row.get(OVERSIZED_KEY, len(raw)) for row, raw in zip(self.rows, self.raw, strict=True)
         ]
         self.findings.refuse(
-            np.array(sizes) > MAX_ROW_BYTES, "oversized_row", "", [f"{n:,} bytes" for n in sizes]
+            np.array(sizes) > most, "oversized_row", "", [f"{n:,} bytes" for n in sizes]
         )
 
     def _where(self, flags: Iterable[bool]) -> BoolArray:

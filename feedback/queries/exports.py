@@ -52,6 +52,10 @@ def record_chunk(
     rows = rows.drop_columns(["uid", "is_nameless", "source_id"])
     for name, values in beside.items():
         rows = rows.append_column(name, pa.array(values, pa.string()))
+    for name in ("extra", "metadata"):
+        if name in rows.column_names:
+            texts = pa.array(map(_compact, rows.column(name).to_pylist()), pa.string())
+            rows = rows.set_column(rows.column_names.index(name), name, texts)
     fields = [
         json_field(field.name) if field.name in ("extra", "metadata") else field
         for field in rows.schema
@@ -86,6 +90,11 @@ def _came(payload: Any) -> Came:
     if not isinstance(payload, dict):
         return str(payload)
     return str(payload[BEGINNING]) if BEGINNING in payload else payload
+
+
+def _compact(text: str | None) -> str | None:
+    """JSON without the spaces in which PostgreSQL writes it: a row stays as long as it came."""
+    return None if text is None else orjson.dumps(orjson.loads(text)).decode()
 
 
 def _column(name: str) -> str:

@@ -3,6 +3,7 @@
 from typing import Final
 
 MARK: Final = "seedbed_export"  # a column of every export; the last of CSV, the first of an object
+BESIDE: Final = 4096  # bytes that an export writes beside what a row had when it was taken
 EDITION: Final = 1  # of how values are written, which stands in that column
 
 

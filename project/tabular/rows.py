@@ -23,7 +23,7 @@ import orjson
 from project.outside import as_it_was
 from project.tabular.even import EvenRows
 from project.tabular.mend import REASON
-from project.tabular.own import MARK
+from project.tabular.own import BESIDE, MARK
 from project.tabular.packed import Unpackable, open_unpacked
 from project.tabular.sniff import (
     MAX_TITLES,
@@ -167,6 +167,8 @@ class TableFile:
         """
         self.path, self.name, self.limits = path, name or path.name, limits
         self.found = sniff(path, self.name, reading)
+        if self.found.is_own:
+            self.limits = replace(limits, row_bytes=limits.row_bytes + BESIDE)
         self.header: list[str] = []
         self.skipped = 0
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from feedback.domain.row_format import MAX_ROW_BYTES
 from feedback.jobs.synthetic import fill_synthetic
 from feedback.models import RejectedRecord
 from feedback.models.records import MODELS
@@ -314,6 +316,23 @@ def test_feedback_comes_home_as_it_left(tmp_path: Path, table: str, form: str) -
     assert kept <= {row["uid"] for row in records_of(table)}
     assert done(run(*again))["new"] == 0
     assert done(run(*again, "--source", "others"))["new"] == len(NASTY)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_longest_row_that_is_taken_comes_home(tmp_path: Path, form: str) -> None:
+    row = {"id": "", "quality_rating": 0.5, "created_at": "2026-05-01T00:00:00Z", "t": []}
+    room = MAX_ROW_BYTES - len(orjson.dumps(row))
+    row["t"] = [1] * (room // 2)
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(orjson.dumps(row, option=orjson.OPT_SORT_KEYS))
+    land = ("--table", "quality_feedback", "--now")
+    assert done(run("import_feedback", str(path), *land))["new"] == 1
+    before = records_of("quality_feedback")
+    file = export(tmp_path, "quality-feedback", form)
+    MODELS["quality_feedback"].objects.all().delete()
+    assert done(run("import_feedback", str(file), *land))["new"] == 1
+    after = records_of("quality_feedback")
+    assert [one["extra"] for one in after] == [one["extra"] for one in before]
 
 
 @pytest.mark.parametrize("form", FORMATS)
