@@ -168,18 +168,18 @@ def open_table(
             "different values.",
             remedy="Remove one of them, or name it otherwise.",
         )
-    is_own = MARK in survey.columns and not columns and not asked.mapping
-    said = asked.asked(columns or {}, zone_here=settings.TIME_ZONE)
+    is_own = MARK in survey.columns and not columns and asked.mapping in ("", AS_IS)
+    reading = asked.asked(columns or {}, zone_here=settings.TIME_ZONE)
     try:
-        proposal = take_exactly(door, survey) if is_own else propose(door, survey, said)
+        proposal = take_exactly(door, survey) if is_own else propose(door, survey, reading)
     except ValueError as error:
         raise Refusal(str(error), remedy="Name columns that the file has.") from None
     _require_fields(name, door, survey, proposal)
     if complete is not None:
         fields = frozenset(one.field for one in proposal.mapping.columns)
         mapping = replace(proposal.mapping, constants=complete(fields, proposal.ignored))
-        same = [f"{name} is {value}" for name, value in mapping.constants.items()]
-        proposal = replace(proposal, mapping=mapping, applied=(*proposal.applied, *same))
+        said = [f"{name} is {value}" for name, value in mapping.constants.items()]
+        proposal = replace(proposal, mapping=mapping, applied=(*proposal.applied, *said))
 
     def keep(*, is_confirmed: bool = False) -> ImportMapping:
         record = keep_proposal(
@@ -196,11 +196,11 @@ def open_table(
     else:
         mapping, mapping_name, notes = _choose(name, door, survey, proposal, asked, keep)
     found = judge(door, mapping, survey)
-    told_of = [_sentence(door, one) for one in found]
+    said = [_sentence(door, one) for one in found]
     refusing = [one for one in found if one.refuses]
     too_many = unread.count > max(UNUSABLE_ROWS, UNUSABLE_SHARE * (survey.rows + unread.count))
     if too_many:
-        told_of.insert(0, unread.sentence(survey.rows))
+        said.insert(0, unread.sentence(survey.rows))
         if not asked.accept_partial:
             raise _refuse_unread(name, door, unread, survey.rows)
     if refusing and not asked.accept_partial:
@@ -218,7 +218,7 @@ def open_table(
             mapping=mapping.as_dict(),
             mapping_name=mapping_name,
             notes=[*file.found.notes, *_skipped(file), *notes, *_left(proposal, door)],
-            unusable=told_of,
+            unusable=said,
             partial=bool(refusing) or too_many,
         ),
     )
