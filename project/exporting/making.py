@@ -75,7 +75,9 @@ def write_export(run: Run, rows: Rows, form: Format) -> dict[str, Any]:
         run.report(done, rows.total, f"{words.counted(done, 'row')} written")
         if after is None:
             break
-    return dict(run.result_of("export.done") or _complete(run, export, done))
+    result = run.result_of("export.done") or _complete(run, export, done)
+    run.add_record(export)
+    return result
 
 
 def _begun(run: Run, rows: Rows, form: Format) -> Export:
@@ -116,7 +118,6 @@ def _complete(run: Run, export: Export, rows: int) -> dict[str, Any]:
                 sha256=sha256,
                 expires_at=export.expires_at.isoformat(),
             )
-    run.add_record(export)
     return result
 
 

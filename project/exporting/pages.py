@@ -34,7 +34,8 @@ def add_export(
         needs_rows=True,
     )
     def start_view(request: HttpRequest) -> HttpResponse:
-        back = reverse(EXPORTS)
+        sees = request.user.has_perm("exports.view_export")
+        back = reverse(EXPORTS if sees else "admin:index")
         return start_kind(
             request,
             kind,
@@ -46,7 +47,7 @@ def add_export(
                 "title": label,
                 "intro": f"A job writes the file. It is kept for {KEPT.days} days under Exports, "
                 "for who may see what is inside.",
-                "parent": {"title": "Exports", "url": back},
+                "parent": {"title": "Exports", "url": back} if sees else None,
                 "back_url": back,
             },
         )

@@ -58,10 +58,10 @@ class ExportAdmin(ReadOnlyAdmin[Export]):
 
     def download_view(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
         """Give the file to who may see its rows, whatever else they may."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         export = Export.objects.offered().filter(pk=pk).first()
-        if export is None or not self.has_view_permission(request, export):
-            if not self.has_view_permission(request):
-                raise PermissionDenied
+        if export is None:
             raise Http404("There is no such export; each is kept for a week.")
         self.require(request, export.permission)
         try:

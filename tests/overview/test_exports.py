@@ -23,6 +23,7 @@ from project import clock
 from project.audit.models import Act, AuditEntry
 from project.exporting import making
 from project.exporting.arguments import say_exported
+from project.exports import services
 from project.exports.models import Export, ExportPart
 from project.exports.services import sweep_exports
 from project.exports.writing import json_field, write_rows
@@ -104,9 +105,12 @@ def test_a_killed_export_goes_on_to_the_same_bytes(
     assert export.parts.count() == (5 if step == "join" else step)
     read_again: list[Any] = []
     reading = matching_exports.read_arrow
-    monkeypatch.setattr(
-        matching_exports, "read_arrow", lambda *asked: read_again.append(asked) or reading(*asked)
-    )
+
+    def counted(*asked: Any) -> Any:
+        read_again.append(asked)
+        return reading(*asked)
+
+    monkeypatch.setattr(matching_exports, "read_arrow", counted)
     again = retry_job(Job.objects.get(pk=job.pk), by=make_admin())
     run_job(str(again.pk))
     again.refresh_from_db()
@@ -121,7 +125,7 @@ def test_a_stopped_export_leaves_nothing(monkeypatch: pytest.MonkeyPatch, store:
         make_seed_user(f"p{number}")
     monkeypatch.setattr(matching_exports, "PEOPLE_ROWS", 2)
     job = enqueue("matching.export_people", by=make_admin())
-    original = making.keep_part
+    original = services.keep_part
 
     def then_stop(*given: Any) -> Any:
         stop_job(Job.objects.get(pk=job.pk))
@@ -274,6 +278,13 @@ def test_a_list_leads_to_the_export_of_its_rows(page: str, model: str, what: str
     run_job(str(job.pk))
     assert Export.objects.get().what == what
     assert Export.objects.get().format == "jsonl"
+
+
+def test_who_sees_no_exports_is_led_home_after_a_start() -> None:
+    may = client_with("matching.export_people")
+    address = reverse("admin:export_people")
+    assert may.get(address).status_code == 200
+    assert may.post(address, {"format": "csv"}).url == reverse("admin:index")  # type: ignore[attr-defined]
 
 
 def test_the_page_of_a_batch_fills_its_number_in(tmp_path: Path) -> None:
