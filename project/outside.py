@@ -16,7 +16,7 @@ _UNSEEN: Final = re.compile(
 # Spreadsheets take a cell that begins so for a formula.
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 # What is written with an apostrophe before it: such a beginning, and what would be taken for that.
-MARKED: Final = r"^'*[=+\-@\t\r]"
+MARKED: Final = f"^'*[{re.escape(''.join(FORMULA_STARTS))}]"
 _MARKED: Final = re.compile(MARKED)
 
 
