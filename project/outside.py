@@ -15,6 +15,9 @@ _UNSEEN: Final = re.compile(
 )
 # Spreadsheets take a cell that begins so for a formula.
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+# What is written with an apostrophe before it: such a beginning, and what would be taken for that.
+MARKED: Final = f"^'*[{re.escape(''.join(FORMULA_STARTS))}]"
+_MARKED: Final = re.compile(MARKED)
 
 
 def visible(text: str) -> str:
@@ -39,12 +42,12 @@ def csv_cell(value: Any) -> Any:
     if isinstance(value, int | float):
         return value
     text = str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return f"'{text}" if _MARKED.match(text) else text
 
 
 def as_it_was(cell: str) -> str:
     """Return what `csv_cell` was given, of a cell of a file that was written with it."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
+    return cell[1:] if cell.startswith("'") and _MARKED.match(cell) else cell
 
 
 class LineFormatter(logging.Formatter):

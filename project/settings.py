@@ -161,6 +161,7 @@ INSTALLED_APPS = [
     "project.audit",
     "project.accounts",
     "project.uploads",
+    "project.exports",
     "project.jobs",
     "project.mappings",
     "project.removal",

@@ -161,7 +161,10 @@ class ScoredPair(models.Model):
     class Meta:
         ordering = ["-id"]
         default_permissions = ()
-        permissions = [("monitor_scores", "Can watch what applications are answered")]
+        permissions = [
+            ("monitor_scores", "Can watch what applications are answered"),
+            ("export_scores", "Can export what applications are answered"),
+        ]
         verbose_name = "scored pair"
         constraints = [
             models.UniqueConstraint(fields=["answer", "place"], name="scoredpair_once"),

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth.models import Permission, User
+from django.db import transaction
 from django.utils import timezone
 
 from feedback.domain.door import DOORS
@@ -20,10 +21,13 @@ from matching.models import (
     Word,
 )
 from project import clock
+from project.exports.models import Export
 from project.mappings.models import ImportMapping
 from project.mappings.services import keep_proposal
 from project.origin import Origin
 from project.removal.models import Receipt
+from project.storage.artifacts import require_own_folder
+from project.storage.blobs import keep_bytes
 from project.tabular.mapping import ColumnMap, Mapper, TableMapping
 from project.tabular.proposing import Asked, propose
 from project.tabular.survey import Survey
@@ -223,3 +227,21 @@ def make_alarm(subject: str = "age_score", **fields: Any) -> Alarm:
     }
     known = {"kind": Alarm.Kind.MISSING, "subject": subject}
     return Alarm.objects.create(**{**known, **told, **fields})
+
+
+def make_export(**fields: Any) -> Export:
+    """Make a file of people that can be downloaded."""
+    content = b"external_id,seedbed_export\r\nanna,1\r\n"
+    values = {
+        "what": "people",
+        "format": "csv",
+        "name": f"people-{next(_numbers)}.csv",
+        "permission": "matching.export_people",
+        "size": len(content),
+        "rows": 1,
+        "actor": "somebody",
+        **fields,
+    }
+    require_own_folder()
+    with transaction.atomic():
+        return Export.objects.create(sha256=keep_bytes(content), **values)

@@ -2,6 +2,7 @@
 
 from feedback.admin import (
     changes,
+    exports,
     navigation,
     records,
     rejected,
@@ -13,6 +14,7 @@ from feedback.admin import (
 
 __all__ = [
     "changes",
+    "exports",
     "navigation",
     "records",
     "rejected",

@@ -49,9 +49,16 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
+# What an export has beside the table's own columns: what was kept of others, who a row is where it
+# has no id, and whether people left it.
+OWN_FIELDS: Final = (FieldSpec("extra", "object"), FieldSpec("row_uid"), FieldSpec("origin"))
+
+
 def landing_columns(mapping: TableMapping) -> dict[str, str]:
     """Return the known columns that mapped rows have: each by its own name."""
     names = {one.field.partition(".")[0] for one in mapping.columns} | set(mapping.constants)
+    if mapping.is_exact:
+        names |= {one.name for one in OWN_FIELDS}
     return {name: name for name in sorted(names)}
 
 
@@ -101,7 +108,7 @@ def _door(table: TableSpec, title: str) -> Door:
                 FieldSpec(f"{column.name}.{key}", "number", low=low, high=high, names=(metric,))
                 for key, (metric, low, high) in METRICS.items()
             ]
-    return Door(f"feedback.{table.name}", title, tuple(fields), keeps_extra=True)
+    return Door(f"feedback.{table.name}", title, tuple(fields), keeps_extra=True, own=OWN_FIELDS)
 
 
 DOORS: Final[Mapping[str, Door]] = {

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from feedback.domain.refusals import Problem
 from feedback.domain.row_format import MAX_ROW_BYTES, OVERSIZED_KEY
 from project.tabular.even import EvenRows
+from project.tabular.own import BESIDE
 from project.tabular.rows import EvenChunk, Limits, Row
 
 _ESCAPED: Final = re.compile(r'[\x00-\x1f"\\]')  # what JSON writes otherwise than it is
@@ -49,13 +50,48 @@ class FileRows:
     came: Sequence[Mapping[str, Any] | None]
 
 
-def feedback_rows(came: Sequence[Row], mapped: Sequence[dict[str, Any] | None]) -> FileRows:
-    """Return rows as they land; `mapped` has each in the form of the door, None where it cannot."""
+def feedback_rows(
+    came: Sequence[Row], mapped: Sequence[dict[str, Any] | None], origin: str = ""
+) -> FileRows:
+    """Return rows as they land; `mapped` has each in the form of the door, None where it cannot.
+
+    A row that says another `origin` than it is asked for cannot be read.
+    """
+    if origin and not _are_of(mapped, origin):
+        return _of_one_origin(came, mapped, origin)
     if isinstance(came, EvenChunk) and isinstance(mapped, EvenRows):
         raw = _even_json(mapped)
         if raw is not None:
             return FileRows(came.lines, raw, mapped, came.values)
-    rows = [_canonical(row, values) for row, values in zip(came, mapped, strict=True)]
+    return _as_file_rows(
+        came, [_canonical(row, values) for row, values in zip(came, mapped, strict=True)]
+    )
+
+
+def _are_of(mapped: Sequence[dict[str, Any] | None], origin: str) -> bool:
+    if isinstance(mapped, EvenRows):
+        return set(mapped.columns.get("origin", ())) <= {origin, None}
+    return not any(_contradicts(row, origin) for row in mapped)
+
+
+def _contradicts(row: Mapping[str, Any] | None, origin: str) -> bool:
+    return row is not None and (row.get("origin") or origin) != origin
+
+
+def _of_one_origin(
+    came: Sequence[Row], mapped: Sequence[dict[str, Any] | None], origin: str
+) -> FileRows:
+    rows = []
+    for row, values in zip(came, mapped, strict=True):
+        one = _canonical(row, values)
+        if values is not None and _contradicts(values, origin):
+            said = f"Expected {origin} rows; this one says that it is {values['origin']}."
+            one = one._replace(raw=said.encode() + one.raw, decoded=Problem(said))
+        rows.append(one)
+    return _as_file_rows(came, rows)
+
+
+def _as_file_rows(came: Sequence[Row], rows: Sequence[FileRow]) -> FileRows:
     return FileRows(
         [row.line for row in came],
         [row.raw for row in rows],
@@ -135,7 +171,7 @@ def _canonical(row: Row, mapped: dict[str, Any] | None) -> FileRow:
         said = repr(row.values).encode(errors="backslashreplace")[:MAX_ROW_BYTES]
         problem = "Expected whole numbers of 64 bits and text without halves of surrogate pairs."
         return FileRow(said, Problem(problem))
-    if len(raw) > MAX_ROW_BYTES:
+    if len(raw) > MAX_ROW_BYTES + (BESIDE if "origin" in values else 0):
         return _oversized(row.line, len(raw))
     return FileRow(raw, values, row.values)
 

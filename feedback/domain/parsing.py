@@ -34,6 +34,7 @@ from feedback.domain.row_format import (
 )
 from feedback.domain.tables import METRICS, Column
 from project.tabular.even import EvenRows
+from project.tabular.own import BESIDE
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -42,6 +43,7 @@ EARLIEST = np.datetime64("2000-01-01", "us")  # before that, 1970 above all, a c
 FUTURE_TOLERANCE = np.timedelta64(10, "m")  # clocks of two machines may differ by so much
 HAS_ZONE = r"(?i)\d{2}:\d{2}.*(z|[+-]\d{2}(:?\d{2})?)$"
 LONG_YEAR = r"^[+-]?\d{5,}-"
+OWN_UID = re.compile(r"^[0-9a-f]{32}\Z")
 RESPONSE_KEYS = ("response_id", "responseId")  # in metadata, where the table has no such column
 
 
@@ -56,12 +58,14 @@ class ParsedRows:
     rejected : the others, in order.
     missing : optional column -> number of accepted rows without it.
     last_moment : time of the last row, accepted or not; NaT where it cannot be read.
+    own : of rows that were exported here, the uid that each accepted one had where it has no id.
     """
 
     columns: dict[str, pa.Array | npt.NDArray[Any]]
     rejected: list[RejectedRow]
     missing: dict[str, int]
     last_moment: np.datetime64
+    own: Sequence[bytes | None] = ()
 
     @property
     def accepted(self) -> int:
@@ -159,7 +163,8 @@ class _Parser:
 
     def _refuse_oversized(self) -> None:
         names = self.rows.columns if isinstance(self.rows, EvenRows) else None
-        if max(map(len, self.raw), default=0) <= MAX_ROW_BYTES and not (
+        most = MAX_ROW_BYTES + (BESIDE if self.form.is_own else 0)
+        if max(map(len, self.raw), default=0) <= most and not (
             any(OVERSIZED_KEY in row for row in self.rows)
             if names is None
             else OVERSIZED_KEY in names
@@ -169,7 +174,7 @@ class _Parser:
             row.get(OVERSIZED_KEY, len(raw)) for row, raw in zip(self.rows, self.raw, strict=True)
         ]
         self.findings.refuse(
-            np.array(sizes) > MAX_ROW_BYTES, "oversized_row", "", [f"{n:,} bytes" for n in sizes]
+            np.array(sizes) > most, "oversized_row", "", [f"{n:,} bytes" for n in sizes]
         )
 
     def _where(self, flags: Iterable[bool]) -> BoolArray:
@@ -282,6 +287,9 @@ class _Parser:
 
     def _extra(self) -> None:
         taken = set(self.form.columns.values())
+        if self.form.is_own:
+            self._own_extra(taken)
+            return
         if isinstance(self.rows, EvenRows):
             others = {k: v for k, v in self.rows.columns.items() if k not in taken}
             self.columns["extra"] = self._extra_of(others) if others else [None] * self.count
@@ -290,6 +298,23 @@ class _Parser:
             self.columns["extra"] = [None] * self.count
             return
         extra = [{k: v for k, v in row.items() if k not in taken} or None for row in self.rows]
+        self.columns["extra"] = self._json("extra", extra)
+
+    def _own_extra(self, taken: set[str]) -> None:
+        """Take back what was kept beside a row when it was exported, and what was added since."""
+        kept = self._values("extra")
+        wrong = self._where(not isinstance(value, dict | None) for value in kept)
+        if wrong.any():
+            self.findings.refuse(wrong, "wrong_type", "extra", kept)
+            kept = [value if isinstance(value, dict) else None for value in kept]
+        added: Iterable[Row]
+        if isinstance(self.rows, EvenRows):
+            others = {k: v for k, v in self.rows.columns.items() if k not in taken}
+            added = EvenRows(others, self.count)
+        else:
+            added = ({k: v for k, v in row.items() if k not in taken} for row in self.rows)
+        extra = [{**one, **more} if one and more else one or more or None
+                 for one, more in zip(kept, added, strict=True)]  # fmt: skip
         self.columns["extra"] = self._json("extra", extra)
 
     def _extra_of(self, others: Mapping[str, list[Any]]) -> list[str | None]:
@@ -321,6 +346,8 @@ class _Parser:
         own_response = bool(self.form.columns.get("response_id"))
         if all(ids):
             return [f"i{one}" for one in ids]
+        if self.form.is_own:
+            return self._own_identities(ids, responses)
         names = sorted(self.form.columns.values())
         return [
             f"i{one}"
@@ -330,6 +357,24 @@ class _Parser:
             else f"d{digest_of(orjson.dumps([row.get(name) for name in names])).hex()}"
             for one, response, row in zip(ids, responses, self.rows, strict=True)
         ]
+
+    def _own_identities(self, ids: list[str], responses: list[str]) -> list[str]:
+        """Of rows that were exported here: what has no id is known by the uid that it had."""
+        found = []
+        for one, response, uid, raw in zip(ids, responses, self._own_uids(), self.raw, strict=True):
+            if one:
+                found.append(f"i{one}")
+            elif uid is None:
+                found.append(f"r{response}" if response else f"d{digest_of(raw).hex()}")
+            elif response and self.form.uid(f"r{response}") == uid:
+                found.append(f"r{response}")
+            else:
+                found.append(f"x{uid.hex()}")
+        return found
+
+    def _own_uids(self) -> list[bytes | None]:
+        texts = map(str, self._values("row_uid"))
+        return [bytes.fromhex(text) if OWN_UID.match(text) else None for text in texts]
 
     def _result(self) -> ParsedRows:
         identities = self._identities()
@@ -366,6 +411,7 @@ class _Parser:
             self._rejected(uids, identities, digests),
             _missing(columns),
             last_moment=moments[-1] if self.count else np.datetime64("NaT", "us"),
+            own=list(compress(self._own_uids(), accepted)) if self.form.is_own else (),
         )
 
     def _rejected(

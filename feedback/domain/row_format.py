@@ -32,6 +32,11 @@ class RowFormat:
     identity_prefix: str
     naive_timezone: str = ""
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the rows were exported here."""
+        return "row_uid" in self.columns
+
     def uid(self, identity: str) -> bytes:
         """Return the 16 bytes under which an identity is stored."""
         return blake2b(f"{self.identity_prefix}\0{identity}".encode(), digest_size=16).digest()

@@ -1,8 +1,11 @@
 """The job kinds of feedback. Their work is imported when it is done: it loads pandas."""
 
+from typing import Any
+
 from feedback.jobs import arguments, removals, sayings
 from feedback.queries.runs import CheckedFile, Collected, CountedReports, ImportedFile
 from feedback.queries.schedule import COLLECT_KIND
+from project.exporting.arguments import say_exported
 from project.jobs.contract import Run, job
 
 __all__ = ["removals"]  # what declares kinds of its own
@@ -56,3 +59,24 @@ def count_reports(run: Run, asked: arguments.CountReports) -> CountedReports:
     from feedback.jobs import counting
 
     return counting.count_reports(run, asked)
+
+
+def _discard_export(run: Run) -> None:
+    from project.exporting.making import discard_export
+
+    discard_export(run)
+
+
+@job(
+    "feedback.export_feedback",
+    title="Export feedback",
+    permission="feedback.export_feedback",
+    says=say_exported,
+    arguments=arguments.ExportFeedback,
+    cleanup=_discard_export,
+)
+def export_feedback(run: Run, asked: arguments.ExportFeedback) -> dict[str, Any]:
+    """Write feedback of a table into a file that is kept for a week; an import takes it back."""
+    from feedback.jobs import exports
+
+    return exports.export_feedback(run, asked)

@@ -1,13 +1,14 @@
 """What the jobs of feedback are asked."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from feedback.domain.changes import ON_CHANGE_MEANINGS
 from feedback.domain.tables import TABLES
 from feedback.domain.words import FEWEST_PLANNED, LONGEST_DAYS, MOST_PLANNED, PLANNED_SESSIONS
+from project.exporting.arguments import ExportArguments
 from project.jobs.contract import Arguments
 from project.jobs.questions import Ask, Moment, Upload, Word
 from project.mappings.arguments import TableArguments
@@ -21,6 +22,7 @@ OnChangeAsked = Annotated[
     Ask(label="Rows that changed", meanings=ON_CHANGE_MEANINGS),
 ]
 
+DEFAULT_SOURCE: Final = "files"
 # What the tables are called at a source, unless it maps them.
 _NAMES = {table.default_table: name for name, table in TABLES.items()}
 
@@ -33,6 +35,13 @@ def _source_names() -> Iterable[tuple[str, str]]:
     from feedback.models import FeedbackSource
 
     names = FeedbackSource.objects.collectable().values_list("name", flat=True)
+    return [(name, name) for name in names]
+
+
+def _all_sources() -> Iterable[tuple[str, str]]:
+    from feedback.models import FeedbackSource
+
+    names = FeedbackSource.objects.order_by("name").values_list("name", flat=True)
     return [(name, name) for name in names]
 
 
@@ -116,7 +125,7 @@ class ImportFeedback(TableArguments):
         Word,
         Field(pattern=r"^[-\w]+$", description="The source that keeps the rows."),
         Ask(),
-    ] = "files"
+    ] = DEFAULT_SOURCE
     columns: Annotated[
         dict[Word, Word],
         Field(
@@ -170,3 +179,32 @@ class CountReports(Arguments):
         ),
         Ask(unit="sessions"),
     ] = PLANNED_SESSIONS
+
+
+class ExportFeedback(ExportArguments):
+    """Records of a table, or its rows that were refused."""
+
+    table: Annotated[
+        Literal["quality_feedback", "explanations", "ab_testing"],
+        BeforeValidator(_known_name),
+        Field(description="Which table."),
+        Ask(also=tuple(_NAMES)),
+    ] = "quality_feedback"
+    what: Annotated[
+        Literal["records", "refused"],
+        Field(description="What of it is written."),
+        Ask(
+            meanings={
+                "records": "what is there, without what is gone at its source",
+                "refused": "rows that wait for a correction, as they came",
+            }
+        ),
+    ] = "records"
+    source: Annotated[
+        Word,
+        Field(
+            description="Only of this source; without one, all that people left. Generated "
+            "feedback is written by the name of its source, and stays labelled so."
+        ),
+        Ask(suggestions=_all_sources),
+    ] = ""

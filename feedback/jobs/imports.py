@@ -15,7 +15,7 @@ from feedback.domain.door import DOORS, landing_columns
 from feedback.domain.file_rows import LIMITS, FileRows, feedback_rows
 from feedback.domain.parsing import parse_rows
 from feedback.domain.tables import TABLES
-from feedback.jobs.arguments import ImportFeedback
+from feedback.jobs.arguments import DEFAULT_SOURCE, ImportFeedback
 from feedback.jobs.counting import count_landed
 from feedback.jobs.landing import LAND_ROWS, land_chunk
 from feedback.models import CollectionRun, FeedbackSource, RejectedRecord
@@ -23,11 +23,12 @@ from feedback.queries.runs import CheckedFile, ImportedFile, RefusedLine
 from feedback.services.landing import Landing, ParsedChunk, begin_landing, row_format
 from feedback.services.runs import begin_run, complete_run
 from feedback.services.shared import mark_shared_rows
-from feedback.services.sources import file_source
+from feedback.services.sources import SYNTHETIC_NAME, file_source, synthetic_source
 from project import clock
 from project.ahead import Reins, ahead
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
+from project.origin import Origin
 from project.refusal import Refusal
 from project.uploads.services import get_upload, path_of, release_upload
 
@@ -155,8 +156,10 @@ def check_file(
 def _parsed(
     opened: OpenTable, landing: Landing, reins: Reins | None
 ) -> Iterator[tuple[Sequence[int], ParsedChunk]]:
+    # Only rows that were exported here say in a column of ours what they are.
+    origin = landing.run.source.origin.value if opened.mapping.is_exact else ""
     for came, mapped in opened.chunks(None if reins is None else reins.told, LAND_ROWS):
-        chunk = feedback_rows(came, mapped)
+        chunk = feedback_rows(came, mapped, origin)
         parsed = landing.parse(chunk.raw, rows=chunk.decoded, came=chunk.came)
         yield chunk.lines, parsed
 
@@ -222,6 +225,22 @@ def _chunks(opened: OpenTable, run: Run | None) -> Iterator[FileRows]:
             run.report(done, None, f"{name}: {done:,} rows")
 
 
+def _source_for(opened: OpenTable, asked: ImportFeedback, run: Run) -> FeedbackSource:
+    """The source that keeps the rows: generated ones that were exported stay labelled so."""
+    if asked.source in (DEFAULT_SOURCE, SYNTHETIC_NAME) and _is_synthetic(opened):
+        return synthetic_source(by=run.user)
+    return file_source(asked.source, by=run.user)
+
+
+def _is_synthetic(opened: OpenTable) -> bool:
+    if not opened.mapping.is_exact:
+        return False
+    for chunk in opened.chunks(size=1):
+        for row in chunk.mapped:
+            return row is not None and row.get("origin") == Origin.SYNTHETIC
+    return False
+
+
 def import_feedback(run: Run, asked: ImportFeedback) -> ImportedFile | CheckedFile:
     """Land the rows of an uploaded file; rows that are there already are counted as known."""
     done = run.result_of("import_file")
@@ -256,7 +275,7 @@ def import_feedback(run: Run, asked: ImportFeedback) -> ImportedFile | CheckedFi
             table=asked.table,
             asked=asked,
             opened=opened,
-            source=file_source(asked.source, by=run.user),
+            source=_source_for(opened, asked, run),
             on_change=asked.on_change,
             run=run,
         )

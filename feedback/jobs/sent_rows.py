@@ -95,8 +95,9 @@ def land_sent(
     landing = begin_landing(run, landing_columns(opened.mapping), on_change=asked.on_change)
     refused: list[RejectedRow] = []
     first: datetime | None = None
+    origin = source.origin.value if opened.mapping.is_exact else ""
     for came, mapped in opened.chunks(None, LAND_ROWS):
-        chunk = feedback_rows(came, mapped)
+        chunk = feedback_rows(came, mapped, origin)
         parsed = landing.parse(chunk.raw, rows=chunk.decoded, came=chunk.came)
         refused += landing.land(
             parsed, lines=[before[0] + place + 1 for place in range(len(chunk.raw))]

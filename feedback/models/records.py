@@ -112,6 +112,7 @@ class QualityFeedback(FeedbackRecord):
 
     class Meta(FeedbackRecord.Meta):
         verbose_name_plural = "quality feedback"
+        permissions = [("export_feedback", "Can export feedback")]
 
 
 class Explanation(FeedbackRecord):

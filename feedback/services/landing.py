@@ -113,6 +113,7 @@ class Landing:
         raw, parsed = chunk.raw, chunk.parsed
         # Two runs over one table at once take turns here, and do not meet.
         self.cursor = CollectionCursor.objects.select_for_update().get(pk=self.cursor.pk)
+        self._find_own(parsed)
         new, changed, refused = self._write(parsed, raw)
         if self.seen is not None:
             self.seen += [row.uid for row in parsed.rejected]
@@ -121,6 +122,23 @@ class Landing:
         self._count(parsed, new, changed, rejected)
         self._move_cursor(parsed, raw[-1])
         return rejected
+
+    def _find_own(self, parsed: ParsedRows) -> None:
+        """Give rows that were exported from this source the uid under which they are still here."""
+        asked = [uid for uid in parsed.own if uid is not None]
+        if not asked:
+            return
+        kept = model_of(self.run.table)._default_manager.filter(
+            source=self.run.source_id, uid__in=[UUID(bytes=uid) for uid in asked]
+        )
+        here = {uid.bytes for uid in kept.values_list("uid", flat=True)}
+        if here:
+            uids: list[bytes] = [
+                own if own is not None and own in here else uid
+                for own, uid in zip(parsed.own, parsed.columns["uid"].tolist(), strict=True)
+            ]
+            parsed.columns["uid"] = np.frombuffer(b"".join(uids), "V16")
+            self.meets_known = True
 
     def _write(
         self, parsed: ParsedRows, raw: Sequence[bytes]

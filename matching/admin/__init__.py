@@ -3,6 +3,7 @@
 from matching.admin import (
     batches,
     events,
+    exports,
     navigation,
     people,
     person,
@@ -15,6 +16,7 @@ from matching.admin import (
 __all__ = [
     "batches",
     "events",
+    "exports",
     "navigation",
     "people",
     "person",

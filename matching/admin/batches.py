@@ -134,6 +134,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
         if self.has_export_permission(request):
             url = reverse("admin:matching_eventbatch_export", args=[record.pk])
             links.append(("Download as a log", url))
+            links.append(("Export", f"{reverse('admin:export_events')}?batches={record.pk}"))
         return links
 
     @admin.display(description="batch", ordering="id")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from matching.jobs import arguments, removals, sayings
+from project.exporting.arguments import say_exported
 from project.jobs.contract import Run, job
 
 __all__ = ["removals"]  # what declares kinds of its own
@@ -191,3 +192,39 @@ def retry_events(run: Run, asked: arguments.RetryEvents) -> dict[str, Any]:
     from matching.jobs import refused
 
     return refused.retry_events(run, asked)
+
+
+def _discard_export(run: Run) -> None:
+    from project.exporting.making import discard_export
+
+    discard_export(run)
+
+
+@job(
+    "matching.export_people",
+    title="Export people, groups or trips",
+    permission="matching.export_people",
+    says=say_exported,
+    arguments=arguments.ExportPeople,
+    cleanup=_discard_export,
+)
+def export_people(run: Run, asked: arguments.ExportPeople) -> dict[str, Any]:
+    """Write people, groups or trips into a file kept for a week; an import takes it back."""
+    from matching.jobs import exports
+
+    return exports.export_people(run, asked)
+
+
+@job(
+    "matching.export_events",
+    title="Export match events",
+    permission="matching.export_events",
+    says=say_exported,
+    arguments=arguments.ExportEvents,
+    cleanup=_discard_export,
+)
+def export_events(run: Run, asked: arguments.ExportEvents) -> dict[str, Any]:
+    """Write events of batches into a file that is kept for a week; an import takes it back."""
+    from matching.jobs import exports
+
+    return exports.export_events(run, asked)

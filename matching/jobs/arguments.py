@@ -1,8 +1,9 @@
 """What the jobs of matching are asked."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from matching.domain.limits import (
     DEFAULT_EVENTS,
@@ -22,6 +23,7 @@ from matching.domain.words import (
     Preset,
     asked_word,
 )
+from project.exporting.arguments import ExportArguments
 from project.jobs.contract import Arguments
 from project.jobs.questions import LIST_LENGTH, Ask, RecordId, Seed, Upload, Word
 from project.mappings.arguments import TableArguments
@@ -35,6 +37,14 @@ def _as_said_today(given: object) -> object:
     return asked_word(given) if isinstance(given, str) else given
 
 
+def _offered_batches() -> Iterable[tuple[str, str]]:
+    from matching.models import EventBatch
+
+    newest = EventBatch.objects.complete().order_by("-pk")[:OFFERED]
+    return [(str(batch.pk), str(batch)) for batch in newest]
+
+
+OFFERED = 200  # newest batches that a form shows
 EventCount = Annotated[
     int, Field(ge=1, le=MAX_EVENTS, description="Events to make."), Ask(unit="events")
 ]
@@ -277,3 +287,51 @@ class RetryEvents(Arguments):
         ),
         Ask(records="matching.rejectedevent", is_asked=False),
     ] = None
+
+
+class ExportPeople(ExportArguments):
+    """People, groups or trips, or rows of a file of them that were refused."""
+
+    what: Annotated[
+        Literal["people", "groups", "sessions", "refused"],
+        Field(description="What is written; of refused rows only those of one file."),
+        Ask(
+            meanings={
+                "people": "profiles of people",
+                "groups": "groups with the ids of their members",
+                "sessions": "the trips of people and groups",
+                "refused": "rows of a file that wait for a correction, as they came",
+            }
+        ),
+    ] = "people"
+    of_import: Annotated[
+        RecordId | None,
+        Field(description="Of refused rows the number of the import that refused them."),
+        Ask(option="--import", label="Import", records="matching.profileimport"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _require_a_file(self) -> Self:
+        if (self.what == "refused") != (self.of_import is not None):
+            raise ValueError("Give the import of refused rows, and of nothing else")
+        return self
+
+
+class ExportEvents(ExportArguments):
+    """The events of batches, or the lines of their logs that were refused."""
+
+    batches: Annotated[
+        list[RecordId],
+        Field(min_length=1, max_length=1000, description="Complete batches, in this order."),
+        Ask(option="--batch", records="matching.eventbatch", suggestions=_offered_batches),
+    ]
+    what: Annotated[
+        Literal["events", "refused"],
+        Field(description="What of them is written."),
+        Ask(
+            meanings={
+                "events": "match events with their features",
+                "refused": "lines that wait for a correction, as they came",
+            }
+        ),
+    ] = "events"

@@ -75,7 +75,7 @@ DROP FUNCTION matching_refuse_former(varchar);
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('matching', '0019_one_clock'),
+        ('matching', '0020_removal'),
     ]
 
     operations = [

@@ -150,6 +150,7 @@ class SeedUser(models.Model):
 
     class Meta:
         ordering = ["external_id"]
+        permissions = [("export_people", "Can export people, groups and trips")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(age__isnull=True) | Q(age__range=(18, 100)), name="seeduser_age"

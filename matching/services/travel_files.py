@@ -90,8 +90,9 @@ def check_groups(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[
     def read(values: Mapping[str, Any]) -> dict[str, Any]:
         if (who := id_of(values)) in former and who not in there:
             raise _Unusable("external_id", f"{who} is a former name of {former[who]}, a person.")
-        members = list(dict.fromkeys(str(one).strip() for one in values.get("members") or ()))
-        if not members:
+        given = values.get("members")
+        members = list(dict.fromkeys(str(one).strip() for one in given or ()))
+        if given is None:  # a list of nobody says that the group has no members
             raise _Unusable("members", "Expected the ids of people, got none.")
         for one in members:
             if one not in people:

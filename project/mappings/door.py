@@ -18,6 +18,7 @@ from project.outside import one_line
 from project.refusal import Refusal
 from project.tabular.doors import Door, plain_name
 from project.tabular.mapping import Mapper, TableMapping
+from project.tabular.own import MARK
 from project.tabular.proposing import (
     UNUSABLE_ROWS,
     UNUSABLE_SHARE,
@@ -27,6 +28,7 @@ from project.tabular.proposing import (
     judge,
     match_names,
     propose,
+    take_exactly,
 )
 from project.tabular.rows import (
     AGAIN,
@@ -166,8 +168,10 @@ def open_table(
             "different values.",
             remedy="Remove one of them, or name it otherwise.",
         )
+    is_own = MARK in survey.columns and not columns and asked.mapping in ("", AS_IS)
+    reading = asked.asked(columns or {}, zone_here=settings.TIME_ZONE)
     try:
-        proposal = propose(door, survey, asked.asked(columns or {}, zone_here=settings.TIME_ZONE))
+        proposal = take_exactly(door, survey) if is_own else propose(door, survey, reading)
     except ValueError as error:
         raise Refusal(str(error), remedy="Name columns that the file has.") from None
     _require_fields(name, door, survey, proposal)
@@ -187,7 +191,10 @@ def open_table(
             add_record(record)
         return record
 
-    mapping, mapping_name, notes = _choose(name, door, survey, proposal, asked, keep)
+    if is_own:
+        mapping, mapping_name, notes = proposal.mapping, "", list(proposal.applied)
+    else:
+        mapping, mapping_name, notes = _choose(name, door, survey, proposal, asked, keep)
     found = judge(door, mapping, survey)
     said = [_sentence(door, one) for one in found]
     refusing = [one for one in found if one.refuses]

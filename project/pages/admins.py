@@ -171,9 +171,13 @@ class RecordAdmin(AuditedAdmin[M]):
             for name, words, permission in self.start_links
             if request.user.has_perm(permission)
         ]
-        links += [
+        starts = starts_for(request, self.model)
+        own = [page for page in starts if not page.needs_rows]
+        links += [{"url": reverse(f"admin:{page.name}"), "words": page.label} for page in own]
+        of_rows = [
             {"url": reverse(f"admin:{page.name}"), "words": page.label}
-            for page in starts_for(request, self.model)
+            for page in starts
+            if page.needs_rows
         ]
         context = {
             "title": self.list_title,
@@ -190,6 +194,8 @@ class RecordAdmin(AuditedAdmin[M]):
         if cl is not None:
             asked = cl.has_active_filters or cl.query
             answer.context_data["is_empty"] = not cl.result_count and not asked
+            if not answer.context_data["is_empty"]:
+                answer.context_data["start_links"] = [*links, *of_rows]
             answer.context_data["show_total"] = asked and cl.show_full_result_count
         shown: HttpResponse = answer
         return shown

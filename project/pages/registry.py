@@ -36,7 +36,8 @@ class Page:
     """A page that belongs to no single record, at `admin/<route>`, reversed as `admin:<name>`.
 
     Without a permission it is for whoever is signed in. One that is the start of records of a
-    model, `app_label.model_name`, is linked from their list.
+    model, `app_label.model_name`, is linked from their list; with `needs_rows` not while that is
+    empty.
     """
 
     label: str
@@ -45,6 +46,7 @@ class Page:
     permission: str
     view: View
     start_of: tuple[str, ...]
+    needs_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,17 +113,23 @@ def record_panels_for(request: HttpRequest, record: Model) -> Iterator[dict[str,
 
 
 def page(
-    label: str, *, route: str, name: str, permission: str, start_of: tuple[str, ...] = ()
+    label: str,
+    *,
+    route: str,
+    name: str,
+    permission: str,
+    start_of: tuple[str, ...] = (),
+    needs_rows: bool = False,
 ) -> Callable[[View], View]:
     """Register the decorated view as a page; only who has the permission, if any, gets there.
 
-    The lists of the models of `start_of` lead to it.
+    The lists of the models of `start_of` lead to it, with `needs_rows` where they have rows.
     """
 
     def register(view: View) -> View:
         if name in _pages:
             raise AlreadyRegistered(f"Two pages are named {name}.")
-        _pages[name] = Page(label, route, name, permission, view, start_of)
+        _pages[name] = Page(label, route, name, permission, view, start_of, needs_rows)
         return view
 
     return register

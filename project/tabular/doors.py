@@ -65,15 +65,17 @@ class Door:
     title : of a table of it, in the plural: "ratings of answers".
     fields : in the order in which they are shown.
     keeps_extra : whether columns that are no field stay with the row.
+    own : fields that only what was exported here has.
     """
 
     name: str
     title: str
     fields: tuple[FieldSpec, ...]
     keeps_extra: bool = False
+    own: tuple[FieldSpec, ...] = ()
 
     def field(self, name: str) -> FieldSpec:
-        return next(one for one in self.fields if one.name == name)
+        return next(one for one in (*self.fields, *self.own) if one.name == name)
 
 
 def joined_name(name: str) -> str:

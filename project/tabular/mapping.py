@@ -76,11 +76,13 @@ class TableMapping:
     door : name of the door.
     columns : one for each field that the table has.
     constants : fields that are the same in every row.
+    is_exact : whether values are taken as they stand: of what was exported here.
     """
 
     door: str
     columns: tuple[ColumnMap, ...]
     constants: Mapping[str, Any] = field(default_factory=dict)
+    is_exact: bool = False
 
     def of(self, name: str) -> ColumnMap | None:
         """How a field is read; None where the table has no column for it."""
@@ -108,7 +110,8 @@ class TableMapping:
                 )
                 for one in kept["columns"]
             )
-            return cls(str(kept["door"]), columns, dict(kept.get("constants") or {}))
+            constants = dict(kept.get("constants") or {})
+            return cls(str(kept["door"]), columns, constants, bool(kept.get("is_exact")))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"Expected a mapping of columns; {error!r}.") from error
 
@@ -131,9 +134,8 @@ class Mapper:
 
     def __init__(self, door: Door, mapping: TableMapping) -> None:
         self.door, self.mapping = door, mapping
-        self._converters = [
-            (one, _converter(door.field(one.field), one)) for one in mapping.columns
-        ]
+        reader = _exactly if mapping.is_exact else _converter
+        self._converters = [(one, reader(door.field(one.field), one)) for one in mapping.columns]
         self._taken = {one.column for one in mapping.columns}
         self._fields = {one.field for one in mapping.columns} | set(mapping.constants)
         self._inner = _inner_names(self._fields)
@@ -229,6 +231,28 @@ def loaded(text: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
+
+
+def _exactly(spec: FieldSpec, how: ColumnMap) -> Callable[[list[Any]], list[Any]]:
+    """Take values for what they say: a cell is what was exported, whatever others mean by it."""
+    if spec.kind == "moment" and spec.in_milliseconds:
+        return lambda values: moments(values, how, in_milliseconds=True)
+    if spec.kind == "number":
+        return lambda values: _exact_numbers(values, spec)
+    if spec.kind in ("words", "object"):
+        return lambda values: [
+            (loaded(value) if value else None) if isinstance(value, str) else value
+            for value in values
+        ]
+    return lambda values: values if "" not in values else [value or None for value in values]
+
+
+def _exact_numbers(values: list[Any], spec: FieldSpec) -> list[Any]:
+    known: dict[str, Any] = {}
+    for text in {value for value in values if isinstance(value, str)}:
+        number = read_number(text)
+        known[text] = text or None if number is None else _as_asked_for(number, spec)
+    return [known[value] if isinstance(value, str) else value for value in values]
 
 
 def _converter(spec: FieldSpec, how: ColumnMap) -> Callable[[list[Any]], list[Any]]:

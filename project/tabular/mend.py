@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from project.tabular.out import csv_lines
+from project.tabular.own import MARK
 
 KEPT_BYTES: Final = 64 * 1024  # of a refused row; of a longer one only the beginning is kept
 KEPT_TOTAL: Final = 256 * 1024 * 1024  # of refused rows that one import or run keeps whole
@@ -16,7 +17,7 @@ EXCERPT_LENGTH: Final = 200  # characters that lists show of a refused row
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 REASON: Final = "refused_because"  # columns that no door reads
 LINE: Final = "refused_line"  # of a row that has no columns: how it stands in the file
-UNREAD: Final = frozenset({REASON, LINE})
+UNREAD: Final = frozenset({REASON, LINE, MARK})
 WHOLE: Final = ""  # in a correction, what the whole row should be where it has no columns
 
 Came = dict[str, Any] | str
@@ -125,6 +126,12 @@ def mended(came: Came, correction: Mapping[str, Any], *, is_whole: bool) -> Came
     if not correction:
         return came if is_whole else None
     return corrected(came if isinstance(came, dict) else {}, correction)
+
+
+def corrected_row(came: Came, correction: Mapping[str, Any], *, is_whole: bool) -> Came:
+    """A refused row as it is given away: with its correction, else as it came."""
+    found = mended(came, correction, is_whole=is_whole)
+    return came if found is None else found
 
 
 def as_csv(rows: Iterable[tuple[Came, str]], columns: Sequence[str]) -> Iterator[str]:

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from project.tabular.doors import Door
 from project.tabular.mapping import read_number, value_at
+from project.tabular.mend import LINE, REASON
 from project.tabular.out import csv_lines
 from project.tabular.rows import AGAIN, Limits, TableFile
 from project.tabular.sniff import FileRefused, Reading
 from project.tabular.survey import Survey
 
 LIMITS: Final = Limits(row_bytes=1024 * 1024, json_bytes=256 * 1024 * 1024)
+LEFT_OUT: Final = frozenset({LINE, REASON})  # the mark of an export stays: it says what is empty
 CHUNK_ROWS: Final = 16_384
 AS_FOUND: Final = Reading()
 _ANYTHING: Final = Door("any.table", "rows of any table", ())
@@ -37,14 +39,15 @@ def as_plain_csv(
     table = TableFile(path, name=name, limits=LIMITS, reading=reading)
     found = table.found
     is_plain = found.format == "csv" and found.delimiter == "," and not found.skipped_lines
-    is_plain = is_plain and not (found.is_spaced or found.is_escaped)
+    is_plain = is_plain and not (found.is_spaced or found.is_escaped or found.is_own)
     if is_plain and found.encoding in ("utf-8", "utf-8-sig") and path.suffix != ".gz":
         yield path
         return
     survey = Survey(_ANYTHING)
     for rows in _chunks(table):
         survey.add(rows)
-    columns = [name for name, known in survey.columns.items() if not known.objects]
+    found_columns = survey.columns.items()
+    columns = [name for name, known in found_columns if not known.objects and name not in LEFT_OUT]
     commas = {name for name in columns if survey.columns[name].decimal == ","}
     with TemporaryDirectory() as folder:
         plain = Path(folder) / "table.csv"

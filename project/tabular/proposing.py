@@ -163,6 +163,31 @@ def propose(door: Door, survey: Survey, asked: Asked) -> Proposal:
     return Proposal(mapping, tuple(applied), tuple(changes), missing, ignored)
 
 
+def take_exactly(door: Door, survey: Survey) -> Proposal:
+    """Say how a table is read that was exported here: by the names of fields, values as they stand.
+
+    Nothing waits for a person: nothing is changed.
+    """
+    specs = [spec for spec in (*door.fields, *door.own) if spec.name in survey.columns]
+    dates = {"moment": "iso"}
+    columns = tuple(
+        ColumnMap(
+            spec.name, spec.name, dates="ms" if spec.in_milliseconds else dates.get(spec.kind, "")
+        )
+        for spec in specs
+    )
+    named = {spec.name for spec in specs}
+    roots = {name.partition(".")[0] for name in named}
+    missing = tuple(s.name for s in door.fields if s.is_required and s.name not in named)
+    ignored = tuple(
+        name
+        for name in survey.columns
+        if name not in named and name.partition(".")[0] not in roots and name not in UNREAD
+    )
+    applied = ("exported by Seedbed: values as they are",)
+    return Proposal(TableMapping(door.name, columns, is_exact=True), applied, (), missing, ignored)
+
+
 # --- Names ---------------------------------------------------------------------------------------
 
 

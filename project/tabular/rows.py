@@ -23,6 +23,7 @@ import orjson
 from project.outside import as_it_was
 from project.tabular.even import EvenRows
 from project.tabular.mend import REASON
+from project.tabular.own import BESIDE, MARK
 from project.tabular.packed import Unpackable, open_unpacked
 from project.tabular.sniff import (
     MAX_TITLES,
@@ -166,6 +167,8 @@ class TableFile:
         """
         self.path, self.name, self.limits = path, name or path.name, limits
         self.found = sniff(path, self.name, reading)
+        if self.found.is_own:
+            self.limits = replace(limits, row_bytes=limits.row_bytes + BESIDE)
         self.header: list[str] = []
         self.skipped = 0
 
@@ -589,8 +592,6 @@ def _even_chunk(
 
     What it reads is what `_csv_lines` would.
     """
-    if header[-1] == REASON:  # cells are taken back for what they were
-        return None
     if found.is_spaced or found.is_escaped:
         return None
     delimiter = found.delimiter
@@ -598,6 +599,8 @@ def _even_chunk(
     if not given or max(map(len, given)) > limits.row_bytes // 4:  # characters, of 4 bytes at most
         return None
     text = "".join(given)
+    if "'" in text and _is_ours(header):  # cells are taken back for what they were
+        return None
     if not text.isascii() and _not_utf8(text):
         return None
     width = len(header)
@@ -623,7 +626,13 @@ def _even_chunk(
     return EvenChunk(lines.take(len(given)), values)
 
 
+def _is_ours(header: Sequence[str]) -> bool:
+    """Whether a file was written here, where no cell is taken for a formula."""
+    return header[-1] == REASON or MARK in header
+
+
 def _csv_lines(reader: Any, lines: _Lines, limits: Limits, header: list[str]) -> Iterator[Row]:
+    is_ours = _is_ours(header)
     small = limits.row_bytes // 4  # so many characters are at most as many bytes as a row may have
     while True:
         begins, lines.row_size, lines.is_ascii = lines.number + 1, 0, True
@@ -640,7 +649,7 @@ def _csv_lines(reader: Any, lines: _Lines, limits: Limits, header: list[str]) ->
             continue
         if not cells or not (cells[0].strip() or any(cell.strip() for cell in cells)):
             continue
-        if header[-1] == REASON:  # a file of ours, in which no cell is taken for a formula
+        if is_ours:
             yield _csv_row(begins, header, [as_it_was(cell) for cell in cells], limits)
         elif len(cells) == len(header) and lines.is_ascii and lines.row_size <= small:
             yield Row(begins, dict(zip(header, cells, strict=True)))

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final, Literal
 
 import orjson
 
+from project.tabular.own import begins_as_own
 from project.tabular.packed import Unpackable, open_unpacked
 
 Format = Literal["csv", "json", "jsonl", "xlsx", "parquet"]
@@ -88,6 +89,7 @@ class Found:
     is_escaped : whether a quote within a cell has a backslash before it
     wrapping : what stands around each row of a log
     sheet : of a workbook
+    is_own : whether it was exported here, as it is
     notes : what differs from a plain file, in words
     """
 
@@ -99,6 +101,7 @@ class Found:
     is_escaped: bool = False
     wrapping: Wrapping = ""
     sheet: str = ""
+    is_own: bool = False
     notes: tuple[str, ...] = field(default=())
 
 
@@ -138,6 +141,8 @@ def _sniff(stream: BinaryIO, path: Path, name: str, reading: Reading) -> Found:
             raise FileRefused(
                 f"Expected rows as CSV, JSON, JSON Lines, xlsx or parquet; {name} is {what}."
             )
+    if reading.encoding == reading.delimiter == AUTO and (own := begins_as_own(start)):
+        return Found("csv" if own == "csv" else "jsonl", is_own=True)
     encoding, notes = _encoding(start, stream, name, reading)
     text = _decoded(start, encoding)
     if "\0" in text[:4096] or _is_binary(text):

@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import resource
 import sys
 from collections.abc import Iterator
@@ -111,7 +112,8 @@ def _plain(cell: Any) -> Any:
     if cell is None or cell == "":
         return None
     if isinstance(cell, float):
-        return int(cell) if cell.is_integer() and abs(cell) < 2**53 else cell
+        is_whole = cell.is_integer() and abs(cell) < 2**53
+        return int(cell) if is_whole and (cell or math.copysign(1.0, cell) > 0) else cell
     if isinstance(cell, datetime | date | time):
         return cell.isoformat()
     if isinstance(cell, timedelta):

@@ -1,5 +1,5 @@
 """The admin of serving: one module per noun."""
 
-from serving.admin import alarms, debugging, keys, models, monitoring
+from serving.admin import alarms, debugging, exports, keys, models, monitoring
 
-__all__ = ["alarms", "debugging", "keys", "models", "monitoring"]
+__all__ = ["alarms", "debugging", "exports", "keys", "models", "monitoring"]

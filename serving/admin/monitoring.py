@@ -73,6 +73,9 @@ def monitoring_view(request: HttpRequest) -> HttpResponse:
         "person_url": reverse("admin:serving_debug")
         if request.user.has_perm("matching.view_seeduser")
         else "",
+        "export_url": reverse("admin:export_scores")
+        if request.user.has_perm("serving.export_scores")
+        else "",
         "watched": _rhythm(schedule) if schedule is not None and is_watched else "",
         "cannot": schedule.last_error if schedule is not None and is_watched else "",
         "looked_at": last_look(),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from project.exporting.arguments import say_exported
 from project.jobs.contract import Arguments, Run, job
 from serving.jobs import arguments, sayings
 from serving.queries.schedule import MONITOR_KIND
@@ -34,3 +35,24 @@ def tell_alarm(run: Run, asked: arguments.TellAlarm) -> dict[str, Any]:
     from serving.jobs import telling
 
     return telling.tell_alarm(run, asked)
+
+
+def _discard_export(run: Run) -> None:
+    from project.exporting.making import discard_export
+
+    discard_export(run)
+
+
+@job(
+    "serving.export_scores",
+    title="Export the score log",
+    permission="serving.export_scores",
+    says=say_exported,
+    arguments=arguments.ExportScores,
+    cleanup=_discard_export,
+)
+def export_scores(run: Run, asked: arguments.ExportScores) -> dict[str, Any]:
+    """Write what applications were answered into a file that is kept for a week."""
+    from serving.jobs import exports
+
+    return exports.export_scores(run, asked)

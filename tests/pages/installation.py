@@ -28,6 +28,7 @@ from serving.services.schedule import switch_on
 from tests.factories import (
     make_alarm,
     make_api_key,
+    make_export,
     make_group,
     make_mapping,
     make_receipt,
@@ -112,6 +113,7 @@ def _people(shown: Named) -> None:
     shown.add("open", make_api_key())
     shown.add("open", make_alarm())
     shown.add("of a batch", make_receipt())
+    shown.add("of people", make_export())
     gone = shown.add("revoked", make_api_key("of the old shop"))
     revoke_key(gone)
     shown.add("waits", make_mapping())
@@ -377,6 +379,7 @@ def _odd(shown: Named, owner: User) -> None:
     told: dict[str, Any] = {"text": f"{SENTENCE}{UNBROKEN}", "remedy": SENTENCE}
     shown.add("long words", make_alarm(UNBROKEN[:60], **told))
     shown.add("long words", make_receipt(why=UNBROKEN * 2, stale=[UNBROKEN * 3] * 4))
+    shown.add("long words", make_export(name=f"{UNBROKEN * 4}"[:196] + ".csv", actor=LONG[:200]))
     odd = make_batch(draw_events(50), file_name=f"{UNBROKEN}{UNBROKEN}.jsonl")
     shown.add("long file name", odd)
     source = shown.add("long words", real_source((LONG + UNBROKEN)[:60]))

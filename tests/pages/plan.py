@@ -59,6 +59,7 @@ LEFT_OUT = {
     "/admin/jobs/job/%(object_id)s/live/": "the part of a job's page that renews itself",
     "/admin/jobs/job/%(object_id)s/offer/": POST_ONLY,
     "/admin/feedback/feedbacksource/schedule/": POST_ONLY,
+    "/admin/exports/export/%(pk)s/download/": DOWNLOAD,
     "/admin/matching/eventbatch/%(pk)s/export/": DOWNLOAD,
     "/admin/matching/eventbatch/%(pk)s/rejected.csv": DOWNLOAD,
     "/admin/training/dataset/%(pk)s/files.zip": DOWNLOAD,

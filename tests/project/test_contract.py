@@ -44,6 +44,7 @@ REQUIRED = {
     },
     "serving.tell_alarm": {"alarm": 1},
     "matching.import_events": {"files": ["6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"]},
+    "matching.export_events": {"batches": [1]},
     "matching.import_groups": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
     "matching.import_sessions": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
     "matching.import_users": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},

@@ -80,6 +80,7 @@ MERGED = {
     "events_of_one_person": 0,
 }
 SEEDED = {"users_added": 3, "users_kept": 1, "groups_added": 1, "groups_kept": 0}
+EXPORTED = {"what": "people", "format": "csv", "rows": 1_234, "bytes": 56_789}
 # A result with which all is well, and the headline that it gets.
 REMOVED: dict[str, Any] = {"counts": {"row": 3, "file": 0}, "stale": []}
 GOOD: dict[str, tuple[dict[str, Any], str]] = {
@@ -137,6 +138,23 @@ GOOD: dict[str, tuple[dict[str, Any], str]] = {
         {"visits": 12, "outcomes": 0, "opened": [], "closed": [], "open": 0},
         "12 visits read.",
     ),
+    "matching.export_people": (EXPORTED, "1,234 rows of people written, 56.8 kB."),
+    "matching.export_events": (
+        {**EXPORTED, "what": "refused-events"},
+        "1,234 rows of refused events written, 56.8 kB.",
+    ),
+    "feedback.export_feedback": (
+        {**EXPORTED, "what": "ab-testing"},
+        "1,234 rows of ab testing written, 56.8 kB.",
+    ),
+    "training.export_dataset": (
+        {**EXPORTED, "what": "csat-dataset-1-train"},
+        "1,234 rows of csat dataset 1 train written, 56.8 kB.",
+    ),
+    "serving.export_scores": (
+        {**EXPORTED, "what": "scores"},
+        "1,234 rows of scores written, 56.8 kB.",
+    ),
     "serving.tell_alarm": (
         {"title": "Scores are all the same", "state": "open"},
         "Posted that “Scores are all the same” is open.",
@@ -151,6 +169,13 @@ NOT_GOOD: list[tuple[str, dict[str, Any], str]] = [
             "It is removed: 3 rows. Look",
         )
         for how in all_removals()
+    ),
+    *(
+        (kind, {**EXPORTED, "rows": 0}, "There are no rows of people")
+        for kind in (
+            *("matching.export_people", "matching.export_events", "feedback.export_feedback"),
+            *("training.export_dataset", "serving.export_scores"),
+        )
     ),
     ("matching.seed_users", {**SEEDED, "users_added": 0, "groups_added": 0}, "Nobody was added"),
     ("matching.import_users", {**PEOPLE, "rows_refused": 1}, "2 of 3 rows"),

@@ -99,6 +99,12 @@ DONE_AT: dict[str, tuple[str, ...]] = {
     "create_sessions": ("matching_travelsession_create",),
     "debug_features": ("serving_debug",),
     "explain_match": ("training_scores",),
+    "export": (
+        *("export_people", "export_groups", "export_sessions", "export_refused_people"),
+        *("export_events", "export_refused_events", "export_quality_feedback"),
+        *("export_explanations", "export_ab_testing", "export_refused_feedback"),
+        *("export_dataset", "export_scores", "exports_export_changelist"),
+    ),
     "export_events": ("matching_eventbatch_export",),
     "feedback_report": ("feedback_report",),
     "feedback_status": ("feedback_report",),

@@ -75,6 +75,11 @@ SHOWS: dict[str, list[list[str]]] = {
     "import_sessions": [["--now", "--origin", "real", "{csv}"]],
     "create_sessions": [["--now"]],
     "export_events": [["--batch", "{batch}", "--output", "{out}"]],
+    "export": [
+        ["people", "--now"],
+        ["refused-quality-feedback", "--now", "--output", "{out}"],
+        ["quality-feedback", "--now", "--source", POISON],
+    ],
     "generate_events": [["--now", "--count", "10"]],
     "build_dataset": [["--now"]],
     "train_model": [["--now"]],

@@ -185,6 +185,16 @@ KNOWN = {
     ("project/uploads/services.py", "release_upload", "unlink"): (
         "its file of an edition before the store, which carries its id"
     ),
+    ("project/exports/services.py", "remove_exports", "delete"): (
+        "exports whose time is over, or what a stopped job has begun"
+    ),
+    ("project/exports/services.py", "complete_export", "delete"): (
+        "parts of a file, in the transaction in which the whole of it takes their place"
+    ),
+    ("project/exports/services.py", "copy_export", "replace"): (
+        "the path that somebody names for a copy of an export"
+    ),
+    ("project/exports/services.py", "copy_export", "unlink"): OWN_TEMPORARY,
     ("feedback/services/reports.py", "_keep", "delete"): (
         "reports beyond the newest that are kept; whoever asks for one has it counted again"
     ),

@@ -43,6 +43,7 @@ from project.uploads.services import keep_upload
 from tests.factories import (
     make_alarm,
     make_api_key,
+    make_export,
     make_group,
     make_mapping,
     make_receipt,
@@ -72,6 +73,7 @@ RECORDS: dict[str, dict[str, str]] = {
     "audit.auditentry": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "auth.group": {},
     "auth.user": {"add": "auth.add_user + auth.change_user"},
+    "exports.export": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "feedback.abtestresult": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "feedback.collectionrun": {"add": NOBODY, "change": NOBODY},
     "feedback.explanation": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
@@ -145,6 +147,21 @@ PAGES: dict[str, tuple[str, str]] = {
     "/admin/answers/person/": ("serving.view_alarm + matching.view_seeduser",) * 2,
     "/admin/backups/": ("storage.make_backup",) * 2,
     "/admin/backups/start/": ("storage.make_backup",) * 2,
+    # Who may see the list is not given what is inside: see tests/overview/test_exports.py.
+    "/admin/exports/export/%(pk)s/download/": ("exports.view_export + matching.export_people",) * 2,
+    **{
+        f"/admin/exports/start/{name}/": (right,) * 2
+        for right, names in {
+            "matching.export_people": ("people", "groups", "sessions", "refused-people"),
+            "matching.export_events": ("events", "refused-events"),
+            "feedback.export_feedback": (
+                *("quality-feedback", "explanations", "ab-testing", "refused-feedback"),
+            ),
+            "training.download_dataset": ("dataset",),
+            "serving.export_scores": ("scores",),
+        }.items()
+        for name in names
+    },
     "/admin/answers/": ("serving.view_alarm", "serving.view_alarm + serving.monitor_scores"),
     "/admin/answers/rest/": ("serving.view_alarm + serving.monitor_scores",) * 2,
     "/admin/answers/watch/": ("serving.view_alarm + serving.monitor_scores",) * 2,
@@ -300,10 +317,13 @@ ACTIONS: dict[str, dict[str, str]] = {
 KINDS: dict[str, tuple[str, bool]] = {
     "feedback.collect_feedback": ("feedback.collect_feedback", True),
     "feedback.count_reports": ("feedback.report_feedback", True),
+    "feedback.export_feedback": ("feedback.export_feedback", True),
     "feedback.import_feedback": ("feedback.import_feedback", False),
     "matching.check_sessions": ("matching.change_travelsession", True),
     "matching.complete_users": ("matching.change_seeduser", True),
     "matching.create_sessions": ("matching.add_travelsession", True),
+    "matching.export_events": ("matching.export_events", True),
+    "matching.export_people": ("matching.export_people", True),
     "matching.generate_events": ("matching.generate_events", True),
     "matching.import_events": ("matching.import_events", False),
     "matching.import_groups": ("matching.add_travelgroup", False),
@@ -315,9 +335,11 @@ KINDS: dict[str, tuple[str, bool]] = {
     "matching.seed_users": ("matching.add_seeduser", True),
     "overview.rebuild_model": ("training.rebuild_model", True),
     "overview.make_backup": ("storage.make_backup", True),
+    "serving.export_scores": ("serving.export_scores", True),
     "serving.monitor_scores": ("serving.monitor_scores", True),
     "serving.tell_alarm": ("serving.monitor_scores", True),
     "training.build_dataset": ("training.build_dataset", True),
+    "training.export_dataset": ("training.download_dataset", True),
     "training.train_model": ("training.train_model", True),
     "matching.remove_batch": ("matching.delete_eventbatch", False),
     "matching.remove_rejectedevents": ("matching.delete_rejectedevent", False),
@@ -341,6 +363,7 @@ COMMANDS: dict[str, str] = {
     "check_sessions --repair": "matching.repair_sessions",
     "collect_feedback": "feedback.collect_feedback",
     "create_sessions": "matching.create_sessions",
+    "export people": "matching.export_people",
     "generate_events": "matching.generate_events",
     "import_events {file}": "matching.import_events",
     "import_groups --origin real {file}": "matching.import_groups",
@@ -494,6 +517,7 @@ def _make_world() -> dict[str, str]:
         make_word(),
         make_mapping(),
         make_alarm(),
+        make_export(),
         make_api_key(),
         make_receipt(),
         # Who holds more than the reader is only shown: see test_rights.
@@ -814,6 +838,7 @@ def arguments_for(kind: str, owner: User) -> dict[str, Any]:
     """Return the least that a kind has to be asked; with an upload of this owner."""
     if KINDS[kind][1]:
         least: dict[str, dict[str, Any]] = {
+            "matching.export_events": {"batches": [1]},
             "matching.retry_events": {"batch": 1},
             "serving.tell_alarm": {"alarm": 1},
         }

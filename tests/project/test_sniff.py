@@ -519,4 +519,5 @@ def test_nobody_else_reads_foreign_workbooks_and_parquet() -> None:
     assert readers == {
         *("project/tabular/typed.py", "project/tabular/workbooks.py"),  # the latter: metadata
         *("matching/domain/generation.py", "training/queries/datasets.py"),  # ours, verified
+        *("project/exports/writing.py", "training/queries/exports.py"),  # ours, verified
     }

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from project.outside import as_it_was, csv_cell
 from project.tabular.out import csv_lines
 from project.tabular.rows import EvenChunk, Limits, Row, TableFile
 from project.tabular.sniff import FileRefused, Found, Reading
@@ -156,9 +157,9 @@ def test_what_is_written_as_csv_is_read_again(table: list[list[str]]) -> None:
     assert len(rows) == len(expected)
     for row, cells in zip(rows, expected, strict=True):
         if not row.reason:
-            assert [value.removeprefix("'") for value in (row.values or {}).values()] == [
-                cell.removeprefix("'") for cell in cells
-            ]
+            values = [str(value) for value in (row.values or {}).values()]
+            assert values == [csv_cell(cell) for cell in cells]
+            assert [as_it_was(value) for value in values] == cells
 
 
 def test_no_cell_is_taken_for_a_formula() -> None:

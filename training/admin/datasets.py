@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet, Sum
@@ -178,6 +179,8 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
             )
         if request.user.has_perm("training.download_dataset"):
             links.append(("Download", reverse("admin:training_dataset_zip", args=[record.pk])))
+            asked = urlencode({"model_kind": record.kind, "dataset": record.version})
+            links.append(("Export", f"{reverse('admin:export_dataset')}?{asked}"))
         return links
 
     @admin.display(description="Dataset", ordering="version")

@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from project import words
+from project.tabular.own import MARK
 from training.domain.checks import Check
 from training.domain.expectations import FeatureSpec, QualitySpec
 from training.domain.foreign_csv import (
     LABEL_NAMES,
     ForeignCsvError,
     explain_arrow,
+    nulls_of,
     read_header,
     say_no_label,
 )
@@ -99,7 +101,9 @@ def read_any_table(path: Path, label: str = "") -> tuple[pd.DataFrame, QualitySp
         table = pa_csv.read_csv(
             path,
             read_options=pa_csv.ReadOptions(column_names=places, skip_rows=1),
-            convert_options=pa_csv.ConvertOptions(strings_can_be_null=True),
+            convert_options=pa_csv.ConvertOptions(
+                strings_can_be_null=True, null_values=nulls_of(names)
+            ),
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise ForeignCsvError(explain_arrow(str(error), names)) from error
@@ -121,6 +125,8 @@ def read_any_table(path: Path, label: str = "") -> tuple[pd.DataFrame, QualitySp
                     f"Column {name} stands twice with different values. Remove one of them."
                 )
             left[f"{name} (again)"] = "stands twice with equal values"
+        elif name == MARK:
+            continue  # it names the file, and is no column of the table
         elif name == target:
             if values is None:
                 words = column.to_pandas().dropna().astype(str).unique().tolist()

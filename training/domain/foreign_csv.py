@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from project.tabular.own import MARK
 from training.domain.expectations import QualitySpec
 
 MOST_WORDS = 5  # of a label that are named
@@ -68,7 +69,10 @@ def read_foreign_csv(path: Path | str, spec: QualitySpec) -> pd.DataFrame:
             path,
             read_options=pa_csv.ReadOptions(column_names=places, skip_rows=1),
             convert_options=pa_csv.ConvertOptions(
-                column_types=types, include_columns=list(types), strings_can_be_null=True
+                column_types=types,
+                include_columns=list(types),
+                strings_can_be_null=True,
+                null_values=nulls_of(names),
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
@@ -89,6 +93,11 @@ def read_foreign_csv(path: Path | str, spec: QualitySpec) -> pd.DataFrame:
             values = values.astype(np.float32)
         frame[CONTEXT_ALIASES.get(name, name)] = values
     return _with_label(frame, spec)
+
+
+def nulls_of(names: Sequence[str]) -> list[str] | None:
+    """Return what stands for nothing: in an export of ours nothing does, elsewhere "NULL" too."""
+    return [""] if MARK in names else None
 
 
 def camel_case(name: str) -> str:

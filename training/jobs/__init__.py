@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from project.exporting.arguments import say_exported
 from project.jobs.contract import Run, job
 from training.jobs import arguments, removals, sayings
 
@@ -34,3 +35,24 @@ def train_model(run: Run, asked: arguments.TrainModel) -> dict[str, Any]:
     from training.jobs import models
 
     return models.train_model(run, asked)
+
+
+def _discard_export(run: Run) -> None:
+    from project.exporting.making import discard_export
+
+    discard_export(run)
+
+
+@job(
+    "training.export_dataset",
+    title="Export a dataset",
+    permission="training.download_dataset",
+    says=say_exported,
+    arguments=arguments.ExportDataset,
+    cleanup=_discard_export,
+)
+def export_dataset(run: Run, asked: arguments.ExportDataset) -> dict[str, Any]:
+    """Write one part of a dataset into a file that is kept for a week."""
+    from training.jobs import exports
+
+    return exports.export_dataset(run, asked)

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from matching.domain.words import FeatureSet
+from project.exporting.arguments import ExportArguments
 from project.jobs.contract import Arguments
 from project.jobs.questions import LIST_LENGTH, Ask, RecordId, Seed, Text, Word
 from project.origin import Origin
@@ -144,3 +145,18 @@ class TrainModel(Arguments):
         ),
         Ask(permission="training.override_refusal", is_override=True, is_long=True),
     ] = ""
+
+
+class ExportDataset(ExportArguments):
+    """One part of a dataset."""
+
+    model_kind: AskedKind = DEFAULT_KIND
+    dataset: Annotated[
+        int | None,
+        Field(ge=1, le=2**31 - 1, description="Version of the dataset; without one, the newest."),
+        Ask(label="Dataset version"),
+    ] = None
+    part: Annotated[
+        Literal["train", "validation"],
+        Field(description="Rows that models are trained on, or those that they are measured on."),
+    ] = "train"

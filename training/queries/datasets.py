@@ -13,6 +13,7 @@ from matching.domain.features.columns import fill_products
 from project import words
 from project.refusal import Refusal
 from project.storage.artifacts import verified_path
+from project.tabular.own import MARK
 from project.tabular.plain import as_plain_csv
 from project.tabular.sniff import FileRefused
 from training.domain.any_table import Took, has_any, read_any_table
@@ -179,6 +180,7 @@ def _analyze_plain(kind: ModelKind, path: Path, label: str) -> tuple[QualityRepo
     features = tuple(name for name in spec.feature_names if name in frame)
     read = (*features, spec.target, target, *CONTEXT_NAMES, "outcome")
     known = {given for name in read for given in (name, camel_case(name))}
+    known.add(MARK)
     left = {name: f"no input of {kind.name}" for name in names if name not in known}
     if spec.pair and "partner_id" not in frame and {"target_id", "group_id"} & set(frame):
         frame = frame.assign(partner_id=_partner(frame))

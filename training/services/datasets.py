@@ -1,7 +1,6 @@
 """Writing a dataset: its files and its row."""
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,7 +21,7 @@ from matching.domain.words import revision_of
 from matching.models import EventBatch
 from project import words
 from project.origin import Origin
-from project.outside import FORMULA_STARTS
+from project.outside import MARKED
 from project.refusal import Refusal
 from project.storage.artifacts import write_files
 from training.domain.libraries import library_versions
@@ -37,7 +36,6 @@ CSV_THREADS = 2  # Arrow uses one for a file, at 0.7 million rows a second
 MANIFEST = "manifest.json"
 REPORT = "quality_report.json"
 PARTS = ("train", "val")
-_FORMULA = f"^[{re.escape(''.join(FORMULA_STARTS))}]"
 
 
 @transaction.atomic
@@ -193,7 +191,7 @@ def _harmless(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
         return values
     mark, nothing = pa.scalar("'", values.type), pa.scalar("", values.type)
     quoted = pc.binary_join_element_wise(mark, values, nothing)
-    return pc.if_else(pc.match_substring_regex(values, _FORMULA), quoted, values)
+    return pc.if_else(pc.match_substring_regex(values, MARKED), quoted, values)
 
 
 def _manifest_writer(manifest: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 from rich.console import Console
 
 from project.command import EXIT_REFUSED, SeedbedCommand
+from project.exports.services import sweep_exports
 from project.storage.blobs import the_store
 from project.storage.tending import tend_store
 from project.uploads.services import sweep_uploads
@@ -21,8 +22,8 @@ class Command(SeedbedCommand):
     )
 
     def run(self, **options: Any) -> dict[str, Any]:
-        uploads = sweep_uploads()
-        return {"store": the_store().title, "uploads": uploads, **tend_store()}
+        swept = {"uploads": sweep_uploads(), "exports": sweep_exports()}
+        return {"store": the_store().title, **swept, **tend_store()}
 
     def exit_code(self, result: Any) -> int:
         return EXIT_REFUSED if result["missing"] else 0
@@ -36,7 +37,7 @@ class Command(SeedbedCommand):
         console.print(
             f"{result['files']:,} files, {result['taken_over']:,} of them taken over now; "
             f"{result['removed']:,} removed that no record named; {result['uploads']:,} uploads "
-            "forgotten that nobody came for."
+            f"forgotten that nobody came for, {result['exports']:,} exports whose time was over."
         )
         for title in result["missing"]:
             console.print(f"Missing: {title}", style="bold yellow")

@@ -11,6 +11,7 @@ from project.bootstrap import start_servers
 from project.command import SeedbedCommand, whole_number
 from project.embedded import ServerFailure
 from project.ending import Ending
+from project.exports.services import sweep_exports
 from project.jobs.models import Process
 from project.jobs.processes import beat, leave
 from project.jobs.reconciler import tick
@@ -74,6 +75,7 @@ class Command(SeedbedCommand):
 def _sweep() -> None:
     try:
         sweep_uploads()
+        sweep_exports()
         tend_store()
     except (Error, Refusal, ArtifactUnwritable) as error:
         logger.warning("The store was not tended, the next hour tries again: %s", error)

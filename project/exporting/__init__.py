@@ -1,0 +1,1 @@
+"""How jobs write rows into files that expire."""
