@@ -11,6 +11,7 @@ from matching.models import (
     EventChange,
     MatchEvent,
     PersonAlias,
+    ProfileImport,
     RefusedProfile,
     RejectedEvent,
     SeedUser,
@@ -41,6 +42,7 @@ add_entries(
         rows=RefusedProfile.objects.open,
         state=State("warn", "wait for a correction"),
     ),
+    _entry(ProfileImport, label="Imported files", order=14),
     _entry(TravelGroup, label="Groups", order=12, rows=TravelGroup.objects.all),
     _entry(Word, label="Words", order=13, rows=Word.objects.all),
     _entry(

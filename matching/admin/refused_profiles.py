@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
 from matching.models import ProfileImport, RefusedProfile
@@ -21,7 +21,9 @@ class FileFilter(admin.SimpleListFilter):
     parameter_name = "file"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        files = ProfileImport.objects.values_list("pk", "file_name")[:FILES_OFFERED]
+        refused = RefusedProfile.objects.filter(source=OuterRef("pk"))
+        files = ProfileImport.objects.filter(Exists(refused)).values_list("pk", "file_name")
+        files = files[:FILES_OFFERED]
         return [(str(pk), name) for pk, name in files]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:

@@ -105,7 +105,7 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
             for *word, count in made.get(name, ()):
                 counted[tuple(word)] += count
         run.report(start + len(chunk), len(rows), "Importing users")
-    for file in ProfileImport.objects.filter(upload=upload.pk):
+    for file in ProfileImport.objects.filter(upload=upload.pk, refused__isnull=False)[:1]:
         run.add_list(RefusedProfile, f"Refused rows of {file}", file=file.pk, state="open")
     with run.transaction():
         release_upload(upload)

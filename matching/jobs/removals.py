@@ -5,6 +5,7 @@ from functools import partial
 from matching.models import EventBatch, ProfileImport
 from matching.queries import removals as plans
 from matching.services import removals as service
+from project.acting import current_actor
 from project.jobs.contract import Run
 from project.removal.contract import Counts, Plan, Removal, RemoveRecord
 from project.removal.registry import removal
@@ -65,7 +66,7 @@ class RemoveRejectedEvents(Removal[EventBatch]):
 
 @removal
 class RemoveRejectedProfiles(Removal[ProfileImport]):
-    """The refused rows of one file of people, groups or trips, and how the file was read."""
+    """The refused rows of one file of people, groups or trips; what landed stays."""
 
     thing = "rejected-profiles"
     noun = "the rejected rows of a file of people, groups or trips"
@@ -81,5 +82,34 @@ class RemoveRejectedProfiles(Removal[ProfileImport]):
         return {noun: in_chunks(run, noun, lambda: service.remove_some_profiles(number))}
 
     def finish(self, record: ProfileImport, asked: RemoveRecord) -> Counts:
-        record.delete()
+        return {}
+
+
+@removal
+class RemoveImport(Removal[ProfileImport]):
+    """What one file of people, groups or trips has made, and its refused rows."""
+
+    thing = "import"
+    noun = "an import of people, groups or trips"
+    model = "matching.profileimport"
+    kind = "matching.remove_import"
+    permission = "matching.delete_seeduser"
+
+    def plan(self, record: ProfileImport, asked: RemoveRecord) -> Plan:
+        return plans.plan_of_import(record)
+
+    def close(self, record: ProfileImport, asked: RemoveRecord) -> None:
+        service.require_rights(record, current_actor())
+
+    def clear(self, run: Run, number: int, asked: RemoveRecord) -> Counts:
+        noun = plans.NOUNS[ProfileImport.objects.values_list("holds", flat=True).get(pk=number)]
+        return {
+            noun: in_chunks(run, noun, partial(service.remove_some_made, number)),
+            "rejected row": in_chunks(
+                run, "rejected row", partial(service.remove_some_profiles, number)
+            ),
+        }
+
+    def finish(self, record: ProfileImport, asked: RemoveRecord) -> Counts:
+        service.remove_import(record)
         return {"import": 1}

@@ -75,7 +75,7 @@ def _import(
     total = {"added": 0, "updated": 0, "unchanged": 0}
     for number, start in enumerate(range(0, len(good), CHUNK)):
         chunk = good[start : start + CHUNK]
-        made = run.once(f"{kind}.rows", partial(save, chunk, by=run.user), number)
+        made = run.once(f"{kind}.rows", partial(save, chunk, by=run.user, upload=upload.pk), number)
         for name in total:
             total[name] += made[name]
         run.report(start + len(chunk), len(good), f"Importing {door.title}")
@@ -88,7 +88,7 @@ def _import(
         holds=ProfileImport.Holds.GROUPS if door is GROUPS else ProfileImport.Holds.TRIPS,
     )
     run.once(f"{kind}.refused", partial(keep_travel_rows, checked, source=source))
-    for file in ProfileImport.objects.filter(upload=upload.pk):
+    for file in ProfileImport.objects.filter(upload=upload.pk, refused__isnull=False)[:1]:
         run.add_list(RefusedProfile, f"Refused rows of {file}", file=file.pk, state="open")
     with run.transaction():
         release_upload(upload)

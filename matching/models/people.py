@@ -140,12 +140,18 @@ class SeedUser(models.Model):
         db_persist=True,
         help_text="Share of the profile fields that are set, 0 to 1.",
     )
+    imported_in = models.UUIDField(
+        null=True,
+        editable=False,
+        db_index=True,
+        help_text="The upload of the file that made it; empty where none did.",
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = SeedUserQuerySet.as_manager()
     history = HistoricalRecords(
-        excluded_fields=["completeness"], bases=[ActedHistory], get_user=current_user
+        excluded_fields=["completeness", "imported_in"], bases=[ActedHistory], get_user=current_user
     )
 
     class Meta:
@@ -223,10 +229,21 @@ class TravelGroup(models.Model):
     name = models.CharField(max_length=100, blank=True)
     origin = models.PositiveSmallIntegerField(choices=ROW_ORIGIN_CHOICES, default=Origin.REAL.code)
     members = models.ManyToManyField(SeedUser, related_name="travel_groups", blank=True)
+    imported_in = models.UUIDField(
+        null=True,
+        editable=False,
+        db_index=True,
+        help_text="The upload of the file that made it; empty where none did.",
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    history = HistoricalRecords(m2m_fields=[members], bases=[ActedHistory], get_user=current_user)
+    history = HistoricalRecords(
+        m2m_fields=[members],
+        excluded_fields=["imported_in"],
+        bases=[ActedHistory],
+        get_user=current_user,
+    )
 
     class Meta:
         ordering = ["external_id"]

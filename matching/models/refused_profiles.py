@@ -11,7 +11,8 @@ from project.tabular.mapping import TableMapping
 
 
 class ProfileImport(models.Model):
-    """How a file was read of which rows were refused: so are they when tried again."""
+    """One file of people, groups or trips: how it was read, by which its refused rows are tried
+    again, and the upload that what it made names."""
 
     class Holds(models.TextChoices):
         """What the rows of a file are."""
@@ -37,6 +38,7 @@ class ProfileImport(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "imported file"
 
     def __str__(self) -> str:
         return self.file_name

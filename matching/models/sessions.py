@@ -74,11 +74,19 @@ class TravelSession(models.Model):
     mode = models.CharField(max_length=5, choices=Mode, default=Mode.SOLO)
     interests = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     expires_at = models.DateTimeField()
+    imported_in = models.UUIDField(
+        null=True,
+        editable=False,
+        db_index=True,
+        help_text="The upload of the file that made it; empty where none did.",
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = TravelSessionQuerySet.as_manager()
-    history = HistoricalRecords(bases=[ActedHistory], get_user=current_user)
+    history = HistoricalRecords(
+        excluded_fields=["imported_in"], bases=[ActedHistory], get_user=current_user
+    )
 
     class Meta:
         ordering = ["external_id"]

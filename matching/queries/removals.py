@@ -1,8 +1,21 @@
 """What stands on batches and refused rows, for whoever is about to remove some."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
-from matching.models import EventBatch, EventChange, MatchEvent, ProfileImport
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from matching.models import (
+    EventBatch,
+    EventChange,
+    MatchEvent,
+    ProfileImport,
+    RefusedProfile,
+    SeedUser,
+    TravelGroup,
+    TravelSession,
+)
 from project import words
 from project.jobs.models import Job, JobStep
 from project.removal.contract import Plan, Standing, standing_on
@@ -64,9 +77,83 @@ def plan_of_profiles(source: ProfileImport) -> Plan:
     rows: Any = source.refused
     return Plan(
         title=f"Rejected rows of import {source.pk}",
-        goes={"import": 1, "rejected row": rows.count()},
+        goes={"rejected row": rows.count()},
         stays=("The rows of the file that landed: they are people, groups or trips now.",),
     )
+
+
+# What a file holds, in the singular.
+NOUNS: Final[Mapping[str, str]] = {
+    ProfileImport.Holds.PEOPLE: "person",
+    ProfileImport.Holds.GROUPS: "group",
+    ProfileImport.Holds.TRIPS: "trip",
+}
+_MODELS: Final[Mapping[str, Any]] = {
+    ProfileImport.Holds.PEOPLE: SeedUser,
+    ProfileImport.Holds.GROUPS: TravelGroup,
+    ProfileImport.Holds.TRIPS: TravelSession,
+}
+
+
+def made_by(source: ProfileImport) -> QuerySet[Any]:
+    """Return what a file has made and is still there: people, groups or trips."""
+    made: QuerySet[Any] = _MODELS[source.holds]._default_manager.filter(imported_in=source.upload)
+    return made
+
+
+def with_made(sources: QuerySet[ProfileImport]) -> QuerySet[Any]:
+    """Give each import `made`, how many of its records are here still, and `refused_rows`."""
+    counts = [
+        Subquery(
+            model._default_manager.filter(imported_in=OuterRef("upload"))
+            .order_by()
+            .values("imported_in")
+            .annotate(count=Count("pk"))
+            .values("count"),
+            output_field=IntegerField(),
+        )
+        for model in _MODELS.values()
+    ]
+    refused = (
+        RefusedProfile.objects.filter(source=OuterRef("pk"))
+        .order_by()
+        .values("source")
+        .annotate(count=Count("pk"))
+        .values("count")
+    )
+    return sources.annotate(
+        made=Coalesce(*counts, 0),  # an upload makes records of one kind
+        refused_rows=Coalesce(Subquery(refused, output_field=IntegerField()), 0),
+    )
+
+
+def plan_of_import(source: ProfileImport) -> Plan:
+    """Say what goes with an import: what it made, with what belongs to that."""
+    made, rows = made_by(source), source.refused.all()
+    noun = NOUNS[source.holds]
+    goes = {"import": 1, noun: made.count(), "rejected row": rows.count()}
+    if source.holds != ProfileImport.Holds.TRIPS:
+        owner = "user" if source.holds == ProfileImport.Holds.PEOPLE else "group"
+        goes["trip"] = TravelSession.objects.filter(**{f"{owner}__in": made.values("pk")}).count()
+    stale, stays = [], []
+    history = made.model.history.filter(id__in=made.values("pk"), history_type="~")
+    if edited := history.values("id").distinct().count():
+        told = words.counted(edited, noun, "people" if noun == "person" else "")
+        stale.append(f"{told} of it {'was' if edited == 1 else 'were'} changed since; they go too.")
+    if source.holds == ProfileImport.Holds.PEOPLE:
+        stays.append(
+            "Match events, feedback and scores that name them: what is of one person everywhere "
+            "is erased person by person."
+        )
+        people = made.values("pk")
+        groups = TravelGroup.objects.filter(members__in=people).distinct().count()
+        if groups:
+            stale.append(f"{words.counted(groups, 'group')} would lose members.")
+    stays.append(
+        "Records that were there before, also where it changed them: their history has what they "
+        "said."
+    )
+    return Plan(title=f"Import {source.pk}", goes=goes, stale=tuple(stale), stays=tuple(stays))
 
 
 def _known(**digests: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -245,6 +246,7 @@ def import_profiles(
     by: User | None,
     may_change: bool = True,
     origin: str = "",
+    upload: UUID | None = None,
 ) -> tuple[ImportedRows, list[RefusedRow]]:
     """Add or update users from rows of a file; a row with an error is named and left out.
 
@@ -257,6 +259,7 @@ def import_profiles(
     seen : external id to the row where the file names it first; later rows are errors, and so
         are those by another name of the same person
     origin : real or synthetic, what all of them are; empty where each row says it
+    upload : the file, which those that are made of it name
     """
     hold_names()
     asked = {id_of(row.values) for row in rows}
@@ -295,7 +298,12 @@ def import_profiles(
         words.count(row.values)
         if user is None:
             added.append(
-                SeedUser(external_id=external_id, origin=Origin(said or origin).code, **cleaned)
+                SeedUser(
+                    external_id=external_id,
+                    origin=Origin(said or origin).code,
+                    imported_in=upload,
+                    **cleaned,
+                )
             )
         elif cleaned != _profile_of(user):
             for name, value in cleaned.items():

@@ -70,7 +70,12 @@ def import_rows(
 ) -> ImportedRows:
     """Add or update the users of some rows of a file, and keep those that are refused."""
     made, refused = import_profiles(
-        rows, seen=seen, by=by, may_change=may_change, origin=source.origin
+        rows,
+        seen=seen,
+        by=by,
+        may_change=may_change,
+        origin=source.origin,
+        upload=source.upload,
     )
     _keep(rows, refused, source)
     return made
@@ -85,22 +90,18 @@ def keep_travel_rows(checked: Sequence[Checked], *, source: Source) -> dict[str,
 
 
 def _keep(rows: Sequence[Row], refused: Sequence[RefusedRow], source: Source) -> None:
-    file = None
-    if refused:
-        file, _ = ProfileImport.objects.get_or_create(
-            upload=source.upload,
-            defaults={
-                "file_name": source.file_name[:255],
-                "is_csv": source.is_csv,
-                "mapping": source.mapping.as_dict(),
-                "origin": source.origin,
-                "holds": source.holds,
-            },
-        )
-    _settle(rows, refused, source.holds, but_of=file)
-    RefusedProfile.objects.bulk_create(
-        [_as_record(one, file) for one in refused if file is not None], batch_size=CHUNK
+    file, _ = ProfileImport.objects.get_or_create(
+        upload=source.upload,
+        defaults={
+            "file_name": source.file_name[:255],
+            "is_csv": source.is_csv,
+            "mapping": source.mapping.as_dict(),
+            "origin": source.origin,
+            "holds": source.holds,
+        },
     )
+    _settle(rows, refused, source.holds, but_of=file)
+    RefusedProfile.objects.bulk_create([_as_record(one, file) for one in refused], batch_size=CHUNK)
 
 
 @transaction.atomic
@@ -166,7 +167,12 @@ def _land_again(
     may_change = by.has_perm(CHANGES[file.holds])
     if file.holds == ProfileImport.Holds.PEOPLE:
         _, refused = import_profiles(
-            rows, seen=seen, by=by, may_change=may_change, origin=file.origin
+            rows,
+            seen=seen,
+            by=by,
+            may_change=may_change,
+            origin=file.origin,
+            upload=file.upload,
         )
         return refused
     is_of_groups = file.holds == ProfileImport.Holds.GROUPS
@@ -174,7 +180,7 @@ def _land_again(
     save = travel_files.save_groups if is_of_groups else travel_files.save_trips
     first = [row for row in rows if seen[id_of(row.values)] is row]
     checked = check(first, origin=file.origin, may_change=may_change)
-    save([one for one in checked if not one.problem], by=by)
+    save([one for one in checked if not one.problem], by=by, upload=file.upload)
     twice = [
         RefusedRow(row, STANDS_TWICE, {"external_id": f"It stands on line {before.line} already."})
         for row in rows

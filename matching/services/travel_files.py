@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, TypedDict
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -106,8 +107,10 @@ def check_groups(rows: Sequence[Row], *, origin: str, may_change: bool) -> list[
 
 
 @transaction.atomic
-def save_groups(checked: Sequence[Checked], *, by: User | None) -> Saved:
-    """Add groups and change those that are there; says how many."""
+def save_groups(
+    checked: Sequence[Checked], *, by: User | None, upload: UUID | None = None
+) -> Saved:
+    """Add groups, which name `upload`, and change those that are there; says how many."""
     hold_names()
     merged = merged_numbers()  # who was somebody else when the rows were checked
     made: Saved = {"added": 0, "updated": 0, "unchanged": 0}
@@ -118,7 +121,7 @@ def save_groups(checked: Sequence[Checked], *, by: User | None) -> Saved:
             continue
         group = TravelGroup.objects.filter(external_id=one.external_id).first()
         made["added" if group is None else "updated"] += 1
-        group = group or TravelGroup(external_id=one.external_id)
+        group = group or TravelGroup(external_id=one.external_id, imported_in=upload)
         group.name, group.origin = one.values["name"], one.values["origin"]
         _save(group, by)
         group.members.set({merged.get(member, member) for member in one.values["members"]})
@@ -168,11 +171,13 @@ def save_trips(
     *,
     by: User | None,
     reason: str = REASON,
+    upload: UUID | None = None,
     on_failure: Callable[[str], None] = logger.warning,
 ) -> Saved:
     """Add trips and replace those that are there; the live copies follow.
 
-    A trip lives until the day after its last. `on_failure` is told where Valkey took no copy.
+    A trip lives until the day after its last; one that is made names `upload`. `on_failure` is told
+    where Valkey took no copy.
     """
     made: Saved = {"added": 0, "updated": 0, "unchanged": 0}
     hold_names()
@@ -190,7 +195,7 @@ def save_trips(
             continue
         trip = there.get(one.external_id)
         made["added" if trip is None else "updated"] += 1
-        trip = trip or TravelSession(external_id=one.external_id)
+        trip = trip or TravelSession(external_id=one.external_id, imported_in=upload)
         trip.user_id = people.get(one.external_id)
         trip.group_id = None if trip.user_id else groups[one.external_id]
         trip.mode = TravelSession.Mode.SOLO if trip.user_id else TravelSession.Mode.GROUP

@@ -144,7 +144,10 @@ KNOWN = {
     ("matching/services/removals.py", "remove_batch", "delete"): (
         "unless a model that is live learnt from it or a job writes it"
     ),
-    ("matching/jobs/removals.py", "finish", "delete"): "how the file of refused rows was read",
+    ("matching/services/removals.py", "remove_import", "delete"): "once nothing names it",
+    ("matching/services/removals.py", "_forget", "delete"): (
+        "what an import made, and the history of it, which says what they were"
+    ),
     ("feedback/services/removals.py", "remove_part", "DELETE FROM"): "of a closed run or source",
     ("feedback/services/removals.py", "remove_some_rejected", "delete"): "of a run or a source",
     ("feedback/services/removals.py", "remove_run", "delete"): (

@@ -90,6 +90,11 @@ RECORDS: dict[str, dict[str, str]] = {
     "matching.eventbatch": {"add": NOBODY, "change": "only shown"},
     "matching.eventchange": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "matching.matchevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "matching.profileimport": {
+        "add": NOBODY,
+        "change": NOBODY,
+        "delete": "matching.delete_seeduser",
+    },
     "matching.refusedprofile": {"add": NOBODY},
     "matching.rejectedevent": {"add": NOBODY, "delete": NOBODY},
     # Their session goes with them, and to say so needs less than to do it.
@@ -138,6 +143,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/admin/remove/batch/": ("matching.delete_eventbatch",) * 2,
     "/admin/remove/rejected-events/": ("matching.delete_rejectedevent",) * 2,
     "/admin/remove/rejected-profiles/": ("matching.delete_refusedprofile",) * 2,
+    "/admin/remove/import/": ("matching.delete_seeduser",) * 2,
     "/admin/remove/run/": ("feedback.delete_collectionrun",) * 2,
     "/admin/remove/source/": ("feedback.delete_feedbacksource",) * 2,
     "/admin/remove/rejected-feedback/": ("feedback.delete_rejectedrecord",) * 2,
@@ -342,6 +348,7 @@ KINDS: dict[str, tuple[str, bool]] = {
     "training.export_dataset": ("training.download_dataset", True),
     "training.train_model": ("training.train_model", True),
     "matching.remove_batch": ("matching.delete_eventbatch", False),
+    "matching.remove_import": ("matching.delete_seeduser", False),
     "matching.remove_rejectedevents": ("matching.delete_rejectedevent", False),
     "matching.remove_rejectedprofiles": ("matching.delete_refusedprofile", False),
     "feedback.remove_run": ("feedback.delete_collectionrun", False),
