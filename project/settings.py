@@ -163,6 +163,7 @@ INSTALLED_APPS = [
     "project.uploads",
     "project.jobs",
     "project.mappings",
+    "project.removal",
     "matching",
     "feedback",
     "training",

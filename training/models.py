@@ -231,19 +231,27 @@ class Promotion(models.Model):
 
     kind = models.CharField(max_length=60, db_index=True)
     action = models.CharField(max_length=8, choices=Action)
+    # Without constraints: the history outlives the models that were removed.
     model = models.ForeignKey(
         ModelVersion,
-        on_delete=models.PROTECT,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
         related_name="promotions",
-        help_text="Live from now.",
+        help_text="Live from now; it may have been removed since.",
     )
+    version = models.PositiveIntegerField(default=0, db_default=0, help_text="Of the model.")
     previous = models.ForeignKey(
         ModelVersion,
         null=True,
         blank=True,
-        on_delete=models.PROTECT,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
         related_name="+",
-        help_text="Live until now.",
+        help_text="Live until now; it may have been removed since.",
+    )
+    previous_version = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Of the model that was live until now."
     )
     reason = models.TextField(blank=True)
     override_reason = models.TextField(blank=True, help_text="Why a refusal was set aside.")
@@ -263,4 +271,4 @@ class Promotion(models.Model):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"{self.get_action_display()}: {self.model}"
+        return f"{self.get_action_display()}: {self.kind} model {self.version}"

@@ -7,6 +7,7 @@ from matching.admin import (
     people,
     person,
     refused_profiles,
+    removals,
     sessions,
     words,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "people",
     "person",
     "refused_profiles",
+    "removals",
     "sessions",
     "words",
 ]

@@ -27,12 +27,10 @@ from matching.domain.log.native import is_native
 from matching.domain.words import ALREADY_KNOWN, OnChange, Outcome, revision_of
 from matching.jobs.sayings import COPIES_TO_LOOK_AT
 from matching.models import EventBatch, EventChange
-from matching.queries.batches import users_of
 from matching.queries.exports import export_batches, pack
 from matching.queries.generations import preview
 from matching.queries.known_events import preview_log
 from matching.queries.words import vocabulary_version
-from matching.services.batches import delete_batch
 from project import words
 from project.acting import Actor
 from project.jobs.contract import get_kind
@@ -83,6 +81,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
     list_per_page = 50
     actions = ("export",)
     instant_actions = ("export",)
+    removal_page = "remove_batch"
     empty_title = "There are no events yet"
     empty_text = "Generate synthetic ones from live sessions, or import a log."
     start_links = [
@@ -291,24 +290,6 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
             )
             return None
         return _download(batches)
-
-    def get_deleted_objects(
-        self, objs: Any, request: HttpRequest
-    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
-        # Django would load every rejected line to list it.
-        named, needed = [], []
-        for batch in objs:
-            named.append(f"{batch}, {batch.rejected.count():,} rejected lines")
-            needed += [f"Batch {batch.pk} is needed by {one}" for one in users_of(batch)]
-        missing = set() if self.has_delete_permission(request) else {"event batches"}
-        return named, {"event batches": len(named)}, missing, needed
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        delete_batch(obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for batch in queryset:
-            delete_batch(batch)
 
 
 def _verdict_of(forecast: Mapping[str, Any]) -> str:

@@ -59,6 +59,7 @@ class EventBatch(models.Model):
         BUILDING = "building", "Building"
         COMPLETE = "complete", "Complete"
         ABANDONED = "abandoned", "Abandoned"
+        REMOVING = "removing", "Being removed"
 
     uid = models.UUIDField(
         db_index=True,

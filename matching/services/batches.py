@@ -1,28 +1,6 @@
-"""What people do to batches of events."""
+"""Ends batches of events that will not be whole."""
 
-from django.db import transaction
-
-from matching.models import EventBatch, EventChange, MatchEvent
-from matching.queries.batches import users_of
-from project.refusal import Refusal
-
-
-@transaction.atomic
-def delete_batch(batch: EventBatch) -> int:
-    """Delete a batch with its events and rejected lines; returns how many events there were.
-
-    Refuses while something was made from it or a job writes it.
-    """
-    needed = users_of(batch)
-    if needed:
-        raise Refusal(
-            f"Batch {batch.pk} is needed by {', '.join(needed)}.",
-            remedy="Delete that first, or keep the batch.",
-        )
-    deleted, _ = MatchEvent.objects.of_batch(batch).delete()
-    EventChange.objects.to_batch(batch).delete()
-    batch.delete()
-    return deleted
+from matching.models import EventBatch, MatchEvent
 
 
 def discard_batch(batch: EventBatch) -> None:

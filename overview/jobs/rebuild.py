@@ -132,10 +132,9 @@ def _check_sessions(run: Run) -> dict[str, Any]:
 
 def _promote(run: Run, model: ModelVersion) -> dict[str, Any]:
     promotion = registry.promote(model, by=run.user, reason=f"rebuild, job {str(run.job_id)[:8]}")
-    previous = promotion.previous
     return {
         "version": model.version,
-        "previous": None if previous is None else previous.version,
+        "previous": promotion.previous_version,
         "gates": promotion.gates,
     }
 

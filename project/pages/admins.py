@@ -23,6 +23,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from simple_history.admin import SimpleHistoryAdmin
@@ -116,6 +117,7 @@ class RecordAdmin(AuditedAdmin[M]):
         Pages that begin something, above the list; the first is the next step of an empty one.
     instant_actions : names of actions that change nothing, or lead to a page that asks itself
     consequences : of every other action, what it will come to; the page that asks says it
+    removal_page : name of the page that removes these records, in place of Django's own
     foreign_columns : mapping of names in `list_display` to permissions
         Columns that show rows of another model, for who may see those.
     """
@@ -130,6 +132,7 @@ class RecordAdmin(AuditedAdmin[M]):
     foreign_columns: ClassVar[Mapping[Any, str]] = MappingProxyType({})
     instant_actions: ClassVar[Iterable[str]] = ()
     consequences: ClassVar[Mapping[str, Foresee]] = MappingProxyType({})
+    removal_page: ClassVar[str] = ""
     actions_on_bottom = True
     actions_on_top = False
 
@@ -234,6 +237,8 @@ class RecordAdmin(AuditedAdmin[M]):
         """Ask before an action that changes something is carried out: how many, which, and what
         comes of it."""
         name = chosen_action(request)
+        if name == "delete_selected" and self.removal_page:
+            return self.to_removal(*request.POST.getlist(ACTION_CHECKBOX_NAME))
         actions = self.get_actions(request)
         if (
             name not in actions
@@ -264,6 +269,21 @@ class RecordAdmin(AuditedAdmin[M]):
             back_url=request.get_full_path(),
         )
         return TemplateResponse(request, "components/confirm_action.html", context)
+
+    def to_removal(self, *numbers: str) -> HttpResponseRedirect:
+        """Go to the page that says what removing these records comes to."""
+        asked = urlencode([("number", one) for one in numbers])
+        return HttpResponseRedirect(f"{reverse(f'admin:{self.removal_page}')}?{asked}")
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the page that removes these records, where they have one."""
+        if not self.removal_page:
+            return super().delete_view(request, object_id, extra_context)
+        if not self.has_delete_permission(request, self.get_or_denied(request, object_id)):
+            raise PermissionDenied
+        return self.to_removal(unquote(object_id))
 
     def foresee_page(
         self, request: HttpRequest, record: M, consequence: Consequence, *, title: str
@@ -437,8 +457,8 @@ class ReadOnlyAdmin(RecordAdmin[M]):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Nobody removes one here."""
-        return False
+        """Nobody removes one here, but by the page for it."""
+        return bool(self.removal_page) and super().has_delete_permission(request, obj)
 
 
 class HistoryAdmin(SimpleHistoryAdmin, RecordAdmin[M]):  # type: ignore[misc]  # it has no types

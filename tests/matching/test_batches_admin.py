@@ -18,16 +18,17 @@ from django.urls import reverse
 from matching.admin import batches
 from matching.admin.batches import TABS
 from matching.models import EventBatch, MatchEvent, RejectedEvent, TravelSession
-from matching.services.batches import delete_batch
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
 from project.pages import admins as tables
 from project.pages.badges import tone_of
-from project.refusal import Refusal
+from project.removal.models import Receipt
 from project.uploads.models import Upload
 from tests.factories import make_admin, make_seed_user, make_session, make_staff
-from training.models import Dataset
+from tests.removing import remove
+from training.models import Dataset, ModelVersion
+from training.queries.staleness import why_stale
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
@@ -370,34 +371,68 @@ def test_an_unfinished_batch_is_not_downloaded(admin_client: Client) -> None:
     assert "not complete" in said(response)
 
 
-def test_a_batch_is_deleted_with_its_events_and_can_be_imported_again(admin_client: Client) -> None:
+def test_a_batch_is_removed_with_its_events_and_can_be_imported_again(admin_client: Client) -> None:
     kept = imported(lines(3))
     batch = imported(lines(2, first=50) + b"broken\n")
-    page = admin_client.get(url("eventbatch_delete", batch.pk)).content.decode()
-    assert "1 rejected lines" in page
-    assert admin_client.post(url("eventbatch_delete", batch.pk), {"post": "yes"}).status_code == 302
+    answer = admin_client.get(url("eventbatch_delete", batch.pk), follow=True)
+    page = answer.content.decode()
+    assert answer.redirect_chain[-1][0].endswith(f"/remove/batch/?number={batch.pk}")
+    assert "Match event" in page
+    assert "Rejected line" in page
+    address = reverse("admin:remove_batch") + f"?number={batch.pk}"
+    assert admin_client.post(address, {"why": "", "number": batch.pk}).status_code == 200
+    assert not Job.objects.filter(kind="matching.remove_batch").exists(), "a reason is asked for"
+    assert admin_client.post(address, {"why": "wrong", "number": batch.pk}).status_code == 302
+    job = Job.objects.get(kind="matching.remove_batch")
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.error) == ("succeeded", "")
+    assert job.result["counts"] == {"match event": 2, "rejected line": 1, "kept change": 0}
     assert MatchEvent.objects.count() == MatchEvent.objects.of_batch(kept).count() == 3
     assert not RejectedEvent.objects.exists()
+    receipt = Receipt.objects.get()
+    assert (receipt.thing, receipt.number, receipt.why) == ("batch", batch.pk, "wrong")
+    assert receipt.digests["log"] == batch.file_sha256
     assert imported(lines(2, first=50) + b"broken\n").made == 2
 
 
-def test_a_batch_that_a_dataset_was_made_from_stays(admin_client: Client) -> None:
+def test_a_batch_goes_though_a_dataset_was_made_of_it_which_says_so() -> None:
+    batch = imported(lines(3))
+    dataset = Dataset.objects.create(
+        kind="match_compatibility",
+        version=1,
+        verdict="refuse",
+        lineage=[{"model": "matching.eventbatch", "id": batch.pk}],
+    )
+    dataset.batches.add(batch)
+    job = remove("batch", batch.pk)
+    assert job.state == "succeeded", job.error
+    assert "Dataset match_compatibility/1 keeps its own rows" in job.result["stale"][0]
+    assert f"batch {batch.pk} was removed since" in why_stale(Dataset.objects.get())
+
+
+def test_a_batch_that_a_live_model_learnt_from_stays() -> None:
     batch = imported(lines(3))
     dataset = Dataset.objects.create(kind="match_compatibility", version=1)
     dataset.batches.add(batch)
-    page = admin_client.post(url("eventbatch_delete", batch.pk), {"post": "yes"})
-    assert "is needed by dataset" in page.content.decode()
-    assert EventBatch.objects.filter(pk=batch.pk).exists()
-    with pytest.raises(Refusal, match="is needed by dataset"):
-        delete_batch(batch)
+    ModelVersion.objects.create(
+        kind="match_compatibility", version=4, dataset=dataset, stage="champion"
+    )
+    job = remove("batch", batch.pk)
+    assert job.state == "refused"
+    assert "is live and learnt from it" in job.error
+    assert EventBatch.objects.complete().filter(pk=batch.pk).exists()
+    ModelVersion.objects.update(stage="archived")
+    assert remove("batch", batch.pk).state == "succeeded"
 
 
 def test_a_batch_that_a_job_is_writing_stays() -> None:
     batch = imported(lines(3))
     job = enqueue("matching.generate_events", ring_bell=False)
     job.steps.create(name="generate.prepare", result={"batch": batch.pk})
-    with pytest.raises(Refusal, match="is needed by job"):
-        delete_batch(batch)
+    refused = remove("batch", batch.pk)
+    assert refused.state == "refused"
+    assert f"Job {job.short_id} is writing it" in refused.error
 
 
 # --- Permissions ---------------------------------------------------------------------------------

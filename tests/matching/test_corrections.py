@@ -15,7 +15,6 @@ from matching.domain.words import OnChange, Outcome
 from matching.jobs import imports
 from matching.models import EventBatch, EventChange, MatchEvent
 from matching.queries.known_events import preview_log
-from matching.services.batches import delete_batch
 from overview.queries.status import describe_everything
 from project.acting import Actor, acting
 from project.jobs.models import Job
@@ -24,6 +23,7 @@ from project.jobs.services import enqueue, stop_job
 from project.uploads.services import keep_upload
 from tests.factories import make_seed_user, make_session
 from tests.matching.test_import_events import event, log, run
+from tests.removing import remove
 from training.models import Dataset
 from training.queries.datasets import describe_dataset
 from training.queries.staleness import why_stale
@@ -268,9 +268,9 @@ def test_changes_go_with_the_batch_whose_events_they_are_of_and_stay_with_the_ot
 ) -> None:
     (old,) = land(tmp_path, "a", named(1))["batches"]
     (new,) = land(tmp_path, "b", named(1, "accept"))["batches"]
-    delete_batch(EventBatch.objects.get(pk=new))
+    assert remove("batch", new).state == "succeeded"
     assert EventChange.objects.get().batch is None
-    delete_batch(EventBatch.objects.get(pk=old))
+    assert remove("batch", old).state == "succeeded"
     assert not EventChange.objects.exists()
 
 

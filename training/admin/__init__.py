@@ -1,5 +1,5 @@
 """The admin of training: one module per noun."""
 
-from training.admin import datasets, models, navigation, people, scores
+from training.admin import datasets, models, navigation, people, removals, scores
 
-__all__ = ["datasets", "models", "navigation", "people", "scores"]
+__all__ = ["datasets", "models", "navigation", "people", "removals", "scores"]

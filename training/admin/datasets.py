@@ -149,6 +149,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     list_per_page = 50
     search_fields = ["kind", "feature_set", "split"]
     actions = ["train"]
+    removal_page = "remove_dataset"
     consequences: ClassVar[Any] = {"train": foresee_training}
     empty_title = "No dataset yet"
     empty_text = "A dataset is built from batches of events, and measured before it is used."
@@ -356,6 +357,8 @@ def _recipe_of(like: str) -> dict[str, Any] | None:
     if dataset is None:
         return None
     recipe = Recipe.from_dict(dataset.recipe).as_dict()
+    there = EventBatch.objects.filter(pk__in=recipe["batches"])
+    recipe["batches"] = sorted(there.values_list("pk", flat=True))  # without those removed since
     # Batches that are named tell their origin themselves.
     origin = "" if recipe["batches"] else recipe["origin"]
     return {**recipe, "origin": origin, "model_kind": dataset.kind}

@@ -154,7 +154,7 @@ def _data(model: ModelVersion, kind: ModelKind) -> dict[str, Any]:
 
 
 def _history(model: ModelVersion, kind: ModelKind) -> dict[str, Any]:
-    history = Promotion.objects.filter(kind=model.kind).select_related("model", "previous")
+    history = Promotion.objects.filter(kind=model.kind)
     return {"history": history.filter(model=model) | history.filter(previous=model)}
 
 

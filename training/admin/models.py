@@ -66,6 +66,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
     list_per_page = 50
     search_fields = ["kind", "algorithm"]
     actions = ["compare_versions"]
+    removal_page = "remove_model"
     instant_actions = ("compare_versions",)
     empty_title = "No model yet"
     empty_text = "A model is trained on a dataset that passed, and has to earn its promotion."
@@ -326,8 +327,8 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         except Refusal as refusal:
             messages.error(request, str(refusal))
             return self.to_record(model)
-        messages.success(request, f"Version {promotion.model.version} is live.")
-        return self.to_record(promotion.model)
+        messages.success(request, f"Version {promotion.version} is live.")
+        return self.to_record(promotion.model or model)
 
     def _compared(
         self, request: HttpRequest, model: ModelVersion, other: ModelVersion
@@ -344,8 +345,9 @@ class PromotionAdmin(ReadOnlyAdmin[Promotion]):
     list_display = [
         "at",
         "action_badge",
-        "model",
-        "previous",
+        "kind",
+        "version",
+        "previous_version",
         "actor",
         "reason",
         "override_reason",
@@ -353,7 +355,6 @@ class PromotionAdmin(ReadOnlyAdmin[Promotion]):
     ]
     list_display_links = ["at"]
     list_filter = [KindFilter, "action"]
-    list_select_related = ["model", "previous"]
     date_hierarchy = "at"
 
     @admin.display(description="What", ordering="action")

@@ -3,7 +3,9 @@
 from typing import Any
 
 from project.jobs.contract import Run, job
-from training.jobs import arguments, sayings
+from training.jobs import arguments, removals, sayings
+
+__all__ = ["removals"]  # what declares kinds of its own
 
 
 @job(

@@ -74,7 +74,7 @@ def lineage_of(record: EventBatch | Dataset | ModelVersion) -> Lineage:
     light = EventBatch.objects.only("pk", "made", "corrections", "corrected_at")
     prefetch_related_objects(first_datasets[0], Prefetch("batches", light))
     first_models = _first(record, models.defer(*OF_MODEL).order_by(*newest))
-    first_promotions = _first(record, promotions.select_related("model").order_by("-id"))
+    first_promotions = _first(record, promotions.order_by("-id"))
 
     changes: dict[int, str] = {}
     of_sources = ""
@@ -226,7 +226,7 @@ def _promotion(promotion: Promotion) -> Node:
     return Node(
         "training.promotion",
         promotion.pk,
-        f"Version {promotion.model.version} {did}",
+        f"Version {promotion.version} {did}",
         f"{promotion.actor}, {words.moment(promotion.at)}",
     )
 

@@ -190,7 +190,7 @@ def suspects_of(model: ModelVersion) -> dict[str, CheckFields]:
 
 def promotions_of(model: ModelVersion) -> list[PromotionFields]:
     """Return when a model became live, newest first."""
-    found = Promotion.objects.filter(model=model).select_related("model", "previous")
+    found = Promotion.objects.filter(model=model)
     return [describe_promotion(promotion) for promotion in found]
 
 
@@ -198,8 +198,8 @@ def describe_promotion(promotion: Promotion) -> PromotionFields:
     """Return what became live, when, by whom and why."""
     return {
         "done": promotion.action,
-        "version": promotion.model.version,
-        "previous": promotion.previous.version if promotion.previous else None,
+        "version": promotion.version,
+        "previous": promotion.previous_version,
         "by": promotion.actor,
         "at": promotion.at,
         "reason": promotion.reason,

@@ -25,7 +25,8 @@ UNSEEN: Final = Shown()
 
 
 def line_of_champions(kind: str) -> list[int]:
-    """Return the ids of the champions in the order they went live, without those rolled back."""
+    """Return the ids of the champions in the order they went live, without those rolled back and
+    those that were removed since."""
     return [model for model, _ in _line(kind)]
 
 
@@ -37,7 +38,7 @@ def version_before(kind: str) -> int | None:
 
 def _line(kind: str) -> list[tuple[int, int]]:
     """Return id and version of each."""
-    line: list[tuple[int, int]] = []
+    line: list[tuple[int, int | None]] = []
     for action, model, version in (
         Promotion.objects.filter(kind=kind)
         .order_by("id")
@@ -47,16 +48,14 @@ def _line(kind: str) -> list[tuple[int, int]]:
             line.append((model, version))
         else:
             line.pop()
-    return line
+    return [(model, version) for model, version in line if version is not None]
 
 
 def who_decided(kind: str) -> str:
     """Say what was last made live of a kind: by whom, when and why."""
-    last = Promotion.objects.filter(kind=kind).select_related("model").first()
+    last = Promotion.objects.filter(kind=kind).first()
     if last is None:
         return f"No version of {kind} is live."
     did = "made it live" if last.action == Promotion.Action.PROMOTE else "returned to it"
     why = f", because: {last.reason}" if last.reason else ""
-    return (
-        f"Version {last.model.version} is live: {last.actor} {did} on {words.moment(last.at)}{why}."
-    )
+    return f"Version {last.version} is live: {last.actor} {did} on {words.moment(last.at)}{why}."

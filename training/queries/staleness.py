@@ -76,8 +76,12 @@ def changes_by_batch(dataset: Dataset) -> dict[int, list[str]]:
         for entry in dataset.lineage
         if entry.get("model") == "matching.eventbatch"
     }
-    found: dict[int, list[str]] = {}
-    for batch in dataset.batches.all():
+    batches = list(dataset.batches.all())
+    found = {
+        pk: [f"batch {pk} was removed since"]
+        for pk in sorted(entries.keys() - {batch.pk for batch in batches})
+    }
+    for batch in batches:
         entry = entries.get(batch.pk, {})
         landed = batch.made - entry.get("events", batch.made)
         changed = batch.corrections - entry.get("corrections", 0)

@@ -19,8 +19,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from matching.domain.words import revision_of
+from matching.models import EventBatch
+from project import words
 from project.origin import Origin
 from project.outside import FORMULA_STARTS
+from project.refusal import Refusal
 from project.storage.artifacts import write_files
 from training.domain.libraries import library_versions
 from training.models import Dataset
@@ -42,6 +45,7 @@ def write_dataset(prepared: PreparedDataset, *, by: User | None = None) -> Datas
     """Write files and row under the next version; files whose row is not committed count for
     nothing."""
     kind, loaded = prepared.kind, prepared.loaded
+    _require_there(loaded.batches)
     dataset = claim_version(Dataset, kind.name)
     dataset.origin = loaded.recipe.origin
     dataset.real_rows, dataset.synthetic_rows = _rows_by_origin(prepared)
@@ -71,6 +75,21 @@ def write_dataset(prepared: PreparedDataset, *, by: User | None = None) -> Datas
     if loaded.batches:
         dataset.batches.set(loaded.batches)
     return dataset
+
+
+def _require_there(named: Sequence[int]) -> None:
+    """Refuse rows that were read while a batch of theirs was being removed.
+
+    Until the end of the transaction nobody begins to remove one.
+    """
+    rows = EventBatch.objects.complete().select_for_update(of=("self",), no_key=True)
+    there = set(rows.filter(pk__in=named).values_list("pk", flat=True))
+    gone = [str(pk) for pk in named if pk not in there]
+    if gone:
+        raise Refusal(
+            f"Batch {words.listed(gone)} was removed while its events were read.",
+            remedy="Build the dataset from other batches.",
+        )
 
 
 def _people_known(lineage: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from django.db import connection
 from django.db.models import Max
 
 from project.acting import current_actor_name
+from project.removal.models import Receipt
 from training.models import Dataset, ModelVersion
+
+_THINGS = {"training.dataset": "dataset", "training.modelversion": "model"}  # on receipts
 
 
 def lock_kind(what: str, kind: str) -> None:
@@ -27,11 +30,13 @@ def claim_version(records: type[Record], kind: str) -> Record:
     """Return an unsaved record with the next version of its kind.
 
     The number is given out under a lock that lasts until the transaction ends, and the row is
-    inserted in that transaction.
+    inserted in that transaction. That of a record which was removed is not given out again.
     """
     lock_kind(records._meta.model_name or "", kind)
-    newest = records.objects.filter(kind=kind).aggregate(newest=Max("version"))["newest"]
-    return records(kind=kind, version=(newest or 0) + 1)
+    thing = _THINGS[records._meta.label_lower]
+    kept = records.objects.filter(kind=kind), Receipt.objects.filter(thing=thing, kind=kind)
+    newest = [rows.aggregate(newest=Max("version"))["newest"] or 0 for rows in kept]
+    return records(kind=kind, version=max(newest) + 1)
 
 
 def actor_name(user: User | None) -> str:

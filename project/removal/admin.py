@@ -1,0 +1,56 @@
+"""Receipts in the admin: what was removed, by whom and why."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from project import words
+from project.jobs.references import refer
+from project.pages.admins import LargeTableAdmin
+from project.pages.cells import two_lines
+from project.pages.filters import DateRangeFilter
+from project.pages.navigation import Entry, add_entries
+from project.removal.contract import said_of
+from project.removal.models import Receipt
+
+refer("removal.receipt", "receipt")
+
+add_entries(
+    Entry.of(Receipt, section="Work", label="Removals", order=90, rows=None),
+)
+
+FIELDS = ("title", "what_went", "why", "actor", "asked_at", "at", "left_stale", "stayed", "digests")
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(LargeTableAdmin[Receipt]):
+    list_display = ("what", "what_went", "why", "actor", "at")
+    list_filter = ("thing", ("at", DateRangeFilter))
+    word_fields = ("title", "why", "actor")
+    search_help_text = "Part of what, why or who; of the newest receipts that filters leave"
+    fields = FIELDS
+    readonly_fields = FIELDS
+    empty_title = "Nothing was removed yet"
+    empty_text = (
+        "Batches, datasets, models, runs, sources and people have a button that says what would go."
+    )
+
+    @admin.display(description="what")
+    def what(self, receipt: Receipt) -> Any:
+        return two_lines(receipt.title, f"receipt {receipt.pk}")
+
+    @admin.display(description="what went")
+    def what_went(self, receipt: Receipt) -> str:
+        return words.listed(said_of(receipt.counts)) or "the record alone"
+
+    @admin.display(description="what stood on it")
+    def left_stale(self, receipt: Receipt) -> str:
+        return " ".join(receipt.stale) or "nothing"
+
+    @admin.display(description="what stayed")
+    def stayed(self, receipt: Receipt) -> str:
+        return " ".join(receipt.stays) or "nothing"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj)

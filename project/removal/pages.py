@@ -1,0 +1,98 @@
+"""The page that says what a removal comes to, and starts it."""
+
+from functools import partial
+from typing import Any, Final
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from project import words
+from project.acting import Actor
+from project.jobs.contract import get_kind
+from project.jobs.forms import form_for
+from project.jobs.starts import start_job
+from project.pages.figures import KeyFigure
+from project.pages.links import list_url_for, url_for
+from project.pages.registry import page
+from project.removal.contract import Plan, Removal, RemoveRecord
+from project.removal.registry import removal_of
+
+AT_ONCE: Final = 20  # records that one page names
+PLANNED: Final = "-"  # why a plan is made: to be looked at
+
+
+def offer_removals(*declared: type[Removal[Any]]) -> None:
+    """Register the page of each, under `remove_THING`."""
+    for one in declared:
+        page(
+            f"Remove {one.noun}",
+            route=f"remove/{one.thing}/",
+            name=f"remove_{one.thing}",
+            permission=one.permission,
+        )(partial(_remove_view, thing=one.thing))
+
+
+def _remove_view(request: HttpRequest, *, thing: str) -> HttpResponse:
+    """Say what goes, what stands on it and what stays; posting starts a job for each record."""
+    how = removal_of(thing)
+    if how is None:
+        raise Http404
+    if not request.user.has_perm(how.permission):
+        raise PermissionDenied
+    numbers = _numbers(request, how)
+    kind = get_kind(how.kind)
+    form_class = form_for(kind, by=Actor.of(request.user), given={"number": numbers[0]})
+    form: Any = form_class(request.POST or None)
+    back = list_url_for(request, how.model, "") or reverse("admin:index")
+    if request.method == "POST" and form.is_valid():
+        told = {name: value for name, value in form.arguments.items() if name != "number"}
+        if all(start_job(request, how.kind, number=one, **told) for one in numbers):
+            return HttpResponseRedirect(back)
+    asked = how.arguments(number=1, why=PLANNED)
+    plans = [_shown(request, how, one, asked) for one in numbers]
+    if len(plans) == 1:
+        title = f"Remove {plans[0]['title'][:1].lower()}{plans[0]['title'][1:]}"
+    else:
+        title = f"Remove {words.counted(len(plans), 'record')}"
+    context = {
+        **admin.site.each_context(request),
+        "title": title,
+        "plans": plans,
+        "is_alone": len(plans) == 1,
+        "is_possible": any(not one["blocked"] for one in plans),
+        "numbers": numbers,
+        "form": form,
+        "back_url": (url_for(request, how.model, numbers[0]) if len(numbers) == 1 else "") or back,
+    }
+    return TemplateResponse(request, "removal/remove.html", context)
+
+
+def _numbers(request: HttpRequest, how: Removal[Any]) -> list[int]:
+    given = request.GET.getlist("number")
+    usable = [int(one) for one in given if one.isascii() and one.isdecimal() and len(one) < 19]
+    there = [one for one in dict.fromkeys(usable) if how.find(one) is not None]
+    if not there:
+        raise Http404(f"There is no such {how.thing}. Perhaps it was removed?")
+    if len(there) > AT_ONCE:
+        messages.info(request, f"The first {AT_ONCE} of those that were chosen are shown.")
+    return there[:AT_ONCE]
+
+
+def _shown(
+    request: HttpRequest, how: Removal[Any], number: int, asked: RemoveRecord
+) -> dict[str, Any]:
+    record = how.find(number)
+    plan: Plan = how.plan(record, asked.model_copy(update={"number": number}))
+    figures: list[KeyFigure] = [
+        {"label": f"{noun[:1].upper()}{noun[1:]}", "value": words.number(count)}
+        for noun, count in plan.goes.items()
+        if count
+    ]
+    return {
+        **plan.as_dict(),
+        "url": url_for(request, how.model, number),
+        "figures": figures,
+    }

@@ -1,0 +1,68 @@
+"""Every way to take something out, by its word: declared once, each is a job kind too."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Model
+
+from project import words
+from project.jobs.contract import Run, job
+from project.jobs.said import Figure, Outcome, Said
+from project.removal.contract import Removal, RemoveRecord, said_of
+from project.removal.work import remove
+
+
+def say_removed(result: Mapping[str, Any]) -> Said:
+    """What is gone."""
+    gone = said_of(result["counts"])
+    figures = tuple(
+        Figure(noun[:1].upper() + noun[1:], words.number(count))
+        for noun, count in result["counts"].items()
+        if count
+    )
+    text = (
+        f"{result['title']} is removed: {words.listed(gone)}."
+        if gone
+        else (f"{result['title']} is removed.")
+    )
+    return Said(text, Outcome.REACHED, figures)
+
+
+_removals: dict[str, Removal[Any]] = {}
+
+
+def removal(declared: type[Removal[Any]]) -> type[Removal[Any]]:
+    """Declare a way to take something out: a job kind, a word of the command, a page."""
+    one = declared()
+    if one.thing in _removals:
+        raise ValueError(f"Two removals are called {one.thing}.")
+    _removals[one.thing] = one
+
+    def work(run: Run, asked: RemoveRecord) -> dict[str, Any]:
+        return remove(one, run, asked)
+
+    work.__doc__ = f"Remove {one.noun} and what belongs to it, and keep a receipt."
+    job(
+        one.kind,
+        title=f"Remove {one.noun}",
+        permission=one.permission,
+        says=say_removed,
+        arguments=one.arguments,
+    )(work)
+    return declared
+
+
+def all_removals() -> list[Removal[Any]]:
+    """Return every one, by its word."""
+    return [_removals[thing] for thing in sorted(_removals)]
+
+
+def removal_of(thing: str) -> Removal[Any] | None:
+    """Return the one of a word."""
+    return _removals.get(thing)
+
+
+def removal_for(model: type[Model]) -> Removal[Any] | None:
+    """Return the one of a model."""
+    label = model._meta.label_lower
+    return next((one for one in _removals.values() if one.model == label), None)

@@ -1,0 +1,110 @@
+"""What stands on datasets and models, for whoever is about to remove one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from matching.models import EventBatch
+from project import words
+from project.removal.contract import Plan, Standing, stands_on
+from training.models import Dataset, ModelVersion, Promotion
+from training.queries.promotions import version_before
+
+
+def plan_of_dataset(dataset: Dataset) -> Plan:
+    """Say what goes with a dataset; models that were trained on it hold it."""
+    models = list(dataset.model_versions.order_by("version").values_list("version", flat=True))
+    blocked: tuple[str, ...] = ()
+    remedy = ""
+    if models:
+        named = words.listed([f"{dataset.kind}/{version}" for version in models])
+        noun = "Model" if len(models) == 1 else "Models"
+        blocked = (f"{noun} {named} {'was' if len(models) == 1 else 'were'} trained on it.",)
+        remedy = (
+            f"Remove {'that' if len(models) == 1 else 'those'} first: on the page of the model, or "
+            f"with `manage.py remove model {dataset.kind}/{models[0]} --why TEXT`."
+        )
+    batches = list(dataset.batches.order_by("pk").values_list("pk", flat=True))
+    stays = []
+    if batches:
+        stays.append(f"{_named('Batch', batches)}: a dataset has its own copy of the rows.")
+    return Plan(
+        title=f"Dataset {dataset.kind}/{dataset.version}",
+        goes={"file": len(dataset.files), "row": dataset.train_rows + dataset.validation_rows},
+        stays=tuple(stays),
+        blocked=blocked,
+        remedy=remedy,
+        digests=_sha256(dataset.files),
+        kind=dataset.kind,
+        version=dataset.version,
+    )
+
+
+def plan_of_model(model: ModelVersion) -> Plan:
+    """Say what goes with a model; the live one holds itself."""
+    blocked: tuple[str, ...] = ()
+    remedy = ""
+    if model.stage == ModelVersion.Stage.CHAMPION:
+        blocked = ("It is live.",)
+        remedy = "Make another version live, or return to the one before; then remove it."
+    stale, stays = [], [f"Dataset {model.kind}/{model.dataset.version}, on which it was trained."]
+    if version_before(model.kind) == model.version:
+        stale.append("A rollback would return to it; without it, to the one before it, or to none.")
+    decided = Promotion.objects.filter(kind=model.kind, model=model.pk).count()
+    if decided:
+        stays.append(
+            f"{words.counted(decided, 'line')} of the history of what was live: "
+            f"{'it names' if decided == 1 else 'they name'} the version, and never "
+            f"{'changes' if decided == 1 else 'change'}."
+        )
+    return Plan(
+        title=f"Model {model.kind}/{model.version}",
+        goes={"file": len(model.files)},
+        stale=tuple(stale),
+        stays=tuple(stays),
+        blocked=blocked,
+        remedy=remedy,
+        digests=_sha256(model.files),
+        kind=model.kind,
+        version=model.version,
+    )
+
+
+@stands_on("matching.eventbatch")
+def standing_on_batch(batch: EventBatch) -> Standing:
+    """Say which datasets and models were made of a batch; what is live holds it.
+
+    Those of a dataset that was refused, or never trained on, hold nothing.
+    """
+    datasets = Dataset.objects.filter(batches=batch.pk).order_by("pk")
+    live, stale = [], []
+    for dataset in datasets.only("pk", "kind", "version", "verdict"):
+        models = ModelVersion.objects.filter(dataset=dataset.pk).order_by("version")
+        made = list(models.values_list("version", "stage"))
+        live += [
+            f"{dataset.kind}/{version}"
+            for version, stage in made
+            if stage == ModelVersion.Stage.CHAMPION
+        ]
+        text = (
+            f"Dataset {dataset.kind}/{dataset.version} keeps its own rows and cannot be built "
+            "again as it is"
+        )
+        if made:
+            text += f"; {_named('model', [version for version, _ in made])} learnt from it"
+        stale.append(f"{text}.")
+    if not live:
+        return Standing(stale=tuple(stale))
+    return Standing(
+        stale=tuple(stale),
+        blocked=(f"Model {words.listed(live)} is live and learnt from it.",),
+        remedy="Make a model live that did not learn from it, or return to one; then remove it.",
+    )
+
+
+def _named(noun: str, numbers: list[int]) -> str:
+    plural = noun if len(numbers) == 1 else f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{plural} {words.listed([str(one) for one in numbers])}"
+
+
+def _sha256(files: Mapping[str, Any]) -> dict[str, str]:
+    return {name: digest["sha256"] for name, digest in files.items()}
