@@ -102,7 +102,7 @@ def _numbers_of(
     coded = [pa.array(column, pa.string()).dictionary_encode() for column in columns]
     listed = [column.dictionary.to_pylist() for column in coded]
     names = set[str]().union(*listed)
-    numbers = {name: _stranger(name) for name in names}
+    numbers = {name: stranger_number(name) for name in names}
     if names:
         table = model._meta.db_table
         with connection.cursor() as cursor:
@@ -119,6 +119,7 @@ def _numbers_of(
 
 
 @lru_cache(maxsize=65_536)
-def _stranger(name: str) -> int:
+def stranger_number(name: str) -> int:
+    """Return the number below zero of somebody who is known only from a log."""
     digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
     return -1 - (digest >> 1)

@@ -1,0 +1,20 @@
+"""What feedback does about a person who is erased."""
+
+from feedback.queries import erasing as queries
+from project.jobs.contract import Run
+from project.removal.contract import Counts
+from project.removal.erasing import Erasing, counts_rows, erases, finds_texts
+from project.removal.sweep import rows_go
+
+rows_go("feedback.rejectedrecord", "rejected row")
+finds_texts(queries.texts_of)
+counts_rows(queries.count_feedback)
+
+
+@erases("Feedback", order=40)
+def erase_feedback(run: Run, erasing: Erasing) -> Counts:
+    """Take name, text and conversation out of what the person answered."""
+    from feedback.services import erasing as service
+
+    done = run.once("feedback", lambda: {"rows": service.rewrite_feedback(erasing)})
+    return {"answer without name and text": int(done["rows"])}

@@ -1,0 +1,40 @@
+"""What there is in feedback of one person."""
+
+from typing import Any, Final
+
+from feedback.models import QualityFeedback
+from project.removal.erasing import Erasing
+
+LEAST_TEXT: Final = 12  # characters of what somebody wrote that is looked for elsewhere
+MOST_TEXTS: Final = 2_000  # of the newest; the rows themselves lose every one
+
+
+def rows_of(erasing: Erasing) -> Any:
+    """Return the quality feedback that a person gave."""
+    return QualityFeedback.objects.filter(user_id__in=erasing.names)
+
+
+def texts_of(erasing: Erasing) -> dict[str, str]:
+    """Return what a person wrote, and the conversations that nobody else was in."""
+    texts = rows_of(erasing).exclude(feedback_text="").order_by("-created_at")
+    replaced = {
+        text: erasing.label
+        for text in texts.values_list("feedback_text", flat=True)[:MOST_TEXTS]
+        if len(text) >= LEAST_TEXT
+    }
+    return {**replaced, **sessions_of(erasing)}
+
+
+def sessions_of(erasing: Erasing) -> dict[str, str]:
+    """Return what stands for each conversation of a person that nobody else was in."""
+    own = rows_of(erasing).exclude(session_id="")
+    found = set(own.values_list("session_id", flat=True).distinct())
+    others = QualityFeedback.objects.filter(session_id__in=found)
+    shared = others.exclude(user_id__in=[*erasing.names, ""])
+    found -= set(shared.values_list("session_id", flat=True).distinct())
+    return {name: f"{erasing.label}-s{place + 1}" for place, name in enumerate(sorted(found))}
+
+
+def count_feedback(erasing: Erasing) -> dict[str, int]:
+    """Count the answers that lose their name and text."""
+    return {"answer without name and text": rows_of(erasing).count()}

@@ -1,0 +1,168 @@
+"""How a person is erased: the removal, and what matching does about it."""
+
+import secrets
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from matching.models import EventBatch, SeedUser
+from matching.queries import erasing as queries
+from project.jobs.contract import Run
+from project.jobs.questions import Ask
+from project.refusal import Refusal
+from project.removal import erasing as kit
+from project.removal import uploads
+from project.removal.contract import Counts, Plan, Removal, RemoveRecord, standing_on
+from project.removal.erasing import Erasing, counts_rows, erases, finds_texts
+from project.removal.registry import removal
+from project.removal.sweep import count_mentions, leaves_out, rows_go
+
+__all__ = ["uploads"]  # what declares a part of its own
+
+KIND = "matching.remove_person"
+STAYS = (
+    "Backups that were made before: a restore of one erases the person again.",
+    "Where feedback and logs came from: what is still there comes again with the next reading.",
+    "Logs of the servers of this installation: they name no people, only addresses of pages "
+    "without what was asked for.",
+)
+
+rows_go("matching.rejectedevent", "rejected row")
+rows_go("matching.refusedprofile", "rejected row")
+# Their own part below looks through them, batch by batch.
+leaves_out("matching.matchevent", "matching.seeduser", "matching.word", "matching.historicalword")
+
+finds_texts(queries.texts_of)
+counts_rows(queries.count_events)
+counts_rows(count_mentions)
+
+
+class ErasePerson(RemoveRecord):
+    """Who goes, why, and whether the features of the person's events stay."""
+
+    features: Annotated[
+        Literal["keep", "drop"],
+        Field(description="Of the person's events: keep the features, or drop them too."),
+        Ask(
+            meanings={
+                "keep": "They stay, under a number that names nobody",
+                "drop": "They go; the outcomes stay",
+            }
+        ),
+    ] = "keep"
+
+
+@removal
+class RemovePerson(Removal[SeedUser]):
+    """A person, wherever this installation speaks of it."""
+
+    thing = "person"
+    noun = "a person"
+    model = "matching.seeduser"
+    kind = KIND
+    permission = "matching.delete_seeduser"
+    arguments = ErasePerson
+
+    def named(self, name: str) -> SeedUser | None:
+        return SeedUser.objects.filter(external_id=name).first()
+
+    def plan(self, record: SeedUser, asked: RemoveRecord) -> Plan:
+        erasing = _erasing(record, asked)
+        standing = standing_on(record)
+        untold = erasing.mentions.untold
+        stays = [*STAYS, *standing.stays]
+        if untold:
+            stays.append(
+                "Texts in which somebody typed the id by hand: it cannot be told from other words "
+                "and numbers there, and is looked for where ids stand."
+            )
+        return Plan(
+            title=f"Person {record.pk}",
+            goes=kit.count_rows(erasing),
+            stale=standing.stale,
+            stays=tuple(stays),
+            blocked=standing.blocked,
+            remedy=standing.remedy,
+        )
+
+    def objection(self, record: SeedUser, why: str) -> str:
+        erasing = kit.sealed_before(KIND, record.pk) or _found(record, is_kept=True)
+        if not erasing.mentions.name_a_row({"user": why}):
+            return ""
+        return "Say why without the name or id of the person: it stands on the receipt."
+
+    def close(self, record: SeedUser, asked: RemoveRecord) -> None:
+        if objection := self.objection(record, asked.why):
+            raise Refusal(objection, remedy="Write the number of a request instead.")
+
+    def clear(self, run: Run, number: int, asked: RemoveRecord) -> Counts:
+        def sealed() -> dict[str, str]:
+            record = SeedUser.objects.get(pk=number)
+            return {"sealed": kit.seal(_erasing(record, asked))}
+
+        given = run.once(kit.SEALED, sealed)
+        return kit.erase_everywhere(run, kit.unseal(number, given["sealed"]))
+
+    def finish(self, record: SeedUser, asked: RemoveRecord) -> Counts:
+        from matching.services.erasing import remove_row
+
+        remove_row(record)
+        kit.forget_sealed(KIND, record.pk)
+        return {}
+
+
+def _erasing(record: SeedUser, asked: RemoveRecord) -> Erasing:
+    """Return what to look for: what a run that was ended before has found, else what is there."""
+    is_kept = getattr(asked, "features", "keep") == "keep"
+    return kit.sealed_before(KIND, record.pk) or _found(record, is_kept=is_kept)
+
+
+def _found(record: SeedUser, *, is_kept: bool) -> Erasing:
+    # Drawn, so that nobody can tell from it whose it was.
+    stand_in = -1 - secrets.randbits(62)
+    names = tuple(queries.names_of(record))
+    numbers = tuple(queries.numbers_of(record, names))
+    return kit.with_texts(Erasing(record.pk, stand_in, names, numbers, keeps_features=is_kept))
+
+
+@erases("Profile, history, trips and groups", order=10)
+def erase_profile(run: Run, erasing: Erasing) -> Counts:
+    """Empty the profile, and remove what hangs on it; live copies follow."""
+    from matching.services import erasing as service
+
+    groups = run.once("groups", lambda: {"names": service.groups_of(erasing.number)})["names"]
+    counts = run.once("profile", lambda: service.empty_profile(erasing))
+    copies = run.once("copies", lambda: {"live copy": service.withdraw_copies(erasing, groups)})
+    return {**counts, **copies}
+
+
+@erases("Events", order=20)
+def erase_events(run: Run, erasing: Erasing) -> Counts:
+    """Put a number that names nobody into the person's events, batch by batch."""
+    from matching.services import erasing as service
+
+    rewritten = 0
+    for batch in EventBatch.objects.order_by("pk").defer("population"):
+        done = run.once(
+            "events",
+            lambda batch=batch: {"rows": service.rewrite_events(batch, erasing)},  # type: ignore[misc]
+            batch.pk,
+        )
+        rewritten += int(done["rows"])
+    return {"event rewritten": rewritten}
+
+
+@erases("Populations of batches", order=30)
+def erase_populations(run: Run, erasing: Erasing) -> Counts:
+    """Take the person out of what batches were drawn from."""
+    from matching.services import erasing as service
+
+    rewritten = 0
+    for batch in queries.batches_with_people():
+        done = run.once(
+            "population",
+            lambda pk=batch.pk: {"rows": service.rewrite_population(pk, erasing)},  # type: ignore[misc]
+            batch.pk,
+        )
+        rewritten += int(done["rows"])
+    return {"population rewritten": rewritten}

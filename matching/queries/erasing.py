@@ -1,0 +1,115 @@
+"""What there is of one person, for whoever is about to erase that."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from django.apps import apps
+from django.db.models import Q
+
+from matching.models import EventBatch, MatchEvent, SeedUser, TravelGroup, TravelSession
+from matching.queries.event_rows import stranger_number
+from matching.queries.words import unknown_in, with_word
+from project.removal.erasing import Erasing
+from project.removal.mentions import is_telling
+
+LEAST_NAME: Final = 5  # characters of a display name that is looked for in texts
+LEAST_WORD: Final = 4  # characters of a word that only one profile carries
+
+
+def names_of(person: SeedUser) -> list[str]:
+    """Return every id that a person is or was known by, the one of today first.
+
+    An id that somebody else has now is no longer this person's.
+    """
+    written = SeedUser.history.filter(id__in=[person.pk, *_merged(person)])
+    earlier = {*written.values_list("external_id", flat=True), *_aliases(person, "external_id")}
+    earlier.discard(person.external_id)
+    taken = SeedUser.objects.filter(external_id__in=earlier).exclude(pk=person.pk)
+    return [person.external_id, *sorted(earlier - set(taken.values_list("external_id", flat=True)))]
+
+
+def numbers_of(person: SeedUser, names: Iterable[str]) -> list[int]:
+    """Return the numbers by which events name a person: the own, those of records that were merged
+    with it, and those that its ids had before it was here."""
+    return [person.pk, *_merged(person), *(stranger_number(name) for name in names)]
+
+
+def _merged(person: SeedUser) -> list[int]:
+    return [number for number in _aliases(person, "number") if number is not None]
+
+
+def _aliases(person: SeedUser, column: str) -> list[Any]:
+    alias = alias_model()
+    rows = [] if alias is None else alias.objects.filter(person=person.pk)
+    return list(rows.values_list(column, flat=True)) if alias is not None else []
+
+
+def alias_model() -> Any:
+    """Return the model of former names; None where this edition has none."""
+    try:
+        return apps.get_model("matching.personalias")
+    except LookupError:
+        return None
+
+
+def texts_of(erasing: Erasing) -> Mapping[str, str]:
+    """Return the display names of a person, and words that no other profile or trip carries."""
+    person = SeedUser.objects.filter(pk=erasing.number).first()
+    if person is None:
+        return {}
+    written = SeedUser.history.filter(id=person.pk).values_list("name", flat=True).distinct()
+    replaced = {
+        name: erasing.label for name in {person.name, *written} if _is_own_name(name, person)
+    }
+    for place, word in enumerate(sorted(_own_words(person, erasing))):
+        replaced[word] = f"{erasing.label}-word-{place + 1}"
+    return replaced
+
+
+def _is_own_name(name: str, person: SeedUser) -> bool:
+    """Whether a display name tells of this person alone: neither a word nor somebody else's."""
+    if len(name) < LEAST_NAME or not is_telling(name) or (name.islower() and name.isalpha()):
+        return False
+    others = SeedUser.objects.filter(Q(name=name) | Q(external_id=name)).exclude(pk=person.pk)
+    return not others.exists() and not TravelGroup.objects.filter(name=name).exists()
+
+
+def _own_words(person: SeedUser, erasing: Erasing) -> set[str]:
+    profile: dict[str, Any] = {**vars(person)}
+    trip = TravelSession.objects.filter(user=person.pk).first()
+    written = {(kind, word) for kind, word in unknown_in(profile)}
+    if trip is not None:
+        written |= set(unknown_in({"interests": trip.interests}))
+    others = SeedUser.objects.exclude(pk=person.pk)
+    trips = TravelSession.objects.exclude(user=person.pk)
+    return {
+        word
+        for kind, word in written
+        if len(word) >= LEAST_WORD
+        and not others.filter(with_word(kind, word)).exists()
+        and not (kind == "interest" and trips.filter(interests__contains=[word]).exists())
+    }
+
+
+def count_events(erasing: Erasing) -> dict[str, int]:
+    """Count what of matching would go or be rewritten."""
+    numbers, pk = list(erasing.numbers), erasing.number
+    history: Any = SeedUser.history
+    return {
+        "profile": 1,
+        "line of its history": history.filter(id=pk).count(),
+        "trip": TravelSession.objects.filter(user=pk).count(),
+        "group membership": TravelGroup.objects.filter(members=pk).count(),
+        "event rewritten": MatchEvent.objects.filter(
+            Q(user_id__in=numbers) | Q(target_id__in=numbers)
+        ).count(),
+    }
+
+
+def batches_with_people() -> Any:
+    """Return the batches that hold a population, without its bytes."""
+    return (
+        EventBatch.objects.filter(~Q(population_file="") | Q(population__isnull=False))
+        .order_by("pk")
+        .defer("population")
+    )

@@ -1,0 +1,18 @@
+"""What there is in the score log of one person."""
+
+from typing import Any
+
+from django.db.models import Q
+
+from project.removal.erasing import Erasing
+from serving.models import ScoredPair
+
+
+def pairs_of(erasing: Erasing) -> Any:
+    """Return the pairs that were scored with a person on either side."""
+    return ScoredPair.objects.filter(Q(left_id__in=erasing.names) | Q(right_id__in=erasing.names))
+
+
+def count_pairs(erasing: Erasing) -> dict[str, int]:
+    """Count the rows of the score log that lose a name."""
+    return {"line of the score log": pairs_of(erasing).count()}
