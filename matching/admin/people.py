@@ -190,6 +190,7 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
     foreign_columns = {"trip": "matching.view_travelsession"}
     actions = ["fill_in", "create_sessions"]
     consequences: ClassVar[Any] = {"fill_in": foresee_filling, "create_sessions": foresee_trips}
+    removal_page = "remove_person"
     empty_title = "There are no seed users yet"
     empty_text = "Six named users and a drawn population are the ground for everything else."
     start_links = [
@@ -274,17 +275,6 @@ class SeedUserAdmin(HistoryAdmin[SeedUser]):
         publish_after_commit(
             travellers_of_users([obj.pk]), on_failure=partial(messages.warning, request)
         )
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self.delete_queryset(request, SeedUser.objects.filter(pk=obj.pk))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        users = dict(queryset.values_list("pk", "external_id"))
-        speak_of_them = travellers_of_users(users) - set(users.values())
-        super().delete_queryset(request, queryset)
-        tell = partial(messages.warning, request)
-        withdraw_after_commit(users.values(), on_failure=tell)
-        publish_after_commit(speak_of_them, on_failure=tell)
 
     def has_plan_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("matching.add_travelsession")

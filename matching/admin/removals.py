@@ -1,6 +1,7 @@
-"""The pages that take batches and refused rows out."""
+"""The pages that take batches, refused rows and people out."""
 
+from matching.jobs.erasing import RemovePerson
 from matching.jobs.removals import RemoveBatch, RemoveRejectedEvents, RemoveRejectedProfiles
 from project.removal.pages import offer_removals
 
-offer_removals(RemoveBatch, RemoveRejectedEvents, RemoveRejectedProfiles)
+offer_removals(RemovePerson, RemoveBatch, RemoveRejectedEvents, RemoveRejectedProfiles)

@@ -22,9 +22,8 @@ __all__ = ["uploads"]  # what declares a part of its own
 KIND = "matching.remove_person"
 STAYS = (
     "Backups that were made before: a restore of one erases the person again.",
-    "Where feedback and logs came from: what is still there comes again with the next reading.",
-    "Logs of the servers of this installation: they name no people, only addresses of pages "
-    "without what was asked for.",
+    "Where feedback and logs came from: erase it there too, or a changed row comes in again.",
+    "Logs: those of Seedbed name no people; a proxy before it keeps addresses, with ids in some.",
 )
 
 rows_go("matching.rejectedevent", "rejected row")

@@ -156,8 +156,8 @@ class EventBatch(models.Model):
         people = "1 person" if self.erased_people == 1 else f"{self.erased_people:,} people"
         verb = "was" if self.erased_people == 1 else "were"
         return (
-            f"Cannot be recomputed: {people} of its population {verb} erased since. Events keep the "
-            "features they have; with other formulas those of who was erased are left out."
+            f"Cannot be recomputed: {people} of its population {verb} erased since. Events keep "
+            "the features they have; with other formulas those of who was erased are left out."
         )
 
     @property

@@ -1,21 +1,44 @@
 """A person is erased from an installation that used everything: nothing finds them any more."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
-from matching.models import EventBatch, MatchEvent, SeedUser
+from matching.jobs.erasing import ErasePerson
+from matching.models import EventBatch, EventChange, MatchEvent, SeedUser
 from project.audit.models import AuditEntry
 from project.jobs.models import Job, JobStep
+from project.jobs.run import JobRun
+from project.jobs.runner import run_job
+from project.jobs.services import retry_job
 from project.removal.models import Receipt
+from project.removal.registry import removal_of
 from serving.models import ScoredPair
+from tests.factories import make_seed_user
 from tests.overview.traces import ID, NEIGHBOUR, TRACES, found, leave_traces, whole_installation
 from tests.removing import remove
-from training.models import Dataset
+from tests.training.batches import make_dataset
+from training.models import Dataset, ModelVersion
 from training.queries.files import verify_files
+from training.queries.staleness import why_stale
 
 pytestmark = pytest.mark.django_db
+
+
+class Killed(Exception):
+    """Stands for whatever ends a worker."""
+
+
+def killed(number: int) -> Job:
+    with suppress(Killed):
+        remove("person", number, why="Request 12")
+    return Job.objects.latest("created_at")
 
 
 @pytest.fixture
@@ -79,3 +102,115 @@ def test_nothing_finds_an_erased_person(person: SeedUser) -> None:
         verify_files(dataset)
     everything = "\n".join(text for _, text in whole_installation())
     assert NEIGHBOUR in everything
+
+
+def test_what_is_killed_at_each_step_ends_the_same(
+    person: SeedUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run does one step: it is ended once within its transaction and once after it."""
+    ended: set[tuple[str, int, str]] = set()
+    whole = JobRun.transaction
+
+    @contextmanager
+    def dying(self: JobRun, name: str | None = None, number: int = 0) -> Iterator[dict[str, Any]]:
+        with whole(self, name, number) as result:
+            yield result
+            if name and (name, number, "within") not in ended:
+                ended.add((name, number, "within"))
+                raise Killed(f"within {name}")
+        if name and not name.startswith("sweep") and (name, number, "after") not in ended:
+            ended.add((name, number, "after"))
+            raise Killed(f"after {name}")
+
+    monkeypatch.setattr(JobRun, "transaction", dying)
+    job = killed(person.pk)
+    while job.state != Job.State.SUCCEEDED:
+        assert job.state == Job.State.FAILED, job.error
+        assert "Killed" in job.traceback
+        job = retry_job(job)
+        with suppress(Killed):
+            run_job(str(job.pk))
+        job.refresh_from_db()
+    steps = set(job.steps.values_list("name", "number"))
+    assert steps == {(name, number) for name, number, _ in ended}
+    assert len(steps) > 40
+    assert found() == {}
+    assert Receipt.objects.count() == 1
+    assert not JobStep.objects.filter(result__has_key="sealed").exists()
+
+
+def test_an_erasure_that_nobody_retried_is_begun_again(
+    person: SeedUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The profile is empty by then: what is looked for is what the first job had sealed."""
+
+    def fail(*_: Any) -> None:
+        raise Killed("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("feedback.services.erasing.rewrite_feedback", fail)
+        assert killed(person.pk).state == Job.State.FAILED
+    assert SeedUser.objects.get(pk=person.pk).external_id == f"erased-{person.pk}"
+    sealed = JobStep.objects.get(result__has_key="sealed").result["sealed"]
+    assert not any(one in sealed for one in TRACES)
+    assert remove("person", person.pk).state == Job.State.SUCCEEDED
+    assert found() == {}
+
+
+def test_features_may_go_too(person: SeedUser) -> None:
+    own = MatchEvent.objects.filter(user_id=person.pk)
+    kept = MatchEvent.objects.exclude(user_id=person.pk).exclude(target_id=person.pk)
+    keys = list(own.values_list("pk", flat=True))
+    others = kept.exclude(interest_score=None).count()
+    remove("person", person.pk, features="drop")
+    gone = MatchEvent.objects.filter(pk__in=keys)
+    assert (
+        len(keys) == gone.filter(user_id__lt=0, interest_score=None, true_probability=None).count()
+    )
+    assert kept.exclude(interest_score=None).count() == others
+    assert "interest_score" not in str(list(EventChange.objects.values_list("after", flat=True)))
+
+
+def test_batch_and_datasets_say_that_somebody_was_erased(
+    person: SeedUser, admin_client: Client
+) -> None:
+    plan = removal_of("person").plan(person, ErasePerson(number=person.pk, why="-"))  # type: ignore[union-attr]
+    assert any("match_compatibility/1 keeps its rows" in one for one in plan.stale)
+    assert any("Model 1 learnt from it" in one for one in plan.stale)
+    assert not any(one in json.dumps(plan.as_dict()) for one in TRACES)
+    job = remove("person", person.pk)
+    (batch,) = EventBatch.objects.exclude(erased_people=0)
+    page = admin_client.get(reverse("admin:matching_eventbatch_change", args=[batch.pk]))
+    told = "Cannot be recomputed: 1 person of its population was erased since"
+    assert told in page.content.decode()
+    for dataset in Dataset.objects.all():
+        assert "1 person was erased since" in why_stale(dataset)
+        page = admin_client.get(reverse("admin:training_dataset_change", args=[dataset.pk]))
+        assert "1 person was erased since" in page.content.decode()
+    model = ModelVersion.objects.get()
+    page = admin_client.get(reverse("admin:training_modelversion_change", args=[model.pk]))
+    assert "1 person was erased since" in page.content.decode()
+    assert f"Build dataset {model.dataset.version} anew" in page.content.decode()
+    receipt = Receipt.objects.get()
+    line = AuditEntry.objects.latest("pk")
+    assert line.title == receipt.title == f"Person {person.pk}"
+    assert job.arguments == {"number": person.pk, "why": "a test"}
+
+
+def test_a_dataset_is_built_again_of_a_batch_whose_people_were_erased(person: SeedUser) -> None:
+    batch = EventBatch.objects.get(method="generated")
+    same = make_dataset(batch)
+    remove("person", person.pk)
+    again = make_dataset(EventBatch.objects.get(pk=batch.pk))
+    assert (again.rows, again.train_rows) == (same.rows, same.train_rows)
+    other = make_dataset(EventBatch.objects.get(pk=batch.pk), feature_set="tiered-1")
+    assert other.dropped["people_erased"] > 0
+    assert other.train_rows < same.train_rows
+
+
+def test_who_is_erased_may_come_again_as_somebody_new(person: SeedUser) -> None:
+    remove("person", person.pk)
+    new = make_seed_user(ID)
+    assert new.pk != person.pk
+    assert not MatchEvent.objects.filter(user_id=new.pk).exists()
+    assert remove("person", new.pk).state == Job.State.SUCCEEDED

@@ -296,6 +296,6 @@ def found(traces: tuple[str, ...] = TRACES) -> dict[str, list[str]]:
     for place, text in whole_installation():
         searched = text.replace(NEIGHBOUR, "")
         told = [one for one in traces if one in searched or json.dumps(one)[1:-1] in searched]
-        if told or NEIGHBOUR not in text and ID in place:
+        if told or (NEIGHBOUR not in text and ID in place):
             hits[place] = told
     return hits

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from matching.models import EventBatch
+from django.db.models import Q
+
+from matching.models import EventBatch, MatchEvent, SeedUser
+from matching.queries.erasing import names_of, numbers_of
 from project import words
 from project.removal.contract import Plan, Standing, stands_on
 from training.models import Dataset, ModelVersion, Promotion
@@ -99,6 +102,27 @@ def standing_on_batch(batch: EventBatch) -> Standing:
         blocked=(f"Model {words.listed(live)} is live and learnt from it.",),
         remedy="Make a model live that did not learn from it, or return to one; then remove it.",
     )
+
+
+@stands_on("matching.seeduser")
+def standing_on_person(person: SeedUser) -> Standing:
+    """Say which datasets were built of batches with events of a person, and which models learnt
+    from them: rows and figures stay, under a number of nobody."""
+    numbers = numbers_of(person, names_of(person))
+    events = MatchEvent.objects.filter(Q(user_id__in=numbers) | Q(target_id__in=numbers))
+    batches = {pk >> EventBatch.ROW_BITS for pk in events.values_list("pk", flat=True)}
+    datasets = Dataset.objects.filter(batches__in=batches).distinct().order_by("pk")
+    stale = []
+    for dataset in datasets.only("pk", "kind", "version"):
+        made = list(dataset.model_versions.order_by("version").values_list("version", flat=True))
+        text = (
+            f"Dataset {dataset.kind}/{dataset.version} keeps its rows and figures; ids in its "
+            "files become numbers of nobody, and it is marked as to be built again"
+        )
+        if made:
+            text += f". {_named('model', made).capitalize()} learnt from it and stays until then"
+        stale.append(f"{text}.")
+    return Standing(stale=tuple(stale))
 
 
 def _named(noun: str, numbers: list[int]) -> str:
