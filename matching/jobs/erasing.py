@@ -19,7 +19,7 @@ from project.removal.sweep import count_mentions, leaves_out, rows_go
 
 __all__ = ["uploads"]  # what declares a part of its own
 
-KIND = "matching.remove_person"
+KIND = queries.ERASE_KIND
 STAYS = (
     "Backups that were made before: a restore of one erases the person again.",
     "Where feedback and logs came from: erase it there too, or a changed row comes in again.",
@@ -63,7 +63,7 @@ class RemovePerson(Removal[SeedUser]):
     arguments = ErasePerson
 
     def named(self, name: str) -> SeedUser | None:
-        return SeedUser.objects.filter(external_id=name).first()
+        return queries.person_called(name)
 
     def plan(self, record: SeedUser, asked: RemoveRecord) -> Plan:
         erasing = _erasing(record, asked)

@@ -9,11 +9,28 @@ from django.db.models import Q
 from matching.models import EventBatch, MatchEvent, SeedUser, TravelGroup, TravelSession
 from matching.queries.event_rows import stranger_number
 from matching.queries.words import unknown_in, with_word
+from project.jobs.models import Job
 from project.removal.erasing import Erasing
 from project.removal.mentions import is_telling
 
+ERASE_KIND: Final = "matching.remove_person"
 LEAST_NAME: Final = 5  # characters of a display name that is looked for in texts
 LEAST_WORD: Final = 4  # characters of a word that only one profile carries
+
+
+def person_called(name: str) -> SeedUser | None:
+    """Return who has an id now, or had it before."""
+    found = SeedUser.objects.filter(external_id=name).first()
+    if found is None and (alias := alias_model()) is not None:
+        former = alias.objects.filter(external_id=name).select_related("person").first()
+        return None if former is None else former.person
+    return found
+
+
+def active_erasure(number: int) -> Job | None:
+    """Return the job that erases a person now, or waits to."""
+    jobs = Job.objects.active().filter(kind=ERASE_KIND, arguments__number=number)
+    return jobs.order_by("created_at").first()
 
 
 def names_of(person: SeedUser) -> list[str]:
