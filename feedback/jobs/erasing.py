@@ -3,10 +3,11 @@
 from feedback.queries import erasing as queries
 from project.jobs.contract import Run
 from project.removal.contract import Counts
-from project.removal.erasing import Erasing, counts_rows, erases, finds_texts
+from project.removal.erasing import Erasing, counts_rows, erases, finds_texts, names_people
 from project.removal.sweep import rows_go
 
 rows_go("feedback.rejectedrecord", "rejected row")
+names_people(queries.known_ids)
 finds_texts(queries.texts_of)
 counts_rows(queries.count_feedback)
 

@@ -1,5 +1,6 @@
 """What there is in feedback of one person."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from feedback.models import QualityFeedback
@@ -7,6 +8,12 @@ from project.removal.erasing import Erasing
 
 LEAST_TEXT: Final = 12  # characters of what somebody wrote that is looked for elsewhere
 MOST_TEXTS: Final = 2_000  # of the newest; the rows themselves lose every one
+
+
+def known_ids() -> Iterator[str]:
+    """Yield every id by which somebody answered."""
+    given = QualityFeedback.objects.exclude(user_id="")
+    yield from given.values_list("user_id", flat=True).distinct().order_by().iterator()
 
 
 def rows_of(erasing: Erasing) -> Any:

@@ -13,7 +13,7 @@ from project.refusal import Refusal
 from project.removal import erasing as kit
 from project.removal import uploads
 from project.removal.contract import Counts, Plan, Removal, RemoveRecord, standing_on
-from project.removal.erasing import Erasing, counts_rows, erases, finds_texts
+from project.removal.erasing import Erasing, counts_rows, erases, finds_texts, names_people
 from project.removal.registry import removal
 from project.removal.sweep import count_mentions, leaves_out, rows_go
 
@@ -31,6 +31,7 @@ rows_go("matching.refusedprofile", "rejected row")
 # Their own part below looks through them, batch by batch.
 leaves_out("matching.matchevent", "matching.seeduser", "matching.word", "matching.historicalword")
 
+names_people(queries.known_ids)
 finds_texts(queries.texts_of)
 counts_rows(queries.count_events)
 counts_rows(count_mentions)

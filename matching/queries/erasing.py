@@ -1,6 +1,6 @@
 """What there is of one person, for whoever is about to erase that."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from django.apps import apps
@@ -25,6 +25,19 @@ def person_called(name: str) -> SeedUser | None:
         former = alias.objects.filter(external_id=name).select_related("person").first()
         return None if former is None else former.person
     return found
+
+
+def known_ids() -> Iterator[str]:
+    """Yield every id of a person here: of today, of before, and of those known only from logs."""
+    yield from SeedUser.objects.values_list("external_id", flat=True).iterator()
+    yield from SeedUser.history.values_list("external_id", flat=True).distinct().iterator()
+    if (alias := alias_model()) is not None:
+        yield from alias.objects.values_list("external_id", flat=True).iterator()
+    logged = MatchEvent.objects.filter(external__isnull=False)
+    for side in ("external__userId", "external__targetId"):
+        for name in logged.values_list(side, flat=True).distinct().iterator():
+            if isinstance(name, str):
+                yield name
 
 
 def active_erasure(number: int) -> Job | None:

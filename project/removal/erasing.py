@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -21,6 +21,7 @@ from project.jobs.contract import Run
 from project.jobs.models import JobStep
 from project.refusal import Refusal
 from project.removal.contract import Counts, totals
+from project.removal.digests import remember
 from project.removal.mentions import Mentions
 from project.storage.tending import remove_unnamed_now
 
@@ -66,6 +67,7 @@ def label_of(number: int) -> str:
     return f"erased-{number}"
 
 
+Ids = Callable[[], Iterable[str]]
 Find = Callable[[Erasing], Mapping[str, str]]
 Count = Callable[[Erasing], Counts]
 Work = Callable[[Run, Erasing], Counts]
@@ -80,9 +82,22 @@ class Part:
     work: Work
 
 
+_ids: list[Ids] = []
 _finds: list[Find] = []
 _counts: list[Count] = []
 _parts: list[Part] = []
+
+
+def names_people(ids: Ids) -> Ids:
+    """Register the decorated function: it yields every id of a person that an app knows."""
+    _ids.append(ids)
+    return ids
+
+
+def all_ids() -> Iterator[str]:
+    """Yield every id of a person that any app knows; some more than once."""
+    for ids in _ids:
+        yield from ids()
 
 
 def finds_texts(find: Find) -> Find:
@@ -131,6 +146,20 @@ def erase_everywhere(run: Run, erasing: Erasing) -> dict[str, int]:
         run.report(place, len(parts), part.title)
         done.append(part.work(run, erasing))
     return totals(done)
+
+
+@erases("Digests for restores of older backups", order=0)
+def remember_first(run: Run, erasing: Erasing) -> Counts:
+    """Keep digests of the ids before anything goes: a backup of half an erasure knows them too."""
+    run.once("digests", lambda: {"ids": remember(erasing.names)})
+    return {}
+
+
+@erases("Digests for restores of older backups", order=100)
+def remember_last(run: Run, erasing: Erasing) -> Counts:
+    """Keep them again, from now on: a backup that was made meanwhile is an older one."""
+    run.once("digests, again", lambda: {"ids": remember(erasing.names)})
+    return {}
 
 
 @erases("Files that nobody names any more", order=99)

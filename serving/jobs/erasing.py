@@ -2,11 +2,12 @@
 
 from project.jobs.contract import Run
 from project.removal.contract import Counts
-from project.removal.erasing import Erasing, counts_rows, erases
+from project.removal.erasing import Erasing, counts_rows, erases, names_people
 from project.removal.sweep import leaves_out
-from serving.queries.erasing import count_pairs
+from serving.queries.erasing import count_pairs, known_ids
 
 leaves_out("serving.scoredpair", "serving.watchstate", "serving.watchedstream")
+names_people(known_ids)
 counts_rows(count_pairs)
 
 

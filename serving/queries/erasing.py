@@ -1,11 +1,19 @@
 """What there is in the score log of one person."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Q
 
 from project.removal.erasing import Erasing
 from serving.models import ScoredPair
+
+
+def known_ids() -> Iterator[str]:
+    """Yield every id that was scored."""
+    for side in ("left_id", "right_id"):
+        pairs = ScoredPair.objects.exclude(**{side: ""})
+        yield from pairs.values_list(side, flat=True).distinct().order_by().iterator()
 
 
 def pairs_of(erasing: Erasing) -> Any:
