@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from matching.jobs import arguments, erasing, removals, sayings
+from matching.jobs import arguments, erasing, removals, retention, sayings
 from project.jobs.contract import Run, job
 
-__all__ = ["erasing", "removals"]  # what declares kinds of its own
+__all__ = ["erasing", "removals", "retention"]  # what declares kinds of its own
 
 
 @job(

@@ -14,6 +14,7 @@ from project.removal.erasing import Erasing
 from project.removal.mentions import is_telling
 
 ERASE_KIND: Final = "matching.remove_person"
+ALIAS: Final = ("matching", "personalias")  # of editions that have former names
 LEAST_NAME: Final = 5  # characters of a display name that is looked for in texts
 LEAST_WORD: Final = 4  # characters of a word that only one profile carries
 
@@ -70,14 +71,15 @@ def _merged(person: SeedUser) -> list[int]:
 
 def _aliases(person: SeedUser, column: str) -> list[Any]:
     alias = alias_model()
-    rows = [] if alias is None else alias.objects.filter(person=person.pk)
-    return list(rows.values_list(column, flat=True)) if alias is not None else []
+    if alias is None:
+        return []
+    return list(alias.objects.filter(person=person.pk).values_list(column, flat=True))
 
 
 def alias_model() -> Any:
     """Return the model of former names; None where this edition has none."""
     try:
-        return apps.get_model("matching.personalias")
+        return apps.get_model(*ALIAS)
     except LookupError:
         return None
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from project import words
 from project.jobs.said import Figure, Outcome, Said
+from project.removal.contract import said_of
 from training.jobs.sayings import figures_of, measured_in_words, say_model
 
 
@@ -35,3 +36,14 @@ def say_backed_up(result: Mapping[str, Any]) -> Said:
     if result["removed"]:
         text += f"; removed: {words.counted(len(result['removed']), 'older one')}"
     return Said(f"{text}.", Outcome.REACHED, figures)
+
+
+def say_tidied(result: Mapping[str, Any]) -> Said:
+    """What was older than it is kept, and went."""
+    gone = said_of(result["counts"])
+    figures = tuple(
+        Figure(noun[:1].upper() + noun[1:], words.number(count))
+        for noun, count in result["counts"].items()
+    )
+    text = f"Removed: {words.listed(gone)}." if gone else "Nothing was older than it is kept."
+    return Said(text, Outcome.REACHED, figures)

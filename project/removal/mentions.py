@@ -64,7 +64,7 @@ class Mentions:
 
     def are_in(self, value: Any) -> bool:
         """Whether a text, or JSON in any depth, mentions the person."""
-        return self.without(value) != value
+        return bool(self.without(value) != value)
 
     def without(self, value: Any, *, key: str = "") -> Any:
         """Return a text or JSON with other words where the person was mentioned.

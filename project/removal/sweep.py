@@ -1,5 +1,6 @@
 """Looks through the texts of every table for one person, whichever app has it."""
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -138,7 +139,7 @@ def _found(model: type[models.Model], columns: list[str], erasing: Erasing) -> I
     if not patterns:
         return
     where = " OR ".join(f"{text} LIKE ANY(%s)" for text in texts)
-    table, key = quote(model._meta.db_table), quote(model._meta.pk.column)
+    table, key = quote(model._meta.db_table), quote(str(model._meta.pk.column))
     statement = f"SELECT {key} FROM {table} WHERE {where}"  # noqa: S608 - our own names
     with connection.cursor() as cursor:
         cursor.execute(statement, [patterns] * len(texts))
@@ -164,12 +165,13 @@ def _mention(mentions: Any, values: dict[str, Any], *, goes: bool) -> bool:
 
 
 def _as_json(value: Any) -> Any:
-    """Return what a text says as JSON, as rows of tables are kept; None where it is none."""
-    import json
+    """Return what a text says as JSON, as rows of tables are kept; None where it is none.
 
-    if not isinstance(value, str) or not value.strip().removeprefix("[ML_MATCH_EVENT]"):
+    Lines of logs have a word before it.
+    """
+    if not isinstance(value, str) or "{" not in value:
         return None
     try:
-        return json.loads(value.strip().removeprefix("[ML_MATCH_EVENT]"))
+        return json.loads(value[value.index("{") :])
     except ValueError:
         return None

@@ -1,5 +1,6 @@
 """Takes files out that somebody handed over and that mention a person."""
 
+import codecs
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,8 +78,6 @@ def _texts(path: Path) -> Iterator[str]:
 
 
 def _stretches(pieces: Iterator[bytes], coding: str) -> Iterator[str]:
-    import codecs
-
     decoder = codecs.getincrementaldecoder(coding)(errors="replace")
     rest = ""
     for piece in pieces:

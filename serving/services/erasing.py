@@ -14,7 +14,7 @@ READ: Final = 500  # answers that are kept, looked through together
 @transaction.atomic
 def rewrite_score_log(erasing: Erasing) -> int:
     """Put a name of nobody into the score log; scores stay. Returns in how many rows."""
-    rows = pairs_of(erasing).count()
+    rows = int(pairs_of(erasing).count())
     for column in ("left_id", "right_id"):
         pairs = ScoredPair.objects.filter(**{f"{column}__in": erasing.names})
         pairs.update(**{column: erasing.label})
