@@ -19,9 +19,11 @@ from matching.models import (
     TravelSession,
     Word,
 )
+from project import clock
 from project.mappings.models import ImportMapping
 from project.mappings.services import keep_proposal
 from project.origin import Origin
+from project.removal.models import Receipt
 from project.tabular.mapping import ColumnMap, Mapper, TableMapping
 from project.tabular.proposing import Asked, propose
 from project.tabular.survey import Survey
@@ -194,6 +196,22 @@ def write_poor_log(path: Path, *, events: int = 232, distinct: int = 113) -> Pat
         lines.append(f"[ML_MATCH_EVENT] {json.dumps(event)}\n")
     path.write_text("".join(lines), encoding="utf-8")
     return path
+
+
+def make_receipt(**fields: Any) -> Receipt:
+    """What is left of a batch that was removed."""
+    told = {
+        "thing": "batch",
+        "number": 7,
+        "title": "Batch 7",
+        "counts": {"batch": 1, "match event": 4_000, "rejected line": 12},
+        "digests": {"log": "0" * 64, "people": "1" * 64},
+        "stale": ["Dataset match_compatibility/2 keeps its own rows and cannot be built again."],
+        "why": "the wrong export",
+        "actor": "somebody",
+        "asked_at": clock.now(),
+    }
+    return Receipt.objects.create(**{**told, **fields})
 
 
 def make_alarm(subject: str = "age_score", **fields: Any) -> Alarm:

@@ -1,5 +1,23 @@
 """The admin of feedback: sources and runs, records, refused rows, reports."""
 
-from feedback.admin import changes, navigation, records, rejected, reports, source_rows, sources
+from feedback.admin import (
+    changes,
+    navigation,
+    records,
+    rejected,
+    removals,
+    reports,
+    source_rows,
+    sources,
+)
 
-__all__ = ["changes", "navigation", "records", "rejected", "reports", "source_rows", "sources"]
+__all__ = [
+    "changes",
+    "navigation",
+    "records",
+    "rejected",
+    "removals",
+    "reports",
+    "source_rows",
+    "sources",
+]

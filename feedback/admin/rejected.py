@@ -31,6 +31,8 @@ class RejectedRecordAdmin(RefusedRowAdmin[RejectedRecord]):
     word_fields = ["external_id", "detail"]
     search_help_text = "The whole id; or, of the newest rows, a part of it or of what is wrong"
     retry_permission = "feedback.retry_rejectedrecord"
+    came_with = "run_id"
+    rows_page = "remove_rejected-feedback"
     file_order = ("run", "line_number", "pk")
     one_file = ("table", "source"), "Choose rows of one table of one source: a file holds one."
     actions = [*RefusedRowAdmin.actions, "download"]

@@ -67,6 +67,7 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
     search_fields = ["name", "host", "database"]
     readonly_fields = ["kind", "state", "shared_rows"]
     actions = ["collect_now", "test_connection"]
+    removal_page = "remove_source"
     instant_actions = ["test_connection"]
     consequences: ClassVar[Any] = {"collect_now": foresee_collection}
     fieldsets = [
@@ -261,6 +262,14 @@ class CollectionRunAdmin(ReadOnlyAdmin[CollectionRun]):
     list_filter = ["state", "table", "source", ("started_at", DateRangeFilter)]
     list_select_related = ["source"]
     readonly_fields = ["job_page"]
+    removal_page = "remove_run"
+
+    def removal_links(self, request: HttpRequest, record: CollectionRun) -> list[tuple[str, str]]:
+        links = super().removal_links(request, record)
+        if record.rejected and request.user.has_perm("feedback.delete_rejectedrecord"):
+            url = f"{reverse('admin:remove_rejected-feedback')}?number={record.pk}"
+            links.append(("Remove its rejected rows", url))
+        return links
 
     @admin.display(description="run", ordering="started_at")
     def run(self, run: CollectionRun) -> Any:

@@ -1,11 +1,11 @@
 """The job kinds of feedback. Their work is imported when it is done: it loads pandas."""
 
-from feedback.jobs import arguments, erasing, retention, sayings
+from feedback.jobs import arguments, erasing, removals, retention, sayings
 from feedback.queries.runs import CheckedFile, Collected, CountedReports, ImportedFile
 from feedback.queries.schedule import COLLECT_KIND
 from project.jobs.contract import Run, job
 
-__all__ = ["erasing", "retention"]  # what declares parts of other kinds
+__all__ = ["erasing", "removals", "retention"]  # what declares kinds of its own, or parts of some
 
 
 def _interrupt_runs(run: Run) -> None:

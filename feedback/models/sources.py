@@ -280,6 +280,7 @@ class CollectionRun(models.Model):
         REFUSED = "refused", "Refused: values wait for a mapping"
         FAILED = "failed", "Failed"
         INTERRUPTED = "interrupted", "Interrupted"
+        REMOVING = "removing", "Being removed"
 
     source = models.ForeignKey(FeedbackSource, on_delete=models.CASCADE, related_name="runs")
     table = models.CharField(

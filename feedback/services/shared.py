@@ -43,7 +43,8 @@ def mark_shared_rows(run: CollectionRun, *, since: datetime | None = None) -> No
     was generated is nobody's row.
     """
     sources = list(FeedbackSource.objects.real().values_list("pk", flat=True))
-    if len(sources) < 2:
+    marked = model_of(run.table).objects.filter(also_in__isnull=False)
+    if len(sources) < 2 and not marked.exists():  # they were, while the other source was there
         return
     # The lock under which rows land, of every source: neither side waits for a row of the other.
     list(CollectionCursor.objects.select_for_update().filter(table=run.table).order_by("pk"))

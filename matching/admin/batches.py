@@ -92,6 +92,14 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("population")
 
+    def removal_links(self, request: HttpRequest, record: EventBatch) -> list[tuple[str, str]]:
+        links = super().removal_links(request, record)
+        may = request.user.has_perm("matching.delete_rejectedevent")
+        if may and record.refused:
+            url = f"{reverse('admin:remove_rejected-events')}?number={record.pk}"
+            links.append(("Remove its rejected lines", url))
+        return links
+
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
@@ -184,7 +192,7 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
             "tabs": tabs_of(titles, tab),
             "tab": tab,
             "may_export": self.has_export_permission(request) and batch.state == "complete",
-            "may_delete": self.has_delete_permission(request, batch),
+            "removal_links": self.removal_links(request, batch),
             "may_see_events": request.user.has_perm("matching.view_matchevent"),
             "record": batch,
             "record_panels": list(record_panels_for(request, batch)),

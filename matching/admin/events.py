@@ -201,6 +201,8 @@ class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent]):
     list_filter = (BatchFilter, OpenFilter, ReasonFilter)
     list_select_related = ("batch",)
     retry_permission = "matching.retry_rejectedevent"
+    came_with = "batch_id"
+    rows_page = "remove_rejected-events"
     retries_by_job = True
     file_order = ("line",)
     one_file = ("batch",), "Choose lines of one batch: a file holds one."

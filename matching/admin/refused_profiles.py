@@ -54,6 +54,8 @@ class RefusedProfileAdmin(RefusedRowAdmin[RefusedProfile]):
     word_fields = ("external_id", "message")
     search_help_text = "The whole id; or, of the newest rows, a part of it or of what is wrong"
     retry_permission = "matching.retry_refusedprofile"
+    came_with = "source_id"
+    rows_page = "remove_rejected-profiles"
     file_order = ("line", "pk")
     one_file = ("source",), "Choose rows of one file: they have the same columns."
     empty_title = "No person, group or trip is refused"

@@ -39,7 +39,7 @@ class RemoveBatch(Removal[EventBatch]):
 
     def finish(self, record: EventBatch, asked: RemoveRecord) -> Counts:
         service.remove_batch(record)
-        return {}
+        return {"batch": 1}
 
 
 @removal
@@ -49,7 +49,7 @@ class RemoveRejectedEvents(Removal[EventBatch]):
     thing = "rejected-events"
     noun = "the rejected lines of a batch"
     model = "matching.eventbatch"
-    kind = "matching.remove_rejected_events"
+    kind = "matching.remove_rejectedevents"
     permission = "matching.delete_rejectedevent"
 
     def plan(self, record: EventBatch, asked: RemoveRecord) -> Plan:
@@ -70,7 +70,7 @@ class RemoveRejectedProfiles(Removal[ProfileImport]):
     thing = "rejected-profiles"
     noun = "the rejected rows of a file of people, groups or trips"
     model = "matching.profileimport"
-    kind = "matching.remove_rejected_profiles"
+    kind = "matching.remove_rejectedprofiles"
     permission = "matching.delete_refusedprofile"
 
     def plan(self, record: ProfileImport, asked: RemoveRecord) -> Plan:
@@ -82,4 +82,4 @@ class RemoveRejectedProfiles(Removal[ProfileImport]):
 
     def finish(self, record: ProfileImport, asked: RemoveRecord) -> Counts:
         record.delete()
-        return {}
+        return {"import": 1}

@@ -34,6 +34,7 @@ def plan_of_batch(batch: EventBatch) -> Plan:
     return Plan(
         title=f"Batch {batch.pk}",
         goes={
+            "batch": 1,
             "match event": MatchEvent.objects.of_batch(batch).count(),
             "rejected line": batch.rejected.count(),
             "kept change": EventChange.objects.to_batch(batch).count(),
@@ -63,7 +64,7 @@ def plan_of_profiles(source: ProfileImport) -> Plan:
     rows: Any = source.refused
     return Plan(
         title=f"Rejected rows of import {source.pk}",
-        goes={"rejected row": rows.count()},
+        goes={"import": 1, "rejected row": rows.count()},
         stays=("The rows of the file that landed: they are people, groups or trips now.",),
     )
 

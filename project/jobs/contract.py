@@ -119,6 +119,8 @@ class JobKind:
         Removes what a stopped run left half-made, in one transaction; must be safe to run twice. A
         job without one keeps its finished steps when it is stopped. A failed job always does: its
         retry goes on from there.
+    happens_once : bool
+        Whether it is about what is there once, so that no schedule can start it.
     says : callable
         Takes a result of the work and says it in a headline, good only where it is good.
     """
@@ -130,6 +132,7 @@ class JobKind:
     permission: str
     arguments: type[Arguments] = Arguments
     cleanup: Cleanup | None = None
+    happens_once: bool = False
     says: Says = field(kw_only=True)
 
     @property
@@ -140,7 +143,7 @@ class JobKind:
     @property
     def can_be_scheduled(self) -> bool:
         """Whether it can run again and again: a file is there once, and nobody confirms it."""
-        return not any(question.asks_upload for question in self.questions)
+        return not (self.happens_once or any(one.asks_upload for one in self.questions))
 
     def permissions_for(self, asked: Arguments) -> tuple[str, ...]:
         """Every permission that a start with these arguments needs.
@@ -192,6 +195,7 @@ def job(
     says: Says,
     arguments: type[A] = Arguments,  # type: ignore[assignment]
     cleanup: Cleanup | None = None,
+    happens_once: bool = False,
 ) -> Callable[[Callable[[Run, A], Mapping[str, Any]]], Callable[[Run, A], Mapping[str, Any]]]:
     """Declare the decorated function as the work of the kind `name`."""
 
@@ -205,7 +209,7 @@ def job(
             raise ValueError(f"{name}: an argument may not be called {', '.join(sorted(taken))}.")
         summary = (work.__doc__ or "").strip().partition("\n")[0]
         _kinds[name] = JobKind(
-            name, title, summary, work, permission, arguments, cleanup, says=says
+            name, title, summary, work, permission, arguments, cleanup, happens_once, says=says
         )
         return work
 

@@ -372,7 +372,10 @@ def require_schedulable(kind: str, arguments: Any) -> None:
     declared = get_kind(kind)
     if not declared.can_be_scheduled:
         raise UnusableArguments(
-            {"": f"“{declared.title}” works on a file that somebody uploads; no schedule can."}
+            {
+                "": f"“{declared.title}” works on what is there once, such as a file that somebody "
+                "uploads; no schedule can."
+            }
         )
     asked = read_arguments(declared, arguments)
     for question in declared.questions:

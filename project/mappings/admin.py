@@ -15,6 +15,7 @@ from project.jobs.contract import get_kind, is_known
 from project.jobs.references import refer
 from project.jobs.starts import start_job
 from project.mappings.forms import MappingForm
+from project.mappings.jobs import RemoveMapping
 from project.mappings.models import PREVIEW_ROWS, ImportMapping
 from project.mappings.registry import Rows, door_named, rows_of_source
 from project.mappings.services import confirm_mapping
@@ -25,12 +26,14 @@ from project.pages.filters import DateRangeFilter
 from project.pages.navigation import Entry, State, add_entries
 from project.pages.remedies import in_pages
 from project.refusal import Refusal
+from project.removal.pages import offer_removals
 from project.tabular.doors import Door
 from project.tabular.mapping import Mapper, TableMapping, value_at
 
 SHOWN_FIELDS = 12  # of a preview
 
 refer("mappings.importmapping", "mapping_id")
+offer_removals(RemoveMapping)
 
 add_entries(
     Entry.of(
@@ -71,6 +74,7 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
     list_display_links = ["named"]
     list_filter = [ConfirmedFilter, "door", ("proposed_at", DateRangeFilter)]
     search_fields = ["name", "file_name"]
+    removal_page = "remove_mapping"
     search_help_text = "Name, or the file it was proposed for"
     empty_title = "No table has asked for a mapping yet"
     empty_text = (
@@ -151,7 +155,7 @@ class ImportMappingAdmin(HistoryAdmin[ImportMapping]):
                 door, record.table, record, [one.get("before") or {} for one in record.preview]
             ),
             record_links=self.row_links(request, record),
-            may_delete=self.has_delete_permission(request, record),
+            removal_links=self.removal_links(request, record),
             **(extra_context or {}),
         )
         return TemplateResponse(request, "mappings/mapping.html", context)

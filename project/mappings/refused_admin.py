@@ -11,6 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from project import words
 from project.mappings.refused import SCANNED_ROWS, RefusedRow, set_correction
@@ -18,6 +20,7 @@ from project.pages.admins import LargeTable
 from project.pages.badges import badge
 from project.pages.consequences import Consequence
 from project.pages.told import tell_done
+from project.removal.pages import AT_ONCE
 from project.tabular.mend import (
     KEPT_BYTES,
     LINE,
@@ -173,14 +176,18 @@ class RefusedRowAdmin(LargeTable[R]):
     retry_permission : the right to try rows again; to correct them is to change them.
     file_order : in which a file has the rows.
     one_file : columns that all rows of a file have in common, and what is said where they do not.
+    came_with : the column that names the import of a row.
+    rows_page : name of the page that removes all refused rows of an import.
     """
 
     retry_permission: ClassVar[str]
     retries_by_job: ClassVar[bool] = False
     file_order: ClassVar[Sequence[str]]
     one_file: ClassVar[tuple[Sequence[str], str]]
-    actions: Any = ("correct", "retry", "download_to_mend")
-    instant_actions: ClassVar[Any] = ("correct", "download_to_mend")
+    came_with: ClassVar[str]
+    rows_page: ClassVar[str]
+    actions: Any = ("correct", "retry", "download_to_mend", "remove_rows")
+    instant_actions: ClassVar[Any] = ("correct", "download_to_mend", "remove_rows")
     consequences: ClassVar[Any] = {"retry": foresee_retry}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -198,6 +205,10 @@ class RefusedRowAdmin(LargeTable[R]):
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Try them again."""
         return request.user.has_perm(self.retry_permission)
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        """Remove all of an import."""
+        return request.user.has_perm(f"{self.opts.app_label}.delete_{self.opts.model_name}")
 
     @admin.display(description="state")
     def state_word(self, row: R) -> Any:
@@ -347,6 +358,13 @@ class RefusedRowAdmin(LargeTable[R]):
             content_type=f"{kind}; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="refused-rows.{named}"'},
         )
+
+    @admin.action(description="Remove all of the same import …", permissions=["remove"])
+    def remove_rows(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        """Lead to what removing all refused rows of these imports comes to."""
+        imports = queryset.order_by(self.came_with).values_list(self.came_with, flat=True)
+        asked = urlencode([("number", number) for number in imports.distinct()[:AT_ONCE]])
+        return HttpResponseRedirect(f"{reverse(f'admin:{self.rows_page}')}?{asked}")
 
 
 def _shown(row: RefusedRow) -> Came:

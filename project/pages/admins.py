@@ -151,7 +151,7 @@ class RecordAdmin(AuditedAdmin[M]):
     @property
     def has_row_menu(self) -> bool:
         """Whether the rows of the list have a menu."""
-        return type(self).row_links is not RecordAdmin.row_links
+        return bool(self.removal_page) or type(self).row_links is not RecordAdmin.row_links
 
     def _row_menu(self, request: HttpRequest) -> Callable[[M], SafeString]:
         @admin.display(description="Actions")
@@ -229,7 +229,13 @@ class RecordAdmin(AuditedAdmin[M]):
 
     def menu_links(self, request: HttpRequest, record: M) -> list[tuple[str, str]]:
         """Return what the menu of a row offers."""
-        return self.row_links(request, record)
+        return [*self.row_links(request, record), *self.removal_links(request, record)]
+
+    def removal_links(self, request: HttpRequest, record: M) -> list[tuple[str, str]]:
+        """Return what leads to the page that removes a record, for who may."""
+        if not self.removal_page or not self.has_delete_permission(request, record):
+            return []
+        return [("Remove", f"{reverse(f'admin:{self.removal_page}')}?number={record.pk}")]
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *where: Any
@@ -281,9 +287,12 @@ class RecordAdmin(AuditedAdmin[M]):
         """Lead to the page that removes these records, where they have one."""
         if not self.removal_page:
             return super().delete_view(request, object_id, extra_context)
-        if not self.has_delete_permission(request, self.get_or_denied(request, object_id)):
+        record = self.get_object(request, unquote(object_id))
+        if not self.has_delete_permission(request, record):
             raise PermissionDenied
-        return self.to_removal(unquote(object_id))
+        if record is None:
+            raise self.not_found(object_id)
+        return self.to_removal(str(record.pk))
 
     def foresee_page(
         self, request: HttpRequest, record: M, consequence: Consequence, *, title: str
@@ -488,7 +497,8 @@ class HistoryAdmin(SimpleHistoryAdmin, RecordAdmin[M]):  # type: ignore[misc]  #
     def menu_links(self, request: HttpRequest, record: M) -> list[tuple[str, str]]:
         """Add the history, to which the page of a record has a button of its own."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_history"
-        return [*self.row_links(request, record), ("History", reverse(name, args=[record.pk]))]
+        history = ("History", reverse(name, args=[record.pk]))
+        return [*self.row_links(request, record), history, *self.removal_links(request, record)]
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -32,6 +32,7 @@ PAGES: Final[Mapping[str, str]] = {
     "monitor_scores --every": "“Watch the answers” (Answers)",
     "monitor_scores": "Answers",
     "rebuild": "“Rebuild everything” (Models)",
+    "remove": "“Remove …” on the page of the record",
     "seed_users": "“Draw seed users” (People)",
     "status": "Home",
     "train_model": "“Train a model” on the page of its dataset",

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from project import words
 from project.jobs.references import refer
@@ -20,7 +19,7 @@ add_entries(
     Entry.of(Receipt, section="Work", label="Removals", order=90, rows=None),
 )
 
-FIELDS = ("title", "what_went", "why", "actor", "asked_at", "at", "left_stale", "stayed", "digests")
+FIELDS = ("title", "what_went", "why", "actor", "asked_at", "at", "left_stale", "stayed", "sums")
 
 
 @admin.register(Receipt)
@@ -42,7 +41,12 @@ class ReceiptAdmin(LargeTableAdmin[Receipt]):
 
     @admin.display(description="what went")
     def what_went(self, receipt: Receipt) -> str:
-        return words.listed(said_of(receipt.counts)) or "the record alone"
+        gone = said_of(receipt.counts)
+        return words.listed(gone) if gone else "the record alone"
+
+    @admin.display(description="SHA-256")
+    def sums(self, receipt: Receipt) -> str:
+        return "\n".join(f"{name}: {digest}" for name, digest in receipt.digests.items()) or "none"
 
     @admin.display(description="what stood on it")
     def left_stale(self, receipt: Receipt) -> str:
@@ -51,6 +55,3 @@ class ReceiptAdmin(LargeTableAdmin[Receipt]):
     @admin.display(description="what stayed")
     def stayed(self, receipt: Receipt) -> str:
         return " ".join(receipt.stays) or "nothing"
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_view_permission(request, obj)

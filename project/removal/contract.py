@@ -48,6 +48,8 @@ class Plan:
     remedy : what to do about that
     digests : SHA-256 of what goes, by what it is
     kind, version : of a dataset or model
+    touches : records that stay and lose rows, as (app_label.model_name, number): what was made of
+        them before goes stale
     """
 
     title: str
@@ -59,10 +61,14 @@ class Plan:
     digests: Mapping[str, str] = field(default_factory=dict)
     kind: str = ""
     version: int | None = None
+    touches: tuple[tuple[str, int], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return asdict(self)
+        return {
+            **asdict(self),
+            "touches": [{"model": model, "id": number} for model, number in self.touches],
+        }
 
 
 class Removal(Generic[M]):
@@ -161,6 +167,15 @@ def standing_on(record: Model) -> Standing:
 def said_of(counts: Counts) -> list[str]:
     """Say what went, without what was not there."""
     return [words.counted(count, noun) for noun, count in counts.items() if count]
+
+
+def figures_of(counts: Counts) -> list[tuple[str, str]]:
+    """Return what went as figures: what it is called, and how much."""
+    found = []
+    for said, count in zip(said_of(counts), filter(None, counts.values()), strict=True):
+        noun = said.partition(" ")[2]
+        found.append((f"{noun[:1].upper()}{noun[1:]}", words.number(count)))
+    return found
 
 
 def totals(parts: Iterable[Counts]) -> dict[str, int]:

@@ -27,6 +27,9 @@ class Receipt(models.Model):
     )
     counts = models.JSONField(default=dict, help_text="What went, by what it is called.")
     digests = models.JSONField(default=dict, help_text="SHA-256 of what went, by what it was.")
+    touches = models.JSONField(
+        default=list, help_text="Records that stay and lost rows: {model, id} of each."
+    )
     stale = models.JSONField(default=list, help_text="What stood on it, in sentences.")
     stays = models.JSONField(default=list, help_text="What was left, and why, in sentences.")
     why = models.CharField(max_length=REASON_LENGTH, help_text="As whoever asked for it said.")
@@ -45,4 +48,4 @@ class Receipt(models.Model):
         indexes = [models.Index(fields=["kind", "version"], name="receipt_of_version")]
 
     def __str__(self) -> str:
-        return f"Removal of {self.title}"
+        return f"{self.pk} ({self.title})"

@@ -17,10 +17,14 @@ from project.jobs.starts import start_job
 from project.pages.figures import KeyFigure
 from project.pages.links import list_url_for, url_for
 from project.pages.registry import page
-from project.removal.contract import Plan, Removal, RemoveRecord
+from project.removal.contract import Plan, Removal, RemoveRecord, figures_of
 from project.removal.registry import removal_of
 
 AT_ONCE: Final = 20  # records that one page names
+HOW: Final = (
+    "A job removes it, which can be stopped and goes on where it was. Nothing brings it back; a "
+    "receipt says what went."
+)
 PLANNED: Final = "-"  # why a plan is made: to be looked at
 
 
@@ -42,11 +46,14 @@ def _remove_view(request: HttpRequest, *, thing: str) -> HttpResponse:
         raise Http404
     if not request.user.has_perm(how.permission):
         raise PermissionDenied
+    back = list_url_for(request, how.model, "") or reverse("admin:index")
     numbers = _numbers(request, how)
+    if not numbers:
+        context = {**admin.site.each_context(request), "title": f"Remove {how.noun}"}
+        return TemplateResponse(request, "removal/remove.html", {**context, "back_url": back})
     kind = get_kind(how.kind)
     form_class = form_for(kind, by=Actor.of(request.user), given={"number": numbers[0]})
     form: Any = form_class(request.POST or None)
-    back = list_url_for(request, how.model, "") or reverse("admin:index")
     if request.method == "POST" and form.is_valid():
         records = [how.find(one) for one in numbers]
         objections = {how.objection(one, form.arguments["why"]) for one in records} - {""}
@@ -62,12 +69,14 @@ def _remove_view(request: HttpRequest, *, thing: str) -> HttpResponse:
         title = f"Remove {plans[0]['title'][:1].lower()}{plans[0]['title'][1:]}"
     else:
         title = f"Remove {words.counted(len(plans), 'record')}"
+    is_possible = any(not one["blocked"] for one in plans)
     context = {
         **admin.site.each_context(request),
         "title": title,
+        "intro": HOW if is_possible else "",
         "plans": plans,
         "is_alone": len(plans) == 1,
-        "is_possible": any(not one["blocked"] for one in plans),
+        "is_possible": is_possible,
         "numbers": numbers,
         "form": form,
         "back_url": (url_for(request, how.model, numbers[0]) if len(numbers) == 1 else "") or back,
@@ -79,7 +88,7 @@ def _numbers(request: HttpRequest, how: Removal[Any]) -> list[int]:
     given = request.GET.getlist("number")
     usable = [int(one) for one in given if one.isascii() and one.isdecimal() and len(one) < 19]
     there = [one for one in dict.fromkeys(usable) if how.find(one) is not None]
-    if not there:
+    if given and not there:
         raise Http404(f"There is no such {how.thing}. Perhaps it was removed?")
     if len(there) > AT_ONCE:
         messages.info(request, f"The first {AT_ONCE} of those that were chosen are shown.")
@@ -92,9 +101,7 @@ def _shown(
     record = how.find(number)
     plan: Plan = how.plan(record, asked.model_copy(update={"number": number}))
     figures: list[KeyFigure] = [
-        {"label": f"{noun[:1].upper()}{noun[1:]}", "value": words.number(count)}
-        for noun, count in plan.goes.items()
-        if count
+        {"label": label, "value": value} for label, value in figures_of(plan.goes)
     ]
     return {
         **plan.as_dict(),

@@ -8,24 +8,22 @@ from django.db.models import Model
 from project import words
 from project.jobs.contract import Run, job
 from project.jobs.said import Figure, Outcome, Said
-from project.removal.contract import Removal, RemoveRecord, said_of
+from project.removal.contract import Removal, RemoveRecord, figures_of, said_of
 from project.removal.work import remove
 
 
 def say_removed(result: Mapping[str, Any]) -> Said:
-    """What is gone."""
+    """What is gone, and whether something that stood on it is to be looked at."""
     gone = said_of(result["counts"])
-    figures = tuple(
-        Figure(noun[:1].upper() + noun[1:], words.number(count))
-        for noun, count in result["counts"].items()
-        if count
+    figures = tuple(Figure(label, value) for label, value in figures_of(result["counts"]))
+    if not gone:
+        return Said(f"There was nothing to remove of {result['title']}.", Outcome.UNCHANGED)
+    text = f"{result['title']} is removed: {words.listed(gone)}."
+    if not result["stale"]:
+        return Said(text, Outcome.REACHED, figures)
+    return Said(
+        f"{text} Look at what stood on it: {result['stale'][0]}", Outcome.TO_LOOK_AT, figures
     )
-    text = (
-        f"{result['title']} is removed: {words.listed(gone)}."
-        if gone
-        else (f"{result['title']} is removed.")
-    )
-    return Said(text, Outcome.REACHED, figures)
 
 
 _removals: dict[str, Removal[Any]] = {}
@@ -42,12 +40,14 @@ def removal(declared: type[Removal[Any]]) -> type[Removal[Any]]:
         return remove(one, run, asked)
 
     work.__doc__ = f"Remove {one.noun} and what belongs to it, and keep a receipt."
+    work.__module__ = declared.__module__
     job(
         one.kind,
         title=f"Remove {one.noun}",
         permission=one.permission,
         says=say_removed,
         arguments=one.arguments,
+        happens_once=True,
     )(work)
     return declared
 

@@ -12,7 +12,7 @@ from project.refusal import Refusal
 from project.removal.contract import Counts, Plan, Removal, RemoveRecord, totals
 from project.removal.models import Receipt
 
-KEPT: Final = ("title", "kind", "version", "digests", "stale", "stays")  # of the plan
+KEPT: Final = ("title", "kind", "version", "digests", "touches", "stale", "stays")  # of the plan
 STAGES: Final = ("Look at what stands on it", "Remove what belongs to it", "Write the receipt")
 
 

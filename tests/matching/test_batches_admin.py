@@ -377,7 +377,7 @@ def test_a_batch_is_removed_with_its_events_and_can_be_imported_again(admin_clie
     answer = admin_client.get(url("eventbatch_delete", batch.pk), follow=True)
     page = answer.content.decode()
     assert answer.redirect_chain[-1][0].endswith(f"/remove/batch/?number={batch.pk}")
-    assert "Match event" in page
+    assert "Match events" in page
     assert "Rejected line" in page
     address = reverse("admin:remove_batch") + f"?number={batch.pk}"
     assert admin_client.post(address, {"why": "", "number": batch.pk}).status_code == 200
@@ -387,7 +387,8 @@ def test_a_batch_is_removed_with_its_events_and_can_be_imported_again(admin_clie
     run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.state, job.error) == ("succeeded", "")
-    assert job.result["counts"] == {"match event": 2, "rejected line": 1, "kept change": 0}
+    went = {"match event": 2, "rejected line": 1, "kept change": 0, "batch": 1}
+    assert job.result["counts"] == went
     assert MatchEvent.objects.count() == MatchEvent.objects.of_batch(kept).count() == 3
     assert not RejectedEvent.objects.exists()
     receipt = Receipt.objects.get()

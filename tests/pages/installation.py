@@ -29,6 +29,7 @@ from tests.factories import (
     make_api_key,
     make_group,
     make_mapping,
+    make_receipt,
     make_refused_profile,
     make_seed_user,
     make_session,
@@ -109,6 +110,7 @@ def _people(shown: Named) -> None:
     )
     shown.add("open", make_api_key())
     shown.add("open", make_alarm())
+    shown.add("of a batch", make_receipt())
     gone = shown.add("revoked", make_api_key("of the old shop"))
     revoke_key(gone)
     shown.add("waits", make_mapping())
@@ -371,6 +373,7 @@ def _odd(shown: Named, owner: User) -> None:
     shown.add("long words", make_api_key((LONG + UNBROKEN)[:60]))
     told: dict[str, Any] = {"text": f"{SENTENCE}{UNBROKEN}", "remedy": SENTENCE}
     shown.add("long words", make_alarm(UNBROKEN[:60], **told))
+    shown.add("long words", make_receipt(why=UNBROKEN * 2, stale=[UNBROKEN * 3] * 4))
     odd = make_batch(draw_events(50), file_name=f"{UNBROKEN}{UNBROKEN}.jsonl")
     shown.add("long file name", odd)
     source = shown.add("long words", real_source((LONG + UNBROKEN)[:60]))

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from feedback.admin.reports import TITLES
 from matching.admin import batches
+from project.removal.registry import all_removals
 from tests.pages.installation import Shown
 from tests.pages.server import BROKEN
 from tests.project.fuzz import addresses
@@ -119,6 +120,8 @@ def why_left_out(form: str, owner: User) -> str:
     if registered and match["rest"] == "add/" and not registered.has_add_permission(asking):
         return "nobody may add one by hand"
     is_delete = match["rest"].endswith("delete/")
+    if is_delete and getattr(registered, "removal_page", ""):
+        return "leads to the page that removes it"
     if registered and is_delete and not registered.has_delete_permission(asking):
         return "nobody may delete one"
     return ""
@@ -158,7 +161,17 @@ def pages(owner: User, shown: Shown) -> Iterator[Visit]:
                 )  # fmt: skip
     for model, registered in admin.site._registry.items():
         yield from _lists(model, registered, owner, shown)
+    yield from _removals(shown)
     yield from _others(shown)
+
+
+def _removals(shown: Shown) -> Iterator[Visit]:
+    """Yield what removing each record comes to."""
+    for how in all_removals():
+        at = reverse(f"admin:remove_{how.thing}")
+        known = shown.get(how.model) or _first(apps.get_model(how.model))
+        for name, key in known.items():
+            yield Visit(f"{at} ({name})", f"{at}?number={key}")
 
 
 def _titled(form: str, named: str) -> str:

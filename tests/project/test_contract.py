@@ -31,6 +31,7 @@ from project.jobs.runner import run_job
 from project.jobs.said import Said
 from project.jobs.services import NotPermitted, enqueue, retry_job
 from project.refusal import Refusal
+from project.removal.registry import all_removals
 from tests.factories import make_admin, make_staff
 from training.services.overrides import claim_override
 
@@ -47,6 +48,7 @@ REQUIRED = {
     "matching.import_sessions": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
     "matching.import_users": {"file": "6f2b1c1e-0f5e-4f0e-9d43-6b7c3f1f7a11"},
     "matching.retry_events": {"batch": 1},
+    **{how.kind: {"number": 1, "why": "a test"} for how in all_removals()},
 }
 POISON = [
     *(float("nan"), float("inf"), 1e400, 10**5000, -1, True, "", "\0", "a\0b", "\ud800"),
@@ -68,7 +70,8 @@ def of_question(value: Any) -> str:
 @pytest.mark.parametrize("kind", OURS, ids=of_kind)
 def test_a_kind_is_named_app_verb_noun_and_its_permission_is_there(kind: JobKind, db: None) -> None:
     app, _, name = kind.name.partition(".")
-    assert kind.work.__module__ == f"{app}.jobs"
+    module = kind.work.__module__.removeprefix("project.")
+    assert module.removesuffix(".removals") == f"{app}.jobs"
     assert name.count("_") == 1, f"{kind.name} should be app.verb_noun"
     admin = make_admin()
     for permission in kind.permissions_for(kind.arguments.model_construct(**_defaults(kind))):

@@ -10,11 +10,13 @@ import pytest
 from django.conf import settings
 
 from project.jobs.contract import all_kinds
+from project.removal.registry import removal_of
 
 # What runs a command in this process, and the first word of one in another process.
 RUNNERS = frozenset({"call_command", "run", "_run", "run_command", "run_json", "show_command"})
 PROGRAM = "manage.py"
 STARTERS = frozenset({"enqueue"})
+REMOVERS = frozenset({"remove", "remove_dying"})  # of the thing that is their first word
 
 
 def commands_called(code: str) -> set[str]:
@@ -28,7 +30,11 @@ def commands_called(code: str) -> set[str]:
 
 def kinds_started(code: str) -> set[str]:
     """Return the kinds of the jobs that some code enqueues."""
-    return {name for node in ast.walk(ast.parse(code)) for name in _first_text(node, STARTERS)}
+    nodes = list(ast.walk(ast.parse(code)))
+    removed = {removal_of(name) for node in nodes for name in _first_text(node, REMOVERS)}
+    return {name for node in nodes for name in _first_text(node, STARTERS)} | {
+        how.kind for how in removed if how is not None
+    }
 
 
 def kind_of_command(code: str) -> str:

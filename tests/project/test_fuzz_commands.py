@@ -52,7 +52,7 @@ class Place:
 
 
 def command_of(name: str) -> BaseCommand:
-    for app in ("project.jobs", *ROOMS):
+    for app in ("project.jobs", "project.removal", *ROOMS):
         try:
             return load_command_class(app, name)
         except ModuleNotFoundError:

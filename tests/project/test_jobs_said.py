@@ -12,6 +12,7 @@ from project.jobs.runner import run_job
 from project.jobs.said import Outcome, Said, landed
 from project.jobs.services import enqueue, retry_job
 from project.pages.badges import tone_of
+from project.removal.registry import all_removals
 
 MODEL: dict[str, Any] = {
     "kind": "match_compatibility",
@@ -67,7 +68,12 @@ GENERATED = {
 }
 SEEDED = {"users_added": 3, "users_kept": 1, "groups_added": 1, "groups_kept": 0}
 # A result with which all is well, and the headline that it gets.
+REMOVED: dict[str, Any] = {"counts": {"row": 3, "file": 0}, "stale": []}
 GOOD: dict[str, tuple[dict[str, Any], str]] = {
+    **{
+        how.kind: ({**REMOVED, "title": how.thing}, f"{how.thing.capitalize()} is removed: 3 rows.")
+        for how in all_removals()
+    },
     "matching.seed_users": (SEEDED, "3 people and 1 group were added."),
     "matching.import_users": (PEOPLE, "3 of 3 rows of a.csv landed: 1 added, 1 updated."),
     "matching.import_groups": (PEOPLE, "3 of 3 groups of a.csv landed: 1 added, 1 updated."),
@@ -121,6 +127,14 @@ GOOD: dict[str, tuple[dict[str, Any], str]] = {
 }
 # What succeeded by the ledger, and is not good.
 NOT_GOOD: list[tuple[str, dict[str, Any], str]] = [
+    *(
+        (
+            how.kind,
+            {**REMOVED, "title": "It", "stale": ["Dataset 3."]},
+            "It is removed: 3 rows. Look",
+        )
+        for how in all_removals()
+    ),
     ("matching.seed_users", {**SEEDED, "users_added": 0, "groups_added": 0}, "Nobody was added"),
     ("matching.import_users", {**PEOPLE, "rows_refused": 1}, "2 of 3 rows"),
     ("matching.import_users", {**PEOPLE, "unchanged": 3}, "Nothing changed"),

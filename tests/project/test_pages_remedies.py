@@ -26,7 +26,7 @@ ONLY_READ_THERE = {  # in comments, and where a terminal shows it
     "project/settings.py: rotate_keys",
     "serving/api/access.py: api_keys make",  # who makes keys may sit at the machine
 }
-OF_WHO_RUNS_IT = {"locked_out.html", "queue.html", "log.html", "result.html"}
+OF_WHO_RUNS_IT = {"backups.html", "locked_out.html", "queue.html", "log.html", "result.html"}
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,7 @@ DONE_AT: dict[str, tuple[str, ...]] = {
     "monitor_scores": ("serving_monitoring", "serving_watch", "serving_rest"),
     "predict": ("training_scores",),
     "rebuild": ("training_modelversion_rebuild",),
+    "remove": ("remove_batch", "remove_source", "remove_model"),
     "seed_users": ("matching_seeduser_seed", "matching_seeduser_import"),
     "status": ("index",),
     "train_model": ("training_dataset_train",),

@@ -63,6 +63,7 @@ SHOWS: dict[str, list[list[str]]] = {
     "explain_match": [["{user}", "{other}"], [POISON, POISON]],
     "import_feedback": [["--now", "--table", "quality_feedback", "{csv}"]],
     "import_events": [["--now", "{jsonl}"], [POISON]],
+    "remove": [["batch", "{batch}", "--plan"], ["source", POISON, "--plan"]],
     "seed_users": [["--now", "--origin", "real", "--file", "{csv}"]],
     "import_groups": [["--now", "--origin", "real", "{csv}"]],
     "import_sessions": [["--now", "--origin", "real", "{csv}"]],

@@ -128,9 +128,25 @@ KNOWN = {
     ("matching/services/applications.py", "end_trip", "delete"): (
         "the trip that its application ends; its history stays"
     ),
-    ("matching/services/batches.py", "delete_batch", "delete"): (
-        "what somebody chose, unless something was made of it or a job writes it"
+    # --- What somebody asked to remove, with the right to and a reason: see project/removal ---
+    ("matching/services/removals.py", "_remove_some", "DELETE FROM"): (
+        "of a batch that is closed, or the refused rows of one import"
     ),
+    ("matching/services/removals.py", "remove_batch", "delete"): (
+        "unless a model that is live learnt from it or a job writes it"
+    ),
+    ("matching/jobs/removals.py", "finish", "delete"): "how the file of refused rows was read",
+    ("feedback/services/removals.py", "remove_part", "DELETE FROM"): "of a closed run or source",
+    ("feedback/services/removals.py", "remove_some_rejected", "delete"): "of a run or a source",
+    ("feedback/services/removals.py", "remove_run", "delete"): (
+        "a run without rows, unless a live model learnt from them or a job reads it"
+    ),
+    ("feedback/services/removals.py", "remove_source", "delete"): "as a run, with its runs",
+    ("training/services/removals.py", "remove_dataset", "delete"): (
+        "unless a model was trained on it"
+    ),
+    ("training/services/removals.py", "remove_model", "delete"): "unless it is live",
+    ("project/mappings/jobs.py", "finish", "delete"): "imports keep what they were read by",
     ("matching/services/batches.py", "abandon_batch", "delete"): (
         "events of the batch that this very run has opened, by the result of its step"
     ),

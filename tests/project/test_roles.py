@@ -45,6 +45,7 @@ from tests.factories import (
     make_api_key,
     make_group,
     make_mapping,
+    make_receipt,
     make_refused_profile,
     make_seed_user,
     make_session,
@@ -72,7 +73,7 @@ RECORDS: dict[str, dict[str, str]] = {
     "auth.group": {},
     "auth.user": {"add": "auth.add_user + auth.change_user"},
     "feedback.abtestresult": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
-    "feedback.collectionrun": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
+    "feedback.collectionrun": {"add": NOBODY, "change": NOBODY},
     "feedback.explanation": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "feedback.feedbackchange": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "feedback.feedbacksource": {},
@@ -96,10 +97,11 @@ RECORDS: dict[str, dict[str, str]] = {
     },
     "matching.travelsession": {},
     "matching.word": {},
+    "removal.receipt": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "serving.alarm": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "serving.apikey": {"change": NOBODY, "delete": NOBODY},
-    "training.dataset": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
-    "training.modelversion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
+    "training.dataset": {"add": NOBODY, "change": "only shown"},
+    "training.modelversion": {"add": NOBODY, "change": "only shown"},
     "training.promotion": {"add": NOBODY, "change": "only shown", "delete": NOBODY},
 }
 WITH_HISTORY = {
@@ -131,6 +133,15 @@ PAGES: dict[str, tuple[str, str]] = {
     "/api/v1/models/%(kind)s/champion": (KEY, KEY),
     "/api/v1/people/%(external_id)s": (KEY, KEY),
     "/api/v1/sessions/%(external_id)s": (KEY, KEY),
+    "/admin/remove/batch/": ("matching.delete_eventbatch",) * 2,
+    "/admin/remove/rejected-events/": ("matching.delete_rejectedevent",) * 2,
+    "/admin/remove/rejected-profiles/": ("matching.delete_refusedprofile",) * 2,
+    "/admin/remove/run/": ("feedback.delete_collectionrun",) * 2,
+    "/admin/remove/source/": ("feedback.delete_feedbacksource",) * 2,
+    "/admin/remove/rejected-feedback/": ("feedback.delete_rejectedrecord",) * 2,
+    "/admin/remove/dataset/": ("training.delete_dataset",) * 2,
+    "/admin/remove/model/": ("training.delete_modelversion",) * 2,
+    "/admin/remove/mapping/": ("mappings.delete_importmapping",) * 2,
     "/admin/answers/person/": ("serving.view_alarm + matching.view_seeduser",) * 2,
     "/admin/backups/": ("storage.make_backup",) * 2,
     "/admin/backups/start/": ("storage.make_backup",) * 2,
@@ -224,6 +235,7 @@ ACTIONS: dict[str, dict[str, str]] = {
         "correct": "feedback.change_rejectedrecord",
         "download": "feedback.view_rejectedrecord | feedback.change_rejectedrecord",
         "download_to_mend": "feedback.view_rejectedrecord | feedback.change_rejectedrecord",
+        "remove_rows": "feedback.delete_rejectedrecord",
     },
     "jobs.job": {
         "delete_selected": "jobs.delete_job",
@@ -245,11 +257,13 @@ ACTIONS: dict[str, dict[str, str]] = {
         "retry": "matching.retry_refusedprofile",
         "correct": "matching.change_refusedprofile",
         "download_to_mend": "matching.view_refusedprofile | matching.change_refusedprofile",
+        "remove_rows": "matching.delete_refusedprofile",
     },
     "matching.rejectedevent": {
         "retry": "matching.retry_rejectedevent",
         "correct": "matching.change_rejectedevent",
         "download_to_mend": "matching.view_rejectedevent | matching.change_rejectedevent",
+        "remove_rows": "matching.delete_rejectedevent",
     },
     "matching.seeduser": {
         "delete_selected": "matching.delete_seeduser + matching.delete_travelsession",
@@ -266,8 +280,15 @@ ACTIONS: dict[str, dict[str, str]] = {
         "repair_copies": "matching.change_travelsession",
     },
     "matching.word": {"delete_selected": "matching.delete_word"},
-    "training.dataset": {"train": "training.train_model"},
-    "training.modelversion": {"compare_versions": SEES_MODEL},
+    "training.dataset": {
+        "delete_selected": "training.delete_dataset",
+        "train": "training.train_model",
+    },
+    "training.modelversion": {
+        "delete_selected": "training.delete_modelversion",
+        "compare_versions": SEES_MODEL,
+    },
+    "feedback.collectionrun": {"delete_selected": "feedback.delete_collectionrun"},
 }
 
 # Kind: what starting it needs, by every way, and whether a schedule can.
@@ -292,6 +313,15 @@ KINDS: dict[str, tuple[str, bool]] = {
     "serving.tell_alarm": ("serving.monitor_scores", True),
     "training.build_dataset": ("training.build_dataset", True),
     "training.train_model": ("training.train_model", True),
+    "matching.remove_batch": ("matching.delete_eventbatch", False),
+    "matching.remove_rejectedevents": ("matching.delete_rejectedevent", False),
+    "matching.remove_rejectedprofiles": ("matching.delete_refusedprofile", False),
+    "feedback.remove_run": ("feedback.delete_collectionrun", False),
+    "feedback.remove_source": ("feedback.delete_feedbacksource", False),
+    "feedback.remove_rejected": ("feedback.delete_rejectedrecord", False),
+    "training.remove_dataset": ("training.delete_dataset", False),
+    "training.remove_model": ("training.delete_modelversion", False),
+    "mappings.remove_mapping": ("mappings.delete_importmapping", False),
 }
 # Kind and argument: the right that the answer needs. Who lacks it is not asked, and an answer that
 # is the default, or no, is taken: a rebuild that may not promote trains only.
@@ -311,6 +341,8 @@ COMMANDS: dict[str, str] = {
     "import_sessions --origin real {file}": "matching.import_sessions",
     "import_feedback {file} --table quality_feedback": "feedback.import_feedback",
     "rebuild": "overview.rebuild_model",
+    "remove batch 1 --why wrong": "matching.remove_batch",
+    "remove model match_compatibility/1 --why wrong": "training.remove_model",
     "seed_users": "matching.seed_users",
     "seed_users --complete": "matching.complete_users",
     "seed_users --origin real --file {profiles}": "matching.import_users",
@@ -456,6 +488,7 @@ def _make_world() -> dict[str, str]:
         make_mapping(),
         make_alarm(),
         make_api_key(),
+        make_receipt(),
         # Who holds more than the reader is only shown: see test_rights.
         User.objects.create_user("who_holds_nothing"),
     ]
@@ -776,6 +809,8 @@ def arguments_for(kind: str, owner: User) -> dict[str, Any]:
         return {"matching.retry_events": {"batch": 1}, "serving.tell_alarm": {"alarm": 1}}.get(
             kind, {}
         )
+    if ".remove_" in kind:
+        return {"number": 1, "why": "a test"}
     upload = keep_upload(BytesIO(b"{}\n"), "x.jsonl", by=Actor.of(owner))
     asked: dict[str, dict[str, Any]] = {
         "feedback.import_feedback": {"file": str(upload.pk), "table": "quality_feedback"},
@@ -914,7 +949,8 @@ def test_the_table_knows_every_command_that_starts_a_job() -> None:
         and isinstance(command := load_command_class(app, name), JobCommand)
     }
     assert starting.keys() == {line.split()[0] for line in COMMANDS}
-    assert set(starting.values()) <= set(COMMANDS.values()) <= KINDS.keys()
+    # What removes is told by its first word which kind it starts.
+    assert set(starting.values()) - {""} <= set(COMMANDS.values()) <= KINDS.keys()
 
 
 @pytest.mark.usefixtures("valkey", "world", "db")

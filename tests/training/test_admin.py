@@ -136,11 +136,10 @@ def test_page_needs_its_permission(as_, model, page, permission):
     assert as_(permission).get(url(page, *record)).status_code == 200
 
 
-def test_nobody_adds_edits_or_deletes_by_hand(client, dataset, model):
+def test_nobody_adds_or_edits_by_hand(client, dataset, model):
     client.force_login(make_admin())
     for name, record in (("dataset", dataset), ("modelversion", model)):
         assert client.get(url(f"{name}_add")).status_code == 403
-        assert client.get(url(f"{name}_delete", record.pk)).status_code == 403
         client.post(url(f"{name}_change", record.pk), {"version": 9})
         assert type(record).objects.get(pk=record.pk).version == 1
 

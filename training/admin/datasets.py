@@ -309,6 +309,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
                     :COMPARABLE
                 ]
             ],
+            "removal_links": self.removal_links(request, dataset),
             "may_train": self.has_train_permission(request),
             "may_build": request.user.has_perm("training.build_dataset"),
             "may_download": request.user.has_perm("training.download_dataset"),

@@ -197,6 +197,7 @@ class ModelVersionAdmin(ReadOnlyAdmin[ModelVersion]):
         context = {
             **self.page_context(request, f"{get_kind(model.kind).title} model {model.version}"),
             **shown,
+            "removal_links": [] if is_champion else self.removal_links(request, model),
             "may_promote": may_decide and not is_champion and not shown["problem"],
             "may_rollback": may_decide and before is not None,
             "before": before,

@@ -36,7 +36,7 @@ class RemoveDataset(Removal[Dataset]):
         return plan_of_dataset(record)
 
     def finish(self, record: Dataset, asked: RemoveRecord) -> Counts:
-        return {"row": remove_dataset(record)}
+        return remove_dataset(record)
 
 
 @removal
@@ -56,4 +56,4 @@ class RemoveModel(Removal[ModelVersion]):
         return plan_of_model(record)
 
     def finish(self, record: ModelVersion, asked: RemoveRecord) -> Counts:
-        return {"file": remove_model(record)}
+        return remove_model(record)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from feedback.models import CollectionRun, FeedbackSource
 from matching.models import EventBatch, MatchEvent, SeedUser
 from matching.queries.erasing import names_of, numbers_of
 from project import words
@@ -23,8 +24,8 @@ def plan_of_dataset(dataset: Dataset) -> Plan:
         noun = "Model" if len(models) == 1 else "Models"
         blocked = (f"{noun} {named} {'was' if len(models) == 1 else 'were'} trained on it.",)
         remedy = (
-            f"Remove {'that' if len(models) == 1 else 'those'} first: on the page of the model, or "
-            f"with `manage.py remove model {dataset.kind}/{models[0]} --why TEXT`."
+            f"Remove {'that' if len(models) == 1 else 'those'} first, with "
+            f"`manage.py remove model {dataset.kind}/{models[0]} --why TEXT`."
         )
     batches = list(dataset.batches.order_by("pk").values_list("pk", flat=True))
     stays = []
@@ -32,7 +33,11 @@ def plan_of_dataset(dataset: Dataset) -> Plan:
         stays.append(f"{_named('Batch', batches)}: a dataset has its own copy of the rows.")
     return Plan(
         title=f"Dataset {dataset.kind}/{dataset.version}",
-        goes={"file": len(dataset.files), "row": dataset.train_rows + dataset.validation_rows},
+        goes={
+            "dataset": 1,
+            "file": len(dataset.files),
+            "row": dataset.train_rows + dataset.validation_rows,
+        },
         stays=tuple(stays),
         blocked=blocked,
         remedy=remedy,
@@ -61,7 +66,7 @@ def plan_of_model(model: ModelVersion) -> Plan:
         )
     return Plan(
         title=f"Model {model.kind}/{model.version}",
-        goes={"file": len(model.files)},
+        goes={"model": 1, "file": len(model.files)},
         stale=tuple(stale),
         stays=tuple(stays),
         blocked=blocked,
@@ -74,13 +79,34 @@ def plan_of_model(model: ModelVersion) -> Plan:
 
 @stands_on("matching.eventbatch")
 def standing_on_batch(batch: EventBatch) -> Standing:
-    """Say which datasets and models were made of a batch; what is live holds it.
+    """Say which datasets and models were made of a batch."""
+    return _standing(Dataset.objects.filter(batches=batch.pk))
 
-    Those of a dataset that was refused, or never trained on, hold nothing.
+
+@stands_on("feedback.feedbacksource")
+def standing_on_source(source: FeedbackSource) -> Standing:
+    """Say which datasets and models were made of feedback of a source."""
+    return _standing(_read_from(source.pk))
+
+
+@stands_on("feedback.collectionrun")
+def standing_on_run(run: CollectionRun) -> Standing:
+    """Say which datasets and models were made of feedback of a source since a run began."""
+    return _standing(_read_from(run.source_id).filter(created_at__gte=run.started_at))
+
+
+def _read_from(source: int) -> QuerySet[Dataset]:
+    entry = {"model": "feedback.feedbacksource", "id": source}
+    return Dataset.objects.filter(lineage__contains=[entry])
+
+
+def _standing(datasets: QuerySet[Dataset]) -> Standing:
+    """Say what was made of datasets; a model that is live holds what it learnt from.
+
+    A dataset that was refused, or never trained on, holds nothing.
     """
-    datasets = Dataset.objects.filter(batches=batch.pk).order_by("pk")
     live, stale = [], []
-    for dataset in datasets.only("pk", "kind", "version", "verdict"):
+    for dataset in datasets.only("pk", "kind", "version", "verdict").order_by("pk"):
         models = ModelVersion.objects.filter(dataset=dataset.pk).order_by("version")
         made = list(models.values_list("version", "stage"))
         live += [
@@ -100,7 +126,8 @@ def standing_on_batch(batch: EventBatch) -> Standing:
     return Standing(
         stale=tuple(stale),
         blocked=(f"Model {words.listed(live)} is live and learnt from it.",),
-        remedy="Make a model live that did not learn from it, or return to one; then remove it.",
+        remedy="Train on other rows and make that model live, or return to an earlier one; then "
+        "remove it.",
     )
 
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 import orjson
-from django.db.models import IntegerField, QuerySet
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import IntegerField, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 
 from feedback.domain.requirements import COLUMNS_UNREAD, TABLES_READ
@@ -24,14 +25,26 @@ WHERE entry->>'model' = 'feedback.feedbacksource'
         OR c.action = 'replaced' AND c.before - %s::text[] <> '{}')
 )"""
 
+# A removal counts that was done since the record, which stayed, was read.
+_REMOVED = """(
+SELECT array_agg(DISTINCT g.title) FROM removal_receipt g
+CROSS JOIN jsonb_array_elements(g.touches) AS touched(entry)
+JOIN jsonb_array_elements(training_dataset.lineage) AS read(entry)
+    ON read.entry->>'model' = touched.entry->>'model'
+    AND read.entry->>'id' = touched.entry->>'id'
+WHERE g.at > coalesce((read.entry->>'read_at')::timestamptz, training_dataset.created_at)
+)"""
+
 
 def with_changed_records(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
-    """Give each dataset `changed_records`: how many of its sources' records were changed since."""
+    """Give each dataset `changed_records`: how many of its sources' records were changed since;
+    and `removed_parts`: the titles of what was removed of its sources since, or None."""
     tables = orjson.dumps({table: list(read) for table, read in TABLES_READ.items()}).decode()
     return datasets.annotate(
         changed_records=RawSQL(  # noqa: S611 - no part of it comes from outside
             _CHANGED, [tables, list(COLUMNS_UNREAD)], output_field=IntegerField()
-        )
+        ),
+        removed_parts=RawSQL(_REMOVED, [], output_field=ArrayField(TextField())),  # noqa: S611
     )
 
 
@@ -58,14 +71,17 @@ def changed_feedback(dataset: Dataset) -> list[str]:
     """Say how many records of its sources were changed since a dataset was built from them."""
     if not any(entry.get("model") == "feedback.feedbacksource" for entry in dataset.lineage):
         return []
-    changed = getattr(dataset, "changed_records", None)
-    if changed is None:
-        found: Any = with_changed_records(Dataset.objects.filter(pk=dataset.pk)).get()
-        changed = found.changed_records
-    if not changed:
-        return []
-    records = "1 record" if changed == 1 else f"{changed:,} records"
-    return [f"{records} of its sources were changed or removed there since it was built"]
+    counted: Any = dataset
+    if not hasattr(dataset, "changed_records"):
+        counted = with_changed_records(Dataset.objects.filter(pk=dataset.pk)).get()
+    told = []
+    if changed := counted.changed_records:
+        records = "1 record" if changed == 1 else f"{changed:,} records"
+        told.append(f"{records} of its sources were changed or removed there since it was built")
+    if parts := counted.removed_parts:
+        titles = words.listed([f"{part[:1].lower()}{part[1:]}" for part in parts])
+        told.append(f"{titles} {'was' if len(parts) == 1 else 'were'} removed here since")
+    return told
 
 
 def _changed_events(dataset: Dataset) -> list[str]:

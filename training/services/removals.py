@@ -1,13 +1,14 @@
 """Takes datasets and models out; their files go when no row names them any more."""
 
 from project.refusal import Refusal
+from project.removal.contract import Counts
 from training.models import Dataset, ModelVersion
 from training.queries.removals import plan_of_dataset, plan_of_model
 from training.services.versions import lock_kind
 
 
-def remove_dataset(dataset: Dataset) -> int:
-    """Remove a dataset that no model was trained on; returns the number of its rows.
+def remove_dataset(dataset: Dataset) -> Counts:
+    """Remove a dataset that no model was trained on; returns what went.
 
     The caller is in a transaction and has locked the row.
     """
@@ -15,11 +16,11 @@ def remove_dataset(dataset: Dataset) -> int:
     if plan.blocked:
         raise Refusal(f"{plan.title} stays: {' '.join(plan.blocked)}", remedy=plan.remedy)
     dataset.delete()
-    return plan.goes["row"]
+    return plan.goes
 
 
-def remove_model(model: ModelVersion) -> int:
-    """Remove a model that is not live; returns the number of its files.
+def remove_model(model: ModelVersion) -> Counts:
+    """Remove a model that is not live; returns what went.
 
     The caller is in a transaction. Nobody makes it live meanwhile: that takes the same lock.
     """
@@ -29,4 +30,4 @@ def remove_model(model: ModelVersion) -> int:
     if plan.blocked:
         raise Refusal(f"{plan.title} stays: {' '.join(plan.blocked)}", remedy=plan.remedy)
     model.delete()
-    return plan.goes["file"]
+    return plan.goes

@@ -12,7 +12,7 @@ import pandas as pd
 from feedback.models import CollectionRun, FeedbackSource, Table
 from feedback.queries.frames import load_csat, load_model_performance, load_quality
 from feedback.queries.sources import choose_sources, origin_of
-from project import clock
+from project import clock, words
 from project.origin import Origin
 from project.refusal import Refusal
 from training.domain.kind import (
@@ -46,6 +46,7 @@ def load(table: str, recipe: Recipe) -> LoadedRows:
             remedy="Run `manage.py collect_feedback`, or `manage.py import_feedback FILE --table "
             f"{table}`; --origin synthetic takes generated rows.",
         )
+    _require_whole(sources)
     read_at = clock.now()
     frame, origin = READERS[table](sources), origin_of(sources)
     if origin is Origin.COMBINED:
@@ -56,6 +57,16 @@ def load(table: str, recipe: Recipe) -> LoadedRows:
         recipe=replace(recipe, origin=origin.value),
         lineage=tuple(_lineage(table, source, frame, read_at) for source in sources),
     )
+
+
+def _require_whole(sources: Sequence[FeedbackSource]) -> None:
+    """Refuse to read while a removal has taken a part of the rows."""
+    going = CollectionRun.objects.filter(source__in=sources, state=CollectionRun.State.REMOVING)
+    if names := sorted({run.source.name for run in going.select_related("source")}):
+        raise Refusal(
+            f"Rows of {words.listed(names)} are being removed.",
+            remedy="Wait for the job that removes them, or retry it where it was stopped.",
+        )
 
 
 def _lineage(

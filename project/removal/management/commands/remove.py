@@ -90,8 +90,9 @@ class Command(JobCommand):
         if "plan" in result:
             _render_plan(result["plan"], console)
             return
-        gone = words.listed(said_of(result["counts"]))
-        console.print(f"{result['title']} is removed{f': {gone}' if gone else ''}.")
+        gone = said_of(result["counts"])
+        told = f": {words.listed(gone)}" if gone else ""
+        console.print(f"{result['title']} is removed{told}.")
         for one in result["stale"]:
             console.print(f"  {one}")
         console.print(f"Receipt {result['receipt']}.")
