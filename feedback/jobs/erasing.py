@@ -18,4 +18,4 @@ def erase_feedback(run: Run, erasing: Erasing) -> Counts:
     from feedback.services import erasing as service
 
     done = run.once("feedback", lambda: {"rows": service.rewrite_feedback(erasing)})
-    return {"answer without name and text": int(done["rows"])}
+    return {"emptied answer": int(done["rows"])}

@@ -5,7 +5,7 @@ from datetime import datetime
 from project.removal.retention import keeps
 
 
-@keeps("text of an answer", setting="KEEP_TEXT_DAYS")
+@keeps("answer text", setting="KEEP_TEXT_DAYS")
 def empty_old_texts(until: datetime) -> int:
     """Take the text out of answers that are older; their figures stay."""
     from feedback.services import retention
@@ -13,7 +13,7 @@ def empty_old_texts(until: datetime) -> int:
     return retention.empty_old_texts(until)
 
 
-@keeps("rejected row of feedback", setting="KEEP_REJECTED_DAYS")
+@keeps("rejected feedback row", setting="KEEP_REJECTED_DAYS")
 def remove_old_rejected(until: datetime) -> int:
     """Remove rows that were refused and did not come again since."""
     from feedback.services import retention

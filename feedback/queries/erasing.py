@@ -44,4 +44,4 @@ def sessions_of(erasing: Erasing) -> dict[str, str]:
 
 def count_feedback(erasing: Erasing) -> dict[str, int]:
     """Count the answers that lose their name and text."""
-    return {"answer without name and text": rows_of(erasing).count()}
+    return {"emptied answer": rows_of(erasing).count()}

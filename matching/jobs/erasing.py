@@ -132,7 +132,7 @@ def erase_profile(run: Run, erasing: Erasing) -> Counts:
 
     groups = run.once("groups", lambda: {"names": service.groups_of(erasing.number)})["names"]
     counts = run.once("profile", lambda: service.empty_profile(erasing))
-    copies = run.once("copies", lambda: {"live copy": service.withdraw_copies(erasing, groups)})
+    copies = run.once("copies", lambda: {"live session": service.withdraw_copies(erasing, groups)})
     return {**counts, **copies}
 
 
@@ -149,7 +149,7 @@ def erase_events(run: Run, erasing: Erasing) -> Counts:
             batch.pk,
         )
         rewritten += int(done["rows"])
-    return {"event rewritten": rewritten}
+    return {"rewritten event": rewritten}
 
 
 @erases("Populations of batches", order=30)
@@ -165,4 +165,4 @@ def erase_populations(run: Run, erasing: Erasing) -> Counts:
             batch.pk,
         )
         rewritten += int(done["rows"])
-    return {"population rewritten": rewritten}
+    return {"rewritten population": rewritten}

@@ -13,7 +13,7 @@ def remove_old_lines(until: datetime) -> int:
     return removals.remove_old_rejected(until)
 
 
-@keeps("rejected row of people, groups or trips", setting="KEEP_REJECTED_DAYS")
+@keeps("rejected profile row", setting="KEEP_REJECTED_DAYS")
 def remove_old_profiles(until: datetime) -> int:
     """Remove rows of files that were imported before."""
     from matching.services import removals

@@ -129,10 +129,10 @@ def count_events(erasing: Erasing) -> dict[str, int]:
     history: Any = SeedUser.history
     return {
         "profile": 1,
-        "line of its history": history.filter(id=pk).count(),
+        "history line": history.filter(id=pk).count(),
         "trip": TravelSession.objects.filter(user=pk).count(),
         "group membership": TravelGroup.objects.filter(members=pk).count(),
-        "event rewritten": MatchEvent.objects.filter(
+        "rewritten event": MatchEvent.objects.filter(
             Q(user_id__in=numbers) | Q(target_id__in=numbers)
         ).count(),
     }

@@ -56,7 +56,7 @@ def empty_profile(erasing: Erasing) -> dict[str, int]:
     _gone(TravelSession.history.filter(own))
     _gone(_members_then().filter(seeduser_id=pk))
     written = SeedUser.history.filter(Q(id__in=erasing.numbers) | Q(external_id__in=names))
-    counts["line of its history"] = _gone(written)
+    counts["history line"] = _gone(written)
     if (alias := alias_model()) is not None:
         counts["former name"] = _gone(alias.objects.filter(person=pk))
     people = SeedUser.objects.filter(pk=pk)

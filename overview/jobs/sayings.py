@@ -6,7 +6,7 @@ from typing import Any
 
 from project import words
 from project.jobs.said import Figure, Outcome, Said
-from project.removal.contract import said_of
+from project.removal.contract import figures_of, said_of
 from training.jobs.sayings import figures_of, measured_in_words, say_model
 
 
@@ -41,9 +41,7 @@ def say_backed_up(result: Mapping[str, Any]) -> Said:
 def say_tidied(result: Mapping[str, Any]) -> Said:
     """What was older than it is kept, and went."""
     gone = said_of(result["counts"])
-    figures = tuple(
-        Figure(noun[:1].upper() + noun[1:], words.number(count))
-        for noun, count in result["counts"].items()
-    )
-    text = f"Removed: {words.listed(gone)}." if gone else "Nothing was older than it is kept."
-    return Said(text, Outcome.REACHED, figures)
+    if not gone:
+        return Said("Nothing was older than it is kept.", Outcome.UNCHANGED)
+    figures = tuple(Figure(label, value) for label, value in figures_of(result["counts"]))
+    return Said(f"Removed: {words.listed(gone)}.", Outcome.REACHED, figures)

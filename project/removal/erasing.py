@@ -173,7 +173,7 @@ def remove_files(run: Run, erasing: Erasing) -> Counts:
             time.sleep(WAIT_SECONDS)
         return {"files": files}
 
-    return {"file": int(run.once("files", removed)["files"])}
+    return {"replaced file": int(run.once("files", removed)["files"])}
 
 
 def allow_changes() -> None:

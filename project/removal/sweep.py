@@ -80,7 +80,7 @@ def sweep_texts(run: Run, erasing: Erasing) -> Counts:
     for model in swept_models():
         label = model._meta.label_lower
         found = run.once(f"sweep {label}", lambda model=model: sweep_model(model, erasing))  # type: ignore[misc]
-        noun = _going.get(label, "text elsewhere")
+        noun = _going.get(label, "other record")
         counts[noun] = counts.get(noun, 0) + int(found["rows"])
     return counts
 

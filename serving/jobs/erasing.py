@@ -18,4 +18,4 @@ def erase_scores(run: Run, erasing: Erasing) -> Counts:
 
     rows = run.once("score log", lambda: {"rows": service.rewrite_score_log(erasing)})["rows"]
     kept = run.once("answers", lambda: {"rows": service.remove_answers(erasing)})["rows"]
-    return {"line of the score log": int(rows), "kept answer": int(kept)}
+    return {"score-log line": int(rows), "kept response": int(kept)}

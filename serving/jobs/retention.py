@@ -5,7 +5,7 @@ from datetime import datetime
 from project.removal.retention import keeps
 
 
-@keeps("line of the score log", setting="KEEP_SCORES_DAYS")
+@keeps("score-log line", setting="KEEP_SCORES_DAYS")
 def remove_old_scores(until: datetime) -> int:
     """Remove rows of the score log that are older."""
     from serving.services import retention

@@ -23,4 +23,4 @@ def pairs_of(erasing: Erasing) -> Any:
 
 def count_pairs(erasing: Erasing) -> dict[str, int]:
     """Count the rows of the score log that lose a name."""
-    return {"line of the score log": pairs_of(erasing).count()}
+    return {"score-log line": pairs_of(erasing).count()}

@@ -1,8 +1,6 @@
 """A person is erased from an installation that used everything: nothing finds them any more."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +12,18 @@ from matching.jobs.erasing import ErasePerson
 from matching.models import EventBatch, EventChange, MatchEvent, SeedUser
 from project.audit.models import AuditEntry
 from project.jobs.models import Job, JobStep
-from project.jobs.run import JobRun
-from project.jobs.runner import run_job
-from project.jobs.services import retry_job
 from project.removal.models import Receipt
 from project.removal.registry import removal_of
 from serving.models import ScoredPair
 from tests.factories import make_seed_user
 from tests.overview.traces import ID, NEIGHBOUR, TRACES, found, leave_traces, whole_installation
-from tests.removing import remove
+from tests.removing import remove, remove_dying
 from tests.training.batches import make_dataset
 from training.models import Dataset, ModelVersion
 from training.queries.files import verify_files
 from training.queries.staleness import why_stale
 
 pytestmark = pytest.mark.django_db
-
-
-class Killed(Exception):
-    """Stands for whatever ends a worker."""
-
-
-def killed(number: int) -> Job:
-    with suppress(Killed):
-        remove("person", number, why="Request 12")
-    return Job.objects.latest("created_at")
 
 
 @pytest.fixture
@@ -104,36 +89,11 @@ def test_nothing_finds_an_erased_person(person: SeedUser) -> None:
     assert NEIGHBOUR in everything
 
 
-def test_what_is_killed_at_each_step_ends_the_same(
-    person: SeedUser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each run does one step: it is ended once within its transaction and once after it."""
-    ended: set[tuple[str, int, str]] = set()
-    whole = JobRun.transaction
-
-    @contextmanager
-    def dying(self: JobRun, name: str | None = None, number: int = 0) -> Iterator[dict[str, Any]]:
-        with whole(self, name, number) as result:
-            yield result
-            if name and (name, number, "within") not in ended:
-                ended.add((name, number, "within"))
-                raise Killed(f"within {name}")
-        if name and not name.startswith("sweep") and (name, number, "after") not in ended:
-            ended.add((name, number, "after"))
-            raise Killed(f"after {name}")
-
-    monkeypatch.setattr(JobRun, "transaction", dying)
-    job = killed(person.pk)
-    while job.state != Job.State.SUCCEEDED:
-        assert job.state == Job.State.FAILED, job.error
-        assert "Killed" in job.traceback
-        job = retry_job(job)
-        with suppress(Killed):
-            run_job(str(job.pk))
-        job.refresh_from_db()
-    steps = set(job.steps.values_list("name", "number"))
-    assert steps == {(name, number) for name, number, _ in ended}
-    assert len(steps) > 40
+@pytest.mark.parametrize("within", [True, False])
+def test_what_is_killed_at_each_step_ends_the_same(person: SeedUser, within: bool) -> None:
+    job, kills = remove_dying("person", person.pk, within=within)
+    assert job.state == Job.State.SUCCEEDED, job.error
+    assert kills == job.steps.count() > 40
     assert found() == {}
     assert Receipt.objects.count() == 1
     assert not JobStep.objects.filter(result__has_key="sealed").exists()
@@ -145,11 +105,12 @@ def test_an_erasure_that_nobody_retried_is_begun_again(
     """The profile is empty by then: what is looked for is what the first job had sealed."""
 
     def fail(*_: Any) -> None:
-        raise Killed("no room")
+        raise OSError("no room")
 
     with monkeypatch.context() as patched:
         patched.setattr("feedback.services.erasing.rewrite_feedback", fail)
-        assert killed(person.pk).state == Job.State.FAILED
+        with pytest.raises(OSError, match="no room"):
+            remove("person", person.pk)
     assert SeedUser.objects.get(pk=person.pk).external_id == f"erased-{person.pk}"
     sealed = JobStep.objects.get(result__has_key="sealed").result["sealed"]
     assert not any(one in sealed for one in TRACES)

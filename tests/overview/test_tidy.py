@@ -86,14 +86,14 @@ def test_what_is_older_goes_and_the_rest_stays(kept: None, settings: Any) -> Non
 
 def test_each_setting_is_of_its_own(kept: None, settings: Any) -> None:
     settings.KEEP_SCORES_DAYS = 30
-    assert run_command("tidy", "--now")[1]["counts"] == {"line of the score log": 1}
+    assert run_command("tidy", "--now")[1]["counts"] == {"score-log line": 1}
     assert left() == {**dict.fromkeys(left(), 2), "scores": 1}
 
 
 def test_chunks_end_where_nothing_is_left(kept: None, settings: Any, monkeypatch: Any) -> None:
     settings.KEEP_SCORES_DAYS = 10
     monkeypatch.setattr("serving.services.retention.CHUNK", 1)
-    assert run_command("tidy", "--now")[1]["counts"] == {"line of the score log": 2}
+    assert run_command("tidy", "--now")[1]["counts"] == {"score-log line": 2}
     steps = Job.objects.get().steps.order_by("number").values_list("result__rows", flat=True)
     assert list(steps) == [1, 1, 0]
 

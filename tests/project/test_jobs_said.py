@@ -112,6 +112,10 @@ GOOD: dict[str, tuple[dict[str, Any], str]] = {
         {"model": MODEL, "promotion": {"previous": None}},
         "Version 3 is live: ROC-AUC 0.807, 0.751 to 0.863.",
     ),
+    "overview.tidy": (
+        {"counts": {"answer text": 2, "score-log line": 1}, "days": {"answer text": 30}},
+        "Removed: 2 answer texts and 1 score-log line.",
+    ),
     "overview.make_backup": (
         {"name": "b1", "bytes": 2_000, "files": 3, "rows": 4, "seconds": 5.0, "removed": ["a1"]},
         "Backup b1 stands; removed: 1 older one.",

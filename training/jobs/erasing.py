@@ -24,7 +24,7 @@ def erase_from_datasets(run: Run, erasing: Erasing) -> Counts:
         if done["rows"]:
             marked += 1
             service.remove_earlier_places(Dataset.objects.get(pk=dataset.pk))
-    return {"dataset rewritten": marked}
+    return {"rewritten dataset": marked}
 
 
 @erases("Models", order=80)
@@ -42,4 +42,4 @@ def erase_from_models(run: Run, erasing: Erasing) -> Counts:
         if done["rows"]:
             rewritten += 1
             service.remove_earlier_places(ModelVersion.objects.get(pk=model.pk))
-    return {"model described anew": rewritten}
+    return {"rewritten model description": rewritten}
