@@ -273,7 +273,7 @@ SCORE_LOG = env.bool("SEEDBED_SCORE_LOG", default=True)
 ALARM_WEBHOOK = env.str("SEEDBED_ALARM_WEBHOOK", default="")
 
 # Days for which what people wrote, rows that were refused, and what applications were answered are
-# kept; 0: for ever. `manage.py tidy --every 1` removes what is older.
+# kept; 0: for ever. The command `tidy` removes what is older, each day with --every 1.
 KEEP_TEXT_DAYS = _days("SEEDBED_KEEP_TEXT_DAYS")
 KEEP_REJECTED_DAYS = _days("SEEDBED_KEEP_REJECTED_DAYS")
 KEEP_SCORES_DAYS = _days("SEEDBED_KEEP_SCORES_DAYS")

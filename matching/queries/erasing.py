@@ -6,8 +6,8 @@ from typing import Any, Final
 from django.apps import apps
 from django.db.models import Q
 
+from matching.domain.strangers import stranger_number
 from matching.models import EventBatch, MatchEvent, SeedUser, TravelGroup, TravelSession
-from matching.queries.event_rows import stranger_number
 from matching.queries.words import unknown_in, with_word
 from project.jobs.models import Job
 from project.removal.erasing import Erasing

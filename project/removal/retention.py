@@ -11,7 +11,7 @@ from project.jobs.contract import Run
 from project.refusal import Refusal
 from project.removal.work import in_chunks
 
-TIDY_KIND: Final = "overview.tidy"
+TIDY_KIND: Final = "overview.tidy_rows"
 SCHEDULE_NAME: Final = "tidy"
 NAMES: Final = ("SEEDBED_KEEP_TEXT_DAYS", "SEEDBED_KEEP_REJECTED_DAYS", "SEEDBED_KEEP_SCORES_DAYS")
 

@@ -107,7 +107,7 @@ def test_a_schedule_does_it_by_itself(settings: Any) -> None:
     code, told = run_command("tidy", "--every", "7")
     assert (code, told["schedule"]) == (0, "tidy")
     schedule = Schedule.objects.get()
-    assert (schedule.kind, schedule.interval_seconds) == ("overview.tidy", 7 * 86_400)
+    assert (schedule.kind, schedule.interval_seconds) == ("overview.tidy_rows", 7 * 86_400)
     run_command("tidy", "--off")
     schedule.refresh_from_db()
     assert not schedule.is_enabled

@@ -11,7 +11,7 @@ from project.command import whole_number
 from project.jobs.command import JobCommand
 from project.jobs.models import LONGEST_SECONDS
 from project.jobs.services import owner_for_operator
-from project.removal.retention import NAMES, TIDY_KIND
+from project.removal.retention import NAMES
 from project.terminal import Console
 
 MOST_DAYS = LONGEST_SECONDS // (24 * 3600)
@@ -20,7 +20,7 @@ MOST_DAYS = LONGEST_SECONDS // (24 * 3600)
 class Command(JobCommand):
     """`tidy [--every DAYS | --off]`."""
 
-    kind = TIDY_KIND
+    kind = "overview.tidy_rows"
     help = (
         "Remove what is older than it is kept: texts of answers, rows that were refused, lines of "
         f"the score log, each by its setting in days ({', '.join(NAMES)}; unset or 0 keeps them "
