@@ -120,15 +120,15 @@ def remove_unnamed_now() -> int | None:
         if not is_alone:
             return None
         sweep(the_store().staging_root)
-        removed = _remove_unnamed(the_store().listed(BLOBS), kept=timedelta(0))
+        removed = _remove_unnamed(the_store().listed(BLOBS), at_once=True)
         the_cache().keep_only(named_digests())
         return removed
 
 
-def _remove_unnamed(there: Iterable[Listed], *, kept: timedelta = KEPT) -> int:
+def _remove_unnamed(there: Iterable[Listed], *, at_once: bool = False) -> int:
     named = named_digests()
     # A place has a clock of its own: of what goes at once none is too young.
-    until = clock.now() - kept if kept else clock.now() + KEPT
+    until = clock.now() + KEPT if at_once else clock.now() - KEPT
     adopted_at = Installation.objects.values_list("adopted_at", flat=True).first()
     old = [
         digest

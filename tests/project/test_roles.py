@@ -90,6 +90,7 @@ RECORDS: dict[str, dict[str, str]] = {
     "matching.matchevent": {"add": NOBODY, "change": NOBODY, "delete": NOBODY},
     "matching.refusedprofile": {"add": NOBODY},
     "matching.rejectedevent": {"add": NOBODY, "delete": NOBODY},
+    "matching.seeduser": {},
     # Their session goes with them, and to say so needs less than to do it.
     "matching.travelgroup": {
         "removal": "matching.delete_travelgroup + matching.delete_travelsession"
