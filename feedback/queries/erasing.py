@@ -7,7 +7,7 @@ from feedback.models import QualityFeedback
 from project.removal.erasing import Erasing
 
 LEAST_TEXT: Final = 12  # characters of what somebody wrote that is looked for elsewhere
-MOST_TEXTS: Final = 2_000  # of the newest; the rows themselves lose every one
+MOST_TEXTS: Final = 500  # of the newest; the rows themselves lose every one
 
 
 def known_ids() -> Iterator[str]:
@@ -21,15 +21,14 @@ def rows_of(erasing: Erasing) -> Any:
     return QualityFeedback.objects.filter(user_id__in=erasing.names)
 
 
-def texts_of(erasing: Erasing) -> dict[str, str]:
-    """Return what a person wrote, and the conversations that nobody else was in."""
-    texts = rows_of(erasing).exclude(feedback_text="").order_by("-created_at")
-    replaced = {
-        text: erasing.label
-        for text in texts.values_list("feedback_text", flat=True)[:MOST_TEXTS]
-        if len(text) >= LEAST_TEXT
-    }
-    return {**replaced, **sessions_of(erasing)}
+def texts_of(erasing: Erasing) -> list[str]:
+    """Return what a person wrote, where it is long enough to tell and nobody else wrote it too."""
+    own = rows_of(erasing).exclude(feedback_text="").order_by("-created_at")
+    written = own.values_list("feedback_text", flat=True)[:MOST_TEXTS]
+    texts = {text for text in written if len(text) >= LEAST_TEXT}
+    others = QualityFeedback.objects.filter(feedback_text__in=texts)
+    others = others.exclude(user_id__in=erasing.names)
+    return sorted(texts - set(others.values_list("feedback_text", flat=True)))
 
 
 def sessions_of(erasing: Erasing) -> dict[str, str]:

@@ -125,13 +125,14 @@ def rewrite_events(batch: EventBatch, erasing: Erasing) -> int:
 
 def _mentioned(batch: EventBatch, erasing: Erasing) -> dict[int, Any]:
     """Return what the log said of ids, without the person, by event."""
-    patterns = [*erasing.mentions.patterns, *(f'%"{one}"%' for one in erasing.mentions.untold)]
+    mentions = erasing.by_names.mentions
+    patterns = [*mentions.patterns, *(f'%"{one}"%' for one in mentions.untold)]
     rows = MatchEvent.objects.of_batch(batch).extra(
         where=["external::text LIKE ANY(%s)"], params=[patterns]
     )
     found = {}
     for pk, external in rows.values_list("pk", "external"):
-        other = erasing.mentions.without(external)
+        other = mentions.without(external)
         if other != external:
             found[pk] = other
     return found

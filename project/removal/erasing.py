@@ -40,7 +40,8 @@ class Erasing:
     stand_in : the number of nobody, below zero, that stands in events from now on
     names : every id that the person was known by
     numbers : every number by which events may name the person, the own among them
-    replaced : each text of the person, names among them, to what is written in its place
+    replaced : display names, words and conversations of the person, to what takes their place
+    texts : what the person wrote, as it was written
     keeps_features : whether the features of the person's events stay
     """
 
@@ -49,6 +50,7 @@ class Erasing:
     names: tuple[str, ...]
     numbers: tuple[int, ...]
     replaced: Mapping[str, str] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
     keeps_features: bool = True
 
     @property
@@ -59,7 +61,13 @@ class Erasing:
     @cached_property
     def mentions(self) -> Mentions:
         """Where texts speak of the person."""
-        return Mentions({**self.replaced, **dict.fromkeys(self.names, self.label)})
+        labelled = dict.fromkeys((*self.texts, *self.names), self.label)
+        return Mentions({**self.replaced, **labelled})
+
+    @cached_property
+    def by_names(self) -> "Erasing":
+        """The same without what the person wrote: for large tables, where nobody repeats that."""
+        return replace(self, texts=())
 
 
 def label_of(number: int) -> str:
@@ -68,6 +76,7 @@ def label_of(number: int) -> str:
 
 
 Ids = Callable[[], Iterable[str]]
+Written = Callable[["Erasing"], Iterable[str]]
 Find = Callable[[Erasing], Mapping[str, str]]
 Count = Callable[[Erasing], Counts]
 Work = Callable[[Run, Erasing], Counts]
@@ -84,6 +93,7 @@ class Part:
 
 _ids: list[Ids] = []
 _finds: list[Find] = []
+_writings: list[Written] = []
 _counts: list[Count] = []
 _parts: list[Part] = []
 
@@ -101,8 +111,15 @@ def all_ids() -> Iterator[str]:
 
 
 def finds_texts(find: Find) -> Find:
-    """Register the decorated function: it returns texts of a person and what replaces each."""
+    """Register the decorated function: it returns short texts of a person, such as a display name,
+    and what replaces each."""
     _finds.append(find)
+    return find
+
+
+def finds_writings(find: Written) -> Written:
+    """Register the decorated function: it returns what a person wrote, and nobody else too."""
+    _writings.append(find)
     return find
 
 
@@ -130,7 +147,8 @@ def with_texts(erasing: Erasing) -> Erasing:
     replaced: dict[str, str] = {}
     for find in _finds:
         replaced |= find(erasing)
-    return replace(erasing, replaced=replaced)
+    texts = tuple(text for find in _writings for text in find(erasing))
+    return replace(erasing, replaced=replaced, texts=texts)
 
 
 def count_rows(erasing: Erasing) -> dict[str, int]:
@@ -192,6 +210,7 @@ def seal(erasing: Erasing) -> str:
         "names": list(erasing.names),
         "numbers": list(erasing.numbers),
         "replaced": dict(erasing.replaced),
+        "texts": list(erasing.texts),
         "keeps_features": erasing.keeps_features,
     }
     return _cipher().encrypt(json.dumps(content).encode()).decode()
@@ -226,6 +245,7 @@ def unseal(number: int, sealed: str) -> Erasing:
         tuple(given["names"]),
         tuple(given["numbers"]),
         given["replaced"],
+        tuple(given["texts"]),
         given["keeps_features"],
     )
 
