@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.db import connection, models, transaction
 
 from project.jobs.contract import Run
@@ -83,6 +85,25 @@ def sweep_texts(run: Run, erasing: Erasing) -> Counts:
         noun = _going.get(label, "other record")
         counts[noun] = counts.get(noun, 0) + int(found["rows"])
     return counts
+
+
+@erases("Sessions of the admin", order=LAST + 1)
+def sweep_sessions(run: Run, erasing: Erasing) -> Counts:
+    """Rewrite what pages have said of the person to somebody who has not seen it yet."""
+    done = run.once("sessions", lambda: {"rows": _rewrite_sessions(erasing)})
+    return {"other record": int(done["rows"])}
+
+
+def _rewrite_sessions(erasing: Erasing) -> int:
+    rewritten = 0
+    for session in Session.objects.iterator():
+        said = session.get_decoded()
+        other = erasing.mentions.without(said)
+        if other != said:
+            store = SessionStore(session_key=session.session_key)
+            rows = Session.objects.filter(pk=session.pk)
+            rewritten += rows.update(session_data=store.encode(other))
+    return rewritten
 
 
 def count_mentions(erasing: Erasing) -> dict[str, int]:

@@ -5,17 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import DatabaseError, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from feedback.models import QualityFeedback
 from matching.jobs.erasing import ErasePerson
-from matching.models import EventBatch, EventChange, MatchEvent, SeedUser
+from matching.models import EventBatch, EventChange, MatchEvent, RefusedProfile, SeedUser
 from project.audit.models import AuditEntry
-from project.jobs.models import Job, JobStep
+from project.jobs.models import Job, JobLogLine, JobStep
+from project.removal.erasing import allow_changes
 from project.removal.models import Receipt
 from project.removal.registry import removal_of
 from serving.models import ScoredPair
-from tests.factories import make_seed_user
+from tests.factories import make_refused_profile, make_seed_user
+from tests.feedback.collected import rate, real_source
 from tests.overview.traces import ID, NEIGHBOUR, TRACES, found, leave_traces, whole_installation
 from tests.removing import remove, remove_dying
 from tests.training.batches import make_dataset
@@ -175,3 +181,74 @@ def test_who_is_erased_may_come_again_as_somebody_new(person: SeedUser) -> None:
     assert new.pk != person.pk
     assert not MatchEvent.objects.filter(user_id=new.pk).exists()
     assert remove("person", new.pk).state == Job.State.SUCCEEDED
+
+
+def test_an_id_that_is_a_bare_number_is_looked_for_where_ids_stand(valkey: Any) -> None:
+    person, near = make_seed_user("4711"), make_seed_user("47110")
+    source = real_source()
+    rate(source, [0.2, 0.8, 0.4], user_id=["4711", "47110", "4711"], session_id=["1", "2", "1"],
+         feedback_text=["4711 rows came", "4711 rows came", ""])  # fmt: skip
+    refused = make_refused_profile(id="4711")
+    stays = make_refused_profile(id="47110", age="4711")
+    job = Job.objects.create(
+        kind="matching.seed_users", state=Job.State.SUCCEEDED,
+        result={"rows": 4711, "text": "4711 rows", "userId": "4711"},
+    )  # fmt: skip
+    plan = removal_of("person").plan(person, ErasePerson(number=person.pk, why="-"))  # type: ignore[union-attr]
+    assert any("looked for where ids stand" in one for one in plan.stays)
+    assert remove("person", person.pk).state == Job.State.SUCCEEDED
+    label = f"erased-{person.pk}"
+    job.refresh_from_db()
+    assert job.result == {"rows": 4711, "text": "4711 rows", "userId": label}
+    told = QualityFeedback.objects.order_by("quality_rating")
+    assert [one.user_id for one in told] == [label, label, "47110"]
+    assert [one.feedback_text for one in told] == ["", "", "4711 rows came"]
+    assert [one.session_id for one in told] == [f"{label}-s1"] * 2 + ["2"]
+    assert not RefusedProfile.objects.filter(pk=refused.pk).exists()
+    assert RefusedProfile.objects.filter(pk=stays.pk).exists()
+    assert SeedUser.objects.filter(pk=near.pk, external_id="47110").exists()
+
+
+def test_a_name_or_text_that_others_have_stays_theirs(valkey: Any) -> None:
+    person = make_seed_user("ana_1", name="Ana Alba", interests=["food", "curling"])
+    namesake = make_seed_user("ana_2", name="Ana Alba", interests=["curling"])
+    rate(real_source(), [0.2, 0.8], user_id=["ana_1", "ana_2"],
+         feedback_text=["It was a lovely evening.", "It was a lovely evening."])  # fmt: skip
+    line = JobLogLine.objects.create(
+        job=Job.objects.create(kind="matching.seed_users", state=Job.State.SUCCEEDED),
+        message="Ana Alba said: It was a lovely evening. ana_1, ana_2",
+    )
+    assert remove("person", person.pk).state == Job.State.SUCCEEDED
+    line.refresh_from_db()
+    said = f"Ana Alba said: It was a lovely evening. erased-{person.pk}, ana_2"
+    assert line.message == said
+    namesake.refresh_from_db()
+    assert (namesake.name, namesake.interests) == ("Ana Alba", ["curling"])
+    assert QualityFeedback.objects.get(user_id="ana_2").feedback_text == "It was a lovely evening."
+
+
+def test_the_audit_list_lets_nothing_through_but_words(person: SeedUser) -> None:
+    lines = AuditEntry.objects.filter(pk=AuditEntry.objects.latest("pk").pk)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        lines.update(title="without leave")
+    allow_changes()
+    for change in ({"actor": "somebody else"}, {"act": "export"}, {"at": timezone.now()}):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            lines.update(**change)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        lines.delete()
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Dataset.objects.update(rows=1)
+    assert lines.update(title="with leave") == 1
+
+
+def test_a_page_that_spoke_of_the_person_is_forgotten(person: SeedUser) -> None:
+    """Messages of pages wait in sessions of the admin until they are shown."""
+    told = SessionStore()
+    told["_messages"] = f"[['', 20, 'The seed user {ID} was changed.']]"
+    told["_auth_user_id"] = "1"
+    told.create()
+    assert remove("person", person.pk).state == Job.State.SUCCEEDED
+    kept = SessionStore(session_key=told.session_key).load()
+    assert ID not in str(kept)
+    assert kept["_auth_user_id"] == "1"
