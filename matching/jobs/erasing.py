@@ -7,7 +7,7 @@ from pydantic import Field
 
 from matching.models import EventBatch, SeedUser
 from matching.queries import erasing as queries
-from project.jobs.contract import Run
+from project.jobs.contract import Run, title_of
 from project.jobs.questions import Ask
 from project.refusal import Refusal
 from project.removal import erasing as kit
@@ -25,6 +25,8 @@ STAYS = (
     "Where feedback and logs came from: erase it there too, or a changed row comes in again.",
     "Logs: those of Seedbed name no people; a proxy before it keeps addresses, with ids in some.",
 )
+
+WAIT = "Wait for the job, or stop it; then remove the person."
 
 rows_go("matching.rejectedevent", "rejected row")
 rows_go("matching.refusedprofile", "rejected row")
@@ -70,6 +72,10 @@ class RemovePerson(Removal[SeedUser]):
         erasing = _erasing(record, asked)
         standing = standing_on(record)
         untold = erasing.mentions.untold
+        blocked = [
+            f"Job {job.short_id} ({title_of(job.kind)}) runs, and may write of the person yet."
+            for job in queries.running_writers()
+        ]
         stays = [*STAYS, *standing.stays]
         if untold:
             stays.append(
@@ -81,8 +87,8 @@ class RemovePerson(Removal[SeedUser]):
             goes=kit.count_rows(erasing),
             stale=standing.stale,
             stays=tuple(stays),
-            blocked=standing.blocked,
-            remedy=standing.remedy,
+            blocked=(*blocked, *standing.blocked),
+            remedy=" ".join(filter(None, [WAIT if blocked else "", standing.remedy])),
         )
 
     def objection(self, record: SeedUser, why: str) -> str:

@@ -14,6 +14,11 @@ from project.removal.erasing import Erasing
 from project.removal.mentions import is_telling
 
 ERASE_KIND: Final = "matching.remove_person"
+# What they have read of somebody they would write after the erasure has looked there.
+WRITERS: Final = (
+    *("matching.generate_events", "matching.import_events", "matching.retry_events"),
+    *("training.build_dataset", "overview.rebuild_model"),
+)
 ALIAS: Final = ("matching", "personalias")  # of editions that have former names
 LEAST_NAME: Final = 5  # characters of a display name that is looked for in texts
 LEAST_WORD: Final = 4  # characters of a word that only one profile carries
@@ -26,6 +31,12 @@ def person_called(name: str) -> SeedUser | None:
         former = alias.objects.filter(external_id=name).select_related("person").first()
         return None if former is None else former.person
     return found
+
+
+def running_writers() -> list[Job]:
+    """Return running jobs that may be writing events or rows of anybody just now."""
+    jobs = Job.objects.filter(state=Job.State.RUNNING, kind__in=WRITERS)
+    return list(jobs.order_by("created_at"))
 
 
 def known_ids() -> Iterator[str]:

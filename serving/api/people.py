@@ -110,7 +110,8 @@ def delete_person(
     """Erase a person wherever this installation speaks of them; a job does it, named in the answer.
 
     Asked again while that job waits or works, the answer is the same; once it is done, nobody is
-    called so. The person's events and answers stay as those of nobody, so that figures do; backups
+    called so (404), and until then it is worth asking again: a job that writes of people goes
+    first. The person's events and answers stay as those of nobody, so that figures do; backups
     of before erase them again when one is restored. It cannot be taken back. The id may be sent
     again afterwards, and is somebody new then.
     """

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, transaction
 from django.test import Client
@@ -22,7 +23,15 @@ from project.removal.registry import removal_of
 from serving.models import ScoredPair
 from tests.factories import make_refused_profile, make_seed_user
 from tests.feedback.collected import rate, real_source
-from tests.overview.traces import ID, NEIGHBOUR, TRACES, found, leave_traces, whole_installation
+from tests.overview.traces import (
+    ID,
+    NAME,
+    NEIGHBOUR,
+    TRACES,
+    found,
+    leave_traces,
+    whole_installation,
+)
 from tests.removing import remove, remove_dying
 from tests.training.batches import make_dataset
 from training.models import Dataset, ModelVersion
@@ -252,3 +261,26 @@ def test_a_page_that_spoke_of_the_person_is_forgotten(person: SeedUser) -> None:
     kept = SessionStore(session_key=told.session_key).load()
     assert ID not in str(kept)
     assert kept["_auth_user_id"] == "1"
+
+
+def test_a_job_that_writes_of_people_goes_first(valkey: Any) -> None:
+    person = make_seed_user("ana_1")
+    writer = Job.objects.create(kind="training.build_dataset", state=Job.State.RUNNING)
+    job = remove("person", person.pk)
+    assert job.state == Job.State.REFUSED
+    assert f"Job {writer.short_id}" in job.error
+    assert SeedUser.objects.get(pk=person.pk).external_id == "ana_1"
+    Job.objects.filter(pk=writer.pk).update(state=Job.State.SUCCEEDED)
+    assert remove("person", person.pk).state == Job.State.SUCCEEDED
+
+
+def test_the_log_of_the_server_has_neither_statements_nor_rows(valkey: Any) -> None:
+    make_seed_user(ID)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        SeedUser.objects.bulk_create([SeedUser(external_id=ID, name=NAME)])
+    lines = "".join(
+        path.read_text(errors="replace") for path in settings.VAR.rglob("*.log*") if path.is_file()
+    )
+    assert "duplicate key value violates unique constraint" in lines
+    assert ID not in lines
+    assert NAME not in lines
