@@ -34,10 +34,10 @@ def texts_of(erasing: Erasing) -> list[str]:
 def sessions_of(erasing: Erasing) -> dict[str, str]:
     """Return what stands for each conversation of a person that nobody else was in."""
     own = rows_of(erasing).exclude(session_id="")
-    found = set(own.values_list("session_id", flat=True).distinct())
+    found = set(own.order_by().values_list("session_id", flat=True).distinct())
     others = QualityFeedback.objects.filter(session_id__in=found)
     shared = others.exclude(user_id__in=[*erasing.names, ""])
-    found -= set(shared.values_list("session_id", flat=True).distinct())
+    found -= set(shared.order_by().values_list("session_id", flat=True).distinct())
     return {name: f"{erasing.label}-s{place + 1}" for place, name in enumerate(sorted(found))}
 
 

@@ -29,7 +29,9 @@ def rewrite_feedback(erasing: Erasing) -> int:
         }
         FeedbackChange.objects.filter(pk=change.pk).update(**sides)
     said = erasing.replaced
-    sessions = rows.exclude(session_id="").values_list("session_id", flat=True).distinct()
+    sessions = (
+        rows.exclude(session_id="").order_by().values_list("session_id", flat=True).distinct()
+    )
     for session in [one for one in sessions if one in said]:
         QualityFeedback.objects.filter(session_id=session).update(session_id=said[session])
     return int(rows.update(user_id=erasing.label, **EMPTY))

@@ -92,7 +92,7 @@ class RemovePerson(Removal[SeedUser]):
         )
 
     def objection(self, record: SeedUser, why: str) -> str:
-        erasing = kit.sealed_before(KIND, record.pk) or _found(record, is_kept=True)
+        erasing = _before(record) or _found(record, is_kept=True)
         if not erasing.mentions.name_a_row({"user": why}):
             return ""
         return "Say why without the name or id of the person: it stands on the receipt."
@@ -120,7 +120,13 @@ class RemovePerson(Removal[SeedUser]):
 def _erasing(record: SeedUser, asked: RemoveRecord) -> Erasing:
     """Return what to look for: what a run that was ended before has found, else what is there."""
     is_kept = getattr(asked, "features", "keep") == "keep"
-    return kit.sealed_before(KIND, record.pk) or _found(record, is_kept=is_kept)
+    return _before(record) or _found(record, is_kept=is_kept)
+
+
+def _before(record: SeedUser) -> Erasing | None:
+    """Return what an ended run has looked for, of a person whose profile is empty already."""
+    is_empty = record.external_id == kit.label_of(record.pk)
+    return kit.sealed_before(KIND, record.pk) if is_empty else None
 
 
 def _found(record: SeedUser, *, is_kept: bool) -> Erasing:
@@ -128,7 +134,8 @@ def _found(record: SeedUser, *, is_kept: bool) -> Erasing:
     stand_in = -1 - secrets.randbits(62)
     names = tuple(queries.names_of(record))
     numbers = tuple(queries.numbers_of(record, names))
-    return kit.with_texts(Erasing(record.pk, stand_in, names, numbers, keeps_features=is_kept))
+    asked = Erasing(record.pk, stand_in, names, numbers, keeps_features=is_kept, record=record)
+    return kit.with_texts(asked)
 
 
 @erases("Profile, history, trips and groups", order=10)

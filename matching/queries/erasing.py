@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from django.apps import apps
+from django.db import connection
 from django.db.models import Q
 
 from matching.domain.strangers import stranger_number
 from matching.models import EventBatch, MatchEvent, SeedUser, TravelGroup, TravelSession
-from matching.queries.words import unknown_in, with_word
+from matching.queries.words import unknown_in
 from project.jobs.models import Job
 from project.removal.erasing import Erasing
 from project.removal.mentions import is_telling
@@ -22,6 +23,21 @@ WRITERS: Final = (
 ALIAS: Final = ("matching", "personalias")  # of editions that have former names
 LEAST_NAME: Final = 5  # characters of a display name that is looked for in texts
 LEAST_WORD: Final = 4  # characters of a word that only one profile carries
+
+_CARRIED: Final = """
+SELECT word FROM matching_seeduser, unnest(
+    interests || languages || ARRAY[nationality, religion, smoking, drinking, personality]) word
+WHERE id <> %(person)s AND word = ANY(%(words)s)
+UNION SELECT word FROM matching_travelsession, unnest(interests) word
+WHERE user_id IS DISTINCT FROM %(person)s AND word = ANY(%(words)s)
+"""
+_OWN_ROWS: Final = """
+SELECT (SELECT count(*) FROM matching_historicalseeduser WHERE id = %(person)s),
+    (SELECT count(*) FROM matching_travelsession WHERE user_id = %(person)s),
+    (SELECT count(*) FROM matching_travelgroup_members WHERE seeduser_id = %(person)s),
+    (SELECT count(*) FROM matching_matchevent
+     WHERE user_id = ANY(%(numbers)s) OR target_id = ANY(%(numbers)s))
+"""
 
 
 def person_called(name: str) -> SeedUser | None:
@@ -42,12 +58,14 @@ def running_writers() -> list[Job]:
 def known_ids() -> Iterator[str]:
     """Yield every id of a person here: of today, of before, and of those known only from logs."""
     yield from SeedUser.objects.values_list("external_id", flat=True).iterator()
-    yield from SeedUser.history.values_list("external_id", flat=True).distinct().iterator()
+    yield from (
+        SeedUser.history.order_by().values_list("external_id", flat=True).distinct().iterator()
+    )
     if (alias := alias_model()) is not None:
         yield from alias.objects.values_list("external_id", flat=True).iterator()
     logged = MatchEvent.objects.filter(external__isnull=False)
     for side in ("external__userId", "external__targetId"):
-        for name in logged.values_list(side, flat=True).distinct().iterator():
+        for name in logged.order_by().values_list(side, flat=True).distinct().iterator():
             if isinstance(name, str):
                 yield name
 
@@ -66,6 +84,8 @@ def names_of(person: SeedUser) -> list[str]:
     written = SeedUser.history.filter(id__in=[person.pk, *_merged(person)])
     earlier = {*written.values_list("external_id", flat=True), *_aliases(person, "external_id")}
     earlier.discard(person.external_id)
+    if not earlier:
+        return [person.external_id]
     taken = SeedUser.objects.filter(external_id__in=earlier).exclude(pk=person.pk)
     return [person.external_id, *sorted(earlier - set(taken.values_list("external_id", flat=True)))]
 
@@ -74,6 +94,11 @@ def numbers_of(person: SeedUser, names: Iterable[str]) -> list[int]:
     """Return the numbers by which events name a person: the own, those of records that were merged
     with it, and those that its ids had before it was here."""
     return [person.pk, *_merged(person), *(stranger_number(name) for name in names)]
+
+
+def numbers_now(person: SeedUser) -> list[int]:
+    """Return the same without those of ids that the person no longer has, for a plan."""
+    return numbers_of(person, [person.external_id])
 
 
 def _merged(person: SeedUser) -> list[int]:
@@ -97,10 +122,10 @@ def alias_model() -> Any:
 
 def texts_of(erasing: Erasing) -> Mapping[str, str]:
     """Return the display names of a person, and words that no other profile or trip carries."""
-    person = SeedUser.objects.filter(pk=erasing.number).first()
+    person: SeedUser | None = erasing.record
     if person is None:
         return {}
-    written = SeedUser.history.filter(id=person.pk).values_list("name", flat=True).distinct()
+    written = SeedUser.history.filter(id=person.pk).order_by().values_list("name", flat=True)
     replaced = {
         name: erasing.label for name in {person.name, *written} if _is_own_name(name, person)
     }
@@ -114,38 +139,37 @@ def _is_own_name(name: str, person: SeedUser) -> bool:
     if len(name) < LEAST_NAME or not is_telling(name) or (name.islower() and name.isalpha()):
         return False
     others = SeedUser.objects.filter(Q(name=name) | Q(external_id=name)).exclude(pk=person.pk)
-    return not others.exists() and not TravelGroup.objects.filter(name=name).exists()
+    groups = TravelGroup.objects.filter(name=name)
+    return not others.order_by().values("pk").union(groups.order_by().values("pk")).exists()
 
 
 def _own_words(person: SeedUser, erasing: Erasing) -> set[str]:
-    profile: dict[str, Any] = {**vars(person)}
-    trip = TravelSession.objects.filter(user=person.pk).first()
-    written = {(kind, word) for kind, word in unknown_in(profile)}
-    if trip is not None:
-        written |= set(unknown_in({"interests": trip.interests}))
-    others = SeedUser.objects.exclude(pk=person.pk)
-    trips = TravelSession.objects.exclude(user=person.pk)
-    return {
-        word
-        for kind, word in written
-        if len(word) >= LEAST_WORD
-        and not others.filter(with_word(kind, word)).exists()
-        and not (kind == "interest" and trips.filter(interests__contains=[word]).exists())
-    }
+    """Return words of a profile and its trip that nobody knows and nobody else has written."""
+    trip = TravelSession.objects.filter(user=person.pk).only("interests").first()
+    interests = [*person.interests, *(trip.interests if trip is not None else ())]
+    profile: dict[str, Any] = {**vars(person), "interests": interests}
+    words = {word for _, word in unknown_in(profile) if len(word) >= LEAST_WORD}
+    return words - _carried_by_others(words, person) if words else words
+
+
+def _carried_by_others(words: set[str], person: SeedUser) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_CARRIED, {"words": list(words), "person": person.pk})
+        return {word for (word,) in cursor}
 
 
 def count_events(erasing: Erasing) -> dict[str, int]:
     """Count what of matching would go or be rewritten."""
-    numbers, pk = list(erasing.numbers), erasing.number
-    history: Any = SeedUser.history
+    with connection.cursor() as cursor:
+        asked: dict[str, Any] = {"person": erasing.number, "numbers": list(erasing.numbers)}
+        cursor.execute(_OWN_ROWS, asked)
+        history, trips, memberships, events = cursor.fetchone()
     return {
         "profile": 1,
-        "history line": history.filter(id=pk).count(),
-        "trip": TravelSession.objects.filter(user=pk).count(),
-        "group membership": TravelGroup.objects.filter(members=pk).count(),
-        "rewritten event": MatchEvent.objects.filter(
-            Q(user_id__in=numbers) | Q(target_id__in=numbers)
-        ).count(),
+        "history line": history,
+        "trip": trips,
+        "group membership": memberships,
+        "rewritten event": events,
     }
 
 

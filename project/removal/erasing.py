@@ -43,6 +43,7 @@ class Erasing:
     replaced : display names, words and conversations of the person, to what takes their place
     texts : what the person wrote, as it was written
     keeps_features : whether the features of the person's events stay
+    record : the person's row while it is looked at; None afterwards
     """
 
     number: int
@@ -52,6 +53,7 @@ class Erasing:
     replaced: Mapping[str, str] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
     keeps_features: bool = True
+    record: Any = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -246,7 +248,7 @@ def unseal(number: int, sealed: str) -> Erasing:
         tuple(given["numbers"]),
         given["replaced"],
         tuple(given["texts"]),
-        given["keeps_features"],
+        keeps_features=given["keeps_features"],
     )
 
 

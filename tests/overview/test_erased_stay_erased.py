@@ -32,6 +32,7 @@ def test_who_was_erased_is_erased_again_after_a_restore(
     valkey: Any,
 ) -> None:
     with at(source):
+        Job.objects.active().update(state=Job.State.SUCCEEDED)
         gone, logged = make_seed_user(GONE, name="Zq Gone"), make_seed_user(LOGGED)
         anew = make_seed_user(ANEW)
         batch = make_batch(draw_events(50), method="imported")

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from feedback.models import CollectionRun, FeedbackSource
 from matching.models import EventBatch, MatchEvent, SeedUser
-from matching.queries.erasing import names_of, numbers_of
+from matching.queries.erasing import numbers_now
 from project import words
 from project.removal.contract import Plan, Standing, stands_on
 from training.models import Dataset, ModelVersion, Promotion
@@ -135,13 +135,16 @@ def _standing(datasets: QuerySet[Dataset]) -> Standing:
 def standing_on_person(person: SeedUser) -> Standing:
     """Say which datasets were built of batches with events of a person, and which models learnt
     from them: rows and figures stay, under a number of nobody."""
-    numbers = numbers_of(person, names_of(person))
+    numbers = numbers_now(person)
     events = MatchEvent.objects.filter(Q(user_id__in=numbers) | Q(target_id__in=numbers))
     batches = {pk >> EventBatch.ROW_BITS for pk in events.values_list("pk", flat=True)}
     datasets = Dataset.objects.filter(batches__in=batches).distinct().order_by("pk")
     stale = []
-    for dataset in datasets.only("pk", "kind", "version"):
-        made = list(dataset.model_versions.order_by("version").values_list("version", flat=True))
+    models = Prefetch(
+        "model_versions", ModelVersion.objects.order_by("version").only("version", "dataset")
+    )
+    for dataset in datasets.only("pk", "kind", "version").prefetch_related(models):
+        made = [model.version for model in dataset.model_versions.all()]
         text = (
             f"Dataset {dataset.kind}/{dataset.version} keeps its rows and figures; ids in its "
             "files become numbers of nobody, and it is marked as to be built again"
