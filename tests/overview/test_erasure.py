@@ -15,6 +15,7 @@ from django.utils import timezone
 from feedback.models import QualityFeedback
 from matching.jobs.erasing import ErasePerson
 from matching.models import EventBatch, EventChange, MatchEvent, RefusedProfile, SeedUser
+from matching.queries.changes import changes_since, everybody, snapshot_now
 from project.audit.models import AuditEntry
 from project.jobs.models import Job, JobLogLine, JobStep
 from project.removal.erasing import allow_changes
@@ -284,3 +285,14 @@ def test_the_log_of_the_server_has_neither_statements_nor_rows(valkey: Any) -> N
     assert "duplicate key value violates unique constraint" in lines
     assert ID not in lines
     assert NAME not in lines
+
+
+def test_who_follows_changes_is_told_that_somebody_changed_and_not_who(valkey: Any) -> None:
+    person = make_seed_user("ana_1")
+    make_seed_user("ben_1")
+    since = snapshot_now()
+    assert changes_since(since, 10).names == {"ana_1", "ben_1"}
+    assert remove("person", person.pk).state == Job.State.SUCCEEDED
+    # Everything is read anew, as where too many changed: nobody goes on offering who is gone.
+    assert changes_since(since, 10).names is None
+    assert "ana_1" not in str(list(everybody()))
