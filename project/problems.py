@@ -10,17 +10,10 @@ from django.http import HttpRequest, HttpResponse
 API_PREFIX: Final = "/api/"
 CONTENT_TYPE: Final = "application/problem+json"
 
-_refused: dict[tuple[str, str], str] = {}
-
 
 def is_of_a_program(request: HttpRequest) -> bool:
     """Whether a request came to the API, where nobody reads pages."""
     return request.path_info.startswith(API_PREFIX)
-
-
-def explain_method(method: str, prefix: str, detail: str) -> None:
-    """Say why a method is not answered by the addresses that begin so."""
-    _refused[method, prefix] = detail
 
 
 def methods_in_words(
@@ -35,19 +28,12 @@ def methods_in_words(
         allowed = response.headers["Allow"]
         return problem(
             HTTPStatus.METHOD_NOT_ALLOWED,
-            _why_not(request),
+            f"{request.method} is not answered here.",
             remedy=f"Send {allowed}.",
             headers={"Allow": allowed},
         )
 
     return middleware
-
-
-def _why_not(request: HttpRequest) -> str:
-    for (method, prefix), detail in _refused.items():
-        if request.method == method and request.path_info.startswith(prefix):
-            return detail
-    return f"{request.method} is not answered here."
 
 
 def problem(

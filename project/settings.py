@@ -65,6 +65,14 @@ def _secret(name: str) -> str:
     return _development_secret(VAR / "secrets" / name.lower())
 
 
+def _days(name: str) -> int:
+    """Return for how many days something is kept; 0 for ever."""
+    days: int = env.int(name, default=0)
+    if days < 0:
+        raise ImproperlyConfigured(f"{name} is {days}; expected a number of days, or 0 for ever.")
+    return days
+
+
 def _earlier_keys(name: str) -> list[str]:
     """Return keys that are still accepted for reading; what is no key at all is none of them."""
     values: list[str] = [value for value in env.list(name, default=[]) if value]
@@ -279,6 +287,12 @@ MAX_PAGE_UPLOAD_BYTES = env.int("SEEDBED_MAX_PAGE_UPLOAD_BYTES", default=50 * 10
 SCORE_LOG = env.bool("SEEDBED_SCORE_LOG", default=True)
 # Where opened and closed alarms are posted; empty: nowhere.
 ALARM_WEBHOOK = env.str("SEEDBED_ALARM_WEBHOOK", default="")
+
+# Days for which what people wrote, rows that were refused, and what applications were answered are
+# kept; 0: for ever. The command `tidy` removes what is older, each day with --every 1.
+KEEP_TEXT_DAYS = _days("SEEDBED_KEEP_TEXT_DAYS")
+KEEP_REJECTED_DAYS = _days("SEEDBED_KEEP_REJECTED_DAYS")
+KEEP_SCORES_DAYS = _days("SEEDBED_KEEP_SCORES_DAYS")
 
 # Hosts that feedback sources may connect to, as host:port or host:*; private ones must be named.
 FEEDBACK_ALLOWED_HOSTS = env.list("SEEDBED_FEEDBACK_ALLOWED_HOSTS", default=[])

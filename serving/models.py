@@ -30,6 +30,7 @@ class Scope(models.TextChoices):
     RANK = "rank", "Whom to show next"
     READ = "read", "Which models there are"
     INGEST = "ingest", "Sending people, trips, events, feedback and outcomes"
+    ERASE = "erase", "Erasing people for good"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -272,3 +272,20 @@ class Promotion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_action_display()}: {self.kind} model {self.version}"
+
+
+class ErasedFrom(models.Model):
+    """A dataset that had seen people who were erased since: how many, and when the last was.
+
+    It stands beside the dataset, which never changes but for texts that named them.
+    """
+
+    dataset = models.OneToOneField(Dataset, on_delete=models.CASCADE, related_name="erased")
+    people = models.PositiveIntegerField(default=1)
+    at = models.DateTimeField("last erased at", default=clock.now)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.people} erased from dataset {self.dataset_id}"

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from feedback.jobs import arguments, removals, sayings
+from feedback.jobs import arguments, erasing, removals, retention, sayings
 from feedback.queries.runs import CheckedFile, Collected, CountedReports, ImportedFile
 from feedback.queries.schedule import COLLECT_KIND
 from project.exporting.arguments import say_exported
 from project.jobs.contract import Run, job
 
-__all__ = ["removals"]  # what declares kinds of its own
+__all__ = ["erasing", "removals", "retention"]  # what declares kinds of its own, or parts of some
 
 
 def _interrupt_runs(run: Run) -> None:

@@ -18,7 +18,7 @@ from matching.admin.unknown_words import name_unknown
 from matching.domain.lexicon.folding import KINDS
 from matching.domain.population import ARCHETYPES
 from matching.domain.profile_files import LIMITS
-from matching.models import PROFILE_FIELDS, PersonAlias, SeedUser, TravelGroup
+from matching.models import PROFILE_FIELDS, SeedUser, TravelGroup
 from matching.queries.sessions import travellers_of_users
 from matching.queries.words import unknown_in, with_word
 from matching.services.sessions import publish_after_commit, withdraw_after_commit
@@ -192,6 +192,7 @@ class SeedUserAdmin(IdentityPages, HistoryAdmin[SeedUser]):
     foreign_columns = {"trip": "matching.view_travelsession"}
     actions = ["fill_in", "create_sessions"]
     consequences: ClassVar[Any] = {"fill_in": foresee_filling, "create_sessions": foresee_trips}
+    removal_page = "remove_person"
     empty_title = "There are no seed users yet"
     empty_text = "Six named users and a drawn population are the ground for everything else."
     start_links = [
@@ -284,19 +285,6 @@ class SeedUserAdmin(IdentityPages, HistoryAdmin[SeedUser]):
         publish_after_commit(
             travellers_of_users([obj.pk]), on_failure=partial(messages.warning, request)
         )
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self.delete_queryset(request, SeedUser.objects.filter(pk=obj.pk))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        users = dict(queryset.values_list("pk", "external_id"))
-        had = PersonAlias.objects.filter(person__in=users).values_list("external_id", flat=True)
-        names = {*users.values(), *had}
-        speak_of_them = travellers_of_users(users) - set(users.values())
-        super().delete_queryset(request, queryset)
-        tell = partial(messages.warning, request)
-        withdraw_after_commit(names, on_failure=tell)
-        publish_after_commit(speak_of_them, on_failure=tell)
 
     def has_plan_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("matching.add_travelsession")

@@ -1,5 +1,6 @@
-"""The pages that take batches and refused rows out."""
+"""The pages that take batches, refused rows and people out."""
 
+from matching.jobs.erasing import RemovePerson
 from matching.jobs.removals import (
     RemoveBatch,
     RemoveImport,
@@ -8,4 +9,6 @@ from matching.jobs.removals import (
 )
 from project.removal.pages import offer_removals
 
-offer_removals(RemoveBatch, RemoveImport, RemoveRejectedEvents, RemoveRejectedProfiles)
+offer_removals(
+    RemovePerson, RemoveBatch, RemoveImport, RemoveRejectedEvents, RemoveRejectedProfiles
+)

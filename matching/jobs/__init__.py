@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from matching.jobs import arguments, removals, sayings
+from matching.jobs import arguments, erasing, removals, retention, sayings
 from project.exporting.arguments import say_exported
 from project.jobs.contract import Run, job
 
-__all__ = ["removals"]  # what declares kinds of its own
+__all__ = ["erasing", "removals", "retention"]  # what declares kinds of its own
 
 
 @job(

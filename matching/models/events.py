@@ -104,6 +104,13 @@ class EventBatch(models.Model):
     population_sha256 = models.CharField(
         max_length=64, blank=True, help_text="Of who the travellers are, database ids left out."
     )
+    erased_people = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="People of its population who were erased since: their events cannot be computed "
+        "again.",
+    )
     corrections = models.PositiveBigIntegerField(
         default=0, editable=False, help_text="Times that a later import replaced an event of it."
     )
@@ -147,6 +154,18 @@ class EventBatch(models.Model):
             return 0
         parts = self.skipped.items()
         return sum(entry["count"] for reason, entry in parts if reason != ALREADY_KNOWN)
+
+    @property
+    def why_not_computed(self) -> str:
+        """Why not all of its events can be computed again; empty where they can."""
+        if not self.erased_people:
+            return ""
+        people = "1 person" if self.erased_people == 1 else f"{self.erased_people:,} people"
+        verb = "was" if self.erased_people == 1 else "were"
+        return (
+            f"Cannot be recomputed: {people} of its population {verb} erased since. Events keep "
+            "the features they have; with other formulas those of who was erased are left out."
+        )
 
     @property
     def verdict(self) -> str:

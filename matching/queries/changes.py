@@ -15,6 +15,8 @@ from matching.models import PersonAlias, SeedUser, TravelGroup, TravelSession
 from matching.queries.travellers import load_known
 
 CHUNK: Final = 10_000  # travellers read at a time
+# In a note of changes: whose rows changed is not said, for they were erased.
+SOMEBODY: Final = ""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Changes:
 
     snapshot : of the database, from which to go on
     names : external ids of travellers whose features may be others now; None where there are more
-        than were asked for
+        than were asked for, or somebody was erased
     """
 
     snapshot: str
@@ -70,7 +72,8 @@ def changes_since(snapshot: str, most: int) -> Changes:
             {"then": snapshot, "most": most + 1},
         )
         now, names = cursor.fetchone()
-    return Changes(str(now), set(names) if len(names) <= most else None)
+    is_known = len(names) <= most and SOMEBODY not in names
+    return Changes(str(now), set(names) if is_known else None)
 
 
 def with_their_groups(names: Iterable[str]) -> set[str]:

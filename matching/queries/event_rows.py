@@ -1,7 +1,5 @@
 """Events of a log as rows of their table."""
 
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -14,6 +12,7 @@ from django.db import connection
 from matching.domain.features.names import FEATURE_NAMES
 from matching.domain.log.format import ID_FIELDS, EventColumns
 from matching.domain.log.reader import LogChunk
+from matching.domain.strangers import stranger_number
 from matching.domain.words import MatchType
 from matching.models import PersonAlias, SeedUser, TravelGroup
 from matching.queries.identity import numbers_of_former
@@ -103,7 +102,7 @@ def _numbers_of(
     coded = [pa.array(column, pa.string()).dictionary_encode() for column in columns]
     listed = [column.dictionary.to_pylist() for column in coded]
     names = set[str]().union(*listed)
-    numbers = {name: _stranger(name) for name in names}
+    numbers = {name: stranger_number(name) for name in names}
     if names:
         table = model._meta.db_table
         with connection.cursor() as cursor:
@@ -119,9 +118,3 @@ def _numbers_of(
         pa.array([numbers[name] for name in known], pa.int64()).take(column.indices)
         for known, column in zip(listed, coded, strict=True)
     ]
-
-
-@lru_cache(maxsize=65_536)
-def _stranger(name: str) -> int:
-    digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
-    return -1 - (digest >> 1)

@@ -1,5 +1,6 @@
 """Takes batches and refused rows out, some rows at a time."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -10,6 +11,7 @@ from matching.models import (
     EventChange,
     MatchEvent,
     ProfileImport,
+    RefusedProfile,
     RejectedEvent,
     SeedUser,
     TravelGroup,
@@ -133,3 +135,13 @@ def _remove_some(rows: QuerySet[Any]) -> int:
             values,
         )
         return int(cursor.rowcount)
+
+
+def remove_old_rejected(until: datetime) -> int:
+    """Remove the next lines that were refused of batches made before a moment."""
+    return _remove_some(RejectedEvent.objects.filter(batch__created_at__lt=until))
+
+
+def remove_old_profiles(until: datetime) -> int:
+    """Remove the next rows that were refused of files imported before a moment."""
+    return _remove_some(RefusedProfile.objects.filter(source__imported_at__lt=until))

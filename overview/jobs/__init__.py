@@ -4,9 +4,10 @@ from typing import Any
 
 from matching.jobs import discard_generation
 from overview.jobs.arguments import MakeBackup, RebuildModel
-from overview.jobs.sayings import say_backed_up, say_rebuilt
+from overview.jobs.sayings import say_backed_up, say_rebuilt, say_tidied
 from overview.queries.backups import BACKUP_KIND
-from project.jobs.contract import Run, job
+from project.jobs.contract import Arguments, Run, job
+from project.removal.retention import TIDY_KIND, remove_old
 
 
 @job(
@@ -36,3 +37,14 @@ def make_backup(run: Run, asked: MakeBackup) -> dict[str, Any]:
     from overview.jobs.backups import back_up
 
     return back_up(run, asked)
+
+
+@job(
+    TIDY_KIND,
+    title="Remove what is older than it is kept",
+    permission="removal.apply_retention",
+    says=say_tidied,
+)
+def tidy(run: Run, asked: Arguments) -> dict[str, Any]:
+    """Remove texts, refused rows and lines of the score log that settings say are too old."""
+    return remove_old(run)

@@ -6,6 +6,8 @@ from typing import Any
 
 from project import words
 from project.jobs.said import Figure, Outcome, Said
+from project.removal.contract import figures_of as figures_of_counts
+from project.removal.contract import said_of
 from training.jobs.sayings import figures_of, measured_in_words, say_model
 
 
@@ -35,3 +37,12 @@ def say_backed_up(result: Mapping[str, Any]) -> Said:
     if result["removed"]:
         text += f"; removed: {words.counted(len(result['removed']), 'older one')}"
     return Said(f"{text}.", Outcome.REACHED, figures)
+
+
+def say_tidied(result: Mapping[str, Any]) -> Said:
+    """What was older than it is kept, and went."""
+    gone = said_of(result["counts"])
+    if not gone:
+        return Said("Nothing was older than it is kept.", Outcome.UNCHANGED)
+    figures = tuple(Figure(label, value) for label, value in figures_of_counts(result["counts"]))
+    return Said(f"Removed: {words.listed(gone)}.", Outcome.REACHED, figures)

@@ -57,6 +57,9 @@ SETTINGS: Mapping[str, str] = {
     "log_rotation_age": "1d",
     "log_rotation_size": "0",
     "log_truncate_on_rotation": "on",
+    # What a statement said, and the row that was at fault, may name people: logs say neither.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 

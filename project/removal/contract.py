@@ -111,6 +111,10 @@ class Removal(Generic[M]):
         """Say what would go; it changes nothing."""
         raise NotImplementedError
 
+    def objection(self, record: M, why: str) -> str:
+        """Say what is wrong with a reason, before a job has it among its arguments."""
+        return ""
+
     def close(self, record: M, asked: RemoveRecord) -> None:
         """Let nobody read the record any more; in the transaction in which it was looked at."""
 

@@ -44,6 +44,7 @@ class Receipt(models.Model):
     class Meta:
         ordering = ["-id"]
         default_permissions = ("view",)
+        permissions = [("apply_retention", "Can remove what is older than it is kept")]
         indexes = [models.Index(fields=["kind", "version"], name="receipt_of_version")]
 
     def __str__(self) -> str:

@@ -55,6 +55,11 @@ def _remove_view(request: HttpRequest, *, thing: str) -> HttpResponse:
     form_class = form_for(kind, by=Actor.of(request.user), given={"number": numbers[0]})
     form: Any = form_class(request.POST or None)
     if request.method == "POST" and form.is_valid():
+        records = [how.find(one) for one in numbers]
+        objections = {how.objection(one, form.arguments["why"]) for one in records} - {""}
+        for objection in objections:
+            form.add_error("why", objection)
+    if request.method == "POST" and form.is_valid():
         told = {name: value for name, value in form.arguments.items() if name != "number"}
         if all(start_job(request, how.kind, number=one, **told) for one in numbers):
             return HttpResponseRedirect(back)

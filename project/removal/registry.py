@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Model
-
 from project import words
 from project.jobs.contract import Run, job
 from project.jobs.said import Figure, Outcome, Said
@@ -60,9 +58,3 @@ def all_removals() -> list[Removal[Any]]:
 def removal_of(thing: str) -> Removal[Any] | None:
     """Return the one of a word."""
     return _removals.get(thing)
-
-
-def removal_for(model: type[Model]) -> Removal[Any] | None:
-    """Return the one of a model."""
-    label = model._meta.label_lower
-    return next((one for one in _removals.values() if one.model == label), None)

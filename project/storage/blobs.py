@@ -36,6 +36,7 @@ from project.storage.staging import staged
 from project.store_url import FolderUrl, read_store_url
 
 BLOBS: Final = "blobs/"
+ERASED: Final = "erased/"  # digests of people who were erased: in no backup, and no row names them
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -90,6 +91,13 @@ class Cache:
         with self._lock:
             self._let_go(sha256)
         self.path(sha256).unlink(missing_ok=True)
+
+    def keep_only(self, named: Collection[str]) -> None:
+        """Remove the copies of everything else."""
+        folder = self.path("")
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name not in named:
+                self.drop(path.name)
 
     def staged(self) -> AbstractContextManager[Path]:
         """Give a folder on the same file system for what is to be taken."""

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from project.refusal import Refusal
-from project.storage.blobs import the_store
+from project.storage.blobs import ERASED, the_store
 from project.storage.failures import (
     ArtifactCorrupt,
     ArtifactMissing,
@@ -151,8 +151,11 @@ def take_folder() -> Owner:
 
 
 def is_empty() -> bool:
-    """Whether there is no file in the store; what begins with a dot is somebody's half-made."""
-    keys = (one.key for one in the_store().listed(""))
+    """Whether there is no file in the store; what begins with a dot is somebody's half-made.
+
+    Digests of people who were erased may be carried to a new store before a restore.
+    """
+    keys = (one.key for one in the_store().listed("") if not one.key.startswith(ERASED))
     return not any(all(step[0] != "." for step in key.split("/")) for key in keys)
 
 

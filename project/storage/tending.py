@@ -21,6 +21,7 @@ from project.storage.blobs import (
     key_of,
     local_path,
     lock_number,
+    the_cache,
     the_store,
 )
 from project.storage.failures import ArtifactCorrupt, ArtifactUnreadable
@@ -103,9 +104,31 @@ def named_blobs() -> Iterator[Blob]:
     yield from named_alone()
 
 
-def _remove_unnamed(there: Iterable[Listed]) -> int:
+def remove_unnamed_now() -> int | None:
+    """Remove at once whatever no row names, and copies of it on this machine; returns how many.
+
+    For who has just put others in the place of files that must not be there any more. What
+    somebody is about to name is held by a lock and stays. None where another process tends the
+    store, or copies it for a backup: then nothing was done, and it is to be asked again.
+
+    Raises
+    ------
+    FolderDisagrees, StoreAway, StoreRefused : some may be there still; ask again.
+    """
+    require_own_folder()
+    with _alone() as is_alone:
+        if not is_alone:
+            return None
+        sweep(the_store().staging_root)
+        removed = _remove_unnamed(the_store().listed(BLOBS), at_once=True)
+        the_cache().keep_only(named_digests())
+        return removed
+
+
+def _remove_unnamed(there: Iterable[Listed], *, at_once: bool = False) -> int:
     named = named_digests()
-    until = clock.now() - KEPT
+    # A place has a clock of its own: of what goes at once none is too young.
+    until = clock.now() + KEPT if at_once else clock.now() - KEPT
     adopted_at = Installation.objects.values_list("adopted_at", flat=True).first()
     old = [
         digest

@@ -1,12 +1,13 @@
 """People and their trips, as applications know them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router
+from ninja import Path, Query, Router
 
 from matching.domain.lexicon.teaching import close_words
 from matching.models import TravelSession
+from matching.queries.erasing import ERASE_KIND, active_erasure, person_called
 from matching.queries.words import unknown_in
 from matching.services.applications import (
     Taken,
@@ -18,10 +19,12 @@ from matching.services.applications import (
 )
 from matching.services.people import WRITABLE
 from project import clock
+from project.jobs.services import enqueue
 from project.origin import Origin
-from project.problems import explain_method, problem
+from project.problems import problem
 from serving.api.access import Key
 from serving.api.people_schemas import (
+    ErasureAsked,
     Person,
     PersonStored,
     Trip,
@@ -43,12 +46,9 @@ PersonId = Annotated[
     ),
 ]
 
-explain_method(
-    "DELETE",
-    "/api/v1/people/",
-    "People cannot be removed over the API yet: that comes later, with everything that hangs on "
-    "them. Until then somebody who may removes them in the admin.",
-)
+# What a key of the scope may beyond what others may: start an erasure, and nothing else.
+ERASES: Final = frozenset({"matching.delete_seeduser"})
+WHY: Final = "Asked for by an application"
 
 
 @people.put(
@@ -90,6 +90,43 @@ def put_person(request: HttpRequest, external_id: PersonId, asked: Person) -> Ht
         },
         201 if stored.is_new else 200,
     )
+
+
+@people.delete(
+    "/{external_id}",
+    auth=Key(Scope.ERASE),
+    response={202: ErasureAsked, 404: Problem, **REFUSALS},
+    summary="Erase a person",
+    operation_id="delete_person",
+)
+def delete_person(
+    request: HttpRequest,
+    external_id: PersonId,
+    features: Annotated[
+        Literal["keep", "drop"],
+        Query(description="Of the person's events: keep the features, or drop them too."),
+    ] = "keep",
+) -> HttpResponse:
+    """Erase a person wherever this installation speaks of them; a job does it, named in the answer.
+
+    Asked again while that job waits or works, the answer is the same; once it is done, nobody is
+    called so (404), and until then it is worth asking again: a job that writes of people goes
+    first. The person's events and answers stay as those of nobody, so that figures do; backups
+    of before erase them again when one is restored. It cannot be taken back. The id may be sent
+    again afterwards, and is somebody new then.
+    """
+    person = person_called(external_id)
+    if person is None:
+        return problem(
+            404,
+            f"Nobody here is called {external_id}.",
+            remedy="There is nothing to erase; see that the id is the person's.",
+        )
+    with sent_by(request, rights=ERASES):
+        job = active_erasure(person.pk) or enqueue(
+            ERASE_KIND, number=person.pk, why=WHY, features=features
+        )
+    return answer({"job": str(job.pk), "number": person.pk, "state": job.state}, 202)
 
 
 @sessions.put(

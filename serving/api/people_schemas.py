@@ -158,3 +158,11 @@ class TripRemoved(TripFields):
     """A trip as it was before it was removed."""
 
     warning: Annotated[str, Field(description="Why the live copy is not removed; else empty.")]
+
+
+class ErasureAsked(BaseModel):
+    """The job that erases a person, and the number by which its receipt names them."""
+
+    job: str
+    number: int
+    state: Annotated[str, Field(description="queued or running.")]

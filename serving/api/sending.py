@@ -34,9 +34,9 @@ Column = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x
 
 
 @contextmanager
-def sent_by(request: HttpRequest) -> Iterator[Actor]:
+def sent_by(request: HttpRequest, *, rights: frozenset[str] = RIGHTS) -> Iterator[Actor]:
     """Let what is written inside be written as the key of a request, by its name."""
-    actor = Actor(f"key {request.auth.name}", rights=RIGHTS)  # type: ignore[attr-defined]
+    actor = Actor(f"key {request.auth.name}", rights=rights)  # type: ignore[attr-defined]
     with acting(actor):
         yield actor
 

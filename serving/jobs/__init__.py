@@ -4,8 +4,10 @@ from typing import Any
 
 from project.exporting.arguments import say_exported
 from project.jobs.contract import Arguments, Run, job
-from serving.jobs import arguments, sayings
+from serving.jobs import arguments, erasing, retention, sayings
 from serving.queries.schedule import MONITOR_KIND
+
+__all__ = ["erasing", "retention"]  # what declares parts of other kinds
 
 MONITOR_PERMISSION = "serving.monitor_scores"
 

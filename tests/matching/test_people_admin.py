@@ -219,16 +219,33 @@ def test_unreachable_valkey_is_a_warning_and_the_profile_is_saved(
     assert "unknown" in page
 
 
-def test_deleting_users_removes_their_live_copies(
-    admin_client: Client, valkey: Any, django_capture_on_commit_callbacks: Any
-) -> None:
+@pytest.mark.parametrize("way", ["page", "list"])
+def test_deleting_a_user_leads_to_the_page_that_erases(admin_client: Client, way: str) -> None:
     user = make_seed_user("leaves")
-    make_session(user)
-    sessions.publish_sessions(["leaves"])
-    with django_capture_on_commit_callbacks(execute=True):
-        admin_client.post(url("seeduser_delete", user.pk), {"post": "yes"})
-    assert not SeedUser.objects.exists()
-    assert not valkey.exists("session:leaves")
+    if way == "page":
+        led = admin_client.post(url("seeduser_delete", user.pk), {"post": "yes"})
+    else:
+        asked = {"action": "delete_selected", "_selected_action": [user.pk]}
+        led = admin_client.post(url("seeduser_changelist"), asked)
+    assert led["Location"] == f"{reverse('admin:remove_person')}?number={user.pk}"
+    page = admin_client.get(led["Location"]).content.decode()
+    assert "Remove person" in page
+    assert "leaves" not in page.partition("<main")[2].partition("</main")[0].replace(
+        "leaves out", ""
+    )
+    assert SeedUser.objects.exists()
+
+
+def test_a_reason_may_not_name_who_is_erased(admin_client: Client) -> None:
+    user = make_seed_user("leaves_1", name="Maria Moreau")
+    page = f"{reverse('admin:remove_person')}?number={user.pk}"
+    for why in ("leaves_1 asked", "asked by Maria Moreau"):
+        asked = admin_client.post(page, {"number": user.pk, "why": why, "features": "keep"})
+        assert "without the name or id" in str(asked.context["form"].errors["why"])
+    assert not Job.objects.exists()
+    said = {"number": user.pk, "why": "Request 12", "features": "drop"}
+    assert admin_client.post(page, said).status_code == 302
+    assert Job.objects.get().arguments == said
 
 
 def session_data(**changes: Any) -> dict[str, Any]:

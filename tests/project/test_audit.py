@@ -16,7 +16,7 @@ from project.audit.models import Act, AuditEntry
 from project.audit.services import record
 from project.jobs.command import JobCommand
 from project.pages.admins import AuditedAdmin
-from tests.factories import make_seed_user, make_staff
+from tests.factories import make_group, make_seed_user, make_staff
 from tests.feedback.conftest import READER_PASSWORD
 from tests.feedback.test_admin import form_of, url
 from tests.rooms import ROOMS
@@ -170,13 +170,13 @@ def test_commands_that_export_name_who_runs_them(tmp_path) -> None:
 
 @pytest.mark.parametrize("way", ["page", "list"])
 def test_what_is_removed_keeps_its_name_in_the_list(at_work, way) -> None:
-    gone = make_seed_user("somebody")
+    gone = make_group("somebody")
     begun = latest()
     if way == "page":
-        at_work.post(reverse("admin:matching_seeduser_delete", args=[gone.pk]), {"post": "yes"})
+        at_work.post(reverse("admin:matching_travelgroup_delete", args=[gone.pk]), {"post": "yes"})
     else:
         at_work.post(
-            reverse("admin:matching_seeduser_changelist"),
+            reverse("admin:matching_travelgroup_changelist"),
             {"action": "delete_selected", "_selected_action": [gone.pk], "post": "yes"},
         )
     assert since(begun) == [(Act.REMOVAL, "ada", "192.0.2.1")]
@@ -185,7 +185,7 @@ def test_what_is_removed_keeps_its_name_in_the_list(at_work, way) -> None:
 
 
 def test_a_removal_that_fails_leaves_no_line(at_work, monkeypatch) -> None:
-    gone = make_seed_user("somebody")
+    gone = make_group("somebody")
     begun = latest()
 
     def fail(*_):
@@ -194,7 +194,7 @@ def test_a_removal_that_fails_leaves_no_line(at_work, monkeypatch) -> None:
     monkeypatch.setattr(type(admin.site._registry[type(gone)]), "delete_queryset", fail)
     with pytest.raises(RuntimeError):
         at_work.post(
-            reverse("admin:matching_seeduser_changelist"),
+            reverse("admin:matching_travelgroup_changelist"),
             {"action": "delete_selected", "_selected_action": [gone.pk], "post": "yes"},
         )
     assert since(begun) == []

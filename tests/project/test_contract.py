@@ -1,5 +1,6 @@
 """What jobs are asked: one declaration, checked at every door."""
 
+import re
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def of_question(value: Any) -> str:
 def test_a_kind_is_named_app_verb_noun_and_its_permission_is_there(kind: JobKind, db: None) -> None:
     app, _, name = kind.name.partition(".")
     module = kind.work.__module__.removeprefix("project.")
-    assert module.removesuffix(".removals") == f"{app}.jobs"
+    assert re.sub(r"\.(removals|erasing)$", "", module) == f"{app}.jobs"
     assert name.count("_") == 1, f"{kind.name} should be app.verb_noun"
     admin = make_admin()
     for permission in kind.permissions_for(kind.arguments.model_construct(**_defaults(kind))):

@@ -130,6 +130,10 @@ GOOD: dict[str, tuple[dict[str, Any], str]] = {
         {"model": MODEL, "promotion": {"previous": None}},
         "Version 3 is live: ROC-AUC 0.807, 0.751 to 0.863.",
     ),
+    "overview.tidy_rows": (
+        {"counts": {"answer text": 2, "score-log line": 1}, "days": {"answer text": 30}},
+        "Removed: 2 answer texts and 1 score-log line.",
+    ),
     "overview.make_backup": (
         {"name": "b1", "bytes": 2_000, "files": 3, "rows": 4, "seconds": 5.0, "removed": ["a1"]},
         "Backup b1 stands; removed: 1 older one.",
@@ -253,6 +257,11 @@ NOT_GOOD: list[tuple[str, dict[str, Any], str]] = [
         "overview.rebuild_model",
         {"model": {**MODEL, "verdict": "refuse"}, "promotion": None},
         "Version 3 is trained and may not go live",
+    ),
+    (
+        "overview.tidy_rows",
+        {"counts": {"answer text": 0}, "days": {"answer text": 30}},
+        "Nothing was older than it is kept.",
     ),
     (
         "serving.monitor_scores",

@@ -131,7 +131,12 @@ def test_each_button_of_the_bar_runs_its_own_action(
     assert len(names) == len(buttons) == 3
     for index, words in buttons:
         data = {"action": names, "index": index, "_selected_action": [people[0].pk]}
-        title = admin_client.post(PEOPLE, data).content.decode()
+        page = admin_client.post(PEOPLE, data)
+        if page.status_code == 302:  # people are removed on a page of its own
+            assert page["Location"] == f"{reverse('admin:remove_person')}?number={people[0].pk}"
+            assert words.split()[0] in ("Delete", "Remove")
+            continue
+        title = page.content.decode()
         assert words.removesuffix(" …").split()[0] in re.search(r"<h1>(.*?)</h1>", title)[1]  # type: ignore[index]
 
 

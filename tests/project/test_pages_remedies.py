@@ -123,6 +123,7 @@ DONE_AT: dict[str, tuple[str, ...]] = {
     "remove": ("remove_batch", "remove_source", "remove_model"),
     "seed_users": ("matching_seeduser_seed", "matching_seeduser_import"),
     "status": ("index",),
+    "tidy": ("jobs_schedule_add",),
     "train_model": ("training_dataset_train",),
 }  # fmt: skip
 # What only who runs the machine, or an application with its key, can do.

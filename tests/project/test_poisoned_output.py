@@ -85,6 +85,7 @@ SHOWS: dict[str, list[list[str]]] = {
     "train_model": [["--now"]],
     "adopt_folder": [[]],
     "tend_store": [[]],
+    "tidy": [["--now"]],
     "api_keys": [["list"]],
     "monitor_scores": [[]],
     "debug_features": [["{user}"], [POISON]],

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from matching.models import SeedUser, TravelGroup
+from matching.models import TravelGroup
 from project.acting import ActedHistory, operator
 from project.audit.models import Act, AuditEntry
 from project.pages.admins import HistoryAdmin
@@ -63,18 +63,18 @@ def test_every_record_with_a_history_asks_why_when_it_is_changed() -> None:
 
 @pytest.mark.parametrize("together", [False, True])
 def test_the_audit_list_keeps_why_a_record_was_removed(client: Client, together: bool) -> None:
-    user = make_seed_user("gone")
-    page = reverse("admin:matching_seeduser_delete", args=[user.pk])
+    group = make_group("gone", [])
+    page = reverse("admin:matching_travelgroup_delete", args=[group.pk])
     sent = {"post": "yes", "reason": "asked to be forgotten\0"}
     if together:
-        page = reverse("admin:matching_seeduser_changelist")
-        sent |= {"action": "delete_selected", "_selected_action": str(user.pk)}
+        page = reverse("admin:matching_travelgroup_changelist")
+        sent |= {"action": "delete_selected", "_selected_action": str(group.pk)}
     asked = {**sent, "confirmed": "1"}
     asked.pop("post")
     shown = client.post(page, asked) if together else client.get(page)
     assert 'name="reason"' in shown.content.decode()
     client.post(page, sent)
-    assert not SeedUser.objects.exists()
+    assert not TravelGroup.objects.exists()
     entry = AuditEntry.objects.get(act=Act.REMOVAL)
     assert entry.detail.startswith("asked to be forgotten")
 

@@ -158,6 +158,22 @@ KNOWN = {
         "unless a model was trained on it"
     ),
     ("training/services/removals.py", "remove_model", "delete"): "unless it is live",
+    ("matching/services/erasing.py", "_gone", "_raw_delete"): (
+        "trips, memberships, history and former names of a person whose erasure was asked for"
+    ),
+    ("matching/services/erasing.py", "_forget_notes", "DELETE FROM"): (
+        "notes that name that person; one of nobody takes their place"
+    ),
+    ("project/removal/sweep.py", "sweep_model", "_raw_delete"): (
+        "rows that mention that person, of models whose app said so with rows_go"
+    ),
+    ("training/services/erasing.py", "remove_earlier_places", "unlink"): (
+        "files of a record whose rewritten ones are in the store, where an edition before had them"
+    ),
+    # --- What is older than a setting keeps it: off by default ---
+    ("feedback/services/retention.py", "remove_old_rejected", "_raw_delete"): (
+        "refused rows that did not come again for SEEDBED_KEEP_REJECTED_DAYS"
+    ),
     ("project/mappings/jobs.py", "finish", "delete"): "imports keep what they were read by",
     ("matching/services/batches.py", "abandon_batch", "delete"): (
         "events of the batch that this very run has opened, by the result of its step"

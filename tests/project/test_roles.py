@@ -97,8 +97,8 @@ RECORDS: dict[str, dict[str, str]] = {
     },
     "matching.refusedprofile": {"add": NOBODY},
     "matching.rejectedevent": {"add": NOBODY, "delete": NOBODY},
+    "matching.seeduser": {},
     # Their session goes with them, and to say so needs less than to do it.
-    "matching.seeduser": {"removal": "matching.delete_seeduser + matching.delete_travelsession"},
     "matching.travelgroup": {
         "removal": "matching.delete_travelgroup + matching.delete_travelsession"
     },
@@ -140,6 +140,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/api/v1/models/%(kind)s/champion": (KEY, KEY),
     "/api/v1/people/%(external_id)s": (KEY, KEY),
     "/api/v1/sessions/%(external_id)s": (KEY, KEY),
+    "/admin/remove/person/": ("matching.delete_seeduser",) * 2,
     "/admin/remove/batch/": ("matching.delete_eventbatch",) * 2,
     "/admin/remove/rejected-events/": ("matching.delete_rejectedevent",) * 2,
     "/admin/remove/rejected-profiles/": ("matching.delete_refusedprofile",) * 2,
@@ -294,7 +295,7 @@ ACTIONS: dict[str, dict[str, str]] = {
         "remove_rows": "matching.delete_rejectedevent",
     },
     "matching.seeduser": {
-        "delete_selected": "matching.delete_seeduser + matching.delete_travelsession",
+        "delete_selected": "matching.delete_seeduser",
         "fill_in": "matching.change_seeduser",
         "create_sessions": "matching.add_travelsession",
     },
@@ -347,6 +348,8 @@ KINDS: dict[str, tuple[str, bool]] = {
     "training.build_dataset": ("training.build_dataset", True),
     "training.export_dataset": ("training.download_dataset", True),
     "training.train_model": ("training.train_model", True),
+    "overview.tidy_rows": ("removal.apply_retention", True),
+    "matching.remove_person": ("matching.delete_seeduser", False),
     "matching.remove_batch": ("matching.delete_eventbatch", False),
     "matching.remove_import": ("matching.delete_seeduser", False),
     "matching.remove_rejectedevents": ("matching.delete_rejectedevent", False),
@@ -379,6 +382,7 @@ COMMANDS: dict[str, str] = {
     "people merge {keep} {gone}": "matching.merge_people",
     "rebuild": "overview.rebuild_model",
     "remove batch 1 --why wrong": "matching.remove_batch",
+    "tidy": "overview.tidy_rows",
     "remove model match_compatibility/1 --why wrong": "training.remove_model",
     "seed_users": "matching.seed_users",
     "seed_users --complete": "matching.complete_users",

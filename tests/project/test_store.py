@@ -12,10 +12,12 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.conf import settings as django_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -24,11 +26,13 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from project import clock
 from project.jobs.models import Job
 from project.jobs.run import JobRun
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
 from project.pages.errors import Poison
+from project.removal.digests import Remembered, remember
 from project.storage import artifacts, blobs, bucket, tending
 from project.storage.blobs import Blob, keep_bytes, key_of, the_cache, the_store
 from project.storage.bucket import Bucket
@@ -410,6 +414,45 @@ def test_a_young_file_that_no_row_names_stays(own: Place) -> None:
     sha256 = keep_bytes(b"content")
     assert tending.tend_store()["removed"] == 0
     assert keys_of(own) == {key_of(sha256)}
+
+
+@pytest.mark.django_db
+def test_what_no_row_names_goes_at_once_with_its_copy_here(own: Place) -> None:
+    upload = keep_upload(io.BytesIO(b"content"), "a")
+    unnamed = keep_bytes(b"unnamed")
+    other = "e" * 64
+    for sha256 in (unnamed, upload.sha256):
+        blobs.local_path(Blob(sha256, title="a file"))  # of a bucket there is a copy now
+    the_cache().path(other).parent.mkdir(parents=True, exist_ok=True)
+    the_cache().path(other).write_bytes(b"of a row that went long ago")
+    # What the transaction of this test has written, it holds: another one looks.
+    is_held = tending.remove_unnamed_now() == 0
+    assert is_held or keys_of(own) == {upload.blob.key}
+    assert not the_cache().path(other).exists()
+    assert not the_cache().path(unnamed).exists()
+    assert path_of(upload).read_bytes() == b"content"
+
+
+@pytest.mark.django_db
+def test_nothing_goes_at_once_while_a_backup_is_made(own: Place) -> None:
+    keep_bytes(b"unnamed")
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [tending.TENDING_LOCK])
+        assert tending.remove_unnamed_now() is None
+    assert len(keys_of(own)) == 1
+
+
+@pytest.mark.django_db
+def test_who_was_erased_is_remembered_in_any_store(own: Place) -> None:
+    since = clock.now() - timedelta(hours=1)
+    assert len(Remembered(since)) == 0
+    remember(["ana", "ben"])
+    remember(["ana"])
+    known = Remembered(since)
+    assert (len(known), known.holds("ana"), known.holds("anna")) == (2, True, False)
+    assert len(Remembered(clock.now() + timedelta(hours=1))) == 0
+    assert tending.tend_store()["removed"] == 0
+    assert len(Remembered(since)) == 2
 
 
 @pytest.mark.django_db

@@ -17,7 +17,7 @@ APPS = ("project", "matching", "feedback", "training", "overview")
 NO_COUNTS = {
     "record.name",
     "row",
-    "promotion.model.version",
+    "promotion.version",
     "job",
     "when",
     "source.name",

@@ -189,12 +189,6 @@ def test_another_method_is_refused_in_words_that_name_its_own(client, path):
     assert answer["Allow"] in answer.json()["remedy"]
 
 
-def test_a_person_is_not_removed_over_the_api_and_it_is_said_why(client):
-    answer = client.delete("/api/v1/people/seed_0")
-    assert "comes later" in refused(answer, 405)
-    assert answer["Allow"] == "PUT"
-
-
 def test_what_is_too_large_for_a_page_is_for_programs_a_question_of_the_key(client, settings):
     large = str(settings.MAX_PAGE_UPLOAD_BYTES + 1)
     answer = client.post(

@@ -61,6 +61,7 @@ def test_its_types_are_those_of_the_document():
         assert fields == inherited, name
     answers = {
         *("ScoreAnswer", "RankAnswer", "PersonStored", "TripStored", "TripRemoved"),
+        "ErasureAsked",
         *(
             "ExplainAnswer",
             "OutcomesAnswer",

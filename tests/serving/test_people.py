@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from matching.models import SeedUser, TravelSession, live
 from matching.models.live import ValkeyUnavailable
+from project.jobs.models import Job
+from project.jobs.runner import run_job
 from project.origin import Origin
-from serving.api.people_schemas import PersonStored, TripRemoved, TripStored
+from serving.api.people_schemas import ErasureAsked, PersonStored, TripRemoved, TripStored
 from tests.factories import make_group, make_seed_user, make_session, make_word
 
 pytestmark = pytest.mark.django_db
@@ -192,3 +194,45 @@ def test_without_valkey_the_record_is_stored_and_the_copy_is_said_to_lack(send, 
         answer = send(method, path, body)
         assert answer.status_code == 200
         assert "Valkey" in answer.json()["warning"]
+
+
+@pytest.fixture
+def erase(make_token, valkey):
+    """Return what erases as an application that may do nothing else."""
+    client = Client(headers={"Authorization": f"Bearer {make_token('erase')}"})
+    return lambda address: client.delete(f"/api/v1/people/{address}")
+
+
+def test_a_person_is_erased_by_a_job_that_is_the_same_when_asked_again(erase, send):
+    person = make_seed_user("zoe_1", name="Zoe Zander")
+    told = stored(erase("zoe_1?features=drop"), ErasureAsked, 202)
+    assert told == {"job": told["job"], "number": person.pk, "state": "queued"}
+    assert stored(erase("zoe_1"), ErasureAsked, 202) == told
+    job = Job.objects.get()
+    assert job.arguments == {
+        "number": person.pk, "features": "drop", "why": "Asked for by an application",
+    }  # fmt: skip
+    assert job.actor == "key application 1"
+    run_job(str(job.pk))
+    assert erase("zoe_1").status_code == 404
+    assert not SeedUser.objects.exists()
+    again = stored(send("put", "people/zoe_1", {"age": 31}), PersonStored, 201)
+    assert again["is_new"]
+
+
+def test_nobody_and_groups_are_not_erased(erase):
+    make_group("party")
+    for name in ("party", "nobody"):
+        answer = erase(name)
+        assert answer.status_code == 404
+        assert answer.json()["detail"] == f"Nobody here is called {name}."
+        assert answer.json()["remedy"]
+    assert erase("zoe?features=some").status_code == 422
+    assert not Job.objects.exists()
+
+
+def test_a_key_of_ingest_erases_nobody(send):
+    make_seed_user("zoe_1")
+    answer = send("delete", "people/zoe_1")
+    assert answer.status_code == 403
+    assert "erase" in answer.json()["detail"]

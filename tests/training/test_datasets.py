@@ -34,7 +34,7 @@ from training.kinds import DEFAULT_KIND, Recipe, get_kind
 from training.models import Dataset
 from training.queries.datasets import read_part
 from training.queries.preparing import prepare_dataset
-from training.services.datasets import _write_csv, write_dataset
+from training.services.datasets import write_csv, write_dataset
 
 pytestmark = pytest.mark.django_db
 KIND = get_kind(DEFAULT_KIND)
@@ -93,7 +93,7 @@ def test_no_text_of_the_csv_is_a_formula(tmp_path):
         "response_id": pa.array(texts, pa.large_string()),
         "quality": [-1.5] * len(texts),
     })  # fmt: skip
-    _write_csv(table, np.ones(len(texts), dtype=bool), tmp_path / "train.csv")
+    write_csv(table, np.ones(len(texts), dtype=bool), tmp_path / "train.csv")
     rows = pd.read_csv(tmp_path / "train.csv", keep_default_na=False)
     shown = ["" if text is None else csv_cell(text) for text in texts]
     assert rows["provider"].tolist() == rows["response_id"].tolist() == shown

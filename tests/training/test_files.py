@@ -321,7 +321,7 @@ def full(*_: object, **__: object) -> None:
 
 def test_a_full_disk_fails_the_job_in_words_and_keeps_nothing(monkeypatch, artifact_root):
     make_good_batch(300)
-    monkeypatch.setattr("training.services.datasets._write_csv", full)
+    monkeypatch.setattr("training.services.datasets.write_csv", full)
     code, told = run_command("build_dataset", "--now")
     assert code == 1
     assert "could not be written: No space left on device. Nothing was kept of it." in told

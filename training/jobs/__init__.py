@@ -4,9 +4,9 @@ from typing import Any
 
 from project.exporting.arguments import say_exported
 from project.jobs.contract import Run, job
-from training.jobs import arguments, removals, sayings
+from training.jobs import arguments, erasing, removals, sayings
 
-__all__ = ["removals"]  # what declares kinds of its own
+__all__ = ["erasing", "removals"]  # what declares kinds of its own
 
 
 @job(

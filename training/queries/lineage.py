@@ -8,7 +8,7 @@ from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from matching.models import EventBatch, SeedUser
 from project import words
 from training.models import Dataset, ModelVersion, Promotion
-from training.queries.staleness import changed_feedback, changes_by_batch
+from training.queries.staleness import changed_feedback, changes_by_batch, erased_people
 
 NODES: Final = 4  # shown of one stage; the others are counted
 # What a drawing does not say, and may be megabytes.
@@ -83,9 +83,10 @@ def lineage_of(record: EventBatch | Dataset | ModelVersion) -> Lineage:
     outdated = None
     for dataset in reversed(first_datasets[0]):
         told, feedback = changes_by_batch(dataset), changed_feedback(dataset)
+        erased = erased_people(dataset)
         changes |= {pk: "; ".join(one) for pk, one in told.items()}
         of_sources = "; ".join(feedback) or of_sources
-        outdated = dataset if told or feedback else outdated
+        outdated = dataset if told or feedback or erased else outdated
     people = _people(first_batches[0])
     stages = [
         Stage("People", [people] if people else []),
@@ -208,6 +209,7 @@ def _dataset(dataset: Dataset, record: Any) -> Node:
         f"{parts}, {dataset.feature_set or dataset.origin}",
         dataset.verdict,
         _is(dataset, record),
+        "; ".join(erased_people(dataset)),
     )
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from feedback.models import CollectionRun, FeedbackSource
-from matching.models import EventBatch
+from matching.models import EventBatch, MatchEvent, SeedUser
+from matching.queries.erasing import numbers_now
 from project import words
 from project.removal.contract import Plan, Standing, stands_on
 from training.models import Dataset, ModelVersion, Promotion
@@ -128,6 +129,30 @@ def _standing(datasets: QuerySet[Dataset]) -> Standing:
         remedy="Train on other rows and make that model live, or return to an earlier one; then "
         "remove it.",
     )
+
+
+@stands_on("matching.seeduser")
+def standing_on_person(person: SeedUser) -> Standing:
+    """Say which datasets were built of batches with events of a person, and which models learnt
+    from them: rows and figures stay, under a number of nobody."""
+    numbers = numbers_now(person)
+    events = MatchEvent.objects.filter(Q(user_id__in=numbers) | Q(target_id__in=numbers))
+    batches = {pk >> EventBatch.ROW_BITS for pk in events.values_list("pk", flat=True)}
+    datasets = Dataset.objects.filter(batches__in=batches).distinct().order_by("pk")
+    stale = []
+    models = Prefetch(
+        "model_versions", ModelVersion.objects.order_by("version").only("version", "dataset")
+    )
+    for dataset in datasets.only("pk", "kind", "version").prefetch_related(models):
+        made = [model.version for model in dataset.model_versions.all()]
+        text = (
+            f"Dataset {dataset.kind}/{dataset.version} keeps its rows and figures; ids in its "
+            "files become numbers of nobody, and it is marked as to be built again"
+        )
+        if made:
+            text += f". {_named('model', made).capitalize()} learnt from it and stays until then"
+        stale.append(f"{text}.")
+    return Standing(stale=tuple(stale))
 
 
 def _named(noun: str, numbers: list[int]) -> str:

@@ -50,13 +50,21 @@ def with_changed_records(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
 
 def why_stale(dataset: Dataset) -> str:
     """Say why a dataset is stale, empty when it is not; nothing in it ever changes."""
-    told = [*changed_feedback(dataset), *_changed_events(dataset)]
+    told = [*changed_feedback(dataset), *_changed_events(dataset), *erased_people(dataset)]
     if not told:
         return ""
     return (
         f"Stale: {'; '.join(told)}. Nothing in it changed; build it anew to learn from what they "
         "say now."
     )
+
+
+def erased_people(dataset: Dataset) -> list[str]:
+    """Say how many people were erased whom a dataset had seen."""
+    mark = getattr(dataset, "erased", None)  # there is none of most
+    if mark is None:
+        return []
+    return [f"{words.counted(mark.people, 'person was', 'people were')} erased since"]
 
 
 def changed_feedback(dataset: Dataset) -> list[str]:

@@ -118,14 +118,14 @@ def _files(dataset: Dataset, prepared: PreparedDataset) -> dict[str, Any]:
     table = table.replace_schema_metadata()
     files: dict[str, Any] = {}
     for part, mask in zip(PARTS, (prepared.split.train, prepared.split.validation), strict=True):
-        files[f"{part}.parquet"] = partial(_write_parquet, table, mask)
-        files[f"{part}.csv"] = partial(_write_csv, table, mask)
+        files[f"{part}.parquet"] = partial(write_parquet, table, mask)
+        files[f"{part}.csv"] = partial(write_csv, table, mask)
     files[REPORT] = _json(dataset.report)
     files[MANIFEST] = _manifest_writer(_manifest(dataset, prepared))
     return files
 
 
-def _write_parquet(table: pa.Table, mask: npt.NDArray[np.bool_], path: Path) -> None:
+def write_parquet(table: pa.Table, mask: npt.NDArray[np.bool_], path: Path) -> None:
     words = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
     with pq.ParquetWriter(
         path,
@@ -139,7 +139,7 @@ def _write_parquet(table: pa.Table, mask: npt.NDArray[np.bool_], path: Path) -> 
             writer.write_table(_piece(table, mask, start, PARQUET_ROWS))
 
 
-def _write_csv(table: pa.Table, mask: npt.NDArray[np.bool_], path: Path) -> None:
+def write_csv(table: pa.Table, mask: npt.NDArray[np.bool_], path: Path) -> None:
     def text_of(start: int) -> pa.Buffer:
         text = pa.BufferOutputStream()
         piece = _plain(_piece(table, mask, start, CSV_ROWS))

@@ -6,11 +6,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Unpack, cast
+from typing import Any, Final, Literal, Unpack, cast
 from urllib.parse import quote
 from uuid import uuid4
 
 from seedbed_client.types import (
+    ErasureAsked,
     EventsTaken,
     ExplainAnswer,
     Fault,
@@ -149,6 +150,13 @@ class Seedbed:
     def put_person(self, external_id: str, person: Person) -> PersonStored:
         """Store the profile of a person: what is left out is not set afterwards."""
         return cast(PersonStored, self._send("PUT", f"/people/{quote(external_id)}", person))
+
+    def delete_person(
+        self, external_id: str, *, features: Literal["keep", "drop"] = "keep"
+    ) -> ErasureAsked:
+        """Erase a person for good, with a key of the scope erase; a job does it."""
+        path = f"/people/{quote(external_id)}?features={features}"
+        return cast(ErasureAsked, self._send("DELETE", path))
 
     def put_session(self, external_id: str, trip: Trip) -> TripStored:
         """Store the trip of a person or a group, in place of the one they have."""

@@ -295,6 +295,14 @@ class TripRemoved(TripFields):
     """A trip as it was before it was removed."""
 
 
+class ErasureAsked(TypedDict):
+    """The job that erases a person, and the number by which its receipt names them."""
+
+    job: str
+    number: int
+    state: str
+
+
 class RefusedRow(TypedDict):
     """A row that was not taken: its place among those that were sent, from 0, and why."""
 

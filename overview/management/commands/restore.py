@@ -113,6 +113,7 @@ class Command(SeedbedCommand):
             "broken": list(done.restored.broken),
             "without": list(manifest.without),
             "jobs": done.jobs,
+            "erased": done.erased,
             "sessions": done.sessions,
             "scores": done.scores,
             "differing": done.differing,
@@ -139,6 +140,9 @@ class Command(SeedbedCommand):
         )
         if result["jobs"]:
             console.print(f"{words.counted(result['jobs'], 'job')} that ran wait for a worker.")
+        if result["erased"]:
+            people = words.counted(result["erased"], "id of a person", "ids of people")
+            console.print(f"{people} erased again: they were erased after the backup was made.")
         if result["sessions"] is None:
             console.print(
                 "Valkey does not answer: run `manage.py check_sessions --repair` when it does.",

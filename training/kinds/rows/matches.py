@@ -45,10 +45,13 @@ def load(recipe: Recipe) -> LoadedRows:
     feature_set = _choose_feature_set(recipe.feature_set, batches)
     lexicon = _choose_lexicon(batches)
     frame = load_match_events(batches)
+    erased = 0
     for batch in batches:
         # Beside logged rows generated ones keep the formulas they were made with.
         wanted = batch.feature_set if feature_set == FeatureSet.LOGGED else feature_set
-        if batch.method == EventBatch.Method.GENERATED:
+        if batch.method == EventBatch.Method.GENERATED and not _is_as_now(batch, wanted, lexicon):
+            frame, gone = _leave_erased_out(frame, batch)
+            erased += gone
             _compute_anew(frame, batch, wanted, lexicon)
     _name_present_people(frame)
     frame, strangers = _leave_strangers_out(frame, batches)
@@ -76,6 +79,7 @@ def load(recipe: Recipe) -> LoadedRows:
             "other_outcome": every - len(frame),
             "people_not_known": strangers,
             "pair_of_one_person": alone,
+            "people_erased": erased,
         },
         generated=_made_here(frame, batches),
         vocabulary=lexicon.as_dict() if feature_set in COMPUTED_SETS else {},
@@ -182,6 +186,37 @@ def _lexicon_of(batch: EventBatch) -> Lexicon:
     return Lexicon.from_dict(batch.parameters.get("vocabulary", {}))
 
 
+def _is_as_now(batch: EventBatch, feature_set: str, lexicon: Lexicon) -> bool:
+    """Whether all that is stored of a generated batch is what would be computed now."""
+    return _has_features(batch, feature_set, lexicon) and _has_ceiling(batch, feature_set)
+
+
+def _has_features(batch: EventBatch, feature_set: str, lexicon: Lexicon) -> bool:
+    then = _lexicon_of(batch)
+    stored = (batch.feature_set, batch.feature_revision, then.taught, then.shares)
+    return stored == (feature_set, revision_of(feature_set), lexicon.taught, lexicon.shares)
+
+
+def _has_ceiling(batch: EventBatch, feature_set: str) -> bool:
+    revision = batch.parameters.get("ceiling_revision", 1)
+    return bool(ceiling_set(batch.feature_set, revision) == feature_set)
+
+
+def _leave_erased_out(frame: pd.DataFrame, batch: EventBatch) -> tuple[pd.DataFrame, int]:
+    """Leave out the rows of people who were erased: what they were made of is gone."""
+    if not batch.erased_people:
+        return frame, 0
+    # A group's number is below zero as a partner, without that anybody was erased.
+    is_group = (frame["match_type"] == MatchType.USER_GROUP).to_numpy()
+    asked, partner = (
+        pd.to_numeric(frame[name]).fillna(0).to_numpy(np.int64)
+        for name in ("user_id", "partner_id")
+    )
+    is_erased = (asked < 0) | ((partner < 0) & ~is_group)
+    keep = ~(is_erased & (frame["batch_id"].to_numpy() == batch.pk))
+    return frame[keep].reset_index(drop=True), int((~keep).sum())
+
+
 def _compute_anew(
     frame: pd.DataFrame, batch: EventBatch, feature_set: str, lexicon: Lexicon
 ) -> None:
@@ -190,18 +225,8 @@ def _compute_anew(
     They come from the batch's own population: who the people were then, by the formulas and the
     vocabulary of today. What was computed by these already stays.
     """
-    now = (feature_set, revision_of(feature_set), lexicon.taught, lexicon.shares)
-    then = _lexicon_of(batch)
-    has_features = now == (
-        batch.feature_set,
-        batch.feature_revision,
-        then.taught,
-        then.shares,
-    )
-    ceiling_revision = batch.parameters.get("ceiling_revision", 1)
-    has_ceiling = ceiling_set(batch.feature_set, ceiling_revision) == feature_set
-    if has_features and has_ceiling:
-        return
+    has_features = _has_features(batch, feature_set, lexicon)
+    has_ceiling = _has_ceiling(batch, feature_set)
     rows = np.flatnonzero(frame["batch_id"].to_numpy() == batch.pk)
     partner = frame["partner_id"].to_numpy()[rows]
     events = pd.DataFrame(

@@ -63,6 +63,7 @@ class Command(JobCommand):
                 raise CommandError(
                     "Expected --why TEXT, which stands on the receipt, or --plan to look first."
                 )
+            self._require_plain(how, options)
             return super().run(**options)
         given = self._given(how, options)
         try:
@@ -71,6 +72,13 @@ class Command(JobCommand):
             raise CommandError(str(error)) from error
         _, plan = plan_of(how, asked)
         return {"plan": {**plan.as_dict(), "thing": how.thing, "number": asked.number}}
+
+    def _require_plain(self, how: Removal[Any], options: dict[str, Any]) -> None:
+        """Refuse a reason before a job has it among its arguments."""
+        record = how.find(_number_of(how, options["number"]))
+        objection = "" if record is None else how.objection(record, options["why"])
+        if objection:
+            raise CommandError(objection)
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         return self._given(self._removal(options), options)

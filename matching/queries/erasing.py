@@ -1,0 +1,178 @@
+"""What there is of one person, for whoever is about to erase that."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import Q
+
+from matching.domain.strangers import stranger_number
+from matching.models import (
+    EventBatch,
+    MatchEvent,
+    PersonAlias,
+    SeedUser,
+    TravelGroup,
+    TravelSession,
+)
+from matching.queries.words import unknown_in
+from project.jobs.models import Job
+from project.removal.erasing import Erasing
+from project.removal.mentions import is_telling
+
+ERASE_KIND: Final = "matching.remove_person"
+# What they have read of somebody they would write after the erasure has looked there.
+WRITERS: Final = (
+    *("matching.generate_events", "matching.import_events", "matching.retry_events"),
+    *("matching.merge_people", "matching.export_people", "matching.export_events"),
+    *("feedback.export_feedback", "serving.export_scores"),
+    *("training.build_dataset", "training.export_dataset", "overview.rebuild_model"),
+)
+LEAST_NAME: Final = 5  # characters of a display name that is looked for in texts
+LEAST_WORD: Final = 4  # characters of a word that only one profile carries
+
+_CARRIED: Final = """
+SELECT word FROM matching_seeduser, unnest(
+    interests || languages || ARRAY[nationality, religion, smoking, drinking, personality]) word
+WHERE id <> %(person)s AND word = ANY(%(words)s)
+UNION SELECT word FROM matching_travelsession, unnest(interests) word
+WHERE user_id IS DISTINCT FROM %(person)s AND word = ANY(%(words)s)
+"""
+_OWN_ROWS: Final = """
+SELECT (SELECT count(*) FROM matching_historicalseeduser WHERE id = %(person)s),
+    (SELECT count(*) FROM matching_travelsession WHERE user_id = %(person)s),
+    (SELECT count(*) FROM matching_travelgroup_members WHERE seeduser_id = %(person)s),
+    (SELECT count(*) FROM matching_matchevent
+     WHERE user_id = ANY(%(numbers)s) OR target_id = ANY(%(numbers)s))
+"""
+
+
+def person_called(name: str) -> SeedUser | None:
+    """Return who has an id now, or had it before."""
+    found = SeedUser.objects.filter(external_id=name).first()
+    if found is None:
+        former = PersonAlias.objects.filter(external_id=name).select_related("person").first()
+        return None if former is None else former.person
+    return found
+
+
+def running_writers() -> list[Job]:
+    """Return running jobs that may be writing events or rows of anybody just now."""
+    jobs = Job.objects.filter(state=Job.State.RUNNING, kind__in=WRITERS)
+    return list(jobs.order_by("created_at"))
+
+
+def known_ids() -> Iterator[str]:
+    """Yield every id of a person here: of today, of before, and of those known only from logs."""
+    yield from SeedUser.objects.values_list("external_id", flat=True).iterator()
+    yield from (
+        SeedUser.history.order_by().values_list("external_id", flat=True).distinct().iterator()
+    )
+    yield from PersonAlias.objects.values_list("external_id", flat=True).iterator()
+    logged = MatchEvent.objects.filter(external__isnull=False)
+    for side in ("external__userId", "external__targetId"):
+        for name in logged.order_by().values_list(side, flat=True).distinct().iterator():
+            if isinstance(name, str):
+                yield name
+
+
+def active_erasure(number: int) -> Job | None:
+    """Return the job that erases a person now, or waits to."""
+    jobs = Job.objects.active().filter(kind=ERASE_KIND, arguments__number=number)
+    return jobs.order_by("created_at").first()
+
+
+def names_of(person: SeedUser) -> list[str]:
+    """Return every id that a person is or was known by, the one of today first.
+
+    An id that somebody else has now is no longer this person's.
+    """
+    written = SeedUser.history.filter(id__in=[person.pk, *_merged(person)])
+    earlier = {*written.values_list("external_id", flat=True), *_aliases(person, "external_id")}
+    earlier.discard(person.external_id)
+    if not earlier:
+        return [person.external_id]
+    taken = SeedUser.objects.filter(external_id__in=earlier).exclude(pk=person.pk)
+    return [person.external_id, *sorted(earlier - set(taken.values_list("external_id", flat=True)))]
+
+
+def numbers_of(person: SeedUser, names: Iterable[str]) -> list[int]:
+    """Return the numbers by which events name a person: the own, those of records that were merged
+    with it, and those that its ids had before it was here."""
+    return [person.pk, *_merged(person), *(stranger_number(name) for name in names)]
+
+
+def numbers_now(person: SeedUser) -> list[int]:
+    """Return the same without those of ids that the person no longer has, for a plan."""
+    return numbers_of(person, [person.external_id])
+
+
+def _merged(person: SeedUser) -> list[int]:
+    return [number for number in _aliases(person, "number") if number is not None]
+
+
+def _aliases(person: SeedUser, column: str) -> list[Any]:
+    return list(PersonAlias.objects.filter(person=person.pk).values_list(column, flat=True))
+
+
+def texts_of(erasing: Erasing) -> Mapping[str, str]:
+    """Return the display names of a person, and words that no other profile or trip carries."""
+    person: SeedUser | None = erasing.record
+    if person is None:
+        return {}
+    records = SeedUser.history.filter(id__in=[person.pk, *_merged(person)])
+    written = records.order_by().values_list("name", flat=True)
+    replaced = {
+        name: erasing.label for name in {person.name, *written} if _is_own_name(name, person)
+    }
+    for place, word in enumerate(sorted(_own_words(person, erasing))):
+        replaced[word] = f"{erasing.label}-word-{place + 1}"
+    return replaced
+
+
+def _is_own_name(name: str, person: SeedUser) -> bool:
+    """Whether a display name tells of this person alone: neither a word nor somebody else's."""
+    if len(name) < LEAST_NAME or not is_telling(name) or (name.islower() and name.isalpha()):
+        return False
+    others = SeedUser.objects.filter(Q(name=name) | Q(external_id=name)).exclude(pk=person.pk)
+    groups = TravelGroup.objects.filter(name=name)
+    return not others.order_by().values("pk").union(groups.order_by().values("pk")).exists()
+
+
+def _own_words(person: SeedUser, erasing: Erasing) -> set[str]:
+    """Return words of a profile and its trip that nobody knows and nobody else has written."""
+    trip = TravelSession.objects.filter(user=person.pk).only("interests").first()
+    interests = [*person.interests, *(trip.interests if trip is not None else ())]
+    profile: dict[str, Any] = {**vars(person), "interests": interests}
+    words = {word for _, word in unknown_in(profile) if len(word) >= LEAST_WORD}
+    return words - _carried_by_others(words, person) if words else words
+
+
+def _carried_by_others(words: set[str], person: SeedUser) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_CARRIED, {"words": list(words), "person": person.pk})
+        return {word for (word,) in cursor}
+
+
+def count_events(erasing: Erasing) -> dict[str, int]:
+    """Count what of matching would go or be rewritten."""
+    with connection.cursor() as cursor:
+        asked: dict[str, Any] = {"person": erasing.number, "numbers": list(erasing.numbers)}
+        cursor.execute(_OWN_ROWS, asked)
+        history, trips, memberships, events = cursor.fetchone()
+    return {
+        "profile": 1,
+        "history line": history,
+        "trip": trips,
+        "group membership": memberships,
+        "rewritten event": events,
+    }
+
+
+def batches_with_people() -> Any:
+    """Return the batches that hold a population, without its bytes."""
+    return (
+        EventBatch.objects.filter(~Q(population_file="") | Q(population__isnull=False))
+        .order_by("pk")
+        .defer("population")
+    )
