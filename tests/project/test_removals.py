@@ -144,6 +144,9 @@ KNOWN = {
     ("matching/services/removals.py", "remove_batch", "delete"): (
         "unless a model that is live learnt from it or a job writes it"
     ),
+    ("project/removal/exports.py", "_remove", "delete"): (
+        "exports, once somebody is erased who may be in them: another is written by one click"
+    ),
     ("matching/services/removals.py", "remove_import", "delete"): "once nothing names it",
     ("matching/services/removals.py", "_forget", "delete"): (
         "what an import made, and the history of it, which says what they were"
