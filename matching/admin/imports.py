@@ -39,7 +39,7 @@ class ProfileImportAdmin(LargeTableAdmin[ProfileImport]):
     def file(self, source: ProfileImport) -> Any:
         return two_lines(source.file_name, words.moment(source.imported_at))
 
-    @admin.display(description="rows of", ordering="holds")
+    @admin.display(description="rows of")
     def what(self, source: ProfileImport) -> str:
         return str(source.get_holds_display())
 

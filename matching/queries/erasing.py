@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 
 from matching.domain.strangers import stranger_number
 from matching.models import (
@@ -112,7 +112,8 @@ def _merged(person: SeedUser) -> list[int]:
 
 
 def _aliases(person: SeedUser, column: str) -> list[Any]:
-    return list(PersonAlias.objects.filter(person=person.pk).values_list(column, flat=True))
+    prefetch_related_objects([person], "aliases")  # once, however often they are asked for
+    return [getattr(alias, column) for alias in person.aliases.all()]
 
 
 def texts_of(erasing: Erasing) -> Mapping[str, str]:

@@ -18,7 +18,6 @@ from matching.models import (
     TravelSession,
 )
 from matching.queries.removals import made_by, plan_of_batch
-from matching.services.sessions import withdraw_after_commit
 from project.acting import Actor
 from project.refusal import Refusal
 
@@ -113,6 +112,8 @@ def remove_import(source: ProfileImport) -> None:
 
 
 def _remove_trips(trips: QuerySet[TravelSession]) -> None:
+    from matching.services.sessions import withdraw_after_commit  # which computes, and loads a lot
+
     withdraw_after_commit(list(trips.values_list("external_id", flat=True)))
     _forget(trips)
 

@@ -13,6 +13,7 @@ from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.origin import Origin
 from tests.factories import make_group, make_seed_user, make_session, make_staff
+from tests.removing import remove
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 VIEW, CHANGE, DELETE = (f"matching.{what}_seeduser" for what in ("view", "change", "delete"))
@@ -150,12 +151,9 @@ def test_nobody_who_was_merged_is_brought_back(admin_client: Client) -> None:
     assert SeedUser.objects.count() == 1
 
 
-def test_whoever_is_deleted_leaves_no_copy_under_a_former_name(
-    admin_client: Client, valkey: Any, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_whoever_is_removed_leaves_no_copy_under_a_former_name(valkey: Any) -> None:
     user = rename_person(make_seed_user("ada"), "ada-2")
     valkey.set("session:ada", "{}")
-    with django_capture_on_commit_callbacks(execute=True):
-        admin_client.post(page("delete", user), {"post": "yes"})
+    assert remove("person", user.pk).state == "succeeded"
     assert not SeedUser.objects.exists()
     assert valkey.get("session:ada") is None

@@ -89,9 +89,11 @@ def test_a_row_beyond_64_kib_and_one_that_is_no_text_are_not_kept_whole(tmp_path
     assert (len(kept[0].text), kept[0].mended) == (200, None)
 
 
-def test_an_import_without_refused_rows_keeps_nothing(tmp_path: Path) -> None:
+def test_an_import_without_refused_rows_keeps_none_and_names_what_it_made(tmp_path: Path) -> None:
     assert import_file(tmp_path, "\n".join(ROWS[:2]))[0] == 0
-    assert not ProfileImport.objects.exists()
+    assert not RefusedProfile.objects.exists()
+    made = SeedUser.objects.filter(imported_in=ProfileImport.objects.get().upload)
+    assert made.count() == SeedUser.objects.count() > 0
     assert Job.objects.get().records == []
 
 

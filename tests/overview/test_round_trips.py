@@ -81,7 +81,7 @@ def done(answer: tuple[int, dict[str, Any]]) -> dict[str, Any]:
 
 NAMES = [text for text in NASTY if text.isprintable() and text.strip()]
 # Of us, and of the moment of writing: no door takes them.
-NOT_KEPT = {"id", "created_at", "updated_at", "completeness"}
+NOT_KEPT = {"id", "created_at", "updated_at", "completeness", "imported_in"}
 
 
 def rows_of(model: Any, *without: str) -> list[dict[str, Any]]:

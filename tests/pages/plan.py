@@ -67,6 +67,7 @@ LEFT_OUT = {
     "/admin/training/modelversion/%(pk)s/files.zip": DOWNLOAD,
     "/admin/login/": "opened by who is not signed in",
 }
+REMOVAL_QUERIES = 30  # every app counts what it has of a person
 # What has to be given along for a page to be there.
 GIVEN = {
     "/admin/training/modelversion/%(pk)s/compare/": "?other=1",
@@ -172,7 +173,7 @@ def _removals(shown: Shown) -> Iterator[Visit]:
         at = reverse(f"admin:remove_{how.thing}")
         known = shown.get(how.model) or _first(apps.get_model(how.model))
         for name, key in known.items():
-            yield Visit(f"{at} ({name})", f"{at}?number={key}")
+            yield Visit(f"{at} ({name})", f"{at}?number={key}", budget=REMOVAL_QUERIES)
 
 
 def _titled(form: str, named: str) -> str:

@@ -4,11 +4,13 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 NAME_VERSIONS = """
+SET CONSTRAINTS ALL IMMEDIATE;
 ALTER TABLE training_promotion DISABLE TRIGGER written_stays;
 UPDATE training_promotion p SET version = m.version
 FROM training_modelversion m WHERE m.id = p.model_id;
 UPDATE training_promotion p SET previous_version = m.version
 FROM training_modelversion m WHERE m.id = p.previous_id;
+SET CONSTRAINTS ALL DEFERRED;
 ALTER TABLE training_promotion ENABLE TRIGGER written_stays;
 """
 
