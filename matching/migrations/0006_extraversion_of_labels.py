@@ -15,7 +15,8 @@ REASON = "A label alone means 0 or 1"
 def apply(apps, schema_editor):
     users = apps.get_model("matching", "SeedUser")
     history = apps.get_model("matching", "HistoricalSeedUser")
-    kept = [f.attname for f in users._meta.concrete_fields if f.name != "completeness"]
+    told = {field.attname for field in history._meta.concrete_fields}
+    kept = [f.attname for f in users._meta.concrete_fields if f.attname in told]
     now = timezone.now()
     for label, old, new in OLD_AND_NEW:
         found = list(users.objects.filter(personality=label, extraversion=old))
