@@ -520,4 +520,5 @@ def test_nobody_else_reads_foreign_workbooks_and_parquet() -> None:
         *("project/tabular/typed.py", "project/tabular/workbooks.py"),  # the latter: metadata
         *("matching/domain/generation.py", "training/queries/datasets.py"),  # ours, verified
         *("project/exports/writing.py", "training/queries/exports.py"),  # ours, verified
+        "training/services/erasing.py",  # ours, verified
     }

@@ -90,7 +90,9 @@ def test_the_document_of_the_api_says_what_each_route_takes_and_how_it_refuses(c
         for operation in operations.values():
             assert operation["summary"], path
             assert operation["security"], path
-            assert {"200", "401", "403", "429", "500", "503"} <= set(operation["responses"])
+            told = set(operation["responses"])
+            assert {"401", "403", "429", "500", "503"} <= told
+            assert told & {"200", "202"}
 
 
 def test_its_page_works_without_the_network(client):

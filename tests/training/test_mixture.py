@@ -294,7 +294,7 @@ def test_real_rows_of_too_few_people_are_not_offered_as_a_test():
     for name in ("real_validation_rows", "real_validation_groups"):
         check = next(c for c in dataset.checks if c["name"] == name)
         assert check["verdict"] == "refuse"
-        assert "all 150 of them: they are of 4 users" in check["remedy"]
+        assert "all 149 of them: they are of 4 users" in check["remedy"]
         assert "--split origin" not in check["remedy"]
         assert "--origin synthetic" in check["remedy"]
     mended = make_dataset(synthetic, origin="synthetic")

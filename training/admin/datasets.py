@@ -163,7 +163,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         datasets = super().get_queryset(request).defer("histograms", "recipe")
-        datasets = datasets.prefetch_related(BATCHES)
+        datasets = datasets.select_related("erased").prefetch_related(BATCHES)
         return with_changed_records(datasets)
 
     def has_train_permission(self, request: HttpRequest) -> bool:
