@@ -191,7 +191,8 @@ def test_rows_that_two_sources_hold_count_at_the_other_when_the_first_goes(tmp_p
 
 def test_refused_rows_go_and_the_run_stays(tmp_path: Path) -> None:
     landed = imported(tmp_path, ROWS + BROKEN)
-    job = remove("rejected-feedback", landed.pk)
+    job, kills = remove_dying("rejected-feedback", landed.pk, within=True)
+    assert kills == 4
     assert job.result["counts"] == {"rejected row": 1}
     assert not RejectedRecord.objects.exists()
     assert CollectionRun.objects.filter(pk=landed.pk, new=40).exists()

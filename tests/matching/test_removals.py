@@ -57,10 +57,12 @@ def test_rejected_lines_go_and_the_events_stay(*, within: bool) -> None:
     assert EventBatch.objects.complete().filter(pk=batch.pk).exists()
 
 
-def test_rejected_rows_of_a_file_of_people_go() -> None:
+@pytest.mark.parametrize("within", [True, False])
+def test_rejected_rows_of_a_file_of_people_go(*, within: bool) -> None:
     row, other = make_refused_profile(), make_refused_profile()
     assert row.source_id != other.source_id
-    job = remove("rejected-profiles", row.source_id)
+    job, kills = remove_dying("rejected-profiles", row.source_id, within=within)
+    assert kills == 4
     assert job.state == "succeeded", job.error
     assert job.result["counts"] == {"rejected row": 1}
     assert list(RefusedProfile.objects.all()) == [other]
@@ -109,7 +111,8 @@ def test_a_mapping_goes_with_its_earlier_states_and_the_one_before_it_is_taken()
     ]
     assert list(ImportMapping.objects.all()) == [earlier]
     assert not history.exists(), "not even that it was deleted: its preview had rows"
-    job = remove("mapping", earlier.pk)
+    job, kills = remove_dying("mapping", earlier.pk, within=True)
+    assert (kills, ImportMapping.objects.exists()) == (2, False)
     assert "is proposed anew" in job.result["stale"][0]
 
 

@@ -130,3 +130,14 @@ def test_the_pages_of_datasets_and_models_lead_to_what_removes_them() -> None:
         chosen = {"action": "delete_selected", "_selected_action": [record.pk]}
         posted = client.post(reverse(f"admin:training_{name}_changelist"), chosen)
         assert posted.url.endswith(f"number={record.pk}")
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_models_and_datasets_are_killed_at_every_step_and_go_whole(*, within: bool) -> None:
+    model = make_model()
+    dataset = model.dataset
+    for thing, record in (("model", model), ("dataset", dataset)):
+        job, kills = remove_dying(thing, record.pk, within=within)
+        assert (job.state, job.error, kills) == ("succeeded", "", 2)
+        assert not type(record).objects.exists()
+        assert Receipt.objects.filter(thing=thing).count() == 1
