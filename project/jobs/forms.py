@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib.admin.widgets import AdminSplitDateTime
 
 from project.acting import Actor
 from project.jobs.contract import JobKind, UnusableArguments, read_arguments
 from project.jobs.questions import Question, Shape
+from project.pages.admins import MomentWidget
 from project.refusal import Refusal
 from project.storage.failures import ArtifactUnwritable
 from project.tabular.packed import Unpackable
@@ -186,7 +186,7 @@ def _field(question: Question, initial: Any) -> forms.Field:
         told |= {"min_value": question.minimum, "max_value": question.maximum}
         return (forms.IntegerField if question.shape is Shape.INTEGER else forms.FloatField)(**told)
     if question.shape is Shape.MOMENT:
-        return forms.SplitDateTimeField(widget=AdminSplitDateTime, **told)
+        return forms.SplitDateTimeField(widget=MomentWidget, **told)
     if question.ask.is_long:
         told["widget"] = forms.Textarea(attrs={"rows": 2})
     return forms.CharField(max_length=question.max_length, **told)
