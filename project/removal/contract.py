@@ -1,5 +1,6 @@
 """What it takes to remove a record of one kind: a plan, steps that may be interrupted, an end."""
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -71,7 +72,7 @@ class Plan:
         }
 
 
-class Removal(Generic[M]):
+class Removal(ABC, Generic[M]):
     """How records of one model are taken out.
 
     A removal is a job. In its first step the plan is made again and the record closed, so that
@@ -107,9 +108,9 @@ class Removal(Generic[M]):
         """Return the record that people call so, where they call it by more than its number."""
         return None
 
+    @abstractmethod
     def plan(self, record: M, asked: RemoveRecord) -> Plan:
         """Say what would go; it changes nothing."""
-        raise NotImplementedError
 
     def objection(self, record: M, why: str) -> str:
         """Say what is wrong with a reason, before a job has it among its arguments."""
@@ -122,12 +123,12 @@ class Removal(Generic[M]):
         """Remove what belongs to the record, in steps of the run; returns what went."""
         return {}
 
+    @abstractmethod
     def finish(self, record: M, asked: RemoveRecord) -> Counts:
         """Remove the record itself and what is left of it, in one transaction; returns what went.
 
         What has gone wrong meanwhile raises a Refusal: the record stays then.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
