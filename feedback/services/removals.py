@@ -73,7 +73,9 @@ def remove_run(run: CollectionRun) -> Counts:
     _require(plan_of_run(run), "record")
     changes = FeedbackChange.objects.filter(run=run.pk)
     if run.table:
-        gone = changes.filter(action=FeedbackChange.Action.GONE).values("uid")
+        missed = FeedbackChange.objects.filter(action=FeedbackChange.Action.GONE)
+        by_others = missed.exclude(run=run.pk).values("uid")
+        gone = missed.filter(run=run.pk).exclude(uid__in=by_others).values("uid")
         model_of(run.table).objects.filter(uid__in=gone, gone_at__isnull=False).update(gone_at=None)
         _read_again(run)
     told, _ = changes.delete()

@@ -194,7 +194,7 @@ class SeedUser(models.Model):
 class PersonAlias(models.Model):
     """A name that a person had: it finds them as their present one does.
 
-    A name is that of one person or a former one of one, never both; triggers of 0020 see to it.
+    A name is that of one person or a former one of one, never both: triggers see to it.
     """
 
     class Why(models.TextChoices):

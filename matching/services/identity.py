@@ -38,7 +38,7 @@ from project.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
-NAMES_LOCK: Final = 0x5EED107  # as the triggers of migration 0020 have it
+NAMES_LOCK: Final = 0x5EED107  # as the triggers of the migration of former names have it
 Told = Callable[[str], None]
 
 

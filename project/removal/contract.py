@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 from django.apps import apps
 from django.db.models import Model
@@ -16,6 +16,7 @@ from project.jobs.questions import Ask, RecordId, Word
 from project.removal.models import REASON_LENGTH
 
 M = TypeVar("M", bound=Model)
+PLANNED: Final = "-"  # why a plan is made that is only looked at
 Counts = Mapping[str, int]
 
 

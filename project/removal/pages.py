@@ -17,7 +17,7 @@ from project.jobs.starts import start_job
 from project.pages.figures import KeyFigure
 from project.pages.links import list_url_for, url_for
 from project.pages.registry import page
-from project.removal.contract import Plan, Removal, RemoveRecord, figures_of
+from project.removal.contract import PLANNED, Plan, Removal, RemoveRecord, figures_of
 from project.removal.registry import removal_of
 
 AT_ONCE: Final = 20  # records that one page names
@@ -25,7 +25,6 @@ HOW: Final = (
     "A job removes it, which can be stopped and goes on where it was. Nothing brings it back; a "
     "receipt says what went."
 )
-PLANNED: Final = "-"  # why a plan is made: to be looked at
 
 
 def offer_removals(*declared: type[Removal[Any]]) -> None:

@@ -129,6 +129,30 @@ def test_a_run_of_a_database_goes_and_the_next_collection_reads_its_rows_again(
     assert QualityFeedback.objects.get(response_id="response-30").quality_rating == 0.33
 
 
+def test_a_row_that_another_run_missed_too_stays_gone(
+    customer: Any, source: FeedbackSource
+) -> None:
+    customer.fill(30)
+    collect(source)
+    this = f"{QUALITY} q WHERE response_id = 'response-29'"
+    row = customer.one(f"SELECT to_jsonb(q)::text FROM {this}")
+    runs = []
+    for is_there in (False, True, False):
+        customer.execute(f"DELETE FROM {this}")
+        if is_there:
+            customer.execute(
+                f"INSERT INTO {QUALITY} SELECT * FROM jsonb_populate_record(NULL::{QUALITY}, %s)",
+                [row],
+            )
+        collect(source)
+        runs.append(CollectionRun.objects.filter(table="quality_feedback").latest("pk"))
+    assert QualityFeedback.objects.gone().count() == 1
+    assert remove("run", runs[0].pk).state == "succeeded"
+    assert QualityFeedback.objects.gone().count() == 1, "the last reading missed it"
+    assert remove("run", runs[2].pk).state == "succeeded"
+    assert not QualityFeedback.objects.gone().exists()
+
+
 def test_a_run_that_a_job_is_reading_stays(tmp_path: Path) -> None:
     landed = imported(tmp_path)
     job = ask("run", landed.pk)
@@ -189,9 +213,10 @@ def test_rows_that_two_sources_hold_count_at_the_other_when_the_first_goes(tmp_p
     assert FeedbackSource.objects.get(name="second").shared == {}
 
 
-def test_refused_rows_go_and_the_run_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("within", [True, False])
+def test_refused_rows_go_and_the_run_stays(tmp_path: Path, *, within: bool) -> None:
     landed = imported(tmp_path, ROWS + BROKEN)
-    job, kills = remove_dying("rejected-feedback", landed.pk, within=True)
+    job, kills = remove_dying("rejected-feedback", landed.pk, within=within)
     assert kills == 4
     assert job.result["counts"] == {"rejected row": 1}
     assert not RejectedRecord.objects.exists()

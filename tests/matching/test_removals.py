@@ -88,7 +88,10 @@ def test_a_list_of_refused_rows_leads_to_what_removes_all_of_their_imports() -> 
     assert "remove_rows" not in client.get(address).content.decode()
 
 
-def test_a_mapping_goes_with_its_earlier_states_and_the_one_before_it_is_taken() -> None:
+@pytest.mark.parametrize("within", [True, False])
+def test_a_mapping_goes_with_its_earlier_states_and_the_one_before_it_is_taken(
+    *, within: bool
+) -> None:
     mapping = make_mapping()
     earlier = ImportMapping.objects.get(pk=mapping.pk)
     mapping.pk, mapping.version, mapping.name = None, mapping.version + 1, "the-newer-one"
@@ -111,7 +114,7 @@ def test_a_mapping_goes_with_its_earlier_states_and_the_one_before_it_is_taken()
     ]
     assert list(ImportMapping.objects.all()) == [earlier]
     assert not history.exists(), "not even that it was deleted: its preview had rows"
-    job, kills = remove_dying("mapping", earlier.pk, within=True)
+    job, kills = remove_dying("mapping", earlier.pk, within=within)
     assert (kills, ImportMapping.objects.exists()) == (2, False)
     assert "is proposed anew" in job.result["stale"][0]
 

@@ -10,13 +10,12 @@ from project.jobs.command import JobCommand
 from project.jobs.contract import UnusableArguments, get_kind, read_arguments
 from project.jobs.options import add_options, answers
 from project.jobs.questions import Question
-from project.removal.contract import Removal, said_of
+from project.removal.contract import PLANNED, Removal, said_of
 from project.removal.registry import all_removals, removal_of
 from project.removal.work import plan_of
 from project.terminal import Console
 
 UNASKED = {"number"}
-PLANNED = "-"  # why a plan is made: to be looked at
 
 
 class Command(JobCommand):
