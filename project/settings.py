@@ -204,8 +204,9 @@ MIDDLEWARE = [
 ]
 
 # Of what programs ask many times a second, which has neither sessions nor forms nor an audit line:
-# the others take a sixth of such a request. A test holds their answers to those of all of them.
-LEAN_PATHS = "/api/v1/match/"
+# the others take a sixth of a request by ids, a quarter of one by features. A test holds their
+# answers to those of all of them.
+LEAN_PATHS = ("/api/v1/match/",)
 LEAN_MIDDLEWARE = [
     "serving.api.metrics.count_requests",
     "project.patience.end_the_silent",
@@ -217,6 +218,8 @@ LEAN_MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.pages.errors.Poison",
 ]
+# What is answered from memory has threads of its own.
+QUICK_PATHS = ("/api/v1/match/score", "/api/v1/match/rank")
 
 ROOT_URLCONF = "project.urls"
 CSRF_FAILURE_VIEW = "project.pages.errors.csrf_failure"

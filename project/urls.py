@@ -13,7 +13,7 @@ handler404 = "project.pages.errors.page_not_found"
 handler500 = "project.pages.errors.server_error"
 
 urlpatterns = [
+    path("", include("serving.urls")),  # first: asked for a thousand times a second
     path("", RedirectView.as_view(pattern_name="admin:index")),
-    path("", include("serving.urls")),
     path("admin/", admin.site.urls),
 ]

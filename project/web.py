@@ -8,6 +8,7 @@ itself, without words: no browser sends them.
 import argparse
 import asyncio
 import logging
+import math
 import os
 import signal
 import sys
@@ -24,8 +25,12 @@ from typing import IO, Any, Final, NamedTuple
 logger = logging.getLogger(__name__)
 
 MOST_PROCESSES: Final = 32
-THREADS: Final = 4  # of each process; each holds a connection to the database
+THREADS: Final = 4  # of each process, for pages; each holds a connection to the database
+# Of each process, for what is answered from memory: no page keeps that waiting. More of them would
+# take turns at one interpreter, and the turns cost a fifth of the answers.
+QUICK_THREADS: Final = 2
 WAITING: Final = 1_000  # requests of each process that come in, or wait for a thread
+HELD_SECONDS: Final = 0.25  # of all of them at once; then the others answer as well
 IDLE_SECONDS: Final = 20.0  # that a body may pause; then the request is given up
 IN_MEMORY: Final = 256 * 1024  # bytes of a body; what is longer lies in a temporary file
 ORPHAN_SECONDS: Final = 1.0  # between two looks
@@ -49,16 +54,57 @@ class Begun(NamedTuple):
     close: Callable[[], None]
 
 
+class Threads:
+    """A few threads, and what waits for them."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self._work: SimpleQueue[tuple[Callable[[], Any], Any, Any]] = SimpleQueue()
+        self._began = [math.inf] * count  # when each began what it does; by no clock of the day
+        for number in range(count):
+            threading.Thread(
+                target=self._do_on, args=[number], name=f"{name} {number}", daemon=True
+            ).start()
+
+    async def do(self, work: Callable[[], Any]) -> Any:
+        """Return what one of them makes of it, or raise what it raised."""
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._work.put((work, loop, future))
+        return await future
+
+    def are_held(self) -> bool:
+        """Whether none has come to an end for a while, as when the database is silent."""
+        return time.monotonic() - max(self._began) > HELD_SECONDS
+
+    def _do_on(self, number: int) -> None:
+        while True:
+            self._began[number] = math.inf
+            work, loop, future = self._work.get()
+            self._began[number] = time.monotonic()
+            try:
+                found = work()
+            except Exception as error:
+                logger.exception("A request could not be answered")
+                done, result = future.set_exception, error
+            else:
+                done, result = future.set_result, found
+            with suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(_unless_gone, future, done, result)
+
+
 class Server:
     """Answers by an application of WSGI, in threads of its own, what granian hands it (RSGI)."""
 
-    def __init__(self, application: Application, longest_body: int) -> None:
-        """Take an application; bodies of more than so many bytes it has to refuse unread."""
+    def __init__(
+        self, application: Application, longest_body: int, quick_paths: tuple[str, ...] = ()
+    ) -> None:
+        """Take an application; bodies of more than so many bytes it has to refuse unread. What
+        begins with one of the quick paths has threads of its own."""
         self._application = application
         self._longest = longest_body
-        self._work: SimpleQueue[tuple[Callable[[], Any], Any, Any]] = SimpleQueue()
-        for number in range(THREADS):
-            threading.Thread(target=self._answer_on, name=f"answers {number}", daemon=True).start()
+        self._quick_paths = quick_paths
+        self._threads = Threads("answers", THREADS)
+        self._quick_threads = Threads("quick answers", QUICK_THREADS)
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
@@ -69,18 +115,21 @@ class Server:
         if body is None:
             protocol.response_empty(OUT_OF_TIME, [("connection", "close")])
             return
+        is_quick = environ["PATH_INFO"].startswith(self._quick_paths)
+        is_quick &= not self._quick_threads.are_held()
+        threads = self._quick_threads if is_quick else self._threads
         with body:
             environ["wsgi.input"] = body
-            begun = await self._in_thread(lambda: self._begin(environ))
+            begun = await threads.do(lambda: self._begin(environ))
         if begun.parts is None:
             protocol.response_bytes(begun.status, begun.headers, begun.body)
             return
         try:
             transport = protocol.response_stream(begun.status, begun.headers)
-            while part := await self._in_thread(lambda: next(begun.parts, b"")):
+            while part := await threads.do(lambda: next(begun.parts, b"")):
                 await transport.send_bytes(part)
         finally:
-            await self._in_thread(begun.close)
+            await threads.do(begun.close)
 
     async def _receive(self, protocol: Any, length: int) -> IO[bytes] | None:
         """Take in a body; None where not all of it came, or it paused for too long."""
@@ -112,25 +161,6 @@ class Server:
             close()
         ((status, headers),) = told
         return Begun(int(status[:3]), [(n.lower(), v) for n, v in headers], body, parts, close)
-
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        self._work.put((work, loop, future))
-        return await future
-
-    def _answer_on(self) -> None:
-        while True:
-            work, loop, future = self._work.get()
-            try:
-                found = work()
-            except Exception as error:
-                logger.exception("A request could not be answered")
-                done, result = future.set_exception, error
-            else:
-                done, result = future.set_result, found
-            with suppress(RuntimeError):  # the server has ended meanwhile
-                loop.call_soon_threadsafe(_unless_gone, future, done, result)
 
 
 def _room_for(length: int) -> IO[bytes]:
@@ -192,7 +222,7 @@ def make_server() -> Server:
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     guarded = behind_proxy(application, settings.TRUSTED_PROXY)
     # A form is a little longer than the file in it.
-    return Server(guarded, settings.MAX_PAGE_UPLOAD_BYTES + 1024**2)
+    return Server(guarded, settings.MAX_PAGE_UPLOAD_BYTES + 1024**2, settings.QUICK_PATHS)
 
 
 def _end_with(parent: int) -> None:
@@ -243,7 +273,8 @@ def main(given: list[str]) -> None:
         choices=range(1, MOST_PROCESSES + 1),
         metavar="N",
         default=2,
-        help=f"that answer, of {THREADS} threads each, at most {MOST_PROCESSES} (2)",
+        help=f"that answer, of {THREADS} threads each and {QUICK_THREADS} for scores, at most "
+        f"{MOST_PROCESSES} (2)",
     )
     options = parser.parse_args(given)
     # The processes take it over: what they answer from they renew beside the requests.

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from matching.domain.geo import EARTH_RADIUS_KM, distance_km
-from matching.domain.travellers import Travellers, Vocabulary, weigh_bits
+from matching.domain.travellers import PairSide, Travellers, Vocabulary, weigh_bits
 from matching.domain.trips import MAX_DISTANCE_KM, MIN_OVERLAP_DAYS
 
 FloatArray = npt.NDArray[np.float64]
@@ -233,6 +233,8 @@ class Roll:
         by_former : whether former names find who had them.
         """
         found = np.full(len(names), NOBODY, np.int64)
+        if not len(self.hashes):
+            return found
         positions = np.searchsorted(self.hashes, hashes)
         for place, position in enumerate(positions.tolist()):
             # Names of one hash stand side by side.
@@ -309,15 +311,19 @@ class Side:
         replaced = large.find(changed, hash_names(changed), by_former=False)
         self.stands = np.ones(len(large), np.bool_)
         self.stands[replaced[replaced != NOBODY]] = False
+        self._all_stand = not len(small) and bool(self.stands.all())
         is_same = before is not None and before.large is large
         if before is not None and is_same and before.vocabulary.lexicon is vocabulary.lexicon:
             self.weights = before.weights  # words to come weigh nothing here
         else:
             self.weights = weigh_bits(large.columns["interests"], vocabulary.interest_tables)
+        self._of_large = _nameless(vocabulary, self.weights, large.columns)
 
     def find(self, names: Sequence[str], hashes: HashArray) -> IntArray:
         """The row of each name, NOBODY where there is none: int64 (n,)."""
         rows = self.large.find(names, hashes)
+        if self._all_stand:
+            return rows
         known = np.flatnonzero(rows != NOBODY)
         rows[known[~self.stands[rows[known]]]] = NOBODY
         changed = self.small.find(names, hashes)
@@ -328,27 +334,17 @@ class Side:
         beyond = row - len(self.large)
         return self.large.name_of(row) if beyond < 0 else self.small.name_of(beyond)
 
-    def take(self, rows: IntArray) -> Travellers:
+    def take(self, rows: IntArray) -> PairSide:
         """The travellers of some rows, in that order, without their names."""
-        size = len(self.large)
-        beyond = rows >= size
+        beyond = rows >= len(self.large)
         if not beyond.any():
-            columns = {
-                name: column.take(rows, axis=0) for name, column in self.large.columns.items()
-            }
-            weights = self.weights.take(rows)
-        else:
-            columns = {
-                name: _from_both(self.large.columns[name], self.small.columns[name], rows, beyond)
-                for name in COLUMNS
-            }
-            weights = weigh_bits(columns["interests"], self.vocabulary.interest_tables)
-        return Travellers(
-            vocabulary=self.vocabulary,
-            external_id=np.empty(len(rows), np.object_),
-            interest_weight=weights,
-            **columns,
-        )
+            return PairSide(self._of_large, rows)
+        columns = {
+            name: _from_both(self.large.columns[name], self.small.columns[name], rows, beyond)
+            for name in COLUMNS
+        }
+        weights = weigh_bits(columns["interests"], self.vocabulary.interest_tables)
+        return PairSide(_nameless(self.vocabulary, weights, columns), slice(None))
 
     def expires_at(self, rows: IntArray) -> FloatArray:
         """When the live trips of some rows run out: float64 (n,), seconds since 1970."""
@@ -399,6 +395,13 @@ def _stretches(first: IntArray, last: IntArray) -> IntArray:
     offsets = np.cumsum(counts) - counts
     numbers: IntArray = np.arange(int(counts.sum())) + np.repeat(first - offsets, counts)
     return numbers
+
+
+def _nameless(
+    vocabulary: Vocabulary, weights: FloatArray, columns: Mapping[str, npt.NDArray[Any]]
+) -> Travellers:
+    nobody = np.broadcast_to(np.array(None, np.object_), len(weights))
+    return Travellers(vocabulary=vocabulary, external_id=nobody, interest_weight=weights, **columns)
 
 
 def _from_both(

@@ -239,11 +239,19 @@ class Travellers:
 
 
 class PairSide:
-    """One side of a chunk of pairs: travellers' columns, gathered when a score first asks."""
+    """Some rows of travellers: each column is gathered when it is first asked for."""
 
-    def __init__(self, travellers: Travellers, rows: IntArray | slice) -> None:
+    vocabulary: Vocabulary
+
+    def __init__(self, travellers: Travellers | PairSide, rows: IntArray | slice) -> None:
         self._travellers, self._rows = travellers, rows
         self.vocabulary = travellers.vocabulary
+
+    def __len__(self) -> int:
+        rows = self._rows
+        if isinstance(rows, slice):
+            return len(range(*rows.indices(len(self._travellers))))
+        return len(rows)
 
     def __getattr__(self, name: str) -> Any:
         column = getattr(self._travellers, name)

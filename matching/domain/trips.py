@@ -37,6 +37,10 @@ _GATE_WORDS: Final = {
 }
 
 
+_GATES: Final = np.array([str(gate) for gate in HardGate])
+_GATE_PLACES: Final = {gate: place for place, gate in enumerate(HardGate)}
+
+
 def overlap_days(
     left: Travellers | PairSide, right: Travellers | PairSide
 ) -> npt.NDArray[np.float64]:
@@ -49,26 +53,25 @@ def overlap_days(
     return np.minimum(left.end_day, right.end_day) - np.maximum(left.start_day, right.start_day)
 
 
-def first_gates(left: Travellers, right: Travellers) -> npt.NDArray[np.str_]:
+def first_gates(left: Travellers | PairSide, right: Travellers | PairSide) -> npt.NDArray[np.str_]:
     """Which gate each pair meets: destinations within 200 km, and at least one shared day.
 
     Parameters
     ----------
-    left, right : Travellers of equal length n
+    left, right : of equal length n
 
     Returns
     -------
     text array of shape (n,) of `HardGate`.
     """
     far, shared = distance_km(left.destination, right.destination), overlap_days(left, right)
-    found = np.select(
-        [
-            np.isnan(far),
-            np.isnan(shared),
-            far > MAX_DISTANCE_KM,
-            shared < MIN_OVERLAP_DAYS,
-        ],
-        [HardGate.NO_DESTINATION, HardGate.NO_DATES, HardGate.TOO_FAR, HardGate.NO_SHARED_DAY],
-        HardGate.OPEN,
-    )
-    return np.asarray(found, np.str_)
+    # Places among the gates: of two that are met the former counts, so it is written last.
+    met = np.zeros(len(far), np.intp)
+    for gate, is_met in (
+        (HardGate.NO_SHARED_DAY, shared < MIN_OVERLAP_DAYS),
+        (HardGate.TOO_FAR, far > MAX_DISTANCE_KM),
+        (HardGate.NO_DATES, np.isnan(shared)),
+        (HardGate.NO_DESTINATION, np.isnan(far)),
+    ):
+        met[is_met] = _GATE_PLACES[gate]
+    return _GATES[met]

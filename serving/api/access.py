@@ -69,7 +69,7 @@ class Key(HttpAuthBase):
 
 
 def _key_of(request: HttpRequest) -> KnownKey:
-    given = request.headers.get("Authorization", "")
+    given = request.META.get("HTTP_AUTHORIZATION", "")
     token = read_bearer(given)
     if token is None:
         raise Denied(

@@ -1,6 +1,7 @@
 """How a request of the server becomes one of WSGI, and its answer goes back."""
 
 import asyncio
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -159,6 +160,46 @@ def test_an_application_that_fails_ends_no_thread():
         return protocol.told[0]
 
     assert asyncio.run(ask_on()) == 201
+
+
+def with_held(held, asked):
+    """Ask for some paths that are answered when all else is over, then for another."""
+    goes_on = threading.Event()
+
+    def application(environ, start_response):
+        if environ["PATH_INFO"] in held:
+            began.append(environ["PATH_INFO"])
+            goes_on.wait()
+        start_response("200 OK", [])
+        return Whole([environ["PATH_INFO"].encode()])
+
+    async def ask():
+        server = web.Server(application, 100, ("/quick/",))
+        waiting = [
+            asyncio.ensure_future(server.__rsgi__(scope(path=path), Protocol())) for path in held
+        ]
+        while len(began) < len(held):
+            await asyncio.sleep(0.001)
+        await server.__rsgi__(scope(path=asked), protocol := Protocol())
+        goes_on.set()
+        await asyncio.gather(*waiting)
+        return protocol.told[2].decode()
+
+    began = []
+    return asyncio.run(ask())
+
+
+def test_what_is_answered_from_memory_waits_for_no_page():
+    pages = [f"/page/{number}" for number in range(web.THREADS)]
+    assert with_held(pages, "/quick/now") == "/quick/now"
+    quick = [f"/quick/{number}" for number in range(web.QUICK_THREADS)]
+    assert with_held(quick, "/page/now") == "/page/now"
+
+
+def test_where_all_the_quick_are_held_the_others_answer(monkeypatch):
+    monkeypatch.setattr(web, "HELD_SECONDS", -1.0)
+    quick = [f"/quick/{number}" for number in range(web.QUICK_THREADS)]
+    assert with_held(quick, "/quick/now") == "/quick/now"
 
 
 def test_a_request_is_as_wsgi_has_it():

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from matching.domain.directory import NOBODY, Directory, Side, hash_names
-from matching.domain.travellers import Travellers
+from matching.domain.travellers import PairSide
 from matching.domain.words import MatchType
 from project import clock
+from project.refusal import Refusal
 from training.queries.pairs import (
     EachScored,
     Pair,
@@ -52,33 +53,33 @@ def score_each_now(pairs: Sequence[Pair], standing: Standing) -> EachScored:
         return score_each(pairs, standing.serving)
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
     hashes = hash_names(names)
-    users, groups = directory.users.find(names, hashes), directory.groups.find(names, hashes)
-    at = {name: place for place, name in enumerate(names)}
-    left = np.array([at[name] for name, _ in pairs], np.int64)
-    right = np.array([at[name] for _, name in pairs], np.int64)
-    is_group = groups != NOBODY
-    unknown = (users == NOBODY) & ~is_group
-    if unknown[left].any() or unknown[right].any():
+    users = directory.users.find(names, hashes).tolist()
+    groups = directory.groups.find(names, hashes).tolist()
+    if any(user == group == NOBODY for user, group in zip(users, groups, strict=True)):
         return score_each(pairs, standing.serving)
-    # One person may be asked for by two names.
-    is_same = ~is_group[left] & ~is_group[right] & (users[left] == users[right])
-    refused = is_group[left] | is_same
-    refusals = {}
-    for place in np.flatnonzero(refused).tolist():
-        name = pairs[place][0]
-        refusals[place] = group_first(name) if is_group[left[place]] else matched_with_itself(name)
-    kept = np.flatnonzero(~refused)
-    left, right = left[kept], right[kept]
-    to_group = is_group[right]
+    # The row of each: of a group among groups, of anybody else among users.
+    row_of = {
+        name: (group != NOBODY, user if group == NOBODY else group)
+        for name, user, group in zip(names, users, groups, strict=True)
+    }
+    refusals: dict[int, Refusal] = {}
+    asked: dict[bool, list[tuple[int, int, int]]] = {False: [], True: []}
+    for place, (name, other) in enumerate(pairs):
+        (is_group, left), (to_group, right) = row_of[name], row_of[other]
+        if is_group:
+            refusals[place] = group_first(name)
+        elif not to_group and left == right:  # one person may be asked for by two names
+            refusals[place] = matched_with_itself(name)
+        else:
+            asked[to_group].append((place, left, right))
     parts = []
-    for match_type, others, rows, mask in (
-        (MatchType.USER_USER, directory.users, users, ~to_group),
-        (MatchType.USER_GROUP, directory.groups, groups, to_group),
+    for match_type, others, chosen in (
+        (MatchType.USER_USER, directory.users, asked[False]),
+        (MatchType.USER_GROUP, directory.groups, asked[True]),
     ):
-        places = np.flatnonzero(mask)
-        if len(places):
-            a = directory.users.take(users[left[places]])
-            b = others.take(rows[right[places]])
+        if chosen:
+            places, left_rows, right_rows = np.array(chosen, np.int64).T
+            a, b = directory.users.take(left_rows), others.take(right_rows)
             parts.append((places, score_travellers(a, b, standing.serving, match_type)))
     if not parts:
         return EachScored(score_vectors([], serving=standing.serving), refusals)
@@ -116,7 +117,7 @@ def rank_now(left: str, match_type: str, count: int, standing: Standing) -> Rank
     return Ranking(tuple(names[place] for place in order), scores.take(order), len(rows))
 
 
-def _candidates(directory: Directory, others: Side, own: int, mine: Travellers) -> IntArray:
+def _candidates(directory: Directory, others: Side, own: int, mine: PairSide) -> IntArray:
     """Rows of those who are live and pass the hard gates of somebody."""
     now, place = clock.now().timestamp(), mine.destination[0]
     is_live = directory.users.expires_at(np.array([own]))[0] > now
@@ -132,7 +133,7 @@ def _candidates(directory: Directory, others: Side, own: int, mine: Travellers) 
 
 
 def _best(
-    mine: Travellers, others: Side, rows: IntArray, serving: Serving, match_type: str, count: int
+    mine: PairSide, others: Side, rows: IntArray, serving: Serving, match_type: str, count: int
 ) -> IntArray:
     """Those of the rows that score best: `count` of them, and whoever is as good as the last."""
     if len(rows) <= count:

@@ -16,7 +16,7 @@ from matching.domain.features.explain import FeatureExplanation, explain_pair
 from matching.domain.features.names import COLUMN, FEATURE_NAMES, LOG_NAMES
 from matching.domain.features.rules import RULE_NAME, RULE_WEIGHTS, origin_score, rule_score
 from matching.domain.lexicon.folding import Lexicon
-from matching.domain.travellers import Travellers, Vocabulary
+from matching.domain.travellers import PairSide, Travellers, Vocabulary
 from matching.domain.trips import HardGate, first_gates
 from matching.domain.words import COMPUTED_SETS, revision_of
 from matching.queries.words import taught_lexicon, vocabulary_version
@@ -260,7 +260,9 @@ def score_frame(
     return score_travellers(a, b, serving, match_type)
 
 
-def score_travellers(a: Travellers, b: Travellers, serving: Serving, match_type: str) -> Scores:
+def score_travellers(
+    a: Travellers | PairSide, b: Travellers | PairSide, serving: Serving, match_type: str
+) -> Scores:
     """Score encoded travellers row against row.
 
     Parameters
@@ -271,13 +273,13 @@ def score_travellers(a: Travellers, b: Travellers, serving: Serving, match_type:
     """
     serving = _computed(serving)
     block = compute_features(a, b, serving.feature_set, match_type)
-    scores = _scores(serving, block.values, block.missing, match_type, origin_score(a, b))
-    return replace(scores, gates=first_gates(a, b))
+    origin, gates = origin_score(a, b), first_gates(a, b)
+    return _scores(serving, block.values, block.missing, match_type, origin, gates)
 
 
 def best_alone(
-    mine: Travellers,
-    chunks: Iterable[Travellers],
+    mine: Travellers | PairSide,
+    chunks: Iterable[Travellers | PairSide],
     serving: Serving,
     match_type: str,
     count: int,
@@ -441,6 +443,7 @@ def _scores(
     missing: npt.NDArray[np.bool_],
     match_type: str,
     origin: npt.NDArray[np.float64] | None,
+    gates: npt.NDArray[np.str_] | None = None,
 ) -> Scores:
     by_rule = np.asarray(rule_score(values, match_type, origin), dtype=np.float64)
     return Scores(
@@ -449,7 +452,7 @@ def _scores(
         by_rules=_rules_alone(serving, values),
         missing=_missing_names(serving, missing),
         features=values,
-        gates=None,
+        gates=gates,
         serving=serving,
     )
 

@@ -1,5 +1,6 @@
 """The columns of a feature matrix: which apply to a match type, and those derived from others."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -8,15 +9,18 @@ import numpy.typing as npt
 from matching.domain.features.names import COLUMN, FEATURE_NAMES, PRODUCTS, features_of
 
 
+@cache
 def applicable(match_type: str) -> npt.NDArray[np.bool_]:
     """Which of the 13 columns apply to a match type.
 
     Returns
     -------
-    bool array of shape (13,)
+    bool array of shape (13,), one and the same for all who ask: not to be written
     """
     names = features_of(match_type)
-    return np.array([name in names for name in FEATURE_NAMES])
+    found = np.array([name in names for name in FEATURE_NAMES])
+    found.setflags(write=False)
+    return found
 
 
 def fill_products(columns: Any) -> None:

@@ -1,6 +1,6 @@
 """The one way from two sides of travellers to the features of their pairs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matching.domain.features.columns import applicable
-from matching.domain.features.names import FEATURE_NAMES, features_of
+from matching.domain.features.names import COLUMN, FEATURE_NAMES, features_of
 from matching.domain.features.smooth import smooth_scores
 from matching.domain.features.tiered import tiered_scores
 from matching.domain.travellers import PairSide, Travellers
@@ -48,8 +48,8 @@ class FeatureBlock:
 
 
 def compute_features(
-    left: Travellers,
-    right: Travellers,
+    left: Travellers | PairSide,
+    right: Travellers | PairSide,
     feature_set: str = "smooth-1",
     match_type: str = "user_user",
     *,
@@ -61,7 +61,7 @@ def compute_features(
 
     Parameters
     ----------
-    left, right : Travellers
+    left, right : Travellers, or some rows of them
         Users on the left; users or groups on the right. Without indices, of equal length.
     feature_set : "smooth-1" or "tiered-1"
     match_type : "user_user" or "user_group"
@@ -92,26 +92,29 @@ def compute_features(
     if count != (len(right) if right_index is None else len(right_index)):
         raise ValueError("Expected as many travellers on the left as on the right.")
     values = np.full((count, len(FEATURE_NAMES)), np.nan, np.float32)
-    missing = np.zeros((count, len(FEATURE_NAMES)), np.bool_)
+    missing = np.zeros(values.shape, np.bool_)
     names, is_group = features_of(match_type), match_type == MatchType.USER_GROUP
     for rows in _chunks(count, chunk_rows):
-        a = PairSide(left, rows if left_index is None else left_index[rows])
-        b = PairSide(right, rows if right_index is None else right_index[rows])
+        a, b = _some(left, left_index, rows), _some(right, right_index, rows)
         if feature_set == FeatureSet.TIERED:
             scores, unknown = tiered_scores(a, b, is_group)
-            stacked = _stack(scores, names)
-            missing[rows, used] = np.stack([unknown[name] for name in names], axis=1)
+            for name in names:
+                missing[rows, COLUMN[name]] = unknown[name]
         else:
-            stacked = _stack(smooth_scores(a, b, is_group), names)
-            missing[rows, used] = np.isnan(stacked)
-        values[rows, used] = stacked
+            scores = smooth_scores(a, b, is_group)
+        for name in names:
+            values[rows, COLUMN[name]] = scores[name]
+    if feature_set != FeatureSet.TIERED:
+        missing = np.isnan(values)
+        missing &= used
     return FeatureBlock(values, missing)
 
 
-def _stack(
-    scores: dict[str, npt.NDArray[np.float64]], names: Sequence[str]
-) -> npt.NDArray[np.float32]:
-    return np.stack([scores[name] for name in names], axis=1, dtype=np.float32, casting="unsafe")
+def _some(travellers: Travellers | PairSide, index: IntArray | None, rows: slice) -> PairSide:
+    is_all = index is None and rows == slice(0, len(travellers))
+    if is_all and isinstance(travellers, PairSide):
+        return travellers  # who asked for them before need not gather them again
+    return PairSide(travellers, rows if index is None else index[rows])
 
 
 def _chunks(count: int, chunk_rows: int) -> Iterator[slice]:

@@ -1,5 +1,6 @@
 """The features by name: column order, names in the event log, which apply, which are products."""
 
+from functools import cache
 from typing import Final
 
 from matching.domain.words import MatchType
@@ -46,6 +47,7 @@ PRODUCTS: Final = {
 TIERED_DEFAULT: Final = 0.5  # what tiered-1 writes for a missing input, as production does
 
 
+@cache
 def features_of(match_type: str) -> tuple[str, ...]:
     """Names of the features that apply to a match type, in column order.
 

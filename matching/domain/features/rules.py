@@ -1,6 +1,7 @@
 """The rule score `rule-1`: the features weighed, as a baseline and for when no model serves."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from matching.domain.features.names import COLUMN, features_of
 from matching.domain.features.smooth import interpolate
 from matching.domain.geo import distance_km
-from matching.domain.travellers import Travellers
+from matching.domain.travellers import PairSide, Travellers
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -23,6 +24,7 @@ ORIGIN_KNOTS: Final = (
     (5000.0, 0.0),
 )
 
+CHUNK_ROWS: Final = 16_384  # weighed at a time; it does not change the result
 RULE_NAME: Final = "rule-1"  # of these weights; other ones would be another rule
 # `origin`, the distance between homes, is no feature column. The established parts "religion" (of
 # pairs) and "nationality" (of groups) are read from background_score, which holds both.
@@ -50,7 +52,7 @@ RULE_WEIGHTS: Final[dict[str, dict[str, float]]] = {
 }
 
 
-def origin_score(left: Travellers, right: Travellers) -> FloatArray:
+def origin_score(left: Travellers | PairSide, right: Travellers | PairSide) -> FloatArray:
     """Likeness of home towns by their distance.
 
     Returns
@@ -91,22 +93,46 @@ def rule_score(
                 values[rows], str(kind), None if origin is None else origin[rows]
             )
         return scores
-    features_of(str(kinds))
-    total, weight = np.zeros(len(values)), np.zeros(len(values))
-    for name, part_weight in RULE_WEIGHTS[str(kinds)].items():
-        if name == "origin":
-            if origin is None:
-                continue
-            part = origin
-        else:
-            part = values[:, COLUMN[name]]
-        known = ~np.isnan(part)
-        total += np.where(known, part, 0.0) * part_weight
-        weight += known * part_weight
-    scores = np.full(len(values), np.nan)
+    parts, scores = _parts_of(str(kinds)), np.full(len(values), np.nan)
+    for start in range(0, len(values), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        homes = None if origin is None else origin[rows]
+        _weigh(values[rows], *parts, homes, scores[rows])
+    return scores
+
+
+def _weigh(
+    values: npt.NDArray[Any],
+    columns: npt.NDArray[np.intp],
+    weights: FloatArray,
+    origin_weight: float,
+    origin: FloatArray | None,
+    scores: FloatArray,
+) -> None:
+    """Write the rule score of some rows into `scores`, which is NaN; `weights` stand in a column,
+    one below the other."""
+    parts = values.T[columns]  # a row for each part
+    unknown = np.isnan(parts)
+    parts[unknown] = 0.0
+    parts *= weights.astype(parts.dtype)
+    # Added up one after the other, so that a row scores the same among any others.
+    total = np.add.accumulate(parts, axis=0, dtype=np.float64)[-1]
+    weight = np.add.accumulate(weights * ~unknown, axis=0)[-1]
+    if origin is not None and origin_weight:
+        is_known = ~np.isnan(origin)
+        np.add(total, origin * origin_weight, out=total, where=is_known)
+        np.add(weight, origin_weight, out=weight, where=is_known)
     np.divide(total, weight, out=scores, where=weight > 0)
     np.minimum(scores, 1.0, out=scores)  # of float32 features 1 may be a rounding above it
-    return scores
+
+
+@cache
+def _parts_of(match_type: str) -> tuple[npt.NDArray[np.intp], FloatArray, float]:
+    """The columns of the parts that are features, their weights, and the weight of the homes."""
+    features_of(match_type)  # refuses what is no match type
+    parts = {name: weight for name, weight in RULE_WEIGHTS[match_type].items() if name in COLUMN}
+    columns = np.array([COLUMN[name] for name in parts], np.intp)
+    return columns, np.array([*parts.values()])[:, None], RULE_WEIGHTS[match_type].get("origin", 0)
 
 
 def linear_weights(match_types: npt.NDArray[Any]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The formulas of `smooth-1`: the knowledge of the tiers without their steps; missing stays NaN."""
 
-from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -27,6 +27,7 @@ from matching.domain.travellers import PairSide, weigh_bits
 
 FloatArray = npt.NDArray[np.float64]
 Scores = dict[str, FloatArray]
+Knots = tuple[tuple[float, float], ...]
 
 # Straight lines through the corners of the tiers. Past the last corner the age falls to 0.05 at 60
 # years, a group's size to 0.2 at 80 people. Diversity is still rising at three languages or
@@ -48,7 +49,8 @@ def smooth_scores(a: PairSide, b: PairSide, is_group: bool) -> Scores:
 
     Returns
     -------
-    Feature name to float64 array of shape (n,) in [0, 1]; NaN where an input is missing.
+    Feature name to float64 array of shape (n,) in [0, 1]; NaN where an input is missing. What only
+    groups have is left out of two users.
     """
     common = a.interests & b.interests
     weight = weigh_bits(common, a.vocabulary.interest_tables)
@@ -70,20 +72,18 @@ def smooth_scores(a: PairSide, b: PairSide, is_group: bool) -> Scores:
         "language_score": language_score(a, b),
         "lifestyle_score": lifestyle_score(a.smoking - b.smoking, a.drinking - b.drinking),
         "background_score": background_score(a, b),
-        "group_size_score": interpolate(b.group_size, GROUP_SIZE_KNOTS),
-        "group_diversity_score": (
-            interpolate(b.n_languages, DIVERSITY_KNOTS)
-            + interpolate(b.n_nationalities, DIVERSITY_KNOTS)
-        )
-        / 2,
     }
+    if is_group:
+        languages, nationalities = (
+            interpolate(count, DIVERSITY_KNOTS) for count in (b.n_languages, b.n_nationalities)
+        )
+        scores["group_size_score"] = interpolate(b.group_size, GROUP_SIZE_KNOTS)
+        scores["group_diversity_score"] = (languages + nationalities) / 2
     fill_products(scores)
     return scores
 
 
-def interpolate(
-    x: FloatArray, knots: Sequence[tuple[float, float]], beyond: float | None = None
-) -> FloatArray:
+def interpolate(x: FloatArray, knots: Knots, beyond: float | None = None) -> FloatArray:
     """Go in straight lines through knots.
 
     Parameters
@@ -96,6 +96,12 @@ def interpolate(
     -------
     float64 array of shape (n,); NaN where x is NaN.
     """
-    bounds, scores = zip(*knots, strict=True)
+    bounds, scores = _corners(knots)
     score: FloatArray = np.interp(x, bounds, scores, right=beyond)
     return score
+
+
+@cache
+def _corners(knots: Knots) -> tuple[FloatArray, FloatArray]:
+    bounds, scores = zip(*knots, strict=True)
+    return np.array(bounds, np.float64), np.array(scores, np.float64)

@@ -17,7 +17,7 @@ from project.accounts.services import FirstAccount, make_first_account
 from project.command import SeedbedCommand, positive_int, whole_number
 from project.ending import Ending
 from project.household import Household
-from project.web import MOST_PROCESSES, THREADS
+from project.web import MOST_PROCESSES, QUICK_THREADS, THREADS
 
 READY_SECONDS = 300.0  # until the web server has to answer; one that dies is seen at once
 SETTLED_SECONDS = 60.0  # a process that lived this long was fine: its death is not held against it
@@ -56,8 +56,8 @@ class Command(SeedbedCommand):
             "--processes",
             type=whole_number(1, MOST_PROCESSES),
             default=2,
-            help=f"of the web server, of {THREADS} threads each, at most {MOST_PROCESSES} "
-            "(default 2)",
+            help=f"of the web server, of {THREADS} threads each and {QUICK_THREADS} for scores, "
+            f"at most {MOST_PROCESSES} (default 2)",
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
