@@ -44,6 +44,7 @@ REPORTED, REPORTED_QUICK = (10_000, 1_000_000), (1_000,)  # rows of each of the 
 LIVE, LIVE_QUICK = (10_000, 100_000, 1_000_000), (200,)  # sessions that the API ranks
 LOAD_SECONDS, LOAD_SECONDS_QUICK = 10.0, 1.0  # of each load of the API
 SOAK_SECONDS, SOAK_SECONDS_QUICK = 600.0, 2.0
+PROMOTIONS, PROMOTIONS_QUICK = 50, 3
 RUNS = 5
 TABLE_WIDTH = 140  # characters, where the output is no terminal
 
@@ -133,6 +134,7 @@ def _measure(options: argparse.Namespace) -> Iterator[tuple[str, list[Figure]]]:
             list(LIVE_QUICK if quick else LIVE),
             LOAD_SECONDS_QUICK if quick else LOAD_SECONDS,
             SOAK_SECONDS_QUICK if quick else SOAK_SECONDS,
+            PROMOTIONS_QUICK if quick else PROMOTIONS,
         ),
     )
     if not quick:

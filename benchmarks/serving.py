@@ -32,7 +32,8 @@ TARGETS: Final = {  # milliseconds within which 95 % are answered: (name, client
 }
 RATE_TARGET = 2_000.0  # single pairs a second, 8 clients
 RANK_TARGETS: Final = {10_000: 5.0, 100_000: 20.0, 1_000_000: 150.0}  # milliseconds, 95 %
-INDEXED_SECONDS, PROMOTED_SECONDS, PROMOTIONS = 1.0, 2.0, 50
+INDEXED_SECONDS, PROMOTED_SECONDS = 1.0, 2.0
+LOADED_SECONDS = 0.8  # of load for each promotion: longer than it takes to be seen
 WARM_UP_SECONDS = 3.0
 GROWTH_TARGET = 5.0  # percent of resident memory over the soak
 # What wrk prints at its end: one line of JSON.
@@ -72,7 +73,7 @@ class Load:
     cpu: float
 
 
-def run(sizes: list[int], per_load: float, soak: float) -> list[Figure]:
+def run(sizes: list[int], per_load: float, soak: float, promotions: int) -> list[Figure]:
     """Return latencies and rates; rankings over so many live sessions; memory over a soak.
 
     Parameters
@@ -80,6 +81,7 @@ def run(sizes: list[int], per_load: float, soak: float) -> list[Figure]:
     sizes : live sessions, ascending; the first are those of all other figures.
     per_load : seconds of each load.
     soak : seconds of load between two looks at the resident memory.
+    promotions : how many there are under load, one after the other.
     """
     wrk = shutil.which("wrk")
     if wrk is None:
@@ -95,7 +97,7 @@ def run(sizes: list[int], per_load: float, soak: float) -> list[Figure]:
                 _wait(partial(_ready, size), "the directory")
                 if size == sizes[0]:
                     figures += _pairs(generator, size)
-                    figures += _changes(generator, token, size)
+                    figures += _changes(generator, token, size, promotions)
                     figures += _soaked(generator, web, soak, size)
                 figures.append(_ranking(generator, size, built))
     return figures
@@ -155,7 +157,7 @@ def _ranking(generator: "_Generator", size: int, built: float) -> Figure:
     )
 
 
-def _changes(generator: "_Generator", token: str, size: int) -> list[Figure]:
+def _changes(generator: "_Generator", token: str, size: int, promotions: int) -> list[Figure]:
     """How soon a new session and a promotion are seen, and what fails meanwhile."""
     from datetime import timedelta
 
@@ -201,12 +203,14 @@ def _changes(generator: "_Generator", token: str, size: int) -> list[Figure]:
     loads: list[Load] = []
     under_load = threading.Thread(
         target=lambda: loads.append(
-            generator.load(_address(), "/api/v1/match/score", one, 4, for_seconds=40.0)
+            generator.load(
+                _address(), "/api/v1/match/score", one, 4, for_seconds=LOADED_SECONDS * promotions
+            )
         )
     )
     under_load.start()
     seen = []
-    for number in range(PROMOTIONS):
+    for number in range(promotions):
         model = versions[number % 2]
         promote(model, reason="benchmark")
         began, in_a_row = time.perf_counter(), 0
@@ -225,7 +229,7 @@ def _changes(generator: "_Generator", token: str, size: int) -> list[Figure]:
             PROMOTED_SECONDS,
             note=f"the longest of {len(seen)} under load, median {median(seen):.2f} s",
         ),
-        Figure("API: failed requests over 50 promotions", loads[0].failed, size, 0.0),
+        Figure(f"API: failed requests over {promotions} promotions", loads[0].failed, size, 0.0),
     ]
 
 
