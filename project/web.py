@@ -225,12 +225,19 @@ def make_server() -> Server:
     return Server(guarded, settings.MAX_PAGE_UPLOAD_BYTES + 1024**2, settings.QUICK_PATHS)
 
 
+def _hear_signals() -> None:
+    """Let a signal end a process that only begins: it has the handlers of its parent until it sets
+    its own, by which it would take note of its end and go on."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _end_with(parent: int) -> None:
     """End this process once its parent is gone: it would hold the port, and nobody tend it."""
     while os.getppid() == parent:
         time.sleep(ORPHAN_SECONDS)
     for _ in range(PATIENCE_LOOKS):
-        os.kill(os.getpid(), signal.SIGTERM)  # not heard while the server begins
+        os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(ORPHAN_SECONDS)
     os._exit(1)
 
@@ -280,6 +287,7 @@ def main(given: list[str]) -> None:
     # The processes take it over: what they answer from they renew beside the requests.
     os.environ["SEEDBED_FOLLOWS_IN_BACKGROUND"] = "true"
     os.environ[PARENT] = str(os.getpid())
+    os.register_at_fork(after_in_child=_hear_signals)
     Granian(
         "project.web:make_server",
         factory=True,

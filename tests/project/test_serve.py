@@ -71,9 +71,9 @@ def port() -> int:
     return free_port()
 
 
-@pytest.fixture
-def server(port: int) -> Iterator[subprocess.Popen[str]]:
-    """Give a running `serve` that has said where it is."""
+@contextlib.contextmanager
+def serving(port: int) -> Iterator[subprocess.Popen[str]]:
+    """Run `serve`, which has said where it is."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "project.settings"}
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--port", str(port), "--json"],
@@ -91,6 +91,21 @@ def server(port: int) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
+
+
+@pytest.fixture
+def server(port: int) -> Iterator[subprocess.Popen[str]]:
+    """Give a running `serve` of one's own."""
+    with serving(port) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def standing(servers: None) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Give a running `serve` that tests only ask, and its port."""
+    port = free_port()
+    with serving(port) as process:
+        yield process, port
 
 
 def get(port: int, path: str) -> int:
@@ -132,6 +147,26 @@ def test_serves_restarts_what_dies_and_ends_whole(server: subprocess.Popen[str],
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
     assert server.stdout is not None
     assert json.loads(server.stdout.read())["restarts"]["worker 1"] == 1
+
+
+def test_the_web_server_ends_while_its_processes_begin(port: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "project.web", "--port", str(port)],
+        cwd=settings.BASE_DIR,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            while "Spawning worker-2" not in process.stdout.readline():
+                assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            until(lambda: process.poll() is not None, awaited="the end of the web server")
+        finally:
+            process.kill()
+    assert process.returncode == 0
 
 
 @pytest.mark.django_db
@@ -195,6 +230,7 @@ def test_what_dies_as_soon_as_it_starts_ends_nothing_else_and_is_told(
             deaths = 0
             while deaths < 4:
                 deaths += "worker 1 ended with exit code 7" in process.stderr.readline()
+            until(lambda: reachable(port))  # the worker may have died so often before
             assert get(port, "/admin/login/") == 200
             told = subprocess.run(
                 [sys.executable, "manage.py", "status", "--json"],
@@ -287,9 +323,10 @@ def answer_of(port: int, request: bytes) -> http.client.HTTPResponse:
 
 @pytest.mark.parametrize("status", REFUSED)
 def test_what_is_too_large_is_a_page_with_words_and_a_way_back(
-    server: "subprocess.Popen[str]", port: int, status: int
+    standing: "tuple[subprocess.Popen[str], int]", status: int
 ) -> None:
     """A body that is too large by its headers too, or all of it would be laid down first."""
+    _, port = standing
     answer = answer_of(port, REFUSED[status])
     assert answer.status == status
     assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
@@ -297,13 +334,15 @@ def test_what_is_too_large_is_a_page_with_words_and_a_way_back(
     assert ">Home</a>" in answer.body
 
 
-def test_an_address_is_decoded_once(server: "subprocess.Popen[str]", port: int) -> None:
+def test_an_address_is_decoded_once(standing: "tuple[subprocess.Popen[str], int]") -> None:
+    _, port = standing
     for path in ("/admin/login/", "/admin%2Flogin/", "/%61dmin/login/"):
         assert get(port, path) == 200, path
     assert get(port, "/%2561dmin/login/") == 404
 
 
-def test_what_is_no_request_is_refused(server: "subprocess.Popen[str]", port: int) -> None:
+def test_what_is_no_request_is_refused(standing: "tuple[subprocess.Popen[str], int]") -> None:
+    _, port = standing
     for request in GARBLED:
         assert answer_of(port, request).status == 400, request
     assert get(port, "/healthz") == 200
@@ -321,8 +360,9 @@ def half_sent(port: int, path: str, count: int) -> Iterator[None]:
 
 
 def test_who_sends_half_a_form_keeps_nobody_waiting(
-    server: "subprocess.Popen[str]", port: int
+    standing: "tuple[subprocess.Popen[str], int]",
 ) -> None:
+    server, port = standing
     until(lambda: "--processes=2" in children_of(server.pid))
     parent = children_of(server.pid)["--processes=2"]
     until(lambda: len(web_processes(parent)) == 2)
