@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from project import web
+from tests.waiting import LOOKS_AT_MOST, PAUSE_SECONDS
 
 
 class Headers(list):
@@ -180,8 +181,11 @@ def with_held(held, asked):
         ]
         while len(began) < len(held):
             await asyncio.sleep(0.001)
-        await server.__rsgi__(scope(path=asked), protocol := Protocol())
-        goes_on.set()
+        try:
+            asking = server.__rsgi__(scope(path=asked), protocol := Protocol())
+            await asyncio.wait_for(asking, LOOKS_AT_MOST * PAUSE_SECONDS)
+        finally:
+            goes_on.set()
         await asyncio.gather(*waiting)
         return protocol.told[2].decode()
 
