@@ -182,8 +182,13 @@ def with_held(held, asked):
         while len(began) < len(held):
             await asyncio.sleep(0.001)
         try:
-            asking = server.__rsgi__(scope(path=asked), protocol := Protocol())
-            await asyncio.wait_for(asking, LOOKS_AT_MOST * PAUSE_SECONDS)
+            asking = asyncio.ensure_future(
+                server.__rsgi__(scope(path=asked), protocol := Protocol())
+            )
+            looks = iter(range(LOOKS_AT_MOST))
+            while not asking.done():
+                next(looks)
+                await asyncio.sleep(PAUSE_SECONDS)
         finally:
             goes_on.set()
         await asyncio.gather(*waiting)
