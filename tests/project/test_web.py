@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from project import web
-from tests.waiting import LOOKS_AT_MOST, PAUSE_SECONDS
+from tests.waiting import until
 
 
 class Headers(list):
@@ -165,7 +165,7 @@ def test_an_application_that_fails_ends_no_thread():
 
 def with_held(held, asked):
     """Ask for some paths that are answered when all else is over, then for another."""
-    goes_on = threading.Event()
+    began, goes_on = [], threading.Event()
 
     def application(environ, start_response):
         if environ["PATH_INFO"] in held:
@@ -174,28 +174,27 @@ def with_held(held, asked):
         start_response("200 OK", [])
         return Whole([environ["PATH_INFO"].encode()])
 
-    async def ask():
-        server = web.Server(application, 100, ("/quick/",))
-        waiting = [
-            asyncio.ensure_future(server.__rsgi__(scope(path=path), Protocol())) for path in held
-        ]
-        while len(began) < len(held):
-            await asyncio.sleep(0.001)
-        try:
-            asking = asyncio.ensure_future(
-                server.__rsgi__(scope(path=asked), protocol := Protocol())
-            )
-            looks = iter(range(LOOKS_AT_MOST))
-            while not asking.done():
-                next(looks)
-                await asyncio.sleep(PAUSE_SECONDS)
-        finally:
-            goes_on.set()
-        await asyncio.gather(*waiting)
-        return protocol.told[2].decode()
+    server, loop = web.Server(application, 100, ("/quick/",)), asyncio.new_event_loop()
+    turns = threading.Thread(target=loop.run_forever)
+    turns.start()
 
-    began = []
-    return asyncio.run(ask())
+    def ask(path):
+        asking = server.__rsgi__(scope(path=path), protocol := Protocol())
+        return asyncio.run_coroutine_threadsafe(asking, loop), protocol
+
+    waiting = [ask(path)[0] for path in held]
+    try:
+        until(lambda: len(began) == len(held))
+        asking, protocol = ask(asked)
+        until(asking.done, awaited="an answer")
+    finally:
+        goes_on.set()
+        for one in waiting:
+            one.result()
+        loop.call_soon_threadsafe(loop.stop)
+        turns.join()
+        loop.close()
+    return protocol.told[2].decode()
 
 
 def test_what_is_answered_from_memory_waits_for_no_page():
