@@ -109,6 +109,8 @@ def lock_number(sha256: str) -> int:
 def keep_file(source: Path, sha256: str, *, may_move: bool = False) -> None:
     """Have a file of this digest in the store; one that is there already is read, and stays.
 
+    In a folder it is read where anything shows that it is not the one that this process read last.
+
     The caller has computed the digest, and commits the row that names it in this transaction. With
     `may_move` the source may be gone afterwards.
 
@@ -334,6 +336,9 @@ def _is_right(store: Place, key: str, sha256: str, size: int) -> bool:
             return False
         if isinstance(store, Bucket) and the_cache().changed_ns(sha256) == stamp.changed_ns:
             return digest_of(the_cache().path(sha256)) == sha256
+        if isinstance(store, Folder):
+            _require_digest(store.path(key), sha256)
+            return True
         digest = hashlib.sha256()
         for piece in store.pieces(key):
             digest.update(piece)
