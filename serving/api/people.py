@@ -7,7 +7,12 @@ from ninja import Path, Query, Router
 
 from matching.domain.lexicon.teaching import close_words
 from matching.models import TravelSession
-from matching.queries.erasing import ERASE_KIND, active_erasure, person_called
+from matching.queries.erasing import (
+    ASKED_BY_APPLICATION,
+    ERASE_KIND,
+    active_erasure,
+    person_called,
+)
 from matching.queries.words import unknown_in
 from matching.services.applications import (
     Taken,
@@ -48,7 +53,6 @@ PersonId = Annotated[
 
 # What a key of the scope may beyond what others may: start an erasure, and nothing else.
 ERASES: Final = frozenset({"matching.delete_seeduser"})
-WHY: Final = "Asked for by an application"
 
 
 @people.put(
@@ -124,7 +128,7 @@ def delete_person(
         )
     with sent_by(request, rights=ERASES):
         job = active_erasure(person.pk) or enqueue(
-            ERASE_KIND, number=person.pk, why=WHY, features=features
+            ERASE_KIND, number=person.pk, why=ASKED_BY_APPLICATION, features=features
         )
     return answer({"job": str(job.pk), "number": person.pk, "state": job.state}, 202)
 

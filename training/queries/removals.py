@@ -7,7 +7,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from feedback.models import CollectionRun, FeedbackSource
 from matching.models import EventBatch, MatchEvent, SeedUser
-from matching.queries.erasing import numbers_now
+from matching.queries.erasing import names_of, numbers_of
 from project import words
 from project.removal.contract import Plan, Standing, stands_on
 from training.models import Dataset, ModelVersion, Promotion
@@ -135,7 +135,7 @@ def _standing(datasets: QuerySet[Dataset]) -> Standing:
 def standing_on_person(person: SeedUser) -> Standing:
     """Say which datasets were built of batches with events of a person, and which models learnt
     from them: rows and figures stay, under a number of nobody."""
-    numbers = numbers_now(person)
+    numbers = numbers_of(person, names_of(person))
     events = MatchEvent.objects.filter(Q(user_id__in=numbers) | Q(target_id__in=numbers))
     batches = {pk >> EventBatch.ROW_BITS for pk in events.values_list("pk", flat=True)}
     datasets = Dataset.objects.filter(batches__in=batches).distinct().order_by("pk")
