@@ -12,7 +12,7 @@ from project.jobs.questions import Ask
 from project.refusal import Refusal
 from project.removal import erasing as kit
 from project.removal import exports, uploads
-from project.removal.contract import Counts, Plan, Removal, RemoveRecord, standing_on
+from project.removal.contract import Counts, Plan, Removal, RemoveRecord, leads_to, standing_on
 from project.removal.erasing import Erasing, counts_rows, erases, finds_texts, names_people
 from project.removal.registry import removal
 from project.removal.sweep import count_mentions, leaves_out, rows_go
@@ -81,9 +81,10 @@ class RemovePerson(Removal[SeedUser]):
         erasing = _erasing(record, asked)
         standing = standing_on(record)
         untold = erasing.mentions.untold
+        writers = queries.running_writers()
         blocked = [
             f"Job {job.short_id} ({title_of(job.kind)}) runs, and may write of the person yet."
-            for job in queries.running_writers()
+            for job in writers
         ]
         stays = [*STAYS, *standing.stays]
         if untold:
@@ -99,6 +100,7 @@ class RemovePerson(Removal[SeedUser]):
             stays=tuple(stays),
             blocked=(*blocked, *standing.blocked),
             remedy=" ".join(filter(None, [WAIT if blocked else "", standing.remedy])),
+            leads=(*leads_to(writers), *standing.leads),
         )
 
     def objection(self, record: SeedUser, why: str) -> str:

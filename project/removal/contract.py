@@ -12,12 +12,14 @@ from pydantic import Field
 
 from project import words
 from project.jobs.contract import Arguments, Run
+from project.jobs.models import Job
 from project.jobs.questions import Ask, RecordId, Word
 from project.removal.models import REASON_LENGTH
 
 M = TypeVar("M", bound=Model)
 PLANNED: Final = "-"  # why a plan is made that is only looked at
 Counts = Mapping[str, int]
+Lead = tuple[str, str, str]  # words, app_label.model_name and key of a record
 
 
 class RemoveRecord(Arguments):
@@ -49,6 +51,7 @@ class Plan:
     stays : what one might think that it goes too, and why it does not, in sentences
     blocked : why it cannot go now, in sentences; empty where it can
     remedy : what to do about that
+    leads : where that is done, as (words, app_label.model_name, key)
     digests : SHA-256 of what goes, by what it is
     kind, version : of a dataset or model
     touches : records that stay and lose rows, as (app_label.model_name, number): what was made of
@@ -62,6 +65,7 @@ class Plan:
     stays: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
     remedy: str = ""
+    leads: tuple[Lead, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
     kind: str = ""
     version: int | None = None
@@ -162,6 +166,7 @@ class Standing:
     stays: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
     remedy: str = ""
+    leads: tuple[Lead, ...] = ()
 
 
 _standing: dict[str, list[Callable[[Any], Standing]]] = defaultdict(list)
@@ -185,7 +190,13 @@ def standing_on(record: Model) -> Standing:
         stays=tuple(one for part in told for one in part.stays),
         blocked=tuple(one for part in told for one in part.blocked),
         remedy=" ".join(part.remedy for part in told if part.remedy),
+        leads=tuple(one for part in told for one in part.leads),
     )
+
+
+def leads_to(jobs: Iterable[Job]) -> tuple[Lead, ...]:
+    """Lead to jobs that hold a record."""
+    return tuple((f"Job {job.short_id}", "jobs.job", str(job.pk)) for job in jobs)
 
 
 def said_of(counts: Counts) -> list[str]:

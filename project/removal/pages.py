@@ -127,4 +127,9 @@ def _shown(
         **_names_of(how, record, plan.title),
         "url": url_for(request, how.model, number),
         "figures": figures,
+        "leads": [
+            {"words": said, "url": url}
+            for said, model, key in plan.leads
+            if (url := url_for(request, model, key))
+        ],
     }
