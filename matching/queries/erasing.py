@@ -239,7 +239,10 @@ def patterns_of_log(erasing: Erasing) -> list[str]:
 def _count_mentioned(erasing: Erasing) -> int:
     """Count events that name the person in what the log said of them alone, as in their own id."""
     mentions = erasing.by_names.mentions
-    asked = {"patterns": patterns_of_log(erasing), "numbers": list(erasing.numbers)}
+    asked: dict[str, Any] = {
+        "patterns": patterns_of_log(erasing),
+        "numbers": list(erasing.numbers),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_MENTIONED, asked)
         said = [json.loads(text) if isinstance(text, str) else text for (text,) in cursor]

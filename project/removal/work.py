@@ -52,7 +52,7 @@ def blocked(plan: Plan) -> Refusal:
     return Refusal(
         f"{plan.title} is not removed: {' '.join(plan.blocked)}",
         remedy=plan.remedy,
-        details={"plan": plan.as_dict()},
+        details={"plan": {name: said for name, said in plan.as_dict().items() if name != "leads"}},
     )
 
 

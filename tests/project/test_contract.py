@@ -328,6 +328,17 @@ def test_a_form_as_it_opens_is_a_good_answer(kind: JobKind) -> None:
     assert read_arguments(kind, form.arguments) == read_arguments(kind, required)
 
 
+def test_a_record_is_asked_for_in_the_words_of_people() -> None:
+    """Not “the number of a eventbatch”."""
+    for kind, question in QUESTIONS:
+        ask = question.ask
+        assert bool(ask.records) == bool(ask.record), (kind.name, question.name)
+        if ask.records:
+            assert question.expected_one == f"the number of {ask.record}"
+            assert ask.record.startswith(("a ", "an "))
+            assert ask.records.rpartition(".")[2] not in ask.record
+
+
 @pytest.mark.django_db
 @pytest.mark.usefixtures("valkey")
 def test_what_happens_once_is_not_offered_again(client: Any) -> None:
