@@ -88,7 +88,7 @@ def _numbers(request: HttpRequest, how: Removal[Any]) -> list[int]:
     usable = [int(one) for one in given if one.isascii() and one.isdecimal() and len(one) < 19]
     there = [one for one in dict.fromkeys(usable) if how.find(one) is not None]
     if given and not there:
-        raise Http404(f"There is no such {how.thing}. Perhaps it was removed?")
+        raise Http404(f"There is no such {how.word}. Perhaps it was removed?")
     if len(there) > AT_ONCE:
         messages.info(request, f"The first {AT_ONCE} of those that were chosen are shown.")
     return there[:AT_ONCE]
