@@ -417,11 +417,7 @@ def _destinations(batch: EventBatch) -> dict[str, Any]:
     rows = [
         *named[:DESTINATIONS_SHOWN],
         *([("Other destinations", others)] if others else []),
-        *(
-            [("No destination, or one without a name", counted["unknown"])]
-            if counted["unknown"]
-            else []
-        ),
+        *([(NOT_NAMED, counted["unknown"])] if counted["unknown"] else []),
     ]
     return {
         "rows": [
