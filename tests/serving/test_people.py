@@ -189,7 +189,7 @@ def test_a_trip_that_is_over_is_stored_and_said_to_be(send):
 
 @pytest.mark.django_db(transaction=True)
 def test_without_valkey_the_record_is_stored_and_the_copy_is_said_to_lack(send, monkeypatch):
-    make_session(make_seed_user("ana"))
+    make_session(make_seed_user("ana", origin=Origin.REAL.code))
 
     def away(*_, **__):
         raise ValkeyUnavailable("Valkey does not answer.")
