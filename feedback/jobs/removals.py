@@ -35,6 +35,7 @@ class RemoveRun(Removal[CollectionRun]):
 
     thing = "run"
     noun = "a collection run"
+    listed = "Collections"
     model = "feedback.collectionrun"
     kind = "feedback.remove_run"
     permission = "feedback.delete_collectionrun"
@@ -60,6 +61,8 @@ class RemoveSource(Removal[FeedbackSource]):
 
     thing = "source"
     noun = "a source of feedback with its rows"
+    called = "name"
+    listed = "Sources"
     model = "feedback.feedbacksource"
     kind = "feedback.remove_source"
     permission = "feedback.delete_feedbacksource"
@@ -89,6 +92,8 @@ class RemoveRejectedFeedback(Removal[CollectionRun]):
 
     thing = "rejected-feedback"
     noun = "the rejected rows of a collection run"
+    record = "run"
+    listed = "Collections"
     model = "feedback.collectionrun"
     kind = "feedback.remove_rejected"
     permission = "feedback.delete_rejectedrecord"

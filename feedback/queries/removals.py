@@ -11,7 +11,7 @@ from feedback.models import (
 from feedback.models.records import MODELS
 from project import words
 from project.jobs.models import Job, Schedule
-from project.removal.contract import Plan, standing_on
+from project.removal.contract import Lead, Plan, leads_to, standing_on
 
 
 def plan_of_run(run: CollectionRun) -> Plan:
@@ -19,7 +19,7 @@ def plan_of_run(run: CollectionRun) -> Plan:
     standing = standing_on(run)
     model = MODELS.get(run.table)
     changes = FeedbackChange.objects.filter(run=run.pk)
-    blocked, remedy = _being_read(CollectionRun.objects.filter(pk=run.pk))
+    blocked, remedy, leads = _being_read(CollectionRun.objects.filter(pk=run.pk))
     stays, stale = list(standing.stays), list(standing.stale)
     later = FeedbackChange.objects.filter(first_run=run.pk).exclude(run=run.pk)
     later = later.filter(action=FeedbackChange.Action.REPLACED)
@@ -56,6 +56,7 @@ def plan_of_run(run: CollectionRun) -> Plan:
         stays=tuple(stays),
         blocked=(*blocked, *standing.blocked),
         remedy=" ".join(one for one in (remedy, standing.remedy) if one),
+        leads=(*leads, *standing.leads),
         touches=((run.source._meta.label_lower, run.source_id),),
     )
 
@@ -64,7 +65,7 @@ def plan_of_source(source: FeedbackSource) -> Plan:
     """Say what goes with a source: all that was ever read from it."""
     standing = standing_on(source)
     runs = CollectionRun.objects.filter(source=source.pk)
-    blocked, remedy = _being_read(runs)
+    blocked, remedy, leads = _being_read(runs)
     stale = list(standing.stale)
     for schedule in Schedule.objects.filter(arguments__sources__contains=[source.name]):
         stale.append(f"Schedule {schedule.name} names it and will be refused.")
@@ -86,6 +87,7 @@ def plan_of_source(source: FeedbackSource) -> Plan:
         ),
         blocked=(*blocked, *standing.blocked),
         remedy=" ".join(one for one in (remedy, standing.remedy) if one),
+        leads=(*leads, *standing.leads),
         touches=((source._meta.label_lower, source.pk),),
     )
 
@@ -100,9 +102,10 @@ def plan_of_rejected(run: CollectionRun) -> Plan:
     )
 
 
-def _being_read(runs: Any) -> tuple[tuple[str, ...], str]:
+def _being_read(runs: Any) -> tuple[tuple[str, ...], str, tuple[Lead, ...]]:
     active = runs.filter(
         state=CollectionRun.State.RUNNING, job__state__in=Job.ACTIVE
     ).select_related("job")
     blocked = tuple(f"Job {run.job.short_id} is reading it." for run in active)
-    return blocked, "Wait for the job, or stop it." if blocked else ""
+    leads = leads_to(run.job for run in active)
+    return blocked, "Wait for the job, or stop it." if blocked else "", leads

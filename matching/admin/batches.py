@@ -58,6 +58,7 @@ TABS = {
     "inputs": "Inputs",
     "made": "How it was made",
 }
+NOT_NAMED = "No destination, or one without a name"
 DESTINATIONS_SHOWN = 12
 
 
@@ -416,7 +417,7 @@ def _destinations(batch: EventBatch) -> dict[str, Any]:
     rows = [
         *named[:DESTINATIONS_SHOWN],
         *([("Other destinations", others)] if others else []),
-        *([("No destination", counted["unknown"])] if counted["unknown"] else []),
+        *([(NOT_NAMED, counted["unknown"])] if counted["unknown"] else []),
     ]
     return {
         "rows": [

@@ -269,7 +269,7 @@ class SeedUserAdmin(IdentityPages, HistoryAdmin[SeedUser]):
         dates: Any = words.stay(session.start_date, session.end_date)
         if session.expires_at <= clock.now():
             dates = format_html("{} {}", dates, badge("expired"))
-        return two_lines(record_link(session, session.destination_name), dates)
+        return two_lines(record_link(session, session.place), dates)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         # The id is the key of the live session and stands in logs: Rename lets both follow.

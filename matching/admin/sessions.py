@@ -187,7 +187,7 @@ class TravelSessionAdmin(HistoryAdmin[TravelSession]):
     @admin.display(description="trip", ordering="start_date")
     def destination(self, session: TravelSession) -> Any:
         dates = words.stay(session.start_date, session.end_date)
-        return two_lines(session.destination_name, dates)
+        return two_lines(session.place, dates)
 
     @admin.display(description="origin", ordering="origin")
     def origin_word(self, session: TravelSession) -> Any:

@@ -58,12 +58,12 @@ AskedPreset = Annotated[Preset, Field(description="How picky people are.")]
 Users = Annotated[
     list[RecordId] | None,
     Field(max_length=LIST_LENGTH, description="Only these users; without any, all."),
-    Ask(records="matching.seeduser", is_asked=False),
+    Ask(records="matching.seeduser", record="a person", is_asked=False),
 ]
 Groups = Annotated[
     list[RecordId] | None,
     Field(max_length=LIST_LENGTH, description="Only these groups; without any, all."),
-    Ask(records="matching.travelgroup", is_asked=False),
+    Ask(records="matching.travelgroup", record="a group", is_asked=False),
 ]
 
 
@@ -163,12 +163,12 @@ class MergePeople(Arguments):
     keep: Annotated[
         RecordId,
         Field(description="Who stays: what is set there stays, and what is missing is filled in."),
-        Ask(records="matching.seeduser"),
+        Ask(records="matching.seeduser", record="a person"),
     ]
     gone: Annotated[
         RecordId,
         Field(description="Whose record goes; the name stays as a former one of who stays."),
-        Ask(records="matching.seeduser"),
+        Ask(records="matching.seeduser", record="a person"),
     ]
 
 
@@ -277,7 +277,7 @@ class RetryEvents(Arguments):
     batch: Annotated[
         RecordId,
         Field(description="The import that refused them."),
-        Ask(records="matching.eventbatch"),
+        Ask(records="matching.eventbatch", record="a batch"),
     ]
     lines: Annotated[
         list[RecordId] | None,
@@ -285,7 +285,7 @@ class RetryEvents(Arguments):
             max_length=LIST_LENGTH,
             description="Only these refused lines; without any, all that the import has.",
         ),
-        Ask(records="matching.rejectedevent", is_asked=False),
+        Ask(records="matching.rejectedevent", record="a rejected line", is_asked=False),
     ] = None
 
 
@@ -307,7 +307,9 @@ class ExportPeople(ExportArguments):
     of_import: Annotated[
         RecordId | None,
         Field(description="Of refused rows the number of the import that refused them."),
-        Ask(option="--import", label="Import", records="matching.profileimport"),
+        Ask(
+            option="--import", label="Import", records="matching.profileimport", record="an import"
+        ),
     ] = None
 
     @model_validator(mode="after")
@@ -323,7 +325,12 @@ class ExportEvents(ExportArguments):
     batches: Annotated[
         list[RecordId],
         Field(min_length=1, max_length=1000, description="Complete batches, in this order."),
-        Ask(option="--batch", records="matching.eventbatch", suggestions=_offered_batches),
+        Ask(
+            option="--batch",
+            records="matching.eventbatch",
+            record="a batch",
+            suggestions=_offered_batches,
+        ),
     ]
     what: Annotated[
         Literal["events", "refused"],

@@ -12,7 +12,7 @@ from project.jobs.questions import Ask
 from project.refusal import Refusal
 from project.removal import erasing as kit
 from project.removal import exports, uploads
-from project.removal.contract import Counts, Plan, Removal, RemoveRecord, standing_on
+from project.removal.contract import Counts, Plan, Removal, RemoveRecord, leads_to, standing_on
 from project.removal.erasing import Erasing, counts_rows, erases, finds_texts, names_people
 from project.removal.registry import removal
 from project.removal.sweep import count_mentions, leaves_out, rows_go
@@ -26,6 +26,11 @@ STAYS = (
     "Logs: those of Seedbed name no people; a proxy before it keeps addresses, with ids in some.",
 )
 
+ALSO = (
+    "Uploads that mention the person go. Files of datasets, texts beside models and other records "
+    "that do are written anew. All of them are read for it: the receipt counts what was found, and "
+    "the files that were replaced."
+)
 WAIT = "Wait for the job, or stop it; then remove the person."
 
 rows_go("matching.rejectedevent", "rejected row")
@@ -60,6 +65,10 @@ class RemovePerson(Removal[SeedUser]):
 
     thing = "person"
     noun = "a person"
+    called = "id"
+    listed = "People"
+    itself = "profile"
+    better_reason = "Say it without: the number of a request, such as “Request 12”, will do."
     model = "matching.seeduser"
     kind = KIND
     permission = "matching.delete_seeduser"
@@ -72,9 +81,10 @@ class RemovePerson(Removal[SeedUser]):
         erasing = _erasing(record, asked)
         standing = standing_on(record)
         untold = erasing.mentions.untold
+        writers = queries.running_writers()
         blocked = [
             f"Job {job.short_id} ({title_of(job.kind)}) runs, and may write of the person yet."
-            for job in queries.running_writers()
+            for job in writers
         ]
         stays = [*STAYS, *standing.stays]
         if untold:
@@ -85,21 +95,26 @@ class RemovePerson(Removal[SeedUser]):
         return Plan(
             title=f"Person {record.pk}",
             goes=kit.count_rows(erasing),
+            also=(ALSO,),
             stale=standing.stale,
             stays=tuple(stays),
             blocked=(*blocked, *standing.blocked),
             remedy=" ".join(filter(None, [WAIT if blocked else "", standing.remedy])),
+            leads=(*leads_to(writers), *standing.leads),
         )
 
     def objection(self, record: SeedUser, why: str) -> str:
         erasing = _before(record) or _found(record, is_kept=True)
-        if not erasing.mentions.name_a_row({"user": why}):
+        if not queries.tells_of(why, erasing):
             return ""
-        return "Say why without the name or id of the person: it stands on the receipt."
+        return (
+            "The reason has an id, a name or part of a name of the person, of today or of before; "
+            "it stands on the receipt."
+        )
 
     def close(self, record: SeedUser, asked: RemoveRecord) -> None:
         if objection := self.objection(record, asked.why):
-            raise Refusal(objection, remedy="Write the number of a request instead.")
+            raise Refusal(objection, remedy=self.better_reason)
 
     def clear(self, run: Run, number: int, asked: RemoveRecord) -> Counts:
         def sealed() -> dict[str, str]:
@@ -134,7 +149,13 @@ def _found(record: SeedUser, *, is_kept: bool) -> Erasing:
     stand_in = -1 - secrets.randbits(62)
     names = tuple(queries.names_of(record))
     numbers = tuple(queries.numbers_of(record, names))
-    asked = Erasing(record.pk, stand_in, names, numbers, keeps_features=is_kept, record=record)
+    called = tuple(queries.display_names(record))
+    asked = Erasing(
+        *(record.pk, stand_in, names, numbers),
+        called=called,
+        keeps_features=is_kept,
+        record=record,
+    )
     return kit.with_texts(asked)
 
 

@@ -18,6 +18,7 @@ class RemoveBatch(Removal[EventBatch]):
 
     thing = "batch"
     noun = "a batch of events"
+    listed = "Batches"
     model = "matching.eventbatch"
     kind = "matching.remove_batch"
     permission = "matching.delete_eventbatch"
@@ -49,6 +50,8 @@ class RemoveRejectedEvents(Removal[EventBatch]):
 
     thing = "rejected-events"
     noun = "the rejected lines of a batch"
+    record = "batch"
+    listed = "Batches"
     model = "matching.eventbatch"
     kind = "matching.remove_rejectedevents"
     permission = "matching.delete_rejectedevent"
@@ -70,6 +73,8 @@ class RemoveRejectedProfiles(Removal[ProfileImport]):
 
     thing = "rejected-profiles"
     noun = "the rejected rows of a file of people, groups or trips"
+    record = "import"
+    listed = "Imported files"
     model = "matching.profileimport"
     kind = "matching.remove_rejectedprofiles"
     permission = "matching.delete_refusedprofile"
@@ -91,6 +96,7 @@ class RemoveImport(Removal[ProfileImport]):
 
     thing = "import"
     noun = "an import of people, groups or trips"
+    listed = "Imported files"
     model = "matching.profileimport"
     kind = "matching.remove_import"
     permission = "matching.delete_seeduser"

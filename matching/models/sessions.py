@@ -102,7 +102,13 @@ class TravelSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.external_id} to {self.destination_name}"
+        return f"{self.external_id} to {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Where it goes, in words: its name, or where that is for one whose name nobody said."""
+        where = f"a place at {self.destination_lat:.2f}, {self.destination_lon:.2f}"
+        return self.destination_name or where
 
     @property
     def key(self) -> str:

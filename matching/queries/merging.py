@@ -148,7 +148,7 @@ def _side(user: SeedUser) -> Side:
         "title": user.title,
         "origin": user.get_origin_display(),
         "set": len(PROFILE_FIELDS) - len(user.missing_fields),
-        "trip": "" if session is None else str(session.destination_name),
+        "trip": "" if session is None else session.place,
         "groups": list(groups.values_list("external_id", flat=True)),
         "former_names": list(user.aliases.values_list("external_id", flat=True)),
     }

@@ -18,7 +18,7 @@ from matching.models import (
 )
 from project import words
 from project.jobs.models import Job, JobStep
-from project.removal.contract import Plan, Standing, standing_on
+from project.removal.contract import Plan, Standing, leads_to, standing_on
 
 
 def plan_of_batch(batch: EventBatch) -> Plan:
@@ -29,7 +29,8 @@ def plan_of_batch(batch: EventBatch) -> Plan:
     """
     standing: Standing = standing_on(batch)
     writing = JobStep.objects.filter(job__state__in=Job.ACTIVE, result__batch=batch.pk)
-    blocked = [f"Job {step.job.short_id} is writing it." for step in writing.select_related("job")]
+    jobs = [step.job for step in writing.select_related("job")]
+    blocked = [f"Job {job.short_id} is writing it." for job in jobs]
     remedies = ["Wait for the job, or stop it."] if blocked else []
     blocked += standing.blocked
     remedies += [standing.remedy] if standing.blocked else []
@@ -56,6 +57,7 @@ def plan_of_batch(batch: EventBatch) -> Plan:
         stays=tuple(stays),
         blocked=tuple(blocked),
         remedy=" ".join(remedies),
+        leads=(*leads_to(jobs), *standing.leads),
         digests=_known(
             log=batch.file_sha256, people=batch.population_sha256, file=batch.population_file
         ),

@@ -43,6 +43,10 @@ class Taken(Exception):
     """The id is that of something else; the message says of what."""
 
 
+class Drawn(Taken):
+    """The id is that of somebody who was drawn: what was drawn would stand there as real."""
+
+
 @dataclass(frozen=True)
 class PutPerson:
     """A profile as it is stored, and whether that is new, or otherwise than before."""
@@ -66,15 +70,16 @@ def put_profile(
 ) -> PutPerson:
     """Make the profile of a person what is told, and nothing else: what is left out is not set.
 
-    Who sends it sends real people: a drawn one under this id is real from then on. History rows
-    name who acts. `on_failure` is told where Valkey took no live copy of their trip.
+    Who sends it sends real people: none takes the place of somebody who was drawn, whose trip,
+    groups and events are drawn too. History rows name who acts. `on_failure` is told where Valkey
+    took no live copy of their trip.
 
     Raises
     ------
     Unusable
         By the same rules as the import of profiles.
     Taken
-        Where a group has this id.
+        Where a group has this id; Drawn, where somebody has or had it who was drawn.
     """
     _require_id(external_id)
     external_id = present_name(external_id)
@@ -94,6 +99,8 @@ def put_profile(
 def _put_profile(external_id: str, wanted: Mapping[str, Any], on_failure: Told) -> PutPerson:
     hold_names()
     user = SeedUser.objects.select_for_update().filter(external_id=external_id).first()
+    if user is not None and user.origin != Origin.REAL.code:
+        raise Drawn(f"{external_id} is a synthetic person here: it was drawn, with what it has.")
     is_new = user is None
     user = user or SeedUser(external_id=external_id)
     is_changed = is_new or any(getattr(user, name) != value for name, value in wanted.items())

@@ -2,14 +2,11 @@
 
 from typing import Any, Final
 
-import numpy as np
-import pandas as pd
 from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import F, Q
 
 from matching.domain.features.names import FEATURE_NAMES
-from matching.domain.generation import Population
 from matching.models import (
     EventBatch,
     EventChange,
@@ -21,7 +18,8 @@ from matching.models import (
     live,
 )
 from matching.queries.changes import SOMEBODY
-from matching.queries.frozen import frozen_population
+from matching.queries.erasing import patterns_of_log
+from matching.queries.frozen import frozen_population, without_person
 from matching.services.sessions import publish_sessions
 from project.removal.erasing import Erasing
 from project.storage.blobs import keep_bytes
@@ -125,9 +123,8 @@ def rewrite_events(batch: EventBatch, erasing: Erasing) -> int:
 def _mentioned(batch: EventBatch, erasing: Erasing) -> dict[int, Any]:
     """Return what the log said of ids, without the person, by event."""
     mentions = erasing.by_names.mentions
-    patterns = [*mentions.patterns, *(f'%"{one}"%' for one in mentions.untold)]
     rows = MatchEvent.objects.of_batch(batch).extra(
-        where=["external::text LIKE ANY(%s)"], params=[patterns]
+        where=["external::text LIKE ANY(%s)"], params=[patterns_of_log(erasing)]
     )
     found = {}
     for pk, external in rows.values_list("pk", "external"):
@@ -175,13 +172,10 @@ def rewrite_population(number: int, erasing: Erasing) -> bool:
     population = frozen_population(batch)
     if population is None:
         return False
-    is_person = population.users["external_id"].isin(erasing.names)
-    is_person |= population.users["user_id"].isin(erasing.numbers)
-    users = _plain(population.users[~is_person], erasing).reset_index(drop=True)
-    groups = _plain(population.groups, erasing)
-    if not is_person.any() and _are_equal(groups, population.groups):
+    others = without_person(population, erasing)
+    if others is None:
         return False
-    left = Population(users, groups).to_parquet()
+    left = others.to_parquet()
     marked = {"erased_people": F("erased_people") + 1}
     rows = EventBatch.objects.filter(pk=number)
     if batch.population_file:
@@ -189,34 +183,6 @@ def rewrite_population(number: int, erasing: Erasing) -> bool:
     else:
         rows.update(population=left, **marked)
     return True
-
-
-def _plain(frame: pd.DataFrame, erasing: Erasing) -> pd.DataFrame:
-    """Return a frame whose texts do not mention the person; lists of ids are without it."""
-    frame = frame.copy()
-    for name in frame.columns:
-        if frame[name].dtype == object or isinstance(frame[name].dtype, pd.CategoricalDtype):
-            frame[name] = frame[name].astype(object).map(lambda value: _said(value, erasing))
-    return frame
-
-
-def _said(value: Any, erasing: Erasing) -> Any:
-    if isinstance(value, str):
-        return erasing.mentions.without(value, key="external_id")
-    if isinstance(value, np.ndarray | list | tuple):
-        kept = [one for one in value if one not in erasing.names]
-        return [erasing.mentions.without(one) for one in kept]
-    return value
-
-
-def _are_equal(left: pd.DataFrame, right: pd.DataFrame) -> bool:
-    def listed(frame: pd.DataFrame) -> list[Any]:
-        return [
-            [list(one) if isinstance(one, np.ndarray) else one for one in row]
-            for row in frame.to_numpy(dtype=object).tolist()
-        ]
-
-    return repr(listed(left)) == repr(listed(right))
 
 
 def remove_row(person: SeedUser) -> None:

@@ -1,10 +1,14 @@
 """Erases those again who come back with a backup that is older than their erasure."""
 
 from datetime import datetime
-from typing import Final
 
 from matching.models import SeedUser
-from matching.queries.erasing import ERASE_KIND, active_erasure, person_called
+from matching.queries.erasing import (
+    ERASE_KIND,
+    ERASED_SINCE_BACKUP,
+    active_erasure,
+    person_called,
+)
 from project.acting import operator
 from project.backup.making import Tell, say_nothing
 from project.jobs.models import Job
@@ -13,8 +17,6 @@ from project.jobs.services import enqueue
 from project.refusal import Refusal
 from project.removal.digests import Remembered
 from project.removal.erasing import all_ids
-
-WHY: Final = "Erased after the backup was made that was restored"
 
 
 def erase_again(*, since: datetime, tell: Tell = say_nothing) -> set[str]:
@@ -43,7 +45,7 @@ def _erase(name: str) -> None:
     if person is None:
         person = SeedUser.objects.create(external_id=name)
     job = active_erasure(person.pk) or enqueue(
-        ERASE_KIND, by=operator(), ring_bell=False, number=person.pk, why=WHY
+        ERASE_KIND, by=operator(), ring_bell=False, number=person.pk, why=ERASED_SINCE_BACKUP
     )
     run_job(str(job.pk))
     job.refresh_from_db()

@@ -222,8 +222,8 @@ class JobAdmin(LargeTable[Job]):
     def row_links(self, request: HttpRequest, record: Job) -> list[tuple[str, str]]:
         if (
             not record.is_finished
-            or not is_known(record.kind)
             or not may_start(request, record.kind)
+            or not _can_happen_again(record)
         ):
             return []
         return [("Run again with changes", reverse("admin:jobs_job_again", args=[record.pk]))]
@@ -395,6 +395,10 @@ class JobAdmin(LargeTable[Job]):
         except UnknownKind as error:
             self.message_user(request, str(error), messages.ERROR)
             return self.to_record(job)
+        if kind.happens_once:
+            told = f"{kind.title}: it happens once, and is begun on the page of what it is about."
+            self.message_user(request, told, messages.ERROR)
+            return self.to_record(job)
         title = f"{kind.title}: again, with changes"
         return start_kind(
             request,
@@ -464,7 +468,9 @@ class JobAdmin(LargeTable[Job]):
             and not job.retries.all()
             and self.has_retry_permission(request)
             and may_start(request, job.kind),
-            "may_again": job.is_finished and may_start(request, job.kind),
+            "may_again": job.is_finished
+            and may_start(request, job.kind)
+            and _can_happen_again(job),
             "may_delete": self.has_delete_permission(request, job),
         }
 
@@ -491,6 +497,11 @@ def _sentence(job: Job) -> str:
     stage = next((each["name"] for each in job.stages if each.get("state") == "running"), "")
     at = f": {stage}" if stage and not job.is_finished else ""
     return f"{title_of(job.kind)} {IN_WORDS[Job.State(job.state)]}{at}."
+
+
+def _can_happen_again(job: Job) -> bool:
+    """Whether it can be asked for with other answers: what it was about may be gone."""
+    return is_known(job.kind) and not get_kind(job.kind).happens_once
 
 
 def _mapping_in(links: Links) -> str:

@@ -45,6 +45,7 @@ class Ask:
     option : of the command, where it is not `--` and the field's name.
     label : on a form, where it is not the field's name in words.
     records : `app.model` whose ids the field holds.
+    record : what one of them is called, with its article: a batch.
     meanings : what each choice means, by its value.
     choices : gives the values there are when the question is asked, each with its title, for a text
         that is one of them.
@@ -60,6 +61,7 @@ class Ask:
     option: str = ""
     label: str = ""
     records: str = ""
+    record: str = ""
     meanings: Mapping[str, str] = field(default_factory=dict, hash=False)
     also: tuple[str, ...] = ()
     choices: Callable[[], Mapping[str, str]] | None = None
@@ -124,7 +126,7 @@ class Question:
         if self.shape in (Shape.INTEGER, Shape.NUMBER):
             article = "a whole number" if self.shape is Shape.INTEGER else "a number"
             if self.ask.records:
-                return f"the number of a {self.ask.records.rpartition('.')[2]}"
+                return f"the number of {self.ask.record}"
             unit = f" of {self.ask.unit}" if self.ask.unit else ""
             return f"{article}{unit}{self.bounds}"
         if self.shape is Shape.TEXT:

@@ -12,6 +12,8 @@ class RemoveMapping(Removal[ImportMapping]):
 
     thing = "mapping"
     noun = "an import mapping"
+    called = "name"
+    listed = "Mappings"
     model = "mappings.importmapping"
     kind = "mappings.remove_mapping"
     permission = "mappings.delete_importmapping"

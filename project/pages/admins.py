@@ -184,6 +184,7 @@ class RecordAdmin(AuditedAdmin[M]):
             "empty_title": self.empty_title or f"No {self.opts.verbose_name_plural} yet",
             "empty_text": self.empty_text,
             "start_links": links,
+            "is_removed": bool(self.removal_page),
             "instant_actions": [
                 name for name in self.get_actions(request) if self._is_instant(request, name)
             ],
@@ -213,7 +214,11 @@ class RecordAdmin(AuditedAdmin[M]):
         """Add what leads on from this record, and what the way back is called."""
         record = context.get("original")
         links = self.row_links(request, record) if record is not None else []
-        context |= {"list_title": self.list_title, "record_links": links}
+        context |= {
+            "list_title": self.list_title,
+            "record_links": links,
+            "is_removed": bool(self.removal_page),
+        }
         if record is not None:
             name, what = str(record), capfirst(self.opts.verbose_name)
             context["title"] = getattr(record, "title", "") or name
@@ -241,7 +246,7 @@ class RecordAdmin(AuditedAdmin[M]):
         """Return what leads to the page that removes a record, for who may."""
         if not self.removal_page or not self.has_delete_permission(request, record):
             return []
-        return [("Remove", f"{reverse(f'admin:{self.removal_page}')}?number={record.pk}")]
+        return [("Remove …", f"{reverse(f'admin:{self.removal_page}')}?number={record.pk}")]
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *where: Any

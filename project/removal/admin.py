@@ -12,6 +12,7 @@ from project.pages.filters import DateRangeFilter
 from project.pages.navigation import Entry, add_entries
 from project.removal.contract import said_of
 from project.removal.models import Receipt
+from project.removal.registry import removal_of
 
 refer("removal.receipt", "receipt")
 
@@ -41,7 +42,8 @@ class ReceiptAdmin(LargeTableAdmin[Receipt]):
 
     @admin.display(description="what went")
     def what_went(self, receipt: Receipt) -> str:
-        gone = said_of(receipt.counts)
+        how = removal_of(receipt.thing)
+        gone = said_of(how.beside(receipt.counts) if how is not None else receipt.counts)
         return words.listed(gone) if gone else "the record alone"
 
     @admin.display(description="SHA-256")

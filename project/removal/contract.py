@@ -12,12 +12,14 @@ from pydantic import Field
 
 from project import words
 from project.jobs.contract import Arguments, Run
+from project.jobs.models import Job
 from project.jobs.questions import Ask, RecordId, Word
 from project.removal.models import REASON_LENGTH
 
 M = TypeVar("M", bound=Model)
 PLANNED: Final = "-"  # why a plan is made that is only looked at
 Counts = Mapping[str, int]
+Lead = tuple[str, str, str]  # words, app_label.model_name and key of a record
 
 
 class RemoveRecord(Arguments):
@@ -44,10 +46,12 @@ class Plan:
     ----------
     title : what goes, by its number
     goes : how much, by what it is called in the singular
+    also : what goes too and is counted when it was found, in sentences
     stale : what stands on it and stays, in sentences
     stays : what one might think that it goes too, and why it does not, in sentences
     blocked : why it cannot go now, in sentences; empty where it can
     remedy : what to do about that
+    leads : where that is done, as (words, app_label.model_name, key)
     digests : SHA-256 of what goes, by what it is
     kind, version : of a dataset or model
     touches : records that stay and lose rows, as (app_label.model_name, number): what was made of
@@ -56,10 +60,12 @@ class Plan:
 
     title: str
     goes: Counts
+    also: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
     remedy: str = ""
+    leads: tuple[Lead, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
     kind: str = ""
     version: int | None = None
@@ -84,6 +90,10 @@ class Removal(ABC, Generic[M]):
     ----------
     thing : the word by which a command calls it
     noun : the same in words
+    record : what a number is the number of, in one word; the same as `thing` where that is one
+    called : what else than its number may name a record; empty where nothing does
+    listed : what the navigation calls the list in which its number stands
+    itself : what counts call the record itself, where that is not `thing`
     model : app_label.model_name
     kind : of the job; it stands in the ledger
     permission : that whoever asks needs
@@ -92,10 +102,24 @@ class Removal(ABC, Generic[M]):
 
     thing: ClassVar[str]
     noun: ClassVar[str]
+    record: ClassVar[str] = ""
+    called: ClassVar[str] = ""
+    listed: ClassVar[str]
+    itself: ClassVar[str] = ""
     model: ClassVar[str]
     kind: ClassVar[str]
     permission: ClassVar[str]
     arguments: ClassVar[type[RemoveRecord]] = RemoveRecord
+
+    @property
+    def word(self) -> str:
+        """What people call a record of it: a word before a number."""
+        return self.record or self.thing
+
+    def beside(self, counts: Counts) -> dict[str, int]:
+        """Return what there is beside the record itself, which everybody knows of."""
+        itself = self.itself or self.thing
+        return {noun: count for noun, count in counts.items() if noun != itself}
 
     def find(self, number: int, *, locked: bool = False) -> M | None:
         """Return the record of a number; locked, no other transaction changes it until the end."""
@@ -112,6 +136,8 @@ class Removal(ABC, Generic[M]):
     @abstractmethod
     def plan(self, record: M, asked: RemoveRecord) -> Plan:
         """Say what would go; it changes nothing."""
+
+    better_reason: ClassVar[str] = "Say why in other words."
 
     def objection(self, record: M, why: str) -> str:
         """Say what is wrong with a reason, before a job has it among its arguments."""
@@ -140,6 +166,7 @@ class Standing:
     stays: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
     remedy: str = ""
+    leads: tuple[Lead, ...] = ()
 
 
 _standing: dict[str, list[Callable[[Any], Standing]]] = defaultdict(list)
@@ -163,7 +190,13 @@ def standing_on(record: Model) -> Standing:
         stays=tuple(one for part in told for one in part.stays),
         blocked=tuple(one for part in told for one in part.blocked),
         remedy=" ".join(part.remedy for part in told if part.remedy),
+        leads=tuple(one for part in told for one in part.leads),
     )
+
+
+def leads_to(jobs: Iterable[Job]) -> tuple[Lead, ...]:
+    """Lead to jobs that hold a record."""
+    return tuple((f"Job {job.short_id}", "jobs.job", str(job.pk)) for job in jobs)
 
 
 def said_of(counts: Counts) -> list[str]:

@@ -42,6 +42,7 @@ class Erasing:
     numbers : every number by which events may name the person, the own among them
     replaced : display names, words and conversations of the person, to what takes their place
     texts : what the person wrote, as it was written
+    called : every display name, also those that others have: a reason may not have them
     keeps_features : whether the features of the person's events stay
     record : the person's row while it is looked at; None afterwards
     """
@@ -52,6 +53,7 @@ class Erasing:
     numbers: tuple[int, ...]
     replaced: Mapping[str, str] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
     keeps_features: bool = True
     record: Any = field(default=None, compare=False, repr=False)
 
@@ -213,6 +215,7 @@ def seal(erasing: Erasing) -> str:
         "numbers": list(erasing.numbers),
         "replaced": dict(erasing.replaced),
         "texts": list(erasing.texts),
+        "called": list(erasing.called),
         "keeps_features": erasing.keeps_features,
     }
     return _cipher().encrypt(json.dumps(content).encode()).decode()
@@ -248,6 +251,7 @@ def unseal(number: int, sealed: str) -> Erasing:
         tuple(given["numbers"]),
         given["replaced"],
         tuple(given["texts"]),
+        tuple(given.get("called", ())),  # of an edition before
         keeps_features=given["keeps_features"],
     )
 

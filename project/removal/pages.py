@@ -57,7 +57,7 @@ def _remove_view(request: HttpRequest, *, thing: str) -> HttpResponse:
         records = [how.find(one) for one in numbers]
         objections = {how.objection(one, form.arguments["why"]) for one in records} - {""}
         for objection in objections:
-            form.add_error("why", objection)
+            form.add_error("why", f"{objection} {how.better_reason}")
     if request.method == "POST" and form.is_valid():
         told = {name: value for name, value in form.arguments.items() if name != "number"}
         if all(start_job(request, how.kind, number=one, **told) for one in numbers):
@@ -65,7 +65,7 @@ def _remove_view(request: HttpRequest, *, thing: str) -> HttpResponse:
     asked = how.arguments(number=1, why=PLANNED)
     plans = [_shown(request, how, one, asked) for one in numbers]
     if len(plans) == 1:
-        title = f"Remove {plans[0]['title'][:1].lower()}{plans[0]['title'][1:]}"
+        title = f"Remove {plans[0]['called']}"
     else:
         title = f"Remove {words.counted(len(plans), 'record')}"
     is_possible = any(not one["blocked"] for one in plans)
@@ -88,10 +88,30 @@ def _numbers(request: HttpRequest, how: Removal[Any]) -> list[int]:
     usable = [int(one) for one in given if one.isascii() and one.isdecimal() and len(one) < 19]
     there = [one for one in dict.fromkeys(usable) if how.find(one) is not None]
     if given and not there:
-        raise Http404(f"There is no such {how.thing}. Perhaps it was removed?")
+        raise Http404(f"There is no such {how.word}. Perhaps it was removed?")
     if len(there) > AT_ONCE:
         messages.info(request, f"The first {AT_ONCE} of those that were chosen are shown.")
     return there[:AT_ONCE]
+
+
+def _names_of(how: Removal[Any], record: Any, title: str) -> dict[str, str]:
+    """Return what people call a record: `name`, `known_as` where it goes by an id beside that, and
+    `called`, both with the title of its plan.
+
+    The page alone says so: a plan is kept on the receipt, and names nobody.
+    """
+    spelled = str(record)
+    name = str(getattr(record, "title", "") or spelled)
+    called = f"{title[:1].lower()}{title[1:]}"
+    if name.lower().startswith(called):  # Batch 12 (real, 300 events)
+        called = f"{name[:1].lower()}{name[1:]}"
+    elif not how.record and not _words_of(name) <= _words_of(title):
+        called = f"{called}: {name}"
+    return {"name": name, "known_as": spelled if spelled != name else "", "called": called}
+
+
+def _words_of(text: str) -> set[str]:
+    return set(text.lower().replace("/", " ").split())
 
 
 def _shown(
@@ -100,10 +120,16 @@ def _shown(
     record = how.find(number)
     plan: Plan = how.plan(record, asked.model_copy(update={"number": number}))
     figures: list[KeyFigure] = [
-        {"label": label, "value": value} for label, value in figures_of(plan.goes)
+        {"label": label, "value": value} for label, value in figures_of(how.beside(plan.goes))
     ]
     return {
         **plan.as_dict(),
+        **_names_of(how, record, plan.title),
         "url": url_for(request, how.model, number),
         "figures": figures,
+        "leads": [
+            {"words": said, "url": url}
+            for said, model, key in plan.leads
+            if (url := url_for(request, model, key))
+        ],
     }

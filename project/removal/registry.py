@@ -12,11 +12,14 @@ from project.removal.work import remove
 
 def say_removed(result: Mapping[str, Any]) -> Said:
     """What is gone, and whether something that stood on it is to be looked at."""
-    gone = said_of(result["counts"])
-    figures = tuple(Figure(label, value) for label, value in figures_of(result["counts"]))
-    if not gone:
+    how = _removals.get(result.get("thing", ""))
+    counts = how.beside(result["counts"]) if how is not None else result["counts"]
+    gone = said_of(counts)
+    figures = tuple(Figure(label, value) for label, value in figures_of(counts))
+    if not any(result["counts"].values()):
         return Said(f"There was nothing to remove of {result['title']}.", Outcome.UNCHANGED)
-    text = f"{result['title']} is removed: {words.listed(gone)}."
+    told = f": {words.listed(gone)}" if gone else ""
+    text = f"{result['title']} is removed{told}."
     if not result["stale"]:
         return Said(text, Outcome.REACHED, figures)
     return Said(

@@ -33,9 +33,7 @@ def gone(how: Removal[Any], number: int) -> Refusal:
     """Say that there is no record of a number, and whether it was removed."""
     receipt = Receipt.objects.filter(thing=how.thing, number=number).first()
     if receipt is None:
-        return Refusal(
-            f"There is no {how.thing} {number}.", remedy="Look at the list for its number."
-        )
+        return Refusal(f"There is no {how.word} {number}.", remedy=where_numbers_are(how))
     return Refusal(
         f"{receipt.title} was removed already, by {receipt.actor}.",
         remedy=f"There is nothing to do; receipt {receipt.pk} says what went.",
@@ -43,12 +41,18 @@ def gone(how: Removal[Any], number: int) -> Refusal:
     )
 
 
+def where_numbers_are(how: Removal[Any]) -> str:
+    """Name the list of the admin in which a record of this kind is found."""
+    more = f"; its {how.called} will do too" if how.called else ""
+    return f"Its number stands in the list “{how.listed}” and in the address of its page{more}."
+
+
 def blocked(plan: Plan) -> Refusal:
     """Say why something cannot be removed now."""
     return Refusal(
         f"{plan.title} is not removed: {' '.join(plan.blocked)}",
         remedy=plan.remedy,
-        details={"plan": plan.as_dict()},
+        details={"plan": {name: said for name, said in plan.as_dict().items() if name != "leads"}},
     )
 
 

@@ -7,9 +7,15 @@ from ninja import Path, Query, Router
 
 from matching.domain.lexicon.teaching import close_words
 from matching.models import TravelSession
-from matching.queries.erasing import ERASE_KIND, active_erasure, person_called
+from matching.queries.erasing import (
+    ASKED_BY_APPLICATION,
+    ERASE_KIND,
+    active_erasure,
+    person_called,
+)
 from matching.queries.words import unknown_in
 from matching.services.applications import (
+    Drawn,
     Taken,
     Unusable,
     end_trip,
@@ -46,9 +52,12 @@ PersonId = Annotated[
     ),
 ]
 
+DRAWN: Final = (
+    "Real and synthetic people are never one: send the person under another id, or remove the "
+    "drawn one first with `manage.py remove person ID --why TEXT`."
+)
 # What a key of the scope may beyond what others may: start an erasure, and nothing else.
 ERASES: Final = frozenset({"matching.delete_seeduser"})
-WHY: Final = "Asked for by an application"
 
 
 @people.put(
@@ -63,7 +72,7 @@ def put_person(request: HttpRequest, external_id: PersonId, asked: Person) -> Ht
 
     Words are folded to the vocabulary as everywhere; those that nobody knows are kept as they were
     written, and named. Of `personality` and `extraversion` one is enough, the other follows. People
-    who are sent are real, also where a drawn profile had the id.
+    who are sent are real: an id of somebody who was drawn is refused (409).
     """
     warnings: list[str] = []
     with sent_by(request):
@@ -73,6 +82,8 @@ def put_person(request: HttpRequest, external_id: PersonId, asked: Person) -> Ht
             )
         except Unusable as error:
             return unusable(error.problems)
+        except Drawn as error:
+            return problem(409, str(error), remedy=DRAWN)
         except Taken as error:
             return problem(409, str(error), remedy="Send the person under another id.")
     user = stored.user
@@ -124,7 +135,7 @@ def delete_person(
         )
     with sent_by(request, rights=ERASES):
         job = active_erasure(person.pk) or enqueue(
-            ERASE_KIND, number=person.pk, why=WHY, features=features
+            ERASE_KIND, number=person.pk, why=ASKED_BY_APPLICATION, features=features
         )
     return answer({"job": str(job.pk), "number": person.pk, "state": job.state}, 202)
 

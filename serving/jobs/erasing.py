@@ -4,11 +4,11 @@ from project.jobs.contract import Run
 from project.removal.contract import Counts
 from project.removal.erasing import Erasing, counts_rows, erases, names_people
 from project.removal.sweep import leaves_out
-from serving.queries.erasing import count_pairs, known_ids
+from serving.queries.erasing import count_answered, known_ids
 
 leaves_out("serving.scoredpair", "serving.watchstate", "serving.watchedstream")
 names_people(known_ids)
-counts_rows(count_pairs)
+counts_rows(count_answered)
 
 
 @erases("Score log and kept answers", order=50)

@@ -1,14 +1,10 @@
 """Takes one person out of what applications were answered."""
 
-from typing import Final
-
 from django.db import transaction
 
 from project.removal.erasing import Erasing
 from serving.models import GivenAnswer, ScoredPair, WatchState
-from serving.queries.erasing import pairs_of
-
-READ: Final = 500  # answers that are kept, looked through together
+from serving.queries.erasing import answers_of, pairs_of
 
 
 @transaction.atomic
@@ -26,10 +22,4 @@ def rewrite_score_log(erasing: Erasing) -> int:
 @transaction.atomic
 def remove_answers(erasing: Erasing) -> int:
     """Remove kept answers that mention the person; a request that comes again is answered anew."""
-    going = [
-        pk
-        for pk, name, body in GivenAnswer.objects.values_list("pk", "name", "body").iterator(READ)
-        if erasing.mentions.are_in(name)
-        or erasing.mentions.are_in(bytes(body).decode(errors="replace"))
-    ]
-    return int(GivenAnswer.objects.filter(pk__in=going).delete()[0])
+    return int(GivenAnswer.objects.filter(pk__in=answers_of(erasing)).delete()[0])

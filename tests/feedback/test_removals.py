@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.test import Client
 from django.urls import reverse
 
@@ -23,9 +24,12 @@ from feedback.models import (
 from feedback.models.records import MODELS
 from project import clock
 from project.jobs.models import Job, Schedule
+from project.pages.navigation import label_of
 from project.refusal import Refusal
 from project.removal.models import Receipt
+from project.removal.registry import all_removals
 from tests.factories import make_admin
+from tests.feedback.collected import real_source
 from tests.feedback.conftest import QUALITY
 from tests.feedback.test_commands import run
 from tests.feedback.test_imports import HEADER, import_text
@@ -240,15 +244,52 @@ def test_the_command_shows_a_plan_and_removes_a_source_by_its_name(tmp_path: Pat
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     landed = imported(tmp_path)
     for words, said in (
-        (["remove", "run", str(landed.pk)], "Expected --why TEXT"),
-        (["remove", "run", "x", "--plan"], "There is no run 'x'"),
-        (["remove", "source", "", "--plan"], "There is no source ''"),
-        (["remove", "run", str(2**70), "--plan"], "There is no run"),
+        (["run", "x"], "There is no run 'x'; expected its number."),
+        (["run", str(2**70)], f"There is no run '{2**70}'; expected its number."),
+        (["run", "999999"], "There is no run 999999."),
+        (["rejected-feedback", "999999"], "There is no run 999999."),
+        (["source", ""], "There is no source ''; expected its number or name."),
+        (["source", "12", "--by", "name"], "There is no source '12'; expected its name."),
+        (["source", "people", "--by", "number"], "There is no source 'people'; expected its"),
+        (["batch", "999999"], "There is no batch 999999."),
+        (["rejected-events", "999999"], "There is no batch 999999."),
+        (["rejected-profiles", "999999"], "There is no import 999999."),
+        (["person", "nobody"], "There is no person 'nobody'; expected its number or id."),
+        (["model", "csat/9"], "There is no model 'csat/9'; expected its number or KIND/VERSION."),
+        (["dataset", "9"], "There is no dataset 9."),
+        (["mapping", "9"], "There is no mapping 9."),
     ):
-        with pytest.raises(Exception, match=said):
-            call_command(*words, "--json", stdout=StringIO())
-    code, refused = run("remove", "run", "999999", "--plan")
-    assert (code, refused["refused"]["message"]) == (2, "There is no run 999999.")
+        code, refused = run("remove", *words, "--plan")
+        assert code == 2, words
+        assert refused["refused"]["message"].startswith(said), words
+        assert "stands in the list “" in refused["refused"]["remedy"], words
+    with pytest.raises(CommandError, match="Expected --why TEXT"):
+        call_command("remove", "run", str(landed.pk), "--json", stdout=StringIO())
+
+
+def test_every_list_that_a_remedy_names_is_called_so() -> None:
+    for how in all_removals():
+        app, _, model = how.model.partition(".")
+        assert how.listed == label_of(f"{app}_{model}_changelist"), how.thing
+
+
+def test_a_source_called_by_the_number_of_another_is_not_guessed() -> None:
+    one = real_source("people")
+    other = real_source(str(one.pk))
+    code, refused = run("remove", "source", str(one.pk), "--plan")
+    assert code == 2
+    assert refused["refused"]["message"] == (
+        f"{one.pk} is the number of one source and the name of another, whose number is {other.pk}."
+    )
+    for by, meant in (("number", one), ("name", other)):
+        code, shown = run("remove", "source", str(one.pk), "--plan", "--by", by)
+        assert (code, shown["plan"]["number"]) == (0, meant.pk)
+    # Where one and the same is meant there is nothing to ask.
+    same = FeedbackSource.objects.get(pk=one.pk)
+    FeedbackSource.objects.filter(pk=other.pk).delete()
+    FeedbackSource.objects.filter(pk=same.pk).update(name=str(same.pk))
+    code, shown = run("remove", "source", str(same.pk), "--plan")
+    assert (code, shown["plan"]["number"]) == (0, same.pk)
 
 
 def test_the_pages_lead_to_what_removes_and_show_the_receipt(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -19,6 +21,7 @@ from matching.admin import batches
 from matching.admin.batches import TABS
 from matching.models import EventBatch, MatchEvent, RejectedEvent, TravelSession
 from project.jobs.models import Job
+from project.jobs.presentation import headline
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
 from project.pages import admins as tables
@@ -410,6 +413,22 @@ def test_a_batch_goes_though_a_dataset_was_made_of_it_which_says_so() -> None:
     assert job.state == "succeeded", job.error
     assert "Dataset match_compatibility/1 keeps its own rows" in job.result["stale"][0]
     assert f"batch {batch.pk} was removed since" in why_stale(Dataset.objects.get())
+
+
+def test_a_removal_is_told_without_the_record_itself(admin_client: Client) -> None:
+    """“Batch 2, and with it 1 batch” reads as the number of a record."""
+    batch = imported(lines(3))
+    told = StringIO()
+    call_command("remove", "batch", str(batch.pk), "--plan", stdout=told)
+    assert told.getvalue().startswith(f"Batch {batch.pk}, and with it 3 match events.")
+    page = admin_client.get(f"{reverse('admin:remove_batch')}?number={batch.pk}").content.decode()
+    assert ">Match events</" in page
+    assert ">Batch</" not in page
+    job = remove("batch", batch.pk)
+    assert headline(job)["text"] == f"Batch {batch.pk} is removed: 3 match events."
+    receipts = admin_client.get(reverse("admin:removal_receipt_changelist")).content.decode()
+    assert "3 match events" in receipts
+    assert "1 batch" not in receipts
 
 
 def test_a_batch_that_a_live_model_learnt_from_stays() -> None:

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from matching.models import SeedUser, TravelSession
+from matching.queries.merging import plan_merge
 from matching.services.identity import merge_people, rename_person
 from project.audit.models import AuditEntry
 from project.jobs.models import Job
@@ -42,6 +43,25 @@ def test_only_who_may_is_led_there_and_let_in(
         assert client.get(page(name, user)).status_code == status
         assert client.post(page(name, user), {}).status_code == status
         assert (page(name, user) in shown) == (status == 200)
+
+
+@pytest.mark.parametrize("has_both", [True, False])
+def test_a_trip_whose_place_nobody_named_is_a_trip(admin_client: Client, *, has_both: bool) -> None:
+    keep, gone = make_seed_user("ana"), make_seed_user("bob")
+    for user in (keep, gone) if has_both else (gone,):
+        make_session(user, destination_name="", destination_lat=52.52, destination_lon=13.4)
+    plan = plan_merge(keep, gone)
+    assert (plan["trip"], plan["trip_ends"]) == ("kept" if has_both else "moved", has_both)
+    assert plan["gone"]["trip"] == "a place at 52.52, 13.40"
+    shown = admin_client.get(f"{page('merge', keep)}?with={gone.pk}").content.decode()
+    assert "Neither has a trip" not in shown
+    place = ">a place at 52.52, 13.40</a>"
+    address = reverse("admin:matching_seeduser_changelist")
+    assert place in admin_client.get(address).content.decode()
+    assert place in admin_client.get(page("change", gone)).content.decode()
+    trips = reverse("admin:matching_travelsession_changelist")
+    assert "a place at 52.52, 13.40" in admin_client.get(trips).content.decode()
+    assert str(gone.session) == "bob to a place at 52.52, 13.40"  # type: ignore[attr-defined]
 
 
 def test_a_person_is_renamed_and_the_page_tells_the_former_name(admin_client: Client) -> None:

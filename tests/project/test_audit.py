@@ -11,6 +11,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from feedback.models import FeedbackSource
+from matching.models import SeedUser
 from project.acting import operator
 from project.audit.models import Act, AuditEntry
 from project.audit.services import record
@@ -315,6 +316,18 @@ def test_a_line_leads_to_its_record_for_who_may_see_that(client, at_work) -> Non
     shown = client.get(LIST).content.decode()
     assert "somebody" in shown
     assert page not in shown
+
+
+def test_no_line_leads_to_a_record_that_is_gone(at_work) -> None:
+    gone, stays = make_seed_user("gone"), make_seed_user("stays")
+    for user in (gone, stays):
+        record(Act.PERSON, about=user)
+    record(Act.EXPORT, model="matching.ghost", pk=1, title="of an edition before")
+    SeedUser.objects.filter(pk=gone.pk).delete()
+    shown = at_work.get(LIST).content.decode()
+    assert reverse("admin:matching_seeduser_change", args=[stays.pk]) in shown
+    assert reverse("admin:matching_seeduser_change", args=[gone.pk]) not in shown
+    assert "of an edition before" in shown
 
 
 def test_the_list_is_filtered_and_searched(at_work) -> None:

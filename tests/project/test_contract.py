@@ -328,6 +328,39 @@ def test_a_form_as_it_opens_is_a_good_answer(kind: JobKind) -> None:
     assert read_arguments(kind, form.arguments) == read_arguments(kind, required)
 
 
+def test_a_record_is_asked_for_in_the_words_of_people() -> None:
+    """Not “the number of a eventbatch”."""
+    for kind, question in QUESTIONS:
+        ask = question.ask
+        assert bool(ask.records) == bool(ask.record), (kind.name, question.name)
+        if ask.records:
+            assert question.expected_one == f"the number of {ask.record}"
+            assert ask.record.startswith(("a ", "an "))
+            assert ask.records.rpartition(".")[2] not in ask.record
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_what_happens_once_is_not_offered_again(client: Any) -> None:
+    admin = make_admin()
+    client.force_login(admin)
+    once = [kind.name for kind in OURS if kind.happens_once]
+    assert {"matching.merge_people", "matching.remove_person"} < set(once)
+    jobs = [
+        Job.objects.create(kind=kind, arguments=REQUIRED[kind], state=state, user=admin)
+        for kind in once
+        for state in (Job.State.SUCCEEDED, Job.State.REFUSED)
+    ]
+    listed = client.get(reverse("admin:jobs_job_changelist")).content.decode()
+    for one in jobs:
+        again = reverse("admin:jobs_job_again", args=[one.pk])
+        page = client.get(reverse("admin:jobs_job_change", args=[one.pk])).content.decode()
+        assert again not in page + listed, one.kind
+        answer = client.post(again, {}, follow=True)
+        assert "it happens once" in answer.content.decode()
+    assert Job.objects.count() == len(jobs)
+
+
 @pytest.mark.django_db
 @pytest.mark.usefixtures("valkey")
 def test_a_job_is_run_again_with_changes(client: Any) -> None:

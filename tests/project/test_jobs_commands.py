@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -74,13 +75,16 @@ def test_ambiguous_unknown_and_impossible_ids_say_so(declare: Declare) -> None:
     kind = declare(work)
     for last in "12":
         Job.objects.create(pk=f"abcdef00-0000-4000-8000-00000000000{last}", kind=kind)
-    with pytest.raises(CommandError, match=r"names several jobs: abcdef00-.*2 .*abcdef00-.*1 "):
-        jobs("show", "abc")
-    with pytest.raises(CommandError, match="No job's id begins with"):
-        jobs("show", "ffff")
-    for wrong in ("", "xyz", "%", "a" * 37):
-        with pytest.raises(CommandError, match="is no job id"):
-            jobs("show", wrong)
+    for wrong, said in (
+        ("abc", r"names several jobs: abcdef00-.*2 .*abcdef00-.*1 "),
+        ("ffff", "No job's id begins with"),
+        *((wrong, "is no job id") for wrong in ("", "xyz", "%", "a" * 37)),
+    ):
+        out = StringIO()
+        with pytest.raises(SystemExit) as ended:
+            call_command("jobs", "show", wrong, "--json", stdout=out)
+        assert ended.value.code == EXIT_REFUSED, wrong
+        assert re.search(said, json.loads(out.getvalue())["refused"]["message"]), wrong
 
 
 @pytest.mark.django_db

@@ -20,7 +20,7 @@ from project.jobs.services import enqueue
 from project.mappings.refused import RefusedRow
 from project.pages.admins import LargeTable
 from project.pages.navigation import Entry, add_entries, all_entries, count_all
-from tests.factories import make_seed_user, make_staff
+from tests.factories import make_group, make_seed_user, make_staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 PEOPLE = "/admin/matching/seeduser/"
@@ -134,10 +134,27 @@ def test_each_button_of_the_bar_runs_its_own_action(
         page = admin_client.post(PEOPLE, data)
         if page.status_code == 302:  # people are removed on a page of its own
             assert page["Location"] == f"{reverse('admin:remove_person')}?number={people[0].pk}"
-            assert words.split()[0] in ("Delete", "Remove")
+            assert words == "Remove …"
             continue
         title = page.content.decode()
         assert words.removesuffix(" …").split()[0] in re.search(r"<h1>(.*?)</h1>", title)[1]  # type: ignore[index]
+
+
+def test_what_is_removed_by_a_plan_is_called_so_everywhere(
+    admin_client: Client, people: list[SeedUser]
+) -> None:
+    """One word in the bar of a list, the menu of a row and on a page; else Django's own."""
+    group = make_group("club", people[:1])
+    for name, record, word in (("seeduser", people[0], "Remove …"),
+                               ("travelgroup", group, "Delete …")):  # fmt: skip
+        listed = admin_client.get(reverse(f"admin:matching_{name}_changelist")).content.decode()
+        page = reverse(f"admin:matching_{name}_change", args=[record.pk])
+        shown = admin_client.get(page).content.decode()
+        other = {"Remove …": "Delete …", "Delete …": "Remove …"}[word]
+        assert f">{word}</button>" in listed
+        assert f'class="deletelink">{word}</a>' in shown
+        assert other not in listed + shown
+    assert ">Remove …</a></li>" in admin_client.get(PEOPLE).content.decode()
 
 
 def test_nothing_chosen_is_said(admin_client: Client, people: list[SeedUser]) -> None:

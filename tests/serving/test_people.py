@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from matching.models import SeedUser, TravelSession, live
 from matching.models.live import ValkeyUnavailable
+from matching.services.identity import rename_person
 from project.jobs.models import Job
 from project.jobs.runner import run_job
 from project.origin import Origin
@@ -78,12 +79,21 @@ def test_a_word_that_was_taught_is_known(send):
     assert told["unknown_words"] == []
 
 
-def test_a_drawn_person_who_is_sent_is_real_and_nothing_drawn_stays(send):
-    make_seed_user("ana", archetype="student")
-    told = stored(send("put", "people/ana", {"age": 29}), PersonStored, 200)
-    assert told["origin"] == "real"
+@pytest.mark.parametrize("sent", ["ana", "ana-before"])
+def test_nobody_who_was_drawn_becomes_real_by_being_sent(send, sent):
+    """The trip, the groups and the events of a drawn person are drawn: never half of somebody."""
+    drawn = make_seed_user("ana-before", archetype="student")
+    make_session(drawn)
+    rename_person(drawn, "ana", on_failure=lambda _: None)
+    answer = send("put", f"people/{sent}", {"age": 29})
+    assert answer.status_code == 409
+    told = answer.json()
+    assert told["detail"] == "ana is a synthetic person here: it was drawn, with what it has."
+    assert "remove the drawn one first" in told["remedy"]
     user = SeedUser.objects.get()
-    assert (user.origin, user.archetype, user.home_city) == (Origin.REAL.code, "", "")
+    assert (user.origin, user.archetype) == (Origin.SYNTHETIC.code, "student")
+    assert user.session.origin == Origin.SYNTHETIC.code
+    assert send("put", "people/ana-2", {"age": 29}).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -179,7 +189,7 @@ def test_a_trip_that_is_over_is_stored_and_said_to_be(send):
 
 @pytest.mark.django_db(transaction=True)
 def test_without_valkey_the_record_is_stored_and_the_copy_is_said_to_lack(send, monkeypatch):
-    make_session(make_seed_user("ana"))
+    make_session(make_seed_user("ana", origin=Origin.REAL.code))
 
     def away(*_, **__):
         raise ValkeyUnavailable("Valkey does not answer.")

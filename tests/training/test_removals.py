@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from matching.queries.removals import plan_of_batch
 from project.removal.models import Receipt
 from project.storage.records import named_digests
 from tests.factories import make_admin
@@ -48,6 +49,32 @@ def test_a_dataset_that_models_were_trained_on_stays_until_they_go() -> None:
     assert remove("model", model.pk).state == "succeeded"
     assert remove("dataset", model.dataset_id).state == "succeeded"
     assert make_model().version == 2
+
+
+def test_what_a_live_model_asks_for_first_can_be_done(admin_client: Client) -> None:
+    """A rollback is said only where there is one; the page leads to where it is done."""
+    only = make_model()
+    registry.promote(only, reason="a")
+    _, plan = run("remove", "model", f"{only.kind}/1", "--plan")
+    assert "It is the only version. Train another one" in plan["plan"]["remedy"]
+    batch = only.dataset.batches.get()
+    held = plan_of_batch(batch)
+    assert "rollback" not in plan["plan"]["remedy"] + held.remedy
+    page = admin_client.get(f"{reverse('admin:remove_model')}?number={only.pk}").content.decode()
+    address = reverse("admin:training_dataset_change", args=[only.dataset_id])
+    assert f'<a href="{address}">Dataset {only.kind}/1</a>' in page
+    page = admin_client.get(f"{reverse('admin:remove_batch')}?number={batch.pk}").content.decode()
+    address = reverse("admin:training_modelversion_change", args=[only.pk])
+    assert f'<a href="{address}">Model {only.kind}/1</a>' in page
+    assert f"Remove batch {batch.pk} (" in page
+    assert ">Batch</" not in page, "the record itself is no figure of what goes with it"
+    other = make_model(only.dataset, seed=2)
+    _, plan = run("remove", "model", f"{only.kind}/1", "--plan")
+    assert "No other version was live before. Make one live" in plan["plan"]["remedy"]
+    registry.promote(other, reason="b", override_reason="it is only a test")
+    _, plan = run("remove", "model", f"{only.kind}/2", "--plan")
+    assert "Return to version 1 with `manage.py models rollback" in plan["plan"]["remedy"]
+    assert "`manage.py models rollback`" in plan_of_batch(batch).remedy
 
 
 def test_the_live_model_stays_and_one_that_was_live_goes_out_of_the_line() -> None:

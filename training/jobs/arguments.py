@@ -60,7 +60,9 @@ class BuildDataset(Arguments):
             description="Of a kind made of events: these batches; without any, the newest complete "
             "one.",
         ),
-        Ask(option="--batch", records="matching.eventbatch", suggestions=_batches),
+        Ask(
+            option="--batch", records="matching.eventbatch", record="a batch", suggestions=_batches
+        ),
     ] = []
     origin: Annotated[
         Origin | Literal[""],

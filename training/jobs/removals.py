@@ -25,6 +25,8 @@ class RemoveDataset(Removal[Dataset]):
 
     thing = "dataset"
     noun = "a dataset"
+    called = "KIND/VERSION"
+    listed = "Datasets"
     model = "training.dataset"
     kind = "training.remove_dataset"
     permission = "training.delete_dataset"
@@ -45,6 +47,8 @@ class RemoveModel(Removal[ModelVersion]):
 
     thing = "model"
     noun = "a model"
+    called = "KIND/VERSION"
+    listed = "Models"
     model = "training.modelversion"
     kind = "training.remove_model"
     permission = "training.delete_modelversion"

@@ -1,22 +1,25 @@
 """What stands on datasets and models, for whoever is about to remove one."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Prefetch, Q, QuerySet
 
 from feedback.models import CollectionRun, FeedbackSource
 from matching.models import EventBatch, MatchEvent, SeedUser
-from matching.queries.erasing import numbers_now
+from matching.queries.erasing import names_of, numbers_of
 from project import words
-from project.removal.contract import Plan, Standing, stands_on
+from project.removal.contract import Lead, Plan, Standing, stands_on
 from training.models import Dataset, ModelVersion, Promotion
 from training.queries.promotions import version_before
+
+LED_TO: Final = 5  # newest other versions of a kind whose pages a plan leads to
 
 
 def plan_of_dataset(dataset: Dataset) -> Plan:
     """Say what goes with a dataset; models that were trained on it hold it."""
-    models = list(dataset.model_versions.order_by("version").values_list("version", flat=True))
+    trained = dict(dataset.model_versions.order_by("version").values_list("version", "pk"))
+    models = list(trained)
     blocked: tuple[str, ...] = ()
     remedy = ""
     if models:
@@ -41,6 +44,7 @@ def plan_of_dataset(dataset: Dataset) -> Plan:
         stays=tuple(stays),
         blocked=blocked,
         remedy=remedy,
+        leads=tuple(_lead(dataset.kind, version, pk) for version, pk in trained.items()),
         digests=_sha256(dataset.files),
         kind=dataset.kind,
         version=dataset.version,
@@ -51,9 +55,19 @@ def plan_of_model(model: ModelVersion) -> Plan:
     """Say what goes with a model; the live one holds itself."""
     blocked: tuple[str, ...] = ()
     remedy = ""
+    leads: tuple[Lead, ...] = ()
     if model.stage == ModelVersion.Stage.CHAMPION:
         blocked = ("It is live.",)
-        remedy = "Make another version live, or return to the one before; then remove it."
+        remedy = f"{_another(model.kind, model.dataset.version)}; then remove it."
+        others = ModelVersion.objects.of_kind(model.kind).exclude(pk=model.pk).order_by("-version")
+        found = others.values_list("version", "pk")[:LED_TO]
+        leads = tuple(_lead(model.kind, version, pk) for version, pk in found) or (
+            (
+                f"Dataset {model.kind}/{model.dataset.version}",
+                "training.dataset",
+                str(model.dataset.pk),
+            ),
+        )
     stale, stays = [], [f"Dataset {model.kind}/{model.dataset.version}, on which it was trained."]
     if version_before(model.kind) == model.version:
         stale.append("A rollback would return to it; without it, to the one before it, or to none.")
@@ -71,6 +85,7 @@ def plan_of_model(model: ModelVersion) -> Plan:
         stays=tuple(stays),
         blocked=blocked,
         remedy=remedy,
+        leads=leads,
         digests=_sha256(model.files),
         kind=model.kind,
         version=model.version,
@@ -106,28 +121,32 @@ def _standing(datasets: QuerySet[Dataset]) -> Standing:
     A dataset that was refused, or never trained on, holds nothing.
     """
     live, stale = [], []
+    leads: list[Lead] = []
+    before = False
     for dataset in datasets.only("pk", "kind", "version", "verdict").order_by("pk"):
         models = ModelVersion.objects.filter(dataset=dataset.pk).order_by("version")
-        made = list(models.values_list("version", "stage"))
-        live += [
-            f"{dataset.kind}/{version}"
-            for version, stage in made
-            if stage == ModelVersion.Stage.CHAMPION
-        ]
+        made = list(models.values_list("version", "stage", "pk"))
+        for version, stage, pk in made:
+            if stage == ModelVersion.Stage.CHAMPION:
+                live.append(f"{dataset.kind}/{version}")
+                leads.append(_lead(dataset.kind, version, pk))
+                before |= version_before(dataset.kind) is not None
         text = (
             f"Dataset {dataset.kind}/{dataset.version} keeps its own rows and cannot be built "
             "again as it is"
         )
         if made:
-            text += f"; {_named('model', [version for version, _ in made])} learnt from it"
+            text += f"; {_named('model', [version for version, *_ in made])} learnt from it"
         stale.append(f"{text}.")
     if not live:
         return Standing(stale=tuple(stale))
     return Standing(
         stale=tuple(stale),
         blocked=(f"Model {words.listed(live)} is live and learnt from it.",),
-        remedy="Train on other rows and make that model live, or return to an earlier one; then "
-        "remove it.",
+        remedy="Train on other rows and make that model live with `manage.py models promote`"
+        f"{', or return to an earlier one with `manage.py models rollback`' if before else ''}; "
+        "then remove it.",
+        leads=tuple(leads),
     )
 
 
@@ -135,7 +154,7 @@ def _standing(datasets: QuerySet[Dataset]) -> Standing:
 def standing_on_person(person: SeedUser) -> Standing:
     """Say which datasets were built of batches with events of a person, and which models learnt
     from them: rows and figures stay, under a number of nobody."""
-    numbers = numbers_now(person)
+    numbers = numbers_of(person, names_of(person))
     events = MatchEvent.objects.filter(Q(user_id__in=numbers) | Q(target_id__in=numbers))
     batches = {pk >> EventBatch.ROW_BITS for pk in events.values_list("pk", flat=True)}
     datasets = Dataset.objects.filter(batches__in=batches).distinct().order_by("pk")
@@ -153,6 +172,26 @@ def standing_on_person(person: SeedUser) -> Standing:
             text += f". {_named('model', made).capitalize()} learnt from it and stays until then"
         stale.append(f"{text}.")
     return Standing(stale=tuple(stale))
+
+
+def _another(kind: str, dataset: int) -> str:
+    """Say how another version of a kind gets live: what can be done, and nothing else."""
+    before = version_before(kind)
+    if before is not None:
+        return (
+            f"Return to version {before} with `manage.py models rollback --kind {kind}`, or make "
+            "another one live with `manage.py models promote`"
+        )
+    if ModelVersion.objects.filter(kind=kind).count() > 1:
+        return "No other version was live before. Make one live with `manage.py models promote`"
+    return (
+        "It is the only version. Train another one with `manage.py train_model --dataset "
+        f"{dataset}` and make it live with `manage.py models promote`"
+    )
+
+
+def _lead(kind: str, version: int, pk: int) -> Lead:
+    return f"Model {kind}/{version}", "training.modelversion", str(pk)
 
 
 def _named(noun: str, numbers: list[int]) -> str:

@@ -17,6 +17,7 @@ from project.jobs.presentation import headline
 from project.jobs.reference import reference
 from project.jobs.references import records_now
 from project.jobs.services import JobStateError, retry_job, stop_job
+from project.refusal import Refusal
 from project.terminal import Table
 
 POLL_SECONDS = 0.5
@@ -112,20 +113,26 @@ def _list(*, state: str | None, kind: str | None, limit: int, **_: Any) -> dict[
     return {"jobs": [_summary(job) for job in jobs[:limit]], "total": jobs.count()}
 
 
+LISTED = "See `manage.py jobs list`."
+
+
 def _find(beginning: str) -> Job:
     text = beginning.lower()
     if not text or len(text) > ID_LENGTH or set(text) - set("0123456789abcdef-"):
-        raise CommandError(
-            f"{beginning!r} is no job id; expected its first letters and digits, as in jobs list."
+        raise Refusal(
+            f"{beginning!r:.100} is no job id; expected its first letters and digits.",
+            remedy=LISTED,
         )
     matching = Job.objects.annotate(text=Cast("pk", CharField())).filter(text__startswith=text)
     found = list(matching[:6])
     if not found:
-        raise CommandError(f"No job's id begins with {beginning!r}; see `manage.py jobs list`.")
+        raise Refusal(f"No job's id begins with {beginning!r}.", remedy=LISTED)
     if len(found) > 1:
         named = ", ".join(f"{job.pk} ({job.kind}, {job.state})" for job in found[:5])
         more = " and more" if len(found) > 5 else ""
-        raise CommandError(f"{beginning!r} names several jobs: {named}{more}. Give more of the id.")
+        raise Refusal(
+            f"{beginning!r} names several jobs: {named}{more}.", remedy="Give more of the id."
+        )
     return found[0]
 
 

@@ -10,12 +10,14 @@ from project.jobs.command import JobCommand
 from project.jobs.contract import UnusableArguments, get_kind, read_arguments
 from project.jobs.options import add_options, answers
 from project.jobs.questions import Question
+from project.refusal import Refusal
 from project.removal.contract import PLANNED, Removal, said_of
 from project.removal.registry import all_removals, removal_of
-from project.removal.work import plan_of
+from project.removal.work import plan_of, where_numbers_are
 from project.terminal import Console
 
 UNASKED = {"number"}
+NUMBER, NAME = "number", "name"  # what NUMBER is taken for
 
 
 class Command(JobCommand):
@@ -36,6 +38,13 @@ class Command(JobCommand):
             metavar="NUMBER",
             help="its number, as lists and addresses show it; of a "
             "person or a source the id or name too; of a dataset or model KIND/VERSION too",
+        )
+        parser.add_argument(
+            "--by",
+            choices=(NUMBER, NAME),
+            help="take NUMBER for the number of a record, or for an id or name, and for nothing "
+            "else; asked where digits are the one of one record and the other of another "
+            "(either, by default)",
         )
         parser.add_argument(
             "--plan", action="store_true", help="change nothing; say what would go and what stays"
@@ -74,10 +83,10 @@ class Command(JobCommand):
 
     def _require_plain(self, how: Removal[Any], options: dict[str, Any]) -> None:
         """Refuse a reason before a job has it among its arguments."""
-        record = how.find(_number_of(how, options["number"]))
+        record = how.find(_number_of(how, options))
         objection = "" if record is None else how.objection(record, options["why"])
         if objection:
-            raise CommandError(objection)
+            raise Refusal(objection, remedy=how.better_reason)
 
     def job_arguments(self, **options: Any) -> dict[str, Any]:
         return self._given(self._removal(options), options)
@@ -89,7 +98,8 @@ class Command(JobCommand):
         if "plan" in result:
             _render_plan(result["plan"], console)
             return
-        gone = said_of(result["counts"])
+        how = removal_of(result["thing"])
+        gone = said_of(how.beside(result["counts"]) if how is not None else result["counts"])
         told = f": {words.listed(gone)}" if gone else ""
         console.print(f"{result['title']} is removed{told}.")
         for one in result["stale"]:
@@ -106,22 +116,44 @@ class Command(JobCommand):
         asked: list[Question] = [
             question for question in get_kind(how.kind).questions if question.name not in UNASKED
         ]
-        return {**answers(asked, options), "number": _number_of(how, options["number"])}
+        return {**answers(asked, options), "number": _number_of(how, options)}
 
 
-def _number_of(how: Removal[Any], given: str) -> int:
-    record = how.named(given)
-    if record is not None:
-        return int(record.pk)
-    if not (given.isascii() and given.isdecimal() and 0 < len(given) < 19 and int(given)):
-        raise CommandError(f"There is no {how.thing} {given!r:.120}; expected its number.")
+def _number_of(how: Removal[Any], options: dict[str, Any]) -> int:
+    """Return the number of the record that is meant.
+
+    Raises
+    ------
+    Refusal : nothing is called so, or one record by its number and another by its id or name.
+    """
+    given, by = options["number"], options["by"]
+    called = None if by == NUMBER else how.named(given)
+    is_number = given.isascii() and given.isdecimal() and 0 < len(given) < 19 and int(given) > 0
+    counted = how.find(int(given)) if is_number and by != NAME else None
+    if called is not None and counted is not None and called.pk != counted.pk:
+        raise Refusal(
+            f"{given} is the number of one {how.word} and the {how.called} of another, whose "
+            f"number is {called.pk}.",
+            remedy=f"Say which: `--by number` is the one of that number, `--by name` the one of "
+            f"that {how.called}.",
+        )
+    if called is not None:
+        return int(called.pk)
+    if not is_number or by == NAME:
+        expected = how.called if by == NAME else f"number{f' or {how.called}' * bool(how.called)}"
+        raise Refusal(
+            f"There is no {how.word} {given!r:.120}; expected its {expected or 'number'}.",
+            remedy=where_numbers_are(how),
+        )
     return int(given)
 
 
 def _render_plan(plan: dict[str, Any], console: Console) -> None:
-    gone = said_of(plan["goes"])
+    how = removal_of(plan["thing"])
+    gone = said_of(how.beside(plan["goes"]) if how is not None else plan["goes"])
     console.print(f"{plan['title']}, and with it {words.listed(gone)}." if gone else plan["title"])
     for title, sentences in (
+        ("What goes too, and is counted once it was found:", plan["also"]),
         ("What stands on it, and stays:", plan["stale"]),
         ("What does not go:", plan["stays"]),
         ("It cannot go now:", plan["blocked"]),
