@@ -16,6 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
 from project.machine import said_of_file, said_of_outage, see_database
+from project.output import OutputUnusable
 from project.outside import one_line, visible_json
 from project.refusal import Refusal
 from project.storage.failures import ArtifactUnwritable
@@ -98,7 +99,7 @@ class SeedbedCommand(BaseCommand):
             result = self.run(**options)
         except Refusal as refusal:
             self.finish_refused(refusal.as_dict())
-        except ArtifactUnwritable as error:
+        except (ArtifactUnwritable, OutputUnusable) as error:
             raise CommandError(str(error)) from error
         except CommandError as error:
             raise CommandError(_short(error), returncode=error.returncode) from error

@@ -1,11 +1,9 @@
 """What is taken away: people, groups, trips, events and refused rows, chunk by chunk."""
 
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +20,7 @@ from matching.models import EventBatch, MatchEvent, RefusedProfile, RejectedEven
 from matching.queries.frozen import frozen_population
 from project.bulk import read_arrow, read_batches
 from project.origin import ROW_ORIGINS
+from project.output import written
 from project.refusal import Refusal
 from project.tabular.mend import Came, corrected_row, row_of
 
@@ -91,22 +90,16 @@ def write_log_file(path: Path, batches: Iterable[EventBatch]) -> int:
     The file is there whole or not at all.
     """
     events = 0
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as target:
-        try:
 
-            def counted() -> Iterator[bytes]:
-                nonlocal events
-                for block in export_batches(batches):
-                    events += block.count(b"\n")
-                    yield block
+    def counted() -> Iterator[bytes]:
+        nonlocal events
+        for block in export_batches(batches):
+            events += block.count(b"\n")
+            yield block
 
-            for block in pack(counted()) if path.suffix == ".gz" else counted():
-                target.write(block)
-            target.flush()
-            os.fsync(target.fileno())
-            Path(target.name).replace(path)
-        finally:
-            Path(target.name).unlink(missing_ok=True)
+    with written(path) as target:
+        for block in pack(counted()) if path.suffix == ".gz" else counted():
+            target.write(block)
     return events
 
 

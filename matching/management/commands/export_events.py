@@ -28,7 +28,9 @@ class Command(SeedbedCommand):
             "--output",
             default="-",
             metavar="F.jsonl[.gz]",
-            help="file to write, packed when it ends in .gz; - for stdout (default)",
+            help="plain file to write, for its owner alone, written over where it is there and "
+            "packed when it ends in .gz; links, pipes and devices are refused; - for stdout "
+            "(default)",
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -50,10 +52,7 @@ class Command(SeedbedCommand):
             sys.stdout.buffer.flush()
             _note(batches, "the terminal")
             return {}
-        try:
-            events = write_log_file(Path(output), batches)
-        except OSError as error:
-            raise CommandError(f"{output}: {error}") from error
+        events = write_log_file(Path(output), batches)
         _note(batches, output)
         return {"output": output, "batches": options["batch"], "events": events}
 
