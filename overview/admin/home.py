@@ -44,6 +44,7 @@ from project.jobs.strip import keep_running
 from project.pages.links import record_url
 from project.pages.navigation import Navigation, parts_of_page
 from project.pages.registry import front_page, page
+from project.pages.remedies import in_pages
 
 JOBS_SHOWN: Final = 6
 JOBS: Final = "jobs.job"
@@ -191,7 +192,7 @@ def _next(request: HttpRequest, pipeline: Pipeline, step: Step, active: list[Job
     acts, looks = _offers(pipeline, step)
     way = first_way(request, *acts)
     title, _, why = step["text"].removesuffix(".").partition(": ")
-    text = f"{why[:1].upper()}{why[1:]}." if why else _reason(pipeline, step)
+    text = in_pages(f"{why[:1].upper()}{why[1:]}.") if why else _reason(pipeline, step)
     if way is None:
         who = WHO[step["name"]]
         text = f"{text} It waits for {who}.".strip()
