@@ -15,6 +15,7 @@ from django.db import DataError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
+from project import words
 from project.machine import said_of_file, said_of_outage, see_database
 from project.output import OutputUnusable
 from project.outside import one_line, visible_json
@@ -150,7 +151,8 @@ def ensure_migrated() -> None:
         return
     if not settings.USES_EMBEDDED_POSTGRES:
         raise CommandError(
-            f"{len(plan)} migrations are not applied to the database of DATABASE_URL. "
+            f"{words.tally(len(plan), 'migration')} {words.bend(len(plan), 'is', 'are')} not "
+            "applied to the database of DATABASE_URL. "
             "Run `manage.py migrate`."
         )
     with connection.cursor() as cursor:

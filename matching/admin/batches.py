@@ -351,7 +351,9 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
         known = sum(column["counts"])
         if known:
             missing = f", {column['missing']:,} without" if column["missing"] else ""
-            histograms.append((f"{name} ({known:,} values{missing})", column["counts"]))
+            histograms.append(
+                (f"{name} ({words.tally(known, 'value')}{missing})", column["counts"])
+            )
     left_out = sum(one["count"] for one in skipped)
     return {
         "batch": batch,
@@ -478,7 +480,7 @@ def _facts(batch: EventBatch) -> list[tuple[str, Any]]:
             *facts,
             *([("Taken in part", partial)] if partial else []),
             *_behaviour(batch),
-            ("File", batch.file_name),
+            ("Came" if batch.is_sent else "File", batch.file_name),
             ("SHA-256", batch.file_sha256),
         ]
     asked = {

@@ -25,7 +25,7 @@ from matching.queries.sessions import plan_sessions, travellers
 from matching.queries.words import SHOWN, describe_unknown, in_order
 from matching.services import people, session_repairs, sessions
 from matching.services.refused_profiles import Source, import_rows
-from project import clock
+from project import clock, words
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.arguments import ASKS_ORIGIN
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
@@ -122,7 +122,8 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
     if total["rows_refused"] == len(rows):
         first = errors[0]
         raise Refusal(
-            f"None of the {len(rows):,} rows of {upload.name} landed. Line {first['line']}, "
+            f"None of the {words.tally(len(rows), 'row')} of {upload.name} landed. Line "
+            f"{first['line']}, "
             f"{first['field']}: {first['message']}",
             remedy="Mend the file and import it again, or its rows in the admin: Refused rows.",
             details=result,
@@ -251,7 +252,9 @@ def check_sessions(asked: CheckSessions) -> SessionReport:
     report = _in_words(lambda: report_on_sessions(minimum=asked.minimum, only=asked.only))
     if report["verdict"] == "refuse":
         raise Refusal(
-            f"{report['live']:,} sessions are in order, {report['repairable']:,} need repair.",
+            f"{words.tally(report['live'], 'session')} "
+            f"{words.bend(report['live'], 'is', 'are')} in order, {report['repairable']:,} need "
+            "repair.",
             remedy=report["remedy"],
             details=dict(report),
         )

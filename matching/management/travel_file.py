@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
+from project import words
 from project.command import EXIT_REFUSED
 from project.mappings.command import TableCommand
 from project.tabular.packed import Unpackable
@@ -35,7 +36,7 @@ class TravelFileCommand(TableCommand):
 
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         console.print(
-            f"{result['file']}: {result['rows']:,} rows; {result['added']:,} added, "
+            f"{result['file']}: {words.tally(result['rows'], 'row')}; {result['added']:,} added, "
             f"{result['updated']:,} updated, {result['unchanged']:,} unchanged, "
             f"{result['rows_refused']:,} refused."
         )

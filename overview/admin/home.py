@@ -230,13 +230,19 @@ def _offers(pipeline: Pipeline, step: Step) -> tuple[list[Offer], list[Offer]]:
 def _reason(pipeline: Pipeline, step: Step) -> str:
     """Say in a sentence with figures why it is the next step."""
     if step["name"] == "build" and step["dataset"] is None:
-        return f"{pipeline.events.total:,} events are there to learn from."
+        return (
+            f"{words.tally(pipeline.events.total, 'event')} "
+            f"{words.bend(pipeline.events.total, 'is', 'are')} there to learn from."
+        )
     if step["name"] in ("promote", "confirm", "see_model") and pipeline.model is not None:
         gates = pipeline.model.gates
         passed = sum(gate["verdict"] == "pass" for gate in gates)
         return f"It passed {passed} of {len(gates)} gates; nothing goes live by itself."
     if step["name"] == "train" and pipeline.dataset is not None and not pipeline.problem:
-        return f"{words.number(pipeline.dataset.train_rows)} rows are there to train on."
+        return (
+            f"{words.tally(pipeline.dataset.train_rows, 'row')} "
+            f"{words.bend(pipeline.dataset.train_rows, 'is', 'are')} there to train on."
+        )
     return pipeline.problem
 
 

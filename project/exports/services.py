@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from project import words
 from project.acting import Actor
 from project.audit.models import Act
 from project.audit.services import record
@@ -74,7 +75,11 @@ def complete_export(export: Export, path: Path, sha256: str, *, rows: int) -> Ex
     export.sha256, export.size, export.rows = sha256, size, rows
     export.save(update_fields=["sha256", "size", "rows"])
     export.parts.all().delete()
-    record(Act.EXPORT, about=export, detail=f"{rows:,} rows of {export.what}, {size:,} bytes")
+    record(
+        Act.EXPORT,
+        about=export,
+        detail=f"{words.tally(rows, 'row')} of {export.what}, {words.tally(size, 'byte')}",
+    )
     return export
 
 

@@ -239,7 +239,7 @@ def test_import_updates_given_fields_keeps_the_rest_and_its_history(tmp_path: Pa
         ("a.json", b'[{"external_id": "a"},', "Line 1: the JSON is broken"),
         ("a.csv", b"", "empty"),
         ("a.csv", b"\x89PNG\r\n\x1a\n" + bytes(80), "a picture (PNG)"),
-        ("a.csv", b"external_id\n", "names 1 columns, and no rows"),
+        ("a.csv", b"external_id\n", "names 1 column, and no rows"),
         ("a.jsonl", b"broken\n", "Line 1: Expected JSON"),
         ("a.csv", b"external_id,age,age\na,20,30\n", "twice"),
     ],

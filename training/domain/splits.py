@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project import words
 from project.measure.hashing import hash_rows, hash_sets
 
 BoolArray = npt.NDArray[np.bool_]
@@ -181,7 +182,8 @@ def split_mixture(
     elif not is_real.any() or is_real.all():
         raise SplitError(
             "A split by origin trains on synthetic rows and validates on real ones; all of these "
-            f"{len(frame)} rows are of one origin.",
+            f"{words.tally(len(frame), 'row')} {words.bend(len(frame), 'is', 'are')} of one "
+            "origin.",
             remedy="Choose another --split, or add rows of the other.",
         )
     if how in ("user", "group", "pair"):
@@ -273,7 +275,8 @@ def _split_by_time(times: pd.Series, train_share: float) -> BoolArray:
     through = int((values <= cut).sum())
     if before == 0 and through == n_rows:
         raise SplitError(
-            f"All {n_rows} rows have the timestamp {cut}.",
+            f"All {words.tally(n_rows, 'row')} {words.bend(n_rows, 'has', 'have')} the "
+            f"timestamp {cut}.",
             remedy="Choose another --split: by user, pair or random.",
         )
     takes_cut = before == 0 or (through < n_rows and abs(through - wanted) < abs(before - wanted))

@@ -201,7 +201,7 @@ def _batch(batch: EventBatch, record: Any, changed: str) -> Node:
 
 
 def _dataset(dataset: Dataset, record: Any) -> Node:
-    parts = f"{words.number(dataset.train_rows)} + {words.number(dataset.validation_rows)} rows"
+    parts = f"{words.number(dataset.train_rows)} + {words.tally(dataset.validation_rows, 'row')}"
     return Node(
         "training.dataset",
         dataset.pk,

@@ -112,18 +112,22 @@ def changes_by_batch(dataset: Dataset) -> dict[int, list[str]]:
         told = []
         if landed > 0:
             told.append(
-                f"{landed:,} lines of batch {batch.pk} that were refused were mended and landed "
+                f"{words.tally(landed, 'line')} of batch {batch.pk} that "
+                f"{words.bend(landed, 'was', 'were')} refused "
+                f"{words.bend(landed, 'was', 'were')} mended and landed "
                 "since"
             )
         if changed > 0:
             told.append(
-                f"{changed:,} changes of events of batch {batch.pk} came with later imports, the "
+                f"{words.tally(changed, 'change')} of events of batch {batch.pk} came with "
+                "later imports, the "
                 f"last on {words.moment(batch.corrected_at)}"
             )
         merged = batch.merged_events - entry.get("merged_events", 0)
         if merged > 0:
             told.append(
-                f"{merged:,} events of batch {batch.pk} name somebody who was merged into another "
+                f"{words.tally(merged, 'event')} of batch {batch.pk} "
+                f"{words.bend(merged, 'names', 'name')} somebody who was merged into another "
                 f"person since, the last on {words.moment(batch.merged_at)}"
             )
         if told:

@@ -124,7 +124,7 @@ _TELL: Final[Mapping[str, Callable[[_Inputs], str]]] = {
     "background_score": _background,
     "group_size_score": lambda inputs: _known(inputs["group_size"], " people"),
     "group_diversity_score": lambda inputs: (
-        f"{_known(inputs['n_languages'])} languages, "
-        f"{_known(inputs['n_nationalities'])} nationalities"
+        f"{words.tally(_known(inputs['n_languages']), 'language')}, "
+        f"{words.tally(_known(inputs['n_nationalities']), 'nationality', 'nationalities')}"
     ),
 }

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from matching.models import EventBatch
+from project import words
 from project.audit.models import Act
 from project.audit.services import record
 from project.command import SeedbedCommand, positive_int
@@ -58,7 +59,9 @@ class Command(SeedbedCommand):
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         if result:
-            console.print(f"{result['events']:,} events written to {result['output']}.")
+            console.print(
+                f"{words.tally(result['events'], 'event')} written to {result['output']}."
+            )
 
 
 def _note(batches: Sequence[EventBatch], place: str) -> None:

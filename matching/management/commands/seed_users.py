@@ -92,9 +92,14 @@ def _kept(path: Path) -> Upload:
 
 def _render_seeding(result: dict[str, Any], console: Console) -> None:
     users, groups = result["users_added"], result["groups_added"]
-    kept = f"{result['users_kept']:,} users and {result['groups_kept']:,} groups were there"
+    kept = (
+        f"{words.tally(result['users_kept'], 'user')} and "
+        f"{words.tally(result['groups_kept'], 'group')} were there"
+    )
     if users or groups:
-        console.print(f"Added {users:,} users and {groups:,} groups; {kept}.")
+        console.print(
+            f"Added {words.tally(users, 'user')} and {words.tally(groups, 'group')}; {kept}."
+        )
     else:
         console.print(f"Added nothing: {kept} already, with seed {result['seed']}.")
     console.print("Next: manage.py create_sessions")
@@ -102,9 +107,10 @@ def _render_seeding(result: dict[str, Any], console: Console) -> None:
 
 def _render_import(result: dict[str, Any], console: Console) -> None:
     console.print(
-        f"{result['file']}: {result['rows']:,} rows; {result['added']:,} users added, "
+        f"{result['file']}: {words.tally(result['rows'], 'row')}; "
+        f"{words.tally(result['added'], 'user')} added, "
         f"{result['updated']:,} updated, {result['unchanged']:,} unchanged, "
-        f"{result['rows_refused']:,} rows refused."
+        f"{words.tally(result['rows_refused'], 'row')} refused."
     )
     for note in result["notes"]:
         console.print(f"  {note}")

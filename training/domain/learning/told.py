@@ -66,7 +66,7 @@ def curve_line(curve: LearningCurve) -> list[tuple[str, float | None, float | No
     Rows that nothing was trained on are a gap, so that the forecast stands where it belongs.
     """
     points: list[tuple[str, float | None, float | None, float | None]] = [
-        (f"{words.number(point['rows'])} rows", point["value"], point["low"], point["high"])
+        (f"{words.tally(point['rows'], 'row')}", point["value"], point["low"], point["high"])
         for point in curve["points"]
     ]
     forecast = curve["forecast"]
@@ -74,6 +74,11 @@ def curve_line(curve: LearningCurve) -> list[tuple[str, float | None, float | No
         rows = words.number(forecast["rows"])
         points.append(("", None, None, None))
         points.append(
-            (f"{rows} rows, forecast", forecast["value"], forecast["low"], forecast["high"])
+            (
+                f"{words.tally(rows, 'row')}, forecast",
+                forecast["value"],
+                forecast["low"],
+                forecast["high"],
+            )
         )
     return points
