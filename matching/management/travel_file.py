@@ -7,7 +7,6 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from project import words
-from project.command import EXIT_REFUSED
 from project.mappings.command import TableCommand
 from project.tabular.packed import Unpackable
 from project.terminal import Table
@@ -30,9 +29,6 @@ class TravelFileCommand(TableCommand):
         except (OSError, Unpackable) as error:
             raise CommandError(f"{options['file']} cannot be read: {error}") from None
         return {"file": str(upload.pk), **super().job_arguments(**options)}
-
-    def exit_code(self, result: dict[str, Any]) -> int:
-        return EXIT_REFUSED if result.get("rows_refused") else 0
 
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         console.print(

@@ -75,8 +75,8 @@ def verify_backup(address: str, manifest: Manifest, tell: Tell) -> Verified:
         },
     ]
     differences = [
-        f"{name}: {words.tally(manifest.tables.get(name), 'row')} "
-        f"{words.bend(manifest.tables.get(name), 'was', 'were')} backed up, {tables.get(name)} "
+        f"{name}: {words.tally(manifest.tables.get(name, 0), 'row')} "
+        f"{words.bend(manifest.tables.get(name, 0), 'was', 'were')} backed up, {tables.get(name)} "
         "restored"
         for name in wrong[:NAMED]
     ]

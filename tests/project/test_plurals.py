@@ -25,7 +25,16 @@ NO_PLURALS = {
 }
 PLURALS = {"people", "children"}
 # What is no count, though it stands before a noun: "real rows".
-WORDS = {"origin", "asked", "origin_words", "trained_on", "said", "table", "are", "steps"}
+WORDS = {
+    "origin",
+    "asked",
+    "origin_words",
+    "trained_on",
+    "said",
+    "table",
+    "are",
+    "steps",
+}  # and texts: `rows`, `_known`
 BENT = ("words.bend", "words.counted", "words.tally")
 # What may stand before a count that is no count of what there is.
 BOUND = re.compile(

@@ -19,8 +19,8 @@ class Command(SeedbedCommand):
     """`export_events --batch ID ... [--output F.jsonl[.gz]|-]`."""
 
     help = (
-        "Write the events of complete batches in the event-log format, batch after batch; the "
-        "same bytes each time."
+        "Write the events of complete batches of one origin in the event-log format, batch after "
+        "batch; the same bytes each time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -34,8 +34,7 @@ class Command(TableCommand):
 
     help = (
         "Import event logs, one JSON object a line, packed with gzip or not. The same file or "
-        "event twice adds nothing. Lines that cannot be taken are kept with their reason; exit 2 "
-        "when no line could be taken."
+        "event twice adds nothing. Lines that cannot be taken are kept with their reason."
     )
     kind = "matching.import_events"
 

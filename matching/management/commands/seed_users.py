@@ -8,7 +8,6 @@ from rich.console import Console
 
 from matching.management.commands.check_profiles import render_unknown
 from project import words
-from project.command import EXIT_REFUSED
 from project.jobs.contract import get_kind
 from project.jobs.options import add_options, answers
 from project.jobs.questions import Question
@@ -69,9 +68,6 @@ class Command(TableCommand):
     def _of_a_file() -> list[Question]:
         questions = get_kind("matching.import_users").questions
         return [question for question in questions if not question.asks_upload]
-
-    def exit_code(self, result: dict[str, Any]) -> int:
-        return EXIT_REFUSED if result.get("rows_refused") else 0
 
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         if "rows" in result:

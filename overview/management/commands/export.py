@@ -50,7 +50,8 @@ class Command(JobCommand):
     help = (
         "Write people, groups, sessions (trips), events, feedback, refused rows, a dataset or the "
         f"score log into a file. It is kept for {KEPT.days} days, to be downloaded in the admin "
-        "under Exports; with --output it is copied too. An import takes it back to the same rows."
+        "under Exports; with --output it is copied too. An import takes it back to the same "
+        "rows; events of real and of synthetic batches are two files."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
