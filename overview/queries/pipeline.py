@@ -39,7 +39,7 @@ from training.jobs.arguments import BuildDataset
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import Dataset, ModelVersion, Promotion
 from training.queries.serviceable import verify_model
-from training.queries.staleness import why_stale
+from training.queries.staleness import removed_batches, why_stale
 
 TREND_DAYS: Final = 14  # that a small drawing of a number goes back
 BUILD_KIND: Final = "training.build_dataset"
@@ -157,7 +157,7 @@ class Pipeline:
     datasets : how many of the kind there are, with their trend.
     is_trained : whether any model learnt from `dataset`.
     is_behind : whether a batch is newer than all that `dataset` was built of.
-    stale : why `dataset` is stale, else empty.
+    stale : why `dataset` is stale and can be built again, else empty.
     champions : the live model of each kind that has one, by kind; `problems` says of those that
         cannot serve why.
     live_figures : main figure of each matching model that was ever made live, in that order.
@@ -235,7 +235,7 @@ def read_pipeline() -> Pipeline:
         and newest > max(dataset.recipe.get("batches") or [0]),
         # Nothing it was built of can have changed where no event of any batch was corrected, and
         # nobody whom one names was merged.
-        stale=why_stale(dataset) if dataset is not None and events.get("corrections") else "",
+        stale=_why_stale(dataset) if dataset is not None and events.get("corrections") else "",
         model=max(of_kind, key=lambda model: model.version, default=None),
         champions=champions,
         problems={kind: said for kind, said in problems.items() if said},
@@ -265,6 +265,11 @@ def _why_refused(newest: dict[str, Any], build: dict[str, Any]) -> str:
     changed = newest["at"] and datetime.fromisoformat(newest["at"])
     is_old = changed is not None and refused.at < changed
     return "" if is_old or not refused.is_of(newest["pk"]) else refused.error
+
+
+def _why_stale(dataset: Dataset) -> str:
+    """Say why a dataset is to be built again; one whose batches were removed cannot be."""
+    return "" if removed_batches(dataset) else why_stale(dataset)
 
 
 class _Counted(Subquery):

@@ -26,6 +26,7 @@ from project.jobs.runner import run_job
 from project.jobs.services import enqueue
 from project.refusal import Refusal
 from tests.factories import make_admin, make_seed_user, make_session
+from tests.removing import remove
 from tests.training.batches import (
     draw_events,
     make_batch,
@@ -294,3 +295,16 @@ def test_a_build_that_was_refused_is_not_proposed_until_something_changes() -> N
     assert next_step()["name"] == "events"
     make_good_batch(400, seed=4)
     assert next_step()["name"] == "build"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_what_cannot_be_built_again_is_not_proposed_to_be() -> None:
+    make_session(make_seed_user())
+    _, newest = make_good_batch(400), make_good_batch(400, seed=2)
+    rows = make_dataset(newest)
+    EventBatch.objects.update(corrections=3, corrected_at=clock.now())
+    assert next_step()["text"].startswith(f"Build dataset {rows.version} again")
+    assert remove("batch", newest.pk).state == "succeeded"
+    step = next_step()
+    assert (step["name"], step["dataset"]) == ("train", rows.pk)
