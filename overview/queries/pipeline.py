@@ -34,7 +34,7 @@ from project.storage.artifacts import why_not_own_folder
 from project.storage.failures import ArtifactCorrupt
 from serving.models import Alarm, ApiKey, ScoredPair
 from serving.queries.schedule import SCHEDULE_NAME
-from training.domain.splits import MINIMUM_ROWS
+from training.domain.limits import MINIMUM_ROWS
 from training.jobs.arguments import BuildDataset
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import Dataset, ModelVersion, Promotion

@@ -10,12 +10,12 @@ import pandas as pd
 
 from project import words
 from project.measure.hashing import hash_rows, hash_sets
+from training.domain.limits import MINIMUM_ROWS
 
 BoolArray = npt.NDArray[np.bool_]
 SplitRule = Literal["time", "group", "user", "pair", "random", "origin"]
 SPLIT_RULES: tuple[SplitRule, ...] = ("time", "group", "user", "pair", "random", "origin")
 DEFAULT_TRAIN_SHARE = 0.8
-MINIMUM_ROWS = 2  # one for each part
 
 
 class SplitError(ValueError):
