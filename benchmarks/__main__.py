@@ -29,6 +29,7 @@ from benchmarks import (
 )
 from benchmarks.figures import Figure
 from benchmarks.measure import in_fresh_process
+from project.output import OutputUnusable, require_output, written
 
 ROWS = (10_000, 100_000, 1_000_000)
 # A million events need a million pairs whose features differ, and A with B has those of B with A.
@@ -70,19 +71,16 @@ def main() -> None:
         f"{sum(figure.met is not None for figure in figures)} targets are not met."
     )
     if options.json:
-        options.json.write_text(
-            json.dumps(
-                {
-                    "measured_at": datetime.now(UTC).isoformat(),
-                    "cores": os.cpu_count(),
-                    "machine": platform.machine(),
-                    "python": platform.python_version(),
-                    "runs": options.runs,
-                    "figures": [figure.as_dict() for figure in figures],
-                },
-                indent=2,
-            )
-        )
+        told = {
+            "measured_at": datetime.now(UTC).isoformat(),
+            "cores": os.cpu_count(),
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+            "runs": options.runs,
+            "figures": [figure.as_dict() for figure in figures],
+        }
+        with written(options.json) as file:
+            file.write(json.dumps(told, indent=2).encode())
 
 
 def _options() -> argparse.Namespace:
@@ -100,6 +98,11 @@ def _options() -> argparse.Namespace:
     options.runs = options.runs or (1 if options.quick else RUNS)
     if options.rows[0] < 100 or options.runs < 1:
         parser.error("--rows of at least 100 and --runs of at least 1 are needed")
+    if options.json:
+        try:
+            require_output(options.json)
+        except OutputUnusable as error:
+            parser.error(str(error))
     return options
 
 

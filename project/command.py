@@ -15,7 +15,9 @@ from django.db import DataError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
+from project import words
 from project.machine import said_of_file, said_of_outage, see_database
+from project.output import OutputUnusable
 from project.outside import one_line, visible_json
 from project.refusal import Refusal
 from project.storage.failures import ArtifactUnwritable
@@ -98,7 +100,7 @@ class SeedbedCommand(BaseCommand):
             result = self.run(**options)
         except Refusal as refusal:
             self.finish_refused(refusal.as_dict())
-        except ArtifactUnwritable as error:
+        except (ArtifactUnwritable, OutputUnusable) as error:
             raise CommandError(str(error)) from error
         except CommandError as error:
             raise CommandError(_short(error), returncode=error.returncode) from error
@@ -149,7 +151,8 @@ def ensure_migrated() -> None:
         return
     if not settings.USES_EMBEDDED_POSTGRES:
         raise CommandError(
-            f"{len(plan)} migrations are not applied to the database of DATABASE_URL. "
+            f"{words.tally(len(plan), 'migration')} {words.bend(len(plan), 'is', 'are')} not "
+            "applied to the database of DATABASE_URL. "
             "Run `manage.py migrate`."
         )
     with connection.cursor() as cursor:

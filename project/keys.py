@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from project import words
+
 MIN_LENGTH = 40  # characters; 40 of a 62-letter alphabet are more than 200 bits
 MIN_BITS = 105  # by the frequencies of its characters; 40 random digits have about 117
 EXAMPLE = "change-me"
@@ -18,7 +20,7 @@ def weakness(key: str) -> str:
     if EXAMPLE in key:
         return "still has the example's value"
     if len(key) < MIN_LENGTH:
-        return f"has {len(key)} characters"
+        return f"has {words.tally(len(key), 'character')}"
     if _period(key) <= len(key) // 2 or _bits(key) < MIN_BITS:
         return "repeats a few characters"
     return ""

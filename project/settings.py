@@ -13,24 +13,23 @@ from django.core.exceptions import ImproperlyConfigured
 
 from project import embedded, keys
 from project.store_url import UnusableStoreUrl, read_store_url
+from project.variables import Variables
 
+_MOST_DAYS = 36_500
+_MOST_SECONDS = 10 * 366 * 24 * 3600
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
+env = Variables()
 
 # Read by OpenMP when it is loaded. By default a thread that waits for others spins on its core, and
 # where something else needs that core, gradient boosting takes ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-ENVIRONMENT = env.str("SEEDBED_ENV", default="development")
-if ENVIRONMENT not in ("development", "production"):
-    raise ImproperlyConfigured(
-        f"SEEDBED_ENV is {ENVIRONMENT!r}; expected 'development' or 'production'."
-    )
+ENVIRONMENT = env.choice("SEEDBED_ENV", "development", ("development", "production"))
 IS_PRODUCTION = ENVIRONMENT == "production"
 
 # Everything that Seedbed writes itself: embedded servers, artefacts, uploads.
-VAR = Path(env.str("SEEDBED_VAR", default=str(BASE_DIR / "var"))).resolve()
+VAR = Path(env.text("SEEDBED_VAR", str(BASE_DIR / "var"))).resolve()
 ARTIFACT_ROOT = VAR / "artifacts"
 MEDIA_ROOT = VAR / "uploads"
 CACHE_ROOT = VAR / "cache"  # copies of files of a bucket
@@ -38,23 +37,25 @@ METRICS_ROOT = VAR / "metrics"  # counters of each process, which /metrics adds 
 
 # Where files that rows name are kept, for every host the same; keys of a bucket are read from the
 # environment by its client alone.
-STORE_URL = env.str("SEEDBED_STORE_URL", default="")
+STORE_URL = env.text("SEEDBED_STORE_URL")
 try:
     read_store_url(STORE_URL, ARTIFACT_ROOT)
 except UnusableStoreUrl as error:
     raise ImproperlyConfigured(f"SEEDBED_STORE_URL: {error}") from None
 # Where scheduled backups go; a folder or a bucket of its own, outside the store.
-BACKUP_TO = env.str("SEEDBED_BACKUP_TO", default="")
+BACKUP_TO = env.text("SEEDBED_BACKUP_TO")
 try:
     read_store_url(BACKUP_TO, ARTIFACT_ROOT)
 except UnusableStoreUrl as error:
     raise ImproperlyConfigured(f"SEEDBED_BACKUP_TO: {error}") from None
-CACHE_BYTES = env.int("SEEDBED_CACHE_BYTES", default=4 * 1024**3)  # of those copies, at most
+CACHE_BYTES = env.whole(
+    "SEEDBED_CACHE_BYTES", 4 * 1024**3, least=0, unit="bytes"
+)  # of those copies, at most
 
 
 def _secret(name: str) -> str:
     """Return a secret: from the environment, or in development one made for this folder."""
-    value: str = env.str(name, default="")
+    value = env.text(name)
     if IS_PRODUCTION and (fault := keys.weakness(value)):
         raise ImproperlyConfigured(
             f"{name} {fault}; production needs at least {keys.MIN_LENGTH} random characters. "
@@ -67,15 +68,12 @@ def _secret(name: str) -> str:
 
 def _days(name: str) -> int:
     """Return for how many days something is kept; 0 for ever."""
-    days: int = env.int(name, default=0)
-    if days < 0:
-        raise ImproperlyConfigured(f"{name} is {days}; expected a number of days, or 0 for ever.")
-    return days
+    return env.whole(name, 0, least=0, most=_MOST_DAYS, unit="days; 0 for ever")
 
 
 def _earlier_keys(name: str) -> list[str]:
     """Return keys that are still accepted for reading; what is no key at all is none of them."""
-    values: list[str] = [value for value in env.list(name, default=[]) if value]
+    values = env.texts(name)
     for value in values:
         # Earlier editions took keys that repeat themselves: they are needed to get away from them.
         if IS_PRODUCTION and (len(value) < keys.MIN_LENGTH or keys.EXAMPLE in value):
@@ -137,11 +135,11 @@ if IS_PRODUCTION and _EQUAL:
         f"run `manage.py rotate_keys`. {keys.MAKE_ONE}"
     )
 
-DEBUG = env.bool("SEEDBED_DEBUG", default=False)
+DEBUG = env.flag("SEEDBED_DEBUG", default=False)
 if DEBUG and IS_PRODUCTION:
     raise ImproperlyConfigured("SEEDBED_DEBUG is on; production shows no tracebacks to visitors.")
-ALLOWED_HOSTS = env.list(
-    "SEEDBED_ALLOWED_HOSTS", default=[] if IS_PRODUCTION else ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env.texts(
+    "SEEDBED_ALLOWED_HOSTS", () if IS_PRODUCTION else ("localhost", "127.0.0.1", "[::1]")
 )
 if IS_PRODUCTION and not ALLOWED_HOSTS:
     raise ImproperlyConfigured(
@@ -149,8 +147,8 @@ if IS_PRODUCTION and not ALLOWED_HOSTS:
         "separated by commas."
     )
 # The address of the proxy that speaks HTTPS for `serve`; the only one whose word is taken for it.
-TRUSTED_PROXY = env.str("SEEDBED_TRUSTED_PROXY", default="127.0.0.1")
-CSRF_TRUSTED_ORIGINS = env.list("SEEDBED_CSRF_TRUSTED_ORIGINS", default=[])
+TRUSTED_PROXY = env.ip("SEEDBED_TRUSTED_PROXY", "127.0.0.1")
+CSRF_TRUSTED_ORIGINS = env.origins("SEEDBED_CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     "project.apps.SeedbedAdminConfig",
@@ -240,13 +238,13 @@ TEMPLATES = [
 ]
 
 # Servers: the embedded ones unless the environment names others.
-USES_EMBEDDED_POSTGRES = not env.str("DATABASE_URL", default="")
-USES_EMBEDDED_VALKEY = not env.str("REDIS_URL", default="")
+USES_EMBEDDED_POSTGRES = not env.database("DATABASE_URL")
+USES_EMBEDDED_VALKEY = not env.cache("REDIS_URL")
 DATABASES: dict[str, dict[str, Any]] = {
     "default": (
         {"ENGINE": "django.db.backends.postgresql", **embedded.postgres_location(VAR)}
         if USES_EMBEDDED_POSTGRES
-        else env.db_url("DATABASE_URL")
+        else environ.Env.db_url_config(env.database("DATABASE_URL"))
     )
 }
 DATABASES["default"]["CONN_MAX_AGE"] = 60  # seconds
@@ -261,7 +259,7 @@ DATABASES["default"]["OPTIONS"] = {
     "tcp_user_timeout": 20_000,  # ms
     **DATABASES["default"].get("OPTIONS", {}),
 }
-REDIS_URL = embedded.valkey_location(VAR) if USES_EMBEDDED_VALKEY else env.str("REDIS_URL")
+REDIS_URL = embedded.valkey_location(VAR) if USES_EMBEDDED_VALKEY else env.cache("REDIS_URL")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 RQ_QUEUES = {
@@ -279,17 +277,21 @@ RQ = {
 RQ_SHOW_ADMIN_LINK = False  # its pages need inline script; the ledger has a page of its own
 
 # The job ledger.
-JOB_LEASE_SECONDS = env.float("SEEDBED_JOB_LEASE_SECONDS", default=30.0)
+JOB_LEASE_SECONDS = env.number(
+    "SEEDBED_JOB_LEASE_SECONDS", 30.0, least=0.1, most=86_400, unit="seconds"
+)
 # A web server sets it for its processes: what the API answers from is renewed beside the requests.
-FOLLOWS_IN_BACKGROUND = env.bool("SEEDBED_FOLLOWS_IN_BACKGROUND", default=False)
-JOB_MAX_ATTEMPTS = env.int("SEEDBED_JOB_MAX_ATTEMPTS", default=5)
-SCHEDULE_OWNER = env.str("SEEDBED_SCHEDULE_OWNER", default="")  # of what a command switches on
-MAX_PAGE_UPLOAD_BYTES = env.int("SEEDBED_MAX_PAGE_UPLOAD_BYTES", default=50 * 1024 * 1024)
+FOLLOWS_IN_BACKGROUND = env.flag("SEEDBED_FOLLOWS_IN_BACKGROUND", default=False)
+JOB_MAX_ATTEMPTS = env.whole("SEEDBED_JOB_MAX_ATTEMPTS", 5, least=1, most=1_000, unit="runs")
+SCHEDULE_OWNER = env.text("SEEDBED_SCHEDULE_OWNER")  # of what a command switches on
+MAX_PAGE_UPLOAD_BYTES = env.whole(
+    "SEEDBED_MAX_PAGE_UPLOAD_BYTES", 50 * 1024 * 1024, least=1, unit="bytes"
+)
 
 # What applications are answered is kept, a sample where it is much, so that it can be watched.
-SCORE_LOG = env.bool("SEEDBED_SCORE_LOG", default=True)
+SCORE_LOG = env.flag("SEEDBED_SCORE_LOG", default=True)
 # Where opened and closed alarms are posted; empty: nowhere.
-ALARM_WEBHOOK = env.str("SEEDBED_ALARM_WEBHOOK", default="")
+ALARM_WEBHOOK = env.web_address("SEEDBED_ALARM_WEBHOOK")
 
 # Days for which what people wrote, rows that were refused, and what applications were answered are
 # kept; 0: for ever. The command `tidy` removes what is older, each day with --every 1.
@@ -298,9 +300,9 @@ KEEP_REJECTED_DAYS = _days("SEEDBED_KEEP_REJECTED_DAYS")
 KEEP_SCORES_DAYS = _days("SEEDBED_KEEP_SCORES_DAYS")
 
 # Hosts that feedback sources may connect to, as host:port or host:*; private ones must be named.
-FEEDBACK_ALLOWED_HOSTS = env.list("SEEDBED_FEEDBACK_ALLOWED_HOSTS", default=[])
+FEEDBACK_ALLOWED_HOSTS = env.endpoints("SEEDBED_FEEDBACK_ALLOWED_HOSTS")
 # Variables with passwords of feedback sources, as NAME=host:port; others are used for no host.
-FEEDBACK_VARIABLES = env.list("SEEDBED_FEEDBACK_VARIABLES", default=[])
+FEEDBACK_VARIABLES = env.texts("SEEDBED_FEEDBACK_VARIABLES")
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -320,8 +322,12 @@ AUTHENTICATION_BACKENDS = [
 ]
 
 # Lockout of whoever guesses passwords; the counts stand in the database, for all web servers.
-AXES_FAILURE_LIMIT = env.int("SEEDBED_LOGIN_FAILURES", default=5)
-AXES_COOLOFF_TIME = timedelta(seconds=env.int("SEEDBED_LOCKOUT_SECONDS", default=15 * 60))
+AXES_FAILURE_LIMIT = env.whole("SEEDBED_LOGIN_FAILURES", 5, least=1, most=10_000, unit="failures")
+AXES_COOLOFF_TIME = timedelta(
+    seconds=env.whole(
+        "SEEDBED_LOCKOUT_SECONDS", 15 * 60, least=1, most=_MOST_SECONDS, unit="seconds"
+    )
+)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]  # as LockoutHandler reads it
 AXES_HANDLER = "project.signin.LockoutHandler"
 AXES_LOCKOUT_CALLABLE = "project.signin.locked_out"
@@ -333,7 +339,7 @@ AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False  # a line at each start of each process, and names in the log
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = env.str("SEEDBED_TIME_ZONE", default="UTC")
+TIME_ZONE = env.time_zone("SEEDBED_TIME_ZONE", "UTC")
 FORMAT_MODULE_PATH = "project.formats"
 USE_I18N = False
 USE_TZ = True
@@ -350,20 +356,24 @@ WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # bytes of a form without its files
 
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_AGE = env.int("SEEDBED_SESSION_IDLE_SECONDS", default=8 * 3600)  # since the last act
+SESSION_COOKIE_AGE = env.whole(  # since the last act
+    "SEEDBED_SESSION_IDLE_SECONDS", 8 * 3600, least=1, most=_MOST_SECONDS, unit="seconds"
+)
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # a balancer asks this machine itself
 if IS_PRODUCTION:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
-    SECURE_SSL_REDIRECT = env.bool("SEEDBED_SSL_REDIRECT", default=True)
-    SECURE_HSTS_SECONDS = env.int("SEEDBED_HSTS_SECONDS", default=3600)
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SEEDBED_HSTS_SUBDOMAINS", default=True)
+    SECURE_SSL_REDIRECT = env.flag("SEEDBED_SSL_REDIRECT", default=True)
+    SECURE_HSTS_SECONDS = env.whole(
+        "SEEDBED_HSTS_SECONDS", 3600, least=0, most=_MOST_SECONDS, unit="seconds"
+    )
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("SEEDBED_HSTS_SUBDOMAINS", default=True)
     # Nobody but the owner of the domain asks browsers to know it for ever.
     SILENCED_SYSTEM_CHECKS = ["security.W021"]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-LOG_LEVEL = env.str("SEEDBED_LOG_LEVEL", default="INFO")
+LOG_LEVEL = env.log_level("SEEDBED_LOG_LEVEL", "INFO")
 # Posted passwords are hidden on the error pages of development as well.
 DEFAULT_EXCEPTION_REPORTER_FILTER = "project.error_reports.SecretsFilter"
 

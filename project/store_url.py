@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from project import words
+
 ASKED = ("endpoint", "region")  # what may stand behind the question mark
 EXPECTED = "file:///folder, or s3://bucket/prefix?endpoint=https://host:port&region=name"
 
@@ -65,7 +67,7 @@ def read_store_url(text: str, default: Path) -> FolderUrl | BucketUrl:
         raise UnusableStoreUrl(f"It begins with neither file:// nor s3://; expected {EXPECTED}.")
     if strange := sorted(set(asked) - set(ASKED)):
         raise UnusableStoreUrl(
-            f"It asks for {len(strange)} things that a store has not: there are "
+            f"It asks for {words.tally(len(strange), 'thing')} that a store has not: there are "
             f"{', '.join(ASKED)}, and keys are read from the environment alone; expected "
             f"{EXPECTED}."
         )

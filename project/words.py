@@ -35,8 +35,17 @@ def number(value: float | None) -> str:
 
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number of things with their name: `1 row`, `1,000 rows`, `no people`."""
-    name = noun if count == 1 else plural or f"{noun}s"
-    return f"{number(count) if count else 'no'} {name}"
+    return tally(count, noun, plural) if count else f"no {plural or f'{noun}s'}"
+
+
+def tally(count: float, noun: str, plural: str = "") -> str:
+    """Return a number of things as it stands beside others: `1 row`, `1,000 rows`, `0 rows`."""
+    return f"{number(count)} {bend(count, noun, plural or f'{noun}s')}"
+
+
+def bend(count: float, one: str, several: str) -> str:
+    """Return the word that goes with a number of things: `is` or `are`, `it` or `them`."""
+    return one if count == 1 else several
 
 
 def listed(names: Sequence[str]) -> str:
@@ -114,7 +123,7 @@ def moment(at: datetime | None, *, seconds: bool = False) -> str:
 
 def stay(start: date, end: date) -> str:
     """Return when a trip begins and how long it is: `2026-12-05, 12 nights`."""
-    return f"{start.isoformat()}, {(end - start).days} nights"
+    return f"{start.isoformat()}, {tally((end - start).days, 'night')}"
 
 
 def clock(at: datetime) -> str:

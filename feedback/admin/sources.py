@@ -135,7 +135,8 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
         save_source(obj, by=request.user, password_change=form.password_change)
 
     def row_links(self, request: HttpRequest, record: FeedbackSource) -> list[tuple[str, str]]:
-        if not self.has_change_permission(request, record):
+        is_database = record.kind == FeedbackSource.Kind.POSTGRES
+        if not is_database or not self.has_change_permission(request, record):
             return []
         test = reverse("admin:feedback_test_connection", args=[record.pk])
         return [("Test the connection", test)]
@@ -192,6 +193,9 @@ class FeedbackSourceAdmin(HistoryAdmin[FeedbackSource]):
         source = queryset.first()
         if source is None or queryset.count() != 1:
             messages.error(request, "Choose one source to test.")
+            return None
+        if source.kind != FeedbackSource.Kind.POSTGRES:
+            messages.error(request, f"{source.name} is no database: it has no connection to test.")
             return None
         return HttpResponseRedirect(reverse("admin:feedback_test_connection", args=[source.pk]))
 
@@ -261,7 +265,8 @@ class CollectionRunAdmin(ReadOnlyAdmin[CollectionRun]):
     ]
     list_filter = ["state", "table", "source", ("started_at", DateRangeFilter)]
     list_select_related = ["source"]
-    readonly_fields = ["job_page"]
+    exclude = ["job", "is_partial"]  # said below, by a link and in words
+    readonly_fields = ["in_part", "job_page"]
     removal_page = "remove_run"
 
     def removal_links(self, request: HttpRequest, record: CollectionRun) -> list[tuple[str, str]]:
@@ -290,6 +295,14 @@ class CollectionRunAdmin(ReadOnlyAdmin[CollectionRun]):
         differs = "incomplete" if run.hidden_by else "differs"
         state = badge("complete" if run.is_reconciled else differs)
         return two_lines(words.number(run.source_count), state)
+
+    @admin.display(description="taken in part")
+    def in_part(self, run: CollectionRun) -> str:
+        return (
+            "yes: more of a column could not be used, and that was accepted"
+            if (run.is_partial)
+            else "no"
+        )
 
     @admin.display(description="job")
     def job_page(self, run: CollectionRun) -> Any:

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import numpy as np
 
 from feedback.domain.means import GroupMeans
+from project import words
 from project.measure.intervals import SIGNIFICANCE, student_p_value, student_reach
 
 # Clusters (sessions; a row without one counts as one) below which a group is not compared: twenty
@@ -79,12 +80,15 @@ def best_group(means: GroupMeans, *, minimum: int = MINIMUM_SAMPLES) -> Best:
         means.labels[index] for index in range(len(means)) if 0 < means.clusters[index] < minimum
     )
     if not enough:
-        return Best(NOT_ENOUGH, "", f"No group has {minimum} sessions.", (), (), too_few)
+        return Best(
+            NOT_ENOUGH, "", f"No group has {words.tally(minimum, 'session')}.", (), (), too_few
+        )
     enough.sort(key=lambda index: -means.mean[index])
     leader, others = enough[0], enough[1:]
     if not others:
         reason = (
-            f"Only {means.labels[leader]} has {minimum} sessions: there is nothing to compare it "
+            f"Only {means.labels[leader]} has {words.tally(minimum, 'session')}: there is "
+            "nothing to compare it "
             "with."
         )
         return Best(NOT_ENOUGH, "", reason, (means.labels[leader],), (), too_few)

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project import words
 from project.measure.bounded import bounded_mean_interval
 from project.measure.intervals import CONFIDENCE
 
@@ -183,7 +184,7 @@ def cluster_codes(clusters: npt.ArrayLike | None, rows: int) -> IntArray:
         return np.arange(rows)
     array = np.asarray(clusters)
     if len(array) != rows:
-        raise ValueError(f"Expected {rows} clusters, got {len(array)}.")
+        raise ValueError(f"Expected {words.tally(rows, 'cluster')}, got {len(array)}.")
     codes, found = pd.factorize(array if array.dtype.kind in "iu" else texts(array))
     codes = codes.astype(np.int64)
     alone = np.append(pd.Index(found) == "", False)[codes]
@@ -199,7 +200,7 @@ def _codes(
         return np.zeros(rows, np.int64), ["all"]
     array = texts(labels)
     if len(array) != rows:
-        raise ValueError(f"Expected {rows} labels, got {len(array)}.")
+        raise ValueError(f"Expected {words.tally(rows, 'label')}, got {len(array)}.")
     codes, found = pd.factorize(array)
     wanted = sorted(str(one) for one in found if one != "") if order is None else list(order)
     place = pd.Index(wanted, dtype=object).get_indexer(pd.Index(found, dtype=object))

@@ -33,6 +33,7 @@ from feedback.domain.row_format import (
     digest_of,
 )
 from feedback.domain.tables import METRICS, Column
+from project import words
 from project.tabular.even import EvenRows
 from project.tabular.own import BESIDE
 
@@ -174,7 +175,10 @@ class _Parser:
             row.get(OVERSIZED_KEY, len(raw)) for row, raw in zip(self.rows, self.raw, strict=True)
         ]
         self.findings.refuse(
-            np.array(sizes) > most, "oversized_row", "", [f"{n:,} bytes" for n in sizes]
+            np.array(sizes) > most,
+            "oversized_row",
+            "",
+            [words.tally(n, "byte") for n in sizes],
         )
 
     def _where(self, flags: Iterable[bool]) -> BoolArray:
@@ -200,7 +204,7 @@ class _Parser:
                 self._where(len(text) > most for text in texts),
                 "oversized_text",
                 column.name,
-                [f"{len(text):,} characters, the limit is {most:,}" for text in texts],
+                [f"{words.tally(len(text), 'character')}, the limit is {most:,}" for text in texts],
             )
         return texts
 

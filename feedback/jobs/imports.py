@@ -24,7 +24,7 @@ from feedback.services.landing import Landing, ParsedChunk, begin_landing, row_f
 from feedback.services.runs import begin_run, complete_run
 from feedback.services.shared import mark_shared_rows
 from feedback.services.sources import SYNTHETIC_NAME, file_source, synthetic_source
-from project import clock
+from project import clock, words
 from project.ahead import Reins, ahead
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
@@ -77,7 +77,7 @@ def import_file(
         land_chunk(run, landing, parsed, lines=lines)
         done += len(lines)
         if run is not None:
-            run.report(done, None, f"{opened.file.name}: {done:,} rows")
+            run.report(done, None, f"{opened.file.name}: {words.tally(done, 'row')}")
     complete_run(reading)
     if reading.new:
         with nullcontext() if run is None else run.transaction():
@@ -103,7 +103,7 @@ def import_file(
     if reading.found == reading.rejected:
         first = outcome["errors"][0]
         raise Refusal(
-            f"None of the {reading.found:,} rows of {opened.file.name} landed. Line "
+            f"None of the {words.tally(reading.found, 'row')} of {opened.file.name} landed. Line "
             f"{first['line']}: {first['detail']}",
             remedy="Mend the file and import it again, or correct the refused rows in the admin.",
             details=dict(outcome),
@@ -215,14 +215,16 @@ def _chunks(opened: OpenTable, run: Run | None) -> Iterator[FileRows]:
     def told(read_bytes: int) -> None:
         # While no row comes too: a file of blank lines is long.
         if run is not None:
-            run.report(done, None, f"{name}: {done:,} rows, {read_bytes / 1e6:,.0f} MB read")
+            run.report(
+                done, None, f"{name}: {words.tally(done, 'row')}, {read_bytes / 1e6:,.0f} MB read"
+            )
             run.check()
 
     for chunk in opened.chunks(told):
         yield feedback_rows(chunk.came, chunk.mapped)
         done += len(chunk.came)
         if run is not None:
-            run.report(done, None, f"{name}: {done:,} rows")
+            run.report(done, None, f"{name}: {words.tally(done, 'row')}")
 
 
 def _source_for(opened: OpenTable, asked: ImportFeedback, run: Run) -> FeedbackSource:

@@ -37,6 +37,7 @@ from feedback.services.gone import stored_between
 from feedback.services.landing import Landing, ParsedChunk, row_format
 from feedback.services.runs import note_on_run, open_window, widen_start
 from feedback.services.shared import mark_shared_rows
+from project import words
 from project.jobs.contract import Run
 from project.mappings.door import changes_values
 from project.tabular.mapping import Mapper
@@ -142,7 +143,8 @@ class TableReading:
             reading.save(update_fields=["remaining"])
         if not reading.counts_agree:
             raise SourceUnreachable(
-                f"{reading.found:,} rows came, but the source counts {reading.source_count:,} in "
+                f"{words.tally(reading.found, 'row')} came, but the source counts "
+                f"{reading.source_count:,} in "
                 "the same snapshot. What came was kept; collect again."
             )
         if self.table.is_timed:
@@ -151,7 +153,12 @@ class TableReading:
         if self.seen is not None and not reading.remaining:
             self._mark_gone(window, self.seen)
         if self.returned:
-            note_on_run(reading, f"{self.returned:,} rows that were gone are there again.")
+            note_on_run(
+                reading,
+                f"{words.tally(self.returned, 'row')} that "
+                f"{words.bend(self.returned, 'was', 'were')} gone "
+                f"{words.bend(self.returned, 'is', 'are')} there again.",
+            )
         if reading.new or reading.gone or self.returned or self.is_full:
             with nullcontext() if self.run is None else self.run.transaction():
                 mark_shared_rows(reading, since=None if window.changed else window.start)

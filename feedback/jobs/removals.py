@@ -7,6 +7,7 @@ from feedback.models import CollectionRun, FeedbackSource
 from feedback.models.records import MODELS
 from feedback.queries import removals as plans
 from feedback.services import removals as service
+from project import words
 from project.jobs.contract import Run
 from project.removal.contract import Counts, Plan, Removal, RemoveRecord, totals
 from project.removal.registry import removal
@@ -25,7 +26,9 @@ def _clear_rows(run: Run, *tables: str, **whose: int) -> Counts:
         for part in range(service.PARTS):
             work = partial(service.remove_part, table, part, **whose)
             parts.append(run.once(f"{table} rows", work, part))
-            run.report(len(parts), total, f"{totals(parts)['record']:,} records removed")
+            run.report(
+                len(parts), total, f"{words.tally(totals(parts)['record'], 'record')} removed"
+            )
     return totals(parts)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from feedback.models import CollectionRun, FeedbackSource, Table
+from project import words
 
 SHOWN_FILES: Final = 20
 ROWS_OF: Final[dict[str, str]] = {
@@ -54,7 +55,8 @@ def shared_of(source: FeedbackSource) -> list[str]:
 def _shared(source: FeedbackSource, others: Sequence[FeedbackSource]) -> list[str]:
     names = {str(other.pk): other.name for other in others}
     return [
-        f"{source.name}, {Table(table).label}: {count:,} rows are those of {names[other]} too, by "
+        f"{source.name}, {Table(table).label}: {words.tally(count, 'row')} "
+        f"{words.bend(count, 'is', 'are')} those of {names[other]} too, by "
         "id and time; each is counted once."
         for table, shared in sorted(source.shared.items())
         for other, count in sorted(shared.items())

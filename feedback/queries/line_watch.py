@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from project import words
+
 LOOK_SECONDS: Final = 0.02  # between two looks; a fast line brings some MB in it
 # Bytes received so far, in Linux' struct tcp_info (since 4.1).
 TCP_INFO_BYTES, RECEIVED_AT, RECEIVED = 192, 128, "Q"
@@ -80,7 +82,8 @@ class LineWatch(threading.Thread):
             )
         if limit is not None and received_bytes(self._line) - self._before > limit:
             return (
-                f"The source sent more than the {limit:,} bytes that its answer can have, so that "
+                f"The source sent more than the {words.tally(limit, 'byte')} that its answer "
+                "can have, so that "
                 "the line was closed. What listens there does not behave as PostgreSQL does."
             )
         return ""

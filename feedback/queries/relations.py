@@ -13,6 +13,7 @@ from feedback.queries.remote import (
     shortened,
     text_of,
 )
+from project import words
 
 MOST_COLUMNS = 1_600  # PostgreSQL's own limit
 MOST_HIDING = 1_000  # tables with row security below one view
@@ -181,7 +182,8 @@ def is_far_below(seen: int, estimate: int | None) -> bool:
 def describe_gap(seen: int, estimate: int) -> str:
     """Say that far fewer rows are seen than the server believes to have."""
     return (
-        f"The server itself estimates {estimate:,} rows, and this user sees {seen:,}. Rows were "
+        f"The server itself estimates {words.tally(estimate, 'row')}, and this user sees "
+        f"{seen:,}. Rows were "
         "deleted there since its last ANALYZE, or something keeps them from this user."
     )
 

@@ -27,7 +27,7 @@ from matching.domain.log.native import is_native
 from matching.domain.words import ALREADY_KNOWN, OnChange, Outcome, revision_of
 from matching.jobs.sayings import COPIES_TO_LOOK_AT
 from matching.models import EventBatch, EventChange
-from matching.queries.exports import export_batches, pack
+from matching.queries.exports import export_batches, pack, require_one_origin
 from matching.queries.generations import preview
 from matching.queries.known_events import preview_log
 from matching.queries.words import vocabulary_version
@@ -42,6 +42,7 @@ from project.pages.badges import badge
 from project.pages.cells import two_lines
 from project.pages.filters import DateRangeFilter
 from project.pages.registry import record_panels_for
+from project.pages.remedies import in_pages
 from project.pages.tabs import tabs_of
 from project.refusal import Refusal
 from project.tabular.mend import EXCERPT_LENGTH
@@ -299,6 +300,11 @@ class EventBatchAdmin(RecordAdmin[EventBatch]):
                 request, f"Batch {', '.join(unfinished)} is not complete; choose complete ones."
             )
             return None
+        try:
+            require_one_origin(batches)  # before the answer begins
+        except Refusal as refusal:
+            self.message_user(request, in_pages(str(refusal)), messages.ERROR)
+            return None
         return _download(batches)
 
 
@@ -352,7 +358,9 @@ def _describe(batch: EventBatch) -> dict[str, Any]:
         known = sum(column["counts"])
         if known:
             missing = f", {column['missing']:,} without" if column["missing"] else ""
-            histograms.append((f"{name} ({known:,} values{missing})", column["counts"]))
+            histograms.append(
+                (f"{name} ({words.tally(known, 'value')}{missing})", column["counts"])
+            )
     left_out = sum(one["count"] for one in skipped)
     return {
         "batch": batch,
@@ -479,7 +487,7 @@ def _facts(batch: EventBatch) -> list[tuple[str, Any]]:
             *facts,
             *([("Taken in part", partial)] if partial else []),
             *_behaviour(batch),
-            ("File", batch.file_name),
+            ("Came" if batch.is_sent else "File", batch.file_name),
             ("SHA-256", batch.file_sha256),
         ]
     asked = {

@@ -223,7 +223,8 @@ class RejectedEventAdmin(RefusedRowAdmin[RejectedEvent]):
 
     def where(self, row: RejectedEvent) -> str:
         """Say its line, and the batch that it would be of."""
-        return f"Line {row.line:,} of {row.batch.file_name}, batch {row.batch_id}"
+        of = "" if row.batch.is_sent else "of "
+        return f"Line {row.line:,} {of}{row.batch.file_name}, batch {row.batch_id}"
 
     def back_to(self, row: RejectedEvent) -> str:
         """Lead back to what is still refused of its batch."""

@@ -56,7 +56,8 @@ class ProfileImportAdmin(LargeTableAdmin[ProfileImport]):
 
     def removal_links(self, request: HttpRequest, record: ProfileImport) -> list[tuple[str, str]]:
         links = super().removal_links(request, record)
-        if request.user.has_perm("matching.delete_refusedprofile"):
+        has_some = getattr(record, "refused_rows", 0)
+        if has_some and request.user.has_perm("matching.delete_refusedprofile"):
             url = f"{reverse('admin:remove_rejected-profiles')}?number={record.pk}"
             links.append(("Remove its refused rows", url))
         return links

@@ -22,6 +22,7 @@ from matching.domain.population import (
     draw_sessions,
 )
 from matching.domain.words import FeatureSet
+from project import words
 
 # Who would be added is drawn, to count the pairs that they bring: once all of them for the mean,
 # and again and again some of them for how much chance matters.
@@ -75,11 +76,14 @@ def remedy_of(
             if all(each.is_enough for each in others):
                 ways.append("use smooth-1 features")
     else:
-        reason = f"{pairs:,} distinct pairs are too few for {specification.count:,} events."
+        reason = (
+            f"{pairs:,} distinct pairs are too few for {words.tally(specification.count, 'event')}."
+        )
     users = _users_to_add(generation, diversity, today, is_alike=bool(alike))
     if users is not None:
         ways.append(
-            f"add {users:,} users with `manage.py seed_users --count {users} --seed {free_seed}` "
+            f"add {words.tally(users, 'user')} with `manage.py seed_users --count {users} "
+            f"--seed {free_seed}` "
             "and `manage.py create_sessions`"
         )
     events = len(diversity) * min(each.fitting for each in diversity.values())

@@ -160,7 +160,7 @@ def _import_log(
                 run.report(
                     chunk.next_offset,
                     size,
-                    f"Importing {stored.name}, {chunk.next_line - 1:,} lines",
+                    f"Importing {stored.name}, {words.tally(chunk.next_line - 1, 'line')}",
                 )
     if table is not None:
         batch.parameters["reading"] = {
@@ -223,7 +223,9 @@ def _warn_of_unfinished(run: Run, account: Account) -> None:
     named = [int(pk) for pk in account.known_in]
     for batch in EventBatch.objects.filter(pk__in=named).exclude(state=EventBatch.State.COMPLETE):
         run.log(
-            f"{account.known_in[str(batch.pk)]:,} events are already in batch {batch.pk}, which is "
+            f"{words.tally(account.known_in[str(batch.pk)], 'event')} "
+            f"{words.bend(account.known_in[str(batch.pk)], 'is', 'are')} already in batch "
+            f"{batch.pk}, which is "
             "not complete. Retry or delete that import, then import this file again.",
             "warning",
         )

@@ -32,6 +32,7 @@ from project.mappings.door import Decision, OpenTable, open_table, reopen_table
 from project.refusal import Refusal
 from project.uploads.models import Upload
 from project.uploads.services import get_upload, path_of, release_upload
+from project.words import bend, tally
 
 T = TypeVar("T")
 HELD_SHOWN: Final = 20  # travellers named whose session another application has
@@ -122,7 +123,8 @@ def import_users(run: Run, asked: ImportUsers) -> dict[str, Any]:
     if total["rows_refused"] == len(rows):
         first = errors[0]
         raise Refusal(
-            f"None of the {len(rows):,} rows of {upload.name} landed. Line {first['line']}, "
+            f"None of the {tally(len(rows), 'row')} of {upload.name} landed. Line "
+            f"{first['line']}, "
             f"{first['field']}: {first['message']}",
             remedy="Mend the file and import it again, or its rows in the admin: Refused rows.",
             details=result,
@@ -251,7 +253,9 @@ def check_sessions(asked: CheckSessions) -> SessionReport:
     report = _in_words(lambda: report_on_sessions(minimum=asked.minimum, only=asked.only))
     if report["verdict"] == "refuse":
         raise Refusal(
-            f"{report['live']:,} sessions are in order, {report['repairable']:,} need repair.",
+            f"{tally(report['live'], 'session')} "
+            f"{bend(report['live'], 'is', 'are')} in order, {report['repairable']:,} need "
+            "repair.",
             remedy=report["remedy"],
             details=dict(report),
         )

@@ -15,7 +15,7 @@ from matching.services.refused import (
     open_lines,
     settle_feature_set,
 )
-from project import clock
+from project import clock, words
 from project.jobs.contract import Run
 from project.mappings.door import MappedChunk
 from project.mappings.refused import reading_with
@@ -72,7 +72,7 @@ def retry_events(run: Run, asked: RetryEvents) -> dict[str, Any]:
     }
     if not counts["landed"]:
         raise Refusal(
-            f"None of the {total:,} lines landed.",
+            f"None of the {words.tally(total, 'line')} landed.",
             remedy="Each says why: correct them, and try them again.",
             details=result,
         )

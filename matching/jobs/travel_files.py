@@ -10,6 +10,7 @@ from matching.jobs.arguments import ImportGroups, ImportSessions
 from matching.models import ProfileImport, RefusedProfile
 from matching.services import travel_files
 from matching.services.refused_profiles import Source, keep_travel_rows
+from project import words
 from project.jobs.contract import Run, stored_arguments
 from project.mappings.arguments import ASKS_ORIGIN, offer_in_part
 from project.mappings.door import Decision, OpenTable, open_table, reopen_table
@@ -118,7 +119,7 @@ def _require_usable(
     left = f"{len(problems):,} of {len(rows):,} rows cannot be used and are left out."
     offer = offer_in_part(left, door.title) if len(problems) < len(rows) else {}
     raise Refusal(
-        f"{len(problems):,} of the {len(rows):,} rows of {name} cannot be used. Line "
+        f"{len(problems):,} of the {words.tally(len(rows), 'row')} of {name} cannot be used. Line "
         f"{first.line}, {first.field}: {first.problem} Nothing has landed.",
         remedy="Mend the file and import it again; with --accept-partial the other rows land, and "
         "these wait to be mended in the admin: Refused rows.",

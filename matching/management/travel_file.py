@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
-from project.command import EXIT_REFUSED
+from project import words
 from project.mappings.command import TableCommand
 from project.tabular.packed import Unpackable
 from project.terminal import Table
@@ -30,12 +30,9 @@ class TravelFileCommand(TableCommand):
             raise CommandError(f"{options['file']} cannot be read: {error}") from None
         return {"file": str(upload.pk), **super().job_arguments(**options)}
 
-    def exit_code(self, result: dict[str, Any]) -> int:
-        return EXIT_REFUSED if result.get("rows_refused") else 0
-
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         console.print(
-            f"{result['file']}: {result['rows']:,} rows; {result['added']:,} added, "
+            f"{result['file']}: {words.tally(result['rows'], 'row')}; {result['added']:,} added, "
             f"{result['updated']:,} updated, {result['unchanged']:,} unchanged, "
             f"{result['rows_refused']:,} refused."
         )

@@ -9,7 +9,7 @@ from django.utils.functional import cached_property
 
 from matching.domain.limits import LOG_PREFIX
 from matching.domain.words import ALREADY_KNOWN, FeatureSet, MatchType, Outcome, Preset
-from project import clock
+from project import clock, words
 from project.mappings.refused import RefusedRowQuerySet, RefusedTableRow
 from project.origin import ROW_ORIGIN_CHOICES
 from project.storage.blobs import Blob
@@ -140,12 +140,17 @@ class EventBatch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Batch {self.pk} ({self.get_origin_display()}, {self.made:,} events)"
+        return f"Batch {self.pk} ({self.get_origin_display()}, {words.tally(self.made, 'event')})"
 
     @property
     def blob(self) -> Blob:
         """The file of its population."""
         return Blob(self.population_file, title=f"The population of batch {self.pk}")
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether applications sent it, line by line: it has no file."""
+        return "sent" in self.parameters
 
     @property
     def refused(self) -> int:

@@ -1,11 +1,9 @@
 """What is taken away: people, groups, trips, events and refused rows, chunk by chunk."""
 
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +20,7 @@ from matching.models import EventBatch, MatchEvent, RefusedProfile, RejectedEven
 from matching.queries.frozen import frozen_population
 from project.bulk import read_arrow, read_batches
 from project.origin import ROW_ORIGINS
+from project.output import written
 from project.refusal import Refusal
 from project.tabular.mend import Came, corrected_row, row_of
 
@@ -60,11 +59,12 @@ _TABLES: Final = {"people": _PEOPLE, "groups": _GROUPS, "sessions": _TRIPS}
 _LISTS: Final = ("interests", "languages", "members")
 
 
-def export_batches(batches: Iterable[EventBatch]) -> Iterator[bytes]:
+def export_batches(batches: Sequence[EventBatch]) -> Iterator[bytes]:
     """Write the events of complete batches as lines, batch after batch, the same bytes each time.
 
     An event without an eventId of its own is named `seedbed:<uid of the batch>:<row>`.
     """
+    require_one_origin(batches)
     for batch in batches:
         require_complete(batch)
         users, groups = _names_of(batch)
@@ -85,28 +85,37 @@ def require_complete(batch: EventBatch) -> None:
         )
 
 
-def write_log_file(path: Path, batches: Iterable[EventBatch]) -> int:
+def require_one_origin(batches: Iterable[EventBatch]) -> None:
+    """Refuse real and synthetic batches in one file: an import takes a log of one origin alone."""
+    named: dict[str, list[str]] = {}
+    for batch in batches:
+        named.setdefault(batch.get_origin_display(), []).append(str(batch.pk))
+    if len(named) > 1:
+        said = "; ".join(f"{origin}: {', '.join(numbers)}" for origin, numbers in named.items())
+        ways = " and ".join(f"--batch {' '.join(numbers)}" for numbers in named.values())
+        raise Refusal(
+            f"One file holds events of one origin, and these batches are of both ({said}): an "
+            "import would refuse the lines of one of them.",
+            remedy=f"Export each origin into a file of its own: {ways}.",
+        )
+
+
+def write_log_file(path: Path, batches: Sequence[EventBatch]) -> int:
     """Export batches to a file, packed when its name ends in .gz; returns the number of events.
 
     The file is there whole or not at all.
     """
     events = 0
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as target:
-        try:
 
-            def counted() -> Iterator[bytes]:
-                nonlocal events
-                for block in export_batches(batches):
-                    events += block.count(b"\n")
-                    yield block
+    def counted() -> Iterator[bytes]:
+        nonlocal events
+        for block in export_batches(batches):
+            events += block.count(b"\n")
+            yield block
 
-            for block in pack(counted()) if path.suffix == ".gz" else counted():
-                target.write(block)
-            target.flush()
-            os.fsync(target.fileno())
-            Path(target.name).replace(path)
-        finally:
-            Path(target.name).unlink(missing_ok=True)
+    with written(path) as target:
+        for block in pack(counted()) if path.suffix == ".gz" else counted():
+            target.write(block)
     return events
 
 
@@ -186,7 +195,8 @@ def people_chunk(what: str, after: int) -> tuple[pa.Table, int | None]:
 
 
 def event_rows(batches: Sequence[EventBatch]) -> "EventRows":
-    """Prepare to read the events of complete batches, batch after batch."""
+    """Prepare to read the events of complete batches of one origin, batch after batch."""
+    require_one_origin(batches)
     for batch in batches:
         require_complete(batch)
     return EventRows(batches)

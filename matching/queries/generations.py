@@ -112,7 +112,9 @@ def expect(generation: Generation, loaded: LoadedTravellers) -> Expected:
             f"{number:,} {name}" for name, number in forecast["distinct_pairs"].items()
         )
         raise Refusal(
-            f"{generation.specification.count:,} events were asked for; there are {pairs} distinct "
+            f"{words.tally(generation.specification.count, 'event')} "
+            f"{words.bend(generation.specification.count, 'was', 'were')} asked for; there are "
+            f"{pairs} distinct "
             f"pairs, and {words.share(forecast['expected_duplicate_share'])} of the feature "
             "vectors would "
             "be copies.",

@@ -43,7 +43,9 @@ def plan_of_batch(batch: EventBatch) -> Plan:
             f"{words.counted(count, 'change')} of events of other batches that its log brought: "
             "what stood there before is kept with each."
         )
-    if batch.file_name:
+    if batch.is_sent:
+        stays.append("What applications still have: an event that is sent again lands as new.")
+    elif batch.file_name:
         stays.append("Its file: a log that is imported again lands as new.")
     return Plan(
         title=f"Batch {batch.pk}",
@@ -69,7 +71,9 @@ def plan_of_rejected(batch: EventBatch) -> Plan:
     return Plan(
         title=f"Rejected lines of batch {batch.pk}",
         goes={"rejected line": batch.rejected.count()},
-        stays=(f"Batch {batch.pk} and its {batch.made:,} events: they were never among them.",),
+        stays=(
+            f"Batch {batch.pk} with {words.tally(batch.made, 'event')}, which were not among them.",
+        ),
         digests=_known(log=batch.file_sha256),
     )
 

@@ -349,7 +349,8 @@ def _why_nothing(account: Account, *, is_computed: bool) -> str:
         return ""
     if is_computed and account.new and not account.people_known:
         return (
-            f"its {account.new:,} events have no features, and none of them is of people who are "
+            f"its {words.tally(account.new, 'event')} {words.bend(account.new, 'has', 'have')} "
+            "no features, and none of them is of people who are "
             "known here by id"
         )
     if account.new:
@@ -362,7 +363,10 @@ def _why_nothing(account: Account, *, is_computed: bool) -> str:
             f"of {account.found:,} lines {account.rejected_count:,} were refused ({reasons}; line "
             f"{first['line']:,}: {first['message']}){views}"
         )
-    return f"its {account.exposures:,} lines are views, which are no outcomes"
+    return (
+        f"its {words.tally(account.exposures, 'line')} "
+        f"{words.bend(account.exposures, 'is', 'are')} views, which are no outcomes"
+    )
 
 
 def not_in_it(count: int, found: int, name: str) -> str:
@@ -380,7 +384,8 @@ def _warn_of_features(batch: EventBatch, account: Account) -> list[str]:
     if with_features and without:
         refused = "without" if batch.parameters["features"] == LOGGED else "with"
         warnings.append(
-            f"{with_features:,} lines have features and {without:,} have none. The two do not "
+            f"{words.tally(with_features, 'line')} {words.bend(with_features, 'has', 'have')} "
+            f"features, {without:,} without. The two do not "
             f"stand in one batch: those {refused} were refused; import them as a log of their own."
         )
     if batch.parameters.get("features") != COMPUTED:

@@ -175,7 +175,7 @@ def _datasets(request: HttpRequest, pipeline: Pipeline) -> Card:
     else:
         open_it = to_record(f"Open version {dataset.version}", DATASETS, dataset.pk)
         verdict, tone = dataset.verdict, tone_of(dataset.verdict)
-        note = f"Newest: version {dataset.version}, {words.number(dataset.rows)} rows"
+        note = f"Newest: version {dataset.version}, {words.tally(dataset.rows, 'row')}"
         way = first_way(request, open_it)
         if dataset.verdict == Verdict.REFUSE:
             way = first_way(request, to_record("See why", DATASETS, dataset.pk))
@@ -299,13 +299,17 @@ def _feedback(request: HttpRequest, glance: Glance) -> Card:
         tone = "bad"
         way = first_way(request, sources, see)
     elif glance["waiting"]:
-        verdict, tone = f"{glance['waiting']:,} rows wait", "warn"
+        waiting_rows = words.tally(glance["waiting"], "row")
+        verdict, tone = f"{waiting_rows} {words.bend(glance['waiting'], 'waits', 'wait')}", "warn"
         way = first_way(
             request,
             to_list(
-                f"Mend {glance['waiting']:,} rows", waiting, "", "feedback.change_rejectedrecord"
+                f"Mend {waiting_rows}",
+                waiting,
+                "",
+                "feedback.change_rejectedrecord",
             ),
-            to_list(f"See {glance['waiting']:,} rows", waiting),
+            to_list(f"See {waiting_rows}", waiting),
             see,
         )
     if csat is None:
@@ -315,7 +319,7 @@ def _feedback(request: HttpRequest, glance: Glance) -> Card:
         )  # fmt: skip
     overall = csat["overall"]
     ends = words.interval(overall["low"], overall["high"])
-    count = f"{overall['count']:,} ratings"
+    count = words.tally(overall["count"], "rating")
     if not glance["is_current"] and glance["as_of"] is not None:
         count += f" as of {words.moment(glance['as_of'])}"
     days = [day["mean"] for day in csat["days"] if day["mean"] is not None]

@@ -44,6 +44,7 @@ from project.jobs.strip import keep_running
 from project.pages.links import record_url
 from project.pages.navigation import Navigation, parts_of_page
 from project.pages.registry import front_page, page
+from project.pages.remedies import in_pages
 
 JOBS_SHOWN: Final = 6
 JOBS: Final = "jobs.job"
@@ -191,7 +192,7 @@ def _next(request: HttpRequest, pipeline: Pipeline, step: Step, active: list[Job
     acts, looks = _offers(pipeline, step)
     way = first_way(request, *acts)
     title, _, why = step["text"].removesuffix(".").partition(": ")
-    text = f"{why[:1].upper()}{why[1:]}." if why else _reason(pipeline, step)
+    text = in_pages(f"{why[:1].upper()}{why[1:]}.") if why else _reason(pipeline, step)
     if way is None:
         who = WHO[step["name"]]
         text = f"{text} It waits for {who}.".strip()
@@ -229,13 +230,19 @@ def _offers(pipeline: Pipeline, step: Step) -> tuple[list[Offer], list[Offer]]:
 def _reason(pipeline: Pipeline, step: Step) -> str:
     """Say in a sentence with figures why it is the next step."""
     if step["name"] == "build" and step["dataset"] is None:
-        return f"{pipeline.events.total:,} events are there to learn from."
+        return (
+            f"{words.tally(pipeline.events.total, 'event')} "
+            f"{words.bend(pipeline.events.total, 'is', 'are')} there to learn from."
+        )
     if step["name"] in ("promote", "confirm", "see_model") and pipeline.model is not None:
         gates = pipeline.model.gates
         passed = sum(gate["verdict"] == "pass" for gate in gates)
         return f"It passed {passed} of {len(gates)} gates; nothing goes live by itself."
     if step["name"] == "train" and pipeline.dataset is not None and not pipeline.problem:
-        return f"{words.number(pipeline.dataset.train_rows)} rows are there to train on."
+        return (
+            f"{words.tally(pipeline.dataset.train_rows, 'row')} "
+            f"{words.bend(pipeline.dataset.train_rows, 'is', 'are')} there to train on."
+        )
     return pipeline.problem
 
 

@@ -8,6 +8,7 @@ from matching.jobs.people import create_sessions
 from matching.queries.people import check_profiles
 from matching.queries.session_checks import check_sessions
 from overview.jobs.arguments import PROMOTE_PERMISSION, RebuildModel
+from project import words
 from project.jobs.contract import Run
 from project.refusal import Refusal
 from project.storage.artifacts import require_own_folder
@@ -156,7 +157,7 @@ def _verify(model: ModelVersion) -> list[dict[str, Any]]:
     spread = spread_of(scores.score.tolist())
     if not spread.is_enough:
         raise Refusal(
-            f"{len(rows)} pairs got only {spread.different} different scores.",
+            f"{words.tally(len(rows), 'pair')} got only {spread.different} different scores.",
             remedy="Return with `manage.py models rollback --reason REASON`, and look at the "
             "features of `manage.py explain_match`.",
         )

@@ -56,7 +56,7 @@ def step_of(pipeline: Pipeline) -> Step:
         return _step("adopt_folder", text, "adopt_folder")
     if pipeline.champion is not None and pipeline.problem and pipeline.model is not None:
         return _replace(pipeline.champion, pipeline.model, pipeline.words)
-    return _ground(pipeline) or _dataset(pipeline) or _model(pipeline)
+    return _ground(pipeline) or _dataset(pipeline) or _model(pipeline) or _idle(pipeline)
 
 
 def _ground(pipeline: Pipeline) -> Step | None:
@@ -75,9 +75,12 @@ def _ground(pipeline: Pipeline) -> Step | None:
 
 def _dataset(pipeline: Pipeline) -> Step | None:
     dataset = pipeline.dataset
+    if dataset is None and pipeline.events.why_no_dataset:
+        return _more_events(pipeline)
     if dataset is None:
         return _step("build", "Build a dataset.", "build_dataset")
-    if pipeline.is_behind:
+    # Where the newest batch gives none, what there is goes on; more events are the last thing.
+    if pipeline.is_behind and not pipeline.events.why_no_dataset:
         text = f"Build a dataset: batch {pipeline.events.newest} is newer than the newest one."
         return _step("build", text, "build_dataset")
     if dataset.verdict == Verdict.REFUSE:
@@ -96,7 +99,13 @@ def _dataset(pipeline: Pipeline) -> Step | None:
     return None
 
 
-def _model(pipeline: Pipeline) -> Step:
+def _more_events(pipeline: Pipeline) -> Step:
+    """What helps where the newest batch gives no dataset: not the build that would say so again."""
+    text = f"Import or generate more events: {pipeline.events.why_no_dataset}."
+    return _step("events", text.replace("..", "."), "generate_events")
+
+
+def _model(pipeline: Pipeline) -> Step | None:
     """A candidate that is newer than the champion waits; one that was live and came back does
     not."""
     model, champion = pipeline.model, pipeline.champion
@@ -108,8 +117,14 @@ def _model(pipeline: Pipeline) -> Step:
             return _promote(model, champion, pipeline.words)
         if champion is None:
             return _look_at(model)
+    return None
+
+
+def _idle(pipeline: Pipeline) -> Step:
+    if pipeline.is_behind and pipeline.events.why_no_dataset:
+        return _more_events(pipeline)
     text = "Nothing waits: the champion serves."
-    return _step("nothing", text, "predict --sample 20", model=champion)
+    return _step("nothing", text, "predict --sample 20", model=pipeline.champion)
 
 
 def _replace(champion: ModelVersion, newest: ModelVersion, words: int) -> Step:

@@ -13,7 +13,6 @@ from django.db.models import (
     Exists,
     F,
     IntegerField,
-    Max,
     Min,
     OuterRef,
     Q,
@@ -22,12 +21,12 @@ from django.db.models import (
     Sum,
     Value,
 )
-from django.db.models.functions import Coalesce, JSONObject
+from django.db.models.functions import Coalesce, Greatest, JSONObject
 from django.utils import timezone
 
 from matching.models import EventBatch, SeedUser, TravelSession, Word
-from project import clock
-from project.jobs.models import Process, Schedule
+from project import clock, words
+from project.jobs.models import Job, Process, Schedule
 from project.jobs.processes import clocks_off
 from project.origin import Origin
 from project.refusal import Refusal
@@ -35,12 +34,16 @@ from project.storage.artifacts import why_not_own_folder
 from project.storage.failures import ArtifactCorrupt
 from serving.models import Alarm, ApiKey, ScoredPair
 from serving.queries.schedule import SCHEDULE_NAME
+from training.domain.limits import MINIMUM_ROWS
+from training.jobs.arguments import BuildDataset
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import Dataset, ModelVersion, Promotion
 from training.queries.serviceable import verify_model
-from training.queries.staleness import why_stale
+from training.queries.staleness import removed_batches, why_stale
 
 TREND_DAYS: Final = 14  # that a small drawing of a number goes back
+BUILD_KIND: Final = "training.build_dataset"
+_PLAIN_BUILD: Final = BuildDataset().model_dump(mode="json")
 COUNTED_ANSWERS: Final = 10_000  # scored pairs of a day; beyond, the front page says "more than"
 
 
@@ -57,6 +60,22 @@ class Import(TypedDict):
     file_name: str
     asked: int
     skipped: dict[str, LeftOut]
+
+
+@dataclass(frozen=True)
+class RefusedBuild:
+    """The newest build of a dataset that was refused: when, why, and what it was asked."""
+
+    at: datetime
+    error: str
+    arguments: dict[str, Any]
+
+    def is_of(self, batch: int) -> bool:
+        """Whether a build with no wish of its own was refused for the rows of this batch."""
+        asked = {**_PLAIN_BUILD, **self.arguments}
+        batches = asked.pop("batches")
+        plain = {name: value for name, value in _PLAIN_BUILD.items() if name != "batches"}
+        return asked == plain and batches in ([], [batch])
 
 
 @dataclass(frozen=True)
@@ -84,13 +103,26 @@ class Trips:
 
 @dataclass(frozen=True)
 class Events:
-    """Events of complete batches; `newest` is the newest batch that has any."""
+    """Events of complete batches; `newest` is the newest batch that has any, `newest_made` how
+    many, and `refused` why no dataset can be built from it as it is now, where that was tried."""
 
     real: int
     synthetic: int
     newest: int | None
     newest_import: Import | None
     trend: list[int]
+    newest_made: int = MINIMUM_ROWS
+    refused: str = ""
+
+    @property
+    def why_no_dataset(self) -> str:
+        """Why a dataset of the newest batch is not to be had, empty where it may be."""
+        if self.newest is not None and self.newest_made < MINIMUM_ROWS:
+            return (
+                f"batch {self.newest} has {words.counted(self.newest_made, 'event')}, too few for "
+                "a dataset"
+            )
+        return f"no dataset came of batch {self.newest}: {self.refused}" if self.refused else ""
 
     @property
     def total(self) -> int:
@@ -125,7 +157,7 @@ class Pipeline:
     datasets : how many of the kind there are, with their trend.
     is_trained : whether any model learnt from `dataset`.
     is_behind : whether a batch is newer than all that `dataset` was built of.
-    stale : why `dataset` is stale, else empty.
+    stale : why `dataset` is stale and can be built again, else empty.
     champions : the live model of each kind that has one, by kind; `problems` says of those that
         cannot serve why.
     live_figures : main figure of each matching model that was ever made live, in that order.
@@ -174,9 +206,9 @@ def read_pipeline() -> Pipeline:
     models = list(_models())
     champions = {m.kind: m for m in models if m.stage == ModelVersion.Stage.CHAMPION}
     of_kind = [model for model in models if model.kind == DEFAULT_KIND]
-    words = counted["words"].get("total", 0)
-    problems = {kind: _why_not_serving(live, words) for kind, live in champions.items()}
-    newest = events.get("newest")
+    vocabulary = counted["words"].get("total", 0)
+    problems = {kind: _why_not_serving(live, vocabulary) for kind, live in champions.items()}
+    newest = counted["newest"].get("pk")
     return Pipeline(
         people=People(people.get("total", 0), people.get("complete", 0), _trend(people)),
         trips=Trips(
@@ -191,6 +223,8 @@ def read_pipeline() -> Pipeline:
             newest,
             cast(Import, counted["import"]) if counted["import"] else None,
             _trend(events),
+            newest_made=counted["newest"].get("made") or 0,
+            refused=_why_refused(counted["newest"], counted["builds"]),
         ),
         datasets=counted["datasets"].get("total", 0),
         datasets_trend=_trend(counted["datasets"]),
@@ -201,13 +235,13 @@ def read_pipeline() -> Pipeline:
         and newest > max(dataset.recipe.get("batches") or [0]),
         # Nothing it was built of can have changed where no event of any batch was corrected, and
         # nobody whom one names was merged.
-        stale=why_stale(dataset) if dataset is not None and events.get("corrections") else "",
+        stale=_why_stale(dataset) if dataset is not None and events.get("corrections") else "",
         model=max(of_kind, key=lambda model: model.version, default=None),
         champions=champions,
         problems={kind: said for kind, said in problems.items() if said},
         live_figures=[float(one) for one in counted["live"].get("figures") or [] if one],
         folder_problem=why_not_own_folder(),
-        words=words,
+        words=vocabulary,
         answers=Answers(
             counted["answers"].get("today", 0),
             counted["keys"].get("total", 0),
@@ -221,6 +255,23 @@ def read_pipeline() -> Pipeline:
     )
 
 
+def _why_refused(newest: dict[str, Any], build: dict[str, Any]) -> str:
+    """Say why the newest batch gives no dataset, where it is as it was when that was said."""
+    if not newest or not build:
+        return ""
+    refused = RefusedBuild(
+        datetime.fromisoformat(build["at"]), build["error"], build["arguments"] or {}
+    )
+    changed = newest["at"] and datetime.fromisoformat(newest["at"])
+    is_old = changed is not None and refused.at < changed
+    return "" if is_old or not refused.is_of(newest["pk"]) else refused.error
+
+
+def _why_stale(dataset: Dataset) -> str:
+    """Say why a dataset is to be built again; one whose batches were removed cannot be."""
+    return "" if removed_batches(dataset) else why_stale(dataset)
+
+
 class _Counted(Subquery):
     """How many rows another question has."""
 
@@ -228,10 +279,10 @@ class _Counted(Subquery):
     output_field = IntegerField()
 
 
-def _why_not_serving(champion: ModelVersion, words: int) -> str:
+def _why_not_serving(champion: ModelVersion, vocabulary: int) -> str:
     """Say why a model cannot serve without the command that mends it: pages have buttons."""
     try:
-        verify_model(champion, words)
+        verify_model(champion, vocabulary)
     except ArtifactCorrupt as error:
         return error.message
     return ""
@@ -275,12 +326,25 @@ def _count() -> dict[str, dict[str, Any]]:
             "events",
             real=Sum("made", filter=Q(origin=Origin.REAL.code)),
             synthetic=Sum("made", filter=Q(origin=Origin.SYNTHETIC.code)),
-            newest=Max("pk", filter=Q(made__gt=0)),
             corrections=Sum(F("corrections") + F("merged_events")),
             **_at(
                 ends, lambda end: Coalesce(Sum("made", filter=Q(completed_at__lte=end)), Value(0))
             ),
         ),
+        "newest": batches.filter(made__gt=0)
+        .order_by("-pk")
+        .annotate(
+            part=Value("newest"),
+            told=JSONObject(pk="pk", made="made", at=Greatest("completed_at", "corrected_at")),
+        )
+        .values_list("part", "told")[:1],
+        "builds": Job.objects.filter(kind=BUILD_KIND, state=Job.State.REFUSED)
+        .order_by("-created_at")
+        .annotate(
+            part=Value("builds"),
+            told=JSONObject(at="created_at", error="error", arguments="arguments"),
+        )
+        .values_list("part", "told")[:1],
         "datasets": _part(
             Dataset.objects.filter(kind=DEFAULT_KIND),
             "datasets",

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from overview.queries.backups import BACKUP_KIND, SCHEDULE_NAME, sample_champion
+from project import words
 from project.audit.models import Act
 from project.audit.services import record
 from project.backup import places
@@ -65,7 +66,8 @@ def note_backup(place: Place, manifest: Manifest) -> None:
     record(
         Act.EXPORT,
         title=f"Backup {manifest.id}",
-        detail=f"{len(manifest.files):,} files, {manifest.size:,} bytes, to {place.title}"
+        detail=f"{words.tally(len(manifest.files), 'file')}, "
+        f"{words.tally(manifest.size, 'byte')}, to {place.title}"
         + (", with secrets" if manifest.has_secrets else ""),
     )
 

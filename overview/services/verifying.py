@@ -11,7 +11,7 @@ from typing import Any, Final, TypedDict
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
-from project import embedded
+from project import embedded, words
 from project.backup.failures import BackupBroken
 from project.backup.making import EARLIER_SECRETS, SECRETS, Tell
 from project.backup.manifest import Manifest
@@ -75,7 +75,9 @@ def verify_backup(address: str, manifest: Manifest, tell: Tell) -> Verified:
         },
     ]
     differences = [
-        f"{name}: {manifest.tables.get(name)} rows were backed up, {tables.get(name)} restored"
+        f"{name}: {words.tally(manifest.tables.get(name, 0), 'row')} "
+        f"{words.bend(manifest.tables.get(name, 0), 'was', 'were')} backed up, {tables.get(name)} "
+        "restored"
         for name in wrong[:NAMED]
     ]
     differences += told["broken"][:NAMED]

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from project import words
 from project.backup import places
 from project.backup.failures import BackupBroken
 from project.backup.making import Tell, say_nothing
@@ -26,7 +27,8 @@ def check_backup(place: Place, manifest: Manifest, *, tell: Tell = say_nothing) 
         raise BackupBroken(
             f"{place.title} is a mixture of "
             f"{'two backups' if is_other else 'a backup and something else'}: "
-            f"{len(strange):,} files are not of backup {manifest.id}: "
+            f"{words.tally(len(strange), 'file')} {words.bend(len(strange), 'is', 'are')} not "
+            f"of backup {manifest.id}: "
             f"{', '.join(strange[:NAMED])}.",
             remedy="Restore from the folder as it was made; copy each backup to a folder of its "
             "own.",
@@ -35,7 +37,8 @@ def check_backup(place: Place, manifest: Manifest, *, tell: Tell = say_nothing) 
     missing = sorted(key for key in manifest.files if key not in there)
     if missing:
         raise BackupBroken(
-            f"{len(missing):,} files of backup {manifest.id} are missing in {place.title}: "
+            f"{words.tally(len(missing), 'file')} of backup {manifest.id} "
+            f"{words.bend(len(missing), 'is', 'are')} missing in {place.title}: "
             f"{', '.join(missing[:NAMED])}.",
             remedy=AGAIN,
             details={"missing": missing},
@@ -47,7 +50,8 @@ def check_backup(place: Place, manifest: Manifest, *, tell: Tell = say_nothing) 
             changed.append(key)
     if changed:
         raise BackupBroken(
-            f"{len(changed):,} files of backup {manifest.id} in {place.title} have changed since "
+            f"{words.tally(len(changed), 'file')} of backup {manifest.id} in {place.title} "
+            f"{words.bend(len(changed), 'has', 'have')} changed since "
             f"they were written: {', '.join(changed[:NAMED])}.",
             remedy=AGAIN,
             details={"changed": changed},

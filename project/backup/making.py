@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from project import words
 from project.backup import places
 from project.backup.failures import BackupRefused
 from project.backup.manifest import (
@@ -286,7 +287,8 @@ def _copy(place: Place, blob: Blob, size_there: int | None) -> File:
         place.remove(blob.key)
         raise ArtifactCorrupt(
             f"{blob.title} at {the_store().name(blob.key)} has changed since it was written: "
-            f"expected SHA-256 {blob.sha256}, found {written.sha256} and {written.size} bytes.",
+            f"expected SHA-256 {blob.sha256}, found {written.sha256} and "
+            f"{words.tally(written.size, 'byte')}.",
             remedy="Restore it from a backup.",
         )
     return written

@@ -34,6 +34,11 @@ def open_place(address: str, name: str = "") -> Place:
         folder = place.folder / name if name else place.folder
         if isinstance(store, FolderUrl) and _is_inside(folder, store.folder):
             raise _inside(str(folder))
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise BackupRefused(
+                f"A folder is expected, or a name that is free, and {folder} is something else.",
+                remedy="Name another.",
+            )
         return Folder(folder)
     bucket = replace(place, prefix="/".join(filter(None, (place.prefix, name))))
     if isinstance(store, BucketUrl) and (store.bucket, store.endpoint) == (

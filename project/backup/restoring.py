@@ -18,7 +18,7 @@ from django.core.management import call_command
 from django.db import Error, connection, transaction
 from django.views.decorators.debug import sensitive_variables
 
-from project import clock
+from project import clock, words
 from project.audit.models import Act
 from project.audit.services import record
 from project.backup import places
@@ -90,7 +90,7 @@ class Here:
             rows = ", ".join(f"{name} {rows:,}" for name, rows in most)
             whose = f"of installation {self.installation}" if self.installation else "of nobody"
             found.append(
-                f"the database {whose} with {sum(self.tables.values()):,} rows"
+                f"the database {whose} with {words.tally(sum(self.tables.values()), 'row')}"
                 + (f" ({rows})" if rows else "")
             )
         if self.owner is not None and self.owner.database != self.database:

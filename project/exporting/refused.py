@@ -8,6 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from project import words
 from project.exporting.making import Chunk, Rows
 from project.exports.models import Format
 from project.jobs.contract import Run
@@ -49,7 +50,7 @@ def _look(run: Run, read: Read) -> tuple[list[str], int]:
         for came, _ in rows:
             columns.update(dict.fromkeys(came if isinstance(came, dict) else [LINE]))
         count += len(rows)
-        run.report(0, None, f"{count:,} rows looked at")
+        run.report(0, None, f"{words.tally(count, 'row')} looked at")
         if following is None:
             return [name for name in columns if name != REASON], count
         run.check()

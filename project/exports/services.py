@@ -8,10 +8,12 @@ from uuid import UUID
 
 from django.db import transaction
 
+from project import words
 from project.acting import Actor
 from project.audit.models import Act
 from project.audit.services import record
 from project.exports.models import Export, ExportPart, Format
+from project.output import written
 from project.storage.blobs import digest_of, keep_file, local_path, pieces_of
 from project.storage.failures import ArtifactCorrupt
 
@@ -73,24 +75,26 @@ def complete_export(export: Export, path: Path, sha256: str, *, rows: int) -> Ex
     export.sha256, export.size, export.rows = sha256, size, rows
     export.save(update_fields=["sha256", "size", "rows"])
     export.parts.all().delete()
-    record(Act.EXPORT, about=export, detail=f"{rows:,} rows of {export.what}, {size:,} bytes")
+    record(
+        Act.EXPORT,
+        about=export,
+        detail=f"{words.tally(rows, 'row')} of {export.what}, {words.tally(size, 'byte')}",
+    )
     return export
 
 
 @transaction.atomic
 def copy_export(export: Export, path: Path) -> None:
     """Write a file of an export to a path, whole or not at all, and note it."""
-    staged = path.with_name(f".{path.name}.{export.pk}")
-    try:
-        with staged.open("wb") as file:
-            file.writelines(pieces_of(export.blob))
-        if digest_of(staged) != export.sha256:
+    digest = hashlib.sha256()
+    with written(path) as file:
+        for piece in pieces_of(export.blob):
+            digest.update(piece)
+            file.write(piece)
+        if digest.hexdigest() != export.sha256:
             raise ArtifactCorrupt(
                 f"{export.name} has changed since it was written.", remedy="Export anew."
             )
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
     record(Act.EXPORT, about=export, detail=f"to {path}")
 
 

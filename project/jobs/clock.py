@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from cronsim import CronSim, CronSimError
 
+from project import words
+
 MOST_MISSED = 1000  # beyond that the number tells nobody anything new
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -99,7 +101,7 @@ def _read(cron: str, moment: datetime) -> CronSim:
     fields = cron.upper().split()
     try:
         if len(fields) != len(FIELDS):
-            raise CronSimError(f"{len(fields)} fields")
+            raise CronSimError(f"{words.tally(len(fields), 'field')}")
         return CronSim(" ".join(_as_cronsim_reads(fields)), moment)
     except CronSimError as error:
         raise UnreadableCron(

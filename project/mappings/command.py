@@ -3,6 +3,7 @@
 import shlex
 from typing import Any
 
+from django.core.management.base import CommandParser
 from rich.console import Console
 
 from project.jobs.command import JobCommand
@@ -11,13 +12,26 @@ from project.mappings.arguments import ASKS_ORIGIN, PROPOSED
 from project.origin import Origin
 from project.terminal import Table
 
+ENDS = (
+    "An import ends with 0 where rows landed or were known, also beside others that were refused, "
+    "which are counted, named and kept to be mended; with 2 where none could be taken; with 1 on "
+    "an error."
+)
 NEVER_REPEATED = frozenset({"json", "now", "detach"})
 
 
 class TableCommand(JobCommand):
-    """A command whose job reads a table. `named` are the options that name the files."""
+    """A command whose job reads a table. `named` are the options that name the files.
+
+    All of them end alike: 2 where nothing of a file could be taken, 0 where the good rows landed
+    and the others are kept to be mended.
+    """
 
     named: tuple[str, ...] = ("file",)
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Say in --help how an import ends."""
+        return super().create_parser(prog_name, subcommand, epilog=ENDS, **kwargs)
 
     def run(self, **options: Any) -> dict[str, Any]:
         self._options = options

@@ -286,7 +286,7 @@ def _nothing_readable(file: TableFile, first: Row | None) -> Refusal:
     if first is None:
         had = "no rows"
         if file.header:
-            had = f"a first line that names {len(file.header)} columns, and no rows"
+            had = f"a first line that names {words.tally(len(file.header), 'column')}, and no rows"
         return Refusal(
             f"{file.name} has {had}.", remedy="Choose a file with rows, or export it anew."
         )
@@ -555,7 +555,10 @@ def _sentence(door: Door, one: Unusable) -> str:
 
 
 def _skipped(file: TableFile) -> list[str]:
-    return [f"{file.skipped:,} lines of the log hold no row"] if file.skipped else []
+    if not file.skipped:
+        return []
+    holds = words.bend(file.skipped, "holds", "hold")
+    return [f"{words.tally(file.skipped, 'line')} of the log {holds} no row"]
 
 
 def _left(proposal: Proposal, door: Door) -> list[str]:

@@ -18,6 +18,7 @@ from typing import BinaryIO, Final
 from django.conf import settings
 from django.db import connection
 
+from project import words
 from project.storage.bucket import Bucket
 from project.storage.cache import Cache
 from project.storage.failures import (
@@ -167,8 +168,8 @@ def look(blob: Blob) -> Stamp:
             found = Stamp(0, copy[0] or 0, copy[1] or 0)
         if blob.size is not None and found.size != blob.size:
             raise ArtifactCorrupt(
-                f"{store.name(blob.key)} has changed since it was written: expected {blob.size} "
-                f"bytes, found {found.size}.",
+                f"{store.name(blob.key)} has changed since it was written: expected "
+                f"{words.tally(blob.size, 'byte')}, found {found.size}.",
                 remedy=RESTORE,
             )
     return found
@@ -365,7 +366,7 @@ def _require_digest(path: Path, sha256: str, *, is_fresh: bool = False) -> None:
 def _differs(place: str, expected: str, found: str, size: int) -> ArtifactCorrupt:
     return ArtifactCorrupt(
         f"{place} has changed since it was written: expected SHA-256 {expected}, found {found} and "
-        f"{size} bytes.",
+        f"{words.tally(size, 'byte')}.",
         remedy=RESTORE,
     )
 

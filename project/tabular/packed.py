@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, BinaryIO, Final, cast
 
+from project import words
+
 MAX_BYTES: Final = 4 * 1024**3  # unpacked; so a log has fewer lines than a batch has rows
 MAX_RATIO: Final = 200  # text packs 10 to 30 times; a bomb packs a thousand times
 RATIO_APPLIES_FROM: Final = 16 * 1024**2  # bytes unpacked
@@ -79,14 +81,16 @@ def _gunzip(blocks: Iterable[bytes]) -> Iterator[bytes]:
                 text = member.decompress(rest, BLOCK_BYTES)
             except zlib.error as error:
                 raise Unpackable(
-                    f"Expected a whole gzip file; it is damaged after {total:,} bytes ({error}). "
+                    "Expected a whole gzip file; it is damaged after "
+                    f"{words.tally(total, 'byte')} ({error}). "
                     "Pack or copy it again."
                 ) from error
             is_inside = True
             total += len(text)
             if total > max(RATIO_APPLIES_FROM, MAX_RATIO * packed):
                 raise Unpackable(
-                    f"Expected a file of rows; {packed:,} bytes unpack to more than {total:,}, "
+                    f"Expected a file of rows; {words.tally(packed, 'byte')} "
+                    f"{words.bend(packed, 'unpacks', 'unpack')} to more than {total:,}, "
                     "which no text does. Unpack it yourself and look at it before importing it."
                 )
             yield text
@@ -98,6 +102,7 @@ def _gunzip(blocks: Iterable[bytes]) -> Iterator[bytes]:
                 is_inside = False
     if is_inside:
         raise Unpackable(
-            f"Expected a whole gzip file; it ends after {total:,} bytes in the middle. Copy it "
+            f"Expected a whole gzip file; it ends after {words.tally(total, 'byte')} in the "
+            "middle. Copy it "
             "again."
         )

@@ -20,6 +20,7 @@ from typing import IO, Any, Final, Literal, NamedTuple, NoReturn, overload
 
 import orjson
 
+from project import words
 from project.outside import as_it_was
 from project.tabular.even import EvenRows
 from project.tabular.mend import REASON
@@ -414,7 +415,7 @@ def _only_list(values: dict[str, Any], text: str, decoder: json.JSONDecoder) -> 
     if len(lists) != 1:
         raise FileRefused(
             "Expected a JSON list of objects, or an object that holds one list; got an object with "
-            f"{len(lists)} lists."
+            f"{words.tally(len(lists), 'list')}."
         )
     at = text.find("[")
     while at >= 0:
@@ -685,7 +686,7 @@ def _csv_row(line: int, header: list[str], cells: list[str], limits: Limits) -> 
     if len(cells) != len(header):
         if not any(cells[len(header) :]) and len(cells) > len(header):
             return Row(line, values)  # a spreadsheet fills its rows up
-        said = f"Expected {len(header)} cells, got {len(cells)}."
+        said = f"Expected {words.tally(len(header), 'cell')}, got {len(cells)}."
         return Row(line, values, "cells", said, text)
     return Row(line, values)
 

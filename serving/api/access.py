@@ -5,6 +5,7 @@ from typing import Final
 from django.http import HttpRequest
 from ninja.security.http import HttpAuthBase
 
+from project import words
 from project.machine import RETRY_SECONDS
 from serving.domain.limits import MAX_BODY_BYTES, whole_seconds
 from serving.domain.tokens import read_bearer
@@ -53,8 +54,8 @@ class Key(HttpAuthBase):
             seconds = whole_seconds(wait)
             raise Denied(
                 429,
-                f"The key {key.name} sent more than its {round(60 / key.pace.interval):,} "
-                "requests a minute.",
+                f"The key {key.name} sent more than its "
+                f"{words.tally(round(60 / key.pace.interval), 'request')} a minute.",
                 f"Send again in {seconds} s, several pairs in one request, or have its limit "
                 "raised.",
                 {"Retry-After": str(seconds)},
@@ -62,7 +63,8 @@ class Key(HttpAuthBase):
         if _size_of(request) > MAX_BODY_BYTES:
             raise Denied(
                 413,
-                f"The body has {_size_of(request):,} bytes; at most {MAX_BODY_BYTES:,} are read.",
+                f"The body has {words.tally(_size_of(request), 'byte')}; at most "
+                f"{MAX_BODY_BYTES:,} are read.",
                 "Send fewer pairs in one request.",
             )
         return key

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from project import words
 from project.outside import one_line
 from project.refusal import Refusal
 from serving.domain.limits import MAX_PAIRS
@@ -56,7 +57,7 @@ def _require_askable(pairs: Sequence[Pair]) -> None:
     """Refuse more pairs than one request may hold, and none."""
     if not 1 <= len(pairs) <= MAX_PAIRS:
         raise Refusal(
-            f"{len(pairs):,} pairs; one request holds 1 to {MAX_PAIRS:,}.",
+            f"{words.tally(len(pairs), 'pair')}; one request holds 1 to {MAX_PAIRS:,}.",
             remedy="Ask for fewer.",
         )
 

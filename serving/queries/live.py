@@ -6,6 +6,7 @@ import numpy as np
 
 from matching.domain.words import Outcome
 from matching.queries.identity import present_names
+from project import words
 from project.bulk import read_arrow
 from project.measure.calibration import CalibrationBin
 from project.measure.intervals import MetricFields
@@ -91,7 +92,10 @@ def live_figures(version: int) -> LiveFields:
 
 def _too_little(label: "np.typing.NDArray[np.float64]") -> str:
     if len(label) < FEWEST_ROWS:
-        return f"{len(label)} outcomes are known; {FEWEST_ROWS} are needed for a figure."
+        return (
+            f"{words.tally(len(label), 'outcome')} {words.bend(len(label), 'is', 'are')} "
+            f"known; {FEWEST_ROWS} are needed for a figure."
+        )
     if label.min() == label.max():
         return "All known outcomes are alike; both kinds are needed for a figure."
     return ""

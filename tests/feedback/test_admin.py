@@ -193,6 +193,23 @@ def test_the_connection_is_tested_on_request_only(admin_client, customer, source
     assert "grant SELECT" in admin_client.post(page).content.decode()
 
 
+def test_a_source_of_files_has_no_connection_to_test(admin_client, source):
+    FeedbackSource.objects.filter(pk=source.pk).update(kind=FeedbackSource.Kind.FILE)
+    action = {"action": "test_connection", "_selected_action": [source.pk]}
+    answer = admin_client.post(url("feedback_feedbacksource_changelist"), action, follow=True)
+    page = answer.content.decode()
+    assert "is no database: it has no connection to test" in page
+    assert url("feedback_test_connection", source.pk) not in page
+
+
+def test_the_page_of_a_run_says_its_job_once_and_no_cross_for_what_is_good(admin_client, source):
+    run = CollectionRun.objects.create(source=source, table="quality_feedback")
+    page = admin_client.get(url("feedback_collectionrun_change", run.pk)).content.decode()
+    assert page.count("<label>Job:</label>") == 1
+    assert "Is partial" not in page
+    assert "Taken in part" in page
+
+
 def test_collecting_needs_its_permission(looker, source):
     asked = {"confirmed": "1", "action": "collect_now", "_selected_action": [source.pk]}
     looker.post(url("feedback_feedbacksource_changelist"), asked)

@@ -74,7 +74,7 @@ def test_a_row_that_is_there_again_counts_again(customer, source):
     customer.execute(f"INSERT INTO {QUALITY} SELECT * FROM away")
     run = reread(source)
     assert (run.new, run.known, run.gone) == (0, 20, 0)
-    assert "1 rows that were gone are there again." in run.notes
+    assert "1 row that was gone is there again." in run.notes
     assert counted() == 20
     actions = FeedbackChange.objects.order_by("id").values_list("action", flat=True)
     assert list(actions) == ["gone", "returned"]

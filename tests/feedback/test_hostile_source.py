@@ -109,7 +109,7 @@ FAULTS: dict[str, tuple[dict[str, Answer], str]] = {
     ),
     "fewer rows than counted": (
         {"FETCH FORWARD": say(table((a_row(),)))},
-        "1 rows came, but the source counts 3",
+        "1 row came, but the source counts 3",
     ),
     "two columns described": (
         {"FETCH FORWARD": say(described(2), data(a_row(), b"x"), done())},

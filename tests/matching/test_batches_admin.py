@@ -24,12 +24,15 @@ from project.jobs.models import Job
 from project.jobs.presentation import headline
 from project.jobs.runner import run_job
 from project.jobs.services import enqueue
+from project.origin import Origin
 from project.pages import admins as tables
 from project.pages.badges import tone_of
 from project.removal.models import Receipt
 from project.uploads.models import Upload
 from tests.factories import make_admin, make_seed_user, make_session, make_staff
+from tests.matching.commands import run_command
 from tests.removing import remove
+from tests.training.batches import draw_events, make_batch, make_good_batch
 from training.models import Dataset, ModelVersion
 from training.queries.staleness import why_stale
 
@@ -506,3 +509,21 @@ def test_events_and_what_came_of_rejected_lines_are_never_edited(
     now = type(row).objects.get(pk=row.pk).__dict__
     assert {**now, "_state": None} == {**before, "_state": None}
     assert admin_client.get(url(f"{name}_delete", row.pk)).status_code == 403
+
+
+@pytest.mark.usefixtures("valkey")
+def test_events_of_both_origins_are_no_one_log(admin_client: Client, tmp_path: Path) -> None:
+    """No import would take it back: the lines of one origin contradict the other's."""
+    drawn, real = make_good_batch(40), make_batch(draw_events(4), origin=Origin.REAL)
+    both = {"action": "export", "_selected_action": [drawn.pk, real.pk]}
+    answer = admin_client.post(url("eventbatch_changelist"), both, follow=True)
+    said = f"(synthetic: {drawn.pk}; real: {real.pk})"
+    assert said in answer.content.decode()
+    output = tmp_path / "log.jsonl"
+    numbers = [str(drawn.pk), str(real.pk)]
+    for command in (["export_events"], ["export", "events", "--now"]):
+        code, result = run_command(*command, "--output", str(output), "--batch", *numbers)
+        assert code == 2
+        assert said in result["refused"]["message"]
+        assert f"--batch {drawn.pk} and --batch {real.pk}" in result["refused"]["remedy"]
+    assert not output.exists()

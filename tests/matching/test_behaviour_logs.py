@@ -295,7 +295,7 @@ def test_lines_with_and_without_features_do_not_stand_in_one_batch(tmp_path: Pat
     full = json.dumps({**json.loads(bare[0]), "features": {"ageScore": 0.25}})
     result = run("import_events", log(tmp_path / "a", *bare, full))
     assert (result["new"], result["rejected_by_reason"]) == (1, {"no_features": 2})
-    assert "1 lines have features and 2 have none" in result["files"][0]["warnings"][0]
+    assert "1 line has features, 2 without" in result["files"][0]["warnings"][0]
     (event,) = events_of(result)
     assert (event.age_score, event.interest_score) == (0.25, None)
     rejected = EventBatch.objects.get(pk=result["batches"][0]).rejected.order_by("line")

@@ -90,6 +90,7 @@ BAD_LINES = [
     ("nul", line(x=[{"y\0": 1}]), "\\u0000"),
     ("bad_json", "{", "Expected JSON"),
     ("bad_json", line() + ",", "unexpected content"),
+    ("bad_json", "no json", "neither a value nor an object begins here (character 1)"),
     ("bad_json", line().replace('"a"', '"\\ud800"'), "surrogate"),
     ("bad_json", "[OTHER] " + line(), "Expected JSON"),
     ("not_finite", with_features(ageScore=float("nan")), "got NaN"),

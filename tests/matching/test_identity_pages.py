@@ -73,6 +73,7 @@ def test_a_person_is_renamed_and_the_page_tells_the_former_name(admin_client: Cl
     answer = admin_client.post(page("rename", user), {"external_id": "ada-2"}, follow=True)
     assert "ada is ada-2 now." in messages_of(answer)
     shown = answer.content.decode()
+    assert "ada is ada-2 now." in shown  # an id keeps its letters
     assert "Former names" in shown
     assert "Renamed" in shown
     assert AuditEntry.objects.first().actor == "admin"

@@ -271,7 +271,7 @@ def test_a_dataset_of_before_says_that_lines_landed_since(
     retry(admin_client, rows[:1])
     batch.refresh_from_db()
     assert batch.parameters["partial"].startswith("59 of 2,160 lines")
-    assert "1 lines of batch" in why_stale(Dataset.objects.get())
+    assert "1 line of batch" in why_stale(Dataset.objects.get())
     post(admin_client, "correct", rows, column="outcome", value="ignore")
     retry(admin_client, rows)
     batch.refresh_from_db()

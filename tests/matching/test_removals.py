@@ -226,5 +226,9 @@ def test_the_list_of_imported_files_says_what_each_made(tmp_path: Path) -> None:
     assert "seed_users.jsonl" in page
     assert ">2<" in page
     assert f"{reverse('admin:remove_import')}?number={source.pk}" in page
+    assert reverse("admin:remove_rejected-profiles") not in page  # none of its rows was refused
+    make_refused_profile()
+    page = client.get(reverse("admin:matching_profileimport_changelist")).content.decode()
+    assert page.count(reverse("admin:remove_rejected-profiles")) == 1
     address = reverse("admin:matching_profileimport_change", args=[source.pk])
     assert client.get(address).status_code == 200

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from django.utils import timezone
 
-from matching.models import SeedUser
+from matching.models import EventBatch, SeedUser
 from overview.queries import next_step as steps
 from overview.queries.next_step import next_step, step_of
 from overview.queries.pipeline import (
@@ -20,9 +20,20 @@ from overview.queries.pipeline import (
     ends_of_days,
     read_pipeline,
 )
+from project import clock
+from project.jobs.models import Job
+from project.jobs.runner import run_job
+from project.jobs.services import enqueue
 from project.refusal import Refusal
 from tests.factories import make_admin, make_seed_user, make_session
-from tests.training.batches import make_dataset, make_good_batch, make_model
+from tests.removing import remove
+from tests.training.batches import (
+    draw_events,
+    make_batch,
+    make_dataset,
+    make_good_batch,
+    make_model,
+)
 from training.kinds import DEFAULT_KIND, get_kind
 from training.models import Dataset, ModelVersion
 from training.services import registry
@@ -70,6 +81,9 @@ GIVEAWAY = {
     "verdict": "warn", "remedy": "",
 }  # fmt: skip
 
+ONE_EVENT = Events(1, 100, 2, None, FLAT, newest_made=1)
+REFUSED = Events(9, 100, 2, None, FLAT, newest_made=9, refused="All 9 rows.")
+
 STATES: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing": ({}, "nothing", "the champion serves"),
     "another folder": (
@@ -81,6 +95,22 @@ STATES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no event": ({"events": Events(0, 0, None, None, FLAT)}, "events", "Generate or import"),
     "no dataset": ({"dataset": None, **NEVER_LIVE}, "build", "Build a dataset"),
     "a newer batch": ({"is_behind": True}, "build", "batch 1 is newer"),
+    "a newer batch of one event": (
+        {"is_behind": True, "events": ONE_EVENT}, "events", "batch 2 has 1 event, too few",
+    ),
+    "a newer batch of one event, and a candidate": (
+        {"is_behind": True, "events": ONE_EVENT, "model": model(2, "candidate")},
+        "promote", "Promote model 2",
+    ),
+    "a newer batch of one event, and an untrained dataset": (
+        {"is_behind": True, "events": ONE_EVENT, "is_trained": False}, "train", "dataset 2",
+    ),
+    "one event and no dataset": (
+        {"dataset": None, "events": ONE_EVENT, **NEVER_LIVE}, "events", "Import or generate more",
+    ),
+    "a newer batch of which no dataset came": (
+        {"is_behind": True, "events": REFUSED}, "events", "no dataset came of batch 2: All 9 rows.",
+    ),
     "a refused dataset": (
         {"dataset": Dataset(pk=3, version=3, verdict="refuse")}, "see_dataset", "3 is refused",
     ),
@@ -207,3 +237,74 @@ def test_a_trend_ends_now_after_whole_days() -> None:
     assert ends[-1] == now
     assert ends == sorted(ends)
     assert all((one.hour, one.minute) == (0, 0) for one in ends[:-1])
+
+
+# --- A build that was refused --------------------------------------------------------------------
+
+
+def build(**asked: Any) -> Job:
+    job = enqueue("training.build_dataset", by=make_admin(), **asked)
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    return job
+
+
+def of_one_moment(count: int) -> EventBatch:
+    """A batch that no split by time can divide."""
+    rows = draw_events(count, seed=3)
+    return make_batch(rows.assign(occurred_at=rows["occurred_at"].iloc[0]))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_one_event_is_answered_by_more_and_by_no_build() -> None:
+    make_session(make_seed_user())
+    registry.promote(make_model(make_dataset(make_good_batch(400))))
+    newest = make_batch(draw_events(1, seed=2))
+    step = next_step()
+    assert (step["name"], step["command"]) == ("events", "generate_events")
+    assert f"batch {newest.pk} has 1 event" in step["text"]
+    refused = build()
+    assert refused.state == Job.State.REFUSED
+    assert "Expected at least 2 rows to split, got 1." in refused.error
+    assert "Import or generate more events" in refused.error
+    assert "--train-share" not in refused.error
+    assert next_step()["name"] == "events"
+    make_good_batch(400, seed=4)
+    assert next_step()["name"] == "build"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_a_build_that_was_refused_is_not_proposed_until_something_changes() -> None:
+    make_session(make_seed_user())
+    registry.promote(make_model(make_dataset(make_good_batch(400))))
+    newest = of_one_moment(40)
+    assert next_step()["name"] == "build"
+    # Refused for what was wished of it, or of another batch: the plain one may well succeed.
+    build(split="origin")
+    assert next_step()["name"] == "build"
+    refused = build()
+    assert refused.state == Job.State.REFUSED
+    step = next_step()
+    assert step["name"] == "events"
+    assert "have the timestamp" in step["text"]
+    EventBatch.objects.filter(pk=newest.pk).update(corrected_at=clock.now())
+    assert next_step()["name"] == "build"
+    build(batches=[newest.pk])
+    assert next_step()["name"] == "events"
+    make_good_batch(400, seed=4)
+    assert next_step()["name"] == "build"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_what_cannot_be_built_again_is_not_proposed_to_be() -> None:
+    make_session(make_seed_user())
+    _, newest = make_good_batch(400), make_good_batch(400, seed=2)
+    rows = make_dataset(newest)
+    EventBatch.objects.update(corrections=3, corrected_at=clock.now())
+    assert next_step()["text"].startswith(f"Build dataset {rows.version} again")
+    assert remove("batch", newest.pk).state == "succeeded"
+    step = next_step()
+    assert (step["name"], step["dataset"]) == ("train", rows.pk)

@@ -191,10 +191,10 @@ KNOWN = {
         "the empty batch that this very run has opened"
     ),
     ("matching/queries/known_events.py", "temporary_table", "DROP TABLE"): "its temporary table",
-    ("matching/queries/exports.py", "write_log_file", "replace"): (
-        "the file that somebody named as the output"
+    ("project/output.py", "written", "replace"): (
+        "the plain file that somebody named as the output, and nothing but a plain file"
     ),
-    ("matching/queries/exports.py", "write_log_file", "unlink"): OWN_TEMPORARY,
+    ("project/output.py", "written", "unlink"): OWN_TEMPORARY,
     ("matching/models/live.py", "take", "unlink"): (
         "the live copy under a former name, in the transaction that keeps it under the present one"
     ),
@@ -213,10 +213,6 @@ KNOWN = {
     ("project/exports/services.py", "complete_export", "delete"): (
         "parts of a file, in the transaction in which the whole of it takes their place"
     ),
-    ("project/exports/services.py", "copy_export", "replace"): (
-        "the path that somebody names for a copy of an export"
-    ),
-    ("project/exports/services.py", "copy_export", "unlink"): OWN_TEMPORARY,
     ("feedback/services/reports.py", "_keep", "delete"): (
         "reports beyond the newest that are kept; whoever asks for one has it counted again"
     ),

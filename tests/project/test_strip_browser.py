@@ -118,3 +118,62 @@ def test_its_own_page_tells_in_the_title_alone(
     # Asked in one go: an element that was found may be renewed before it is read.
     said = "return document.querySelector('.sb-headline')?.innerText ?? ''"
     until(lambda: "0 of 2 landed." in str(browser.execute_script(said)))
+
+
+def offers(browser: Chrome) -> list[str]:
+    """What a notice offers beside its words, once it has compared the page with what it is now."""
+    until(lambda: browser.find_elements(By.CSS_SELECTOR, "#jobs-notices [data-compared]"))
+    found = browser.find_elements(By.CSS_SELECTOR, "#jobs-notices .sb-btn")
+    return [one.text for one in found if one.is_displayed()]
+
+
+def test_a_list_that_is_old_since_the_end_is_shown_anew(
+    own: Job, browser: Chrome, live_server: LiveServer
+) -> None:
+    go(browser, live_server, "auth_user_changelist")
+    make_staff(name="newcomer")
+    assert "newcomer" not in browser.find_element(By.ID, "content").text
+    end(own)
+    assert offers(browser) == ["Show it", "Close"]
+    assert "newcomer" not in browser.find_element(By.ID, "content").text  # nothing moves by itself
+    click(browser, By.CSS_SELECTOR, "#jobs-notices [data-renew]")
+    until(lambda: "newcomer" in browser.find_element(By.ID, "content").text)
+    assert browser.get_log("browser") == []
+
+
+def test_a_list_that_is_as_it_was_is_not_offered_anew(
+    own: Job, browser: Chrome, live_server: LiveServer
+) -> None:
+    go(browser, live_server, "auth_user_changelist")
+    end(own)
+    assert offers(browser) == ["Close"]
+
+
+@pytest.mark.parametrize("width", [390, 1366])
+def test_notices_are_sentences_beside_small_buttons(
+    own: Job, browser: Chrome, live_server: LiveServer, width: int
+) -> None:
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        go(browser, live_server, "auth_user_changelist")
+        # As a page says it that has started a job.
+        put = """
+        const list = document.createElement("ul");
+        list.className = "messagelist";
+        list.innerHTML = '<li class="info">Started: <a href="#">Remove it</a>. Its page.</li>';
+        document.getElementById("content").before(list);
+        const [link] = list.getElementsByTagName("a");
+        const range = document.createRange();
+        range.setStart(link.previousSibling, 0);
+        range.setEnd(link.previousSibling, link.previousSibling.length);
+        const before = [...range.getClientRects()].at(-1);
+        return link.getClientRects()[0].left - before.right;
+        """
+        assert browser.execute_script(put) < 8  # a space apart, not the width of the page
+        end(own)
+        until(lambda: notices(browser))
+        button = browser.find_element(By.CSS_SELECTOR, "#jobs-notices [data-close]")
+        assert button.size["width"] < 100
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -1,8 +1,11 @@
 """The Python client: every route of a living server, with the types that the document tells."""
 
+import re
+import tomllib
 import typing
 from datetime import timedelta
 from http import HTTPStatus
+from pathlib import Path
 from threading import Thread
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -197,3 +200,14 @@ def test_it_has_no_dependency():
     for module in (seedbed_client.client, said):
         names = {getattr(value, "__module__", "") for value in vars(module).values()}
         assert not any(name.startswith(("django", "requests", "httpx")) for name in names if name)
+
+
+def test_what_pip_leaves_beside_the_client_is_checked_by_no_tool() -> None:
+    """`pip install ./clients/python` builds in the folder: a second module of the same name."""
+    root = Path(__file__).resolve().parents[2]
+    settings = tomllib.loads((root / "pyproject.toml").read_text())
+    copy, own = (f"clients/python/{at}seedbed_client/client.py" for at in ("build/lib/", ""))
+    left_out = [re.compile(one) for one in settings["tool"]["mypy"]["exclude"]]
+    assert any(one.search(copy) for one in left_out)
+    assert not any(one.search(own) for one in left_out)
+    assert "build/" in (root / ".gitignore").read_text().splitlines()

@@ -3,8 +3,10 @@
 import orjson
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from matching.models import EventBatch, EventChange, MatchEvent, RejectedEvent
+from matching.queries.removals import plan_of_batch
 from matching.services.sent import close_sent_batches
 from project.mappings.models import ImportMapping
 from project.mappings.services import confirm_mapping
@@ -56,6 +58,17 @@ def taken(answer):
 
 def counts(told):
     return told["new"], told["known"], told["changed"], len(told["refused"])
+
+
+def test_a_batch_that_was_sent_is_called_no_file(send, admin_client):
+    taken(send([event(1)]))
+    batch = EventBatch.objects.get()
+    page = admin_client.get(reverse("admin:matching_eventbatch_change", args=[batch.pk]))
+    assert "Events that were sent by key application 1." in page.content.decode()
+    assert "Imported from" not in page.content.decode()
+    stays = " ".join(plan_of_batch(batch).stays)
+    assert "an event that is sent again" in stays
+    assert "file" not in stays
 
 
 def test_events_land_once_in_one_batch_that_accounts_for_each(send):

@@ -14,6 +14,7 @@ from django.utils import timezone
 from matching.models import EventBatch, SeedUser
 from project.pages.links import record_url
 from tests.factories import make_admin, make_seed_user, make_staff
+from tests.removing import remove
 from tests.training.batches import make_dataset, make_good_batch, make_model
 from training.models import Dataset, ModelVersion
 from training.queries.lineage import NODES, lineage_of
@@ -94,6 +95,28 @@ def test_what_changed_is_said_at_its_node_with_the_way_to_make_it_anew(
     form = client.get(build).context["form"]
     assert form.initial.get("batches", form.fields["batches"].initial)
     assert client.get(f"{build}x").status_code == 200
+
+
+def test_a_dataset_whose_batches_are_gone_is_not_offered_anew(client: Client) -> None:
+    """It would be built of the newest batch: of one that it has nothing to do with."""
+    client.force_login(make_admin())
+    batch, other = make_good_batch(400), make_good_batch(400, seed=2)
+    both, alone = make_dataset(batch, other), make_dataset(batch)
+    make_dataset(other)
+    assert remove("batch", batch.pk).state == "succeeded"
+    build = reverse("admin:training_dataset_build")
+    page = client.get(record_url(alone)).content.decode()
+    assert "upstream changed" in page
+    assert "Build a dataset …" in page
+    assert f"{build}?like=" not in page
+    # What is left of a dataset is named, and chosen.
+    assert f"Build dataset {both.version} anew …" in client.get(record_url(both)).content.decode()
+    form = client.get(f"{build}?like={both.pk}").content.decode()
+    said = f"Batch {batch.pk} of dataset {both.version} was removed"
+    assert f"{said}: what is left of it is chosen." in form
+    said = f"Batch {batch.pk} of dataset {alone.version} was removed"
+    form = client.get(f"{build}?like={alone.pk}").content.decode()
+    assert f"{said}: where none is chosen, the newest batch is taken." in form
 
 
 def test_profiles_that_were_edited_since_are_said_at_the_people(

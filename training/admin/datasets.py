@@ -34,7 +34,7 @@ from training.queries.datasets import taken_in_part
 from training.queries.differences import RowsDiffer, differences
 from training.queries.files import file_problem, file_word, verify_files
 from training.queries.serviceable import why_outdated
-from training.queries.staleness import why_stale, with_changed_records
+from training.queries.staleness import removed_batches, why_stale, with_changed_records
 
 COMPARABLE = 50  # versions offered for a comparison, the newest first
 TABS = {
@@ -247,13 +247,21 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     def build_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for a recipe, filled with that of the dataset `like` where one is named, and start
         the job that builds it."""
-        return start_from_list(
-            self,
-            request,
-            "training.build_dataset",
-            given=_recipe_of(request.GET.get("like", "")),
-            intro="Rows are split, measured and written under the next version.",
-        )
+        like = _dataset_like(request.GET.get("like", ""))
+        intro = "Rows are split, measured and written under the next version."
+        if like is not None and (removed := removed_batches(like)):
+            names = words.listed([str(pk) for pk in removed])
+            left = (
+                "what is left of it is chosen"
+                if like.batches.all()
+                else "where none is chosen, the newest batch is taken"
+            )
+            intro += (
+                f" {words.bend(len(removed), 'Batch', 'Batches')} {names} of dataset "
+                f"{like.version} {words.bend(len(removed), 'was', 'were')} removed: {left}."
+            )
+        given = None if like is None else _recipe_of(like)
+        return start_from_list(self, request, "training.build_dataset", given=given, intro=intro)
 
     def train_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Ask for the seed and start training on this dataset."""
@@ -359,12 +367,14 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
         return TemplateResponse(request, "training/dataset_difference.html", context)
 
 
-def _recipe_of(like: str) -> dict[str, Any] | None:
-    """Return what a build was asked that made a dataset, None where there is no such."""
-    is_number = like.isascii() and like.isdigit() and len(like) < 10
-    dataset = Dataset.objects.filter(pk=int(like)).first() if is_number else None
-    if dataset is None:
-        return None
+def _dataset_like(number: str) -> Dataset | None:
+    """Return the dataset that is to be built again, None where there is no such."""
+    is_number = number.isascii() and number.isdigit() and len(number) < 10
+    return Dataset.objects.filter(pk=int(number)).first() if is_number else None
+
+
+def _recipe_of(dataset: Dataset) -> dict[str, Any]:
+    """Return what a build was asked that made a dataset."""
     recipe = Recipe.from_dict(dataset.recipe).as_dict()
     there = EventBatch.objects.filter(pk__in=recipe["batches"])
     recipe["batches"] = sorted(there.values_list("pk", flat=True))  # without those removed since

@@ -54,7 +54,11 @@ def _url(request: HttpRequest, node: Node) -> str:
 def _ways(request: HttpRequest, found: Lineage) -> Iterator[dict[str, str]]:
     """Yield what makes it anew, for who may do that."""
     if found.outdated is not None and request.user.has_perm("training.build_dataset"):
-        url = f"{reverse('admin:training_dataset_build')}?like={found.outdated.pk}"
-        yield {"url": url, "label": f"Build dataset {found.outdated.version} anew …"}
+        url = reverse("admin:training_dataset_build")
+        if found.is_gone:
+            yield {"url": url, "label": "Build a dataset …"}
+        else:
+            like = f"{url}?like={found.outdated.pk}"
+            yield {"url": like, "label": f"Build dataset {found.outdated.version} anew …"}
     if found.are_people_changed and request.user.has_perm("training.rebuild_model"):
         yield {"url": reverse("admin:training_modelversion_rebuild"), "label": "Rebuild …"}

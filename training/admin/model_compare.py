@@ -33,7 +33,8 @@ def chosen_versions(model: ModelVersion, asked: Sequence[str]) -> list[ModelVers
         )
     if len(wanted) >= COMPARED:
         raise Refusal(
-            f"{len(wanted) + 1} versions are too many to read side by side.",
+            f"{words.tally(len(wanted) + 1, 'version')} "
+            f"{words.bend(len(wanted) + 1, 'is', 'are')} too many to read side by side.",
             remedy=f"Choose another version to compare with, up to {COMPARED - 1}.",
         )
     known = [number for number in wanted if number is not None]
@@ -118,7 +119,7 @@ def _tell(
     )
     more = difference.rows_to_decide if difference.verdict == "undecided" else None
     if more:
-        text += f" About {words.number(more)} rows would decide a difference of this size."
+        text += f" About {words.tally(more, 'row')} would decide a difference of this size."
     ends = words.interval(difference.low, difference.high)
     return {
         **told,

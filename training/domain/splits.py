@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project import words
 from project.measure.hashing import hash_rows, hash_sets
+from training.domain.limits import MINIMUM_ROWS
 
 BoolArray = npt.NDArray[np.bool_]
 SplitRule = Literal["time", "group", "user", "pair", "random", "origin"]
@@ -17,7 +19,11 @@ DEFAULT_TRAIN_SHARE = 0.8
 
 
 class SplitError(ValueError):
-    """The rows cannot be split by this rule; the message says what to choose instead."""
+    """The rows cannot be split by this rule; the remedy says what to do instead."""
+
+    def __init__(self, message: str, *, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class SplitFields(TypedDict):
@@ -176,7 +182,9 @@ def split_mixture(
     elif not is_real.any() or is_real.all():
         raise SplitError(
             "A split by origin trains on synthetic rows and validates on real ones; all of these "
-            f"{len(frame)} rows are of one origin: choose another split, or add rows of the other."
+            f"{words.tally(len(frame), 'row')} {words.bend(len(frame), 'is', 'are')} of one "
+            "origin.",
+            remedy="Choose another --split, or add rows of the other.",
         )
     if how in ("user", "group", "pair"):
         named = _names_held_out(
@@ -216,27 +224,40 @@ def _check_arguments(
     partner_column: str | None,
 ) -> None:
     if how not in SPLIT_RULES:
-        raise SplitError(f"Expected a split by one of {', '.join(SPLIT_RULES)}, got {how!r}.")
+        raise SplitError(
+            f"Expected a split by one of {', '.join(SPLIT_RULES)}, got {how!r}.",
+            remedy="Change --split.",
+        )
     if not 0 < train_share < 1:
-        raise SplitError(f"Expected a training share between 0 and 1, got {train_share}.")
-    if len(frame) < 2:
-        raise SplitError(f"Expected at least 2 rows to split, got {len(frame)}: add a batch.")
+        raise SplitError(
+            f"Expected a training share between 0 and 1, got {train_share}.",
+            remedy="Change --train-share.",
+        )
+    if len(frame) < MINIMUM_ROWS:
+        raise SplitError(
+            f"Expected at least {MINIMUM_ROWS} rows to split, got {len(frame)}.",
+            remedy="Import or generate more events or feedback, or name further batches with "
+            "--batch.",
+        )
     if how in ("group", "user", "pair") and not group_columns:
-        raise SplitError(f"A split by {how} needs the columns that identify it: name them.")
+        raise SplitError(
+            f"A split by {how} needs the columns that identify it.", remedy="Name them."
+        )
     needed = [time_column] if how == "time" else []
     if how in ("group", "user", "pair"):
         needed += [*group_columns, *([partner_column] if partner_column else [])]
     for name in needed:
         if name not in frame.columns:
             raise SplitError(
-                f"A split by {how} needs the column {name!r}, which these rows do not have: "
-                "choose another split."
+                f"A split by {how} needs the column {name!r}, which these rows do not have.",
+                remedy="Choose another --split.",
             )
         n_missing = int(frame[name].isna().sum())
         if n_missing and name != partner_column:
             raise SplitError(
                 f"A split by {how} needs {name!r} in every row, {n_missing} of {len(frame)} have "
-                "none: choose another split, or leave these rows out."
+                "none.",
+                remedy="Choose another --split, or leave these rows out.",
             )
 
 
@@ -254,7 +275,9 @@ def _split_by_time(times: pd.Series, train_share: float) -> BoolArray:
     through = int((values <= cut).sum())
     if before == 0 and through == n_rows:
         raise SplitError(
-            f"All {n_rows} rows have the timestamp {cut}: choose a split by user, pair or random."
+            f"All {words.tally(n_rows, 'row')} {words.bend(n_rows, 'has', 'have')} the "
+            f"timestamp {cut}.",
+            remedy="Choose another --split: by user, pair or random.",
         )
     takes_cut = before == 0 or (through < n_rows and abs(through - wanted) < abs(before - wanted))
     return np.asarray(values <= cut if takes_cut else values < cut, dtype=np.bool_)
@@ -279,7 +302,7 @@ def _split_by_lot(codes: npt.NDArray[Any], train_share: float, seed: int, noun: 
     """Draw whole groups for validation until it holds its share of the rows."""
     sizes = np.bincount(codes)
     if len(sizes) < 2:
-        raise SplitError(f"There is only one {noun} to split by: choose another split.")
+        raise SplitError(f"There is only one {noun} to split by.", remedy="Choose another --split.")
     order = np.random.default_rng(seed).permutation(len(sizes))
     taken = np.cumsum(sizes[order])
     wanted = (1 - train_share) * len(codes)

@@ -61,7 +61,7 @@ def print_likeness(console: Console, mixture: MixtureFields | None) -> None:
     likeness = mixture["likeness"]
     console.print(
         f"Synthetic rows against real ones: {likeness['real_rows']:,} of each were compared in "
-        f"{likeness['compared_columns']} columns; a shift of one column below "
+        f"{words.tally(likeness['compared_columns'], 'column')}; a shift of one column below "
         f"{words.number(likeness['detectable'])} standard deviations would not be noticed."
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project import words
 from project.measure.hashing import hash_rows
 from project.measure.paired import PairedDifference, PairedFields, paired_difference
 from project.refusal import Refusal
@@ -100,7 +101,7 @@ def check_against(model: ModelVersion, champion: ModelVersion) -> Check:
         difference.difference,
         "refuse" if difference.verdict == "worse" else "pass",
         f"{difference.metric} differs from that of version {champion.version} by "
-        f"{say_interval(difference)} on {comparison.rows} rows: keep the champion.",
+        f"{say_interval(difference)} on {words.tally(comparison.rows, 'row')}: keep the champion.",
     )
 
 

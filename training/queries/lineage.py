@@ -8,7 +8,12 @@ from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from matching.models import EventBatch, SeedUser
 from project import words
 from training.models import Dataset, ModelVersion, Promotion
-from training.queries.staleness import changed_feedback, changes_by_batch, erased_people
+from training.queries.staleness import (
+    changed_feedback,
+    changes_by_batch,
+    erased_people,
+    removed_batches,
+)
 
 NODES: Final = 4  # shown of one stage; the others are counted
 # What a drawing does not say, and may be megabytes.
@@ -50,11 +55,13 @@ class Lineage:
     ----------
     stages : left to right; one without records is left out
     outdated : the dataset to build again, where what it was built of changed since
+    is_gone : whether all batches of that dataset were removed, so that it cannot be built again
     are_people_changed : whether profiles were edited since events were made of them
     """
 
     stages: list[Stage]
     outdated: Dataset | None
+    is_gone: bool
     are_people_changed: bool
 
     @property
@@ -99,6 +106,7 @@ def lineage_of(record: EventBatch | Dataset | ModelVersion) -> Lineage:
     return Lineage(
         [stage for stage in stages if stage.nodes],
         outdated,
+        bool(outdated and removed_batches(outdated) and not outdated.batches.all()),
         bool(people and people.changed),
     )
 
@@ -201,7 +209,7 @@ def _batch(batch: EventBatch, record: Any, changed: str) -> Node:
 
 
 def _dataset(dataset: Dataset, record: Any) -> Node:
-    parts = f"{words.number(dataset.train_rows)} + {words.number(dataset.validation_rows)} rows"
+    parts = f"{words.number(dataset.train_rows)} + {words.tally(dataset.validation_rows, 'row')}"
     return Node(
         "training.dataset",
         dataset.pk,

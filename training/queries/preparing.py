@@ -151,7 +151,7 @@ def _split(
         if split.dropped.get("partner"):
             measured = divide(loaded.frame, how=columns.rule, **options).kept
     except SplitError as error:
-        raise Refusal(str(error), remedy="Change --split or --train-share.") from error
+        raise Refusal(str(error), remedy=error.remedy) from error
     return split, measured
 
 

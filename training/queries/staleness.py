@@ -89,6 +89,12 @@ def _changed_events(dataset: Dataset) -> list[str]:
     return [told for batch in changes_by_batch(dataset).values() for told in batch]
 
 
+def removed_batches(dataset: Dataset) -> list[int]:
+    """Return the batches that a dataset was built of and that were removed since."""
+    read = {one["id"] for one in dataset.lineage if one.get("model") == "matching.eventbatch"}
+    return sorted(read - {batch.pk for batch in dataset.batches.all()})
+
+
 def changes_by_batch(dataset: Dataset) -> dict[int, list[str]]:
     """Return by batch what happened to its events since a dataset was built of them.
 
@@ -101,10 +107,7 @@ def changes_by_batch(dataset: Dataset) -> dict[int, list[str]]:
         if entry.get("model") == "matching.eventbatch"
     }
     batches = list(dataset.batches.all())
-    found = {
-        pk: [f"batch {pk} was removed since"]
-        for pk in sorted(entries.keys() - {batch.pk for batch in batches})
-    }
+    found = {pk: [f"batch {pk} was removed since"] for pk in removed_batches(dataset)}
     for batch in batches:
         entry = entries.get(batch.pk, {})
         landed = batch.made - entry.get("events", batch.made)
@@ -112,18 +115,22 @@ def changes_by_batch(dataset: Dataset) -> dict[int, list[str]]:
         told = []
         if landed > 0:
             told.append(
-                f"{landed:,} lines of batch {batch.pk} that were refused were mended and landed "
+                f"{words.tally(landed, 'line')} of batch {batch.pk} that "
+                f"{words.bend(landed, 'was', 'were')} refused "
+                f"{words.bend(landed, 'was', 'were')} mended and landed "
                 "since"
             )
         if changed > 0:
             told.append(
-                f"{changed:,} changes of events of batch {batch.pk} came with later imports, the "
+                f"{words.tally(changed, 'change')} of events of batch {batch.pk} came with "
+                "later imports, the "
                 f"last on {words.moment(batch.corrected_at)}"
             )
         merged = batch.merged_events - entry.get("merged_events", 0)
         if merged > 0:
             told.append(
-                f"{merged:,} events of batch {batch.pk} name somebody who was merged into another "
+                f"{words.tally(merged, 'event')} of batch {batch.pk} "
+                f"{words.bend(merged, 'names', 'name')} somebody who was merged into another "
                 f"person since, the last on {words.moment(batch.merged_at)}"
             )
         if told:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
+from project import words
 from project.acting import Actor, current_actor
 from project.refusal import Refusal
 
@@ -61,7 +62,8 @@ def _claim(
         return None
     if len(reason) < REASON_MIN_LENGTH:
         raise Refusal(
-            f"The reason to {act} has {len(reason)} characters, {REASON_MIN_LENGTH} are expected: "
+            f"The reason to {act} has {words.tally(len(reason), 'character')}, "
+            f"{REASON_MIN_LENGTH} are expected: "
             "it is kept for ever.",
             remedy=remedy,
         )

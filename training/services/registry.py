@@ -1,5 +1,6 @@
 """The registry: which model is live, how it got there, and the way back."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -178,13 +179,15 @@ def _require_as_shown(kind: str, champion: ModelVersion | None, shown: Shown) ->
 def export_model(model: ModelVersion, output: Path) -> list[Path]:
     """Write the verified files of a model into a new folder; nothing is ever overwritten."""
     output = output.expanduser()
-    if output.exists():
+    if os.path.lexists(output):  # a link to nothing is something too
         raise Refusal(
             f"{output} exists already; an export never overwrites.",
             remedy="Name a folder that is not there yet.",
         )
     if not output.parent.is_dir():
         raise Refusal(f"{output.parent} is no folder.", remedy="Make it, or choose another place.")
+    if str(output) == "-":
+        raise Refusal("A folder is expected, and - is stdout.", remedy="Name a folder.")
     try:
         _write_export(model, output)
     except OSError as error:

@@ -121,7 +121,7 @@ class Command(SeedbedCommand):
         overall = report["overall"]
         console.print(
             f"\nCSAT: {words.measured(overall['mean'], overall['low'], overall['high'])} from "
-            f"{report['rows']:,} ratings",
+            f"{words.tally(report['rows'], 'rating')}",
             style="bold",
         )
         if not report["rows"]:
@@ -133,7 +133,7 @@ class Command(SeedbedCommand):
         ranges = report["ranges"]
         _means("Quality", ranges["rows"], console)
         console.print(
-            f"{ranges['matched']:,} ratings found the quality of their response, "
+            f"{words.tally(ranges['matched'], 'rating')} found the quality of their response, "
             f"{ranges['unmatched']:,} did not."
         )
         console.print(f"Optimal quality range: {_verdict(ranges['best'])}")
@@ -147,7 +147,9 @@ class Command(SeedbedCommand):
 
     def _render_baselines(self, report: BaselinesReport, console: Console) -> None:
         for entry, title in ((report["quality"], "Quality"), (report["csat"], "CSAT")):
-            console.print(f"\n{title} baseline from {entry['rows']:,} rows", style="bold")
+            console.print(
+                f"\n{title} baseline from {words.tally(entry['rows'], 'row')}", style="bold"
+            )
             if not entry["factors"]:
                 console.print("Nothing to learn: fewer than two rows, or all the same.")
                 continue
@@ -184,7 +186,8 @@ class Command(SeedbedCommand):
         ):
             console.print(f"\n{title}: {entry['verdict']}", style="bold")
             console.print(
-                f"{entry['rows']:,} pairs, {entry['left_out']:,} without one side; mean distance "
+                f"{words.tally(entry['rows'], 'pair')}, {entry['left_out']:,} without one side; "
+                "mean distance "
                 f"{words.number(entry['error'])}, bias {words.number(entry['bias'])}."
             )
             if not entry["buckets"]:
@@ -210,10 +213,12 @@ class Command(SeedbedCommand):
             return
         console.print(
             "Verdicts, intervals and p hold at every look; they are sharpest at "
-            f"{report['planned_sessions']:,} sessions of the smaller arm, as planned."
+            f"{words.tally(report['planned_sessions'], 'session')} of the smaller arm, as planned."
         )
         for one in report["experiments"]:
-            console.print(f"\n{one['experiment']}: {one['verdict']} ({one['rows']:,} rows)")
+            console.print(
+                f"\n{one['experiment']}: {one['verdict']} ({words.tally(one['rows'], 'row')})"
+            )
             table = Table("Variant")
             against = f"Against {one['control']}"
             for column in ("Sessions", "Rating", against, "95 %, at every look", "p"):
@@ -234,7 +239,8 @@ class Command(SeedbedCommand):
             for effect in one["effects"]:
                 decide, once = effect["sessions_to_decide"], effect["one_look"]
                 more = (
-                    f" About {decide:,} sessions each would decide a difference of this size."
+                    f" About {words.tally(decide, 'session')} each would decide a difference of "
+                    "this size."
                     if effect["verdict"] == "not enough evidence" and decide
                     else ""
                 )
@@ -244,7 +250,9 @@ class Command(SeedbedCommand):
                 console.print(f"{effect['variant']}: {effect['verdict']}. {effect['reason']}{more}")
         if report["sessionless"]:
             console.print(
-                f"\n{report['sessionless']:,} results lead to no session: those of one response "
+                f"\n{words.tally(report['sessionless'], 'result')} "
+                f"{words.bend(report['sessionless'], 'leads', 'lead')} to no session: those of "
+                "one response "
                 "count together, others for themselves."
             )
 

@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from feedback.queries.runs import CheckedFile, ImportedFile
+from project import words
 from project.command import EXIT_REFUSED
 from project.mappings.command import TableCommand
 from project.tabular.packed import Unpackable
@@ -45,12 +46,14 @@ class Command(TableCommand):
     def render_result(self, result: ImportedFile | CheckedFile, console: Console) -> None:
         if "dry_run" in result:
             console.print(
-                f"Checked {result['found']:,} rows, wrote none: {result['accepted']:,} would land, "
+                f"Checked {words.tally(result['found'], 'row')}, wrote none: "
+                f"{result['accepted']:,} would land, "
                 f"{result['rejected']:,} would be refused."
             )
         else:
             console.print(
-                f"{result['found']:,} rows: {result['new']:,} new, {result['known']:,} known, "
+                f"{words.tally(result['found'], 'row')}: {result['new']:,} new, "
+                f"{result['known']:,} known, "
                 f"{result['changed']:,} changed, {result['rejected']:,} refused."
             )
         for note in result["notes"]:

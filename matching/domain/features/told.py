@@ -46,6 +46,10 @@ def _known(value: Any, unit: str = "") -> str:
     return str(value)
 
 
+def _many(value: Any, one: str, several: str) -> str:
+    return f"{_known(value)} {words.bend(value if isinstance(value, int) else 0, one, several)}"
+
+
 def _both(left: Any, right: Any) -> str:
     """Two values side by side; once where they are the same."""
     if left == right and left is not None:
@@ -124,7 +128,7 @@ _TELL: Final[Mapping[str, Callable[[_Inputs], str]]] = {
     "background_score": _background,
     "group_size_score": lambda inputs: _known(inputs["group_size"], " people"),
     "group_diversity_score": lambda inputs: (
-        f"{_known(inputs['n_languages'])} languages, "
-        f"{_known(inputs['n_nationalities'])} nationalities"
+        f"{_many(inputs['n_languages'], 'language', 'languages')}, "
+        f"{_many(inputs['n_nationalities'], 'nationality', 'nationalities')}"
     ),
 }

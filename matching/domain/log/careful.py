@@ -199,7 +199,7 @@ def _explain_json(text: bytes, error: orjson.JSONDecodeError) -> NoReturn:
     with suppress(ValueError):
         json.loads(decoded, parse_constant=refuse)
     raise RefusedLine(
-        "bad_json", f"Expected JSON; {error.msg} (character {error.pos + 1})."
+        "bad_json", f"Expected JSON; {_fault(error.msg)} (character {error.pos + 1})."
     ) from None
 
 
@@ -293,6 +293,13 @@ def _explain_features(features: Iterable[tuple[str, Any]]) -> None:
                 f"Expected features.{name} from 0 to 1; got {value:.10g}.",
                 f"features.{name}",
             )
+
+
+def _fault(said: str) -> str:
+    """What a parser says, but for the word that it happened to guess: `null` where `not` stands."""
+    return (
+        "neither a value nor an object begins here" if said.startswith("invalid literal") else said
+    )
 
 
 def _wrong_type(name: str, expected: str, value: Any) -> NoReturn:

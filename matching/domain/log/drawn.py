@@ -5,6 +5,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from project import words
+
 FEWEST_EVENTS: Final = 50  # fewer show nothing
 SHORTEST_SPAN_SECONDS: Final = 3_600  # a log of people is longer than an hour
 EVEN_GAPS_SHARE: Final = 0.9
@@ -32,7 +34,7 @@ def find_signs(occurred_ms: npt.NDArray[np.int64], features: npt.NDArray[np.floa
     ordered = np.sort(occurred_ms)
     span = (ordered[-1] - ordered[0]) / 1000
     if span < SHORTEST_SPAN_SECONDS:
-        signs.append(f"all {count:,} times lie within {span:,.0f} seconds")
+        signs.append(f"all {count:,} times lie within {words.tally(span, 'second')}")
     gaps = np.diff(ordered)
     _, times = np.unique(gaps, return_counts=True)
     if gaps.any() and times.max() >= EVEN_GAPS_SHARE * len(gaps):

@@ -21,21 +21,26 @@ class Command(JobCommand):
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         if held := result["held_elsewhere"]["count"]:
             console.print(
-                f"{held:,} travellers have a session of another application, which was left alone: "
+                f"{words.tally(held, 'traveller')} {words.bend(held, 'has', 'have')} a session "
+                "of another application, which was left alone: "
                 f"{', '.join(result['held_elsewhere']['examples'])}. `manage.py check_sessions "
                 "--repair` adopts them.",
                 style="yellow",
             )
         if not (result["users"] or result["groups"]):
             if result["already_live"]:
-                console.print(f"All {result['already_live']:,} sessions are live; added nothing.")
+                console.print(
+                    f"Already live: {words.tally(result['already_live'], 'session')}; added "
+                    "nothing."
+                )
             elif not held:
                 console.print("There is nobody to plan a trip for: run seed_users first.")
             return
         console.print(
-            f"Created {result['created']:,} sessions and renewed {result['renewed']:,}, for "
-            f"{result['users']:,} users and {result['groups']:,} groups; "
-            f"{result['already_live']:,} were live already."
+            f"Created {words.tally(result['created'], 'session')} and renewed "
+            f"{result['renewed']:,}, for "
+            f"{words.tally(result['users'], 'user')} and {words.tally(result['groups'], 'group')}; "
+            f"live already: {result['already_live']:,}."
         )
         until = words.moment(datetime.fromisoformat(result["expires_at"]))
         console.print(f"They expire at {until}.")

@@ -7,6 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import Error, close_old_connections
 from rich.console import Console
 
+from project import words
 from project.command import SeedbedCommand
 from project.ending import Ending
 
@@ -46,7 +47,8 @@ class Command(SeedbedCommand):
     def render(self, result: dict[str, Any], console: Console) -> None:
         """Say how many there are."""
         console.print(
-            f"{result['travellers']:,} travellers encoded, {result['taken_in']:,} taken in."
+            f"{words.tally(result['travellers'], 'traveller')} encoded, {result['taken_in']:,} "
+            "taken in."
         )
 
 

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from matching.models import EventBatch
+from project import words
 from project.audit.models import Act
 from project.audit.services import record
 from project.command import SeedbedCommand, positive_int
@@ -18,8 +19,8 @@ class Command(SeedbedCommand):
     """`export_events --batch ID ... [--output F.jsonl[.gz]|-]`."""
 
     help = (
-        "Write the events of complete batches in the event-log format, batch after batch; the "
-        "same bytes each time."
+        "Write the events of complete batches of one origin in the event-log format, batch after "
+        "batch; the same bytes each time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,7 +29,9 @@ class Command(SeedbedCommand):
             "--output",
             default="-",
             metavar="F.jsonl[.gz]",
-            help="file to write, packed when it ends in .gz; - for stdout (default)",
+            help="plain file to write, for its owner alone, written over where it is there and "
+            "packed when it ends in .gz; links, pipes and devices are refused; - for stdout "
+            "(default)",
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -50,16 +53,15 @@ class Command(SeedbedCommand):
             sys.stdout.buffer.flush()
             _note(batches, "the terminal")
             return {}
-        try:
-            events = write_log_file(Path(output), batches)
-        except OSError as error:
-            raise CommandError(f"{output}: {error}") from error
+        events = write_log_file(Path(output), batches)
         _note(batches, output)
         return {"output": output, "batches": options["batch"], "events": events}
 
     def render(self, result: dict[str, Any], console: Console) -> None:
         if result:
-            console.print(f"{result['events']:,} events written to {result['output']}.")
+            console.print(
+                f"{words.tally(result['events'], 'event')} written to {result['output']}."
+            )
 
 
 def _note(batches: Sequence[EventBatch], place: str) -> None:

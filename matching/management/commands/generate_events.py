@@ -9,6 +9,7 @@ from rich.console import Console
 from matching.models import EventBatch
 from project import words
 from project.jobs.command import JobCommand
+from project.output import require_output
 
 
 class Command(JobCommand):
@@ -35,16 +36,13 @@ class Command(JobCommand):
         output = options["output"]
         if output is not None and options["detach"]:
             raise CommandError("--output waits for the events and --detach does not: give one.")
-        if output is not None and not output.parent.is_dir():
-            raise CommandError(f"{output}: the folder {output.parent} does not exist.")
+        if output is not None:
+            require_output(output)
         result = super().run(**options)
         if output is not None:
             from matching.queries.exports import write_log_file
 
-            try:
-                write_log_file(output, [EventBatch.objects.get(pk=result["batch"])])
-            except OSError as error:
-                raise CommandError(f"{output}: {error}") from error
+            write_log_file(output, [EventBatch.objects.get(pk=result["batch"])])
             result["output"] = str(output)
         return result
 

@@ -12,6 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 
 from matching.domain.words import OnChange
+from project import words
 from project.command import EXIT_REFUSED
 from project.jobs.contract import UnusableArguments, get_kind, read_arguments
 from project.jobs.options import answers
@@ -33,8 +34,7 @@ class Command(TableCommand):
 
     help = (
         "Import event logs, one JSON object a line, packed with gzip or not. The same file or "
-        "event twice adds nothing. Lines that cannot be taken are kept with their reason; exit 2 "
-        "when no line could be taken."
+        "event twice adds nothing. Lines that cannot be taken are kept with their reason."
     )
     kind = "matching.import_events"
 
@@ -94,7 +94,8 @@ class Command(TableCommand):
             where += f", {one['feature_set']}" if one["feature_set"] else ""
             changed = f"{one['changed']:,} known with other content, " if one["changed"] else ""
             console.print(
-                f"{one['file']} ({where}): {one['found']:,} events found, {one['new']:,} "
+                f"{one['file']} ({where}): {words.tally(one['found'], 'event')} found, "
+                f"{one['new']:,} "
                 f"{would}new, "
                 f"{one['known']:,} already known, {changed}{one['rejected']:,} rejected."
             )
@@ -110,7 +111,9 @@ class Command(TableCommand):
                 batches = ", ".join(f"{n:,} in batch {pk}" for pk, n in one["changed_in"].items())
                 console.print(f"  {CHANGED[one['on_change']]}: {batches or 'within the file'}.")
             if one["exposures"]:
-                console.print(f"  {one['exposures']:,} views alone: counted, no events.")
+                console.print(
+                    f"  {words.tally(one['exposures'], 'view')} alone: counted, no events."
+                )
             if one["people_known"] is not None:
                 console.print(
                     f"  Features of profiles of that day: {share(one['people_known'])} of the "

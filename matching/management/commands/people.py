@@ -139,8 +139,7 @@ def _render_plan(plan: dict[str, Any], console: Console) -> None:
     )
     console.print(
         f"Events: {words.number(plan['events'])} of {looked} name {gone['external_id']}; "
-        f"{words.number(plan['events_of_both'])} are of the two together, stay in their batches "
-        "and stand in no dataset."
+        f"of the two together, in no dataset any more: {words.number(plan['events_of_both'])}."
     )
     console.print(f"Do it: manage.py people merge {keep['external_id']} {gone['external_id']}")
 

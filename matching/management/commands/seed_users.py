@@ -8,7 +8,6 @@ from rich.console import Console
 
 from matching.management.commands.check_profiles import render_unknown
 from project import words
-from project.command import EXIT_REFUSED
 from project.jobs.contract import get_kind
 from project.jobs.options import add_options, answers
 from project.jobs.questions import Question
@@ -70,9 +69,6 @@ class Command(TableCommand):
         questions = get_kind("matching.import_users").questions
         return [question for question in questions if not question.asks_upload]
 
-    def exit_code(self, result: dict[str, Any]) -> int:
-        return EXIT_REFUSED if result.get("rows_refused") else 0
-
     def render_result(self, result: dict[str, Any], console: Console) -> None:
         if "rows" in result:
             _render_import(result, console)
@@ -92,9 +88,14 @@ def _kept(path: Path) -> Upload:
 
 def _render_seeding(result: dict[str, Any], console: Console) -> None:
     users, groups = result["users_added"], result["groups_added"]
-    kept = f"{result['users_kept']:,} users and {result['groups_kept']:,} groups were there"
+    kept = (
+        f"{words.tally(result['users_kept'], 'user')} and "
+        f"{words.tally(result['groups_kept'], 'group')} were there"
+    )
     if users or groups:
-        console.print(f"Added {users:,} users and {groups:,} groups; {kept}.")
+        console.print(
+            f"Added {words.tally(users, 'user')} and {words.tally(groups, 'group')}; {kept}."
+        )
     else:
         console.print(f"Added nothing: {kept} already, with seed {result['seed']}.")
     console.print("Next: manage.py create_sessions")
@@ -102,9 +103,10 @@ def _render_seeding(result: dict[str, Any], console: Console) -> None:
 
 def _render_import(result: dict[str, Any], console: Console) -> None:
     console.print(
-        f"{result['file']}: {result['rows']:,} rows; {result['added']:,} users added, "
+        f"{result['file']}: {words.tally(result['rows'], 'row')}; "
+        f"{words.tally(result['added'], 'user')} added, "
         f"{result['updated']:,} updated, {result['unchanged']:,} unchanged, "
-        f"{result['rows_refused']:,} rows refused."
+        f"{words.tally(result['rows_refused'], 'row')} refused."
     )
     for note in result["notes"]:
         console.print(f"  {note}")

@@ -15,6 +15,7 @@ from project.jobs.command import JobCommand
 from project.jobs.contract import get_kind
 from project.jobs.options import add_options, answers
 from project.jobs.questions import Question
+from project.output import require_output
 
 TABLES: Final = ("quality_feedback", "explanations", "ab_testing")
 
@@ -49,7 +50,8 @@ class Command(JobCommand):
     help = (
         "Write people, groups, sessions (trips), events, feedback, refused rows, a dataset or the "
         f"score log into a file. It is kept for {KEPT.days} days, to be downloaded in the admin "
-        "under Exports; with --output it is copied too. An import takes it back to the same rows."
+        "under Exports; with --output it is copied too. An import takes it back to the same "
+        "rows; events of real and of synthetic batches are two files."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -58,8 +60,8 @@ class Command(JobCommand):
             "--output",
             type=Path,
             metavar="PATH",
-            help="file to copy it to, written over where it is there; without it the file stays in "
-            "the store",
+            help="plain file to copy it to, for its owner alone, written over where it is there; "
+            "links, pipes and devices are refused; without it the file stays in the store",
         )
         add_options(parser, [_format()])
         for kind, whats in _by_kind().items():
@@ -73,8 +75,8 @@ class Command(JobCommand):
         output: Path | None = options["output"]
         if output is not None and options["detach"]:
             raise CommandError("--output waits for the file, --detach does not; give one of them.")
-        if output is not None and not output.parent.is_dir():
-            raise CommandError(f"There is no folder {output.parent}; make it, or name another.")
+        if output is not None:
+            require_output(output)
         result = super().run(**options)
         if output is None or "export" not in result:
             return result

@@ -42,5 +42,5 @@ class Command(JobCommand):
         different = len({round(row["score"], 4) for row in result["scores"]})
         console.print(
             f"Champion: version {result['promotion']['version']} of {result['model']['kind']}. "
-            f"{len(result['scores'])} pairs, {different} different scores."
+            f"{words.tally(len(result['scores']), 'pair')}, {different} different scores."
         )

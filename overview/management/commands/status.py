@@ -38,8 +38,8 @@ class Command(SeedbedCommand):
         if store["problem"]:
             console.print(f"{store['problem']} {store['remedy']}", style="bold yellow")
         console.print(
-            f"{people['users']:,} seed users ({people['complete']:,} complete), "
-            f"{people['groups']:,} groups, {people['live_sessions']:,} of "
+            f"{words.tally(people['users'], 'seed user')} ({people['complete']:,} complete), "
+            f"{words.tally(people['groups'], 'group')}, {people['live_sessions']:,} of "
             f"{people['sessions']:,} sessions live"
         )
         batches = Table("Batch", "Origin", "State", "Events", "Feature set")
@@ -89,7 +89,9 @@ class Command(SeedbedCommand):
                 style="bold yellow",
             )
         if result["jobs"]["failed"]:
-            console.print(f"{result['jobs']['failed']} jobs failed; see `manage.py jobs list`.")
+            console.print(
+                f"{words.tally(result['jobs']['failed'], 'job')} failed; see `manage.py jobs list`."
+            )
         for schedule in result["schedules"]:
             due = schedule["next_run_at"]
             when = f"next {words.moment(due)}" if due else "disabled"

@@ -68,5 +68,6 @@ class Command(JobCommand):
         console.print(say_tidied(result).text)
         for noun, days in result["days"].items():
             console.print(
-                f"  {words.counted(result['counts'][noun], noun)}: older than {days} days"
+                f"  {words.counted(result['counts'][noun], noun)}: older than "
+                f"{words.tally(days, 'day')}"
             )

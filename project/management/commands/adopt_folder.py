@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 from django.db import transaction
 from rich.console import Console
 
+from project import words
 from project.audit.models import Act
 from project.audit.services import record
 from project.command import EXIT_REFUSED, SeedbedCommand
@@ -66,7 +67,9 @@ class Command(SeedbedCommand):
                 console.print(line)
         if found["unrecorded"]:
             console.print(
-                f"{found['unrecorded']:,} files are named by no record of this database; they "
+                f"{words.tally(found['unrecorded'], 'file')} "
+                f"{words.bend(found['unrecorded'], 'is', 'are')} named by no record of this "
+                "database; they "
                 f"stay: {', '.join(found['unrecorded_files'])}",
             )
         if found["is_adopted"]:

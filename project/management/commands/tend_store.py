@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.console import Console
 
+from project import words
 from project.command import EXIT_REFUSED, SeedbedCommand
 from project.exports.services import sweep_exports
 from project.storage.blobs import the_store
@@ -35,9 +36,12 @@ class Command(SeedbedCommand):
             console.print("Another process tends it at this moment; nothing was done.")
             return
         console.print(
-            f"{result['files']:,} files, {result['taken_over']:,} of them taken over now; "
-            f"{result['removed']:,} removed that no record named; {result['uploads']:,} uploads "
-            f"forgotten that nobody came for, {result['exports']:,} exports whose time was over."
+            f"{words.tally(result['files'], 'file')}, {result['taken_over']:,} of them taken "
+            "over now; "
+            f"{result['removed']:,} removed that no record named; "
+            f"{words.tally(result['uploads'], 'upload')} "
+            f"forgotten that nobody came for, {words.tally(result['exports'], 'export')} whose "
+            "time was over."
         )
         for title in result["missing"]:
             console.print(f"Missing: {title}", style="bold yellow")

@@ -1,5 +1,6 @@
 // Renews the strip of running jobs, and tells when one's own has ended: on the page and in its title.
-// Nothing is asked while nothing runs. Which jobs are watched outlives a change of the page.
+// Nothing is asked while nothing runs. A page that reads otherwise since then can be shown anew.
+// Which jobs are watched outlives a change of the page.
 "use strict";
 (() => {
   const strip = document.getElementById("jobs-strip");
@@ -35,6 +36,32 @@
       document.title = title;
     });
     region.append(note);
+    return note;
+  };
+
+  // What the page shows of records may be older than what has just ended. It is never changed under
+  // somebody's hands: where it would read otherwise now, a link offers that.
+  const RECORDS = "#content :is(table, dl, .sb-empty, .readonly)"; // what no script fills
+  const words = (page) =>
+    [...page.querySelectorAll(RECORDS)].map((one) => one.textContent.replace(/\s+/g, " ")).join();
+  const offer = async (note) => {
+    if (document.querySelector("#content [data-live-url]")) return; // it renews itself
+    let fresh;
+    try {
+      const response = await fetch(location.pathname + location.search, {
+        headers: { "X-Seedbed-Live": "1" },
+        redirect: "manual",
+        cache: "no-store",
+      });
+      if (!response.ok) return;
+      fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    } catch {
+      return;
+    }
+    const link = note.querySelector("[data-renew]");
+    link.href = location.pathname + location.search;
+    link.hidden = words(fresh) === asShown;
+    note.dataset.compared = "";
   };
 
   const show = (answer) => {
@@ -42,11 +69,13 @@
       strip.innerHTML = answer.html;
     }
     strip.hidden = !answer.html;
-    answer.ended.forEach(tell);
+    const told = answer.ended.map(tell).filter(Boolean);
+    if (told.length) offer(told.at(-1));
     watch(answer.mine);
     if (strip.hidden && !watched.length) stop();
   };
 
+  const asShown = words(document);
   let turn = 0;
   let isAsking = false;
   const renew = async () => {

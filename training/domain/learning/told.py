@@ -66,14 +66,12 @@ def curve_line(curve: LearningCurve) -> list[tuple[str, float | None, float | No
     Rows that nothing was trained on are a gap, so that the forecast stands where it belongs.
     """
     points: list[tuple[str, float | None, float | None, float | None]] = [
-        (f"{words.number(point['rows'])} rows", point["value"], point["low"], point["high"])
+        (words.tally(point["rows"], "row"), point["value"], point["low"], point["high"])
         for point in curve["points"]
     ]
     forecast = curve["forecast"]
     if forecast is not None:
-        rows = words.number(forecast["rows"])
+        rows = words.tally(forecast["rows"], "row")
         points.append(("", None, None, None))
-        points.append(
-            (f"{rows} rows, forecast", forecast["value"], forecast["low"], forecast["high"])
-        )
+        points.append((f"{rows}, forecast", forecast["value"], forecast["low"], forecast["high"]))
     return points

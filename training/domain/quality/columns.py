@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project import words
 from project.measure.intervals import json_number
 from training.domain.checks import Check, Gate, Verdict
 from training.domain.expectations import (
@@ -167,7 +168,7 @@ def _check_distinct(feature: FeatureSpec, measured: MeasuredColumn, made_here: b
         if not (advice or unique < CONSTANT_BELOW):
             advice = "it can be learnt from as it is, finer ones would tell more rows apart"
         remedy = (
-            f"{feature.name} has {unique} distinct values in {measured.rows} rows, "
+            f"{feature.name} has {unique} distinct values in {words.tally(measured.rows, 'row')}, "
             f"{wanted} are wanted: {advice or feature.variety_remedy}, {_without(feature)}."
         )
     return DISTINCT.check(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project import words
 from project.measure.intervals import json_number
 from training.domain.checks import Check, CheckFields, Gate, Verdict, verdict_of
 from training.domain.expectations import QualitySpec
@@ -255,6 +256,7 @@ def _check_target(
     present = TARGET_MISSING.check(
         n_missing,
         "refuse" if n_missing else "pass",
-        f"{n_missing} rows have no {aim.name}: leave them out of what is brought in.",
+        f"{words.tally(n_missing, 'row')} {words.bend(n_missing, 'has', 'have')} no {aim.name}: "
+        "leave them out of what is brought in.",
     )
     return [present, *task.check_target(target, in_train, aim)]

@@ -94,7 +94,7 @@ def lines_of(curves: Mapping[str, Any], chart: str) -> tuple[Line, ...]:
             "this model" if line["name"] == MODEL_LINE else line["name"].replace("_", " "),
             line,
             # A baseline that is not known of every row is of fewer.
-            f", {words.number(line['rows'])} rows" if line["rows"] != curves["rows"] else "",
+            f", {words.tally(line['rows'], 'row')}" if line["rows"] != curves["rows"] else "",
         )
         for line in curves.get("lines", {}).get(chart, [])
     )

@@ -84,4 +84,4 @@ class Command(SeedbedCommand):
         print_not_in_log(console, result.get("not_in_log", []))
         if expectation := result.get("expectation"):
             console.print(expectation)
-        console.print(f"{result['rows']:,} rows, verdict:", verdict(result["verdict"]))
+        console.print(f"{words.tally(result['rows'], 'row')}, verdict:", verdict(result["verdict"]))

@@ -192,7 +192,7 @@ class Command(SeedbedCommand):
                 console.print(
                     f"{difference['metric']} of {result['version']} minus {result['other']}: "
                     f"{measured({**difference, 'value': difference['difference']})} on "
-                    f"{result['rows']:,} rows: {difference['verdict']}"
+                    f"{words.tally(result['rows'], 'row')}: {difference['verdict']}"
                 )
         elif result["action"] == "export":
             for file in result["files"]:

@@ -107,7 +107,7 @@ class Command(SeedbedCommand):
             (row["model_version"], row["trained_on"]) for row in result["scores"]
         }:
             if version:
-                console.print(f"Model {version} was trained on {rows} rows.")
+                console.print(f"Model {version} was trained on {words.tally(rows, 'row')}.")
 
 
 def _has_parts(row: dict[str, Any]) -> bool:

@@ -44,7 +44,8 @@ def check_labels(values: FloatArray, in_train: BoolArray | None, target: Target)
     checks = []
     if strange:
         remedy = (
-            f"{strange} values of {target.name} are neither 0 nor 1{_said(known)}: correct the "
+            f"{words.tally(strange, 'value')} of {target.name} "
+            f"{words.bend(strange, 'is', 'are')} neither 0 nor 1{_said(known)}: correct the "
             "file, so that who said yes has 1 and who said no has 0."
         )
         checks.append(LABEL_VALUES.check(strange, "refuse", remedy))

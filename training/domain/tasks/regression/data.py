@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from project import words
 from project.measure.ranks import rank_correlation
 from training.domain.checks import Check, Gate, Verdict
 from training.domain.tasks.base import GIVEAWAY_MINIMUM_ROWS, FloatArray, Target
@@ -40,7 +41,10 @@ def check_numbers(values: FloatArray, target: Target) -> list[Check]:
         remedy = f"{target.name} has one value only: there is nothing to learn. Check the source."
     elif distinct < TARGET_DISTINCT_WARN:
         verdict = "warn"
-        remedy = f"{target.name} has only {distinct} values: check that it was not rounded away."
+        remedy = (
+            f"{target.name} has only {words.tally(distinct, 'value')}: check that it was "
+            "not rounded away."
+        )
     low = -np.inf if target.minimum is None else target.minimum
     high = np.inf if target.maximum is None else target.maximum
     outside = int(((known < low) | (known > high) | np.isinf(known)).sum())
@@ -49,7 +53,8 @@ def check_numbers(values: FloatArray, target: Target) -> list[Check]:
         TARGET_RANGE.check(
             outside,
             "refuse" if outside else "pass",
-            f"{outside} values of {target.name} are out of range: check the unit.",
+            f"{words.tally(outside, 'value')} of {target.name} "
+            f"{words.bend(outside, 'is', 'are')} out of range: check the unit.",
             target=f"in [{low:g}, {high:g}]",
         ),
     ]
