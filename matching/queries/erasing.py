@@ -139,7 +139,7 @@ def texts_of(erasing: Erasing) -> Mapping[str, str]:
         return {}
     replaced = {
         spelled: erasing.label
-        for name in display_names(person)
+        for name in erasing.called
         if _is_own_name(name, person)
         for spelled in _spelled(name)
     }
