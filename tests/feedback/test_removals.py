@@ -1,6 +1,7 @@
 """Runs, sources and refused rows come out again, whole, and what they leave behind is true."""
 
 from datetime import timedelta
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_every_list_that_a_remedy_names_is_called_so() -> None:
+    import_module("project.urls")  # who shows pages knows their names
     for how in all_removals():
         app, _, model = how.model.partition(".")
         assert how.listed == label_of(f"{app}_{model}_changelist"), how.thing

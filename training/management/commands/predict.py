@@ -103,11 +103,11 @@ class Command(SeedbedCommand):
                 ),
             )
         console.print(table)
-        for version, rows in {
+        for version, trained_on in {
             (row["model_version"], row["trained_on"]) for row in result["scores"]
         }:
             if version:
-                console.print(f"Model {version} was trained on {words.tally(rows, 'row')}.")
+                console.print(f"Model {version} was trained on {trained_on} rows.")
 
 
 def _has_parts(row: dict[str, Any]) -> bool:
