@@ -492,7 +492,7 @@ def test_a_mixture_of_two_backups_is_refused_either_way(
         (dump,), (theirs,) = other.glob("database-*"), backup.glob("secrets-*")
         content = bytearray(dump.read_bytes())
         dump.write_bytes(bytes(content) + b"\0")
-        assert "have changed" in refused("restore", other)
+        assert "has changed" in refused("restore", other)
         assert theirs.exists()
     assert is_untouched(target)
 

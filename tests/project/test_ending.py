@@ -57,4 +57,5 @@ def test_no_handler_of_a_signal_takes_a_lock() -> None:
     assert {path: given for path, given in found.items() if given} == {
         "project/ending.py": ["ending.ask"],
         "project/jobs/worker.py": ["shutdown.ask", "signal.SIG_IGN"],
+        "project/web.py": ["signal.SIG_DFL"],
     }

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from matching.domain.trips import HardGate
+from project.origin import Origin
 from serving.api.app import api
 from serving.api.schemas import PairScore
 from serving.models import ApiKey, Scope
@@ -59,7 +60,7 @@ def to_come(text: str) -> str:
 def test_each_example_is_answered(example, make_token, valkey):
     registry.promote(make_model(make_dataset()))
     for name in ("ana", "ben", "zoe"):
-        make_session(make_seed_user(name))
+        make_session(make_seed_user(name, origin=Origin.REAL.code), origin=Origin.REAL.code)
     answer = sent(example, make_token())
     assert answer.status_code in (200, 201, 202), answer.content
     told = answer.json()
