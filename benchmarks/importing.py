@@ -82,6 +82,7 @@ def run(rows: int) -> list[Figure]:
 
     taken = seconds(load)
     peak = peak_memory_mb()
+    again = seconds(load)  # before the disk is asked to take the rows once more
     copied = _copy_bare()
     figures = [
         Figure("import of a log, lines/s", rows / taken, rows),
@@ -93,7 +94,7 @@ def run(rows: int) -> list[Figure]:
             note=f"COPY {copied:.2f} s, import {taken:.2f} s",
         ),
         Figure("import of a log, peak memory, MB", peak, rows, TARGET_MEMORY_MB),
-        Figure("the same log again, s", seconds(load), rows),
+        Figure("the same log again, s", again, rows),
     ]
     path.unlink()
     return figures

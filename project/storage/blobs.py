@@ -107,6 +107,17 @@ def lock_number(sha256: str) -> int:
     return int(sha256[:16], 16) >> 1
 
 
+def keep_known(sha256: str, size: int) -> bool:
+    """Whether these bytes are in the store, and held for the row that this transaction commits.
+
+    Raises
+    ------
+    ArtifactUnreadable, StoreAway, StoreRefused : nobody knows.
+    """
+    hold(sha256)
+    return _is_right(the_store(), key_of(sha256), sha256, size)
+
+
 def keep_file(source: Path, sha256: str, *, may_move: bool = False) -> None:
     """Have a file of this digest in the store; one that is there already is read, and stays.
 
@@ -119,11 +130,10 @@ def keep_file(source: Path, sha256: str, *, may_move: bool = False) -> None:
     ------
     ArtifactUnwritable, StoreAway, StoreRefused : nothing was kept.
     """
-    hold(sha256)
-    store, key = the_store(), key_of(sha256)
     size = source.stat().st_size
-    if _is_right(store, key, sha256, size):
+    if keep_known(sha256, size):
         return
+    store, key = the_store(), key_of(sha256)
     try:
         store.create(key, source)
     except KeyTaken:  # by another writer of the same bytes, or by what has changed since

@@ -12,7 +12,7 @@ MAX_BYTES: Final = 4 * 1024**3  # unpacked; so a log has fewer lines than a batc
 MAX_RATIO: Final = 200  # text packs 10 to 30 times; a bomb packs a thousand times
 RATIO_APPLIES_FROM: Final = 16 * 1024**2  # bytes unpacked
 BLOCK_BYTES: Final = 1024 * 1024
-_GZIP = b"\x1f\x8b"
+GZIP: Final = b"\x1f\x8b"
 
 
 class Unpackable(Exception):
@@ -26,7 +26,7 @@ def unpacked(stream: IO[bytes]) -> Iterator[bytes]:
     """
     first = stream.read(BLOCK_BYTES)
     blocks: Iterator[bytes] = itertools.chain([first], iter(lambda: stream.read(BLOCK_BYTES), b""))
-    if first.startswith(_GZIP):
+    if first.startswith(GZIP):
         blocks = _gunzip(blocks)
     size = 0
     for block in blocks:
@@ -41,7 +41,7 @@ def unpacked(stream: IO[bytes]) -> Iterator[bytes]:
 
 def open_unpacked(file: BinaryIO) -> BinaryIO:
     """Return a stream of what a file at its beginning holds, unpacked where it is packed."""
-    is_packed = file.read(len(_GZIP)) == _GZIP
+    is_packed = file.read(len(GZIP)) == GZIP
     file.seek(0)
     if not is_packed:
         return file

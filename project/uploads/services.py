@@ -1,6 +1,7 @@
 """Keeps what is handed over for a job, and removes it when it was used or nobody came for it."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,10 +15,10 @@ from project import clock
 from project.acting import Actor, current_actor
 from project.refusal import Refusal
 from project.storage.artifacts import require_own_folder
-from project.storage.blobs import is_there, keep_file, local_path, the_store
+from project.storage.blobs import is_there, keep_file, keep_known, local_path, the_store
 from project.storage.failures import ArtifactMissing
 from project.storage.staging import staged
-from project.tabular.packed import unpacked
+from project.tabular.packed import GZIP, unpacked
 from project.uploads.models import NAME_LENGTH, Upload
 
 KEEP = timedelta(days=7)  # an upload that no job has used
@@ -33,6 +34,8 @@ class Copied(NamedTuple):
 def keep_upload(stream: IO[bytes], name: str, *, by: Actor | None = None) -> Upload:
     """Stream a file, unpacked, into the store; returns its record.
 
+    What is in the store already is not written again, and needs no room on the disk.
+
     Raises
     ------
     Unpackable
@@ -42,6 +45,10 @@ def keep_upload(stream: IO[bytes], name: str, *, by: Actor | None = None) -> Upl
     """
     actor = by or current_actor()
     require_own_folder()
+    known = _read_ahead(stream)
+    with transaction.atomic():
+        if known is not None and keep_known(known.sha256, known.size):
+            return _create(known, name, actor)
     with staged(the_store().staging_root) as folder:
         path = folder / "upload"
         path.touch(mode=0o600)
@@ -49,14 +56,33 @@ def keep_upload(stream: IO[bytes], name: str, *, by: Actor | None = None) -> Upl
             copied = copy_unpacked(stream, target)
         with transaction.atomic():
             keep_file(path, copied.sha256, may_move=True)
-            return Upload.objects.create(
-                sha256=copied.sha256,
-                size=copied.size,
-                name=shown_name(name),
-                actor=actor.name,
-                user=actor.user,
-                expires_at=clock.now() + KEEP,
-            )
+            return _create(copied, name, actor)
+
+
+def _read_ahead(stream: IO[bytes]) -> Copied | None:
+    """Return the digest and size of a file that can be read twice; None of a pipe or a pack."""
+    if not stream.seekable():
+        return None
+    start = stream.tell()
+    is_packed = stream.read(len(GZIP)) == GZIP  # it would be unpacked twice
+    stream.seek(start)
+    if is_packed:
+        return None
+    with open(os.devnull, "wb") as nowhere:
+        copied = copy_unpacked(stream, nowhere)
+    stream.seek(start)
+    return copied
+
+
+def _create(copied: Copied, name: str, actor: Actor) -> Upload:
+    return Upload.objects.create(
+        sha256=copied.sha256,
+        size=copied.size,
+        name=shown_name(name),
+        actor=actor.name,
+        user=actor.user,
+        expires_at=clock.now() + KEEP,
+    )
 
 
 def copy_unpacked(stream: IO[bytes], target: IO[bytes]) -> Copied:

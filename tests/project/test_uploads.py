@@ -19,6 +19,7 @@ from project.jobs.services import enqueue
 from project.storage.tending import tend_store
 from project.tabular import packed
 from project.tabular.packed import Unpackable
+from project.uploads import services
 from project.uploads.models import Upload
 from project.uploads.services import (
     get_upload,
@@ -90,6 +91,52 @@ def test_a_file_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(packed, "MAX_BYTES", 10)
     with pytest.raises(Unpackable, match="Split the file"):
         keep_upload(io.BytesIO(b"x" * 11), "a")
+
+
+class Pipe(io.BytesIO):
+    """What can be read once."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: Any) -> int:
+        raise io.UnsupportedOperation("seek")
+
+    tell = seek
+
+
+def test_what_is_there_is_not_written_again(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = keep_upload(io.BytesIO(b"same"), "a")
+    monkeypatch.setattr(services, "staged", fail_to_stage)
+    again = keep_upload(io.BytesIO(b"same"), "b")
+    assert (again.pk != kept.pk, again.sha256, again.size) == (True, kept.sha256, kept.size)
+    with pytest.raises(AssertionError, match="was written"):
+        keep_upload(io.BytesIO(b"other"), "c")
+
+
+def fail_to_stage(*_: Any) -> Any:
+    raise AssertionError("It was written.")
+
+
+def test_what_has_changed_since_in_the_store_is_written_anew(store: Path) -> None:
+    path = path_of(keep_upload(io.BytesIO(b"same"), "a"))
+    path.write_bytes(b"SAME")
+    again = keep_upload(io.BytesIO(b"same"), "b")
+    assert path_of(again).read_bytes() == b"same"
+
+
+@pytest.mark.parametrize("content", [b"same", gzip.compress(b"same")], ids=["plain", "packed"])
+def test_a_pipe_is_read_once_and_kept_whole(content: bytes, store: Path) -> None:
+    for name in "ab":
+        assert path_of(keep_upload(Pipe(content), name)).read_bytes() == b"same"
+    assert len(names(store)) == 1
+
+
+def test_a_stream_is_kept_from_where_it_stands(store: Path) -> None:
+    for content in (b"past same", b"past" + gzip.compress(b" same")):
+        stream = io.BytesIO(content)
+        stream.seek(4)
+        assert path_of(keep_upload(stream, "a")).read_bytes() == b" same"
 
 
 def age(store: Path) -> None:
