@@ -21,8 +21,10 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from project import bootstrap, embedded
-from project.embedded.postgres import MAKING_MARK, MAKING_PREFIX, Postgres
+from project.embedded.postgres import MAKING_MARK, MAKING_PREFIX, SETTINGS, Postgres
 from project.embedded.server import command_line
+from project.management.commands.serve import MOST_WORKERS
+from project.web import MOST_PROCESSES, QUICK_THREADS, THREADS
 from tests.waiting import until, until_removed
 
 BASE = Path(embedded.__file__).resolve().parent.parent.parent
@@ -236,6 +238,13 @@ def test_the_promises_of_safety_are_kept_by_the_settings(fresh_var: Path) -> Non
         found = client.config_get("append*", "maxmemory-policy", "save")
         assert (found["appendonly"], found["appendfsync"]) == ("yes", "everysec")
         assert (found["maxmemory-policy"], found["save"]) == ("noeviction", "")
+
+
+def test_postgres_takes_all_that_the_largest_serve_asks_for() -> None:
+    a_web_process = THREADS + QUICK_THREADS + 2  # one renews what answers, one writes the score log
+    asked = MOST_PROCESSES * a_web_process + MOST_WORKERS * 3 + 2  # of a worker at work; the others
+    commands, of_superusers = 10, 3
+    assert int(SETTINGS["max_connections"]) >= asked + commands + of_superusers
 
 
 def test_stopping_ends_both_even_with_clients_connected_and_twice_is_fine(fresh_var: Path) -> None:
