@@ -185,3 +185,16 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
         assert command.stderr
         command.stdout.close()
         assert command.stderr.read() == b""
+
+
+def test_a_command_looks_for_garbage_but_not_in_what_was_loaded() -> None:
+    """A job of hours may make some; to look through all of Django each time costs what it takes."""
+    asked = "import gc; print(gc.isenabled(), gc.get_freeze_count() > 50_000)"
+    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+    done = subprocess.run(
+        [*manage, "shell", "--no-imports", "--command", asked],
+        env={**os.environ, "SEEDBED_VAR": str(settings.VAR)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["True", "True"], done.stderr
