@@ -55,7 +55,7 @@ pages: .venv/installed-dev browser ## Look at every page: queries, axe, what is 
 screenshots: .venv/installed-dev browser ## Take the pictures in docs/screenshots anew.
 	@$(PYTHON) -m tests.pages screenshots
 
-mutants: .venv/installed-dev ## Break every rule of tests/mutants once, and see the tests notice.
+mutants: .venv/installed-dev .venv-s3/installed ## Break every rule of tests/mutants once, and see the tests notice.
 	@$(PYTHON) -m tests.mutants.run
 
 honest: .venv/installed-dev ## Try what the figures claim by simulation; into docs/honesty.md.

@@ -102,7 +102,7 @@ def main(names: list[str]) -> int:
         print(f"{len(tests)} tests have to pass, then to fail under {len(chosen)} mutants.")
         migrated = pool.map(lambda _: in_a_worktree(_migrate), range(places.qsize()))
         for code, said in (*migrated, *pool.map(lambda half: in_a_worktree(_pytest, half), halves)):
-            if code:
+            if code or any(line.startswith("SKIPPED ") for line in said.splitlines()):
                 print(said, "These tests have to pass before a mutant says anything.", sep="\n")
                 return 1
         verdicts = list(pool.map(lambda one: in_a_worktree(_try, one), chosen))
@@ -155,7 +155,7 @@ def _pytest(
     place: Path, tests: "list[str] | tuple[str, ...]", *, is_first: bool = False
 ) -> tuple[int, str]:
     """Run tests, on the migrated database as it was kept: no run sees what another one left."""
-    options = ["-q", "-rfE", "--tb=line", "--color=no", "--reuse-db"]
+    options = ["-q", "-rfEs", "--tb=line", "--color=no", "--reuse-db"]
     if is_first:
         options.append("--create-db")
     else:
@@ -181,7 +181,8 @@ def _worktree(commit: str) -> Iterator[Path]:
         place = Path(folder) / "tree"
         _git("worktree", "add", "--quiet", "--detach", str(place), commit)
         try:
-            (place / ".venv").symlink_to(ROOT / ".venv")
+            for installed in (".venv", ".venv-s3"):
+                (place / installed).symlink_to(ROOT / installed)
             yield place
         finally:
             stop = [sys.executable, "manage.py", "services", "stop"]

@@ -88,7 +88,7 @@ def test_a_request_that_waits_for_a_silent_server_is_answered() -> None:
         finally:
             connections.close_all()
 
-    thread = threading.Thread(target=answer)
+    thread = threading.Thread(target=answer, daemon=True)
     thread.start()
     assert patience.break_off_the_silent(0.0) == 0  # it has only begun
     until(lambda: patience.break_off_the_silent(math.inf))

@@ -492,9 +492,11 @@ def test_an_old_file_that_a_writer_is_about_to_name_stays(own: Place) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     found.wait()
-    assert tending.tend_store()["removed"] == 0
-    named.set()
-    writer.join()
+    try:
+        assert tending.tend_store()["removed"] == 0
+    finally:
+        named.set()
+        writer.join()
     assert tending.tend_store()["removed"] == 0
     assert path_of(Upload.objects.get()).read_bytes() == b"content"
 
