@@ -1,6 +1,5 @@
 """Fixtures of every test: the real servers, started under a var folder of their own."""
 
-import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -76,12 +75,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item._id = type(item.id).parse(f"{item.nodeid}@{mark.args[0]}")
             if not item.nodeid.endswith(f"@{mark.args[0]}"):
                 raise pytest.UsageError(f"{item.nodeid} cannot be kept in its group.")
-
-
-def pytest_collection_finish() -> None:
-    """Look for no garbage in what is loaded and collected: it stays until the end."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
