@@ -38,7 +38,7 @@ SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "port": str(PORT),
     "unix_socket_permissions": "0700",
-    "max_connections": "500",  # all that the most processes of a machine ask for: little memory
+    "max_connections": "500",  # of the largest `serve`; 31 MB more of shared memory than 100
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "work_mem": "32MB",

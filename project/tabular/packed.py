@@ -12,7 +12,7 @@ MAX_BYTES: Final = 4 * 1024**3  # unpacked; so a log has fewer lines than a batc
 MAX_RATIO: Final = 200  # text packs 10 to 30 times; a bomb packs a thousand times
 RATIO_APPLIES_FROM: Final = 16 * 1024**2  # bytes unpacked
 BLOCK_BYTES: Final = 1024 * 1024
-GZIP: Final = b"\x1f\x8b"
+_GZIP = b"\x1f\x8b"
 
 
 class Unpackable(Exception):
@@ -26,7 +26,7 @@ def unpacked(stream: IO[bytes]) -> Iterator[bytes]:
     """
     first = stream.read(BLOCK_BYTES)
     blocks: Iterator[bytes] = itertools.chain([first], iter(lambda: stream.read(BLOCK_BYTES), b""))
-    if first.startswith(GZIP):
+    if first.startswith(_GZIP):
         blocks = _gunzip(blocks)
     size = 0
     for block in blocks:
@@ -39,11 +39,17 @@ def unpacked(stream: IO[bytes]) -> Iterator[bytes]:
         yield block
 
 
+def is_packed(file: IO[bytes]) -> bool:
+    """Whether what follows in a file begins like gzip; the file stands where it stood."""
+    start = file.tell()
+    beginning = file.read(len(_GZIP))
+    file.seek(start)
+    return beginning == _GZIP
+
+
 def open_unpacked(file: BinaryIO) -> BinaryIO:
     """Return a stream of what a file at its beginning holds, unpacked where it is packed."""
-    is_packed = file.read(len(GZIP)) == GZIP
-    file.seek(0)
-    if not is_packed:
+    if not is_packed(file):
         return file
     return cast(BinaryIO, io.BufferedReader(_Blocks(unpacked(file)), BLOCK_BYTES))
 

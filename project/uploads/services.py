@@ -18,7 +18,7 @@ from project.storage.artifacts import require_own_folder
 from project.storage.blobs import is_there, keep_file, keep_known, local_path, the_store
 from project.storage.failures import ArtifactMissing
 from project.storage.staging import staged
-from project.tabular.packed import GZIP, unpacked
+from project.tabular.packed import is_packed, unpacked
 from project.uploads.models import NAME_LENGTH, Upload
 
 KEEP = timedelta(days=7)  # an upload that no job has used
@@ -46,9 +46,10 @@ def keep_upload(stream: IO[bytes], name: str, *, by: Actor | None = None) -> Upl
     actor = by or current_actor()
     require_own_folder()
     known = _read_ahead(stream)
-    with transaction.atomic():
-        if known is not None and keep_known(known.sha256, known.size):
-            return _create(known, name, actor)
+    if known is not None:
+        with transaction.atomic():
+            if keep_known(known.sha256, known.size):
+                return _create(known, name, actor)
     with staged(the_store().staging_root) as folder:
         path = folder / "upload"
         path.touch(mode=0o600)
@@ -57,32 +58,6 @@ def keep_upload(stream: IO[bytes], name: str, *, by: Actor | None = None) -> Upl
         with transaction.atomic():
             keep_file(path, copied.sha256, may_move=True)
             return _create(copied, name, actor)
-
-
-def _read_ahead(stream: IO[bytes]) -> Copied | None:
-    """Return the digest and size of a file that can be read twice; None of a pipe or a pack."""
-    if not stream.seekable():
-        return None
-    start = stream.tell()
-    is_packed = stream.read(len(GZIP)) == GZIP  # it would be unpacked twice
-    stream.seek(start)
-    if is_packed:
-        return None
-    with open(os.devnull, "wb") as nowhere:
-        copied = copy_unpacked(stream, nowhere)
-    stream.seek(start)
-    return copied
-
-
-def _create(copied: Copied, name: str, actor: Actor) -> Upload:
-    return Upload.objects.create(
-        sha256=copied.sha256,
-        size=copied.size,
-        name=shown_name(name),
-        actor=actor.name,
-        user=actor.user,
-        expires_at=clock.now() + KEEP,
-    )
 
 
 def copy_unpacked(stream: IO[bytes], target: IO[bytes]) -> Copied:
@@ -149,6 +124,29 @@ def sweep_uploads() -> int:
     for upload in expired:
         release_upload(upload)
     return len(expired)
+
+
+def _read_ahead(stream: IO[bytes]) -> Copied | None:
+    """Return the digest and size of a file that can be read twice; None of a pipe, and of a pack,
+    which would be unpacked twice."""
+    if not stream.seekable() or is_packed(stream):
+        return None
+    start = stream.tell()
+    with open(os.devnull, "wb") as nowhere:
+        copied = copy_unpacked(stream, nowhere)
+    stream.seek(start)
+    return copied
+
+
+def _create(copied: Copied, name: str, actor: Actor) -> Upload:
+    return Upload.objects.create(
+        sha256=copied.sha256,
+        size=copied.size,
+        name=shown_name(name),
+        actor=actor.name,
+        user=actor.user,
+        expires_at=clock.now() + KEEP,
+    )
 
 
 def _gone(named: str) -> Refusal:
